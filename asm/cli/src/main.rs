@@ -1,0 +1,4 @@
+//! Builds, checks and shows eBPF objects.
+#![forbid(unsafe_code)]
+
+fn main() {}

@@ -1,0 +1,3 @@
+//! Random bytes either decode and encode back to the same bytes, or are an error.
+#![no_main]
+fn main() {}

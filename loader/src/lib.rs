@@ -1,0 +1,2 @@
+//! Creates maps, loads programs, attaches and pins links.
+#![forbid(unsafe_code)]

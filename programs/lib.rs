@@ -1,0 +1,2 @@
+//! Example eBPF programs.
+#![forbid(unsafe_code)]

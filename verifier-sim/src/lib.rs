@@ -1,0 +1,2 @@
+//! A verifier and an interpreter for eBPF that run anywhere.
+#![forbid(unsafe_code)]
