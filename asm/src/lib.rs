@@ -1,2 +1,16 @@
 //! eBPF instruction set, assembler, object model, BTF and ELF, and the lowering of the DSL.
+//!
+//! The modules in the order in which they are best read:
+//! [`isa`] (the table), [`insn`] (one instruction and its bytes), [`assembler`] (labels),
+//! [`program`] and [`object`] (the model), [`text`], [`btf`], [`compile()`] (from the DSL).
 #![forbid(unsafe_code)]
+
+pub mod eval;
+pub mod helper;
+pub mod insn;
+pub mod isa;
+pub mod map_type;
+pub mod prog_type;
+pub mod program;
+pub mod span;
+pub mod text;

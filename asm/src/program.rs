@@ -1,0 +1,92 @@
+//! A program: instructions, what they refer to by name, and where they come from.
+//!
+//! Distances of jumps are numbers here (labels live in the assembler), maps are indexes
+//! into the object's maps: nothing is bound to a kernel yet.
+//!
+//! Places in a program are slots of 8 bytes, as in the kernel's logs: a 16-byte instruction
+//! takes two.
+
+use crate::insn::Insn;
+use crate::prog_type::{AttachType, ProgType};
+use crate::span::Span;
+
+/// One program of an object.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Program {
+    /// The name: of the program and of its first function.
+    pub name: String,
+    /// The ELF section, which names the type: `xdp`, `tc`, `socket`...
+    pub section: String,
+    /// The type.
+    pub prog_type: ProgType,
+    /// What the program will be attached to, where the kernel wants to know it at load.
+    pub expected_attach_type: Option<AttachType>,
+    /// The instructions.
+    pub insns: Vec<Insn>,
+    /// What instructions refer to, by slot, ascending.
+    pub references: Vec<(usize, Reference)>,
+    /// The functions, by first slot, ascending; the first is the program itself.
+    pub functions: Vec<Function>,
+    /// Source places, by slot, ascending: each is valid up to the next.
+    pub lines: Vec<(usize, Span)>,
+}
+
+/// What an instruction's immediate stands for until the program is loaded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Reference {
+    /// The map at this index of the object's maps.
+    Map(usize),
+    /// The address of byte `offset` in the first value of a map.
+    MapValue {
+        /// The index of the map.
+        map: usize,
+        /// The byte.
+        offset: u32,
+    },
+}
+
+/// A function of a program.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Function {
+    /// The first slot.
+    pub slot: usize,
+    /// The name.
+    pub name: String,
+}
+
+impl Program {
+    /// The instructions with the slot that each begins in.
+    pub fn slots(&self) -> impl Iterator<Item = (usize, &Insn)> {
+        self.insns.iter().scan(0, |next, insn| {
+            let slot = *next;
+            *next += insn.slots();
+            Some((slot, insn))
+        })
+    }
+
+    /// The length in slots.
+    pub fn slot_count(&self) -> usize {
+        self.insns.iter().map(Insn::slots).sum()
+    }
+
+    /// The slot that the instruction at `slot` jumps to, calls or takes the address of.
+    /// `None` if it does none of these, or the slot lies before the program.
+    pub fn target(&self, slot: usize, insn: &Insn) -> Option<usize> {
+        let distance = isize::try_from(insn.distance()?).ok()?;
+        slot.checked_add(1)?.checked_add_signed(distance)
+    }
+
+    /// What the instruction at `slot` refers to.
+    pub fn reference(&self, slot: usize) -> Option<Reference> {
+        let at = self.references.binary_search_by_key(&slot, |(s, _)| *s);
+        at.ok()
+            .and_then(|at| self.references.get(at))
+            .map(|(_, r)| *r)
+    }
+
+    /// The source place of the instruction at `slot`.
+    pub fn span(&self, slot: usize) -> Option<&Span> {
+        let after = self.lines.partition_point(|(s, _)| *s <= slot);
+        self.lines.get(after.checked_sub(1)?).map(|(_, span)| span)
+    }
+}

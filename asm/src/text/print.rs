@@ -1,0 +1,155 @@
+//! Printing: a row's spelling with the fields filled in.
+
+use super::template::{Hole, Piece, pieces};
+use crate::helper;
+use crate::insn::{Insn, Reg};
+use crate::program::{Program, Reference};
+use std::collections::BTreeMap;
+use std::fmt::{self, Write};
+
+/// Names for what an instruction has only numbers for.
+pub trait Names {
+    /// Writes what a jump, local call or code address of `distance` slots reaches.
+    ///
+    /// # Errors
+    /// Those of `out`.
+    fn jump(&self, out: &mut dyn Write, distance: i32) -> fmt::Result {
+        write!(out, "{distance:+}")
+    }
+
+    /// What stands in the place of a whole instruction that refers to something by name.
+    fn reference(&self) -> Option<String> {
+        None
+    }
+}
+
+/// No names at all: distances are numbers.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Numbers;
+
+impl Names for Numbers {}
+
+/// Writes one instruction.
+///
+/// # Errors
+/// Those of `out`.
+pub fn print_insn(out: &mut dyn Write, insn: &Insn, names: &dyn Names) -> fmt::Result {
+    if let Some(reference) = names.reference() {
+        return write!(out, "{reference}");
+    }
+    for piece in pieces(insn.row().text) {
+        match piece {
+            Piece::Text(text) => out.write_str(text)?,
+            Piece::Hole(hole) => print_hole(out, hole, insn, names)?,
+        }
+    }
+    Ok(())
+}
+
+fn print_hole(out: &mut dyn Write, hole: Hole, insn: &Insn, names: &dyn Names) -> fmt::Result {
+    let low32 = |reg: Reg| reg.number();
+    match hole {
+        Hole::Dst => write!(out, "{}", insn.dst()),
+        Hole::Dst32 => write!(out, "w{}", low32(insn.dst())),
+        Hole::Src => write!(out, "{}", insn.src()),
+        Hole::Src32 => write!(out, "w{}", low32(insn.src())),
+        Hole::Imm => write!(out, "{}", insn.imm()),
+        Hole::NextImm => write!(out, "{}", insn.next_imm()),
+        Hole::Imm64 => write!(out, "{:#x}", insn.imm64()),
+        Hole::OffsetNumber => write!(out, "{}", insn.offset()),
+        Hole::Offset => print_signed(out, i64::from(insn.offset())),
+        Hole::PlusImm => print_signed(out, i64::from(insn.imm())),
+        Hole::Jump | Hole::JumpImm => names.jump(out, insn.distance().unwrap_or(0)),
+        Hole::Helper => match helper::by_id(insn.imm()) {
+            Some(helper) => write!(out, "bpf_{}", helper.name),
+            None => write!(out, "{}", insn.imm()),
+        },
+    }
+}
+
+/// `+ 4` or `- 4`, as it stands behind a register.
+fn print_signed(out: &mut dyn Write, number: i64) -> fmt::Result {
+    let sign = if number < 0 { '-' } else { '+' };
+    write!(out, "{sign} {}", number.unsigned_abs())
+}
+
+impl fmt::Display for Insn {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        print_insn(f, self, &Numbers)
+    }
+}
+
+/// Writes a program: labels where jumps go, maps by the names in `maps`, one line an
+/// instruction.
+///
+/// # Errors
+/// Those of `out`.
+pub fn print_program(out: &mut dyn Write, program: &Program, maps: &[&str]) -> fmt::Result {
+    let labels = labels(program);
+    for (slot, insn) in program.slots() {
+        if let Some(label) = labels.get(&slot) {
+            writeln!(out, "{label}:")?;
+        }
+        let names = InProgram {
+            program,
+            labels: &labels,
+            maps,
+            slot,
+            insn,
+        };
+        out.write_str("    ")?;
+        print_insn(out, insn, &names)?;
+        writeln!(out)?;
+    }
+    Ok(())
+}
+
+/// A name for every slot that something reaches: the function's that begins there, else
+/// `L` and the slot.
+fn labels(program: &Program) -> BTreeMap<usize, String> {
+    let mut labels: BTreeMap<usize, String> = program
+        .slots()
+        .filter_map(|(slot, insn)| program.target(slot, insn))
+        .map(|target| (target, format!("L{target}")))
+        .collect();
+    for function in &program.functions {
+        // The first function is the program itself, whose name stands in its directive.
+        if function.slot > 0 {
+            labels.insert(function.slot, function.name.clone());
+        }
+    }
+    labels
+}
+
+/// The names around one instruction of a program.
+struct InProgram<'a> {
+    program: &'a Program,
+    labels: &'a BTreeMap<usize, String>,
+    maps: &'a [&'a str],
+    slot: usize,
+    insn: &'a Insn,
+}
+
+impl Names for InProgram<'_> {
+    fn jump(&self, out: &mut dyn Write, distance: i32) -> fmt::Result {
+        let target = self.program.target(self.slot, self.insn);
+        match target.and_then(|target| self.labels.get(&target)) {
+            Some(label) => out.write_str(label),
+            None => write!(out, "{distance:+}"),
+        }
+    }
+
+    fn reference(&self) -> Option<String> {
+        let map = |index: usize| {
+            self.maps
+                .get(index)
+                .map_or_else(|| format!("map#{index}"), |name| (*name).to_owned())
+        };
+        Some(match self.program.reference(self.slot)? {
+            Reference::Map(index) => format!("{} = {} ll", self.insn.dst(), map(index)),
+            Reference::MapValue { map: index, offset } => {
+                format!("{} = {}[0] + {offset} ll", self.insn.dst(), map(index))
+            }
+        })
+    }
+}
