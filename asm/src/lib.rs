@@ -5,6 +5,7 @@
 //! [`program`] and [`object`] (the model), [`text`], [`btf`], [`compile()`] (from the DSL).
 #![forbid(unsafe_code)]
 
+pub mod assembler;
 pub mod eval;
 pub mod helper;
 pub mod insn;

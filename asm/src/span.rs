@@ -17,25 +17,36 @@ pub struct Span {
     pub inlined_at: Option<Arc<Span>>,
 }
 
-impl Span {
-    /// A place whose line's text is not known.
-    pub fn new(file: impl Into<Arc<str>>, line: u32, column: u32) -> Span {
-        Span {
-            file: file.into(),
-            line,
-            column,
-            text: Arc::from(""),
-            inlined_at: None,
-        }
+/// The texts of source files, from which spans quote their lines.
+#[derive(Debug, Clone, Default)]
+pub struct Sources {
+    files: Vec<(Arc<str>, Vec<Arc<str>>)>,
+}
+
+impl Sources {
+    /// No files: spans will have no text.
+    pub fn new() -> Sources {
+        Sources::default()
     }
 
-    /// The place with the text of its line, taken from the text of the whole file.
-    #[must_use]
-    pub fn with_source(mut self, source: &str) -> Span {
-        let index = (self.line as usize).wrapping_sub(1);
-        if let Some(text) = source.lines().nth(index) {
-            self.text = Arc::from(text);
+    /// Adds the text of a file, under the path by which spans name it.
+    pub fn add(&mut self, path: &str, text: &str) {
+        let lines = text.lines().map(Arc::from).collect();
+        self.files.push((Arc::from(path), lines));
+    }
+
+    /// The place with its line's text, if the file is known.
+    pub fn span(&self, path: &str, line: u32, column: u32) -> Span {
+        let known = self.files.iter().find(|(file, _)| &**file == path);
+        let file = known.map_or_else(|| Arc::from(path), |(file, _)| file.clone());
+        let index = (line as usize).checked_sub(1);
+        let text = known.and_then(|(_, lines)| lines.get(index?)).cloned();
+        Span {
+            file,
+            line,
+            column,
+            text: text.unwrap_or_else(|| Arc::from("")),
+            inlined_at: None,
         }
-        self
     }
 }

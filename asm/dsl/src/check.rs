@@ -1,0 +1,303 @@
+//! The check of a finished recording: what the types could not rule out.
+//!
+//! A recording that passes is well formed: every number it holds is one of its tables', types
+//! fit, and every value is recorded before it is used, in a block around its use. So the
+//! lowering need not ask again, wherever the recording came from.
+
+use core::fmt;
+
+use crate::recording::{
+    Arg, BinaryOp, Block, CompareOp, DataType, Loc, LocId, Map, MapType, Op, OpKind, Operand,
+    Program, Recording, SourceFile, Type, ValueId, VarId,
+};
+
+/// How deep blocks may nest.
+pub const MAX_DEPTH: usize = 64;
+
+/// A place in a source file, for people.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// The file.
+    pub file: String,
+    /// Line, from 1.
+    pub line: u32,
+    /// Column, from 1.
+    pub column: u32,
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}:{}", self.file, self.line, self.column)
+    }
+}
+
+/// A mistake in a recording.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum RecordError {
+    /// A value recorded inside a branch is used outside it.
+    OutOfScope {
+        /// Where the value was recorded.
+        recorded: Place,
+        /// Where it is used.
+        used: Place,
+    },
+    /// An action of another program is used.
+    ForeignAction {
+        /// Where it is used.
+        at: Place,
+    },
+    /// A map of another unit is used.
+    ForeignMap {
+        /// The map's name.
+        map: String,
+        /// Where it is used.
+        at: Place,
+    },
+    /// Two maps, or two programs, have one name.
+    DuplicateName {
+        /// The name.
+        name: String,
+    },
+    /// A name that is no C identifier, as symbols and BTF want, or is longer than 255 bytes.
+    BadName {
+        /// The name.
+        name: String,
+    },
+    /// A map's declaration that no kernel takes.
+    BadMap {
+        /// The map's name.
+        map: String,
+        /// What is wrong.
+        reason: &'static str,
+    },
+    /// Blocks nest deeper than [`MAX_DEPTH`].
+    TooDeep {
+        /// Where.
+        at: Place,
+    },
+    /// The recording contradicts itself: it was not made by this crate's types.
+    Malformed {
+        /// The program.
+        program: String,
+        /// What is wrong.
+        reason: &'static str,
+    },
+}
+
+impl fmt::Display for RecordError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            RecordError::OutOfScope { recorded, used } => write!(
+                f,
+                "the value recorded at {recorded} inside a branch is used at {used} outside it; \
+                 record it before the branch, or carry it out in a variable (`f.var(...)`)"
+            ),
+            RecordError::ForeignAction { at } => {
+                write!(f, "{at}: this action was recorded by another program")
+            }
+            RecordError::ForeignMap { map, at } => write!(
+                f,
+                "{at}: map `{map}` was declared on another unit; declare it on this one"
+            ),
+            RecordError::DuplicateName { name } => {
+                write!(f, "`{name}` is declared twice; names are unique in a unit")
+            }
+            RecordError::BadName { name } => write!(
+                f,
+                "`{name}` cannot be a name: use letters, digits and `_`, no digit first, at most \
+                 255 bytes"
+            ),
+            RecordError::BadMap { map, reason } => write!(f, "map `{map}`: {reason}"),
+            RecordError::TooDeep { at } => {
+                write!(f, "{at}: branches nest deeper than {MAX_DEPTH} levels")
+            }
+            RecordError::Malformed { program, reason } => {
+                write!(f, "the recording of `{program}` is malformed: {reason}")
+            }
+        }
+    }
+}
+
+impl std::error::Error for RecordError {}
+
+/// The place of a location; an unknown one is line 0 of no file.
+pub(crate) fn describe(files: &[SourceFile], locations: &[Loc], loc: LocId) -> Place {
+    let loc = locations.get(loc.0 as usize);
+    let file = loc.and_then(|loc| files.get(loc.file.0 as usize));
+    Place {
+        file: file.map_or_else(|| "?".to_string(), |file| file.path.clone()),
+        line: loc.map_or(0, |loc| loc.line),
+        column: loc.map_or(0, |loc| loc.column),
+    }
+}
+
+/// Checks a whole recording.
+pub(crate) fn check(recording: &Recording) -> Result<(), RecordError> {
+    let maps = recording.maps.iter().map(|map| &map.name);
+    let programs = recording.programs.iter().map(|program| &program.name);
+    check_names(maps.chain(programs))?;
+    recording.maps.iter().try_for_each(check_map)?;
+    let programs = recording.programs.iter();
+    programs
+        .map(|program| Checker::new(recording, program).check())
+        .collect()
+}
+
+fn check_names<'a>(names: impl Iterator<Item = &'a String>) -> Result<(), RecordError> {
+    let mut seen: Vec<&String> = Vec::new();
+    for name in names {
+        let letters = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
+        let starts = name.bytes().next().is_some_and(|b| !b.is_ascii_digit());
+        if !starts || !name.bytes().all(letters) || name.len() > 255 {
+            return Err(RecordError::BadName { name: name.clone() });
+        }
+        if seen.contains(&name) {
+            return Err(RecordError::DuplicateName { name: name.clone() });
+        }
+        seen.push(name);
+    }
+    Ok(())
+}
+
+fn check_map(map: &Map) -> Result<(), RecordError> {
+    let bad = |reason| {
+        Err(RecordError::BadMap {
+            map: map.name.clone(),
+            reason,
+        })
+    };
+    if map.max_entries == 0 {
+        return bad("it needs at least one entry");
+    }
+    if map.value.size() == 0 || map.key.as_ref().is_some_and(|key| key.size() == 0) {
+        return bad("keys and values need at least one byte");
+    }
+    match (map.map_type, &map.key) {
+        (MapType::Ringbuf, None) if !map.max_entries.is_power_of_two() => {
+            bad("a ring buffer's size is a power of two")
+        }
+        (MapType::Ringbuf, None) => Ok(()),
+        (MapType::Ringbuf, Some(_)) => bad("a ring buffer has no key"),
+        (_, None) => bad("it has no key"),
+        (MapType::Array | MapType::PercpuArray, Some(key))
+            if *key != DataType::Scalar(Type::U32) =>
+        {
+            bad("the key of an array is a `u32`")
+        }
+        (_, Some(_)) => Ok(()),
+    }
+}
+
+/// What is known about a number when a block is walked.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Seen {
+    NotYet,
+    InScope,
+    LeftAt(LocId),
+}
+
+struct Checker<'a> {
+    recording: &'a Recording,
+    program: &'a Program,
+    values: Vec<Seen>,
+    vars: Vec<Seen>,
+    /// What the inlined function being walked returns; for the program its `u32`.
+    returns: Option<Type>,
+    depth: usize,
+}
+
+impl<'a> Checker<'a> {
+    fn new(recording: &'a Recording, program: &'a Program) -> Self {
+        Checker {
+            recording,
+            program,
+            values: vec![Seen::NotYet; program.values.len()],
+            vars: vec![Seen::NotYet; program.vars.len()],
+            returns: Some(Type::U32),
+            depth: 0,
+        }
+    }
+
+    fn check(&mut self) -> Result<(), RecordError> {
+        for (index, loc) in self.program.locations.iter().enumerate() {
+            if loc.file.0 as usize >= self.recording.files.len() {
+                return self.malformed("a location names no file");
+            }
+            if loc.inlined_at.is_some_and(|at| at.0 as usize >= index) {
+                return self.malformed("a location is inlined at a later one");
+            }
+        }
+        self.loc(self.program.loc)?;
+        self.block(&self.program.body)?;
+        match self.program.body.last() {
+            Some(Op {
+                kind: OpKind::Return { .. },
+                ..
+            }) => Ok(()),
+            _ => self.malformed("the program does not end with a return"),
+        }
+    }
+
+    fn malformed<T>(&self, reason: &'static str) -> Result<T, RecordError> {
+        Err(RecordError::Malformed {
+            program: self.program.name.clone(),
+            reason,
+        })
+    }
+
+    fn place(&self, loc: LocId) -> Place {
+        describe(&self.recording.files, &self.program.locations, loc)
+    }
+
+    fn loc(&self, loc: LocId) -> Result<(), RecordError> {
+        if loc.0 as usize >= self.program.locations.len() {
+            return self.malformed("an operation has no location");
+        }
+        Ok(())
+    }
+
+    fn block(&mut self, block: &'a Block) -> Result<(), RecordError> {
+        if self.depth > MAX_DEPTH {
+            let at = self.place(block.first().map_or(self.program.loc, |op| op.loc));
+            return Err(RecordError::TooDeep { at });
+        }
+        self.depth += 1;
+        block.iter().try_for_each(|op| self.op(op))?;
+        self.depth -= 1;
+        self.leave(block);
+        Ok(())
+    }
+
+    /// Marks what the block defined as out of scope.
+    fn leave(&mut self, block: &Block) {
+        if self.depth == 0 {
+            return;
+        }
+        for op in block {
+            if let Some(dst) = op.kind.dst()
+                && let Some(seen) = self.values.get_mut(dst.0 as usize)
+            {
+                *seen = Seen::LeftAt(op.loc);
+            }
+            // Only the block that gave a variable its first value owns it; `set_var` of an
+            // outer block's variable leaves it in scope.
+            if let OpKind::SetVar { var, .. } = op.kind
+                && let Some(seen) = self.vars.get_mut(var.0 as usize)
+                && *seen == Seen::LeftAt(op.loc)
+            {
+                *seen = Seen::LeftAt(op.loc);
+            }
+        }
+    }
+
+    fn op(&mut self, op: &'a Op) -> Result<(), RecordError> {
+        self.loc(op.loc)?;
+        self.uses(op)?;
+        self.nested(op)?;
+        match op.kind.dst() {
+            Some(dst) => self.define(dst, op.loc),
+            None => Ok(()),
+        }
+    }
+}

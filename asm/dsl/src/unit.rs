@@ -1,0 +1,313 @@
+//! The unit: everything that one program file declares.
+
+use crate::action::Action;
+use crate::check::{self, RecordError};
+use crate::context::XdpContext;
+use crate::map::Map;
+use crate::record::Data;
+use crate::recorder::{Rec, Recorder, State};
+use crate::recording::{
+    self, DataType, FileId, LocId, MapId, MapType, Program, ProgramKind, Recording, SourceFile,
+    Type,
+};
+use crate::returns::Xdp;
+use crate::ring::Ringbuf;
+use crate::scope::Scope;
+
+/// Everything that one program file declares: maps, programs and the license.
+///
+/// [`unit!`](crate::unit!) makes one that carries the file's own text.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Unit {
+    recording: Recording,
+    /// Mistakes that the types could not catch and the recording does not show.
+    mistakes: Vec<RecordError>,
+    /// Folder of the unit's own file as the compiler names it; locations leave it out.
+    folder: String,
+}
+
+impl Unit {
+    /// A unit without source text. `name` is what the object file is called.
+    pub fn new(name: &str) -> Self {
+        let name = name.to_string();
+        let recording = Recording {
+            name,
+            ..Recording::default()
+        };
+        Unit {
+            recording,
+            ..Unit::default()
+        }
+    }
+
+    /// The unit of a source file: what [`unit!`](crate::unit!) expands to.
+    ///
+    /// `path` is the file as its macro call names it, `compiled` as the compiler does.
+    #[doc(hidden)]
+    pub fn of_file(path: &str, compiled: &str, text: &str) -> Self {
+        let file = path.rsplit('/').next().unwrap_or(path);
+        let mut unit = Unit::new(file.strip_suffix(".rs").unwrap_or(file));
+        unit.folder = compiled.strip_suffix(path).unwrap_or_default().to_string();
+        unit.recording.files.push(SourceFile {
+            path: path.to_string(),
+            text: Some(text.to_string()),
+        });
+        unit
+    }
+
+    /// The unit of a recording, as read from elsewhere.
+    pub fn from_recording(recording: Recording) -> Self {
+        Unit {
+            recording,
+            ..Unit::default()
+        }
+    }
+
+    /// What was recorded.
+    pub fn recording(&self) -> &Recording {
+        &self.recording
+    }
+
+    /// Name of the unit.
+    pub fn name(&self) -> &str {
+        &self.recording.name
+    }
+
+    /// Sets the license that the kernel is told. Some helpers ask for one compatible with `GPL`.
+    pub fn license(mut self, license: &str) -> Self {
+        self.recording.license = license.to_string();
+        self
+    }
+
+    /// Declares an array: values by index, all there from the start.
+    pub fn array<V: Data>(&mut self, name: &'static str, max_entries: u32) -> Map<u32, V> {
+        let key = u32::data_type();
+        self.map(name, MapType::Array, key, V::data_type(), max_entries)
+    }
+
+    /// Declares an array with values of its own for each CPU.
+    pub fn percpu_array<V: Data>(&mut self, name: &'static str, max_entries: u32) -> Map<u32, V> {
+        let key = u32::data_type();
+        self.map(name, MapType::PercpuArray, key, V::data_type(), max_entries)
+    }
+
+    /// Declares a hash map.
+    pub fn hash<K: Data, V: Data>(&mut self, name: &'static str, max_entries: u32) -> Map<K, V> {
+        let (key, value) = (K::data_type(), V::data_type());
+        self.map(name, MapType::Hash, key, value, max_entries)
+    }
+
+    /// Declares a hash map with values of its own for each CPU.
+    pub fn percpu_hash<K: Data, V: Data>(
+        &mut self,
+        name: &'static str,
+        max_entries: u32,
+    ) -> Map<K, V> {
+        let (key, value) = (K::data_type(), V::data_type());
+        self.map(name, MapType::PercpuHash, key, value, max_entries)
+    }
+
+    /// Declares a ring buffer of `bytes` bytes: a power of two and a multiple of the page size.
+    pub fn ringbuf<V: Data>(&mut self, name: &'static str, bytes: u32) -> Ringbuf<V> {
+        let id = self.declare(recording::Map {
+            name: name.to_string(),
+            map_type: MapType::Ringbuf,
+            key: None,
+            value: V::data_type(),
+            max_entries: bytes,
+        });
+        Ringbuf::new(id, name)
+    }
+
+    fn map<K, V>(
+        &mut self,
+        name: &'static str,
+        map_type: MapType,
+        key: DataType,
+        value: DataType,
+        max_entries: u32,
+    ) -> Map<K, V> {
+        let id = self.declare(recording::Map {
+            name: name.to_string(),
+            map_type,
+            key: Some(key),
+            value,
+            max_entries,
+        });
+        Map::new(id, name)
+    }
+
+    fn declare(&mut self, map: recording::Map) -> MapId {
+        self.recording.maps.push(map);
+        MapId((self.recording.maps.len() - 1) as u32)
+    }
+
+    /// Records an XDP program. `body` gets the program's scope and its context, and returns
+    /// the action: a constant, or a recorded one.
+    #[track_caller]
+    pub fn xdp(
+        mut self,
+        name: &str,
+        body: impl for<'p> FnOnce(&mut Scope<'p, Xdp>, &mut XdpContext<'p>) -> Action<'p>,
+    ) -> Self {
+        let recorder = Recorder::default();
+        let loc = recorder.begin();
+        record(&recorder, body);
+        self.add_program(name, ProgramKind::Xdp, loc, recorder);
+        self
+    }
+
+    fn add_program(&mut self, name: &str, kind: ProgramKind, loc: LocId, recorder: Recorder) {
+        let body = recorder.close();
+        let mut state = recorder.into_state();
+        self.own_files(&mut state);
+        let place = |loc: LocId| check::describe(&self.recording.files, &state.locations, loc);
+        for loc in &state.foreign_actions {
+            let at = place(*loc);
+            self.mistakes.push(RecordError::ForeignAction { at });
+        }
+        for (map, map_name, loc) in &state.maps_used {
+            let declared = self.recording.maps.get(map.0 as usize);
+            if declared.is_none_or(|map| map.name != *map_name) {
+                let (map, at) = (map_name.to_string(), place(*loc));
+                self.mistakes.push(RecordError::ForeignMap { map, at });
+            }
+        }
+        self.recording.programs.push(Program {
+            name: name.to_string(),
+            kind,
+            loc,
+            locations: state.locations,
+            values: state.values,
+            vars: state.vars,
+            body,
+        });
+    }
+
+    /// Renumbers the files of a recorder's locations to the unit's.
+    fn own_files(&mut self, state: &mut State) {
+        let numbers: Vec<FileId> = state.files.iter().map(|file| self.file(file)).collect();
+        for loc in &mut state.locations {
+            if let Some(number) = numbers.get(loc.file.0 as usize) {
+                loc.file = *number;
+            }
+        }
+    }
+
+    fn file(&mut self, compiled: &str) -> FileId {
+        let path = compiled.strip_prefix(&self.folder).unwrap_or(compiled);
+        let files = &mut self.recording.files;
+        let index = match files.iter().position(|file| file.path == path) {
+            Some(index) => index,
+            None => {
+                let path = path.to_string();
+                files.push(SourceFile { path, text: None });
+                files.len() - 1
+            }
+        };
+        FileId(index as u32)
+    }
+
+    /// Checks what the types could not: above all that no value recorded inside a branch is
+    /// used outside it.
+    ///
+    /// # Errors
+    /// The first mistake, with the lines that made it.
+    pub fn check(&self) -> Result<(), RecordError> {
+        match self.mistakes.first() {
+            Some(mistake) => Err(mistake.clone()),
+            None => check::check(&self.recording),
+        }
+    }
+
+    pub(crate) fn mistakes(&self) -> &[RecordError] {
+        &self.mistakes
+    }
+
+    pub(crate) fn with_mistakes(mut self, mistakes: Vec<RecordError>) -> Self {
+        self.mistakes = mistakes;
+        self
+    }
+}
+
+/// Runs an XDP program's closure. The lifetime of the borrow is the program's brand.
+#[track_caller]
+fn record<'p>(
+    recorder: &'p Recorder,
+    body: impl FnOnce(&mut Scope<'p, Xdp>, &mut XdpContext<'p>) -> Action<'p>,
+) {
+    let rec = Rec::new(recorder);
+    let mut scope = Scope::new(rec);
+    let action = body(&mut scope, &mut XdpContext::new(rec));
+    scope.return_(action);
+}
+
+/// The unit of the file that this stands in, which carries the file's text so that its lines
+/// can be quoted wherever the program goes.
+///
+/// The argument is the file's name, as a path relative to itself. Naming another file does
+/// not compile.
+///
+/// ```ignore
+/// pub fn unit() -> Unit {
+///     unit!("drop_icmp.rs").license("GPL").xdp("xdp_drop_icmp", |f, ctx| XDP_PASS)
+/// }
+/// ```
+#[macro_export]
+macro_rules! unit {
+    ($file:literal) => {{
+        const _: () = assert!(
+            $crate::private::ends_with(file!(), $file),
+            "unit!(...) takes the name of the file that it stands in"
+        );
+        $crate::Unit::of_file($file, file!(), include_str!($file))
+    }};
+}
+
+/// Whether `path` is `file`, or ends with `/` and `file`.
+#[doc(hidden)]
+pub const fn ends_with(path: &str, file: &str) -> bool {
+    let (path, file) = (path.as_bytes(), file.as_bytes());
+    if file.is_empty() || path.len() < file.len() {
+        return false;
+    }
+    let start = path.len() - file.len();
+    let mut at = 0;
+    while at < file.len() {
+        if path[start + at] != file[at] {
+            return false;
+        }
+        at += 1;
+    }
+    start == 0 || path[start - 1] == b'/' || path[start - 1] == b'\\'
+}
+
+impl Recorder {
+    /// Opens the program's own block and tells where it was declared.
+    #[track_caller]
+    fn begin(&self) -> LocId {
+        self.open();
+        self.here()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_is_recognised_by_its_whole_name() {
+        assert!(ends_with("programs/drop_icmp.rs", "drop_icmp.rs"));
+        assert!(ends_with("drop_icmp.rs", "drop_icmp.rs"));
+        assert!(!ends_with("programs/xdrop_icmp.rs", "drop_icmp.rs"));
+        assert!(!ends_with("drop_icmp.rs", "programs/drop_icmp.rs"));
+        assert!(!ends_with("drop_icmp.rs", ""));
+    }
+
+    #[test]
+    fn the_unit_is_named_after_its_file() {
+        let unit = Unit::of_file("drop_icmp.rs", "/tmp/x/drop_icmp.rs", "text");
+        assert_eq!(unit.name(), "drop_icmp");
+        assert_eq!(unit.recording().files[0].path, "drop_icmp.rs");
+    }
+}
