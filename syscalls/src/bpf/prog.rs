@@ -1,0 +1,173 @@
+//! Loading programs: `BPF_PROG_LOAD`.
+//!
+//! <https://docs.ebpf.io/linux/syscall/BPF_PROG_LOAD/>
+
+use std::ffi::CString;
+use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
+
+use bytemuck::Zeroable;
+use nix::errno::Errno;
+
+use super::attr::ProgLoadAttr;
+use super::command::{Command, address, address_mut, bpf_fd};
+use super::log::{Attempt, Outcome, collect};
+use super::name;
+use crate::{Error, Result, memlock};
+
+/// `prog_flags`: the program can take packets in several buffers (`xdp.frags`, Linux 5.18).
+pub const BPF_F_XDP_HAS_FRAGS: u32 = 1 << 5;
+
+/// Attempts at a load that the kernel answers with EAGAIN (it does when a
+/// signal interrupts verification).
+const ATTEMPTS: u32 = 5;
+
+/// The verifier's usual log: every instruction of the path that failed.
+const BPF_LOG_LEVEL1: u32 = 1;
+
+/// Bytes of an instruction slot.
+const INSN_SIZE: usize = 8;
+
+/// `func_info`: records of equal size, as in `.BTF.ext`.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct FuncInfoRecords<'a> {
+    /// Bytes of one record, at least 8.
+    pub rec_size: u32,
+    /// All records, one after the other.
+    pub bytes: &'a [u8],
+}
+
+/// `line_info`: records of equal size, as in `.BTF.ext`.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct LineInfoRecords<'a> {
+    /// Bytes of one record, at least 16.
+    pub rec_size: u32,
+    /// All records, one after the other.
+    pub bytes: &'a [u8],
+}
+
+/// What [`prog_load`] hands to the kernel. Numbers are the UAPI's.
+#[derive(Debug, Clone, Copy)]
+pub struct ProgLoad<'a> {
+    /// `enum bpf_prog_type`.
+    pub prog_type: u32,
+    /// `enum bpf_attach_type`, such as [`super::BPF_XDP`]; 0 for types that need none.
+    pub expected_attach_type: u32,
+    /// The program's name, cut to 15 characters for the kernel.
+    pub name: &'a str,
+    /// The instructions in the byte order of this machine, 8 bytes a slot.
+    pub insns: &'a [u8],
+    /// The license, which decides on helpers that only GPL programs may call.
+    pub license: &'a str,
+    /// `BPF_F_*` flags, such as [`BPF_F_XDP_HAS_FRAGS`].
+    pub prog_flags: u32,
+    /// The interface for which an offloaded program is translated; else 0.
+    pub prog_ifindex: u32,
+    /// The BTF that `func_info` and `line_info` refer to.
+    pub btf: Option<BorrowedFd<'a>>,
+    /// Types of the functions; empty without BTF.
+    pub func_info: FuncInfoRecords<'a>,
+    /// Source lines of the instructions; empty without BTF.
+    pub line_info: LineInfoRecords<'a>,
+}
+
+/// Verifies and loads a program.
+///
+/// An accepted program costs one system call. Only a refused one is offered
+/// again with a log, whose buffer grows until all of it fits.
+///
+/// # Errors
+/// [`Error::Refused`] with the verifier's log; else [`Error::Call`], of which
+/// `E2BIG` means no instructions or more than the kernel takes, and `EPERM`
+/// a missing capability.
+pub fn prog_load(load: &ProgLoad<'_>) -> Result<OwnedFd> {
+    let license =
+        CString::new(load.license).map_err(|_| Error::argument("the license contains a NUL"))?;
+    let attr = attributes(load, &license)?;
+    let first = memlock::retry_with_more(|| submit(attr, &mut []).result);
+    let errno = match first {
+        Ok(fd) => return Ok(fd),
+        Err(errno) => errno,
+    };
+    match collect(|buffer| submit(attr, buffer)) {
+        Outcome::Accepted(fd) => Ok(fd),
+        Outcome::Log(log) if log.is_empty() => {
+            Err(Error::call(Command::ProgLoad.name(), load.name, errno))
+        }
+        Outcome::Log(log) => Err(Error::Refused {
+            call: Command::ProgLoad.name(),
+            object: load.name.to_owned(),
+            errno,
+            log,
+        }),
+    }
+}
+
+/// Checks the lengths on which the kernel relies, and fills the structure.
+///
+/// The addresses in it are those of `load`'s slices and of `license`.
+fn attributes(load: &ProgLoad<'_>, license: &CString) -> Result<ProgLoadAttr> {
+    if !load.insns.len().is_multiple_of(INSN_SIZE) {
+        return Err(Error::argument(
+            "instructions are not a multiple of 8 bytes",
+        ));
+    }
+    let insn_cnt = u32::try_from(load.insns.len() / INSN_SIZE)
+        .map_err(|_| Error::call(Command::ProgLoad.name(), load.name, Errno::E2BIG))?;
+    Ok(ProgLoadAttr {
+        prog_type: load.prog_type,
+        insn_cnt,
+        insns: address(load.insns),
+        license: license.as_ptr() as u64,
+        prog_flags: load.prog_flags,
+        prog_name: name::encode(load.name),
+        prog_ifindex: load.prog_ifindex,
+        expected_attach_type: load.expected_attach_type,
+        prog_btf_fd: load.btf.map_or(0, |fd| fd.as_raw_fd() as u32),
+        func_info_rec_size: load.func_info.rec_size,
+        func_info: address(load.func_info.bytes),
+        func_info_cnt: records("func_info", load.func_info.bytes, load.func_info.rec_size)?,
+        line_info_rec_size: load.line_info.rec_size,
+        line_info: address(load.line_info.bytes),
+        line_info_cnt: records("line_info", load.line_info.bytes, load.line_info.rec_size)?,
+        ..ProgLoadAttr::zeroed()
+    })
+}
+
+/// How many whole records the bytes are.
+fn records(what: &str, bytes: &[u8], rec_size: u32) -> Result<u32> {
+    if bytes.is_empty() {
+        return Ok(0);
+    }
+    let size = rec_size as usize;
+    if size == 0 || !bytes.len().is_multiple_of(size) {
+        return Err(Error::argument(format!(
+            "{what}: {} bytes are not whole records of {size} bytes",
+            bytes.len()
+        )));
+    }
+    u32::try_from(bytes.len() / size).map_err(|_| Error::argument(format!("{what}: too long")))
+}
+
+/// One load, with a log when `buffer` is not empty. `attr` comes from [`attributes`].
+fn submit(mut attr: ProgLoadAttr, buffer: &mut [u8]) -> Attempt<OwnedFd> {
+    if !buffer.is_empty() {
+        attr.log_level = BPF_LOG_LEVEL1;
+        attr.log_size = u32::try_from(buffer.len()).unwrap_or(u32::MAX >> 8);
+        attr.log_buf = address_mut(buffer);
+    }
+    let mut result = Err(Errno::EAGAIN);
+    for _ in 0..ATTEMPTS {
+        // SAFETY: `attributes` took the addresses and lengths from slices that
+        // `prog_load` borrows until it returns, and from the NUL-terminated
+        // license that it owns; the log buffer is borrowed exclusively here and
+        // `log_size` is at most its length. The command returns a new descriptor.
+        result = unsafe { bpf_fd(Command::ProgLoad, &mut attr) };
+        if !matches!(result, Err(Errno::EAGAIN)) {
+            break;
+        }
+    }
+    Attempt {
+        result,
+        true_size: attr.log_true_size as usize,
+    }
+}
