@@ -6,10 +6,8 @@
 
 use core::fmt;
 
-use crate::recording::{
-    Arg, BinaryOp, Block, CompareOp, DataType, Loc, LocId, Map, MapType, Op, OpKind, Operand,
-    Program, Recording, SourceFile, Type, ValueId, VarId,
-};
+use crate::check_ops::Checker;
+use crate::recording::{DataType, Loc, LocId, Map, MapType, Recording, SourceFile, Type};
 
 /// How deep blocks may nest.
 pub const MAX_DEPTH: usize = 64;
@@ -31,17 +29,9 @@ impl fmt::Display for Place {
     }
 }
 
-/// A mistake in a recording.
+/// A mistake that only shows while recording.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum RecordError {
-    /// A value recorded inside a branch is used outside it.
-    OutOfScope {
-        /// Where the value was recorded.
-        recorded: Place,
-        /// Where it is used.
-        used: Place,
-    },
+pub enum Mistake {
     /// An action of another program is used.
     ForeignAction {
         /// Where it is used.
@@ -54,6 +44,21 @@ pub enum RecordError {
         /// Where it is used.
         at: Place,
     },
+}
+
+/// Why a recording is no program.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum RecordError {
+    /// A value recorded inside a branch is used outside it.
+    OutOfScope {
+        /// Where the value was recorded.
+        recorded: Place,
+        /// Where it is used.
+        used: Place,
+    },
+    /// Something that belongs to another program or unit is used.
+    Foreign(Mistake),
     /// Two maps, or two programs, have one name.
     DuplicateName {
         /// The name.
@@ -93,10 +98,10 @@ impl fmt::Display for RecordError {
                 "the value recorded at {recorded} inside a branch is used at {used} outside it; \
                  record it before the branch, or carry it out in a variable (`f.var(...)`)"
             ),
-            RecordError::ForeignAction { at } => {
+            RecordError::Foreign(Mistake::ForeignAction { at }) => {
                 write!(f, "{at}: this action was recorded by another program")
             }
-            RecordError::ForeignMap { map, at } => write!(
+            RecordError::Foreign(Mistake::ForeignMap { map, at }) => write!(
                 f,
                 "{at}: map `{map}` was declared on another unit; declare it on this one"
             ),
@@ -138,10 +143,8 @@ pub(crate) fn check(recording: &Recording) -> Result<(), RecordError> {
     let programs = recording.programs.iter().map(|program| &program.name);
     check_names(maps.chain(programs))?;
     recording.maps.iter().try_for_each(check_map)?;
-    let programs = recording.programs.iter();
-    programs
-        .map(|program| Checker::new(recording, program).check())
-        .collect()
+    let mut programs = recording.programs.iter();
+    programs.try_for_each(|program| Checker::new(recording, program).check())
 }
 
 fn check_names<'a>(names: impl Iterator<Item = &'a String>) -> Result<(), RecordError> {
@@ -186,118 +189,5 @@ fn check_map(map: &Map) -> Result<(), RecordError> {
             bad("the key of an array is a `u32`")
         }
         (_, Some(_)) => Ok(()),
-    }
-}
-
-/// What is known about a number when a block is walked.
-#[derive(Clone, Copy, Debug, PartialEq)]
-enum Seen {
-    NotYet,
-    InScope,
-    LeftAt(LocId),
-}
-
-struct Checker<'a> {
-    recording: &'a Recording,
-    program: &'a Program,
-    values: Vec<Seen>,
-    vars: Vec<Seen>,
-    /// What the inlined function being walked returns; for the program its `u32`.
-    returns: Option<Type>,
-    depth: usize,
-}
-
-impl<'a> Checker<'a> {
-    fn new(recording: &'a Recording, program: &'a Program) -> Self {
-        Checker {
-            recording,
-            program,
-            values: vec![Seen::NotYet; program.values.len()],
-            vars: vec![Seen::NotYet; program.vars.len()],
-            returns: Some(Type::U32),
-            depth: 0,
-        }
-    }
-
-    fn check(&mut self) -> Result<(), RecordError> {
-        for (index, loc) in self.program.locations.iter().enumerate() {
-            if loc.file.0 as usize >= self.recording.files.len() {
-                return self.malformed("a location names no file");
-            }
-            if loc.inlined_at.is_some_and(|at| at.0 as usize >= index) {
-                return self.malformed("a location is inlined at a later one");
-            }
-        }
-        self.loc(self.program.loc)?;
-        self.block(&self.program.body)?;
-        match self.program.body.last() {
-            Some(Op {
-                kind: OpKind::Return { .. },
-                ..
-            }) => Ok(()),
-            _ => self.malformed("the program does not end with a return"),
-        }
-    }
-
-    fn malformed<T>(&self, reason: &'static str) -> Result<T, RecordError> {
-        Err(RecordError::Malformed {
-            program: self.program.name.clone(),
-            reason,
-        })
-    }
-
-    fn place(&self, loc: LocId) -> Place {
-        describe(&self.recording.files, &self.program.locations, loc)
-    }
-
-    fn loc(&self, loc: LocId) -> Result<(), RecordError> {
-        if loc.0 as usize >= self.program.locations.len() {
-            return self.malformed("an operation has no location");
-        }
-        Ok(())
-    }
-
-    fn block(&mut self, block: &'a Block) -> Result<(), RecordError> {
-        if self.depth > MAX_DEPTH {
-            let at = self.place(block.first().map_or(self.program.loc, |op| op.loc));
-            return Err(RecordError::TooDeep { at });
-        }
-        self.depth += 1;
-        block.iter().try_for_each(|op| self.op(op))?;
-        self.depth -= 1;
-        self.leave(block);
-        Ok(())
-    }
-
-    /// Marks what the block defined as out of scope.
-    fn leave(&mut self, block: &Block) {
-        if self.depth == 0 {
-            return;
-        }
-        for op in block {
-            if let Some(dst) = op.kind.dst()
-                && let Some(seen) = self.values.get_mut(dst.0 as usize)
-            {
-                *seen = Seen::LeftAt(op.loc);
-            }
-            // Only the block that gave a variable its first value owns it; `set_var` of an
-            // outer block's variable leaves it in scope.
-            if let OpKind::SetVar { var, .. } = op.kind
-                && let Some(seen) = self.vars.get_mut(var.0 as usize)
-                && *seen == Seen::LeftAt(op.loc)
-            {
-                *seen = Seen::LeftAt(op.loc);
-            }
-        }
-    }
-
-    fn op(&mut self, op: &'a Op) -> Result<(), RecordError> {
-        self.loc(op.loc)?;
-        self.uses(op)?;
-        self.nested(op)?;
-        match op.kind.dst() {
-            Some(dst) => self.define(dst, op.loc),
-            None => Ok(()),
-        }
     }
 }

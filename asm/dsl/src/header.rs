@@ -39,12 +39,14 @@ macro_rules! header {
         $(#[$meta])*
         #[allow(non_camel_case_types)]
         #[derive(Clone, Copy, Debug)]
-        $vis struct $name<'c, 'p>($crate::private::Address<'c, 'p>);
+        $vis struct $name<'c, 'p> {
+            at: $crate::private::Address<'c, 'p>,
+        }
 
         const _: () = {
             use $crate::private::{Address, Cursor, Field, Header, Write};
 
-            #[allow(dead_code)]
+            #[allow(dead_code, non_snake_case)]
             #[repr(C, packed)]
             struct Layout {
                 $($field: $ty,)+
@@ -61,18 +63,18 @@ macro_rules! header {
                     #[track_caller]
                     pub fn $field(self) -> <$ty as Field>::Read<'p> {
                         let offset = ::core::mem::offset_of!(Layout, $field) as u32;
-                        <$ty as Field>::read(self.0.plus(offset))
+                        <$ty as Field>::read(self.at.plus(offset))
                     }
                 )+
 
                 /// The place behind the header's fixed part.
                 pub fn end(self) -> Cursor<'c, 'p> {
-                    Cursor::at(self.0.plus(<Self as Header<'c, 'p>>::SIZE))
+                    Cursor::at(self.at.plus(<Self as Header<'c, 'p>>::SIZE))
                 }
 
                 /// The setters: a method for each field, which writes it into the packet.
                 pub fn set(self) -> Setters<'c, 'p> {
-                    Setters(self.0)
+                    Setters(self.at)
                 }
             }
 
@@ -92,7 +94,7 @@ macro_rules! header {
                 const SIZE: u32 = ::core::mem::size_of::<Layout>() as u32;
 
                 fn behind_check(at: Address<'c, 'p>) -> Self {
-                    $name(at)
+                    $name { at }
                 }
             }
         };

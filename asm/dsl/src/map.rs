@@ -5,6 +5,7 @@
 use core::marker::PhantomData;
 
 use crate::address::Address;
+use crate::order::{Be16, Be32};
 use crate::record::Data;
 use crate::recorder::Rec;
 use crate::recording::{Arg, Helper, MapId, Operand as Raw, Type, ValueId};
@@ -55,13 +56,19 @@ pub trait InMemory<'p, T> {
     fn in_memory(self, rec: Rec<'p>) -> Arg;
 }
 
-impl<'p, T: Scalar, V: Operand<'p, T>> InMemory<'p, T> for V {
-    #[track_caller]
-    fn in_memory(self, rec: Rec<'p>) -> Arg {
-        let value = self.operand(rec);
-        Arg::InMemory { ty: T::TYPE, value }
-    }
+macro_rules! numbers {
+    ($($ty:ty)*) => {$(
+        impl<'p, V: Operand<'p, $ty>> InMemory<'p, $ty> for V {
+            #[track_caller]
+            fn in_memory(self, rec: Rec<'p>) -> Arg {
+                let value = self.operand(rec);
+                Arg::InMemory { ty: <$ty as Scalar>::TYPE, value }
+            }
+        }
+    )*};
 }
+
+numbers!(u8 u16 u32 u64 Be16 Be32);
 
 impl<'p, T> InMemory<'p, T> for &Local<'p, T> {
     fn in_memory(self, _: Rec<'p>) -> Arg {
@@ -166,10 +173,7 @@ impl<'f, 'p, R, V: Data> NeedsNullCheck<'f, 'p, R, V> {
 
     /// Records what runs with the value, where it is not missing.
     #[track_caller]
-    pub fn then(
-        self,
-        body: impl FnOnce(&mut Scope<'p, R>, V::Handle<'p, 'p>),
-    ) -> Then<'f, 'p, R> {
+    pub fn then(self, body: impl FnOnce(&mut Scope<'p, R>, V::Handle<'p, 'p>)) -> Then<'f, 'p, R> {
         let rec = self.scope.rec;
         let found = Value::new(rec, rec.recorder().not_null(self.ptr));
         rec.recorder().open();

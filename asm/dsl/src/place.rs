@@ -10,11 +10,19 @@ use crate::recording::{BinaryOp, OpKind, Operand as Raw, Type};
 use crate::value::{Operand, Scalar};
 
 /// A `T` in memory that the program may read and write while `'m` lasts.
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 pub struct Place<'m, 'p, T> {
     at: Address<'m, 'p>,
     ty: PhantomData<fn() -> T>,
 }
+
+impl<T> Clone for Place<'_, '_, T> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<T> Copy for Place<'_, '_, T> {}
 
 impl<'m, 'p, T> Place<'m, 'p, T> {
     #[doc(hidden)]

@@ -8,12 +8,13 @@ use core::panic::Location;
 use std::cell::RefCell;
 
 use crate::recording::{
-    Arg, BinaryOp, Block, CompareOp, FileId, Helper, Loc, LocId, MapId, Op, OpKind, Operand, Type, ValueId, VarId,
+    Arg, BinaryOp, Block, CompareOp, FileId, Helper, Loc, LocId, MapId, Op, OpKind, Operand, Type,
+    ValueId, VarId,
 };
 
 /// One program being recorded.
 #[derive(Debug, Default)]
-pub struct Recorder {
+pub(crate) struct Recorder {
     state: RefCell<State>,
 }
 

@@ -78,7 +78,7 @@ macro_rules! numbers {
 
         impl<'p> Returns<'p, $ty> for $ty {
             fn returned(self, rec: Rec<'p>) -> Option<Raw> {
-                Some(self.operand(rec))
+                Some(Operand::<$ty>::operand(self, rec))
             }
         }
     )*};

@@ -110,10 +110,7 @@ impl<'p, R> Scope<'p, R> {
     pub fn reserve<V: Data>(
         &mut self,
         ring: Ringbuf<V>,
-        body: impl for<'r> FnOnce(
-            &mut Scope<'p, RecordIsOpen>,
-            RingRecord<'r, 'p, V>,
-        ) -> Finished<'r>,
+        body: impl for<'r> FnOnce(&mut Scope<'p, RecordIsOpen>, RingRecord<'r, 'p, V>) -> Finished<'r>,
     ) -> Then<'_, 'p, R> {
         let rec = self.rec;
         let ptr = reserve(rec, ring.id, ring.name, V::SIZE);

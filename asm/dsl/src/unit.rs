@@ -1,14 +1,13 @@
 //! The unit: everything that one program file declares.
 
 use crate::action::Action;
-use crate::check::{self, RecordError};
+use crate::check::{self, Mistake, RecordError};
 use crate::context::XdpContext;
 use crate::map::Map;
 use crate::record::Data;
 use crate::recorder::{Rec, Recorder, State};
 use crate::recording::{
     self, DataType, FileId, LocId, MapId, MapType, Program, ProgramKind, Recording, SourceFile,
-    Type,
 };
 use crate::returns::Xdp;
 use crate::ring::Ringbuf;
@@ -21,7 +20,7 @@ use crate::scope::Scope;
 pub struct Unit {
     recording: Recording,
     /// Mistakes that the types could not catch and the recording does not show.
-    mistakes: Vec<RecordError>,
+    mistakes: Vec<Mistake>,
     /// Folder of the unit's own file as the compiler names it; locations leave it out.
     folder: String,
 }
@@ -164,13 +163,13 @@ impl Unit {
         let place = |loc: LocId| check::describe(&self.recording.files, &state.locations, loc);
         for loc in &state.foreign_actions {
             let at = place(*loc);
-            self.mistakes.push(RecordError::ForeignAction { at });
+            self.mistakes.push(Mistake::ForeignAction { at });
         }
         for (map, map_name, loc) in &state.maps_used {
             let declared = self.recording.maps.get(map.0 as usize);
             if declared.is_none_or(|map| map.name != *map_name) {
                 let (map, at) = (map_name.to_string(), place(*loc));
-                self.mistakes.push(RecordError::ForeignMap { map, at });
+                self.mistakes.push(Mistake::ForeignMap { map, at });
             }
         }
         self.recording.programs.push(Program {
@@ -215,16 +214,16 @@ impl Unit {
     /// The first mistake, with the lines that made it.
     pub fn check(&self) -> Result<(), RecordError> {
         match self.mistakes.first() {
-            Some(mistake) => Err(mistake.clone()),
+            Some(mistake) => Err(RecordError::Foreign(mistake.clone())),
             None => check::check(&self.recording),
         }
     }
 
-    pub(crate) fn mistakes(&self) -> &[RecordError] {
+    pub(crate) fn mistakes(&self) -> &[Mistake] {
         &self.mistakes
     }
 
-    pub(crate) fn with_mistakes(mut self, mistakes: Vec<RecordError>) -> Self {
+    pub(crate) fn with_mistakes(mut self, mistakes: Vec<Mistake>) -> Self {
         self.mistakes = mistakes;
         self
     }
@@ -248,10 +247,12 @@ fn record<'p>(
 /// The argument is the file's name, as a path relative to itself. Naming another file does
 /// not compile.
 ///
-/// ```ignore
-/// pub fn unit() -> Unit {
-///     unit!("drop_icmp.rs").license("GPL").xdp("xdp_drop_icmp", |f, ctx| XDP_PASS)
-/// }
+/// In `drop_icmp.rs` it reads `unit!("drop_icmp.rs").license("GPL")`.
+///
+/// ```compile_fail
+/// use ebpf_dsl::prelude::*;
+///
+/// let unit = unit!("another_file.rs");
 /// ```
 #[macro_export]
 macro_rules! unit {

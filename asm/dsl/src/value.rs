@@ -14,12 +14,20 @@ use crate::recording::{Operand as Raw, Type, ValueId};
 /// Arithmetic is written with operators (`+ - * / % & | ^ << >>`, wrapping), comparisons with
 /// methods ([`eq`](Value::eq), [`lt`](Value::lt)...) that give a [`Cond`].
 #[must_use = "a value that is not used is not in the program"]
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 pub struct Value<'p, T> {
     pub(crate) id: ValueId,
     pub(crate) rec: Rec<'p>,
     ty: PhantomData<fn() -> T>,
 }
+
+impl<T> Clone for Value<'_, T> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<T> Copy for Value<'_, T> {}
 
 /// Eight bits.
 pub type U8<'p> = Value<'p, u8>;

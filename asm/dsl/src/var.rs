@@ -19,12 +19,20 @@ use crate::value::{Operand, Scalar, Value};
 /// });
 /// assert!(unit.check().is_ok());
 /// ```
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 pub struct Var<'p, T> {
     rec: Rec<'p>,
     var: VarId,
     ty: PhantomData<fn() -> T>,
 }
+
+impl<T> Clone for Var<'_, T> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<T> Copy for Var<'_, T> {}
 
 impl<'p, T: Scalar> Var<'p, T> {
     #[track_caller]
