@@ -482,12 +482,14 @@ impl Assembler {
         let mut functions = vec![Function {
             slot: 0,
             name: self.name.clone(),
+            type_id: None,
         }];
         let named = self.functions.iter();
         functions.extend(named.filter_map(|(label, name)| {
             Some(Function {
                 slot: slot_of(*label)?,
                 name: name.clone(),
+                type_id: None,
             })
         }));
         let mut program = Program {

@@ -6,11 +6,13 @@
 #![forbid(unsafe_code)]
 
 pub mod assembler;
+pub mod btf;
 pub mod eval;
 pub mod helper;
 pub mod insn;
 pub mod isa;
 pub mod map_type;
+pub mod object;
 pub mod prog_type;
 pub mod program;
 pub mod span;

@@ -153,6 +153,38 @@ uapi_enum! {
     }
 }
 
+impl ProgType {
+    /// The struct of the UAPI that a program's context is; empty where it depends on more
+    /// than the type.
+    pub const fn context_struct(self) -> &'static str {
+        match self {
+            ProgType::Xdp => "xdp_md",
+            ProgType::SocketFilter
+            | ProgType::SchedCls
+            | ProgType::SchedAct
+            | ProgType::CgroupSkb
+            | ProgType::LwtIn
+            | ProgType::LwtOut
+            | ProgType::LwtXmit
+            | ProgType::LwtSeg6local
+            | ProgType::SkSkb
+            | ProgType::FlowDissector => "__sk_buff",
+            ProgType::CgroupSock => "bpf_sock",
+            ProgType::CgroupSockAddr => "bpf_sock_addr",
+            ProgType::CgroupDevice => "bpf_cgroup_dev_ctx",
+            ProgType::CgroupSysctl => "bpf_sysctl",
+            ProgType::CgroupSockopt => "bpf_sockopt",
+            ProgType::SockOps => "bpf_sock_ops",
+            ProgType::SkMsg => "sk_msg_md",
+            ProgType::SkLookup => "bpf_sk_lookup",
+            ProgType::SkReuseport => "sk_reuseport_md",
+            ProgType::PerfEvent => "bpf_perf_event_data",
+            ProgType::RawTracepoint | ProgType::RawTracepointWritable => "bpf_raw_tracepoint_args",
+            _ => "",
+        }
+    }
+}
+
 /// What an ELF section's name says of the programs in it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Section {

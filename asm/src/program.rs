@@ -6,6 +6,7 @@
 //! Places in a program are slots of 8 bytes, as in the kernel's logs: a 16-byte instruction
 //! takes two.
 
+use crate::btf::TypeId;
 use crate::insn::Insn;
 use crate::prog_type::{AttachType, ProgType};
 use crate::span::Span;
@@ -52,6 +53,8 @@ pub struct Function {
     pub slot: usize,
     /// The name.
     pub name: String,
+    /// The type, a FUNC of the object's BTF.
+    pub type_id: Option<TypeId>,
 }
 
 impl Program {

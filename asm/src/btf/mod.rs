@@ -5,13 +5,16 @@
 //! Names are offsets into one string section, as in the format, so that a blob of any size
 //! is read without a copy of every name.
 //!
-//! Read before: nothing. Read next: `read.rs`, `write.rs`, `ext.rs`.
+//! Read before: nothing. Read next: `read.rs`, `write.rs`, `ext.rs`, `build.rs`.
 
+pub mod build;
 pub mod ext;
 mod read;
 mod write;
 
 pub use read::BtfError;
+
+use std::collections::HashMap;
 
 /// The number of a type; 0 is `void`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
@@ -27,10 +30,18 @@ impl TypeId {
 pub struct StrId(pub u32);
 
 /// A collection of types with their names.
-#[derive(Debug, Clone, PartialEq, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Btf {
     types: Vec<Type>,
     strings: Vec<u8>,
+    /// Where each name is; made when the first name is added.
+    interned: HashMap<Box<[u8]>, StrId>,
+}
+
+impl PartialEq for Btf {
+    fn eq(&self, other: &Btf) -> bool {
+        self.types == other.types && self.strings == other.strings
+    }
 }
 
 /// One type.
@@ -46,24 +57,66 @@ pub struct Type {
 #[derive(Debug, Clone, PartialEq)]
 #[allow(missing_docs, reason = "the names are those of btf.rst")]
 pub enum Kind {
-    Int { size: u32, encoding: IntEncoding, offset: u8, bits: u8 },
+    Int {
+        size: u32,
+        encoding: IntEncoding,
+        offset: u8,
+        bits: u8,
+    },
     Ptr(TypeId),
-    Array { element: TypeId, index: TypeId, len: u32 },
-    Struct { size: u32, members: Vec<Member>, bitfields: Bitfields },
-    Union { size: u32, members: Vec<Member>, bitfields: Bitfields },
-    Enum { size: u32, signed: Signedness, values: Vec<(StrId, i32)> },
-    Enum64 { size: u32, signed: Signedness, values: Vec<(StrId, i64)> },
+    Array {
+        element: TypeId,
+        index: TypeId,
+        len: u32,
+    },
+    Struct {
+        size: u32,
+        members: Vec<Member>,
+        bitfields: Bitfields,
+    },
+    Union {
+        size: u32,
+        members: Vec<Member>,
+        bitfields: Bitfields,
+    },
+    Enum {
+        size: u32,
+        signed: Signedness,
+        values: Vec<(StrId, i32)>,
+    },
+    Enum64 {
+        size: u32,
+        signed: Signedness,
+        values: Vec<(StrId, i64)>,
+    },
     Fwd(Forward),
     Typedef(TypeId),
     Volatile(TypeId),
     Const(TypeId),
     Restrict(TypeId),
-    Func { proto: TypeId, linkage: Linkage },
-    FuncProto { ret: TypeId, params: Vec<(StrId, TypeId)> },
-    Var { ty: TypeId, linkage: Linkage },
-    DataSec { size: u32, vars: Vec<SecVar> },
-    Float { size: u32 },
-    DeclTag { ty: TypeId, component: i32 },
+    Func {
+        proto: TypeId,
+        linkage: Linkage,
+    },
+    FuncProto {
+        ret: TypeId,
+        params: Vec<(StrId, TypeId)>,
+    },
+    Var {
+        ty: TypeId,
+        linkage: Linkage,
+    },
+    DataSec {
+        size: u32,
+        vars: Vec<SecVar>,
+    },
+    Float {
+        size: u32,
+    },
+    DeclTag {
+        ty: TypeId,
+        component: i32,
+    },
     TypeTag(TypeId),
 }
 
@@ -142,7 +195,10 @@ pub struct SecVar {
 impl Btf {
     /// A collection with no types and the empty name.
     pub fn new() -> Btf {
-        Btf { types: Vec::new(), strings: vec![0] }
+        Btf {
+            strings: vec![0],
+            ..Btf::default()
+        }
     }
 
     /// The number of types, `void` not counted.
@@ -181,7 +237,9 @@ impl Btf {
     pub fn str(&self, id: StrId) -> &str {
         let rest = self.strings.get(id.0 as usize..).unwrap_or_default();
         let end = rest.iter().position(|&b| b == 0).unwrap_or(0);
-        rest.get(..end).and_then(|name| std::str::from_utf8(name).ok()).unwrap_or("")
+        rest.get(..end)
+            .and_then(|name| std::str::from_utf8(name).ok())
+            .unwrap_or("")
     }
 
     /// The name of a type; empty for `void` and anonymous types.
@@ -191,31 +249,21 @@ impl Btf {
 
     /// The offset of `name`, which is added if it is not there. A NUL ends a name.
     pub fn intern(&mut self, name: &str) -> StrId {
-        let name = name.split('\0').next().unwrap_or_default();
+        let name = name.split('\0').next().unwrap_or_default().as_bytes();
         if self.strings.is_empty() {
             self.strings.push(0);
         }
-        if name.is_empty() {
-            return StrId(0);
+        if self.interned.is_empty() {
+            self.interned = index(&self.strings);
         }
-        if let Some(known) = self.find_str(name) {
-            return known;
+        if let Some(known) = self.interned.get(name) {
+            return *known;
         }
         let id = StrId(self.strings.len() as u32);
-        self.strings.extend(name.as_bytes());
+        self.strings.extend(name);
         self.strings.push(0);
+        self.interned.insert(name.into(), id);
         id
-    }
-
-    fn find_str(&self, name: &str) -> Option<StrId> {
-        let mut at = 0;
-        for known in self.strings.split(|&b| b == 0) {
-            if known == name.as_bytes() {
-                return Some(StrId(at));
-            }
-            at += known.len() as u32 + 1;
-        }
-        None
     }
 
     /// The first type with this name that `matches`.
@@ -224,12 +272,30 @@ impl Btf {
         self.types().find(found).map(|(id, _)| id)
     }
 
+    /// The type behind typedefs, qualifiers and type tags.
+    pub fn resolve(&self, id: TypeId) -> TypeId {
+        let mut id = id;
+        for _ in 0..MAX_DEPTH {
+            id = match self.get(id).map(|ty| &ty.kind) {
+                Some(
+                    Kind::Typedef(ty)
+                    | Kind::Volatile(ty)
+                    | Kind::Const(ty)
+                    | Kind::Restrict(ty)
+                    | Kind::TypeTag(ty),
+                ) => *ty,
+                _ => return id,
+            };
+        }
+        id
+    }
+
     /// The size of a type in bytes, through typedefs, qualifiers and arrays; `None` if it
     /// has none, is not there, or refers to itself.
     pub fn size_of(&self, id: TypeId) -> Option<u32> {
         let (mut id, mut count) = (id, 1u32);
         for _ in 0..MAX_DEPTH {
-            id = match &self.get(id)?.kind {
+            id = match &self.get(self.resolve(id))?.kind {
                 Kind::Int { size, .. }
                 | Kind::Struct { size, .. }
                 | Kind::Union { size, .. }
@@ -242,15 +308,28 @@ impl Btf {
                     count = count.checked_mul(*len)?;
                     *element
                 }
-                Kind::Typedef(ty) | Kind::Volatile(ty) | Kind::Const(ty) | Kind::Restrict(ty)
-                | Kind::TypeTag(ty) | Kind::Var { ty, .. } => *ty,
-                Kind::Fwd(_) | Kind::Func { .. } | Kind::FuncProto { .. } | Kind::DeclTag { .. } => {
-                    return None;
-                }
+                Kind::Var { ty, .. } => *ty,
+                _ => return None,
             };
         }
         None
     }
+}
+
+/// Where each name of a string section is.
+fn index(strings: &[u8]) -> HashMap<Box<[u8]>, StrId> {
+    let mut at = 0;
+    let names = strings.split(|&b| b == 0).map(|name| {
+        let id = StrId(at);
+        at += name.len() as u32 + 1;
+        (name.into(), id)
+    });
+    // The first of equal names wins, so that the empty name stays at 0.
+    let mut index = HashMap::new();
+    for (name, id) in names {
+        index.entry(name).or_insert(id);
+    }
+    index
 }
 
 /// How long a chain of typedefs and the like may be; the kernel's own limit is 32.

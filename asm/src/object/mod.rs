@@ -4,8 +4,9 @@
 //! [`write()`] makes an ELF64 BPF relocatable of it, [`read()`] makes it of one, ours or a
 //! compiler's.
 //!
-//! Read before: `program.rs`, `btf/`. Read next: `write.rs`, `read.rs`.
+//! Read before: `program.rs`, `btf/`. Read next: `write.rs`, `read.rs`, `maps.rs`.
 
+mod maps;
 mod read;
 mod write;
 

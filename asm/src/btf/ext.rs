@@ -1,0 +1,253 @@
+//! Where functions and lines of code are: the `.BTF.ext` section of an object, and the
+//! `func_info` and `line_info` that the kernel takes with a program.
+//!
+//! Both hold the same records; the section counts instructions in bytes from the beginning
+//! of an ELF section, the kernel in slots from the beginning of the program.
+
+use super::read::{BtfError, Words, header, part};
+use super::write::MAGIC;
+use super::{Btf, StrId, TypeId};
+use crate::program::Program;
+
+/// `struct bpf_func_info`: a function begins here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FuncInfo {
+    /// The instruction: a slot, or a byte in `.BTF.ext`.
+    pub insn_off: u32,
+    /// The function's type.
+    pub type_id: TypeId,
+}
+
+/// `struct bpf_line_info`: code from here on comes from this line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LineInfo {
+    /// The instruction: a slot, or a byte in `.BTF.ext`.
+    pub insn_off: u32,
+    /// The file's path.
+    pub file_name: StrId,
+    /// The line's text.
+    pub line: StrId,
+    /// The line's number, counted from 1.
+    pub line_number: u32,
+    /// The column, counted from 1.
+    pub column: u32,
+}
+
+/// Columns have 10 bits in `line_col`, line numbers the other 22.
+const COLUMN_BITS: u32 = 10;
+
+impl FuncInfo {
+    /// The size of a record in bytes.
+    pub const SIZE: u32 = 8;
+
+    /// The record as the kernel and the section have it.
+    pub fn to_words(self) -> [u32; 2] {
+        [self.insn_off, self.type_id.0]
+    }
+}
+
+impl LineInfo {
+    /// The size of a record in bytes.
+    pub const SIZE: u32 = 16;
+
+    /// The record as the kernel and the section have it. A column or line that does not fit
+    /// is given as the greatest that does.
+    pub fn to_words(self) -> [u32; 4] {
+        let column = self.column.min((1 << COLUMN_BITS) - 1);
+        let line = self.line_number.min((1 << (32 - COLUMN_BITS)) - 1);
+        [
+            self.insn_off,
+            self.file_name.0,
+            self.line.0,
+            line << COLUMN_BITS | column,
+        ]
+    }
+}
+
+/// The records of one program, in slots.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Records {
+    /// Its functions.
+    pub funcs: Vec<FuncInfo>,
+    /// Its lines.
+    pub lines: Vec<LineInfo>,
+}
+
+impl Records {
+    /// The records of `program`; the names that they need are added to `btf`.
+    ///
+    /// The kernel wants every function's first instruction to have a line, so that a program
+    /// with lines whose function begins without one has none.
+    pub fn of(program: &Program, btf: &mut Btf) -> Records {
+        let typed = program.functions.iter().filter_map(|function| {
+            let type_id = function.type_id?;
+            Some(FuncInfo {
+                insn_off: function.slot as u32,
+                type_id,
+            })
+        });
+        let funcs: Vec<FuncInfo> = typed.collect();
+        let begins_with_line = |slot: usize| {
+            program
+                .lines
+                .binary_search_by_key(&slot, |(s, _)| *s)
+                .is_ok()
+        };
+        if !program
+            .functions
+            .iter()
+            .all(|function| begins_with_line(function.slot))
+        {
+            return Records {
+                funcs,
+                lines: Vec::new(),
+            };
+        }
+        let lines = program.lines.iter().map(|(slot, span)| LineInfo {
+            insn_off: *slot as u32,
+            file_name: btf.intern(&span.file),
+            line: btf.intern(&span.text),
+            line_number: span.line,
+            column: span.column,
+        });
+        let lines = lines.collect();
+        Records { funcs, lines }
+    }
+}
+
+/// The records of one ELF section, in bytes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SectionRecords<T> {
+    /// The section's name.
+    pub section: StrId,
+    /// The records.
+    pub records: Vec<T>,
+}
+
+/// What a `.BTF.ext` section holds.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Ext {
+    /// The functions of each section.
+    pub funcs: Vec<SectionRecords<FuncInfo>>,
+    /// The lines of each section.
+    pub lines: Vec<SectionRecords<LineInfo>>,
+    /// How many bytes of CO-RE relocations there are.
+    pub core_relo_len: u32,
+}
+
+/// The length of the header with CO-RE relocations, in bytes.
+const HEADER_LEN: u32 = 32;
+
+impl Ext {
+    /// The bytes of a `.BTF.ext` section, little-endian.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        let funcs = table(&self.funcs, FuncInfo::SIZE, |record| {
+            record.to_words().to_vec()
+        });
+        let lines = table(&self.lines, LineInfo::SIZE, |record| {
+            record.to_words().to_vec()
+        });
+        let (func_len, line_len) = (funcs.len() as u32 * 4, lines.len() as u32 * 4);
+        let mut bytes = MAGIC.to_le_bytes().to_vec();
+        bytes.extend([1, 0]); // version, flags
+        let offsets = [
+            HEADER_LEN,
+            0,
+            func_len,
+            func_len,
+            line_len,
+            func_len + line_len,
+            0,
+        ];
+        for word in offsets.into_iter().chain(funcs).chain(lines) {
+            bytes.extend(word.to_le_bytes());
+        }
+        bytes
+    }
+
+    /// Reads the bytes of a `.BTF.ext` section. Records may be longer than what is known
+    /// here: the rest of each is passed over.
+    ///
+    /// # Errors
+    /// The first thing that is wrong.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Ext, BtfError> {
+        let mut words = header(bytes)?;
+        let header_len = words.next()?;
+        let [func_off, func_len, line_off, line_len] =
+            [words.next()?, words.next()?, words.next()?, words.next()?];
+        // A header of 24 bytes is from before CO-RE.
+        let core_relo_len = match header_len {
+            HEADER_LEN.. => [words.next()?, words.next()?][1],
+            _ => 0,
+        };
+        let funcs = part(bytes, header_len, func_off, func_len, "func_info")?;
+        let lines = part(bytes, header_len, line_off, line_len, "line_info")?;
+        Ok(Ext {
+            funcs: sections(funcs, "func_info", |[insn_off, type_id]| FuncInfo {
+                insn_off,
+                type_id: TypeId(type_id),
+            })?,
+            lines: sections(lines, "line_info", |[insn_off, file, line, line_col]| {
+                LineInfo {
+                    insn_off,
+                    file_name: StrId(file),
+                    line: StrId(line),
+                    line_number: line_col >> COLUMN_BITS,
+                    column: line_col & ((1 << COLUMN_BITS) - 1),
+                }
+            })?,
+            core_relo_len,
+        })
+    }
+}
+
+fn table<T: Copy>(
+    sections: &[SectionRecords<T>],
+    size: u32,
+    words_of: impl Fn(T) -> Vec<u32>,
+) -> Vec<u32> {
+    if sections.is_empty() {
+        return Vec::new();
+    }
+    let mut words = vec![size];
+    for section in sections {
+        words.extend([section.section.0, section.records.len() as u32]);
+        words.extend(section.records.iter().flat_map(|record| words_of(*record)));
+    }
+    words
+}
+
+fn sections<T, const N: usize>(
+    bytes: &[u8],
+    what: &'static str,
+    record: impl Fn([u32; N]) -> T,
+) -> Result<Vec<SectionRecords<T>>, BtfError> {
+    let mut words = Words::new(bytes, what);
+    let mut sections = Vec::new();
+    if words.is_at_end() {
+        return Ok(sections);
+    }
+    let size = words.next()? as usize / 4;
+    if size < N {
+        return Err(BtfError::Value {
+            id: 0,
+            what: "a record size of",
+            value: size as u32 * 4,
+        });
+    }
+    while !words.is_at_end() {
+        let (section, count) = (StrId(words.next()?), words.next()? as usize);
+        let records = words.list(count, size, |words| {
+            let mut known = [0; N];
+            for word in &mut known {
+                *word = words.next()?;
+            }
+            for _ in N..size {
+                words.next()?;
+            }
+            Ok(record(known))
+        })?;
+        sections.push(SectionRecords { section, records });
+    }
+    Ok(sections)
+}

@@ -1,0 +1,139 @@
+//! Objects through ELF and back, and what is no object.
+
+use ebpf_asm::assembler::Assembler;
+use ebpf_asm::btf::Btf;
+use ebpf_asm::btf::build::{complete, int};
+use ebpf_asm::helper;
+use ebpf_asm::insn::Reg::*;
+use ebpf_asm::isa::Size::*;
+use ebpf_asm::map_type::MapType;
+use ebpf_asm::object::{Map, Object, read, write};
+use ebpf_asm::program::{Program, Reference};
+use ebpf_asm::span::Sources;
+use proptest::prelude::*;
+
+fn counting(name: &str) -> Program {
+    let mut sources = Sources::new();
+    sources.add(file!(), include_str!("object.rs"));
+    let mut a = Assembler::new(name);
+    a.sources(sources);
+    let out = a.label();
+    a.st(W, R10, -4, 0);
+    a.mov(R2, R10).add(R2, -4);
+    a.ld_reference(R1, Reference::Map(1));
+    a.call(helper::by_name("map_lookup_elem").unwrap().id);
+    a.jeq(R0, 0, out);
+    a.mov(R1, 1);
+    a.atomic(ebpf_asm::isa::AtomicOp::Add, DW, R0, 0, R1);
+    a.bind(out).mov(R0, 2);
+    a.exit();
+    a.finish("xdp").unwrap()
+}
+
+fn array(name: &str, btf: &mut Btf) -> Map {
+    let key = int(btf);
+    Map {
+        name: name.into(),
+        map_type: MapType::Array,
+        key_size: 4,
+        value_size: 8,
+        max_entries: 16,
+        map_flags: 0,
+        key_type: Some(key),
+        value_type: None,
+    }
+}
+
+fn object() -> Object {
+    let mut btf = Btf::new();
+    let maps = vec![array("first", &mut btf), array("second", &mut btf)];
+    Object {
+        license: "GPL".into(),
+        programs: vec![counting("one"), counting("two")],
+        maps,
+        btf: Some(btf),
+    }
+}
+
+#[test]
+fn what_is_written_is_read() {
+    let object = object();
+    let bytes = write(&object).unwrap();
+    if let Some(path) = std::env::var_os("WRITE_OBJECT") {
+        std::fs::write(path, &bytes).unwrap();
+    }
+    let again = read(&bytes).unwrap();
+    let described = complete(&object);
+    assert_eq!(again.programs, described.programs);
+    assert_eq!(again.maps, described.maps);
+    assert_eq!(again.license, "GPL");
+    assert_eq!(write(&again).unwrap(), bytes);
+}
+
+fn error(bytes: &[u8]) -> String {
+    read(bytes).unwrap_err().to_string()
+}
+
+#[test]
+fn what_is_no_object_says_why() {
+    let bytes = write(&object()).unwrap();
+    let with = |at: usize, byte: u8| {
+        let mut bytes = bytes.clone();
+        bytes[at] = byte;
+        bytes
+    };
+    assert_eq!(
+        error(b"#!/bin/sh"),
+        "not an ELF file: it begins with [23, 21, 2f, 62]"
+    );
+    assert_eq!(error(b""), "not an ELF file: it begins with []");
+    assert_eq!(
+        error(&bytes[..4]),
+        "broken ELF tables: the file ends within the ELF header"
+    );
+    assert_eq!(
+        error(&with(4, 1)),
+        "not for this kind of machine: 32-bit ELF, and 64-bit is wanted"
+    );
+    assert_eq!(
+        error(&with(5, 2)),
+        "not for this kind of machine: big-endian, and little-endian (bpfel) is wanted"
+    );
+    assert_eq!(
+        error(&with(18, 62)),
+        "not a BPF object: its machine is 62, and BPF is 247"
+    );
+    assert_eq!(
+        error(&with(16, 2)),
+        "not a relocatable object: its type is 2, and 1 is wanted"
+    );
+    let half = error(&bytes[..bytes.len() / 2]);
+    assert!(
+        half.contains("(section headers)") && half.ends_with("it is truncated"),
+        "{half}"
+    );
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(2_000))]
+
+    /// Damaged objects are read or refused; what is read can be written.
+    #[test]
+    fn damage_is_no_panic(
+        damage in proptest::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..6),
+        cut in any::<prop::sample::Index>(),
+        keep in any::<bool>(),
+    ) {
+        let mut bytes = write(&object()).unwrap();
+        for (at, byte) in damage {
+            let at = at.index(bytes.len());
+            bytes[at] = byte;
+        }
+        if !keep {
+            bytes.truncate(cut.index(bytes.len()));
+        }
+        if let Ok(object) = read(&bytes) {
+            prop_assert!(write(&object).is_ok());
+        }
+    }
+}
