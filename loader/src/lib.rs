@@ -1,2 +1,60 @@
 //! Creates maps, loads programs, attaches and pins links.
+//!
+//! | file | concept |
+//! |---|---|
+//! | `load.rs` | an object's BTF, maps and programs, into the kernel |
+//! | `map.rs` | reading and writing a map's elements |
+//! | `program.rs` | a program that the kernel has accepted |
+//! | `verifier_log.rs` | what the kernel's verifier said, to the point |
+//! | `xdp.rs` | attaching to an interface, replacing, detaching |
+//! | `link.rs` | the guard that an attachment is |
+//! | `attachment.rs` | what runs on an interface, and who put it there |
+//! | `diagnose.rs` | why the kernel refused an attachment |
+//! | `pins.rs` | where links are pinned, and the lock on that place |
+//! | `status.rs` | all interfaces and what runs on them |
+//! | `error.rs` | everything that can go wrong |
+//!
+//! Everything acts on the network namespace of the calling thread.
+//!
+//! ```no_run
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! use ebpf_loader::{Attach, Loader, Xdp};
+//!
+//! let object = ebpf_asm::object::read(&std::fs::read("target/bpf/drop_icmp.o")?)?;
+//! let program = Loader::new(&object).load("xdp_drop_icmp")?;
+//! let mut xdp = Xdp::open()?;
+//! let eth0 = xdp.interface("eth0")?;
+//! // Detaches when `link` goes out of scope; see `Lifetime` for links that outlive the process.
+//! let link = xdp.attach(&eth0, &program, &Attach::default())?;
+//! # drop(link);
+//! # Ok(())
+//! # }
+//! ```
 #![forbid(unsafe_code)]
+
+mod attachment;
+mod diagnose;
+mod error;
+mod link;
+mod load;
+mod map;
+mod near;
+mod pins;
+mod program;
+mod status;
+mod verifier_log;
+mod xdp;
+
+pub use attachment::{AttachedBy, Attachment, MapFacts, ProgramFacts};
+pub use error::{Error, ErrorKind, Result};
+pub use link::XdpLink;
+pub use load::{Loader, Note};
+pub use map::{Map, PerCpuValues};
+pub use pins::Pins;
+pub use program::Program;
+pub use status::{InterfaceStatus, StalePin, Status};
+pub use verifier_log::{Rejection, SourceLine};
+pub use xdp::{Attach, Existing, Lifetime, Via, Xdp};
+
+pub use ebpf_syscalls::bpf::UpdateMode;
+pub use ebpf_syscalls::netlink::{Interface, XdpMode};

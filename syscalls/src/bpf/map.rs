@@ -37,6 +37,8 @@ pub struct MapCreate<'a> {
     pub map_flags: u32,
     /// The map's name, cut to 15 characters for the kernel.
     pub name: &'a str,
+    /// The interface whose network card holds the map; else 0.
+    pub map_ifindex: u32,
     /// The BTF that describes key and value.
     pub btf: Option<MapBtf<'a>>,
 }
@@ -87,6 +89,7 @@ pub fn map_create(create: &MapCreate<'_>) -> Result<Map> {
         max_entries: create.max_entries,
         map_flags: create.map_flags,
         map_name: name::encode(create.name),
+        map_ifindex: create.map_ifindex,
         ..MapCreateAttr::zeroed()
     };
     if let Some(btf) = create.btf {

@@ -1,0 +1,73 @@
+//! A program that the kernel has accepted.
+
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+use ebpf_asm::prog_type::ProgType;
+use ebpf_syscalls::bpf::{self, ProgInfo, TestRun, TestRunResult};
+use ebpf_syscalls::caps::Capability;
+
+use crate::error::{Error, Result};
+
+/// A loaded program; it goes when this and everything it is attached to is gone.
+#[derive(Debug)]
+pub struct Program {
+    name: String,
+    prog_type: ProgType,
+    fd: OwnedFd,
+}
+
+impl Program {
+    pub(crate) fn new(name: String, prog_type: ProgType, fd: OwnedFd) -> Self {
+        Program {
+            name,
+            prog_type,
+            fd,
+        }
+    }
+
+    /// The name in the object.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The type.
+    #[must_use]
+    pub fn prog_type(&self) -> ProgType {
+        self.prog_type
+    }
+
+    /// What the kernel says of it.
+    ///
+    /// # Errors
+    /// Only where proc(5) is not mounted.
+    pub fn info(&self) -> Result<ProgInfo> {
+        bpf::prog_info(self.fd.as_fd()).map_err(|source| Error::Kernel {
+            action: "cannot ask for the program",
+            source,
+        })
+    }
+
+    /// Runs it in the kernel on a packet that no interface sees; the packet
+    /// afterwards is copied to `data_out`.
+    ///
+    /// # Errors
+    /// When the packet is shorter than an Ethernet header (14 bytes) or too
+    /// long, or `data_out` too short for it.
+    pub fn test_run(&self, run: &TestRun<'_>, data_out: &mut [u8]) -> Result<TestRunResult> {
+        bpf::prog_test_run(self.fd.as_fd(), run, data_out).map_err(|source| {
+            Error::kernel(
+                "cannot run the program",
+                "run a program in the kernel",
+                &[Capability::NetAdmin, Capability::Bpf],
+                source,
+            )
+        })
+    }
+}
+
+impl AsFd for Program {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.fd.as_fd()
+    }
+}

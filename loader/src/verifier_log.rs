@@ -1,0 +1,228 @@
+//! What the kernel's verifier said, to the point.
+//!
+//! The log is a protocol: source lines (`; text @ file:line`), instructions
+//! (`3: (71) r0 = *(u8 *)(r2 +14)`), register states, and at its end the
+//! refusal in plain words, followed by statistics. Form as observed on Linux
+//! 5.4 to 6.18; none of it is a promise of the kernel's, so what is not found
+//! is left out, and the whole log is always kept.
+
+use std::fmt;
+
+use ebpf_asm::program::Program;
+use ebpf_syscalls::Errno;
+
+/// Most lines of the refusal that are quoted.
+const LINES: usize = 3;
+
+/// A program that the kernel's verifier refused.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rejection {
+    /// The program.
+    pub program: String,
+    /// The kernel's errno.
+    pub errno: Errno,
+    /// The kernel's words at the end of its log, in one line.
+    pub point: String,
+    /// The last instruction that the verifier looked at, in slots.
+    pub slot: Option<usize>,
+    /// Where that comes from.
+    pub source: Option<SourceLine>,
+    /// The kernel's whole log.
+    pub log: String,
+}
+
+/// A line of the program's source.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SourceLine {
+    /// The file and line, where they are known.
+    pub place: Option<(String, u32)>,
+    /// The line's text.
+    pub text: String,
+}
+
+impl Rejection {
+    /// Reads the log that the kernel gave for `program`.
+    pub(crate) fn new(program: &Program, errno: Errno, log: String) -> Self {
+        let slot = last_slot(&log);
+        let source = slot
+            .and_then(|slot| from_object(program, slot))
+            .or_else(|| from_log(&log));
+        Rejection {
+            program: program.name.clone(),
+            errno,
+            point: point(&log),
+            slot,
+            source,
+            log,
+        }
+    }
+}
+
+impl fmt::Display for Rejection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "the kernel refuses program '{}': {}",
+            self.program, self.point
+        )?;
+        if let Some(source) = &self.source {
+            if let Some((file, line)) = &source.place {
+                write!(f, "\n  --> {file}:{line}")?;
+            }
+            write!(f, "\n   | {}", source.text.trim())?;
+        }
+        Ok(())
+    }
+}
+
+/// The refusal: the last lines in plain words, joined.
+fn point(log: &str) -> String {
+    let mut lines: Vec<_> = log
+        .lines()
+        .rev()
+        .map(str::trim)
+        .skip_while(|line| line.is_empty() || is_statistics(line))
+        .take_while(|line| !line.is_empty() && !is_protocol(line))
+        .take(LINES)
+        .collect();
+    lines.reverse();
+    if lines.is_empty() {
+        return "it gives no reason".to_owned();
+    }
+    lines.join("; ")
+}
+
+fn is_statistics(line: &str) -> bool {
+    [
+        "processed ",
+        "verification time ",
+        "stack depth ",
+        "max_states_per_insn ",
+    ]
+    .iter()
+    .any(|beginning| line.starts_with(beginning))
+}
+
+/// Lines that tell of the way there: source, instructions, states of registers.
+fn is_protocol(line: &str) -> bool {
+    line.starts_with(';')
+        || line.starts_with("from ")
+        || line.starts_with("caller:")
+        || line.starts_with("callee:")
+        || line.starts_with("mark_precise:")
+        || slot(line).is_some()
+        || is_state(line)
+}
+
+/// A line of register states only, as in `R1=ctx() R10=fp0`.
+fn is_state(line: &str) -> bool {
+    line.split_whitespace().next().is_some_and(|word| {
+        word.starts_with(['R', 'f']) && word.contains('=') && !word.contains('(')
+            || is_register(word)
+    })
+}
+
+/// `R1=ctx()`, `R1_w=pkt(...)`: a register's name, then an equals sign.
+fn is_register(word: &str) -> bool {
+    word.strip_prefix('R')
+        .and_then(|rest| rest.split_once('='))
+        .is_some_and(|(name, _)| name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_'))
+}
+
+/// The slot number in front of an instruction or state: `3: (71) ...`.
+fn slot(line: &str) -> Option<usize> {
+    line.split_once(':')
+        .and_then(|(number, _)| number.parse().ok())
+}
+
+/// The instruction that the verifier looked at last.
+fn last_slot(log: &str) -> Option<usize> {
+    log.lines()
+        .rev()
+        .find(|line| line.split_once(": (").is_some())
+        .and_then(slot)
+}
+
+fn from_object(program: &Program, slot: usize) -> Option<SourceLine> {
+    let span = program.span(slot)?;
+    Some(SourceLine {
+        place: Some((span.file.to_string(), span.line)),
+        text: span.text.to_string(),
+    })
+    .filter(|line| !line.text.is_empty())
+}
+
+/// The last source line in the log; its place is there since Linux 6.10.
+fn from_log(log: &str) -> Option<SourceLine> {
+    let line = log.lines().rev().find_map(|line| line.strip_prefix("; "))?;
+    let placed = line.rsplit_once(" @ ").and_then(|(text, place)| {
+        let (file, number) = place.rsplit_once(':')?;
+        Some(SourceLine {
+            place: Some((file.to_owned(), number.parse().ok()?)),
+            text: text.to_owned(),
+        })
+    });
+    Some(placed.unwrap_or_else(|| SourceLine {
+        place: None,
+        text: line.to_owned(),
+    }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PACKET: &str = "0: R1=ctx() R10=fp0
+; let ip = f.header(eth.end()); @ drop_icmp.rs:14
+0: (61) r2 = *(u32 *)(r1 +0)          ; R1=ctx() R2_w=pkt(r=0)
+1: (71) r0 = *(u8 *)(r2 +14)
+invalid access to packet, off=14 size=1, R2(id=0,off=14,r=0)
+R2 offset is outside of the packet
+processed 2 insns (limit 1000000) max_states_per_insn 0 total_states 0 peak_states 0 mark_read 0";
+
+    const OLD: &str = "; return x;
+0: (95) exit
+R0 !read_ok
+verification time 12 usec
+stack depth 0
+processed 1 insns (limit 1000000) max_states_per_insn 0 total_states 0 peak_states 0 mark_read 0
+";
+
+    #[test]
+    fn the_point_is_the_plain_words_at_the_end() {
+        assert_eq!(
+            point(PACKET),
+            "invalid access to packet, off=14 size=1, R2(id=0,off=14,r=0); \
+             R2 offset is outside of the packet"
+        );
+        assert_eq!(point(OLD), "R0 !read_ok");
+    }
+
+    #[test]
+    fn states_and_branches_are_not_the_point() {
+        let log = "from 3 to 5: R0=1 R10=fp0\nR1=ctx() R10=fp0\n5: (95) exit\nR0 !read_ok\n";
+        assert_eq!(point(log), "R0 !read_ok");
+        assert_eq!(
+            point("0: (95) exit\nprocessed 1 insns"),
+            "it gives no reason"
+        );
+        assert_eq!(point(""), "it gives no reason");
+    }
+
+    #[test]
+    fn the_last_instruction_and_source_line_are_found() {
+        assert_eq!(last_slot(PACKET), Some(1));
+        assert_eq!(
+            from_log(PACKET),
+            Some(SourceLine {
+                place: Some(("drop_icmp.rs".into(), 14)),
+                text: "let ip = f.header(eth.end());".into(),
+            })
+        );
+        assert_eq!(
+            from_log(OLD).map(|l| (l.place, l.text)),
+            Some((None, "return x;".into()))
+        );
+        assert_eq!((last_slot(""), from_log("")), (None, None));
+    }
+}
