@@ -827,7 +827,7 @@ const FLOW_ROWS: [Row; 7] = [
     row(0x80 | JMP, "CALL", "call {h}", Sem::Call(Callee::Helper))
         .imm(Any)
         .rfc("4.3.1", Group::Base32),
-    row(0x80 | JMP, "CALL", "call pc{ji}", Sem::Call(Callee::Local))
+    row(0x80 | JMP, "CALL", "call {f}", Sem::Call(Callee::Local))
         .src(Is(1))
         .imm(Jump)
         .rfc("4.3.2", Group::Base32)

@@ -1,8 +1,8 @@
 //! Objects through ELF and back, and what is no object.
 
 use ebpf_asm::assembler::Assembler;
-use ebpf_asm::btf::Btf;
-use ebpf_asm::btf::build::{complete, int};
+use ebpf_asm::btf::build::{complete, int, scalar};
+use ebpf_asm::btf::{Btf, IntEncoding};
 use ebpf_asm::helper;
 use ebpf_asm::insn::Reg::*;
 use ebpf_asm::isa::Size::*;
@@ -40,7 +40,7 @@ fn array(name: &str, btf: &mut Btf) -> Map {
         max_entries: 16,
         map_flags: 0,
         key_type: Some(key),
-        value_type: None,
+        value_type: Some(scalar(btf, "u64", 8, IntEncoding::default())),
     }
 }
 

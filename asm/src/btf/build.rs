@@ -15,7 +15,7 @@ pub const MAPS_SECTION: &str = ".maps";
 /// The object with a BTF that describes each of its functions and maps.
 pub fn complete(object: &Object) -> Object {
     let mut object = object.clone();
-    let mut btf = object.btf.take().unwrap_or_else(Btf::new);
+    let mut btf = object.btf.take().unwrap_or_default();
     for program in &mut object.programs {
         add_functions(&mut btf, program);
     }
@@ -112,10 +112,12 @@ enum Carries {
 /// The members of a map's definition.
 fn members_of(map: &Map) -> [Option<(&'static str, Carries)>; 5] {
     let number = |name, number| Some((name, Carries::Number(number)));
+    // The kernel takes the types of both or of neither.
+    let both = map.key_type.is_some() && map.value_type.is_some();
     let typed = |name, size_name, ty: Option<TypeId>, size| match (ty, size) {
-        (Some(ty), _) => Some((name, Carries::Type(ty))),
-        (None, 0) => None,
-        (None, size) => number(size_name, size),
+        (Some(ty), _) if both => Some((name, Carries::Type(ty))),
+        (_, 0) => None,
+        (_, size) => number(size_name, size),
     };
     [
         number("type", map.map_type.number()),

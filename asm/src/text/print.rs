@@ -3,6 +3,7 @@
 use super::template::{Hole, Piece, pieces};
 use crate::helper;
 use crate::insn::{Insn, Reg};
+use crate::object::Object;
 use crate::program::{Program, Reference};
 use std::collections::BTreeMap;
 use std::fmt::{self, Write};
@@ -15,6 +16,14 @@ pub trait Names {
     /// Those of `out`.
     fn jump(&self, out: &mut dyn Write, distance: i32) -> fmt::Result {
         write!(out, "{distance:+}")
+    }
+
+    /// Writes the function of the program that a call of `distance` slots reaches.
+    ///
+    /// # Errors
+    /// Those of `out`.
+    fn function(&self, out: &mut dyn Write, distance: i32) -> fmt::Result {
+        write!(out, "pc{distance:+}")
     }
 
     /// What stands in the place of a whole instruction that refers to something by name.
@@ -60,6 +69,7 @@ fn print_hole(out: &mut dyn Write, hole: Hole, insn: &Insn, names: &dyn Names) -
         Hole::Offset => print_signed(out, i64::from(insn.offset())),
         Hole::PlusImm => print_signed(out, i64::from(insn.imm())),
         Hole::Jump | Hole::JumpImm => names.jump(out, insn.distance().unwrap_or(0)),
+        Hole::Function => names.function(out, insn.imm()),
         Hole::Helper => match helper::by_id(insn.imm()) {
             Some(helper) => write!(out, "bpf_{}", helper.name),
             None => write!(out, "{}", insn.imm()),
@@ -79,6 +89,33 @@ impl fmt::Display for Insn {
     }
 }
 
+/// Writes an object as text that [`parse`](super::parse()) reads: license, maps, programs.
+///
+/// # Errors
+/// Those of `out`.
+pub fn print_object(out: &mut dyn Write, object: &Object) -> fmt::Result {
+    writeln!(out, ".license {}", object.license)?;
+    for map in &object.maps {
+        write!(out, ".map {} {}", map.name, map.map_type)?;
+        for (name, number) in [
+            ("key_size", map.key_size),
+            ("value_size", map.value_size),
+            ("max_entries", map.max_entries),
+            ("map_flags", map.map_flags),
+        ] {
+            if number != 0 {
+                write!(out, " {name}={number}")?;
+            }
+        }
+        writeln!(out)?;
+    }
+    for program in &object.programs {
+        writeln!(out, ".prog {} {}", program.section, program.name)?;
+        print_program(out, program, &object.map_names())?;
+    }
+    Ok(())
+}
+
 /// Writes a program: labels where jumps go, maps by the names in `maps`, one line an
 /// instruction.
 ///
@@ -87,8 +124,10 @@ impl fmt::Display for Insn {
 pub fn print_program(out: &mut dyn Write, program: &Program, maps: &[&str]) -> fmt::Result {
     let labels = labels(program);
     for (slot, insn) in program.slots() {
-        if let Some(label) = labels.get(&slot) {
-            writeln!(out, "{label}:")?;
+        match (is_function(program, slot), labels.get(&slot)) {
+            (true, Some(name)) => writeln!(out, ".func {name}")?,
+            (false, Some(label)) => writeln!(out, "{label}:")?,
+            (_, None) => {}
         }
         let names = InProgram {
             program,
@@ -112,13 +151,20 @@ fn labels(program: &Program) -> BTreeMap<usize, String> {
         .filter_map(|(slot, insn)| program.target(slot, insn))
         .map(|target| (target, format!("L{target}")))
         .collect();
-    for function in &program.functions {
-        // The first function is the program itself, whose name stands in its directive.
-        if function.slot > 0 {
-            labels.insert(function.slot, function.name.clone());
-        }
-    }
+    let functions = program.functions.iter();
+    let called = functions.filter(|function| is_function(program, function.slot));
+    labels.extend(called.map(|function| (function.slot, function.name.clone())));
     labels
+}
+
+/// Whether a function other than the program itself, whose name stands in its directive,
+/// begins at the slot.
+fn is_function(program: &Program, slot: usize) -> bool {
+    slot > 0
+        && program
+            .functions
+            .iter()
+            .any(|function| function.slot == slot)
 }
 
 /// The names around one instruction of a program.
@@ -130,12 +176,26 @@ struct InProgram<'a> {
     insn: &'a Insn,
 }
 
+impl InProgram<'_> {
+    /// The label of what the instruction reaches.
+    fn label(&self) -> Option<&str> {
+        let target = self.program.target(self.slot, self.insn)?;
+        self.labels.get(&target).map(String::as_str)
+    }
+}
+
 impl Names for InProgram<'_> {
     fn jump(&self, out: &mut dyn Write, distance: i32) -> fmt::Result {
-        let target = self.program.target(self.slot, self.insn);
-        match target.and_then(|target| self.labels.get(&target)) {
+        match self.label() {
             Some(label) => out.write_str(label),
-            None => write!(out, "{distance:+}"),
+            None => Numbers.jump(out, distance),
+        }
+    }
+
+    fn function(&self, out: &mut dyn Write, distance: i32) -> fmt::Result {
+        match self.label() {
+            Some(label) => out.write_str(label),
+            None => Numbers.function(out, distance),
         }
     }
 

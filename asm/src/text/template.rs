@@ -38,9 +38,11 @@ pub(crate) enum Hole {
     JumpImm,
     /// A helper.
     Helper,
+    /// One of the program's own functions.
+    Function,
 }
 
-const HOLES: [(&str, Hole); 13] = [
+const HOLES: [(&str, Hole); 14] = [
     ("d", Hole::Dst),
     ("wd", Hole::Dst32),
     ("s", Hole::Src),
@@ -54,6 +56,7 @@ const HOLES: [(&str, Hole); 13] = [
     ("j", Hole::Jump),
     ("ji", Hole::JumpImm),
     ("h", Hole::Helper),
+    ("f", Hole::Function),
 ];
 
 /// The pieces of a row's spelling, in order.
