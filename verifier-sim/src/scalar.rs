@@ -1,0 +1,494 @@
+//! Scalars: what is known of a number in a register, as bits and as bounds, and how
+//! arithmetic changes it.
+//!
+//! Every operation is sound with respect to `ebpf_asm::eval`, and as precise as the kernel's
+//! (6.18): a sharper result would accept what the kernel refuses. So divisions, byte swaps
+//! and shifts by unknown amounts forget everything here, because they do there.
+//!
+//! Described in the kernel's `Documentation/bpf/verifier.rst`, "Register value tracking".
+//!
+//! Read before: `tnum.rs`, `bounds.rs`. Read next: `compare.rs`.
+
+use crate::bounds::{Bounds, Range};
+use crate::tnum::Tnum;
+use ebpf_asm::isa::{AluOp, Size, Width};
+
+/// What is known of a 64-bit number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Scalar {
+    /// Its bits: the kernel's `var_off`.
+    pub tnum: Tnum,
+    /// Its order.
+    pub bounds: Bounds,
+}
+
+impl Scalar {
+    /// Nothing is known.
+    pub const UNKNOWN: Scalar = Scalar {
+        tnum: Tnum::UNKNOWN,
+        bounds: Bounds::UNKNOWN,
+    };
+
+    /// Exactly `value`.
+    pub const fn constant(value: u64) -> Scalar {
+        Scalar {
+            tnum: Tnum::constant(value),
+            bounds: Bounds::constant(value),
+        }
+    }
+
+    /// Any number of `size`, zero-extended: what a load of that size gives.
+    pub fn of_size(size: Size) -> Scalar {
+        Scalar::UNKNOWN.truncate(size)
+    }
+
+    /// Any number of `size`, sign-extended: what a sign-extending load of that size gives.
+    pub fn of_signed_size(size: Size) -> Scalar {
+        Scalar::UNKNOWN.sign_extend(size)
+    }
+
+    /// Any number from `min` to `max`.
+    pub fn signed_range(min: i64, max: i64) -> Scalar {
+        let mut scalar = Scalar::UNKNOWN;
+        scalar.bounds.s64 = Range::new(min, max);
+        scalar.sync();
+        scalar
+    }
+
+    /// The number, if only one is possible.
+    pub const fn as_constant(&self) -> Option<u64> {
+        self.tnum.as_constant()
+    }
+
+    /// The number that `width` bits of it are, if only one is possible.
+    pub const fn constant_at(&self, width: Width) -> Option<u64> {
+        match width {
+            Width::W64 => self.tnum.as_constant(),
+            Width::W32 => self.tnum.low_half().as_constant(),
+        }
+    }
+
+    /// Whether the number can only be zero.
+    pub fn is_zero(&self) -> bool {
+        self.as_constant() == Some(0)
+    }
+
+    /// Whether `value` is possible.
+    pub fn contains(&self, value: u64) -> bool {
+        self.tnum.contains(value) && self.bounds.contains(value)
+    }
+
+    /// Whether everything possible for `other` is possible for `self`.
+    pub fn includes(&self, other: &Scalar) -> bool {
+        self.tnum.includes(other.tnum) && self.bounds.includes(&other.bounds)
+    }
+
+    /// Carries what bits and bounds know over to each other.
+    ///
+    /// If they contradict each other the number does not exist, and the code that has it is
+    /// never run. The kernel looks at it all the same, knowing nothing; so it is done here.
+    pub fn sync(&mut self) {
+        self.bounds_from_tnum();
+        self.bounds.deduce();
+        self.bounds.deduce();
+        self.bounds.deduce();
+        self.tnum_from_bounds();
+        self.bounds_from_tnum();
+        if self.bounds.is_empty() {
+            *self = Scalar::UNKNOWN;
+        }
+    }
+
+    fn bounds_from_tnum(&mut self) {
+        const SIGN: u64 = 1 << 63;
+        const SIGN32: u32 = 1 << 31;
+        let (value, mask) = (self.tnum.value(), self.tnum.mask());
+        let (low, low_mask) = (value as u32, mask as u32);
+        let known = Bounds {
+            u64: Range::new(value, value | mask),
+            s64: Range::new((value | mask & SIGN) as i64, (value | mask & !SIGN) as i64),
+            u32: Range::new(low, low | low_mask),
+            s32: Range::new(
+                (low | low_mask & SIGN32) as i32,
+                (low | low_mask & !SIGN32) as i32,
+            ),
+        };
+        self.bounds = self.bounds.intersect(&known);
+    }
+
+    fn tnum_from_bounds(&mut self) {
+        let (whole, low) = (self.bounds.u64, self.bounds.u32);
+        let from_whole = self.tnum.intersect(Tnum::range(whole.min, whole.max));
+        let from_low = Tnum::range(u64::from(low.min), u64::from(low.max));
+        self.tnum = from_whole.with_low_half(from_whole.low_half().intersect(from_low));
+    }
+
+    /// The low `size`, zero-extended.
+    #[must_use]
+    pub fn truncate(mut self, size: Size) -> Scalar {
+        match size {
+            Size::DW => return self,
+            Size::W => return self.zero_extended(),
+            Size::B | Size::H => {}
+        }
+        let kept = u64::MAX >> (64 - size.bytes() * 8);
+        let Range { min, max } = self.bounds.u64;
+        let whole = if min & !kept == max & !kept {
+            Range::new(min & kept, max & kept)
+        } else {
+            Range::new(0, kept)
+        };
+        self.tnum = self.tnum.truncate(size);
+        self.bounds = Bounds {
+            u64: whole,
+            s64: Range::new(whole.min as i64, whole.max as i64),
+            ..Bounds::UNKNOWN
+        };
+        self.sync();
+        self
+    }
+
+    /// The low 32 bits, zero-extended: what every 32-bit operation ends with.
+    #[must_use]
+    fn zero_extended(mut self) -> Scalar {
+        let low = self.bounds.u32;
+        let whole = Range::new(u64::from(low.min), u64::from(low.max));
+        self.tnum = self.tnum.low_half();
+        self.bounds.u64 = whole;
+        self.bounds.s64 = Range::new(whole.min as i64, whole.max as i64);
+        self.sync();
+        self
+    }
+
+    /// The low `from` with its sign extended to 64 bits.
+    #[must_use]
+    pub fn sign_extend(self, from: Size) -> Scalar {
+        if from == Size::DW {
+            return self;
+        }
+        if let Some(value) = self.as_constant() {
+            return Scalar::constant(ebpf_asm::eval::sign_extend(from, value));
+        }
+        let unused = 64 - from.bytes() * 8;
+        let extend = |n: i64| (n << unused) >> unused;
+        let Range { min, max } = self.bounds.s64;
+        let (low, high) = (extend(min), extend(max));
+        let same_above = min >> (64 - unused) == max >> (64 - unused);
+        let range = if same_above && low <= high && (low < 0) == (high < 0) {
+            Range::new(low, high)
+        } else {
+            Range::new(i64::MIN >> unused, i64::MAX >> unused)
+        };
+        Scalar::signed_range(range.min, range.max)
+    }
+
+    /// `MOVSX`: the low `from`, its sign extended to `width`, the rest zero.
+    #[must_use]
+    pub fn movsx(self, width: Width, from: Size) -> Scalar {
+        let extended = match width {
+            Width::W64 => self.sign_extend(from),
+            // The upper half plays no part: without it the bounds are sharper.
+            Width::W32 => self.low_half_signed().sign_extend(from),
+        };
+        extended.at(width)
+    }
+
+    /// The low 32 bits, sign-extended.
+    fn low_half_signed(self) -> Scalar {
+        let Range { min, max } = self.bounds.s32;
+        let mut scalar = Scalar::signed_range(i64::from(min), i64::from(max));
+        scalar.tnum = scalar.tnum.intersect(self.tnum.sign_extend(Size::W));
+        scalar.sync();
+        scalar
+    }
+
+    /// The part of the number that `width` leaves: all, or the low half zero-extended.
+    #[must_use]
+    pub fn at(self, width: Width) -> Scalar {
+        match width {
+            Width::W64 => self,
+            Width::W32 => self.zero_extended(),
+        }
+    }
+
+    /// `-self`, zero-extended from 32 bits.
+    #[must_use]
+    pub fn neg(self, width: Width) -> Scalar {
+        Scalar::constant(0).alu(AluOp::Sub, width, &self)
+    }
+
+    /// A byte swap: the kernel forgets the number.
+    #[must_use]
+    pub fn swap_bytes(self) -> Scalar {
+        Scalar::UNKNOWN
+    }
+
+    /// `self op other`.
+    #[must_use]
+    pub fn alu(self, op: AluOp, width: Width, other: &Scalar) -> Scalar {
+        let shift = match op {
+            AluOp::Lsh | AluOp::Rsh | AluOp::Arsh => {
+                let count = other.constant_at(width);
+                match count.filter(|&count| count < u64::from(width.bits())) {
+                    Some(count) => count as u32,
+                    None => return Scalar::UNKNOWN,
+                }
+            }
+            AluOp::Div | AluOp::Sdiv | AluOp::Mod | AluOp::Smod => return Scalar::UNKNOWN,
+            _ => 0,
+        };
+        let tnum = self.alu_tnum(op, width, other, shift);
+        let mut result = Scalar {
+            tnum,
+            bounds: Bounds {
+                u32: self.alu_u32(op, other, tnum, shift),
+                s32: self.alu_s32(op, other, tnum, shift),
+                u64: self.alu_u64(op, other, tnum, shift),
+                s64: self.alu_s64(op, other, tnum, shift),
+            },
+        };
+        if width == Width::W64 && matches!(op, AluOp::Rsh | AluOp::Arsh) {
+            // Bits of the upper half come down.
+            result.bounds.u32 = Range::FULL;
+            result.bounds.s32 = Range::FULL;
+        }
+        if width == Width::W32 {
+            return result.zero_extended();
+        }
+        result.sync();
+        result
+    }
+
+    fn alu_tnum(&self, op: AluOp, width: Width, other: &Scalar, shift: u32) -> Tnum {
+        let (a, b) = match width {
+            Width::W64 => (self.tnum, other.tnum),
+            Width::W32 => (self.tnum.low_half(), other.tnum.low_half()),
+        };
+        match op {
+            AluOp::Add => a.add(b),
+            AluOp::Sub => a.sub(b),
+            AluOp::Mul => a.mul(b),
+            AluOp::And => a.and(b),
+            AluOp::Or => a.or(b),
+            AluOp::Xor => a.xor(b),
+            AluOp::Lsh => a.lsh(shift),
+            AluOp::Rsh => a.rsh(shift),
+            AluOp::Arsh => a.arsh(width, shift),
+            AluOp::Div | AluOp::Sdiv | AluOp::Mod | AluOp::Smod => Tnum::UNKNOWN,
+        }
+    }
+
+    fn alu_u64(&self, op: AluOp, other: &Scalar, tnum: Tnum, shift: u32) -> Range<u64> {
+        let (a, b) = (self.bounds.u64, other.bounds.u64);
+        match op {
+            AluOp::Add => a.add(b),
+            AluOp::Sub => a.sub(b),
+            AluOp::Mul => a.mul(b),
+            AluOp::And => Range::new(tnum.value(), a.max.min(b.max)),
+            AluOp::Or => Range::new(a.min.max(b.min), tnum.max()),
+            AluOp::Xor => Range::new(tnum.value(), tnum.max()),
+            AluOp::Lsh => a.lsh(shift),
+            AluOp::Rsh => a.rsh(shift),
+            _ => Range::FULL,
+        }
+    }
+
+    fn alu_s64(&self, op: AluOp, other: &Scalar, tnum: Tnum, shift: u32) -> Range<i64> {
+        let (a, b) = (self.bounds.s64, other.bounds.s64);
+        match op {
+            AluOp::Add => a.add(b),
+            AluOp::Sub => a.sub(b),
+            AluOp::Mul => a.mul(b),
+            AluOp::And | AluOp::Or | AluOp::Xor => {
+                let unsigned = self.alu_u64(op, other, tnum, shift);
+                let (min, max) = (unsigned.min as i64, unsigned.max as i64);
+                if min <= max {
+                    Range::new(min, max)
+                } else {
+                    Range::FULL
+                }
+            }
+            // `<<= 32` begins the compilers' way to sign-extend the low half.
+            AluOp::Lsh if shift == 32 => {
+                let Range { min, max } = self.bounds.s32;
+                let whole = |n: i32| i64::from(n) << 32;
+                Range::new(
+                    if min >= 0 { whole(min) } else { i64::MIN },
+                    if max >= 0 { whole(max) } else { i64::MAX },
+                )
+            }
+            AluOp::Arsh => a.arsh(shift),
+            _ => Range::FULL,
+        }
+    }
+
+    fn alu_u32(&self, op: AluOp, other: &Scalar, tnum: Tnum, shift: u32) -> Range<u32> {
+        let (a, b) = (self.bounds.u32, other.bounds.u32);
+        let (least, most) = (tnum.value() as u32, tnum.max() as u32);
+        match op {
+            AluOp::Add => a.add(b),
+            AluOp::Sub => a.sub(b),
+            AluOp::Mul => a.mul(b),
+            AluOp::And => Range::new(least, a.max.min(b.max)),
+            AluOp::Or => Range::new(a.min.max(b.min), most),
+            AluOp::Xor => Range::new(least, most),
+            AluOp::Lsh if shift < 32 => a.lsh(shift),
+            AluOp::Rsh if shift < 32 => a.rsh(shift),
+            _ => Range::FULL,
+        }
+    }
+
+    fn alu_s32(&self, op: AluOp, other: &Scalar, tnum: Tnum, shift: u32) -> Range<i32> {
+        let (a, b) = (self.bounds.s32, other.bounds.s32);
+        match op {
+            AluOp::Add => a.add(b),
+            AluOp::Sub => a.sub(b),
+            AluOp::Mul => a.mul(b),
+            AluOp::And | AluOp::Or | AluOp::Xor => {
+                let unsigned = self.alu_u32(op, other, tnum, shift);
+                let (min, max) = (unsigned.min as i32, unsigned.max as i32);
+                if min <= max {
+                    Range::new(min, max)
+                } else {
+                    Range::FULL
+                }
+            }
+            AluOp::Arsh if shift < 32 => a.arsh(shift),
+            _ => Range::FULL,
+        }
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+    use ebpf_asm::eval;
+    use proptest::prelude::*;
+
+    /// Numbers where things happen: near powers of two, small ones, and any.
+    pub(crate) fn number() -> impl Strategy<Value = u64> {
+        let near =
+            (0..64u32, -2..=2i64).prop_map(|(bit, by)| (1u64 << bit).wrapping_add(by as u64));
+        prop_oneof![near.clone(), near.prop_map(u64::wrapping_neg), any::<u64>()]
+    }
+
+    /// A scalar that holds a few numbers, about as tight as can be, and those numbers.
+    pub(crate) fn scalar() -> impl Strategy<Value = (Scalar, Vec<u64>)> {
+        (proptest::collection::vec(number(), 1..4), any::<u8>()).prop_map(|(numbers, forget)| {
+            let mut scalar = hull(&numbers);
+            // Knowing only some of it is as common as knowing all.
+            if forget & 1 == 1 {
+                scalar.tnum = Tnum::UNKNOWN;
+            }
+            if forget & 2 == 2 {
+                scalar.bounds.u64 = Range::FULL;
+                scalar.bounds.s64 = Range::FULL;
+            }
+            if forget & 4 == 4 {
+                scalar.bounds.u32 = Range::FULL;
+                scalar.bounds.s32 = Range::FULL;
+            }
+            scalar.sync();
+            (scalar, numbers)
+        })
+    }
+
+    fn hull(numbers: &[u64]) -> Scalar {
+        fn range<T: crate::bounds::Int>(numbers: &[u64], read: impl Fn(u64) -> T) -> Range<T> {
+            let readings = || numbers.iter().map(|&n| read(n));
+            Range::new(readings().min().unwrap(), readings().max().unwrap())
+        }
+        Scalar {
+            tnum: numbers
+                .iter()
+                .map(|&n| Tnum::constant(n))
+                .reduce(Tnum::union)
+                .unwrap(),
+            bounds: Bounds {
+                u64: range(numbers, |n| n),
+                s64: range(numbers, |n| n as i64),
+                u32: range(numbers, |n| n as u32),
+                s32: range(numbers, |n| n as i32),
+            },
+        }
+    }
+
+    const OPS: [AluOp; 13] = [
+        AluOp::Add,
+        AluOp::Sub,
+        AluOp::Mul,
+        AluOp::Div,
+        AluOp::Sdiv,
+        AluOp::Or,
+        AluOp::And,
+        AluOp::Lsh,
+        AluOp::Rsh,
+        AluOp::Mod,
+        AluOp::Smod,
+        AluOp::Xor,
+        AluOp::Arsh,
+    ];
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(4_000))]
+
+        #[test]
+        fn sync_loses_no_member_and_widens_nothing((scalar, numbers) in scalar()) {
+            let mut again = scalar;
+            again.sync();
+            prop_assert!(scalar.includes(&again));
+            for n in numbers {
+                prop_assert!(scalar.contains(n) && again.contains(n), "{n:#x} in {scalar:?}");
+            }
+        }
+
+        #[test]
+        fn arithmetic_is_sound((a, xs) in scalar(), (b, ys) in scalar(), count in 0..64u64) {
+            for width in [Width::W32, Width::W64] {
+                for op in OPS {
+                    let shift = matches!(op, AluOp::Lsh | AluOp::Rsh | AluOp::Arsh);
+                    let (b, ys) = match shift {
+                        true => (Scalar::constant(count), vec![count]),
+                        false => (b, ys.clone()),
+                    };
+                    let result = a.alu(op, width, &b);
+                    for &x in &xs {
+                        for &y in &ys {
+                            let exact = eval::alu(op, width, x, y);
+                            prop_assert!(
+                                result.contains(exact),
+                                "{op:?} {width:?} {x:#x} {y:#x} = {exact:#x} in {result:?}"
+                            );
+                        }
+                    }
+                }
+            }
+        }
+
+        #[test]
+        fn one_operand_operations_are_sound((a, xs) in scalar()) {
+            for x in xs {
+                for size in Size::ALL {
+                    prop_assert!(a.sign_extend(size).contains(eval::sign_extend(size, x)));
+                    let kept = u64::MAX >> (64 - size.bytes() * 8);
+                    prop_assert!(a.truncate(size).contains(x & kept), "{x:#x} {size:?}");
+                    for width in [Width::W32, Width::W64] {
+                        let exact = eval::movsx(width, size, x);
+                        prop_assert!(a.movsx(width, size).contains(exact), "{x:#x} {size:?} {width:?}");
+                        prop_assert!(a.neg(width).contains(eval::neg(width, x)));
+                    }
+                }
+            }
+        }
+
+        #[test]
+        fn arithmetic_on_constants_is_exact(x in number(), y in number()) {
+            for width in [Width::W32, Width::W64] {
+                for op in [AluOp::Add, AluOp::Sub, AluOp::Mul, AluOp::And, AluOp::Or, AluOp::Xor] {
+                    let result = Scalar::constant(x).alu(op, width, &Scalar::constant(y));
+                    prop_assert_eq!(result, Scalar::constant(eval::alu(op, width, x, y)));
+                }
+            }
+        }
+    }
+}
