@@ -229,7 +229,11 @@ mod tests {
             at(map_value(5, value, 20) + 25, region, 25);
             at(map_value(5, value, 20) - 1, region, -1);
         }
-        at(record(1, 7, 20) + 3, Region::Record { map: 1, record: 7 }, 3);
+        at(
+            record(1, 7, 20) + 3,
+            Region::Record { map: 1, record: 7 },
+            3,
+        );
         at(u64::MAX, Region::Nowhere, -1);
         assert!(packet(u32::MAX, 0xffff) < 1 << 32);
     }

@@ -6,10 +6,10 @@
 //! Source: `include/uapi/linux/bpf.h`, `struct xdp_md` and `struct __sk_buff`.
 //! Read before: `packet.rs`.
 
-use super::address;
+use super::address::{self, Region};
 use super::fault::{Access, FaultKind};
 use super::packet::{Packet, PacketBuffer};
-use crate::interp::address::Region;
+
 use ebpf_asm::prog_type::ProgType;
 
 /// What a field holds.
@@ -195,9 +195,8 @@ impl Ctx {
     /// otherwise.
     fn field(&self, access: Access, offset: i64, size: u64) -> Result<&'static Field, FaultKind> {
         let size_here = size as i64;
-        let inside = |f: &&Field| {
-            offset >= f.start && offset.saturating_add(size_here) <= f.start + f.size
-        };
+        let inside =
+            |f: &&Field| offset >= f.start && offset.saturating_add(size_here) <= f.start + f.size;
         let Some(field) = self.fields().iter().find(inside) else {
             let end = self.fields().iter().map(|f| f.start + f.size).max();
             return Err(FaultKind::OutOfBounds {
@@ -251,7 +250,11 @@ mod tests {
     fn fields_ascend_without_overlap() {
         for fields in [XDP_MD, SK_BUFF] {
             for pair in fields.windows(2) {
-                assert!(pair[0].start + pair[0].size <= pair[1].start, "{}", pair[1].name);
+                assert!(
+                    pair[0].start + pair[0].size <= pair[1].start,
+                    "{}",
+                    pair[1].name
+                );
             }
             assert!(fields.iter().all(|f| (f.start + f.size) as usize <= SIZE));
         }

@@ -15,9 +15,7 @@ use super::registers::{CalleeSaved, Registers};
 use super::stack::Stack;
 use ebpf_asm::eval;
 use ebpf_asm::insn::{Insn, Reg};
-use ebpf_asm::isa::{
-    AtomicOp, Callee, Fetched, Imm64, Operand, PacketMode, Sem, Size, Width,
-};
+use ebpf_asm::isa::{AtomicOp, Callee, Fetched, Imm64, Operand, PacketMode, Sem, Size, Width};
 use ebpf_asm::prog_type::ProgType;
 use ebpf_asm::program::{Program, Reference};
 
@@ -243,13 +241,7 @@ impl<'m> Execution<'m> {
     }
 
     /// An atomic operation, RFC 9669 section 5.3.
-    fn atomic(
-        &mut self,
-        insn: Insn,
-        op: AtomicOp,
-        size: Size,
-        to: u64,
-    ) -> Result<(), FaultKind> {
+    fn atomic(&mut self, insn: Insn, op: AtomicOp, size: Size, to: u64) -> Result<(), FaultKind> {
         let width = match size {
             Size::DW => Width::W64,
             _ => Width::W32,
@@ -336,12 +328,7 @@ impl<'m> Execution<'m> {
     }
 
     /// LD_ABS and LD_IND, RFC 9669 section 5.5: a packet too short ends the function with 0.
-    fn load_packet(
-        &mut self,
-        insn: Insn,
-        mode: PacketMode,
-        size: Size,
-    ) -> Result<Next, FaultKind> {
+    fn load_packet(&mut self, insn: Insn, mode: PacketMode, size: Size) -> Result<Next, FaultKind> {
         let is_skb = self.prog_type() != ProgType::Xdp;
         if !is_skb || self.registers.read(Reg::R6)? != address::ctx() {
             return Err(FaultKind::PacketLoad);

@@ -105,9 +105,7 @@ impl Memory<'_> {
         let request = self.request(Access::Write, address, u64::from(size.bytes()));
         match request.place.region {
             Region::Ctx => {
-                return self
-                    .ctx
-                    .write(request.place.offset, request.size, value);
+                return self.ctx.write(request.place.offset, request.size, value);
             }
             Region::Stack { .. } => request.aligned()?,
             _ => {}
@@ -215,7 +213,9 @@ impl Memory<'_> {
                 part(value, place.offset, size).ok_or_else(missing)
             }
             Region::Record { map, record } => {
-                let bytes = self.record(map, record).ok_or_else(|| request.no_memory())?;
+                let bytes = self
+                    .record(map, record)
+                    .ok_or_else(|| request.no_memory())?;
                 part(bytes, place.offset, size).ok_or_else(missing)
             }
             _ => Err(request.no_memory()),

@@ -314,10 +314,7 @@ mod tests {
             assert_eq!(packet.adjust_meta(wrong), Err(Errno::Invalid), "{wrong}");
         }
         assert_eq!(packet.adjust_meta(-8), Ok(()));
-        packet
-            .slice_mut(HEADROOM as i64 - 8, 8)
-            .unwrap()
-            .fill(7);
+        packet.slice_mut(HEADROOM as i64 - 8, 8).unwrap().fill(7);
         assert_eq!(packet.adjust_head(-4), Ok(()));
         assert_eq!(packet.metadata(), [7; 8]);
         assert_eq!(packet.len(), 68);

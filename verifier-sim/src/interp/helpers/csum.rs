@@ -2,6 +2,7 @@
 
 use super::{Call, Returned};
 use crate::interp::errno::Errno;
+use crate::interp::fault::FaultKind;
 use ebpf_asm::insn::Reg;
 
 /// `s64 bpf_csum_diff(__be32 *from, u32 from_size, __be32 *to, u32 to_size, __wsum seed)`
@@ -22,11 +23,7 @@ pub(super) fn csum_diff(call: &mut Call<'_, '_>) -> Returned {
 }
 
 /// The bytes of a buffer that may be null if its size is 0.
-fn optional(
-    call: &Call<'_, '_>,
-    reg: Reg,
-    size: u32,
-) -> Result<Vec<u8>, crate::interp::fault::FaultKind> {
+fn optional(call: &Call<'_, '_>, reg: Reg, size: u32) -> Result<Vec<u8>, FaultKind> {
     match size {
         0 => call.arg(reg).map(|_| Vec::new()),
         _ => call.bytes(reg, u64::from(size)),
@@ -36,7 +33,10 @@ fn optional(
 /// The sum of 16-bit words in host order.
 fn sum(bytes: &[u8]) -> u64 {
     let (words, _) = bytes.as_chunks::<2>();
-    words.iter().map(|w| u64::from(u16::from_le_bytes(*w))).sum()
+    words
+        .iter()
+        .map(|w| u64::from(u16::from_le_bytes(*w)))
+        .sum()
 }
 
 /// Carries added back in until 16 bits are left.

@@ -29,9 +29,9 @@ fn lookup(call: &mut Call<'_, '_>, cpu: usize) -> Returned {
     };
     let size = map.extent();
     let value = map.lookup(&key, cpu);
-    Ok(Some(value.map_or(0, |value| {
-        address::map_value(index, value, size)
-    })))
+    Ok(Some(
+        value.map_or(0, |value| address::map_value(index, value, size)),
+    ))
 }
 
 /// `long bpf_map_update_elem(map, key, value, u64 flags)`

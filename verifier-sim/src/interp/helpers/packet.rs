@@ -156,9 +156,10 @@ fn copy_out(
 }
 
 fn copy_in(call: &mut Call<'_, '_>, offset: u32, bytes: &[u8]) {
+    let is_skb = call.execution.prog_type() != ProgType::Xdp;
     let packet = &mut call.execution.memory.packet;
     packet.overwrite(offset as usize, bytes);
-    if call.execution.prog_type() != ProgType::Xdp {
+    if is_skb {
         // The helper may move a socket buffer: pointers from before it are no good.
         packet.moved();
     }

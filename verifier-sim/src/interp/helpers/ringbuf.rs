@@ -17,9 +17,9 @@ pub(super) fn reserve(call: &mut Call<'_, '_>) -> Returned {
         return Ok(Some(0));
     }
     let record = ring.reserve(size);
-    Ok(Some(record.map_or(0, |record| {
-        address::record(map, record, space)
-    })))
+    Ok(Some(
+        record.map_or(0, |record| address::record(map, record, space)),
+    ))
 }
 
 /// `void bpf_ringbuf_submit(void *data, u64 flags)`

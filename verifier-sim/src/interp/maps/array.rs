@@ -98,7 +98,9 @@ mod tests {
         let mut array = Array::new(&definition(MapType::PercpuArray, 4, 1, 2), 3);
         let key = 1u32.to_ne_bytes();
         for cpu in 0..3 {
-            array.update(&key, &[cpu as u8 + 1], UpdateMode::Any, cpu).unwrap();
+            array
+                .update(&key, &[cpu as u8 + 1], UpdateMode::Any, cpu)
+                .unwrap();
         }
         for cpu in 0..3 {
             let value = array.lookup(&key, cpu).unwrap();

@@ -103,7 +103,10 @@ impl Hash {
         };
         let cpu = if self.copies == 1 { 0 } else { cpu };
         let range = self.range(cpu);
-        let place = self.slots.get_mut(slot).and_then(|s| s.values.get_mut(range));
+        let place = self
+            .slots
+            .get_mut(slot)
+            .and_then(|s| s.values.get_mut(range));
         let place = place.filter(|place| place.len() == bytes.len());
         place.ok_or(Errno::Invalid)?.copy_from_slice(bytes);
         self.touch(key);
@@ -173,7 +176,10 @@ impl Hash {
 
     fn touch(&mut self, key: &[u8]) {
         self.now += 1;
-        let slot = self.by_key.get(key).and_then(|slot| self.slots.get_mut(*slot));
+        let slot = self
+            .by_key
+            .get(key)
+            .and_then(|slot| self.slots.get_mut(*slot));
         if let Some(slot) = slot {
             slot.last_used = self.now;
         }

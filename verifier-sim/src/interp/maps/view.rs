@@ -34,7 +34,9 @@ impl<'m> MapView<'m> {
             true => self.cpus,
             false => 1,
         };
-        (0..cpus).filter_map(|cpu| self.on_cpu(cpu).lookup(key)).collect()
+        (0..cpus)
+            .filter_map(|cpu| self.on_cpu(cpu).lookup(key))
+            .collect()
     }
 
     /// All keys: of arrays the indexes, of others in the order of their bytes.
