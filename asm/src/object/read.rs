@@ -9,8 +9,8 @@ use super::{Map, Object, maps};
 use crate::btf::build::MAPS_SECTION;
 use crate::btf::ext::{Ext, SectionRecords};
 use crate::btf::{Btf, BtfError, Kind, StrId};
-use crate::insn::{ProgramDecodeError, decode_all};
-use crate::isa::Sem;
+use crate::insn::{Fields, Insn, ProgramDecodeError, decode_all};
+use crate::isa::{Imm64, Sem};
 use crate::prog_type::section;
 use crate::program::{Function, Program, Reference};
 use crate::span::Span;
@@ -480,12 +480,15 @@ impl<'a> File<'a> {
             })
             .last()
             .ok_or_else(|| refuse("no instruction of a program begins there"))?;
-        let insn = program
-            .slots()
-            .find(|(at, _)| *at == slot)
-            .map(|(_, insn)| insn.sem());
-        if !matches!(insn, Some(Sem::LoadImm64(_))) {
+        let index = program.slots().position(|(at, _)| at == slot);
+        let insn = index.and_then(|index| program.insns.get_mut(index));
+        let Some(insn) = insn.filter(|insn| matches!(insn.sem(), Sem::LoadImm64(_))) else {
             return Err(refuse("the instruction there loads no 64-bit immediate"));
+        };
+        // Compilers leave it to the relocation to say that this is a map.
+        if let Some(row) = Sem::LoadImm64(Imm64::MapFd).row() {
+            let dst = insn.dst();
+            *insn = Insn::new(row, Fields { dst, ..Fields::default() });
         }
         program.references.push((slot, Reference::Map(map)));
         program.references.sort_by_key(|(slot, _)| *slot);
