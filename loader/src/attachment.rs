@@ -1,11 +1,12 @@
 //! What runs on an interface, and who put it there.
 
 use std::fmt;
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::path::PathBuf;
 use std::time::SystemTime;
 
-use ebpf_syscalls::bpf::{self, LinkInfo};
+use ebpf_asm::btf::{Btf, TypeId};
+use ebpf_syscalls::bpf::{self, BPF_OBJ_NAME_LEN, LinkInfo, ProgInfo};
 use ebpf_syscalls::netlink::{Interface, XdpMode};
 use ebpf_syscalls::{Errno, clock};
 
@@ -48,7 +49,7 @@ pub enum AttachedBy {
 /// What the kernel says of a program, as far as people want to know it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ProgramFacts {
-    /// The first 15 characters of its name.
+    /// Its name; the first 15 characters, where the kernel has no BTF of it.
     pub name: String,
     /// A digest of its instructions.
     pub tag: [u8; 8],
@@ -142,13 +143,27 @@ fn link_facts(id: u32) -> Option<LinkInfo> {
 fn program_facts(id: u32) -> Option<ProgramFacts> {
     let fd = bpf::prog_get_fd_by_id(id).ok()?;
     let info = bpf::prog_info(fd.as_fd()).ok()?;
+    let name = whole_name(fd.as_fd(), &info).unwrap_or(info.name);
     Some(ProgramFacts {
-        name: info.name,
+        name,
         tag: info.tag,
         loaded: clock::wall_time(info.load_time_ns),
         uid: info.created_by_uid,
         maps: info.map_ids.into_iter().map(map_facts).collect(),
     })
+}
+
+/// The name from the program's BTF, where the kernel's own has been cut: as
+/// bpftool does it, the name of its first function.
+fn whole_name(prog: BorrowedFd<'_>, info: &ProgInfo) -> Option<String> {
+    if info.btf_id == 0 || info.name.len() + 1 < BPF_OBJ_NAME_LEN {
+        return None;
+    }
+    let first = *bpf::prog_func_info(prog).ok()?.first()?;
+    let btf = bpf::btf_get_fd_by_id(info.btf_id).ok()?;
+    let btf = Btf::from_bytes(&bpf::btf_bytes(btf.as_fd()).ok()?).ok()?;
+    let name = btf.name(TypeId(first.type_id));
+    name.starts_with(&info.name).then(|| name.to_owned())
 }
 
 fn map_facts(id: u32) -> MapFacts {

@@ -66,14 +66,12 @@ pub enum Error {
     },
 
     /// The program is for another hook.
-    #[error(
-        "program '{program}' is of type {prog_type}, and only xdp programs attach to an interface's XDP hook"
-    )]
+    #[error("program '{program}' is for {hook}, and not for the XDP hook of an interface")]
     NotXdp {
         /// The program.
         program: String,
-        /// Its type.
-        prog_type: String,
+        /// Its own hook: an attach type or a program type.
+        hook: String,
     },
 
     /// The object contradicts itself.
@@ -167,7 +165,7 @@ pub enum Error {
     },
 
     /// The driver has no such mode.
-    #[error("the driver of {interface} ({}) does not support XDP in {mode} mode", or_unknown(.driver))]
+    #[error("the driver of {interface}{} does not support XDP in {mode} mode", in_brackets(.driver))]
     ModeUnsupported {
         /// The interface.
         interface: String,
@@ -193,7 +191,7 @@ pub enum Error {
     },
 
     /// The driver refused for a reason that it does not tell.
-    #[error("the driver of {interface} ({}) refuses XDP in {mode} mode: {source}", or_unknown(.driver))]
+    #[error("the driver of {interface}{} refuses XDP in {mode} mode: {source}", in_brackets(.driver))]
     DriverRefused {
         /// The interface.
         interface: String,
@@ -333,8 +331,10 @@ fn missing_text(missing: &[Capability]) -> String {
     }
 }
 
-fn or_unknown(driver: &Option<String>) -> &str {
-    driver.as_deref().unwrap_or("unknown")
+fn in_brackets(driver: &Option<String>) -> String {
+    driver
+        .as_ref()
+        .map_or_else(String::new, |driver| format!(" ({driver})"))
 }
 
 fn mtu_text(mtu: &Option<u32>, works: &u32) -> String {

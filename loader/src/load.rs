@@ -113,7 +113,7 @@ impl<'o> Loader<'o> {
         self.load_types();
         let insns = self.instructions(program)?;
         let fd = self.submit(program, index, &insns)?;
-        Ok(Program::new(program.name.clone(), program.prog_type, fd))
+        Ok(Program::new(program, fd))
     }
 
     /// The map with this name, created if no program needed it yet.

@@ -20,23 +20,35 @@ pub(crate) fn near<'a>(wanted: &str, names: impl Iterator<Item = &'a str>) -> Ve
         .collect()
 }
 
-/// Levenshtein's distance: letters to insert, delete or change.
+/// The optimal string alignment distance: letters to insert, delete or change,
+/// and neighbours to swap.
 fn distance(a: &str, b: &str) -> usize {
+    let a: Vec<char> = a.chars().collect();
     let b: Vec<char> = b.chars().collect();
-    // The distances of the letters of `a` so far to each beginning of `b`.
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, from) in a.chars().enumerate() {
-        let mut next = Vec::with_capacity(row.len());
-        next.push(i + 1);
-        for (to, pair) in b.iter().zip(row.windows(2)) {
-            let [diagonal, above] = *pair else { continue };
-            let left = next.last().copied().unwrap_or(i + 1);
-            let change = diagonal + usize::from(from != *to);
-            next.push(change.min(above + 1).min(left + 1));
+    // rows[i][j] is the distance of the first i letters of `a` to the first j of `b`.
+    let mut rows: Vec<Vec<usize>> = vec![(0..=b.len()).collect()];
+    let at = |rows: &[Vec<usize>], i: usize, j: usize| {
+        rows.get(i)
+            .and_then(|row| row.get(j))
+            .copied()
+            .unwrap_or(usize::MAX)
+    };
+    for (i, from) in a.iter().enumerate() {
+        rows.push(vec![i + 1]);
+        for (j, to) in b.iter().enumerate() {
+            let change = at(&rows, i, j) + usize::from(from != to);
+            let insert_or_delete = at(&rows, i, j + 1).min(at(&rows, i + 1, j)) + 1;
+            let mut least = change.min(insert_or_delete);
+            let previous = |letters: &[char], k: usize| letters.get(k.checked_sub(1)?).copied();
+            if previous(&a, i) == Some(*to) && previous(&b, j) == Some(*from) {
+                least = least.min(at(&rows, i - 1, j - 1) + 1);
+            }
+            if let Some(row) = rows.last_mut() {
+                row.push(least);
+            }
         }
-        row = next;
     }
-    row.last().copied().unwrap_or(0)
+    at(&rows, a.len(), b.len())
 }
 
 #[cfg(test)]
@@ -44,12 +56,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn distances_are_levenshteins() {
+    fn a_letter_or_a_swap_counts_one() {
         for (a, b, d) in [
             ("", "", 0),
             ("", "abc", 3),
             ("kitten", "sitting", 3),
-            ("eth0", "eht0", 2),
+            ("eth0", "eht0", 1),
+            ("lo", "ol", 1),
+            ("abcd", "badc", 2),
             ("eth0", "eth0", 0),
         ] {
             assert_eq!(distance(a, b), d, "{a} {b}");

@@ -2,7 +2,8 @@
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
-use ebpf_asm::prog_type::ProgType;
+use ebpf_asm::prog_type::{AttachType, ProgType};
+use ebpf_asm::program;
 use ebpf_syscalls::bpf::{self, ProgInfo, TestRun, TestRunResult};
 use ebpf_syscalls::caps::Capability;
 
@@ -13,14 +14,17 @@ use crate::error::{Error, Result};
 pub struct Program {
     name: String,
     prog_type: ProgType,
+    attach_type: Option<AttachType>,
     fd: OwnedFd,
 }
 
 impl Program {
-    pub(crate) fn new(name: String, prog_type: ProgType, fd: OwnedFd) -> Self {
+    /// `fd` is what the kernel made of `program`.
+    pub(crate) fn new(program: &program::Program, fd: OwnedFd) -> Self {
         Program {
-            name,
-            prog_type,
+            name: program.name.clone(),
+            prog_type: program.prog_type,
+            attach_type: program.expected_attach_type,
             fd,
         }
     }
@@ -35,6 +39,12 @@ impl Program {
     #[must_use]
     pub fn prog_type(&self) -> ProgType {
         self.prog_type
+    }
+
+    /// What it was loaded for, where the kernel wants to know that at load.
+    #[must_use]
+    pub fn attach_type(&self) -> Option<AttachType> {
+        self.attach_type
     }
 
     /// What the kernel says of it.

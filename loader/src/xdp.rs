@@ -9,7 +9,7 @@
 
 use std::os::fd::{AsFd, OwnedFd};
 
-use ebpf_asm::prog_type::ProgType;
+use ebpf_asm::prog_type::{AttachType, ProgType};
 use ebpf_syscalls::bpf::{self, BPF_XDP, LinkTarget};
 use ebpf_syscalls::caps::Capability;
 use ebpf_syscalls::kernel::{self, Version};
@@ -162,12 +162,7 @@ impl Xdp {
         program: &Program,
         attach: &Attach,
     ) -> Result<XdpLink> {
-        if program.prog_type() != ProgType::Xdp {
-            return Err(Error::NotXdp {
-                program: program.name().to_owned(),
-                prog_type: program.prog_type().to_string(),
-            });
-        }
+        for_xdp(program)?;
         let pins = self.pins.clone();
         let locked = match attach.lifetime {
             Lifetime::Pinned => Some(pins.lock()?),
@@ -481,6 +476,20 @@ impl NetlinkGuard {
             None => XdpLink::released(mode),
         }
     }
+}
+
+/// Programs for the entries of device and CPU maps are of type XDP as well, and
+/// do not attach to interfaces.
+fn for_xdp(program: &Program) -> Result<()> {
+    let hook = match (program.prog_type(), program.attach_type()) {
+        (ProgType::Xdp, None | Some(AttachType::Xdp)) => return Ok(()),
+        (_, Some(attach_type)) => attach_type.to_string(),
+        (prog_type, None) => prog_type.to_string(),
+    };
+    Err(Error::NotXdp {
+        program: program.name().to_owned(),
+        hook,
+    })
 }
 
 /// Whether the kernel refused because it has no XDP links.

@@ -114,6 +114,16 @@ pub struct LineInfo {
     pub line_col: u32,
 }
 
+/// `struct bpf_func_info`: the type of a function.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Pod, Zeroable)]
+#[repr(C)]
+pub struct FuncInfo {
+    /// Index of the function's first instruction slot after verification.
+    pub insn_off: u32,
+    /// The function's type in the program's BTF.
+    pub type_id: u32,
+}
+
 /// What the kernel says of a program.
 ///
 /// # Errors
@@ -198,6 +208,28 @@ pub fn prog_line_info(prog: BorrowedFd<'_>) -> Result<Vec<LineInfo>> {
     unsafe { get_info(Kind::Program, prog, &mut info) }?;
     lines.truncate(info.nr_line_info as usize);
     Ok(lines)
+}
+
+/// The types of a program's functions, its own first; empty when it has none.
+///
+/// # Errors
+/// When `prog` is not a program's descriptor.
+pub fn prog_func_info(prog: BorrowedFd<'_>) -> Result<Vec<FuncInfo>> {
+    let mut sizes = ProgInfoAttr::zeroed();
+    // SAFETY: no addresses in `sizes`.
+    unsafe { get_info(Kind::Program, prog, &mut sizes) }?;
+    let mut funcs = vec![FuncInfo::zeroed(); sizes.nr_func_info as usize];
+    let mut info = ProgInfoAttr {
+        nr_func_info: sizes.nr_func_info,
+        func_info_rec_size: size_of::<FuncInfo>() as u32,
+        func_info: address_mut(&mut funcs),
+        ..ProgInfoAttr::zeroed()
+    };
+    // SAFETY: `func_info` has `nr_func_info` records of `func_info_rec_size`
+    // bytes, exclusively borrowed.
+    unsafe { get_info(Kind::Program, prog, &mut info) }?;
+    funcs.truncate(info.nr_func_info as usize);
+    Ok(funcs)
 }
 
 /// What the kernel says of a map.

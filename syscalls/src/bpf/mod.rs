@@ -28,8 +28,8 @@ pub use id::{
     prog_get_fd_by_id, prog_ids,
 };
 pub use info::{
-    BtfInfo, LineInfo, LinkInfo, MapInfo, ProgInfo, btf_bytes, btf_info, link_info, map_info,
-    prog_info, prog_line_info, prog_xlated_insns,
+    BtfInfo, FuncInfo, LineInfo, LinkInfo, MapInfo, ProgInfo, btf_bytes, btf_info, link_info,
+    map_info, prog_func_info, prog_info, prog_line_info, prog_xlated_insns,
 };
 pub use link::{
     BPF_LINK_TYPE_XDP, BPF_XDP, LinkTarget, link_create, link_create_is_known, link_detach,

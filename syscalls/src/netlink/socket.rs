@@ -1,5 +1,6 @@
 //! The rtnetlink socket: one request, its replies, and the kernel's acknowledgement.
 
+use std::fmt;
 use std::os::fd::{AsRawFd, OwnedFd};
 
 use nix::errno::Errno;
@@ -36,7 +37,6 @@ const NETLINK_CAP_ACK: libc::c_int = 10;
 const NETLINK_EXT_ACK: libc::c_int = 11;
 
 /// A socket for requests about the interfaces of one network namespace.
-#[derive(Debug)]
 pub struct Route {
     fd: OwnedFd,
     sequence: u32,
@@ -143,6 +143,14 @@ impl Route {
                 Err(errno) => return Err(about.error(errno, None)),
             }
         }
+    }
+}
+
+impl fmt::Debug for Route {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Route")
+            .field("fd", &self.fd)
+            .finish_non_exhaustive()
     }
 }
 
