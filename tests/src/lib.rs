@@ -1,2 +1,56 @@
-//! Whole-system tests.
+//! What the whole-system tests share.
+//!
+//! In reading order: [`policy`] (what becomes of a test that cannot run here), [`sandbox`] (a
+//! private bpffs), [`rig`] (two network namespaces and a cable), [`frames`] (what is sent),
+//! [`oracle`] (what shall become of it), [`tool`] and [`clang`] (independent witnesses),
+//! [`commands`] (our own binaries).
+//!
+//! Tests that need a kernel or a tool are trials of `libtest-mimic`; the others are ordinary.
 #![forbid(unsafe_code)]
+
+pub mod clang;
+pub mod commands;
+pub mod frames;
+pub mod oracle;
+pub mod policy;
+pub mod rig;
+pub mod sandbox;
+pub mod tool;
+
+use std::path::{Path, PathBuf};
+
+pub use libtest_mimic::Failed;
+
+/// The result of a trial, and of what it is made of.
+pub type Outcome<T = ()> = Result<T, Failed>;
+
+/// The workspace's folder.
+#[must_use]
+pub fn workspace() -> PathBuf {
+    let package = Path::new(env!("CARGO_MANIFEST_DIR"));
+    package.parent().unwrap_or(package).to_owned()
+}
+
+/// Fails a trial with a message, if a condition does not hold.
+#[macro_export]
+macro_rules! ensure {
+    ($condition:expr, $($message:tt)+) => {
+        if !$condition {
+            return Err($crate::Failed::from(format!($($message)+)));
+        }
+    };
+}
+
+/// Fails a trial if two values differ, showing both.
+#[macro_export]
+macro_rules! ensure_eq {
+    ($left:expr, $right:expr, $($message:tt)+) => {
+        match (&$left, &$right) {
+            (left, right) => $crate::ensure!(
+                left == right,
+                "{}\n  is:        {left:?}\n  should be: {right:?}",
+                format!($($message)+)
+            ),
+        }
+    };
+}

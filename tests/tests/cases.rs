@@ -1,0 +1,4 @@
+//! Whole-system trials.
+#![forbid(unsafe_code)]
+
+fn main() {}
