@@ -343,3 +343,72 @@ fn mtu_text(mtu: &Option<u32>, works: &u32) -> String {
         (None, works) => format!("{works} works"),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::attachment::{AttachedBy, ProgramFacts};
+
+    fn attachment() -> Box<Attachment> {
+        Box::new(Attachment {
+            mode: XdpMode::Native,
+            prog_id: 7,
+            program: Some(ProgramFacts {
+                name: "fw".to_owned(),
+                tag: [0; 8],
+                loaded: None,
+                uid: 0,
+                maps: Vec::new(),
+            }),
+            by: AttachedBy::Netlink,
+        })
+    }
+
+    #[test]
+    fn a_conflict_names_who_is_there() {
+        let error = Error::AlreadyAttached {
+            interface: "eth0".to_owned(),
+            attachment: attachment(),
+        };
+        assert_eq!(error.kind(), ErrorKind::Conflict);
+        assert_eq!(
+            error.to_string(),
+            "eth0 already runs XDP program 'fw' (id 7, native), attached by netlink"
+        );
+    }
+
+    #[test]
+    fn a_missing_capability_is_named() {
+        let error = Error::Permission {
+            action: "load a program",
+            missing: vec![Capability::Bpf, Capability::NetAdmin],
+            source: SyscallError::Call {
+                call: "BPF_PROG_LOAD",
+                object: "fw".to_owned(),
+                errno: Errno::EPERM,
+            },
+        };
+        assert_eq!(
+            error.to_string(),
+            "not permitted to load a program: CAP_BPF and CAP_NET_ADMIN missing"
+        );
+    }
+
+    #[test]
+    fn a_refusal_by_permission_is_one_whatever_was_attempted() {
+        for (errno, kind) in [
+            (Errno::EPERM, ErrorKind::Permission),
+            (Errno::EACCES, ErrorKind::Permission),
+            (Errno::EIO, ErrorKind::Io),
+            (Errno::ENODEV, ErrorKind::NotFound),
+        ] {
+            let source = SyscallError::Call {
+                call: "flock",
+                object: "x".to_owned(),
+                errno,
+            };
+            let error = Error::kernel("cannot lock", "lock", &[], source);
+            assert_eq!(error.kind(), kind, "{errno}");
+        }
+    }
+}

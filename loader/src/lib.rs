@@ -6,7 +6,8 @@
 //! | `map.rs` | reading and writing a map's elements |
 //! | `program.rs` | a program that the kernel has accepted |
 //! | `verifier_log.rs` | what the kernel's verifier said, to the point |
-//! | `xdp.rs` | attaching to an interface, replacing, detaching |
+//! | `xdp.rs` | attaching to an interface, replacing what is there |
+//! | `detach.rs` | taking off what runs there |
 //! | `link.rs` | the guard that an attachment is |
 //! | `attachment.rs` | what runs on an interface, and who put it there |
 //! | `diagnose.rs` | why the kernel refused an attachment |
@@ -33,6 +34,7 @@
 #![forbid(unsafe_code)]
 
 mod attachment;
+mod detach;
 mod diagnose;
 mod error;
 mod link;

@@ -127,6 +127,30 @@ impl Pins {
         })
     }
 
+    /// Removes the pins of interfaces that are gone, in all namespaces, and
+    /// says which. The pin of a namespace that died keeps its program loaded.
+    ///
+    /// Only for folders that this process may change; others are passed over.
+    #[must_use = "says what was removed"]
+    pub fn sweep(&self) -> Vec<StalePin> {
+        let ours = self.mount_point.join(FOLDER);
+        let Ok(folders) = fs::read_dir(ours) else {
+            return Vec::new();
+        };
+        let mut removed = Vec::new();
+        for folder in folders.flatten() {
+            let pins = Pins {
+                mount_point: self.mount_point.clone(),
+                folder: folder.path(),
+            };
+            if let Ok(Some(locked)) = pins.lock_existing() {
+                removed.extend(locked.sweep());
+                locked.tidy();
+            }
+        }
+        removed
+    }
+
     /// Makes the folder and waits for its lock.
     ///
     /// # Errors
@@ -164,7 +188,7 @@ impl Pins {
             Err(source) => Err(Error::kernel(
                 "cannot lock the pins",
                 "use the pins",
-                &[Capability::SysAdmin],
+                &[Capability::NetAdmin, Capability::SysAdmin],
                 source,
             )),
         }
@@ -287,12 +311,12 @@ impl LockedPins<'_> {
         }
     }
 
-    /// Removes the pins of interfaces that are gone. What cannot be removed
-    /// stays for the next time: it harms nobody.
-    pub(crate) fn sweep(&self) {
-        for pin in self.pins.stale() {
-            let _ = self.unpin(pin.ifindex);
-        }
+    /// Removes the pins of interfaces that are gone, and says which. What
+    /// cannot be removed stays for the next time: it harms nobody.
+    pub(crate) fn sweep(&self) -> Vec<StalePin> {
+        let mut stale = self.pins.stale();
+        stale.retain(|pin| self.unpin(pin.ifindex).is_ok());
+        stale
     }
 
     /// Removes the folder if it is empty, and ours above it.

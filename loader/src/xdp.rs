@@ -1,4 +1,4 @@
-//! Attaching to an interface's XDP hook, replacing what is there, and detaching.
+//! Attaching to an interface's XDP hook, and replacing what is there.
 //!
 //! bpf_link where the kernel has it (Linux 5.9), netlink where not. Nothing is
 //! ever overwritten: attaching needs an empty hook, and replacing names the
@@ -28,7 +28,7 @@ use crate::program::Program;
 const XDP_LINKS: Version = Version::new(5, 9, 0);
 
 /// The first kernel that replaces by netlink only what is expected.
-const EXPECTED_FD: Version = Version::new(5, 7, 0);
+pub(crate) const EXPECTED_FD: Version = Version::new(5, 7, 0);
 
 /// How to attach.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -170,27 +170,9 @@ impl Xdp {
             Lifetime::Guard => pins.lock_existing().ok().flatten(),
         };
         if let Some(locked) = &locked {
-            locked.sweep();
+            let _stale = locked.sweep();
         }
         let result = self.attach_locked(interface, program, attach, locked.as_ref());
-        if let Some(locked) = locked {
-            locked.tidy();
-        }
-        result
-    }
-
-    /// Takes off what runs on an interface, and says what that was.
-    ///
-    /// # Errors
-    /// [`Error::NothingAttached`]; [`Error::OwnedByOthers`] for somebody else's
-    /// link; [`Error::Changed`] when it is replaced at the same moment.
-    pub fn detach(&mut self, interface: &Interface) -> Result<Vec<Attachment>> {
-        let pins = self.pins.clone();
-        let locked = pins.lock_existing()?;
-        if let Some(locked) = &locked {
-            locked.sweep();
-        }
-        let result = self.detach_locked(interface, locked.as_ref());
         if let Some(locked) = locked {
             locked.tidy();
         }
@@ -336,77 +318,8 @@ impl Xdp {
         Ok(guard.into_link(attach.mode))
     }
 
-    fn detach_locked(
-        &mut self,
-        interface: &Interface,
-        locked: Option<&LockedPins<'_>>,
-    ) -> Result<Vec<Attachment>> {
-        let now = self.refresh(interface)?;
-        let there = inspect(&now, &self.pins);
-        if there.is_empty() {
-            return Err(Error::NothingAttached {
-                interface: now.name,
-            });
-        }
-        // All or nothing: look at every owner before touching any.
-        let foreign = |a: &&Attachment| matches!(a.by, AttachedBy::OtherLink { .. });
-        if let Some(foreign) = there.iter().find(foreign) {
-            return Err(owned(&now, foreign.clone()));
-        }
-        for attachment in &there {
-            self.detach_one(&now, attachment, locked)?;
-        }
-        Ok(there)
-    }
-
-    fn detach_one(
-        &mut self,
-        interface: &Interface,
-        there: &Attachment,
-        locked: Option<&LockedPins<'_>>,
-    ) -> Result<()> {
-        match (&there.by, locked) {
-            (AttachedBy::OurLink { .. }, Some(locked)) => {
-                let Some(ours) = locked.our_link(interface)? else {
-                    return Err(changed(interface));
-                };
-                // First the pin, while we hold the link: killed in between,
-                // the process takes the link with it, and nothing is left.
-                locked.unpin(interface.index)?;
-                XdpLink::link(ours.fd, there.mode).detach()
-            }
-            (AttachedBy::Netlink, _) => self.detach_by_netlink(interface, there),
-            (AttachedBy::Unknown, _) => Err(unknown_owner("detach a program")),
-            (AttachedBy::OurLink { .. } | AttachedBy::OtherLink { .. }, _) => {
-                Err(changed(interface))
-            }
-        }
-    }
-
-    fn detach_by_netlink(&mut self, interface: &Interface, there: &Attachment) -> Result<()> {
-        let old = open_program(interface, there.prog_id)?;
-        let (index, mode) = (interface.index, there.mode);
-        let mut detached = self.route.xdp_detach(index, old.as_fd(), mode);
-        if kernel::version() < EXPECTED_FD
-            && detached
-                .as_ref()
-                .is_err_and(|error| error.is(Errno::EINVAL))
-        {
-            detached = self.route.xdp_detach_any(index, mode);
-        }
-        detached.map_err(|error| match error.errno() {
-            Some(Errno::EEXIST | Errno::EBUSY) => changed(interface),
-            _ => Error::kernel(
-                "cannot detach the program",
-                "detach a program",
-                &[Capability::NetAdmin],
-                error,
-            ),
-        })
-    }
-
     /// The interface as it is now; it may have been renamed meanwhile.
-    fn refresh(&mut self, interface: &Interface) -> Result<Interface> {
+    pub(crate) fn refresh(&mut self, interface: &Interface) -> Result<Interface> {
         self.route
             .interface_by_index(interface.index)
             .map_err(|source| match source.errno() {
@@ -505,7 +418,7 @@ fn open_route() -> Result<Route> {
 }
 
 /// Opens the program that was seen on an interface.
-fn open_program(interface: &Interface, id: u32) -> Result<OwnedFd> {
+pub(crate) fn open_program(interface: &Interface, id: u32) -> Result<OwnedFd> {
     bpf::prog_get_fd_by_id(id).map_err(|error| match error.errno() {
         Some(Errno::ENOENT) => changed(interface),
         _ => Error::kernel(
@@ -524,20 +437,20 @@ fn already(interface: &Interface, there: Attachment) -> Error {
     }
 }
 
-fn owned(interface: &Interface, there: Attachment) -> Error {
+pub(crate) fn owned(interface: &Interface, there: Attachment) -> Error {
     Error::OwnedByOthers {
         interface: interface.name.clone(),
         attachment: Box::new(there),
     }
 }
 
-fn changed(interface: &Interface) -> Error {
+pub(crate) fn changed(interface: &Interface) -> Error {
     Error::Changed {
         interface: interface.name.clone(),
     }
 }
 
-fn unknown_owner(action: &'static str) -> Error {
+pub(crate) fn unknown_owner(action: &'static str) -> Error {
     let needs = [Capability::NetAdmin, Capability::SysAdmin];
     Error::Permission {
         action,
