@@ -14,6 +14,8 @@ pub enum Errno {
     TooBig = 7,
     /// `EAGAIN`: no room now.
     Again = 11,
+    /// `EACCES`: a size or alignment that is not allowed.
+    Access = 13,
     /// `EFAULT`: the bytes asked for do not exist.
     Fault = 14,
     /// `EEXIST`: the key exists already.
@@ -39,6 +41,7 @@ impl Errno {
             Errno::NoEntry => "ENOENT",
             Errno::TooBig => "E2BIG",
             Errno::Again => "EAGAIN",
+            Errno::Access => "EACCES",
             Errno::Fault => "EFAULT",
             Errno::Exists => "EEXIST",
             Errno::Invalid => "EINVAL",

@@ -33,6 +33,7 @@ mod ctx;
 mod errno;
 mod execution;
 mod fault;
+pub mod generate;
 mod helpers;
 mod host;
 mod maps;
@@ -40,6 +41,8 @@ mod memory;
 mod packet;
 mod registers;
 mod stack;
+#[cfg(test)]
+mod tests;
 
 pub use address::Region;
 pub use errno::Errno;

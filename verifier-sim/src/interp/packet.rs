@@ -256,8 +256,11 @@ impl PacketBuffer {
     /// `bpf_xdp_adjust_meta`: moves `data_meta`.
     pub(crate) fn adjust_meta(&mut self, delta: i32) -> Result<(), Errno> {
         let meta = shifted(self.meta, delta)?;
-        if meta < XDP_FRAME_SIZE || meta > self.data || !is_metadata_len(self.data - meta) {
+        if meta < XDP_FRAME_SIZE || meta > self.data {
             return Err(Errno::Invalid);
+        }
+        if !is_metadata_len(self.data - meta) {
+            return Err(Errno::Access);
         }
         self.meta = meta;
         self.moved();
@@ -310,8 +313,14 @@ mod tests {
     #[test]
     fn metadata_goes_in_words_and_follows_the_head() {
         let mut packet = buffer(64);
-        for wrong in [-1, -2, 4, -256] {
-            assert_eq!(packet.adjust_meta(wrong), Err(Errno::Invalid), "{wrong}");
+        let refused = [
+            (-1, Errno::Access),
+            (-2, Errno::Access),
+            (4, Errno::Invalid),
+            (-220, Errno::Invalid),
+        ];
+        for (delta, errno) in refused {
+            assert_eq!(packet.adjust_meta(delta), Err(errno), "{delta}");
         }
         assert_eq!(packet.adjust_meta(-8), Ok(()));
         packet.slice_mut(HEADROOM as i64 - 8, 8).unwrap().fill(7);

@@ -48,7 +48,7 @@ pub(super) fn xdp_load_bytes(call: &mut Call<'_, '_>) -> Returned {
     xdp(call)?;
     let (offset, len) = (call.arg(Reg::R2)? as u32, call.arg(Reg::R4)? as u32);
     let loaded = xdp_range(call, offset, len);
-    copy_out(call, Reg::R3, len, loaded)
+    copy_out(call, Reg::R3, len, loaded, OnError::Keep)
 }
 
 /// `long bpf_xdp_store_bytes(ctx, u32 offset, void *buf, u32 len)`
@@ -68,7 +68,7 @@ pub(super) fn skb_load_bytes(call: &mut Call<'_, '_>) -> Returned {
     skb(call)?;
     let (offset, len) = (call.arg(Reg::R2)? as u32, call.arg(Reg::R4)? as u32);
     let loaded = range(call, offset, len).ok_or(Errno::Fault);
-    copy_out(call, Reg::R3, len, loaded)
+    copy_out(call, Reg::R3, len, loaded, OnError::Clear)
 }
 
 /// `long bpf_skb_store_bytes(skb, u32 offset, const void *from, u32 len, u64 flags)`
@@ -91,6 +91,13 @@ pub(super) fn skb_store_bytes(call: &mut Call<'_, '_>) -> Returned {
     }
     copy_in(call, offset, &bytes);
     Ok(Some(0))
+}
+
+/// What becomes of the memory that a failing helper was to fill.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum OnError {
+    Keep,
+    Clear,
 }
 
 /// That the program is one on XDP buffers, with its context in R1.
@@ -133,12 +140,13 @@ fn xdp_range(call: &Call<'_, '_>, offset: u32, len: u32) -> Result<Vec<u8>, Errn
     range(call, offset, len).ok_or(Errno::Invalid)
 }
 
-/// Fills what a register points at with `loaded`, or with zeros, as `skb_load_bytes` does.
+/// Fills what a register points at with `loaded`, or does what `on_error` says.
 fn copy_out(
     call: &mut Call<'_, '_>,
     reg: Reg,
     len: u32,
     loaded: Result<Vec<u8>, Errno>,
+    on_error: OnError,
 ) -> Returned {
     let to = call.arg(reg)?;
     let place = call.execution.memory.write(to, u64::from(len))?;
@@ -149,7 +157,9 @@ fn copy_out(
         }
         Ok(_) => Ok(Some(Errno::Fault.r0())),
         Err(errno) => {
-            place.fill(0);
+            if on_error == OnError::Clear {
+                place.fill(0);
+            }
             Ok(Some(errno.r0()))
         }
     }

@@ -11,7 +11,7 @@ const MAX_STRING: u64 = 64;
 
 /// `long bpf_trace_printk(const char *fmt, u32 fmt_size, ...)`
 ///
-/// Knows `%d %i %u %x %X %p %c %s %%` with `l`, `ll`, `h` and `hh`, zero padding and a width;
+/// Knows `%d %i %u %x %X %p %c %s %%` with `l` and `ll`, zero padding and a width;
 /// any other conversion is `EINVAL`, as are more than three.
 pub(super) fn trace_printk(call: &mut Call<'_, '_>) -> Returned {
     let size = call.arg(Reg::R2)? as u32;
@@ -25,8 +25,7 @@ pub(super) fn trace_printk(call: &mut Call<'_, '_>) -> Returned {
     };
     let len = line.len() as u64;
     call.execution.host.trace.push(line);
-    // The kernel counts the final zero.
-    Ok(Some(len + 1))
+    Ok(Some(len))
 }
 
 /// `None` if the format is not known.
@@ -72,7 +71,7 @@ impl Conversion {
             "" => 0,
             _ => digits.parse().ok().filter(|w| *w <= 64)?,
         };
-        let sizes = [("hh", 8), ("h", 16), ("ll", 64), ("l", 64)];
+        let sizes = [("ll", 64), ("l", 64)];
         let sized = sizes.iter().find_map(|(size, bits)| {
             let after = unsized_.strip_prefix(size)?;
             Some((*bits, after))
