@@ -57,6 +57,10 @@ pub struct ProgramFacts {
     pub loaded: Option<SystemTime>,
     /// The user who loaded it.
     pub uid: u32,
+    /// How often it ran; only counted while `kernel.bpf_stats_enabled` is on.
+    pub run_cnt: u64,
+    /// The time that these runs took, in nanoseconds.
+    pub run_time_ns: u64,
     /// Its maps.
     pub maps: Vec<MapFacts>,
 }
@@ -149,6 +153,8 @@ fn program_facts(id: u32) -> Option<ProgramFacts> {
         tag: info.tag,
         loaded: clock::wall_time(info.load_time_ns),
         uid: info.created_by_uid,
+        run_cnt: info.run_cnt,
+        run_time_ns: info.run_time_ns,
         maps: info.map_ids.into_iter().map(map_facts).collect(),
     })
 }
@@ -192,6 +198,8 @@ mod tests {
                 tag: [0; 8],
                 loaded: None,
                 uid: 0,
+                run_cnt: 0,
+                run_time_ns: 0,
                 maps: Vec::new(),
             }),
             by,
