@@ -358,6 +358,8 @@ mod tests {
                 tag: [0; 8],
                 loaded: None,
                 uid: 0,
+                run_cnt: 0,
+                run_time_ns: 0,
                 maps: Vec::new(),
             }),
             by: AttachedBy::Netlink,
