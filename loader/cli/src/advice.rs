@@ -1,0 +1,129 @@
+//! What to type when the loader or the kernel says no.
+
+use ebpf_loader::{AttachedBy, Error, XdpMode};
+use ebpf_syscalls::caps::Capability;
+
+use crate::exit::Exit;
+use crate::explain;
+use crate::report::Failure;
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        let exit = Exit::from(error.kind());
+        if let Error::Rejected(rejection) = &error {
+            return explain::kernel_words(rejection);
+        }
+        let failure = Failure::new(exit, error.to_string());
+        advice(&error).into_iter().fold(failure, Failure::help)
+    }
+}
+
+/// What to do about it, most likely first.
+fn advice(error: &Error) -> Vec<String> {
+    match error {
+        Error::InterfaceMissing { name, near } => vec![interface_missing(name, near)],
+        Error::ProgramMissing { have, .. } => have
+            .first()
+            .map(|name| format!("name one that it has, as with --prog {name}"))
+            .into_iter()
+            .collect(),
+        Error::NothingAttached { .. } => {
+            vec!["`ebpfld status` shows which interfaces run a program".to_owned()]
+        }
+        Error::NotXdp { .. } => vec!["choose an xdp program with --prog".to_owned()],
+        Error::Permission { missing, .. } => vec![permission(missing)],
+        Error::AlreadyAttached {
+            interface,
+            attachment,
+        } => already_attached(interface, &attachment.by),
+        Error::OwnedByOthers { attachment, .. } => vec![owned(&attachment.by)],
+        Error::ModeDiffers { interface, .. } => {
+            vec![format!(
+                "keep its mode, or take it off first: ebpfld detach {interface}"
+            )]
+        }
+        Error::Changed { .. } => vec!["look with `ebpfld status`, then try again".to_owned()],
+        Error::PinTaken { path, .. } => vec![format!(
+            "remove the pin if nobody needs it: rm {}",
+            path.display()
+        )],
+        Error::ModeUnsupported { mode, .. } => mode_unsupported(*mode),
+        Error::MtuTooLarge { works, peer, .. } => mtu(*works, *peer),
+        Error::DriverRefused { mode, .. } => mode_unsupported(*mode),
+        Error::NoBpffs { mount_point } => vec![
+            format!("mount it: mount -t bpf bpf {}", mount_point.display()),
+            "or let this command do so with --mount-bpffs, or do without with --foreground"
+                .to_owned(),
+        ],
+        Error::MapRefused { .. } | Error::KernelTooOld { .. } => {
+            vec!["`ebpfld doctor` shows what this machine can do".to_owned()]
+        }
+        _ => Vec::new(),
+    }
+}
+
+fn interface_missing(name: &str, near: &[String]) -> String {
+    match near {
+        [] => format!(
+            "`ebpfld doctor` lists the interfaces here; is '{name}' in another network namespace?"
+        ),
+        near => format!("did you mean {}?", near.join(" or ")),
+    }
+}
+
+/// How to come by a privilege.
+pub(crate) fn permission(missing: &[Capability]) -> String {
+    if missing.is_empty() {
+        return "this process has the capabilities, so a security policy forbids it: \
+                see lockdown, seccomp and file modes"
+            .to_owned();
+    }
+    let names: Vec<_> = missing.iter().map(Capability::to_string).collect();
+    format!("run it as root (sudo), or with {}", names.join(" and "))
+}
+
+fn already_attached(interface: &str, by: &AttachedBy) -> Vec<String> {
+    match by {
+        AttachedBy::OtherLink { .. } => vec![owned(by)],
+        AttachedBy::Unknown => {
+            vec![format!(
+                "run `ebpfld status` as root to see whose {interface}'s program is"
+            )]
+        }
+        AttachedBy::OurLink { .. } | AttachedBy::Netlink => vec![format!(
+            "replace it with --replace, or take it off first: ebpfld detach {interface}"
+        )],
+    }
+}
+
+fn owned(by: &AttachedBy) -> String {
+    match by {
+        AttachedBy::OtherLink { link_id } => format!(
+            "stop the process that holds link {link_id}, or remove its pin: \
+             `bpftool link show id {link_id}` names both"
+        ),
+        _ => "ask its owner to take it off".to_owned(),
+    }
+}
+
+fn mode_unsupported(mode: XdpMode) -> Vec<String> {
+    let help = match mode {
+        XdpMode::Native => {
+            "generic mode works with every driver, but is slow, since the network stack has \
+             the packet already: --mode generic"
+        }
+        XdpMode::Generic => "`ebpfld doctor` shows what this machine can do",
+        XdpMode::Offload => {
+            "only some network cards run programs themselves: use --mode native or --mode generic"
+        }
+    };
+    vec![help.to_owned()]
+}
+
+fn mtu(works: u32, peer: bool) -> Vec<String> {
+    let whose = if peer { "the peer's MTU" } else { "the MTU" };
+    vec![
+        format!("set {whose} to {works} or less: ip link set dev NAME mtu {works}"),
+        "or use generic mode, which takes any MTU but is slow: --mode generic".to_owned(),
+    ]
+}

@@ -1,0 +1,201 @@
+//! The object that was built last: under `target/bpf` of this workspace or folder.
+
+use std::ffi::OsStr;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
+
+use crate::exit::Exit;
+use crate::report::Failure;
+
+/// Where `ebpfasm build` puts objects, below the workspace or folder.
+const FOLDER: &str = "target/bpf";
+
+/// An object that was found without being named.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Latest {
+    /// The file.
+    pub(crate) path: PathBuf,
+    /// When it was written.
+    pub(crate) written: SystemTime,
+}
+
+/// The newest object for somebody who works in `folder`.
+pub(crate) fn latest(folder: &Path) -> Result<Latest, Failure> {
+    let objects = root(folder).join(FOLDER);
+    match newest(&objects) {
+        Ok(Some(latest)) => Ok(latest),
+        Ok(None) => Err(none_built(&objects)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Err(none_built(&objects)),
+        Err(error) => Err(unreadable(&objects, &error)),
+    }
+}
+
+/// How long ago, in words.
+pub(crate) fn age(since: SystemTime) -> String {
+    let seconds = SystemTime::now()
+        .duration_since(since)
+        .unwrap_or(Duration::ZERO)
+        .as_secs();
+    match seconds {
+        0 => "just now".to_owned(),
+        1..60 => format!("{seconds} s ago"),
+        60..3600 => format!("{} min ago", seconds / 60),
+        3600..172_800 => format!("{} h ago", seconds / 3600),
+        _ => format!("{} days ago", seconds / 86_400),
+    }
+}
+
+/// The workspace that a folder is in; else its package; else the folder itself.
+fn root(folder: &Path) -> &Path {
+    let mut package = None;
+    for ancestor in folder.ancestors() {
+        let Ok(manifest) = fs::read_to_string(ancestor.join("Cargo.toml")) else {
+            continue;
+        };
+        if has_table(&manifest, "workspace") {
+            return ancestor;
+        }
+        if package.is_none() && has_table(&manifest, "package") {
+            package = Some(ancestor);
+        }
+    }
+    package.unwrap_or(folder)
+}
+
+/// Whether a manifest has the table `[name]` or one below it.
+fn has_table(manifest: &str, name: &str) -> bool {
+    manifest.lines().any(|line| {
+        line.trim_start()
+            .strip_prefix('[')
+            .map(str::trim_start)
+            .and_then(|rest| rest.strip_prefix(name))
+            .is_some_and(|rest| rest.trim_start().starts_with([']', '.']))
+    })
+}
+
+fn newest(objects: &Path) -> io::Result<Option<Latest>> {
+    let mut newest: Option<Latest> = None;
+    for entry in fs::read_dir(objects)? {
+        let path = entry?.path();
+        if path.extension() != Some(OsStr::new("o")) {
+            continue;
+        }
+        // One that is removed meanwhile is not the newest.
+        let Ok(metadata) = fs::metadata(&path) else {
+            continue;
+        };
+        let written = metadata.modified()?;
+        // Of several at the same instant the first by name, whatever order the folder has.
+        let newer = newest.as_ref().is_none_or(|than| {
+            written > than.written || (written == than.written && path < than.path)
+        });
+        if metadata.is_file() && newer {
+            newest = Some(Latest { path, written });
+        }
+    }
+    Ok(newest)
+}
+
+fn none_built(objects: &Path) -> Failure {
+    Failure::new(
+        Exit::NotFound,
+        format!("there is no object in {} to attach", objects.display()),
+    )
+    .help("build one with `ebpfasm build FILE.rs`, or name one: ebpfld attach IFACE OBJ")
+}
+
+fn unreadable(objects: &Path, error: &io::Error) -> Failure {
+    let exit = match error.kind() {
+        io::ErrorKind::PermissionDenied => Exit::Permission,
+        _ => Exit::Io,
+    };
+    Failure::new(exit, format!("cannot read {}: {error}", objects.display()))
+        .help("name the object: ebpfld attach IFACE OBJ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs::File;
+
+    fn write(path: &Path, text: &str) {
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+    }
+
+    fn object(folder: &Path, name: &str, age_s: u64) {
+        let path = folder.join(FOLDER).join(name);
+        write(&path, "");
+        let then = SystemTime::now() - Duration::from_secs(age_s);
+        File::options()
+            .write(true)
+            .open(path)
+            .unwrap()
+            .set_modified(then)
+            .unwrap();
+    }
+
+    #[test]
+    fn the_workspace_comes_before_the_package_and_that_before_the_folder() {
+        let dir = tempfile::tempdir().unwrap();
+        let (top, package) = (dir.path(), dir.path().join("a/b"));
+        let deep = package.join("src/x");
+        fs::create_dir_all(&deep).unwrap();
+        assert_eq!(root(&deep), deep);
+        write(&package.join("Cargo.toml"), "[package]\nname = \"b\"\n");
+        assert_eq!(root(&deep), package);
+        write(&top.join("Cargo.toml"), "# a\n[workspace.package]\n");
+        assert_eq!(root(&deep), top);
+    }
+
+    #[test]
+    fn tables_are_told_from_what_looks_like_them() {
+        for (manifest, has) in [
+            ("[workspace]", true),
+            ("  [ workspace ]", true),
+            ("[workspace.dependencies]", true),
+            ("[workspaces]", false),
+            ("# [workspace]", false),
+            ("workspace = true", false),
+        ] {
+            assert_eq!(has_table(manifest, "workspace"), has, "{manifest}");
+        }
+    }
+
+    #[test]
+    fn the_newest_object_is_found_from_any_folder_below() {
+        let dir = tempfile::tempdir().unwrap();
+        write(&dir.path().join("Cargo.toml"), "[workspace]\n");
+        let below = dir.path().join("programs");
+        fs::create_dir(&below).unwrap();
+        object(dir.path(), "old.o", 60);
+        object(dir.path(), "new.o", 30);
+        object(dir.path(), "newest.txt", 0);
+        fs::create_dir(dir.path().join(FOLDER).join("folder.o")).unwrap();
+        let found = latest(&below).unwrap();
+        assert_eq!(found.path, dir.path().join(FOLDER).join("new.o"));
+        assert_eq!(age(found.written), "30 s ago");
+    }
+
+    #[test]
+    fn nothing_built_is_not_found() {
+        let dir = tempfile::tempdir().unwrap();
+        for _ in 0..2 {
+            assert_eq!(latest(dir.path()).unwrap_err().exit(), Exit::NotFound);
+            fs::create_dir_all(dir.path().join(FOLDER)).unwrap();
+        }
+    }
+
+    #[test]
+    fn ages_are_told_in_the_unit_that_fits() {
+        let ago = |s| age(SystemTime::now() - Duration::from_secs(s));
+        assert_eq!(ago(0), "just now");
+        assert_eq!(ago(125), "2 min ago");
+        assert_eq!(ago(7300), "2 h ago");
+        assert_eq!(ago(300_000), "3 days ago");
+        let future = SystemTime::now() + Duration::from_secs(60);
+        assert_eq!(age(future), "just now");
+    }
+}
