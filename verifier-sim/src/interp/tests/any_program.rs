@@ -64,7 +64,7 @@ fn any_program_runs_or_faults() {
             for _ in 0..random.next() % 30 {
                 let insn = any_insn(&mut random);
                 let is_exit = insn.sem() == Sem::Exit;
-                if !is_exit || random.next() % 4 == 0 {
+                if !is_exit || random.next().is_multiple_of(4) {
                     a.insn(insn);
                 }
             }
