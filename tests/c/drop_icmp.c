@@ -15,11 +15,11 @@ int xdp_drop_icmp(struct xdp_md *ctx)
     struct iphdr *ip = (void *)(eth + 1);
 
     if ((void *)(eth + 1) > data_end)
-    	return XDP_PASS;
+        return XDP_PASS;
     if (eth->h_proto != bpf_htons(ETH_P_IP))
-    	return XDP_PASS;
+        return XDP_PASS;
     if ((void *)(ip + 1) > data_end)
-    	return XDP_PASS;
+        return XDP_PASS;
     return ip->protocol == IPPROTO_ICMP ? XDP_DROP : XDP_PASS;
 }
 

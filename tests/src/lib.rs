@@ -2,7 +2,8 @@
 //!
 //! In reading order: [`policy`] (what becomes of a test that cannot run here), [`sandbox`] (a
 //! private bpffs), [`rig`] (two network namespaces and a cable), [`frames`] (what is sent),
-//! [`oracle`] (what shall become of it), [`tool`] and [`clang`] (independent witnesses),
+//! [`oracle`] (what shall become of it),
+//! [`subjects`] (the programs under test), [`tool`] and [`clang`] (independent witnesses),
 //! [`commands`] (our own binaries).
 //!
 //! Tests that need a kernel or a tool are trials of `libtest-mimic`; the others are ordinary.
@@ -15,6 +16,7 @@ pub mod oracle;
 pub mod policy;
 pub mod rig;
 pub mod sandbox;
+pub mod subjects;
 pub mod tool;
 
 use std::path::{Path, PathBuf};

@@ -1,0 +1,81 @@
+//! The programs under test, as their users get them.
+
+use ebpf_asm::object::Object;
+use ebpf_loader::{Loader, Program};
+
+use crate::Outcome;
+
+/// A program file's object, and the name of its one program.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Subject {
+    /// The object.
+    pub object: Object,
+    /// The program's name.
+    pub program: String,
+}
+
+/// `programs/drop_icmp.rs`.
+///
+/// # Errors
+/// If it does not compile.
+pub fn drop_icmp() -> Outcome<Subject> {
+    let path = crate::clang::compile(
+        &crate::clang::source("drop_icmp.c"),
+        std::path::Path::new("/tmp"),
+    )?;
+    Subject::new(ebpf_asm::object::read(&std::fs::read(path)?)?)
+}
+
+/// `programs/count_protocols.rs`.
+///
+/// # Errors
+/// If it does not compile.
+pub fn count_protocols() -> Outcome<Subject> {
+    let path = crate::clang::compile(
+        &crate::clang::source("count_protocols.c"),
+        std::path::Path::new("/tmp"),
+    )?;
+    Subject::new(ebpf_asm::object::read(&std::fs::read(path)?)?)
+}
+
+/// A program of one instruction's worth: it returns `action` for every frame.
+///
+/// # Errors
+/// None that this text could cause.
+pub fn constant(action: u32) -> Outcome<Subject> {
+    let text = format!(".license GPL\n.prog xdp always_{action}\nr0 = {action}\nexit\n");
+    Subject::new(ebpf_asm::text::parse("constant", &text)?)
+}
+
+impl Subject {
+    /// The subject that an object with one program is.
+    ///
+    /// # Errors
+    /// If it has none or several.
+    pub fn new(object: Object) -> Outcome<Subject> {
+        let [program] = object.programs.as_slice() else {
+            return Err("the object has not exactly one program".into());
+        };
+        let program = program.name.clone();
+        Ok(Subject { object, program })
+    }
+
+    /// Loads the program into the kernel.
+    ///
+    /// # Errors
+    /// With the kernel's log.
+    pub fn load(&self) -> Outcome<Program> {
+        load(&mut Loader::new(&self.object), &self.program)
+    }
+}
+
+/// Loads a program, and says on failure all that the kernel said.
+///
+/// # Errors
+/// With the kernel's log.
+pub fn load(loader: &mut Loader<'_>, program: &str) -> Outcome<Program> {
+    loader.load(program).map_err(|error| match error {
+        ebpf_loader::Error::Rejected(rejection) => format!("{rejection}\n{}", rejection.log).into(),
+        error => error.into(),
+    })
+}
