@@ -7,13 +7,18 @@
 
 pub mod assembler;
 pub mod btf;
+pub mod compile;
 pub mod eval;
 pub mod helper;
 pub mod insn;
 pub mod isa;
+pub mod lower;
 pub mod map_type;
 pub mod object;
 pub mod prog_type;
 pub mod program;
 pub mod span;
 pub mod text;
+
+pub use compile::{CompileError, compile};
+pub use ebpf_dsl as dsl;

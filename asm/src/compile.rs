@@ -1,0 +1,183 @@
+//! Compiling: from the DSL's recording to an object with BTF.
+//!
+//! ```
+//! use ebpf_asm::dsl::prelude::*;
+//!
+//! let unit = Unit::new("pass").license("GPL").xdp("xdp_pass", |_, _| XDP_PASS);
+//! let object = ebpf_asm::compile(&unit)?;
+//! assert_eq!(object.programs[0].insns[0].to_string(), "r0 = 2");
+//! # Ok::<(), ebpf_asm::CompileError>(())
+//! ```
+//!
+//! Read before: `lower/mod.rs`. Read next: `object/mod.rs`.
+
+use std::sync::Arc;
+
+use crate::btf::{self, Bitfields, Btf, IntEncoding, Kind, Member, TypeId};
+use crate::lower::{self, LowerError};
+use crate::map_type::MapType;
+use crate::object::{Map, Object};
+use crate::span::{Sources, Span};
+use ebpf_dsl::recording::{self, DataType, Loc, Program, Recording, Type};
+use ebpf_dsl::{RecordError, Unit};
+
+/// Why a unit becomes no object.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum CompileError {
+    /// The recording is wrong.
+    #[error(transparent)]
+    Record(#[from] RecordError),
+    /// The unit declares no program.
+    #[error("unit `{unit}` declares no program")]
+    NoProgram {
+        /// The unit's name.
+        unit: String,
+    },
+    /// A program cannot be lowered.
+    #[error("program `{program}`: {error}")]
+    Lower {
+        /// The program's name.
+        program: String,
+        /// Why not.
+        error: LowerError,
+    },
+}
+
+/// Compiles a unit: lowers its programs and describes its maps and functions in BTF.
+///
+/// One unit always gives the same object, wherever it is compiled.
+///
+/// # Errors
+/// If the recording is wrong, or a program does not fit the machine.
+pub fn compile(unit: &Unit) -> Result<Object, CompileError> {
+    unit.check()?;
+    let recording = unit.recording();
+    if recording.programs.is_empty() {
+        let unit = recording.name.clone();
+        return Err(CompileError::NoProgram { unit });
+    }
+    let sources = sources(recording);
+    let programs = recording.programs.iter().map(|program| {
+        let spans = spans(recording, program, &sources);
+        lower::lower(program, &spans).map_err(|error| CompileError::Lower {
+            program: program.name.clone(),
+            error,
+        })
+    });
+    let programs = programs.collect::<Result<_, _>>()?;
+    let mut types = Btf::new();
+    let maps = recording.maps.iter().map(|decl| map(&mut types, decl));
+    let maps = maps.collect();
+    Ok(btf::build::complete(&Object {
+        license: recording.license.clone(),
+        programs,
+        maps,
+        btf: Some(types),
+    }))
+}
+
+fn sources(recording: &Recording) -> Sources {
+    let mut sources = Sources::new();
+    for file in &recording.files {
+        if let Some(text) = &file.text {
+            sources.add(&file.path, text);
+        }
+    }
+    sources
+}
+
+/// The places of a program's locations, in their order.
+fn spans(recording: &Recording, program: &Program, sources: &Sources) -> Vec<Span> {
+    let mut spans: Vec<Span> = Vec::with_capacity(program.locations.len());
+    for loc in &program.locations {
+        // The check has seen that the caller's location comes first.
+        let caller = loc.inlined_at.and_then(|at| spans.get(at.0 as usize));
+        let inlined_at = caller.cloned().map(Arc::new);
+        let span = span(recording, loc, sources);
+        spans.push(Span { inlined_at, ..span });
+    }
+    spans
+}
+
+fn span(recording: &Recording, loc: &Loc, sources: &Sources) -> Span {
+    let file = recording.files.get(loc.file.0 as usize);
+    let path = file.map_or("", |file| file.path.as_str());
+    sources.span(path, loc.line, loc.column)
+}
+
+fn map(types: &mut Btf, decl: &recording::Map) -> Map {
+    // A ring buffer has neither keys nor values for the kernel.
+    let key = decl.key.as_ref();
+    let value = key.map(|_| &decl.value);
+    let size = |ty: Option<&DataType>| ty.map_or(0, DataType::size);
+    Map {
+        name: decl.name.clone(),
+        map_type: map_type(decl.map_type),
+        key_size: size(key),
+        value_size: size(value),
+        max_entries: decl.max_entries,
+        map_flags: 0,
+        key_type: key.map(|ty| data_type(types, ty)),
+        value_type: value.map(|ty| data_type(types, ty)),
+    }
+}
+
+fn map_type(map_type: recording::MapType) -> MapType {
+    match map_type {
+        recording::MapType::Hash => MapType::Hash,
+        recording::MapType::Array => MapType::Array,
+        recording::MapType::PercpuHash => MapType::PercpuHash,
+        recording::MapType::PercpuArray => MapType::PercpuArray,
+        recording::MapType::Ringbuf => MapType::Ringbuf,
+    }
+}
+
+fn data_type(types: &mut Btf, ty: &DataType) -> TypeId {
+    match ty {
+        DataType::Scalar(ty) => scalar(types, *ty),
+        DataType::Bytes(len) => {
+            let element = scalar(types, Type::U8);
+            let index = scalar(types, Type::U32);
+            let len = *len;
+            let array = Kind::Array {
+                element,
+                index,
+                len,
+            };
+            types.add("", array)
+        }
+        DataType::Struct(ty) => structure(types, ty),
+    }
+}
+
+/// A number by the name of the kernel's type for it.
+fn scalar(types: &mut Btf, ty: Type) -> TypeId {
+    let name = match ty {
+        Type::Bool | Type::U8 => "__u8",
+        Type::U16 => "__u16",
+        Type::U32 => "__u32",
+        Type::U64 | Type::Ptr => "__u64",
+        Type::Be16 => "__be16",
+        Type::Be32 => "__be32",
+    };
+    btf::build::scalar(types, name, ty.size(), IntEncoding::default())
+}
+
+fn structure(types: &mut Btf, ty: &recording::StructType) -> TypeId {
+    let known = |kind: &Kind| matches!(kind, Kind::Struct { size, .. } if *size == ty.size);
+    if let Some(id) = types.find(&ty.name, known) {
+        return id;
+    }
+    let members = ty.fields.iter().map(|field| Member {
+        name: types.intern(&field.name),
+        ty: data_type(types, &field.ty),
+        offset: field.offset.saturating_mul(8),
+    });
+    let members = members.collect();
+    let kind = Kind::Struct {
+        size: ty.size,
+        members,
+        bitfields: Bitfields::No,
+    };
+    types.add(&ty.name, kind)
+}

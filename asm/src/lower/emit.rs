@@ -1,0 +1,230 @@
+//! Emission: blocks in order become lines of the assembler.
+
+use super::LowerError;
+use super::cfg::{Base, BlockId, Cfg, End, Inst, InstKind, Src, Test, VReg};
+use super::expand::fits;
+use super::layout::{is_exit, layout};
+use crate::assembler::{Assembler, Label, Source};
+use crate::insn::Reg;
+use crate::isa::{AtomicOp, Width};
+use crate::program::{Program, Reference};
+use crate::span::Span;
+use ebpf_dsl::recording::LocId;
+
+/// The length of a program in the machine's form, in slots.
+pub(super) fn length(cfg: &Cfg) -> usize {
+    match emit(cfg, "", "xdp", &[]) {
+        Ok(program) => program.slot_count(),
+        // What cannot be emitted is never the shorter one.
+        Err(_) => usize::MAX,
+    }
+}
+
+/// Emits a program whose registers are all the machine's.
+pub(super) fn emit(
+    cfg: &Cfg,
+    name: &str,
+    section: &str,
+    spans: &[Span],
+) -> Result<Program, LowerError> {
+    let mut asm = Assembler::new(name);
+    let labels = cfg.blocks.iter().map(|_| asm.label()).collect();
+    let mut emitter = Emitter {
+        asm,
+        labels,
+        spans,
+        cfg,
+    };
+    let order = layout(cfg);
+    for (index, id) in order.iter().enumerate() {
+        let next = order.get(index + 1).copied();
+        emitter.block(*id, next)?;
+    }
+    Ok(emitter.asm.finish(section)?)
+}
+
+struct Emitter<'a> {
+    asm: Assembler,
+    labels: Vec<Label>,
+    spans: &'a [Span],
+    cfg: &'a Cfg,
+}
+
+impl Emitter<'_> {
+    fn at(&mut self, loc: LocId) {
+        let span = self.spans.get(loc.0 as usize).cloned();
+        self.asm.at(span);
+    }
+
+    fn label(&self, id: BlockId) -> Result<Label, LowerError> {
+        self.labels.get(id.0).copied().ok_or(LowerError::Malformed)
+    }
+
+    fn block(&mut self, id: BlockId, next: Option<BlockId>) -> Result<(), LowerError> {
+        let block = self.cfg.block(id).ok_or(LowerError::Malformed)?;
+        let label = self.label(id)?;
+        self.asm.bind(label);
+        for inst in &block.insts {
+            self.inst(inst)?;
+        }
+        self.at(block.loc);
+        self.end(block.end, next)
+    }
+
+    fn end(&mut self, end: End, next: Option<BlockId>) -> Result<(), LowerError> {
+        match end {
+            End::Exit => {
+                // The exit that follows serves.
+                if !next.is_some_and(|next| is_exit(self.cfg, next)) {
+                    self.asm.exit();
+                }
+                Ok(())
+            }
+            End::Jump(to) => self.goto(to, next),
+            End::Branch {
+                test,
+                then,
+                otherwise,
+            } => match test.cond.negated() {
+                Some(cond) if next == Some(then) => self.jump(Test { cond, ..test }, otherwise),
+                _ => {
+                    self.jump(test, then)?;
+                    self.goto(otherwise, next)
+                }
+            },
+            End::Bounds { .. } | End::Return(_) => Err(LowerError::Malformed),
+        }
+    }
+
+    fn goto(&mut self, to: BlockId, next: Option<BlockId>) -> Result<(), LowerError> {
+        if next == Some(to) {
+            return Ok(());
+        }
+        if is_exit(self.cfg, to) {
+            self.asm.exit();
+        } else {
+            let to = self.label(to)?;
+            self.asm.ja(to);
+        }
+        Ok(())
+    }
+
+    fn jump(&mut self, test: Test, to: BlockId) -> Result<(), LowerError> {
+        let (lhs, rhs) = (machine(test.lhs)?, source(test.width, test.rhs)?);
+        let to = self.label(to)?;
+        self.asm.jump(test.cond, test.width, lhs, rhs, to);
+        Ok(())
+    }
+
+    fn inst(&mut self, inst: &Inst) -> Result<(), LowerError> {
+        self.at(inst.loc);
+        match inst.kind {
+            InstKind::Mov { width, dst, src } => self.mov(width, machine(dst)?, src)?,
+            InstKind::Alu {
+                op,
+                width,
+                dst,
+                lhs,
+                rhs,
+            } => {
+                if dst != lhs {
+                    return Err(LowerError::Malformed);
+                }
+                self.asm.alu(op, width, machine(dst)?, source(width, rhs)?);
+            }
+            InstKind::ByteSwap {
+                swap, size, dst, ..
+            } => {
+                self.asm.byte_swap(swap, size, machine(dst)?);
+            }
+            InstKind::Load {
+                size,
+                dst,
+                base,
+                offset,
+            } => {
+                self.asm.ldx(size, machine(dst)?, base_of(base)?, offset);
+            }
+            InstKind::Store {
+                size,
+                base,
+                offset,
+                src,
+            } => {
+                let width = match size.bytes() {
+                    8 => Width::W64,
+                    _ => Width::W32,
+                };
+                let src = source(width, src)?;
+                self.asm.st(size, base_of(base)?, offset, src);
+            }
+            InstKind::AtomicAdd {
+                size,
+                base,
+                offset,
+                src,
+            } => {
+                let (base, src) = (base_of(base)?, machine(src)?);
+                self.asm.atomic(AtomicOp::Add, size, base, offset, src);
+            }
+            InstKind::FrameAddr { dst, offset } => {
+                let dst = machine(dst)?;
+                self.asm.mov(dst, Reg::R10).add(dst, i32::from(offset));
+            }
+            InstKind::MapAddr { dst, map } => {
+                self.asm.ld_reference(machine(dst)?, Reference::Map(map));
+            }
+            InstKind::CallHelper { helper, .. } => {
+                self.asm.call(helper);
+            }
+            InstKind::Call { .. } => return Err(LowerError::Malformed),
+        }
+        Ok(())
+    }
+
+    /// A copy, or a constant by the shortest instruction that can hold it.
+    fn mov(&mut self, width: Width, dst: Reg, src: Src) -> Result<(), LowerError> {
+        match (width, src) {
+            (Width::W32, src) => {
+                let src = source(Width::W32, src)?;
+                self.asm.mov32(dst, src);
+            }
+            (Width::W64, Src::Reg(src)) => {
+                self.asm.mov(dst, machine(src)?);
+            }
+            (Width::W64, Src::Imm(imm)) => match (i32::try_from(imm), u32::try_from(imm)) {
+                (Ok(imm), _) => {
+                    self.asm.mov(dst, imm);
+                }
+                (_, Ok(imm)) => {
+                    self.asm.mov32(dst, imm as i32);
+                }
+                _ => {
+                    self.asm.ld_imm64(dst, imm as u64);
+                }
+            },
+        }
+        Ok(())
+    }
+}
+
+fn machine(reg: VReg) -> Result<Reg, LowerError> {
+    let number = u8::try_from(reg.0).map_err(|_| LowerError::Malformed)?;
+    Reg::new(number).ok_or(LowerError::Malformed)
+}
+
+fn base_of(base: Base) -> Result<Reg, LowerError> {
+    match base {
+        Base::Reg(reg) => machine(reg),
+        Base::Frame => Ok(Reg::R10),
+    }
+}
+
+fn source(width: Width, src: Src) -> Result<Source, LowerError> {
+    match src {
+        Src::Reg(reg) => machine(reg).map(Source::Reg),
+        Src::Imm(imm) => fits(width, imm)
+            .map(Source::Imm)
+            .ok_or(LowerError::Malformed),
+    }
+}
