@@ -33,6 +33,17 @@ pub struct Proto {
     pub prog_types: &'static [ProgType],
     /// What a call does besides.
     pub effect: Effect,
+    /// What license the program must have.
+    pub license: License,
+}
+
+/// What license a helper wants of the program.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum License {
+    /// Any.
+    Any,
+    /// One that is compatible with the GPL.
+    Gpl,
 }
 
 /// What a helper wants in an argument register.
@@ -46,6 +57,20 @@ pub enum Arg {
     MapKey,
     /// Memory of that map's `value_size`, initialised.
     MapValue,
+    /// Memory of that map's `value_size`, which the helper fills.
+    UninitMapValue,
+    /// Initialised memory of the size in the next argument.
+    Mem,
+    /// Initialised memory of the size in the next argument, or null.
+    MemOrNull,
+    /// Initialised memory of the size in the next argument, which the helper changes.
+    MemInOut,
+    /// Memory of the size in the next argument, which the helper fills.
+    UninitMem,
+    /// The size of the memory in the argument before, at least 1.
+    Size,
+    /// The size of the memory in the argument before.
+    SizeOrZero,
     /// Any number, or any pointer where pointers may leak.
     Anything,
     /// A number known when the program is verified, that sizes what is returned.
@@ -104,14 +129,58 @@ impl Helper {
     }
 }
 
+impl Proto {
+    const fn only(mut self, prog_types: &'static [ProgType]) -> Proto {
+        self.prog_types = prog_types;
+        self
+    }
+
+    const fn moves_packet(mut self) -> Proto {
+        self.effect = Effect::MovesPacket;
+        self
+    }
+
+    const fn gpl(mut self) -> Proto {
+        self.license = License::Gpl;
+        self
+    }
+}
+
 const fn proto(args: &'static [Arg], ret: Ret) -> Proto {
     Proto {
         args,
         ret,
         prog_types: &[],
         effect: Effect::None,
+        license: License::Any,
     }
 }
+
+const XDP: &[ProgType] = &[ProgType::Xdp];
+const TC: &[ProgType] = &[ProgType::SchedCls, ProgType::SchedAct];
+const XDP_AND_TC: &[ProgType] = &[ProgType::Xdp, ProgType::SchedCls, ProgType::SchedAct];
+/// The types that work on an `sk_buff` here.
+const SKB: &[ProgType] = &[
+    ProgType::SocketFilter,
+    ProgType::SchedCls,
+    ProgType::SchedAct,
+];
+
+/// Arguments: the context, then numbers.
+const CTX: [Arg; 5] = [
+    Arg::Ctx,
+    Arg::Anything,
+    Arg::Anything,
+    Arg::Anything,
+    Arg::Anything,
+];
+
+/// A helper that takes the context and `numbers` numbers, and gives a number.
+const fn on_ctx(numbers: usize) -> Proto {
+    proto(CTX_ARGS.split_at(numbers + 1).0, Ret::Integer)
+}
+
+static CTX_ARGS: &[Arg] = &CTX;
 
 const NUMBER: Proto = proto(&[], Ret::Integer);
 const MAP_LOOKUP: Proto = proto(&[Arg::Map, Arg::MapKey], Ret::MapValueOrNull);
@@ -120,12 +189,68 @@ const MAP_UPDATE: Proto = proto(
     Ret::Integer,
 );
 const MAP_DELETE: Proto = proto(&[Arg::Map, Arg::MapKey], Ret::Integer);
-const XDP_ADJUST: Proto = Proto {
-    args: &[Arg::Ctx, Arg::Anything],
-    ret: Ret::Integer,
-    prog_types: &[ProgType::Xdp],
-    effect: Effect::MovesPacket,
-};
+const XDP_ADJUST: Proto = on_ctx(1).only(XDP).moves_packet();
+const TRACE_PRINTK: Proto = proto(&[Arg::Mem, Arg::Size], Ret::Integer).gpl();
+const SKB_STORE_BYTES: Proto = proto(
+    &[Arg::Ctx, Arg::Anything, Arg::Mem, Arg::Size, Arg::Anything],
+    Ret::Integer,
+);
+const LOAD_BYTES: Proto = proto(
+    &[Arg::Ctx, Arg::Anything, Arg::UninitMem, Arg::Size],
+    Ret::Integer,
+);
+const LOAD_BYTES_RELATIVE: Proto = proto(
+    &[
+        Arg::Ctx,
+        Arg::Anything,
+        Arg::UninitMem,
+        Arg::Size,
+        Arg::Anything,
+    ],
+    Ret::Integer,
+);
+const XDP_STORE_BYTES: Proto = proto(
+    &[Arg::Ctx, Arg::Anything, Arg::Mem, Arg::Size],
+    Ret::Integer,
+);
+const TAIL_CALL: Proto = proto(&[Arg::Ctx, Arg::Map, Arg::Anything], Ret::Void);
+const PERF_EVENT_OUTPUT: Proto = proto(
+    &[Arg::Ctx, Arg::Map, Arg::Anything, Arg::Mem, Arg::SizeOrZero],
+    Ret::Integer,
+)
+.gpl();
+const CSUM_DIFF: Proto = proto(
+    &[
+        Arg::MemOrNull,
+        Arg::SizeOrZero,
+        Arg::MemOrNull,
+        Arg::SizeOrZero,
+        Arg::Anything,
+    ],
+    Ret::Integer,
+);
+const REDIRECT: Proto = proto(&[Arg::Anything, Arg::Anything], Ret::Integer);
+const REDIRECT_MAP: Proto = proto(&[Arg::Map, Arg::Anything, Arg::Anything], Ret::Integer);
+const FIB_LOOKUP: Proto = proto(
+    &[Arg::Ctx, Arg::MemInOut, Arg::Size, Arg::Anything],
+    Ret::Integer,
+)
+.gpl();
+const MAP_PUSH: Proto = proto(&[Arg::Map, Arg::MapValue, Arg::Anything], Ret::Integer);
+const MAP_POP: Proto = proto(&[Arg::Map, Arg::UninitMapValue], Ret::Integer);
+const RINGBUF_OUTPUT: Proto = proto(
+    &[Arg::Map, Arg::Mem, Arg::SizeOrZero, Arg::Anything],
+    Ret::Integer,
+);
+const RINGBUF_QUERY: Proto = proto(&[Arg::Map, Arg::Anything], Ret::Integer);
+const PROBE_READ: Proto = proto(
+    &[Arg::UninitMem, Arg::SizeOrZero, Arg::Anything],
+    Ret::Integer,
+)
+.gpl();
+const GET_CURRENT_COMM: Proto = proto(&[Arg::UninitMem, Arg::Size], Ret::Integer);
+const MAP_LOOKUP_PERCPU: Proto =
+    proto(&[Arg::Map, Arg::MapKey, Arg::Anything], Ret::MapValueOrNull);
 const RINGBUF_RESERVE: Proto = proto(
     &[Arg::Map, Arg::ConstAllocSize, Arg::Anything],
     Ret::RingbufRecordOrNull,
@@ -140,52 +265,52 @@ pub static HELPERS: [Helper; 211] = [
     helper(3, "map_delete_elem", (3, 19)).proto(MAP_DELETE),
     helper(4, "probe_read", (4, 1)),
     helper(5, "ktime_get_ns", (4, 1)).proto(NUMBER),
-    helper(6, "trace_printk", (4, 1)),
+    helper(6, "trace_printk", (4, 1)).proto(TRACE_PRINTK),
     helper(7, "get_prandom_u32", (4, 1)).proto(NUMBER),
     helper(8, "get_smp_processor_id", (4, 1)).proto(NUMBER),
-    helper(9, "skb_store_bytes", (4, 1)),
-    helper(10, "l3_csum_replace", (4, 1)),
-    helper(11, "l4_csum_replace", (4, 1)),
-    helper(12, "tail_call", (4, 2)),
-    helper(13, "clone_redirect", (4, 2)),
-    helper(14, "get_current_pid_tgid", (4, 2)),
-    helper(15, "get_current_uid_gid", (4, 2)),
-    helper(16, "get_current_comm", (4, 2)),
+    helper(9, "skb_store_bytes", (4, 1)).proto(SKB_STORE_BYTES.only(TC).moves_packet()),
+    helper(10, "l3_csum_replace", (4, 1)).proto(on_ctx(4).only(TC).moves_packet()),
+    helper(11, "l4_csum_replace", (4, 1)).proto(on_ctx(4).only(TC).moves_packet()),
+    helper(12, "tail_call", (4, 2)).proto(TAIL_CALL),
+    helper(13, "clone_redirect", (4, 2)).proto(on_ctx(2).only(TC).moves_packet()),
+    helper(14, "get_current_pid_tgid", (4, 2)).proto(NUMBER),
+    helper(15, "get_current_uid_gid", (4, 2)).proto(NUMBER),
+    helper(16, "get_current_comm", (4, 2)).proto(GET_CURRENT_COMM),
     helper(17, "get_cgroup_classid", (4, 3)),
-    helper(18, "skb_vlan_push", (4, 3)),
-    helper(19, "skb_vlan_pop", (4, 3)),
+    helper(18, "skb_vlan_push", (4, 3)).proto(on_ctx(2).only(TC).moves_packet()),
+    helper(19, "skb_vlan_pop", (4, 3)).proto(on_ctx(0).only(TC).moves_packet()),
     helper(20, "skb_get_tunnel_key", (4, 3)),
     helper(21, "skb_set_tunnel_key", (4, 3)),
     helper(22, "perf_event_read", (4, 3)),
-    helper(23, "redirect", (4, 4)),
+    helper(23, "redirect", (4, 4)).proto(REDIRECT.only(XDP_AND_TC)),
     helper(24, "get_route_realm", (4, 4)),
-    helper(25, "perf_event_output", (4, 4)),
-    helper(26, "skb_load_bytes", (4, 5)),
+    helper(25, "perf_event_output", (4, 4)).proto(PERF_EVENT_OUTPUT),
+    helper(26, "skb_load_bytes", (4, 5)).proto(LOAD_BYTES.only(SKB)),
     helper(27, "get_stackid", (4, 6)),
-    helper(28, "csum_diff", (4, 6)),
+    helper(28, "csum_diff", (4, 6)).proto(CSUM_DIFF.only(XDP_AND_TC)),
     helper(29, "skb_get_tunnel_opt", (4, 6)),
     helper(30, "skb_set_tunnel_opt", (4, 6)),
-    helper(31, "skb_change_proto", (4, 8)),
-    helper(32, "skb_change_type", (4, 8)),
+    helper(31, "skb_change_proto", (4, 8)).proto(on_ctx(2).only(TC).moves_packet()),
+    helper(32, "skb_change_type", (4, 8)).proto(on_ctx(1).only(TC)),
     helper(33, "skb_under_cgroup", (4, 8)),
-    helper(34, "get_hash_recalc", (4, 8)),
-    helper(35, "get_current_task", (4, 8)),
+    helper(34, "get_hash_recalc", (4, 8)).proto(on_ctx(0).only(TC)),
+    helper(35, "get_current_task", (4, 8)).proto(NUMBER.gpl()),
     helper(36, "probe_write_user", (4, 8)),
     helper(37, "current_task_under_cgroup", (4, 9)),
-    helper(38, "skb_change_tail", (4, 9)),
-    helper(39, "skb_pull_data", (4, 9)),
-    helper(40, "csum_update", (4, 9)),
-    helper(41, "set_hash_invalid", (4, 9)),
-    helper(42, "get_numa_node_id", (4, 10)),
-    helper(43, "skb_change_head", (4, 10)),
+    helper(38, "skb_change_tail", (4, 9)).proto(on_ctx(2).only(TC).moves_packet()),
+    helper(39, "skb_pull_data", (4, 9)).proto(on_ctx(1).only(TC).moves_packet()),
+    helper(40, "csum_update", (4, 9)).proto(on_ctx(1).only(TC)),
+    helper(41, "set_hash_invalid", (4, 9)).proto(on_ctx(0).only(TC)),
+    helper(42, "get_numa_node_id", (4, 10)).proto(NUMBER),
+    helper(43, "skb_change_head", (4, 10)).proto(on_ctx(2).only(TC).moves_packet()),
     helper(44, "xdp_adjust_head", (4, 10)).proto(XDP_ADJUST),
     helper(45, "probe_read_str", (4, 11)),
-    helper(46, "get_socket_cookie", (4, 12)),
-    helper(47, "get_socket_uid", (4, 12)),
-    helper(48, "set_hash", (4, 13)),
+    helper(46, "get_socket_cookie", (4, 12)).proto(on_ctx(0).only(SKB)),
+    helper(47, "get_socket_uid", (4, 12)).proto(on_ctx(0).only(SKB)),
+    helper(48, "set_hash", (4, 13)).proto(on_ctx(1).only(TC)),
     helper(49, "setsockopt", (4, 13)),
-    helper(50, "skb_adjust_room", (4, 13)),
-    helper(51, "redirect_map", (4, 14)),
+    helper(50, "skb_adjust_room", (4, 13)).proto(on_ctx(3).only(TC).moves_packet()),
+    helper(51, "redirect_map", (4, 14)).proto(REDIRECT_MAP.only(XDP)),
     helper(52, "sk_redirect_map", (4, 14)),
     helper(53, "sock_map_update", (4, 14)),
     helper(54, "xdp_adjust_meta", (4, 15)).proto(XDP_ADJUST),
@@ -202,8 +327,8 @@ pub static HELPERS: [Helper; 211] = [
     helper(65, "xdp_adjust_tail", (4, 18)).proto(XDP_ADJUST),
     helper(66, "skb_get_xfrm_state", (4, 18)),
     helper(67, "get_stack", (4, 18)),
-    helper(68, "skb_load_bytes_relative", (4, 18)),
-    helper(69, "fib_lookup", (4, 18)),
+    helper(68, "skb_load_bytes_relative", (4, 18)).proto(LOAD_BYTES_RELATIVE.only(SKB)),
+    helper(69, "fib_lookup", (4, 18)).proto(FIB_LOOKUP.only(XDP_AND_TC)),
     helper(70, "sock_hash_update", (4, 18)),
     helper(71, "msg_redirect_hash", (4, 18)),
     helper(72, "sk_redirect_hash", (4, 18)),
@@ -214,16 +339,16 @@ pub static HELPERS: [Helper; 211] = [
     helper(77, "rc_repeat", (4, 18)),
     helper(78, "rc_keydown", (4, 18)),
     helper(79, "skb_cgroup_id", (4, 18)),
-    helper(80, "get_current_cgroup_id", (4, 18)),
+    helper(80, "get_current_cgroup_id", (4, 18)).proto(NUMBER),
     helper(81, "get_local_storage", (4, 19)),
     helper(82, "sk_select_reuseport", (4, 19)),
     helper(83, "skb_ancestor_cgroup_id", (4, 19)),
     helper(84, "sk_lookup_tcp", (4, 20)),
     helper(85, "sk_lookup_udp", (4, 20)),
     helper(86, "sk_release", (4, 20)),
-    helper(87, "map_push_elem", (4, 20)),
-    helper(88, "map_pop_elem", (4, 20)),
-    helper(89, "map_peek_elem", (4, 20)),
+    helper(87, "map_push_elem", (4, 20)).proto(MAP_PUSH),
+    helper(88, "map_pop_elem", (4, 20)).proto(MAP_POP),
+    helper(89, "map_peek_elem", (4, 20)).proto(MAP_POP),
     helper(90, "msg_push_data", (4, 20)),
     helper(91, "msg_pop_data", (5, 0)),
     helper(92, "rc_pointer_rel", (5, 0)),
@@ -247,28 +372,28 @@ pub static HELPERS: [Helper; 211] = [
     helper(110, "tcp_gen_syncookie", (5, 3)),
     helper(111, "skb_output", (5, 5)),
     helper(112, "probe_read_user", (5, 5)),
-    helper(113, "probe_read_kernel", (5, 5)),
+    helper(113, "probe_read_kernel", (5, 5)).proto(PROBE_READ),
     helper(114, "probe_read_user_str", (5, 5)),
     helper(115, "probe_read_kernel_str", (5, 5)),
     helper(116, "tcp_send_ack", (5, 5)),
     helper(117, "send_signal_thread", (5, 5)),
-    helper(118, "jiffies64", (5, 5)),
+    helper(118, "jiffies64", (5, 5)).proto(NUMBER),
     helper(119, "read_branch_records", (5, 6)),
     helper(120, "get_ns_current_pid_tgid", (5, 6)),
     helper(121, "xdp_output", (5, 6)),
     helper(122, "get_netns_cookie", (5, 6)),
     helper(123, "get_current_ancestor_cgroup_id", (5, 6)),
     helper(124, "sk_assign", (5, 6)),
-    helper(125, "ktime_get_boot_ns", (5, 7)),
+    helper(125, "ktime_get_boot_ns", (5, 7)).proto(NUMBER),
     helper(126, "seq_printf", (5, 7)),
     helper(127, "seq_write", (5, 7)),
     helper(128, "sk_cgroup_id", (5, 7)),
     helper(129, "sk_ancestor_cgroup_id", (5, 7)),
-    helper(130, "ringbuf_output", (5, 8)),
+    helper(130, "ringbuf_output", (5, 8)).proto(RINGBUF_OUTPUT),
     helper(131, "ringbuf_reserve", (5, 8)).proto(RINGBUF_RESERVE),
     helper(132, "ringbuf_submit", (5, 8)).proto(RINGBUF_DONE),
     helper(133, "ringbuf_discard", (5, 8)).proto(RINGBUF_DONE),
-    helper(134, "ringbuf_query", (5, 8)),
+    helper(134, "ringbuf_query", (5, 8)).proto(RINGBUF_QUERY),
     helper(135, "csum_level", (5, 7)),
     helper(136, "skc_to_tcp6_sock", (5, 9)),
     helper(137, "skc_to_tcp_sock", (5, 9)),
@@ -294,7 +419,7 @@ pub static HELPERS: [Helper; 211] = [
     helper(157, "task_storage_delete", (5, 11)),
     helper(158, "get_current_task_btf", (5, 11)),
     helper(159, "bprm_opts_set", (5, 11)),
-    helper(160, "ktime_get_coarse_ns", (5, 11)),
+    helper(160, "ktime_get_coarse_ns", (5, 11)).proto(NUMBER),
     helper(161, "ima_inode_hash", (5, 11)),
     helper(162, "sock_from_file", (5, 11)),
     helper(163, "check_mtu", (5, 12)),
@@ -322,14 +447,14 @@ pub static HELPERS: [Helper; 211] = [
     helper(185, "get_func_arg_cnt", (5, 18)),
     helper(186, "get_retval", (5, 18)),
     helper(187, "set_retval", (5, 18)),
-    helper(188, "xdp_get_buff_len", (5, 18)),
-    helper(189, "xdp_load_bytes", (5, 18)),
-    helper(190, "xdp_store_bytes", (5, 18)),
+    helper(188, "xdp_get_buff_len", (5, 18)).proto(on_ctx(0).only(XDP)),
+    helper(189, "xdp_load_bytes", (5, 18)).proto(LOAD_BYTES.only(XDP)),
+    helper(190, "xdp_store_bytes", (5, 18)).proto(XDP_STORE_BYTES.only(XDP)),
     helper(191, "copy_from_user_task", (5, 18)),
     helper(192, "skb_set_tstamp", (5, 18)),
     helper(193, "ima_file_hash", (5, 19)),
     helper(194, "kptr_xchg", (5, 19)),
-    helper(195, "map_lookup_percpu_elem", (5, 19)),
+    helper(195, "map_lookup_percpu_elem", (5, 19)).proto(MAP_LOOKUP_PERCPU),
     helper(196, "skc_to_mptcp_sock", (5, 19)),
     helper(197, "dynptr_from_mem", (5, 19)),
     helper(198, "ringbuf_reserve_dynptr", (5, 19)),
@@ -342,7 +467,7 @@ pub static HELPERS: [Helper; 211] = [
     helper(205, "tcp_raw_gen_syncookie_ipv6", (6, 0)),
     helper(206, "tcp_raw_check_syncookie_ipv4", (6, 0)),
     helper(207, "tcp_raw_check_syncookie_ipv6", (6, 0)),
-    helper(208, "ktime_get_tai_ns", (6, 1)),
+    helper(208, "ktime_get_tai_ns", (6, 1)).proto(NUMBER),
     helper(209, "user_ringbuf_drain", (6, 1)),
     helper(210, "cgrp_storage_get", (6, 2)),
     helper(211, "cgrp_storage_delete", (6, 2)),
