@@ -1,0 +1,501 @@
+//! Arithmetic: numbers by `scalar.rs`, and what may be done to pointers.
+//!
+//! To a pointer a number may be added, and from it one may be subtracted, with 64 bits. A
+//! constant goes to the constant offset; an unknown number to the variable one, and what
+//! was proven of a packet pointer is proven no longer.
+//!
+//! Described in the kernel's `Documentation/bpf/verifier.rst`, "Register value tracking".
+//!
+//! Read before: `machine.rs`. Read next: `mem.rs`.
+
+use crate::codes::Code;
+use crate::diag::{Checked, Rejection};
+use crate::machine::{Machine, not_modelled};
+use crate::reg::{Kind, Link, Null, PacketRange, RegState};
+use crate::scalar::Scalar;
+use ebpf_asm::insn::{Insn, Reg};
+use ebpf_asm::isa::{AluOp, Operand, Sem, Size, Width};
+
+/// Offsets of pointers stay below this in both directions.
+pub(crate) const MAX_VAR_OFF: i64 = 1 << 29;
+
+impl Machine<'_, '_> {
+    /// Executes an instruction of the arithmetic classes.
+    pub(crate) fn alu(&mut self, insn: &Insn) -> Checked {
+        match insn.sem() {
+            Sem::Mov { width, operand } => self.mov(insn, width, operand),
+            Sem::Movsx { width, from } => self.movsx(insn, width, from),
+            Sem::Neg { width } => self.neg(insn, width),
+            Sem::ByteSwap { .. } => self.byte_swap(insn),
+            Sem::Alu { op, width, operand } => self.binary(insn, op, width, operand),
+            _ => Ok(()),
+        }
+    }
+
+    fn mov(&mut self, insn: &Insn, width: Width, operand: Operand) -> Checked {
+        let mut value = self.operand(insn, operand)?;
+        self.check_writable(insn.dst())?;
+        match width {
+            Width::W64 => {
+                self.share_number(insn, operand, &mut value);
+                // A copy of a pointer is best explained by where the pointer was made.
+                if !value.is_pointer() {
+                    value.origin.made = self.here();
+                }
+                *self.state.reg_mut(insn.dst()) = value;
+                Ok(())
+            }
+            Width::W32 => {
+                if value.is_pointer() {
+                    self.check_leak(insn.src(), &value, "partial copy of pointer")?;
+                    return self.write_reg(insn.dst(), RegState::scalar(Scalar::of_size(Size::W)));
+                }
+                // Only if nothing is cut off do both hold the same number.
+                if value.width_bits() <= 32 {
+                    self.share_number(insn, operand, &mut value);
+                } else {
+                    value.unlink();
+                }
+                value.scalar = value.scalar.at(Width::W32);
+                self.write_reg(insn.dst(), value)
+            }
+        }
+    }
+
+    /// Notes that after a copy both registers hold the same number.
+    fn share_number(&mut self, insn: &Insn, operand: Operand, value: &mut RegState) {
+        if operand == Operand::Imm || !value.is_scalar() || value.as_constant().is_some() {
+            return;
+        }
+        if value.link == Link::Plus {
+            // The distance is one from the number; a copy begins anew.
+            self.state.reg_mut(insn.src()).unlink();
+            value.unlink();
+        }
+        if value.id == 0 {
+            value.id = self.new_id();
+            self.state.reg_mut(insn.src()).id = value.id;
+        }
+    }
+
+    fn movsx(&mut self, insn: &Insn, width: Width, from: Size) -> Checked {
+        let value = self.read_reg(insn.src())?;
+        if value.is_pointer() {
+            self.check_leak(insn.src(), &value, "sign-extension part of pointer")?;
+            return self.write_reg(insn.dst(), RegState::unknown());
+        }
+        let mut result = value;
+        if value.scalar.bounds.u64.max < 1 << (from.bytes() * 8 - 1) {
+            self.share_number(insn, Operand::Reg, &mut result);
+        } else {
+            result.unlink();
+        }
+        result.scalar = value.scalar.movsx(width, from);
+        self.write_reg(insn.dst(), result)
+    }
+
+    fn neg(&mut self, insn: &Insn, width: Width) -> Checked {
+        let value = self.read_reg(insn.dst())?;
+        self.check_writable(insn.dst())?;
+        let result = match value.kind {
+            Kind::Scalar => value.scalar.neg(width),
+            _ => {
+                self.check_leak(insn.dst(), &value, "pointer arithmetic prohibited")?;
+                Scalar::UNKNOWN
+            }
+        };
+        self.write_reg(insn.dst(), RegState::scalar(result))
+    }
+
+    fn byte_swap(&mut self, insn: &Insn) -> Checked {
+        let value = self.read_reg(insn.dst())?;
+        self.check_writable(insn.dst())?;
+        if value.is_pointer() {
+            self.check_leak(insn.dst(), &value, "pointer arithmetic prohibited")?;
+        }
+        self.write_reg(insn.dst(), RegState::scalar(value.scalar.swap_bytes()))
+    }
+
+    fn binary(&mut self, insn: &Insn, op: AluOp, width: Width, operand: Operand) -> Checked {
+        let src = self.operand(insn, operand)?;
+        let dst = self.read_reg(insn.dst())?;
+        check_constant(insn, op, width, operand)?;
+        self.check_writable(insn.dst())?;
+        match (dst.is_pointer(), src.is_pointer()) {
+            (false, false) => self.scalar_binary(insn, op, width, &dst, &src),
+            (true, true) => self.pointer_difference(insn, op),
+            (true, false) => self.pointer_binary(insn, op, width, &dst, &src.scalar, insn.dst()),
+            (false, true) if op == AluOp::Add => {
+                self.pointer_binary(insn, op, width, &src, &dst.scalar, insn.src())
+            }
+            (false, true) => self.number_and_pointer(insn, op, width),
+        }
+    }
+
+    fn scalar_binary(
+        &mut self,
+        insn: &Insn,
+        op: AluOp,
+        width: Width,
+        dst: &RegState,
+        src: &RegState,
+    ) -> Checked {
+        let mut result = RegState::scalar(dst.scalar.alu(op, width, &src.scalar));
+        let distance = src
+            .as_constant()
+            .and_then(|value| i32::try_from(value).ok());
+        if let (AluOp::Add, Width::W64, Some(off)) = (op, width, distance)
+            && dst.id != 0
+            && dst.link == Link::Same
+        {
+            result.id = dst.id;
+            result.link = Link::Plus;
+            result.off = off;
+        }
+        self.write_reg(insn.dst(), result)
+    }
+
+    /// Two pointers: only their difference may be taken, by those who may see pointers.
+    fn pointer_difference(&mut self, insn: &Insn, op: AluOp) -> Checked {
+        if op == AluOp::Sub && self.env.config.may_leak_pointers() {
+            return self.write_reg(insn.dst(), RegState::unknown());
+        }
+        let number = insn.dst().number();
+        let message = format!("R{number} pointer {} pointer prohibited", sign(op));
+        Err(Rejection::new(Code::PointerArithmetic, message).label("both operands are pointers"))
+    }
+
+    /// A number in `dst`, a pointer in `src`, and not an addition.
+    fn number_and_pointer(&mut self, insn: &Insn, op: AluOp, width: Width) -> Checked {
+        let number = insn.dst().number();
+        if width == Width::W32 {
+            return self.pointer_at_32(insn, op);
+        }
+        let message = match op {
+            AluOp::Sub => format!("R{number} tried to subtract pointer from scalar"),
+            _ => operator_message(op, number),
+        };
+        Err(Rejection::new(Code::PointerArithmetic, message)
+            .label(format!("R{} is a pointer", insn.src().number())))
+    }
+
+    fn pointer_at_32(&mut self, insn: &Insn, op: AluOp) -> Checked {
+        if op == AluOp::Sub && self.env.config.may_leak_pointers() {
+            return self.write_reg(insn.dst(), RegState::unknown());
+        }
+        let message = format!(
+            "R{} 32-bit pointer arithmetic prohibited",
+            insn.dst().number()
+        );
+        Err(Rejection::new(Code::PointerArithmetic, message)
+            .label("would cut the pointer to 32 bits")
+            .help("use the 64-bit instruction"))
+    }
+
+    /// `pointer op number`; the pointer is in `holder`.
+    fn pointer_binary(
+        &mut self,
+        insn: &Insn,
+        op: AluOp,
+        width: Width,
+        pointer: &RegState,
+        number: &Scalar,
+        holder: Reg,
+    ) -> Checked {
+        if width == Width::W32 {
+            return self.pointer_at_32(insn, op);
+        }
+        let dst = insn.dst().number();
+        self.check_pointer_kind(pointer, number, op, dst)?;
+        self.check_offset(pointer, number, holder)?;
+        if !self.env.config.may_leak_pointers() && number.as_constant().is_none() {
+            return Err(not_modelled(
+                "unknown offsets of pointers without CAP_PERFMON",
+            ));
+        }
+        let mut result = match op {
+            AluOp::Add => self.add_to_pointer(pointer, number),
+            AluOp::Sub if matches!(pointer.kind, Kind::Stack(_)) => {
+                let message = format!("R{dst} subtraction from stack pointer prohibited");
+                return Err(Rejection::new(Code::PointerArithmetic, message)
+                    .label("subtracts from a pointer to the stack")
+                    .help("add the negative number instead"));
+            }
+            AluOp::Sub => self.subtract_from_pointer(pointer, number),
+            _ => {
+                return Err(
+                    Rejection::new(Code::PointerArithmetic, operator_message(op, dst))
+                        .label(format!(
+                            "R{} is a pointer ({})",
+                            holder.number(),
+                            pointer.type_name()
+                        ))
+                        .because(pointer.origin.made, "the pointer is made here"),
+                );
+            }
+        };
+        result.scalar.sync();
+        self.check_pointer(&result)?;
+        let proved = pointer.origin.proved;
+        self.write_reg(insn.dst(), result)?;
+        self.state.reg_mut(insn.dst()).origin.proved = proved;
+        Ok(())
+    }
+
+    fn check_pointer_kind(
+        &self,
+        pointer: &RegState,
+        number: &Scalar,
+        op: AluOp,
+        dst: u8,
+    ) -> Checked {
+        let name = pointer.type_name();
+        if pointer.null == Null::Maybe {
+            let message =
+                format!("R{dst} pointer arithmetic on {name} prohibited, null-check it first");
+            return Err(Rejection::new(Code::MaybeNull, message)
+                .label("the pointer may be null")
+                .because(pointer.origin.made, "null can come from here")
+                .help("compare it with 0 first, and do this where it is not"));
+        }
+        let allowed = match pointer.kind {
+            Kind::PacketEnd | Kind::Opaque(_) => false,
+            Kind::Map(_) => op == AluOp::Add && number.is_zero(),
+            _ => true,
+        };
+        if allowed {
+            return Ok(());
+        }
+        let message = format!("R{dst} pointer arithmetic on {name} prohibited");
+        Err(Rejection::new(Code::PointerArithmetic, message)
+            .label(format!("this kind of pointer ({name}) stays as it is")))
+    }
+
+    /// That the number, and the pointer it is added to, are not beyond all bounds.
+    fn check_offset(&self, pointer: &RegState, number: &Scalar, holder: Reg) -> Checked {
+        let base = RegState {
+            null: Null::Never,
+            ..*pointer
+        };
+        let name = base.type_name();
+        let out = MAX_VAR_OFF;
+        let refuse = |message: String, label: String| {
+            Rejection::new(Code::PointerOffset, message)
+                .label(label)
+                .because(
+                    pointer.origin.made,
+                    format!("R{} is made here", holder.number()),
+                )
+        };
+        let least = number.bounds.s64.min;
+        if let Some(value) = number.as_constant().map(|value| value as i64)
+            && (value >= out || value <= -out)
+        {
+            let message = format!("math between {name} pointer and {value} is not allowed");
+            return Err(refuse(message, format!("{value} is not less than 2^29")));
+        }
+        if least == i64::MIN {
+            let message = format!(
+                "math between {name} pointer and register with unbounded min value is not allowed"
+            );
+            let label = format!("the number is {}", describe(number));
+            return Err(refuse(message, label)
+                .help("bound the number on both sides before adding it: compare it, or mask it"));
+        }
+        if least >= out || least <= -out {
+            let message = format!("value {least} makes {name} pointer be out of bounds");
+            return Err(refuse(
+                message,
+                format!("the number is {}", describe(number)),
+            ));
+        }
+        self.check_pointer(pointer)
+    }
+
+    /// That a pointer's own offsets are not beyond all bounds.
+    fn check_pointer(&self, pointer: &RegState) -> Checked {
+        let out = MAX_VAR_OFF;
+        let base = RegState {
+            null: Null::Never,
+            ..*pointer
+        };
+        let name = base.type_name();
+        let least = pointer.scalar.bounds.s64.min;
+        let refuse = |message| {
+            Rejection::new(Code::PointerOffset, message)
+                .label("the pointer would be out of all bounds")
+                .because(pointer.origin.made, "the pointer is made here")
+        };
+        if let Some(value) = pointer.constant_var_off()
+            && (value >= out || value <= -out)
+        {
+            let message = format!("math between {name} pointer and {value} is not allowed");
+            return Err(refuse(message));
+        }
+        let off = i64::from(pointer.off);
+        if off >= out || off <= -out {
+            return Err(refuse(format!(
+                "{name} pointer offset {off} is not allowed"
+            )));
+        }
+        if least == i64::MIN {
+            return Err(refuse(format!(
+                "math between {name} pointer and register with unbounded min value is not allowed"
+            )));
+        }
+        if least >= out || least <= -out {
+            return Err(refuse(format!(
+                "value {least} makes {name} pointer be out of bounds"
+            )));
+        }
+        Ok(())
+    }
+
+    fn add_to_pointer(&mut self, pointer: &RegState, number: &Scalar) -> RegState {
+        let mut result = *pointer;
+        if let Some(off) = constant_offset(pointer, number, i32::checked_add) {
+            result.off = off;
+            return result;
+        }
+        add_variable(&mut result.scalar, number, AluOp::Add);
+        if pointer.is_packet() {
+            result.id = self.new_id();
+            result.range = PacketRange::Bytes(0);
+        }
+        result
+    }
+
+    fn subtract_from_pointer(&mut self, pointer: &RegState, number: &Scalar) -> RegState {
+        let mut result = *pointer;
+        if let Some(off) = constant_offset(pointer, number, i32::checked_sub) {
+            result.off = off;
+            return result;
+        }
+        add_variable(&mut result.scalar, number, AluOp::Sub);
+        if pointer.is_packet() {
+            result.id = self.new_id();
+            // Subtracting what may be negative is adding.
+            if number.bounds.s64.min < 0 {
+                result.range = PacketRange::Bytes(0);
+            }
+        }
+        result
+    }
+
+    /// Refuses to make a pointer visible to those who may not see it.
+    pub(crate) fn check_leak(&self, reg: Reg, value: &RegState, what: &str) -> Checked {
+        if !value.is_pointer() || self.env.config.may_leak_pointers() {
+            return Ok(());
+        }
+        Err(
+            Rejection::new(Code::Leak, format!("R{} {what}", reg.number()))
+                .label(format!(
+                    "R{} is a pointer ({})",
+                    reg.number(),
+                    value.type_name()
+                ))
+                .because(value.origin.made, "the pointer is made here"),
+        )
+    }
+}
+
+/// The pointer's constant offset moved by the number, if that is a constant and fits.
+fn constant_offset(
+    pointer: &RegState,
+    number: &Scalar,
+    moved: fn(i32, i32) -> Option<i32>,
+) -> Option<i32> {
+    let value = i32::try_from(number.as_constant()? as i64).ok()?;
+    moved(pointer.off, value)
+}
+
+/// Moves a variable offset by a number. Only the 64-bit bounds are followed, as in the kernel.
+fn add_variable(variable: &mut Scalar, number: &Scalar, op: AluOp) {
+    let (a, b) = (variable.bounds, number.bounds);
+    let mut moved = Scalar::UNKNOWN;
+    match op {
+        AluOp::Sub => {
+            moved.bounds.s64 = a.s64.sub(b.s64);
+            // The kernel is stricter here than with numbers: below zero nothing is known.
+            if a.u64.min >= b.u64.max {
+                moved.bounds.u64 = a.u64.sub(b.u64);
+            }
+            moved.tnum = variable.tnum.sub(number.tnum);
+        }
+        _ => {
+            moved.bounds.s64 = a.s64.add(b.s64);
+            if a.u64.max.checked_add(b.u64.max).is_some() {
+                moved.bounds.u64 = a.u64.add(b.u64);
+            }
+            moved.tnum = variable.tnum.add(number.tnum);
+        }
+    }
+    *variable = moved;
+}
+
+/// That a constant operand is one that the operation can have.
+fn check_constant(insn: &Insn, op: AluOp, width: Width, operand: Operand) -> Checked {
+    if operand == Operand::Reg {
+        return Ok(());
+    }
+    let imm = insn.imm();
+    match op {
+        AluOp::Div | AluOp::Sdiv | AluOp::Mod | AluOp::Smod if imm == 0 => {
+            Err(Rejection::new(Code::DivByZero, "div by zero").label("divides by the number 0"))
+        }
+        AluOp::Lsh | AluOp::Rsh | AluOp::Arsh
+            if !u32::try_from(imm).is_ok_and(|count| count < width.bits()) =>
+        {
+            Err(Rejection::new(Code::Shift, format!("invalid shift {imm}"))
+                .label(format!("the operand has {} bits", width.bits())))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// What is known of a number, for people.
+pub(crate) fn describe(number: &Scalar) -> String {
+    if let Some(value) = number.as_constant() {
+        return format!("{}", value as i64);
+    }
+    let (unsigned, signed) = (number.bounds.u64, number.bounds.s64);
+    match (signed.min, unsigned.max) {
+        (i64::MIN, u64::MAX) => "unknown".to_owned(),
+        (min, _) if min < 0 => format!("between {min} and {}", signed.max),
+        (_, max) => format!("between {} and {max}", unsigned.min),
+    }
+}
+
+fn operator_message(op: AluOp, register: u8) -> String {
+    match op {
+        AluOp::And | AluOp::Or | AluOp::Xor => {
+            format!(
+                "R{register} bitwise operator {} on pointer prohibited",
+                sign(op)
+            )
+        }
+        _ => format!(
+            "R{register} pointer arithmetic with {} operator prohibited",
+            sign(op)
+        ),
+    }
+}
+
+/// The operator as the kernel's log spells it.
+fn sign(op: AluOp) -> &'static str {
+    match op {
+        AluOp::Add => "+=",
+        AluOp::Sub => "-=",
+        AluOp::Mul => "*=",
+        AluOp::Div => "/=",
+        AluOp::Sdiv => "s/=",
+        AluOp::Or => "|=",
+        AluOp::And => "&=",
+        AluOp::Lsh => "<<=",
+        AluOp::Rsh => ">>=",
+        AluOp::Mod => "%=",
+        AluOp::Smod => "s%=",
+        AluOp::Xor => "^=",
+        AluOp::Arsh => "s>>=",
+    }
+}

@@ -1,0 +1,340 @@
+//! Conditional jumps: which ways are possible, and what each of them teaches.
+//!
+//! Numbers are compared by `compare.rs`, and what is learnt of one holds for all that share
+//! it. A packet pointer compared with the end proves bytes of the packet; a pointer compared
+//! with 0 is null on one way and not on the other.
+//!
+//! Read before: `compare.rs`, `machine.rs`. Read next: `call.rs`.
+
+use crate::compare::{Outcome, assume, decide};
+use crate::diag::{Checked, Place};
+use crate::machine::{Flow, Machine, not_modelled};
+use crate::reg::{Kind, Link, Null, PacketRange, RegState};
+use crate::scalar::Scalar;
+use crate::state::State;
+use ebpf_asm::insn::{Insn, Reg};
+use ebpf_asm::isa::{AluOp, Cond, Operand, Width};
+
+/// The greatest packet offset that is ever proven: packets are not longer.
+const MAX_PACKET_OFF: u64 = 0xffff;
+
+/// A conditional jump with what its operands hold.
+#[derive(Debug, Clone, Copy)]
+struct Comparison {
+    cond: Cond,
+    width: Width,
+    dst_reg: Reg,
+    dst: RegState,
+    /// The register of the second operand, if it is one.
+    src_reg: Option<Reg>,
+    src: RegState,
+}
+
+impl Machine<'_, '_> {
+    /// `if dst cond operand goto target`.
+    pub(crate) fn jump(
+        &mut self,
+        insn: &Insn,
+        cond: Cond,
+        width: Width,
+        operand: Operand,
+    ) -> Checked<Flow> {
+        let src = self.operand(insn, operand)?;
+        let dst = self.read_reg(insn.dst())?;
+        let comparison = Comparison {
+            cond,
+            width,
+            dst_reg: insn.dst(),
+            dst,
+            src_reg: (operand == Operand::Reg).then_some(insn.src()),
+            src,
+        };
+        self.check_comparable(&comparison)?;
+        let (next, target) = (self.slot + 1, self.target(insn)?);
+        match comparison.decided() {
+            Some(Outcome::Holds) => return Ok(Flow::To(target)),
+            Some(Outcome::Fails) => return Ok(Flow::To(next)),
+            None => {}
+        }
+        let mut taken = self.state.clone();
+        let here = self.here();
+        comparison.learn(&mut taken, Outcome::Holds, here);
+        comparison.learn(self.state, Outcome::Fails, here);
+        Ok(Flow::Fork {
+            next,
+            jump: target,
+            jump_state: Box::new(taken),
+        })
+    }
+
+    /// Without `CAP_PERFMON` pointers are compared only with packet ends, and with 0.
+    fn check_comparable(&self, comparison: &Comparison) -> Checked {
+        let (dst, src) = (&comparison.dst, &comparison.src);
+        if self.env.config.may_leak_pointers() || !(dst.is_pointer() || src.is_pointer()) {
+            return Ok(());
+        }
+        if comparison.packet().is_some() || comparison.is_null_check() {
+            return Ok(());
+        }
+        let reg = match dst.is_pointer() {
+            true => comparison.dst_reg,
+            false => comparison.src_reg.unwrap_or(comparison.dst_reg),
+        };
+        let pointer = if dst.is_pointer() { dst } else { src };
+        self.check_leak(reg, pointer, "pointer comparison prohibited")?;
+        Err(not_modelled("this comparison of pointers"))
+    }
+}
+
+/// A comparison of a packet pointer with an end: `pointer cond end`.
+struct PacketComparison {
+    pointer: RegState,
+    cond: Cond,
+}
+
+impl Comparison {
+    fn both_scalars(&self) -> bool {
+        self.dst.is_scalar() && self.src.is_scalar()
+    }
+
+    /// Whether a pointer is compared with the number 0.
+    fn is_null_check(&self) -> bool {
+        let equality = matches!(self.cond, Cond::Jeq | Cond::Jne);
+        let with_zero = self.src_reg.is_none() && self.src.as_constant() == Some(0);
+        equality && with_zero && self.width == Width::W64 && self.dst.is_pointer()
+    }
+
+    /// The comparison as one of a packet pointer with its end, in that order. The packet's
+    /// beginning is the end of the meta data.
+    fn packet(&self) -> Option<PacketComparison> {
+        let ends = |pointer: &RegState, end: &RegState| match (pointer.kind, end.kind) {
+            (Kind::Packet, Kind::PacketEnd) => true,
+            (Kind::PacketMeta, Kind::Packet) => end.off == 0 && end.id == 0 && end.scalar.is_zero(),
+            _ => false,
+        };
+        if self.width == Width::W32 {
+            return None;
+        }
+        let (pointer, cond) = if ends(&self.dst, &self.src) {
+            (self.dst, self.cond)
+        } else if ends(&self.src, &self.dst) {
+            (self.src, self.cond.swapped())
+        } else {
+            return None;
+        };
+        Some(PacketComparison { pointer, cond })
+    }
+
+    /// Which way is the only one, if there is only one.
+    fn decided(&self) -> Option<Outcome> {
+        if self.both_scalars() {
+            return decide(self.cond, self.width, &self.dst.scalar, &self.src.scalar);
+        }
+        if let Some(packet) = self.packet() {
+            return packet.decided();
+        }
+        // A pointer that is not null is not 0.
+        let surely_not_null = self.is_null_check() && never_null(&self.dst);
+        surely_not_null.then_some(match self.cond {
+            Cond::Jne => Outcome::Holds,
+            _ => Outcome::Fails,
+        })
+    }
+
+    /// Changes the state to what is known where the comparison has this outcome.
+    fn learn(&self, state: &mut State, outcome: Outcome, here: Place) {
+        if self.both_scalars() {
+            self.learn_numbers(state, outcome, here);
+        } else if self.is_null_check() && self.dst.null == Null::Maybe {
+            let null = (self.cond == Cond::Jeq) == (outcome == Outcome::Holds);
+            if null {
+                set_null(state, &self.dst);
+            } else {
+                set_not_null(state, self.dst.id);
+            }
+        } else if let Some(packet) = self.packet() {
+            packet.learn(state, outcome, here);
+        } else {
+            self.learn_not_null(state, outcome);
+        }
+    }
+
+    fn learn_numbers(&self, state: &mut State, outcome: Outcome, here: Place) {
+        let (dst, src) = (&self.dst, &self.src);
+        let (a, b) = assume(self.cond, self.width, outcome, &dst.scalar, &src.scalar);
+        if self.src_reg == Some(self.dst_reg) {
+            return;
+        }
+        set_number(state, self.dst_reg, dst, a, here);
+        if let Some(reg) = self.src_reg {
+            set_number(state, reg, src, b, here);
+        }
+    }
+
+    /// A pointer that equals one that is not null is not null.
+    fn learn_not_null(&self, state: &mut State, outcome: Outcome) {
+        let equal = match (self.cond, outcome) {
+            (Cond::Jeq, Outcome::Holds) | (Cond::Jne, Outcome::Fails) => self.width == Width::W64,
+            _ => false,
+        };
+        if !equal || !self.src.is_pointer() || !self.dst.is_pointer() {
+            return;
+        }
+        match (self.dst.null, self.src.null) {
+            (Null::Maybe, Null::Never) if never_null(&self.src) => set_not_null(state, self.dst.id),
+            (Null::Never, Null::Maybe) if never_null(&self.dst) => set_not_null(state, self.src.id),
+            _ => {}
+        }
+    }
+}
+
+/// Whether a pointer is known not to be null, as the kernel sees it.
+fn never_null(pointer: &RegState) -> bool {
+    pointer.null == Null::Never
+        && matches!(
+            pointer.kind,
+            Kind::Stack(_) | Kind::MapValue(_) | Kind::Map(_) | Kind::RingbufMem(_)
+        )
+}
+
+/// Gives a register, and all that share its number, what was learnt of it.
+fn set_number(state: &mut State, reg: Reg, before: &RegState, learnt: Scalar, here: Place) {
+    let known = state.reg_mut(reg);
+    known.scalar = learnt;
+    known.origin.proved = here;
+    let known = *known;
+    if before.id == 0 {
+        return;
+    }
+    state.for_each_reg(|other| {
+        if !other.is_scalar() || other.id != known.id || *other == known {
+            return;
+        }
+        let same = (other.link == Link::Same && known.link == Link::Same)
+            || (other.link == known.link && other.off == known.off);
+        if same {
+            other.scalar = learnt;
+        } else {
+            let distance = i64::from(other.off) - i64::from(known.off);
+            let moved = Scalar::constant(distance as u64);
+            other.scalar = learnt.alu(AluOp::Add, Width::W64, &moved);
+        }
+        other.origin.proved = here;
+    });
+}
+
+/// Makes all pointers that share `pointer`'s fate null: the number 0.
+fn set_null(state: &mut State, pointer: &RegState) {
+    state.for_each_reg(|reg| {
+        if reg.null == Null::Maybe && reg.id == pointer.id {
+            let origin = reg.origin;
+            *reg = RegState::constant(0);
+            reg.origin = origin;
+        }
+    });
+    // What was not acquired need not be given back.
+    state
+        .references
+        .retain(|reference| reference.id != pointer.ref_id);
+}
+
+/// Makes all pointers that share an id not null.
+fn set_not_null(state: &mut State, id: u32) {
+    state.for_each_reg(|reg| {
+        if reg.null == Null::Maybe && reg.id == id {
+            reg.null = Null::Never;
+            reg.id = 0;
+        }
+    });
+}
+
+/// What one knows of a packet pointer and the end.
+enum Relation {
+    /// `pointer < end`.
+    Below,
+    /// `pointer <= end`.
+    NotAbove,
+    /// `pointer > end`.
+    Above,
+    /// `pointer >= end`.
+    NotBelow,
+    /// Nothing.
+    Unknown,
+}
+
+impl PacketComparison {
+    fn relation(&self, outcome: Outcome) -> Relation {
+        let cond = match outcome {
+            Outcome::Holds => Some(self.cond),
+            Outcome::Fails => self.cond.negated(),
+        };
+        match cond {
+            Some(Cond::Jlt) => Relation::Below,
+            Some(Cond::Jle) => Relation::NotAbove,
+            Some(Cond::Jgt) => Relation::Above,
+            Some(Cond::Jge) => Relation::NotBelow,
+            _ => Relation::Unknown,
+        }
+    }
+
+    /// A pointer that was found to be at or beyond the end is so still.
+    fn decided(&self) -> Option<Outcome> {
+        let beyond = match self.pointer.range {
+            PacketRange::Bytes(_) => return None,
+            PacketRange::AtEnd => false,
+            PacketRange::BeyondEnd => true,
+        };
+        match self.cond {
+            Cond::Jge => Some(Outcome::Holds),
+            Cond::Jlt => Some(Outcome::Fails),
+            Cond::Jgt if beyond => Some(Outcome::Holds),
+            Cond::Jle if beyond => Some(Outcome::Fails),
+            _ => None,
+        }
+    }
+
+    fn learn(&self, state: &mut State, outcome: Outcome, here: Place) {
+        match self.relation(outcome) {
+            Relation::Below => self.prove(state, 1, here),
+            Relation::NotAbove => self.prove(state, 0, here),
+            Relation::Above => self.mark(state, PacketRange::BeyondEnd),
+            Relation::NotBelow => self.mark(state, PacketRange::AtEnd),
+            Relation::Unknown => {}
+        }
+    }
+
+    /// The bytes below the pointer exist, and `more` behind it, for all that share its
+    /// variable offset.
+    fn prove(&self, state: &mut State, more: u32, here: Place) {
+        let pointer = &self.pointer;
+        let Ok(off) = u32::try_from(pointer.off) else {
+            return;
+        };
+        let most = pointer.scalar.bounds.u64.max;
+        let beyond = most.saturating_add(u64::from(off)) > MAX_PACKET_OFF;
+        if (off == 0 && more > 0) || beyond {
+            return;
+        }
+        let proven = off + more;
+        state.for_each_reg(|reg| {
+            if reg.kind == pointer.kind && reg.id == pointer.id && reg.range.bytes() < proven {
+                reg.range = PacketRange::Bytes(proven);
+                reg.origin.proved = here;
+                reg.origin.bound = pointer.origin.made;
+            }
+        });
+    }
+
+    /// The compared register itself is at or beyond the end.
+    fn mark(&self, state: &mut State, range: PacketRange) {
+        let pointer = self.pointer;
+        if pointer.kind != Kind::Packet {
+            return;
+        }
+        for reg in &mut state.frame_mut().regs {
+            if *reg == pointer {
+                reg.range = range;
+            }
+        }
+    }
+}

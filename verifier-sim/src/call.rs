@@ -1,0 +1,277 @@
+//! Calls of helpers, of the program's own functions, and the end of both.
+//!
+//! What a helper takes, returns and does is in the helper table (`ebpf_asm::helper`); here is
+//! what each word of that table means.
+//!
+//! Read before: `mem.rs`. Read next: `argument.rs`.
+
+use crate::argument::Arguments;
+use crate::codes::Code;
+use crate::compat::check_map_type;
+use crate::diag::{Checked, Place, Rejection};
+use crate::machine::{Flow, Machine, not_modelled};
+use crate::reg::{Kind, RegState};
+use crate::state::{Frame, Reference};
+use ebpf_asm::helper::{Effect, Helper, License, Proto, Ret, by_id};
+use ebpf_asm::insn::{Insn, Reg};
+
+/// R1 to R5.
+pub(crate) const ARGUMENTS: [Reg; 5] = [Reg::R1, Reg::R2, Reg::R3, Reg::R4, Reg::R5];
+
+/// How many functions may be active at once.
+const MAX_CALL_FRAMES: usize = 8;
+
+/// Licenses that are compatible with the GPL, `include/linux/license.h`'s list as documented
+/// in `Documentation/process/license-rules.rst`.
+const GPL_COMPATIBLE: [&str; 7] = [
+    "GPL",
+    "GPL v2",
+    "GPL and additional rights",
+    "Dual BSD/GPL",
+    "Dual MIT/GPL",
+    "Dual MPL/GPL",
+    "GPL-2.0",
+];
+
+impl Machine<'_, '_> {
+    /// `call helper`.
+    pub(crate) fn call_helper(&mut self, insn: &Insn) -> Checked {
+        let (helper, proto) = self.callable(insn.imm())?;
+        let mut arguments = Arguments::default();
+        for (&reg, &arg) in ARGUMENTS.iter().zip(proto.args) {
+            self.check_argument(reg, arg, &mut arguments)?;
+        }
+        if let Some(map) = arguments.map {
+            check_map_type(helper, map)?;
+        }
+        let ret = self.returned(proto.ret, &arguments)?;
+        self.release(&arguments)?;
+        self.fill_memory(&arguments);
+        self.clobber_arguments();
+        if proto.effect == Effect::MovesPacket {
+            self.end_packet_pointers();
+        }
+        self.write_reg(Reg::R0, ret)
+    }
+
+    /// The helper of this id, if this program may call it.
+    fn callable(&self, id: i32) -> Checked<(&'static Helper, Proto)> {
+        let Some(helper) = by_id(id) else {
+            return Err(
+                Rejection::new(Code::UnknownHelper, format!("invalid func unknown#{id}"))
+                    .label("no helper has this number"),
+            );
+        };
+        let name = helper.name;
+        let config = self.env.config;
+        if !config.since(helper.since) {
+            let (major, minor) = helper.since;
+            return Err(
+                Rejection::new(Code::KernelTooOld, format!("invalid func unknown#{id}"))
+                    .label(format!("bpf_{name} came with Linux {major}.{minor}")),
+            );
+        }
+        let proto = helper
+            .proto
+            .ok_or_else(|| not_modelled(&format!("the helper bpf_{name}")))?;
+        let prog_type = self.env.program.prog_type;
+        if !proto.prog_types.is_empty() && !proto.prog_types.contains(&prog_type) {
+            let message = if config.since((6, 11)) {
+                format!("program of this type cannot use helper bpf_{name}#{id}")
+            } else {
+                format!("unknown func bpf_{name}#{id}")
+            };
+            let types: Vec<&str> = proto.prog_types.iter().map(|ty| ty.name()).collect();
+            return Err(Rejection::new(Code::HelperNotAllowed, message)
+                .label(format!("the program is of type {prog_type}"))
+                .help(format!(
+                    "programs of these types may call it: {}",
+                    types.join(", ")
+                )));
+        }
+        let license = self.env.object.license.as_str();
+        if proto.license == License::Gpl && !GPL_COMPATIBLE.contains(&license) {
+            return Err(Rejection::new(
+                Code::GplOnly,
+                "cannot call GPL-restricted function from non-GPL compatible program",
+            )
+            .label(format!(
+                "bpf_{name} wants a license compatible with the GPL, not '{license}'"
+            )));
+        }
+        Ok((helper, proto))
+    }
+
+    /// What the call leaves in R0.
+    fn returned(&mut self, ret: Ret, arguments: &Arguments<'_>) -> Checked<RegState> {
+        Ok(match ret {
+            Ret::Integer => RegState::unknown(),
+            Ret::Void => RegState::NOT_INIT,
+            Ret::MapValueOrNull => self.looked_up(arguments)?,
+            Ret::RingbufRecordOrNull => {
+                let size = arguments
+                    .alloc_size
+                    .ok_or_else(|| not_modelled("a record without size"))?;
+                let id = self.new_id();
+                self.state.references.push(Reference {
+                    id,
+                    acquired_at: self.slot,
+                });
+                let mut record = RegState::pointer(Kind::RingbufMem(size)).maybe_null(id);
+                record.ref_id = id;
+                record
+            }
+        })
+    }
+
+    /// A value of the map. In an array, one whose constant index exists is there: since 6.15.
+    fn looked_up(&mut self, arguments: &Arguments<'_>) -> Checked<RegState> {
+        let index = arguments
+            .map_index
+            .ok_or_else(|| not_modelled("a lookup without map"))?;
+        let value = RegState::pointer(Kind::MapValue(index));
+        let exists = match (arguments.map, arguments.key) {
+            (Some(map), Some(key)) => key < u64::from(map.max_entries),
+            _ => false,
+        };
+        if exists && self.env.config.since((6, 15)) {
+            return Ok(value);
+        }
+        let id = self.new_id();
+        Ok(value.maybe_null(id))
+    }
+
+    /// Gives back what the helper takes back.
+    fn release(&mut self, arguments: &Arguments<'_>) -> Checked {
+        let Some(id) = arguments.released else {
+            return Ok(());
+        };
+        self.state.references.retain(|reference| reference.id != id);
+        let place = self.here();
+        self.state.for_each_reg(|reg| {
+            if reg.ref_id == id {
+                *reg = RegState::NOT_INIT.made(place);
+            }
+        });
+        Ok(())
+    }
+
+    /// Forgets what is in memory that the helper writes.
+    fn fill_memory(&mut self, arguments: &Arguments<'_>) {
+        for filled in arguments.filled.iter().flatten() {
+            self.clobber_stack(filled.depth, filled.offsets, filled.size);
+        }
+    }
+
+    /// R1 to R5 are lost in every call.
+    pub(crate) fn clobber_arguments(&mut self) {
+        let place = self.here();
+        for reg in ARGUMENTS {
+            *self.state.reg_mut(reg) = RegState::NOT_INIT.made(place);
+        }
+    }
+
+    /// The packet may have moved: pointers into it are numbers now.
+    fn end_packet_pointers(&mut self) {
+        let place = self.here();
+        self.state.for_each_reg(|reg| {
+            if reg.is_packet() || reg.kind == Kind::PacketEnd {
+                *reg = RegState::unknown().made(place);
+            }
+        });
+    }
+
+    /// `call` of the program's own function.
+    pub(crate) fn call_local(&mut self, insn: &Insn) -> Checked<Flow> {
+        let target = self.target(insn)?;
+        let depth = self.state.frames().len();
+        if depth >= MAX_CALL_FRAMES {
+            let message = format!("the call stack of {} frames is too deep", depth + 1);
+            return Err(Rejection::new(Code::CallDepth, message)
+                .label(format!("{MAX_CALL_FRAMES} functions are active already")));
+        }
+        if !self.env.config.may_use_bpf() {
+            return Err(Rejection::new(
+                Code::Capability,
+                "loading/calling other bpf or kernel functions are allowed for CAP_BPF and CAP_SYS_ADMIN",
+            )
+            .label("calls a function"));
+        }
+        if self.is_global(target) {
+            return Err(not_modelled("calls of global functions"));
+        }
+        let mut callee = Frame::new(self.state.depth() + 1, target, self.slot + insn.slots());
+        for reg in ARGUMENTS {
+            if let Some(entry) = callee.regs.get_mut(reg.index()) {
+                *entry = *self.state.reg(reg);
+            }
+        }
+        self.clobber_arguments();
+        *self.state.reg_mut(Reg::R0) = RegState::NOT_INIT.made(self.here());
+        self.state.push(callee);
+        Ok(Flow::To(target))
+    }
+
+    /// Whether BTF says that others than this object may call the function, so that the
+    /// kernel verifies it by itself.
+    fn is_global(&self, target: usize) -> bool {
+        use ebpf_asm::btf::{Kind as Type, Linkage};
+        let function = self.env.program.functions.iter().find(|f| f.slot == target);
+        let (Some(btf), Some(function)) = (&self.env.object.btf, function) else {
+            return false;
+        };
+        let global = |kind: &Type| {
+            matches!(
+                kind,
+                Type::Func {
+                    linkage: Linkage::Global,
+                    ..
+                }
+            )
+        };
+        btf.find(&function.name, global).is_some()
+    }
+
+    /// `exit`: of a function or of the program.
+    pub(crate) fn exit(&mut self) -> Checked<Flow> {
+        let result = *self.state.reg(Reg::R0);
+        let Some(frame) = self.state.pop() else {
+            return self.exit_program();
+        };
+        if matches!(result.kind, Kind::Stack(_)) {
+            return Err(
+                Rejection::new(Code::Leak, "cannot return stack pointer to the caller")
+                    .label("returns a pointer to a stack that ends here"),
+            );
+        }
+        *self.state.reg_mut(Reg::R0) = result;
+        Ok(Flow::To(frame.return_to))
+    }
+
+    fn exit_program(&mut self) -> Checked<Flow> {
+        if let Some(first) = self.state.references.first() {
+            let message = format!(
+                "Unreleased reference id={} alloc_insn={}",
+                first.id, first.acquired_at
+            );
+            return Err(Rejection::new(Code::ReferenceLeak, message)
+                .label("ends the program with something not given back")
+                .because(Place::at(first.acquired_at), "acquired here")
+                .help("submit or discard the record on this path too"));
+        }
+        let result = self.read_reg(Reg::R0).map_err(|mut refused| {
+            refused.code = Code::NoReturnValue;
+            refused.label = "ends with nothing in R0".to_owned();
+            refused.help = Some("set R0, the program's result, on every path".to_owned());
+            refused
+        })?;
+        if result.is_pointer() && !self.env.config.may_leak_pointers() {
+            return Err(
+                Rejection::new(Code::ReturnLeak, "R0 leaks addr as return value")
+                    .label(format!("R0 is a pointer ({})", result.type_name()))
+                    .because(result.origin.made, "the pointer is made here"),
+            );
+        }
+        Ok(Flow::End)
+    }
+}

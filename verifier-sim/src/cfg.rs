@@ -1,0 +1,299 @@
+//! The control flow graph, and what is refused before any instruction is followed: jumps
+//! that leave their function, code that nothing reaches, jumps into wide instructions,
+//! backward jumps where loops are not allowed.
+//!
+//! Described in the kernel's `Documentation/bpf/verifier.rst`, first section.
+//!
+//! Read before: `diag.rs`. Read next: `live.rs`.
+
+use crate::codes::Code;
+use crate::config::Config;
+use crate::diag::{Checked, Place, Rejection};
+use ebpf_asm::insn::Insn;
+use ebpf_asm::isa::{Callee, Sem};
+use ebpf_asm::program::Program;
+
+/// The most instructions of a program, in slots, and of one loaded without `CAP_BPF`.
+const MAX_SLOTS: usize = 1_000_000;
+const MAX_SLOTS_UNPRIVILEGED: usize = 4096;
+
+/// Where execution goes from each instruction.
+#[derive(Debug)]
+pub struct Cfg<'a> {
+    program: &'a Program,
+    /// The instruction that begins in each slot; `None` for second slots of wide ones.
+    insns: Vec<Option<&'a Insn>>,
+    /// The first slots of the functions, ascending.
+    functions: Vec<usize>,
+    /// What is known of each slot as a place to come to.
+    joins: Vec<Join>,
+}
+
+/// What a slot is as a place that execution comes to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Join {
+    /// Execution comes from one place only.
+    Single,
+    /// Execution comes from several places: here states are compared.
+    Several,
+    /// Execution comes back to it: the head of a loop.
+    Loop,
+}
+
+impl<'a> Cfg<'a> {
+    /// The graph of a program that passes the checks.
+    pub fn new(program: &'a Program, config: &Config) -> Checked<Cfg<'a>> {
+        let mut insns = vec![None; program.slot_count()];
+        for (slot, insn) in program.slots() {
+            if let Some(entry) = insns.get_mut(slot) {
+                *entry = Some(insn);
+            }
+        }
+        let joins = vec![Join::Single; insns.len()];
+        let mut cfg = Cfg {
+            program,
+            insns,
+            functions: vec![0],
+            joins,
+        };
+        cfg.check_length(config)?;
+        cfg.find_functions()?;
+        cfg.check_jumps()?;
+        cfg.walk(config)?;
+        Ok(cfg)
+    }
+
+    /// The number of slots.
+    pub fn len(&self) -> usize {
+        self.insns.len()
+    }
+
+    /// The instruction that begins in a slot.
+    pub fn insn(&self, slot: usize) -> Option<&'a Insn> {
+        self.insns.get(slot).copied().flatten()
+    }
+
+    /// The first slots of the functions, ascending.
+    pub fn functions(&self) -> &[usize] {
+        &self.functions
+    }
+
+    /// What a slot is as a place to come to.
+    pub fn join(&self, slot: usize) -> Join {
+        self.joins.get(slot).copied().unwrap_or(Join::Single)
+    }
+
+    /// Where a jump, call or code address of the instruction at `slot` leads.
+    pub fn target(&self, slot: usize, insn: &Insn) -> Option<usize> {
+        self.program.target(slot, insn)
+    }
+
+    /// Where execution goes from `slot` within its function: on, and by a jump.
+    pub fn successors(&self, slot: usize) -> [Option<usize>; 2] {
+        let Some(insn) = self.insn(slot) else {
+            return [Some(slot + 1), None];
+        };
+        let next = slot + insn.slots();
+        match insn.sem() {
+            Sem::Exit => [None, None],
+            Sem::Ja | Sem::Gotol => [None, self.target(slot, insn)],
+            Sem::Jump { .. } | Sem::MayGoto => [Some(next), self.target(slot, insn)],
+            _ => [Some(next), None],
+        }
+    }
+
+    fn check_length(&self, config: &Config) -> Checked {
+        let most = match config.may_use_bpf() {
+            true => MAX_SLOTS,
+            false => MAX_SLOTS_UNPRIVILEGED,
+        };
+        let count = self.insns.len();
+        if (1..=most).contains(&count) {
+            return Ok(());
+        }
+        let message = format!("program has {count} instructions, at least 1 and at most {most}");
+        Err(Rejection::new(Code::Length, message).label("the kernel answers with E2BIG"))
+    }
+
+    /// Functions begin where local calls lead.
+    fn find_functions(&mut self) -> Checked {
+        for (slot, insn) in self.program.slots() {
+            if insn.sem() != Sem::Call(Callee::Local) {
+                continue;
+            }
+            match self
+                .target(slot, insn)
+                .filter(|&to| self.insn(to).is_some())
+            {
+                Some(target) => self.functions.push(target),
+                None => {
+                    let mut refused =
+                        Rejection::new(Code::JumpOutOfRange, "call to invalid destination")
+                            .label("calls what is no instruction of the program");
+                    refused.slot = slot;
+                    return Err(refused);
+                }
+            }
+        }
+        self.functions.sort_unstable();
+        self.functions.dedup();
+        Ok(())
+    }
+
+    /// The slots of the function that `slot` belongs to.
+    fn function_range(&self, slot: usize) -> std::ops::Range<usize> {
+        let after = self.functions.partition_point(|&start| start <= slot);
+        let start = after.checked_sub(1).and_then(|at| self.functions.get(at));
+        let end = self.functions.get(after).copied();
+        start.copied().unwrap_or(0)..end.unwrap_or(self.insns.len())
+    }
+
+    fn check_jumps(&self) -> Checked {
+        for (slot, insn) in self.program.slots() {
+            let function = self.function_range(slot);
+            self.check_jump(slot, insn, &function)?;
+            let is_last = slot + insn.slots() == function.end;
+            if is_last && !matches!(insn.sem(), Sem::Exit | Sem::Ja | Sem::Gotol) {
+                let mut refused = Rejection::new(Code::FallsOff, "last insn is not an exit or jmp")
+                    .label("the function's last instruction goes on behind it")
+                    .help("end the function with exit");
+                refused.slot = slot;
+                return Err(refused);
+            }
+        }
+        Ok(())
+    }
+
+    fn check_jump(&self, slot: usize, insn: &Insn, function: &std::ops::Range<usize>) -> Checked {
+        let jumps = matches!(
+            insn.sem(),
+            Sem::Jump { .. } | Sem::Ja | Sem::Gotol | Sem::MayGoto
+        );
+        let inside = self
+            .target(slot, insn)
+            .is_some_and(|target| function.contains(&target));
+        if !jumps || inside {
+            return Ok(());
+        }
+        let target = slot as i64 + 1 + i64::from(insn.distance().unwrap_or(0));
+        let (first, last) = (function.start, function.end.saturating_sub(1));
+        let message = format!("jump out of range from insn {slot} to {target}");
+        let mut refused = Rejection::new(Code::JumpOutOfRange, message).label(format!(
+            "goes to slot {target}; the function has the slots {first} to {last}"
+        ));
+        refused.slot = slot;
+        Err(refused)
+    }
+
+    /// Follows every edge once, depth first; finds joins and loops, and what is not reached.
+    fn walk(&mut self, config: &Config) -> Checked {
+        let loops_allowed = config.may_use_bpf() && config.since((5, 3));
+        let mut seen = vec![Seen::No; self.insns.len()];
+        for function in self.functions.clone() {
+            if seen.get(function) != Some(&Seen::No) || !self.is_called(function, &seen) {
+                continue;
+            }
+            self.walk_from(function, &mut seen, loops_allowed)?;
+        }
+        self.check_reached(&seen)
+    }
+
+    /// Whether the function is the program itself, or something already seen calls it. Callees
+    /// may stand before their callers, so unseen callers count as well.
+    fn is_called(&self, function: usize, seen: &[Seen]) -> bool {
+        function == 0
+            || self.program.slots().any(|(slot, insn)| {
+                insn.sem() == Sem::Call(Callee::Local)
+                    && self.target(slot, insn) == Some(function)
+                    && (seen.get(slot) == Some(&Seen::Done) || slot > function)
+            })
+    }
+
+    fn walk_from(&mut self, start: usize, seen: &mut [Seen], loops_allowed: bool) -> Checked {
+        let mut path = vec![(start, self.successors(start))];
+        mark(seen, start, Seen::OnPath);
+        while let Some((slot, edges)) = path.last_mut() {
+            let from = *slot;
+            let Some(to) = edges.iter_mut().find_map(Option::take) else {
+                mark(seen, from, Seen::Done);
+                path.pop();
+                continue;
+            };
+            match seen.get(to) {
+                Some(Seen::No) => {
+                    mark(seen, to, Seen::OnPath);
+                    path.push((to, self.successors(to)));
+                }
+                Some(Seen::OnPath) if !loops_allowed => return Err(back_edge(from, to)),
+                Some(Seen::OnPath) => self.set_join(to, Join::Loop),
+                Some(Seen::Done) => self.set_join(to, Join::Several),
+                None => {}
+            }
+        }
+        Ok(())
+    }
+
+    fn set_join(&mut self, slot: usize, join: Join) {
+        if let Some(entry) = self.joins.get_mut(slot)
+            && *entry != Join::Loop
+        {
+            *entry = join;
+        }
+    }
+
+    fn check_reached(&self, seen: &[Seen]) -> Checked {
+        for (slot, insn) in self.program.slots() {
+            let refused = if seen.get(slot) == Some(&Seen::No) {
+                Rejection::new(Code::Unreachable, format!("unreachable insn {slot}"))
+                    .label("no path leads here")
+                    .help("remove it, or jump to it")
+            } else if insn.slots() == 2 && seen.get(slot + 1) != Some(&Seen::No) {
+                let message = format!("jump into the middle of ldimm64 insn {slot}");
+                self.jumps_to(slot + 1)
+                    .into_iter()
+                    .fold(
+                        Rejection::new(Code::JumpIntoWide, message),
+                        |refused, from| {
+                            refused.because(Place::at(from), "this jump goes to its second slot")
+                        },
+                    )
+                    .label("takes two slots, and the second is no instruction")
+            } else {
+                continue;
+            };
+            let mut refused = refused;
+            refused.slot = slot;
+            return Err(refused);
+        }
+        Ok(())
+    }
+
+    fn jumps_to(&self, slot: usize) -> Vec<usize> {
+        let jumps = self.program.slots();
+        let to_slot = jumps.filter(|(at, insn)| self.target(*at, insn) == Some(slot));
+        to_slot.map(|(at, _)| at).collect()
+    }
+}
+
+fn back_edge(from: usize, to: usize) -> Box<Rejection> {
+    let message = format!("back-edge from insn {from} to {to}");
+    let mut refused = Rejection::new(Code::BackEdge, message)
+        .label("goes back, and this kernel or loader allows no loops")
+        .because(Place::at(to), "to here");
+    refused.slot = from;
+    refused
+}
+
+/// How far the walk has come with a slot.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Seen {
+    No,
+    OnPath,
+    Done,
+}
+
+fn mark(seen: &mut [Seen], slot: usize, as_: Seen) {
+    if let Some(entry) = seen.get_mut(slot) {
+        *entry = as_;
+    }
+}

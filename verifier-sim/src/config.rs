@@ -1,0 +1,86 @@
+//! Whom the verifier answers for: a kernel release and the capabilities of the loader.
+//!
+//! Statements about Linux 6.18 are tested against that kernel; those about older releases
+//! come from its documentation and the UAPI's history.
+//!
+//! Read before: nothing. Read next: `diag.rs`.
+
+use ebpf_asm::isa::KernelVersion;
+use std::ops::BitOr;
+
+/// The newest kernel whose verifier this one was compared with.
+pub const NEWEST: KernelVersion = (6, 18);
+
+/// For whom to verify.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Config {
+    /// The kernel that will load the program.
+    pub kernel: KernelVersion,
+    /// What the loading process may do.
+    pub capabilities: Capabilities,
+}
+
+impl Default for Config {
+    /// The newest kernel, and root.
+    fn default() -> Config {
+        Config {
+            kernel: NEWEST,
+            capabilities: Capabilities::ALL,
+        }
+    }
+}
+
+impl Config {
+    /// Whether the kernel is `version` or newer.
+    pub fn since(&self, version: KernelVersion) -> bool {
+        self.kernel >= version
+    }
+
+    /// Whether pointers may be seen as numbers, and uninitialised stack be read:
+    /// capabilities(7), `CAP_PERFMON`.
+    pub fn may_leak_pointers(&self) -> bool {
+        self.capabilities.has(Capabilities::PERFMON)
+    }
+
+    /// Whether the full instruction set is open: loops, local calls, precise scalars
+    /// (`CAP_BPF`).
+    pub fn may_use_bpf(&self) -> bool {
+        self.capabilities.has(Capabilities::BPF)
+    }
+
+    /// Whether bytes of the stack that were never written may be read: with `CAP_PERFMON`,
+    /// since Linux 6.3.
+    pub fn may_read_uninit_stack(&self) -> bool {
+        self.may_leak_pointers() && self.since((6, 3))
+    }
+}
+
+/// A set of capabilities, as far as the verifier looks at them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Capabilities(u8);
+
+impl Capabilities {
+    /// None: an unprivileged user.
+    pub const NONE: Capabilities = Capabilities(0);
+    /// `CAP_BPF`.
+    pub const BPF: Capabilities = Capabilities(1);
+    /// `CAP_PERFMON`.
+    pub const PERFMON: Capabilities = Capabilities(2);
+    /// `CAP_NET_ADMIN`.
+    pub const NET_ADMIN: Capabilities = Capabilities(4);
+    /// `CAP_SYS_ADMIN`, which stands for the three others too.
+    pub const ALL: Capabilities = Capabilities(7);
+
+    /// Whether all of `other` are in the set.
+    pub const fn has(self, other: Capabilities) -> bool {
+        self.0 & other.0 == other.0
+    }
+}
+
+impl BitOr for Capabilities {
+    type Output = Capabilities;
+
+    fn bitor(self, other: Capabilities) -> Capabilities {
+        Capabilities(self.0 | other.0)
+    }
+}

@@ -1,0 +1,107 @@
+//! A rejection: what the kernel will say, where, why, and what to do about it.
+//!
+//! The message begins with the kernel's own first words. What follows is ours: the place of
+//! the instruction, the places that led there, and a help where one is known.
+//!
+//! Read before: `codes.rs`. Read next: `render.rs`.
+
+use crate::codes::Code;
+
+/// Why a program is refused.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rejection {
+    /// The stable code.
+    pub code: Code,
+    /// The kernel's words, the first line of them.
+    pub message: String,
+    /// The slot of the instruction that is refused.
+    pub slot: usize,
+    /// What the instruction does that it must not.
+    pub label: String,
+    /// What led there, in the order of execution.
+    pub causes: Vec<Cause>,
+    /// What would help.
+    pub help: Option<String>,
+    /// The branches of the path that was followed, in the order of execution.
+    pub path: Vec<Step>,
+}
+
+/// An instruction that has to do with a rejection.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Cause {
+    /// The instruction's slot.
+    pub slot: usize,
+    /// What it did.
+    pub text: String,
+}
+
+/// A conditional jump on the way to a rejection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Step {
+    /// The jump's slot.
+    pub slot: usize,
+    /// The slot where the path went on.
+    pub to: usize,
+}
+
+impl Rejection {
+    /// A rejection with the kernel's words; the explorer fills in the slot and the path.
+    pub(crate) fn new(code: Code, message: impl Into<String>) -> Box<Rejection> {
+        Box::new(Rejection {
+            code,
+            message: message.into(),
+            slot: 0,
+            label: String::new(),
+            causes: Vec::new(),
+            help: None,
+            path: Vec::new(),
+        })
+    }
+
+    /// What the instruction does that it must not.
+    pub(crate) fn label(mut self: Box<Self>, label: impl Into<String>) -> Box<Rejection> {
+        self.label = label.into();
+        self
+    }
+
+    /// Something that led there, unless its place is unknown.
+    pub(crate) fn because(
+        mut self: Box<Self>,
+        place: Place,
+        text: impl Into<String>,
+    ) -> Box<Rejection> {
+        if let Some(slot) = place.slot() {
+            let text = text.into();
+            self.causes.push(Cause { slot, text });
+        }
+        self
+    }
+
+    /// What would help.
+    pub(crate) fn help(mut self: Box<Self>, help: impl Into<String>) -> Box<Rejection> {
+        self.help = Some(help.into());
+        self
+    }
+}
+
+/// The result of checking one thing.
+pub(crate) type Checked<T = ()> = Result<T, Box<Rejection>>;
+
+/// The slot of an instruction, if one is known, in four bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Place(u32);
+
+impl Place {
+    /// No instruction.
+    pub const NONE: Place = Place(u32::MAX);
+
+    /// The instruction at `slot`.
+    pub fn at(slot: usize) -> Place {
+        Place(u32::try_from(slot).unwrap_or(u32::MAX))
+    }
+
+    /// The slot, if one is known.
+    pub fn slot(self) -> Option<usize> {
+        (self != Place::NONE).then_some(self.0 as usize)
+    }
+}

@@ -1,0 +1,330 @@
+//! The exploration: every path, depth first, until each has ended or is covered by another.
+//!
+//! Where paths join, states are kept as checkpoints. A checkpoint is closed when all paths
+//! from it have ended well; a state that a closed one covers need not be followed. A state
+//! that equals an open one, which is always on the way to it, has come round in a circle.
+//!
+//! Described in the kernel's `Documentation/bpf/verifier.rst`, "Pruning" and "Loops".
+//!
+//! Read before: `machine.rs`, `prune.rs`. Read next: `verify.rs`.
+
+use crate::cfg::Join;
+use crate::codes::Code;
+use crate::depth::Depths;
+use crate::diag::{Checked, Place, Rejection, Step};
+use crate::env::Env;
+use crate::machine::{Flow, Machine, not_modelled};
+use crate::prune::{Likeness, alike};
+use crate::reg::{Kind, RegState};
+use crate::state::State;
+use ebpf_asm::insn::Insn;
+use ebpf_asm::isa::Sem;
+
+/// The most instructions that the kernel follows, over all paths.
+const MAX_PROCESSED: u64 = 1_000_000;
+
+/// The most branches that may wait.
+const MAX_PENDING: usize = 8192;
+
+/// A checkpoint is made after so many jumps and so many instructions, as in the kernel.
+const CHECKPOINT_JUMPS: u64 = 2;
+const CHECKPOINT_INSNS: u64 = 8;
+
+/// How often a checkpoint may be looked at in vain before it is dropped.
+const MAX_MISSES: u32 = 64;
+
+/// What an exploration took.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Stats {
+    /// Instructions followed, over all paths.
+    pub processed: u64,
+    /// Checkpoints made.
+    pub total_states: u64,
+    /// The most checkpoints kept at once.
+    pub peak_states: u64,
+    /// The stack that the deepest chain of calls needs, in bytes.
+    pub stack_depth: usize,
+}
+
+/// A path, as far as it was followed.
+struct Path {
+    state: Box<State>,
+    slot: usize,
+    /// The last checkpoint on the way.
+    checkpoint: Option<usize>,
+    /// The last branch on the way.
+    trail: Option<usize>,
+    /// How many instructions and jumps there were since the last checkpoint.
+    insns: u64,
+    jumps: u64,
+}
+
+/// A branch on the way of some paths.
+struct Branch {
+    step: Step,
+    before: Option<usize>,
+}
+
+/// The place of a checkpoint in the tree of all of them.
+struct Node {
+    parent: Option<usize>,
+    /// How many paths from here have not ended.
+    open: u32,
+}
+
+/// A state that was seen.
+struct Checkpoint {
+    node: usize,
+    state: Box<State>,
+    misses: u32,
+    hits: u32,
+}
+
+/// What looking at the checkpoints of an instruction says.
+enum Seen {
+    /// Another path covers this one.
+    Covered,
+    /// The path goes on.
+    New,
+}
+
+struct Explorer<'e, 'a> {
+    env: &'e Env<'a>,
+    pending: Vec<Path>,
+    branches: Vec<Branch>,
+    nodes: Vec<Node>,
+    /// The checkpoints at each slot.
+    checkpoints: Vec<Vec<Checkpoint>>,
+    kept: u64,
+    depths: Depths,
+    last_id: u32,
+    stats: Stats,
+}
+
+/// Follows all paths of a program.
+pub(crate) fn explore(env: &Env<'_>) -> Checked<Stats> {
+    let mut explorer = Explorer {
+        env,
+        pending: Vec::new(),
+        branches: Vec::new(),
+        nodes: Vec::new(),
+        checkpoints: Vec::new(),
+        kept: 0,
+        depths: Depths::new(&env.cfg),
+        last_id: 0,
+        stats: Stats::default(),
+    };
+    explorer.checkpoints.resize_with(env.cfg.len(), Vec::new);
+    explorer.pending.push(Path {
+        state: Box::new(State::entry(RegState::pointer(Kind::Ctx))),
+        slot: 0,
+        checkpoint: None,
+        trail: None,
+        insns: 0,
+        jumps: 0,
+    });
+    while let Some(path) = explorer.pending.pop() {
+        explorer.follow(path)?;
+    }
+    explorer.stats.stack_depth = explorer.depths.check(&env.cfg)?;
+    Ok(explorer.stats)
+}
+
+impl Explorer<'_, '_> {
+    /// Follows one path to its end, leaving its branches for later.
+    fn follow(&mut self, mut path: Path) -> Checked {
+        loop {
+            let slot = path.slot;
+            match self.advance(&mut path) {
+                Ok(Seen::New) => {}
+                Ok(Seen::Covered) => {
+                    self.depths.note(&path.state);
+                    self.close(path.checkpoint);
+                    return Ok(());
+                }
+                Err(mut refused) => {
+                    refused.slot = slot;
+                    refused.path = self.steps(path.trail);
+                    return Err(refused);
+                }
+            }
+        }
+    }
+
+    /// Executes one instruction. A path that has ended counts as covered.
+    fn advance(&mut self, path: &mut Path) -> Checked<Seen> {
+        self.stats.processed += 1;
+        if self.stats.processed > MAX_PROCESSED {
+            return Err(self.too_complex());
+        }
+        let env = self.env;
+        let Some(insn) = env.cfg.insn(path.slot) else {
+            return Err(not_modelled("a place where no instruction begins"));
+        };
+        if env.cfg.join(path.slot) != Join::Single && matches!(self.look(path)?, Seen::Covered) {
+            return Ok(Seen::Covered);
+        }
+        path.insns += 1;
+        path.jumps += u64::from(is_jump(insn));
+        if insn.sem() == Sem::Exit {
+            self.depths.note(&path.state);
+        }
+        let flow = Machine {
+            env,
+            state: &mut path.state,
+            slot: path.slot,
+            last_id: &mut self.last_id,
+        }
+        .step(insn)?;
+        match flow {
+            Flow::To(slot) => path.slot = slot,
+            Flow::End => return Ok(Seen::Covered),
+            Flow::Fork {
+                next,
+                jump,
+                jump_state,
+            } => self.fork(path, next, jump, jump_state)?,
+        }
+        Ok(Seen::New)
+    }
+
+    /// Leaves the jump for later and goes on behind it.
+    fn fork(&mut self, path: &mut Path, next: usize, jump: usize, state: Box<State>) -> Checked {
+        if self.pending.len() >= MAX_PENDING {
+            let message = format!("The sequence of {} jumps is too complex.", MAX_PENDING + 1);
+            return Err(Rejection::new(Code::TooManyBranches, message)
+                .label("one branch more than may wait"));
+        }
+        if let Some(node) = path.checkpoint.and_then(|at| self.nodes.get_mut(at)) {
+            node.open += 1;
+        }
+        let (before, slot) = (path.trail, path.slot);
+        let mut branch = |to| {
+            self.branches.push(Branch {
+                step: Step { slot, to },
+                before,
+            });
+            Some(self.branches.len() - 1)
+        };
+        let (taken, passed) = (branch(jump), branch(next));
+        self.pending.push(Path {
+            state,
+            slot: jump,
+            checkpoint: path.checkpoint,
+            trail: taken,
+            insns: path.insns,
+            jumps: path.jumps,
+        });
+        path.trail = passed;
+        path.slot = next;
+        Ok(())
+    }
+
+    /// Compares the state with the checkpoints here, and makes one of it if it is time.
+    fn look(&mut self, path: &mut Path) -> Checked<Seen> {
+        let (env, slot) = (self.env, path.slot);
+        let Some(here) = self.checkpoints.get_mut(slot) else {
+            return Ok(Seen::New);
+        };
+        let mut index = 0;
+        while let Some(checkpoint) = here.get_mut(index) {
+            let open = self
+                .nodes
+                .get(checkpoint.node)
+                .is_some_and(|node| node.open > 0);
+            let likeness = if open {
+                Likeness::Same
+            } else {
+                Likeness::Covered
+            };
+            if alike(env, likeness, slot, &checkpoint.state, &path.state) {
+                if open {
+                    return Err(endless(slot));
+                }
+                checkpoint.hits += 1;
+                return Ok(Seen::Covered);
+            }
+            checkpoint.misses += 1;
+            if checkpoint.misses > checkpoint.hits.saturating_mul(3).saturating_add(MAX_MISSES) {
+                here.swap_remove(index);
+                self.kept -= 1;
+            } else {
+                index += 1;
+            }
+        }
+        if path.jumps < CHECKPOINT_JUMPS || path.insns < CHECKPOINT_INSNS {
+            return Ok(Seen::New);
+        }
+        self.nodes.push(Node {
+            parent: path.checkpoint,
+            open: 1,
+        });
+        let node = self.nodes.len() - 1;
+        here.push(Checkpoint {
+            node,
+            state: path.state.clone(),
+            misses: 0,
+            hits: 0,
+        });
+        path.checkpoint = Some(node);
+        (path.insns, path.jumps) = (0, 0);
+        self.kept += 1;
+        self.stats.total_states += 1;
+        self.stats.peak_states = self.stats.peak_states.max(self.kept);
+        Ok(Seen::New)
+    }
+
+    /// A path from this checkpoint has ended.
+    fn close(&mut self, mut checkpoint: Option<usize>) {
+        while let Some(node) = checkpoint.and_then(|at| self.nodes.get_mut(at)) {
+            node.open -= 1;
+            if node.open > 0 {
+                return;
+            }
+            checkpoint = node.parent;
+        }
+    }
+
+    /// The branches on the way, in the order of execution.
+    fn steps(&self, mut trail: Option<usize>) -> Vec<Step> {
+        let mut steps = Vec::new();
+        while let Some(branch) = trail.and_then(|at| self.branches.get(at)) {
+            steps.push(branch.step);
+            trail = branch.before;
+        }
+        steps.reverse();
+        steps
+    }
+
+    fn too_complex(&self) -> Box<Rejection> {
+        let message = format!(
+            "BPF program is too large. Processed {} insn",
+            self.stats.processed
+        );
+        let refused = Rejection::new(Code::TooComplex, message)
+            .label("here the limit of one million instructions was reached");
+        let busiest = (0..self.env.cfg.len())
+            .filter(|&slot| self.env.cfg.join(slot) == Join::Loop)
+            .max_by_key(|&slot| self.checkpoints.get(slot).map_or(0, Vec::len));
+        match busiest {
+            Some(slot) => refused
+                .because(Place::at(slot), "this loop goes round the most")
+                .help("let a counter with a constant bound end the loop"),
+            None => refused,
+        }
+    }
+}
+
+fn endless(slot: usize) -> Box<Rejection> {
+    let message = format!("infinite loop detected at insn {slot}");
+    Rejection::new(Code::InfiniteLoop, message)
+        .label("comes back here with nothing changed")
+        .help("change something in the loop that its end depends on, such as a counter")
+}
+
+fn is_jump(insn: &Insn) -> bool {
+    matches!(
+        insn.sem(),
+        Sem::Jump { .. } | Sem::Ja | Sem::Gotol | Sem::MayGoto | Sem::Call(_) | Sem::Exit
+    )
+}

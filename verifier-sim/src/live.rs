@@ -1,0 +1,149 @@
+//! Liveness: which registers an instruction and what follows it may still read.
+//!
+//! A register that nothing will read cannot change the verdict, so two states that differ
+//! only there are the same (`prune.rs`). Computed backwards over the graph until nothing
+//! changes.
+//!
+//! Read before: `cfg.rs`. Read next: `env.rs`.
+
+use crate::cfg::Cfg;
+use ebpf_asm::helper;
+use ebpf_asm::insn::{Insn, Reg};
+use ebpf_asm::isa::{AtomicOp, Callee, Fetched, Field, Operand, PacketMode, Sem};
+
+/// A set of registers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct RegSet(u16);
+
+impl RegSet {
+    /// R1 to R5, which hold arguments and are lost in calls.
+    const ARGUMENTS: RegSet = RegSet(0b11_1110);
+
+    /// The set of one.
+    pub const fn of(reg: Reg) -> RegSet {
+        RegSet(1 << reg.number())
+    }
+
+    /// Whether `reg` is in the set.
+    pub const fn has(self, reg: Reg) -> bool {
+        self.0 & RegSet::of(reg).0 != 0
+    }
+
+    /// What is in either.
+    #[must_use]
+    pub const fn with(self, other: RegSet) -> RegSet {
+        RegSet(self.0 | other.0)
+    }
+
+    /// What is in `self` only.
+    #[must_use]
+    pub const fn without(self, other: RegSet) -> RegSet {
+        RegSet(self.0 & !other.0)
+    }
+
+    /// The first `count` argument registers.
+    fn arguments(count: usize) -> RegSet {
+        let all = (1u16 << (count.min(5) + 1)) - 1;
+        RegSet(all).without(RegSet::of(Reg::R0))
+    }
+}
+
+/// For each slot the registers that are read there or later before they are written.
+pub fn live_registers(cfg: &Cfg<'_>) -> Vec<RegSet> {
+    let mut live = vec![RegSet::default(); cfg.len()];
+    let mut changed = true;
+    while changed {
+        changed = false;
+        for slot in (0..cfg.len()).rev() {
+            let Some(insn) = cfg.insn(slot) else {
+                continue;
+            };
+            let after = cfg
+                .successors(slot)
+                .into_iter()
+                .flatten()
+                .filter_map(|to| live.get(to))
+                .fold(RegSet::default(), |all, set| all.with(*set));
+            let before = after.without(written(insn)).with(read(insn));
+            if let Some(entry) = live.get_mut(slot)
+                && *entry != before
+            {
+                *entry = before;
+                changed = true;
+            }
+        }
+    }
+    live
+}
+
+/// The registers that an instruction reads.
+fn read(insn: &Insn) -> RegSet {
+    let (dst, src) = (RegSet::of(insn.dst()), RegSet::of(insn.src()));
+    let operand = match insn.row().src {
+        Field::Reg => src,
+        _ => RegSet::default(),
+    };
+    match insn.sem() {
+        Sem::Alu { .. } | Sem::Jump { .. } | Sem::Store { .. } | Sem::StoreRelease { .. } => {
+            dst.with(operand)
+        }
+        Sem::Neg { .. } | Sem::ByteSwap { .. } => dst,
+        Sem::Mov {
+            operand: Operand::Imm,
+            ..
+        }
+        | Sem::LoadImm64(_) => RegSet::default(),
+        Sem::Mov { .. }
+        | Sem::Movsx { .. }
+        | Sem::Load { .. }
+        | Sem::LoadSx { .. }
+        | Sem::LoadAcquire { .. }
+        | Sem::AddrSpaceCast(_) => src,
+        Sem::Atomic {
+            op: AtomicOp::Cmpxchg,
+            ..
+        } => dst.with(src).with(RegSet::of(Reg::R0)),
+        Sem::Atomic { .. } => dst.with(src),
+        Sem::LoadPacket { mode, .. } => match mode {
+            PacketMode::Abs => RegSet::of(Reg::R6),
+            PacketMode::Ind => RegSet::of(Reg::R6).with(src),
+        },
+        Sem::Call(Callee::Helper) => match helper::by_id(insn.imm()).and_then(|h| h.proto) {
+            Some(proto) => RegSet::arguments(proto.args.len()),
+            None => RegSet::ARGUMENTS,
+        },
+        Sem::Call(_) => RegSet::ARGUMENTS,
+        Sem::Exit => RegSet::of(Reg::R0),
+        Sem::Ja | Sem::Gotol | Sem::MayGoto => RegSet::default(),
+    }
+}
+
+/// The registers that an instruction writes.
+fn written(insn: &Insn) -> RegSet {
+    let dst = RegSet::of(insn.dst());
+    match insn.sem() {
+        Sem::Alu { .. }
+        | Sem::Neg { .. }
+        | Sem::Mov { .. }
+        | Sem::Movsx { .. }
+        | Sem::ByteSwap { .. }
+        | Sem::Load { .. }
+        | Sem::LoadSx { .. }
+        | Sem::LoadAcquire { .. }
+        | Sem::AddrSpaceCast(_)
+        | Sem::LoadImm64(_) => dst,
+        Sem::Atomic { op, .. } => match op.fetches_into() {
+            Some(Fetched::Src) => RegSet::of(insn.src()),
+            Some(Fetched::R0) => RegSet::of(Reg::R0),
+            None => RegSet::default(),
+        },
+        Sem::Call(_) | Sem::LoadPacket { .. } => RegSet::ARGUMENTS.with(RegSet::of(Reg::R0)),
+        Sem::Jump { .. }
+        | Sem::Ja
+        | Sem::Gotol
+        | Sem::Exit
+        | Sem::Store { .. }
+        | Sem::StoreRelease { .. }
+        | Sem::MayGoto => RegSet::default(),
+    }
+}

@@ -1,0 +1,196 @@
+//! One instruction, abstractly executed: which file does what.
+//!
+//! Read before: `env.rs`, `state.rs`. Read next: `alu.rs`, `mem.rs`, `branch.rs`, `call.rs`.
+
+use crate::codes::Code;
+use crate::diag::{Checked, Place, Rejection};
+use crate::env::Env;
+use crate::reg::{Kind, RegState};
+use crate::state::State;
+use ebpf_asm::insn::{Insn, Reg};
+use ebpf_asm::isa::{Callee, Imm64, Operand, Sem, Source};
+use ebpf_asm::program::Reference;
+
+/// Where execution goes on.
+#[derive(Debug)]
+pub(crate) enum Flow {
+    /// At this slot.
+    To(usize),
+    /// On two ways: at `next` with the state as it is now, and later at `jump` with another.
+    Fork {
+        next: usize,
+        jump: usize,
+        jump_state: Box<State>,
+    },
+    /// Nowhere: the program has ended.
+    End,
+}
+
+/// A state and the instruction that is about to change it.
+pub(crate) struct Machine<'e, 'a> {
+    pub(crate) env: &'e Env<'a>,
+    pub(crate) state: &'e mut State,
+    /// The slot of the instruction.
+    pub(crate) slot: usize,
+    /// The last id given to anything.
+    pub(crate) last_id: &'e mut u32,
+}
+
+impl Machine<'_, '_> {
+    /// Executes the instruction.
+    pub(crate) fn step(&mut self, insn: &Insn) -> Checked<Flow> {
+        self.check_version(insn)?;
+        let next = self.slot + insn.slots();
+        match insn.sem() {
+            Sem::Alu { .. }
+            | Sem::Neg { .. }
+            | Sem::Mov { .. }
+            | Sem::Movsx { .. }
+            | Sem::ByteSwap { .. } => self.alu(insn)?,
+            Sem::Load { .. } | Sem::LoadSx { .. } | Sem::LoadAcquire { .. } => self.load(insn)?,
+            Sem::Store { .. } | Sem::StoreRelease { .. } => self.store(insn)?,
+            Sem::Atomic { op, size } => self.atomic(insn, op, size)?,
+            Sem::LoadImm64(kind) => self.load_imm64(insn, kind)?,
+            Sem::LoadPacket { .. } => self.load_packet(insn)?,
+            Sem::Jump {
+                cond,
+                width,
+                operand,
+            } => return self.jump(insn, cond, width, operand),
+            Sem::Ja | Sem::Gotol => return self.target(insn).map(Flow::To),
+            Sem::Call(Callee::Helper) => self.call_helper(insn)?,
+            Sem::Call(Callee::Local) => return self.call_local(insn),
+            Sem::Exit => return self.exit(),
+            Sem::Call(Callee::Kfunc) => return Err(not_modelled("calls of kernel functions")),
+            Sem::AddrSpaceCast(_) => return Err(not_modelled("address space casts")),
+            Sem::MayGoto => return Err(not_modelled("may_goto")),
+        }
+        Ok(Flow::To(next))
+    }
+
+    /// Where the instruction jumps or calls to; checked before (`cfg.rs`).
+    pub(crate) fn target(&self, insn: &Insn) -> Checked<usize> {
+        let target = self.env.cfg.target(self.slot, insn);
+        target.ok_or_else(|| {
+            let message = format!("jump out of range from insn {}", self.slot);
+            Rejection::new(Code::JumpOutOfRange, message)
+        })
+    }
+
+    /// The slot as a place for messages.
+    pub(crate) fn here(&self) -> Place {
+        Place::at(self.slot)
+    }
+
+    /// A new id.
+    pub(crate) fn new_id(&mut self) -> u32 {
+        *self.last_id += 1;
+        *self.last_id
+    }
+
+    /// A register that is about to be read.
+    pub(crate) fn read_reg(&self, reg: Reg) -> Checked<RegState> {
+        let state = *self.state.reg(reg);
+        if state.kind != Kind::NotInit {
+            return Ok(state);
+        }
+        let number = reg.number();
+        let refused = Rejection::new(Code::UninitRegister, format!("R{number} !read_ok"));
+        Err(match state.origin.made.slot() {
+            Some(_) => refused
+                .label(format!("reads R{number}, which a call has taken away"))
+                .because(state.origin.made, "this call leaves nothing in R1 to R5")
+                .help("keep the value in R6 to R9, which calls leave alone"),
+            None => refused.label(format!("reads R{number}, which was never written")),
+        })
+    }
+
+    /// Refuses to write R10.
+    pub(crate) fn check_writable(&self, reg: Reg) -> Checked {
+        if reg != Reg::R10 {
+            return Ok(());
+        }
+        Err(
+            Rejection::new(Code::FramePointer, "frame pointer is read only")
+                .label("writes R10")
+                .help("copy R10 to another register and change that"),
+        )
+    }
+
+    /// Writes a register, as made here.
+    pub(crate) fn write_reg(&mut self, reg: Reg, value: RegState) -> Checked {
+        self.check_writable(reg)?;
+        *self.state.reg_mut(reg) = value.made(self.here());
+        Ok(())
+    }
+
+    /// The second operand: a register's contents, or the sign-extended number.
+    pub(crate) fn operand(&self, insn: &Insn, operand: Operand) -> Checked<RegState> {
+        match operand {
+            Operand::Reg => self.read_reg(insn.src()),
+            Operand::Imm => Ok(RegState::constant(i64::from(insn.imm()) as u64)),
+        }
+    }
+
+    fn check_version(&self, insn: &Insn) -> Checked {
+        let row = insn.row();
+        if self.env.config.since(row.since) {
+            return Ok(());
+        }
+        let (major, minor) = row.since;
+        let message = match row.source {
+            Source::Linux | Source::Rfc9669(_) => format!("unknown opcode {:02x}", row.opcode),
+        };
+        Err(Rejection::new(Code::KernelTooOld, message)
+            .label(format!("{} came with Linux {major}.{minor}", row.name)))
+    }
+
+    fn load_imm64(&mut self, insn: &Insn, kind: Imm64) -> Checked {
+        self.check_writable(insn.dst())?;
+        let value = match (kind, self.env.program.reference(self.slot)) {
+            (Imm64::Value, None) => RegState::constant(insn.imm64()),
+            (_, Some(Reference::Map(map))) => RegState::pointer(Kind::Map(index(map)?)),
+            (_, Some(Reference::MapValue { map, offset })) => {
+                self.map_value_address(index(map)?, offset)?
+            }
+            _ => return Err(not_modelled("this form of a 16-byte load")),
+        };
+        self.write_reg(insn.dst(), value)
+    }
+
+    /// The address of a byte of the first value of an array.
+    fn map_value_address(&self, index: u32, offset: u32) -> Checked<RegState> {
+        use ebpf_asm::map_type::MapType;
+        let map = self
+            .env
+            .map(index)
+            .ok_or_else(|| not_modelled("a map without definition"))?;
+        if map.map_type != MapType::Array || map.max_entries != 1 {
+            return Err(not_modelled(
+                "value addresses in other maps than arrays of one value",
+            ));
+        }
+        if offset >= map.value_size {
+            let message = format!(
+                "direct value offset of {offset} is not allowed: value_size={}",
+                map.value_size
+            );
+            return Err(Rejection::new(Code::MapValueBounds, message)
+                .label("takes an address outside of the map's value"));
+        }
+        let mut value = RegState::pointer(Kind::MapValue(index));
+        value.off = i32::try_from(offset).unwrap_or(i32::MAX);
+        Ok(value)
+    }
+}
+
+/// An index into the object's maps.
+fn index(map: usize) -> Checked<u32> {
+    u32::try_from(map).map_err(|_| not_modelled("so many maps"))
+}
+
+/// Refuses what is not modelled, whatever the kernel may say.
+pub(crate) fn not_modelled(what: &str) -> Box<Rejection> {
+    Rejection::new(Code::NotModelled, format!("not modelled: {what}"))
+        .label("the kernel may accept this; nothing is promised here")
+}

@@ -1,0 +1,339 @@
+//! Loads and stores: which memory an address may point to, and which of its bytes.
+//!
+//! `region.rs` says what each kind of memory allows; here are the instructions, and the rules
+//! that all kinds share.
+//!
+//! Read before: `machine.rs`. Read next: `region.rs`, `stack_access.rs`.
+
+use crate::codes::Code;
+use crate::diag::{Checked, Rejection};
+use crate::machine::{Machine, not_modelled};
+use crate::reg::{Kind, Null, RegState};
+use crate::scalar::Scalar;
+use ebpf_asm::insn::{Insn, Reg};
+use ebpf_asm::isa::{AtomicOp, Fetched, Operand, PacketMode, Sem, Size};
+use ebpf_asm::prog_type::ProgType;
+
+/// An access to memory: `size` bytes at `address + off`.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct MemAccess {
+    /// The register with the address.
+    pub(crate) reg: Reg,
+    /// The constant of the instruction.
+    pub(crate) off: i16,
+    /// How much.
+    pub(crate) size: Size,
+    /// In which direction.
+    pub(crate) direction: Direction,
+}
+
+/// In which direction memory is accessed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Direction {
+    /// From memory.
+    Read,
+    /// To memory.
+    Write,
+}
+
+impl Direction {
+    /// `reads` or `writes`.
+    pub(crate) fn verb(self) -> &'static str {
+        match self {
+            Direction::Read => "reads",
+            Direction::Write => "writes",
+        }
+    }
+}
+
+/// What is written to memory.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Stored {
+    /// The low bytes of a register.
+    Reg(Reg, RegState),
+    /// A number of the instruction.
+    Imm(i32),
+    /// Nobody knows.
+    Unknown,
+}
+
+/// How the loaded bytes fill the register.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Extend {
+    Zero,
+    Sign,
+}
+
+impl Machine<'_, '_> {
+    /// `dst = *(size *)(src + off)`.
+    pub(crate) fn load(&mut self, insn: &Insn) -> Checked {
+        let (size, extend) = match insn.sem() {
+            Sem::LoadSx { size } => (size, Extend::Sign),
+            Sem::Load { size } | Sem::LoadAcquire { size } => (size, Extend::Zero),
+            _ => return Ok(()),
+        };
+        let base = self.read_reg(insn.src())?;
+        self.check_writable(insn.dst())?;
+        let access = MemAccess {
+            reg: insn.src(),
+            off: insn.offset(),
+            size,
+            direction: Direction::Read,
+        };
+        if matches!(insn.sem(), Sem::LoadAcquire { .. }) {
+            self.check_atomic_kind(insn.src(), &base, "loads from")?;
+            self.check_aligned(&base, access)?;
+        }
+        let loaded = self.read_memory(&base, access)?;
+        let value = match (loaded.kind, extend) {
+            (Kind::Scalar, Extend::Zero) if size != Size::DW => loaded.truncated(size),
+            (Kind::Scalar, Extend::Sign) => RegState::scalar(loaded.scalar.sign_extend(size)),
+            (Kind::Scalar, _) => loaded,
+            (_, Extend::Sign) => return Err(not_modelled("sign-extending loads of pointers")),
+            _ => loaded,
+        };
+        let origin = loaded.origin;
+        self.write_reg(insn.dst(), value)?;
+        if value.is_pointer() && origin != crate::reg::Origin::NONE {
+            self.state.reg_mut(insn.dst()).origin = origin;
+        }
+        Ok(())
+    }
+
+    /// `*(size *)(dst + off) = src or imm`.
+    pub(crate) fn store(&mut self, insn: &Insn) -> Checked {
+        let (size, operand) = match insn.sem() {
+            Sem::Store { size, operand } => (size, operand),
+            Sem::StoreRelease { size } => (size, Operand::Reg),
+            _ => return Ok(()),
+        };
+        let stored = match operand {
+            Operand::Reg => Stored::Reg(insn.src(), self.read_reg(insn.src())?),
+            Operand::Imm => Stored::Imm(insn.imm()),
+        };
+        let base = self.read_reg(insn.dst())?;
+        let access = MemAccess {
+            reg: insn.dst(),
+            off: insn.offset(),
+            size,
+            direction: Direction::Write,
+        };
+        if matches!(insn.sem(), Sem::StoreRelease { .. }) {
+            self.check_atomic_kind(insn.dst(), &base, "stores into")?;
+            self.check_aligned(&base, access)?;
+        }
+        if operand == Operand::Imm && base.kind == Kind::Ctx && !self.env.config.since((6, 4)) {
+            let message = format!(
+                "BPF_ST stores into R{} ctx is not allowed",
+                insn.dst().number()
+            );
+            return Err(
+                Rejection::new(Code::Context, message).label("writes a number to the context")
+            );
+        }
+        self.write_memory(&base, access, stored)
+    }
+
+    /// An atomic read, modify and write.
+    pub(crate) fn atomic(&mut self, insn: &Insn, op: AtomicOp, size: Size) -> Checked {
+        let src = self.read_reg(insn.src())?;
+        let base = self.read_reg(insn.dst())?;
+        if op == AtomicOp::Cmpxchg {
+            let r0 = self.read_reg(Reg::R0)?;
+            self.check_leak(Reg::R0, &r0, "leaks addr into mem")?;
+        }
+        self.check_leak(insn.src(), &src, "leaks addr into mem")?;
+        self.check_atomic_kind(insn.dst(), &base, "stores into")?;
+        let access = |direction| MemAccess {
+            reg: insn.dst(),
+            off: insn.offset(),
+            size,
+            direction,
+        };
+        self.check_aligned(&base, access(Direction::Read))?;
+        let old = self.read_memory(&base, access(Direction::Read))?;
+        self.write_memory(&base, access(Direction::Write), Stored::Unknown)?;
+        let into = match op.fetches_into() {
+            None => return Ok(()),
+            Some(Fetched::Src) => insn.src(),
+            Some(Fetched::R0) => Reg::R0,
+        };
+        let value = match old.kind {
+            Kind::Scalar => old.truncated(size),
+            _ => return Err(not_modelled("atomic operations on spilled pointers")),
+        };
+        self.write_reg(into, value)
+    }
+
+    /// `r0 = *(size *)skb[..]`.
+    pub(crate) fn load_packet(&mut self, insn: &Insn) -> Checked {
+        let Sem::LoadPacket { mode, .. } = insn.sem() else {
+            return Ok(());
+        };
+        let has_skb = matches!(
+            self.env.program.prog_type,
+            ProgType::SocketFilter | ProgType::SchedCls | ProgType::SchedAct
+        );
+        if !has_skb {
+            return Err(Rejection::new(
+                Code::PacketLoad,
+                "BPF_LD_[ABS|IND] instructions not allowed for this program type",
+            )
+            .label(format!(
+                "{} programs have no sk_buff",
+                self.env.program.prog_type
+            )));
+        }
+        if let Some(first) = self.state.references.first() {
+            return Err(Rejection::new(
+                Code::ReferenceLeak,
+                format!(
+                    "Unreleased reference id={} alloc_insn={}",
+                    first.id, first.acquired_at
+                ),
+            )
+            .label("would leave the program if the packet is too short"));
+        }
+        if self.state.depth() > 0 {
+            return Err(not_modelled("LD_ABS and LD_IND in functions"));
+        }
+        let skb = self.read_reg(Reg::R6)?;
+        if skb.kind != Kind::Ctx {
+            return Err(Rejection::new(
+                Code::PacketLoad,
+                "at the time of BPF_LD_ABS|IND R6 != pointer to skb",
+            )
+            .label("R6 is not the context")
+            .help("copy R1 to R6 at the beginning"));
+        }
+        self.check_whole_ctx(Reg::R6, &skb)?;
+        if mode == PacketMode::Ind {
+            let index = self.read_reg(insn.src())?;
+            self.check_leak(insn.src(), &index, "leaks addr into packet access")?;
+        }
+        self.clobber_arguments();
+        self.write_reg(Reg::R0, RegState::unknown())
+    }
+
+    /// That a pointer can be followed at all.
+    fn check_followable(&self, reg: Reg, base: &RegState) -> Checked {
+        if base.null == Null::Never && !matches!(base.kind, Kind::Scalar | Kind::PacketEnd) {
+            return Ok(());
+        }
+        let (number, name) = (reg.number(), base.type_name());
+        let message = format!("R{number} invalid mem access '{name}'");
+        if base.null == Null::Maybe {
+            return Err(Rejection::new(Code::MaybeNull, message)
+                .label(format!("R{number} may be null here"))
+                .because(base.origin.made, "this may give null")
+                .help(format!(
+                    "compare R{number} with 0 first, and do this only where it is not"
+                )));
+        }
+        let what = match base.kind {
+            Kind::PacketEnd => "the end of the packet: there is nothing behind it",
+            _ => "a number, no address",
+        };
+        Err(Rejection::new(Code::NotAPointer, message)
+            .label(format!("R{number} is {what}"))
+            .because(base.origin.made, format!("R{number} is made here")))
+    }
+
+    /// Reads memory; gives what is read, not yet cut to the size.
+    fn read_memory(&mut self, base: &RegState, access: MemAccess) -> Checked<RegState> {
+        self.check_followable(access.reg, base)?;
+        match base.kind {
+            Kind::Stack(depth) => self.read_stack(depth, base, access),
+            Kind::Ctx => self.read_ctx(base, access),
+            Kind::Packet | Kind::PacketMeta => {
+                self.check_packet(base, access)?;
+                Ok(RegState::scalar(Scalar::of_size(access.size)))
+            }
+            Kind::MapValue(map) => self.read_map_value(map, base, access),
+            Kind::RingbufMem(bytes) => {
+                self.check_mem(bytes, base, access)?;
+                Ok(RegState::scalar(Scalar::of_size(access.size)))
+            }
+            Kind::Map(_) => Err(not_modelled("reading the kernel's map structure")),
+            _ => Err(not_modelled(&format!("reading '{}'", base.type_name()))),
+        }
+    }
+
+    /// Writes memory.
+    pub(crate) fn write_memory(
+        &mut self,
+        base: &RegState,
+        access: MemAccess,
+        stored: Stored,
+    ) -> Checked {
+        self.check_followable(access.reg, base)?;
+        if let (Stored::Reg(reg, value), Kind::MapValue(_)) = (stored, base.kind) {
+            self.check_leak(reg, &value, "leaks addr into map")?;
+        }
+        match base.kind {
+            Kind::Stack(depth) => self.write_stack(depth, base, access, stored),
+            Kind::Ctx => self.write_ctx(base, access, stored),
+            Kind::Packet | Kind::PacketMeta => {
+                self.check_packet_write(access.reg, base)?;
+                if let Stored::Reg(reg, value) = stored {
+                    self.check_leak(reg, &value, "leaks addr into packet")?;
+                }
+                self.check_packet(base, access)
+            }
+            Kind::MapValue(map) => self.write_map_value(map, base, access),
+            Kind::RingbufMem(bytes) => {
+                if let Stored::Reg(reg, value) = stored {
+                    self.check_leak(reg, &value, "leaks addr into mem")?;
+                }
+                self.check_mem(bytes, base, access)
+            }
+            Kind::Map(_) => Err(Rejection::new(
+                Code::ReadOnly,
+                "only read from the kernel's map structure is supported",
+            )
+            .label("writes to the map itself, not to a value of it")),
+            _ => Err(not_modelled(&format!("writing '{}'", base.type_name()))),
+        }
+    }
+
+    /// That the memory allows atomic operations.
+    fn check_atomic_kind(&self, reg: Reg, base: &RegState, what: &str) -> Checked {
+        let allowed = !matches!(base.kind, Kind::Ctx | Kind::Packet | Kind::PacketMeta);
+        if allowed {
+            return Ok(());
+        }
+        let (number, name) = (reg.number(), base.type_name());
+        let message = format!("BPF_ATOMIC {what} R{number} {name} is not allowed");
+        Err(Rejection::new(Code::Atomic, message).label(format!(
+            "R{number} points to what atomic operations may not touch"
+        )))
+    }
+
+    /// That an access is aligned to its size, wherever the kernel insists on it.
+    pub(crate) fn check_aligned(&self, base: &RegState, access: MemAccess) -> Checked {
+        let constant = i64::from(base.off) + i64::from(access.off);
+        let address = base
+            .scalar
+            .tnum
+            .add(crate::tnum::Tnum::constant(constant as u64));
+        if address.is_aligned(access.size) {
+            return Ok(());
+        }
+        let what = match base.kind {
+            Kind::Stack(_) => "stack ",
+            Kind::MapValue(_) => "value ",
+            Kind::Ctx => "context ",
+            _ => "",
+        };
+        let message = format!(
+            "misaligned {what}access off {}+{}+{} size {}",
+            base.scalar.tnum,
+            base.off,
+            access.off,
+            access.size.bytes()
+        );
+        Err(Rejection::new(Code::Misaligned, message)
+            .label(format!("not a multiple of {} bytes", access.size.bytes()))
+            .because(base.origin.made, "the address is made here"))
+    }
+}

@@ -1,0 +1,116 @@
+//! What to say when a packet access is not proven: which check proves how much, and what
+//! must be changed for it to prove more.
+//!
+//! Read before: `region.rs`.
+
+use crate::diag::Rejection;
+use crate::reg::RegState;
+use ebpf_asm::isa::{AluOp, Operand, Sem, Width};
+use ebpf_asm::program::Program;
+
+/// Adds what was proven for `base`, and how to prove `wanted` bytes.
+pub(crate) fn prove_more(
+    program: &Program,
+    refused: Box<Rejection>,
+    base: &RegState,
+    wanted: i64,
+) -> Box<Rejection> {
+    let range = i64::from(base.range.bytes());
+    let Some(check) = base.origin.proved.slot().filter(|_| range > 0) else {
+        let help = format!(
+            "first compare the packet pointer plus {wanted} with data_end, and leave if it is greater"
+        );
+        return refused
+            .because(
+                base.origin.made,
+                "the pointer is made here, with nothing proven",
+            )
+            .help(help);
+    };
+    let whose = owner(&refused.message);
+    let refused = refused.because(
+        base.origin.proved,
+        format!("this check proves bytes 0..{range} of {whose}packet"),
+    );
+    let missing = wanted - range;
+    let bytes = match missing {
+        1 => "one byte".to_owned(),
+        n => format!("{n} bytes"),
+    };
+    let place = match program.span(check) {
+        Some(span) if span.line > 0 => format!("line {}", span.line),
+        _ => format!("instruction {check}"),
+    };
+    let instead = base
+        .origin
+        .bound
+        .slot()
+        .and_then(|slot| instead_of(program, slot, missing));
+    let instead = instead.map(|text| format!(": {text}")).unwrap_or_default();
+    refused.help(format!("prove {bytes} more before {place}{instead}"))
+}
+
+/// `R2's `: the register that the kernel's message is about.
+fn owner(message: &str) -> String {
+    let register = message
+        .split(", ")
+        .last()
+        .and_then(|part| part.split_once('('));
+    match register {
+        Some((name, _)) if name.starts_with('R') => format!("{name}'s "),
+        _ => "the ".to_owned(),
+    }
+}
+
+/// `a.add(R3, 15) instead of 14`: the line that made the compared pointer, adding more.
+fn instead_of(program: &Program, slot: usize, missing: i64) -> Option<String> {
+    let (_, insn) = program.slots().find(|(at, _)| *at == slot)?;
+    let adds = Sem::Alu {
+        op: AluOp::Add,
+        width: Width::W64,
+        operand: Operand::Imm,
+    };
+    if insn.sem() != adds {
+        return None;
+    }
+    let (old, new) = (i64::from(insn.imm()), i64::from(insn.imm()) + missing);
+    let line = match program.span(slot).map(|span| span.text.trim()) {
+        Some(text) if !text.is_empty() => text.to_owned(),
+        _ => insn.to_string(),
+    };
+    let code = line.split("//").next().unwrap_or(&line);
+    let changed = replace_number(code.trim().trim_end_matches(';'), old, new)?;
+    Some(format!("{changed} instead of {old}"))
+}
+
+/// The line with the last number `old` in it replaced.
+fn replace_number(line: &str, old: i64, new: i64) -> Option<String> {
+    let old = old.to_string();
+    let stands_alone = |at: &usize| {
+        let before = line.get(..*at).and_then(|text| text.chars().next_back());
+        let after = line
+            .get(at + old.len()..)
+            .and_then(|text| text.chars().next());
+        let part = |c: Option<char>| c.is_some_and(|c| c.is_alphanumeric() || c == '_');
+        !part(before) && !part(after)
+    };
+    let (at, _) = line
+        .rmatch_indices(old.as_str())
+        .find(|(at, _)| stands_alone(at))?;
+    let (before, after) = (line.get(..at)?, line.get(at + old.len()..)?);
+    Some(format!("{before}{new}{after}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_number_itself_is_replaced() {
+        let replaced = |line| replace_number(line, 14, 15);
+        assert_eq!(replaced("a.add(R3, 14)").as_deref(), Some("a.add(R3, 15)"));
+        assert_eq!(replaced("r14 += 14").as_deref(), Some("r14 += 15"));
+        assert_eq!(replaced("r3 += 0x14"), None);
+        assert_eq!(replaced("a.add(R3, ETH_HLEN)"), None);
+    }
+}

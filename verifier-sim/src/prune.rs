@@ -1,0 +1,184 @@
+//! When one state need not be followed because another was: it allows everything that the
+//! other allows, and the other was followed to all its ends.
+//!
+//! Described in the kernel's `Documentation/bpf/verifier.rst`, "Pruning".
+//!
+//! Read before: `state.rs`, `live.rs`. Read next: `explore.rs`.
+
+use crate::config::Config;
+use crate::env::Env;
+use crate::reg::{Kind, PacketRange, RegState};
+use crate::stack::{Byte, Slot, Stack};
+use crate::state::{Frame, State};
+use ebpf_asm::insn::Reg;
+
+/// How alike two states must be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Likeness {
+    /// All that can happen from the new one can happen from the old one.
+    Covered,
+    /// They are the same.
+    Same,
+}
+
+/// Whether `new` at `slot` is as alike to `old` there as is asked.
+pub(crate) fn alike(
+    env: &Env<'_>,
+    likeness: Likeness,
+    slot: usize,
+    old: &State,
+    new: &State,
+) -> bool {
+    let mut matcher = Matcher {
+        config: env.config,
+        likeness,
+        ids: Vec::new(),
+    };
+    if old.frames().len() != new.frames().len() || old.references.len() != new.references.len() {
+        return false;
+    }
+    let references = old.references.iter().zip(&new.references);
+    if !references
+        .into_iter()
+        .all(|(old, new)| matcher.id(old.id, new.id))
+    {
+        return false;
+    }
+    let innermost = old.frames().len() - 1;
+    let frames = old.frames().iter().zip(new.frames()).enumerate();
+    frames.into_iter().all(|(depth, (old_frame, new_frame))| {
+        // An outer function goes on where its callee returns to.
+        let at = match old.frames().get(depth + 1) {
+            Some(callee) if depth < innermost => callee.return_to,
+            _ => slot,
+        };
+        matcher.frame(env, at, depth < innermost, old_frame, new_frame)
+    })
+}
+
+struct Matcher<'a> {
+    config: &'a Config,
+    likeness: Likeness,
+    /// Which id of the new state plays the part of which of the old one.
+    ids: Vec<(u32, u32)>,
+}
+
+impl Matcher<'_> {
+    fn frame(&mut self, env: &Env<'_>, at: usize, calling: bool, old: &Frame, new: &Frame) -> bool {
+        if old.function != new.function || old.return_to != new.return_to {
+            return false;
+        }
+        let live = env.live(at);
+        for reg in Reg::ALL {
+            // The callee will overwrite R0, whatever the caller does with it.
+            let dead = !live.has(reg) || (calling && reg == Reg::R0);
+            let (Some(old), Some(new)) = (old.regs.get(reg.index()), new.regs.get(reg.index()))
+            else {
+                return false;
+            };
+            if !dead && !self.reg(old, new) {
+                return false;
+            }
+        }
+        self.stack(&old.stack, &new.stack)
+    }
+
+    /// Whether two ids can stand for the same thing. Nothing (0) is only like nothing.
+    fn id(&mut self, old: u32, new: u32) -> bool {
+        if old == 0 || new == 0 {
+            return old == new;
+        }
+        match self.ids.iter().find(|(a, b)| *a == old || *b == new) {
+            Some(known) => *known == (old, new),
+            None => {
+                self.ids.push((old, new));
+                true
+            }
+        }
+    }
+
+    fn reg(&mut self, old: &RegState, new: &RegState) -> bool {
+        if old.kind == Kind::NotInit {
+            return self.likeness == Likeness::Covered || new.kind == Kind::NotInit;
+        }
+        if old.kind != new.kind || old.null != new.null {
+            return false;
+        }
+        if !self.id(old.ref_id, new.ref_id) {
+            return false;
+        }
+        if self.likeness == Likeness::Same {
+            return old.scalar == new.scalar
+                && old.off == new.off
+                && old.link == new.link
+                && old.range == new.range
+                && self.id(old.id, new.id);
+        }
+        match old.kind {
+            Kind::Scalar => self.number(old, new),
+            _ => {
+                let proven = match (old.range, new.range) {
+                    (a, b) if a == b => true,
+                    (PacketRange::Bytes(old), PacketRange::Bytes(new)) => old <= new,
+                    _ => false,
+                };
+                proven
+                    && old.off == new.off
+                    && old.scalar.includes(&new.scalar)
+                    && self.id(old.id, new.id)
+            }
+        }
+    }
+
+    fn number(&mut self, old: &RegState, new: &RegState) -> bool {
+        if !old.scalar.includes(&new.scalar) {
+            return false;
+        }
+        // What an old number shares, the new one must share as well; not the other way.
+        old.id == 0 || (old.link == new.link && old.off == new.off && self.id(old.id, new.id))
+    }
+
+    fn stack(&mut self, old: &Stack, new: &Stack) -> bool {
+        let count = match self.likeness {
+            Likeness::Covered => old.slots().len(),
+            Likeness::Same => old.slots().len().max(new.slots().len()),
+        };
+        (0..count).all(|index| {
+            let slot = |stack: &Stack| stack.slots().get(index).copied().unwrap_or(Slot::INVALID);
+            self.slot(&slot(old), &slot(new))
+        })
+    }
+
+    fn slot(&mut self, old: &Slot, new: &Slot) -> bool {
+        let bytes_alike = old
+            .bytes
+            .iter()
+            .zip(&new.bytes)
+            .all(|(a, b)| self.byte(*a, *b, new));
+        if !bytes_alike {
+            return false;
+        }
+        // Where both have a spill it must be alike; where only the old one has, the bytes
+        // were not alike already.
+        match (old.spill_size(), new.spill_size()) {
+            (0, _) => true,
+            (old_size, new_size) if old_size == new_size => self.reg(&old.reg, &new.reg),
+            _ => false,
+        }
+    }
+
+    fn byte(&self, old: Byte, new: Byte, new_slot: &Slot) -> bool {
+        if self.likeness == Likeness::Same {
+            return old == new;
+        }
+        match (old, new) {
+            (Byte::Invalid, _) => true,
+            (Byte::Misc, _) if self.config.may_read_uninit_stack() => true,
+            (Byte::Misc, Byte::Misc | Byte::Zero) => true,
+            (Byte::Misc, Byte::Spill) => new_slot.reg.is_scalar(),
+            (Byte::Zero, Byte::Zero) => true,
+            (Byte::Spill, Byte::Spill) => true,
+            _ => false,
+        }
+    }
+}

@@ -1,0 +1,261 @@
+//! What a register holds: nothing, a number, or a pointer of some type.
+//!
+//! A pointer is a base (the type), a constant offset from it, and a variable offset, which is
+//! a [`Scalar`]. Names are those of the kernel's `struct bpf_reg_state`; the spellings of
+//! types are those of its log.
+//!
+//! Read before: `scalar.rs`, `diag.rs`. Read next: `stack.rs`.
+
+use crate::diag::Place;
+use crate::scalar::Scalar;
+use ebpf_asm::isa::Size;
+
+/// What a register holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RegState {
+    /// A number, or which kind of pointer.
+    pub kind: Kind,
+    /// Whether the pointer may be null. Numbers are [`Null::Never`].
+    pub null: Null,
+    /// Pointers: the constant offset in bytes. Scalars: the distance from the number that
+    /// the [`id`](RegState::id) stands for.
+    pub off: i32,
+    /// What registers with the same id share: for packet pointers the variable offset, for
+    /// pointers that may be null whether they are, for scalars the number. 0: nothing.
+    pub id: u32,
+    /// For scalars: whether [`off`](RegState::off) is to be added to the shared number.
+    pub link: Link,
+    /// The reference that must be given back, of which this is the pointer. 0: none.
+    pub ref_id: u32,
+    /// Packet pointers: how many bytes from their base are known to be in the packet.
+    pub range: PacketRange,
+    /// The number, or the pointer's variable offset.
+    pub scalar: Scalar,
+    /// Where it comes from, for messages only.
+    pub origin: Origin,
+}
+
+/// What kind of thing a register holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Kind {
+    /// Nothing.
+    NotInit,
+    /// A number.
+    Scalar,
+    /// The context.
+    Ctx,
+    /// The packet, from `data` on.
+    Packet,
+    /// The packet's meta data, from `data_meta` on.
+    PacketMeta,
+    /// The end of the packet, `data_end`.
+    PacketEnd,
+    /// A map, by its index in the object.
+    Map(u32),
+    /// A value of a map.
+    MapValue(u32),
+    /// The stack of a function, by its depth in the chain of calls.
+    Stack(u8),
+    /// A ring buffer record of so many bytes.
+    RingbufMem(u32),
+    /// A pointer that the context gives and that is not modelled further.
+    Opaque(&'static str),
+}
+
+/// Whether a pointer may be null.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Null {
+    /// It is not.
+    Never,
+    /// It may be.
+    Maybe,
+}
+
+/// How a scalar belongs to the others of its id.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Link {
+    /// It is the number.
+    Same,
+    /// It is the number plus a constant.
+    Plus,
+}
+
+/// What is proven of a packet pointer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum PacketRange {
+    /// So many bytes from its base exist.
+    Bytes(u32),
+    /// It is not less than the end.
+    AtEnd,
+    /// It is greater than the end.
+    BeyondEnd,
+}
+
+impl PacketRange {
+    /// The number of bytes, 0 where the pointer is not inside.
+    pub fn bytes(self) -> u32 {
+        match self {
+            PacketRange::Bytes(bytes) => bytes,
+            PacketRange::AtEnd | PacketRange::BeyondEnd => 0,
+        }
+    }
+}
+
+/// Where a register's contents come from: for messages, never for verdicts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Origin {
+    /// The instruction that made it.
+    pub made: Place,
+    /// The comparison that proved the most of it.
+    pub proved: Place,
+    /// The instruction that made what it was compared with.
+    pub bound: Place,
+}
+
+impl Origin {
+    /// From nowhere.
+    pub const NONE: Origin = Origin {
+        made: Place::NONE,
+        proved: Place::NONE,
+        bound: Place::NONE,
+    };
+
+    /// Made by one instruction.
+    pub fn made(place: Place) -> Origin {
+        Origin {
+            made: place,
+            ..Origin::NONE
+        }
+    }
+}
+
+impl RegState {
+    /// Nothing.
+    pub const NOT_INIT: RegState = RegState {
+        kind: Kind::NotInit,
+        null: Null::Never,
+        off: 0,
+        id: 0,
+        link: Link::Same,
+        ref_id: 0,
+        range: PacketRange::Bytes(0),
+        scalar: Scalar::UNKNOWN,
+        origin: Origin::NONE,
+    };
+
+    /// A number.
+    pub fn scalar(scalar: Scalar) -> RegState {
+        RegState {
+            kind: Kind::Scalar,
+            scalar,
+            ..RegState::NOT_INIT
+        }
+    }
+
+    /// Any number.
+    pub fn unknown() -> RegState {
+        RegState::scalar(Scalar::UNKNOWN)
+    }
+
+    /// This number.
+    pub fn constant(value: u64) -> RegState {
+        RegState::scalar(Scalar::constant(value))
+    }
+
+    /// A pointer to the beginning of something.
+    pub fn pointer(kind: Kind) -> RegState {
+        RegState {
+            kind,
+            scalar: Scalar::constant(0),
+            ..RegState::NOT_INIT
+        }
+    }
+
+    /// The same, made by the instruction at `place`.
+    #[must_use]
+    pub fn made(mut self, place: Place) -> RegState {
+        self.origin = Origin::made(place);
+        self
+    }
+
+    /// The same, a pointer that may be null until one of its `id` is compared.
+    #[must_use]
+    pub fn maybe_null(mut self, id: u32) -> RegState {
+        self.null = Null::Maybe;
+        self.id = id;
+        self
+    }
+
+    /// Whether it is a number.
+    pub fn is_scalar(&self) -> bool {
+        self.kind == Kind::Scalar
+    }
+
+    /// Whether it is a pointer.
+    pub fn is_pointer(&self) -> bool {
+        !matches!(self.kind, Kind::Scalar | Kind::NotInit)
+    }
+
+    /// Whether it is a pointer into the packet or its meta data.
+    pub fn is_packet(&self) -> bool {
+        matches!(self.kind, Kind::Packet | Kind::PacketMeta)
+    }
+
+    /// The number, if it is one and only one is possible.
+    pub fn as_constant(&self) -> Option<u64> {
+        match self.kind {
+            Kind::Scalar => self.scalar.as_constant(),
+            _ => None,
+        }
+    }
+
+    /// The pointer's variable offset, if it is a constant; mostly 0.
+    pub fn constant_var_off(&self) -> Option<i64> {
+        self.scalar.as_constant().map(|value| value as i64)
+    }
+
+    /// Severs a scalar from those that share its number.
+    pub fn unlink(&mut self) {
+        if self.is_scalar() {
+            self.id = 0;
+            self.off = 0;
+            self.link = Link::Same;
+        }
+    }
+
+    /// How many bits the number may need.
+    pub fn width_bits(&self) -> u32 {
+        64 - self.scalar.bounds.u64.max.leading_zeros()
+    }
+
+    /// The number cut to `size`, as a load of that size from the stack sees it.
+    #[must_use]
+    pub fn truncated(mut self, size: Size) -> RegState {
+        if self.width_bits() > size.bytes() * 8 {
+            self.unlink();
+        }
+        self.scalar = self.scalar.truncate(size);
+        self
+    }
+
+    /// The type as the kernel's log spells it.
+    pub fn type_name(&self) -> String {
+        let base = match self.kind {
+            Kind::NotInit => "?",
+            Kind::Scalar => "scalar",
+            Kind::Ctx => "ctx",
+            Kind::Packet => "pkt",
+            Kind::PacketMeta => "pkt_meta",
+            Kind::PacketEnd => "pkt_end",
+            Kind::Map(_) => "map_ptr",
+            Kind::MapValue(_) => "map_value",
+            Kind::Stack(_) => "fp",
+            Kind::RingbufMem(_) => "ringbuf_mem",
+            Kind::Opaque(name) => name,
+        };
+        match self.null {
+            Null::Never => base.to_owned(),
+            Null::Maybe => format!("{base}_or_null"),
+        }
+    }
+}

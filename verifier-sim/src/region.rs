@@ -1,0 +1,399 @@
+//! What each kind of memory allows: the context, the packet, values of maps, records.
+//!
+//! Read before: `mem.rs`, `ctx.rs`. Read next: `stack_access.rs`.
+
+use crate::alu::{MAX_VAR_OFF, describe};
+use crate::codes::Code;
+use crate::ctx::{PacketWrite, Value};
+use crate::diag::{Checked, Rejection};
+use crate::machine::{Machine, not_modelled};
+use crate::mem::{Direction, MemAccess, Stored};
+use crate::packet_help::prove_more;
+use crate::reg::{Kind, RegState};
+use crate::scalar::Scalar;
+use ebpf_asm::insn::Reg;
+use ebpf_asm::isa::Size;
+use ebpf_asm::object::Map;
+
+/// `BPF_F_RDONLY_PROG` and `BPF_F_WRONLY_PROG`, `include/uapi/linux/bpf.h`.
+const BPF_F_RDONLY_PROG: u32 = 1 << 7;
+const BPF_F_WRONLY_PROG: u32 = 1 << 8;
+
+/// Bytes of a piece of memory, `size` of them from a pointer with `off` added.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Extent {
+    pub(crate) reg: Reg,
+    pub(crate) off: i64,
+    pub(crate) size: i64,
+}
+
+impl MemAccess {
+    /// The bytes of the access.
+    pub(crate) fn extent(self, base: &RegState) -> Extent {
+        Extent {
+            reg: self.reg,
+            off: i64::from(base.off) + i64::from(self.off),
+            size: i64::from(self.size.bytes()),
+        }
+    }
+}
+
+impl<'a> Machine<'_, 'a> {
+    /// That a pointer to the context is the one that the program received.
+    pub(crate) fn check_whole_ctx(&self, reg: Reg, base: &RegState) -> Checked {
+        let number = reg.number();
+        let refuse = |message| {
+            Rejection::new(Code::Context, message)
+                .label(format!(
+                    "R{number} is not what the program received, but was changed"
+                ))
+                .help("keep the context as it is, and give the offset to the load or store")
+        };
+        if base.off != 0 {
+            return Err(refuse(format!(
+                "dereference of modified ctx ptr R{number} off={} disallowed",
+                base.off
+            )));
+        }
+        if base.constant_var_off() != Some(0) {
+            let message = format!(
+                "variable ctx access var_off={} disallowed",
+                base.scalar.tnum
+            );
+            return Err(refuse(message));
+        }
+        Ok(())
+    }
+
+    pub(crate) fn read_ctx(&mut self, base: &RegState, access: MemAccess) -> Checked<RegState> {
+        self.check_ctx_offset(base, access)?;
+        let offset = i64::from(access.off);
+        let Some(field) = self.env.context.read(offset, access.size) else {
+            return Err(self.refuse_ctx(access));
+        };
+        let Some(kind) = field.value.pointer() else {
+            return Ok(RegState::scalar(Scalar::of_size(access.size)));
+        };
+        let pointer = RegState::pointer(kind);
+        Ok(match field.value {
+            Value::OpaqueOrNull(_) => pointer.maybe_null(self.new_id()),
+            _ => pointer,
+        })
+    }
+
+    pub(crate) fn write_ctx(
+        &mut self,
+        base: &RegState,
+        access: MemAccess,
+        stored: Stored,
+    ) -> Checked {
+        if let Stored::Reg(reg, value) = stored {
+            self.check_leak(reg, &value, "leaks addr into ctx")?;
+        }
+        self.check_ctx_offset(base, access)?;
+        match self.env.context.write(i64::from(access.off), access.size) {
+            Some(_) => Ok(()),
+            None => Err(self.refuse_ctx(access)),
+        }
+    }
+
+    fn check_ctx_offset(&self, base: &RegState, access: MemAccess) -> Checked {
+        self.check_whole_ctx(access.reg, base)
+    }
+
+    fn refuse_ctx(&self, access: MemAccess) -> Box<Rejection> {
+        let (context, offset) = (self.env.context, i64::from(access.off));
+        let bytes = access.size.bytes();
+        let message = format!("invalid bpf_context access off={offset} size={bytes}");
+        let refused = Rejection::new(Code::Context, message);
+        let prog_type = self.env.program.prog_type;
+        let Some(field) = context.at(offset) else {
+            return refused.label(format!(
+                "{prog_type} programs have no field of {} at {offset}",
+                context.name
+            ));
+        };
+        let name = field.name;
+        let other = Size::ALL.into_iter().find(|&size| match access.direction {
+            Direction::Read => context.read(i64::from(field.offset), size).is_some(),
+            Direction::Write => context.write(i64::from(field.offset), size).is_some(),
+        });
+        let refused = refused.label(format!(
+            "{} {bytes} bytes of {}, field {name}",
+            access.direction.verb(),
+            context.name
+        ));
+        match other {
+            Some(size) => refused.help(format!(
+                "{name} is accessed with {} bytes at offset {}",
+                size.bytes(),
+                field.offset
+            )),
+            None => refused.help(format!("{prog_type} programs may not do that with {name}")),
+        }
+    }
+
+    /// That the program type may write to the packet.
+    pub(crate) fn check_packet_write(&self, reg: Reg, base: &RegState) -> Checked {
+        if self.env.context.packet == PacketWrite::Allowed {
+            return Ok(());
+        }
+        Err(Rejection::new(Code::ReadOnly, "cannot write into packet")
+            .label(format!("writes through R{} to the packet", reg.number()))
+            .because(base.origin.made, "the pointer is made here"))
+    }
+
+    /// That the bytes are proven to be in the packet.
+    pub(crate) fn check_packet(&self, base: &RegState, access: MemAccess) -> Checked {
+        self.check_packet_bytes(base, access.extent(base), access.direction)
+    }
+
+    pub(crate) fn check_packet_bytes(
+        &self,
+        base: &RegState,
+        extent: Extent,
+        direction: Direction,
+    ) -> Checked {
+        let number = extent.reg.number();
+        if base.scalar.bounds.s64.min < 0 {
+            return Err(negative(Code::PacketBounds, extent.reg, base));
+        }
+        let (off, size, range) = (extent.off, extent.size, base.range.bytes());
+        if off >= 0 && off + size <= i64::from(range) {
+            return Ok(());
+        }
+        let message = format!(
+            "invalid access to packet, off={off} size={size}, R{number}(id={},off={off},r={range})",
+            base.id
+        );
+        let last = off + size - 1;
+        let refused = Rejection::new(Code::PacketBounds, message);
+        if off < 0 {
+            return Err(refused.label(format!(
+                "{} byte {off}, which is before what R{number} was made from",
+                direction.verb()
+            )));
+        }
+        let first = off.max(i64::from(range));
+        let what = if first == last {
+            format!(
+                "{} byte {last}, which no check has proven",
+                direction.verb()
+            )
+        } else {
+            format!(
+                "{} bytes {first}..{}, which no check has proven",
+                direction.verb(),
+                last + 1
+            )
+        };
+        let refused = refused.label(what);
+        Err(prove_more(self.env.program, refused, base, last + 1))
+    }
+
+    /// That the bytes are in a piece of memory of `bytes` bytes.
+    pub(crate) fn check_mem(&self, bytes: u32, base: &RegState, access: MemAccess) -> Checked {
+        self.check_mem_bytes(bytes, base, access.extent(base))
+    }
+
+    pub(crate) fn check_mem_bytes(&self, bytes: u32, base: &RegState, extent: Extent) -> Checked {
+        let message = |off| {
+            format!(
+                "invalid access to memory, mem_size={bytes} off={off} size={}",
+                extent.size
+            )
+        };
+        self.check_within(Code::MemoryBounds, i64::from(bytes), base, extent, message)
+    }
+
+    /// That bytes of a map's value are in it.
+    pub(crate) fn check_map_value_bytes(
+        &self,
+        map: &Map,
+        base: &RegState,
+        extent: Extent,
+    ) -> Checked {
+        let message = |off| {
+            format!(
+                "invalid access to map value, value_size={} off={off} size={}",
+                map.value_size, extent.size
+            )
+        };
+        let size = i64::from(map.value_size);
+        self.check_within(Code::MapValueBounds, size, base, extent, message)
+    }
+
+    pub(crate) fn read_map_value(
+        &mut self,
+        map: u32,
+        base: &RegState,
+        access: MemAccess,
+    ) -> Checked<RegState> {
+        let map = self.value_map(map)?;
+        self.check_map_value_bytes(map, base, access.extent(base))?;
+        self.check_map_direction(map, access.extent(base), Direction::Read)?;
+        Ok(RegState::scalar(Scalar::of_size(access.size)))
+    }
+
+    pub(crate) fn write_map_value(
+        &mut self,
+        map: u32,
+        base: &RegState,
+        access: MemAccess,
+    ) -> Checked {
+        let map = self.value_map(map)?;
+        self.check_map_direction(map, access.extent(base), Direction::Write)?;
+        self.check_map_value_bytes(map, base, access.extent(base))
+    }
+
+    /// That the map's flags allow programs to do this.
+    pub(crate) fn check_map_direction(
+        &self,
+        map: &Map,
+        extent: Extent,
+        direction: Direction,
+    ) -> Checked {
+        let (forbidding, what) = match direction {
+            Direction::Read => (BPF_F_WRONLY_PROG, "read from map forbidden"),
+            Direction::Write => (BPF_F_RDONLY_PROG, "write into map forbidden"),
+        };
+        if map.map_flags & forbidding == 0 {
+            return Ok(());
+        }
+        Err(map_forbidden(what, map, extent))
+    }
+
+    /// The map whose values a pointer points to.
+    pub(crate) fn value_map(&self, map: u32) -> Checked<&'a Map> {
+        let map = self
+            .env
+            .map(map)
+            .ok_or_else(|| not_modelled("a map without definition"))?;
+        if map.value_type.is_some_and(|ty| self.has_special_fields(ty)) {
+            return Err(not_modelled(
+                "map values with locks, timers or kernel pointers",
+            ));
+        }
+        Ok(map)
+    }
+
+    /// Whether the type may have fields that the kernel keeps programs from touching.
+    fn has_special_fields(&self, ty: ebpf_asm::btf::TypeId) -> bool {
+        use ebpf_asm::btf::Kind as Type;
+        let Some(btf) = &self.env.object.btf else {
+            return false;
+        };
+        let plain = |id| match btf.get(id).map(|ty| &ty.kind) {
+            Some(Type::Struct { .. }) => !btf.name(id).starts_with("bpf_"),
+            Some(Type::TypeTag(_) | Type::Ptr(_)) => false,
+            _ => true,
+        };
+        match btf.get(ty).map(|ty| &ty.kind) {
+            Some(Type::Struct { members, .. }) => !members.iter().all(|m| plain(m.ty)),
+            _ => !plain(ty),
+        }
+    }
+
+    /// That bytes are in memory of `whole` bytes, at the least and at the greatest offset.
+    fn check_within(
+        &self,
+        code: Code,
+        whole: i64,
+        base: &RegState,
+        extent: Extent,
+        message: impl Fn(i64) -> String,
+    ) -> Checked {
+        let number = extent.reg.number();
+        let (least, most) = (base.scalar.bounds.s64.min, base.scalar.bounds.u64.max);
+        let first = extent.off.checked_add(least);
+        let negative_start = first.is_none_or(|first| first < 0 || i32::try_from(first).is_err());
+        if least < 0 && negative_start {
+            return Err(negative(code, extent.reg, base));
+        }
+        let inside = |off: i64| off >= 0 && off + extent.size <= whole;
+        let explain = |refused: Box<Rejection>| {
+            refused.because(base.origin.made, format!("R{number} is made here"))
+        };
+        let lowest = extent.off.saturating_add(least);
+        if !inside(lowest) {
+            return Err(explain(Rejection::new(code, message(lowest)).label(
+                format!("{} of {whole} bytes", span_of(lowest, extent.size)),
+            )));
+        }
+        if most >= MAX_VAR_OFF as u64 {
+            let text = format!(
+                "R{number} unbounded memory access, make sure to bounds check any such access"
+            );
+            return Err(explain(
+                Rejection::new(code, text)
+                    .label(format!(
+                        "the index into {whole} bytes is {}",
+                        describe(&base.scalar)
+                    ))
+                    .help(format!(
+                        "compare or mask the index before it is added: {whole} bytes are there"
+                    )),
+            ));
+        }
+        let highest = extent.off.saturating_add(most as i64);
+        if !inside(highest) {
+            return Err(explain(
+                Rejection::new(code, message(highest))
+                    .label(format!(
+                        "up to {} of {whole} bytes: the index is {}",
+                        span_of(highest, extent.size),
+                        describe(&base.scalar)
+                    ))
+                    .help(format!(
+                        "the index may be at most {}",
+                        whole - extent.size - extent.off
+                    )),
+            ));
+        }
+        Ok(())
+    }
+}
+
+/// `byte 8` or `bytes 8..12`.
+fn span_of(first: i64, size: i64) -> String {
+    match size {
+        1 => format!("byte {first}"),
+        _ => format!("bytes {first}..{}", first.saturating_add(size)),
+    }
+}
+
+fn negative(code: Code, reg: Reg, base: &RegState) -> Box<Rejection> {
+    let number = reg.number();
+    let message = format!(
+        "R{number} min value is negative, either use unsigned index or do a if (index >=0) check."
+    );
+    Rejection::new(code, message)
+        .label(format!("the index is {}", describe(&base.scalar)))
+        .because(base.origin.made, format!("R{number} is made here"))
+        .help("keep the index from being negative: compare it, or mask it")
+}
+
+fn map_forbidden(what: &str, map: &Map, extent: Extent) -> Box<Rejection> {
+    let message = format!(
+        "{what}, value_size={} off={} size={}",
+        map.value_size, extent.off, extent.size
+    );
+    Rejection::new(Code::ReadOnly, message).label(format!(
+        "the map '{}' was made so that programs may not do this",
+        map.name
+    ))
+}
+
+impl Kind {
+    /// Whether helpers can be handed a pointer of the kind as plain memory.
+    pub(crate) fn is_memory(self) -> bool {
+        matches!(
+            self,
+            Kind::Stack(_)
+                | Kind::Packet
+                | Kind::PacketMeta
+                | Kind::MapValue(_)
+                | Kind::RingbufMem(_)
+        )
+    }
+}

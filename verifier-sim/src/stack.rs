@@ -1,0 +1,214 @@
+//! The stack of one function: 512 bytes below R10, and what is known of each.
+//!
+//! Bytes are kept in slots of 8, as spills are: a slot remembers the register that was
+//! spilled to it for as long as its bytes say so.
+//!
+//! Described in the kernel's `Documentation/bpf/verifier.rst`, "Tracking of the stack".
+//!
+//! Read before: `reg.rs`. Read next: `state.rs`.
+
+use crate::reg::RegState;
+use crate::scalar::Scalar;
+use ebpf_asm::isa::Size;
+
+/// The size of a frame in bytes.
+pub const STACK_SIZE: i64 = 512;
+
+/// The bytes of one slot.
+pub const SLOT_SIZE: i64 = 8;
+
+/// What is known of one byte.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Byte {
+    /// It was never written.
+    Invalid,
+    /// It was written with something.
+    Misc,
+    /// It is zero.
+    Zero,
+    /// It is a byte of the spilled register.
+    Spill,
+}
+
+/// Eight bytes, the one of the lowest address first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Slot {
+    /// What is known of each.
+    pub bytes: [Byte; 8],
+    /// The spilled register, whose low bytes are those marked [`Byte::Spill`].
+    pub reg: RegState,
+}
+
+impl Slot {
+    /// Never written.
+    pub const INVALID: Slot = Slot {
+        bytes: [Byte::Invalid; 8],
+        reg: RegState::NOT_INIT,
+    };
+
+    /// How many bytes of a register are spilled here, from the lowest on.
+    pub fn spill_size(&self) -> usize {
+        self.bytes
+            .iter()
+            .take_while(|&&byte| byte == Byte::Spill)
+            .count()
+    }
+
+    /// The spilled register, if its bytes are all there.
+    pub fn spilled_whole(&self) -> Option<&RegState> {
+        (self.spill_size() == 8).then_some(&self.reg)
+    }
+
+    /// The spilled pointer, if there is one.
+    pub fn spilled_pointer(&self) -> Option<&RegState> {
+        self.spilled_whole().filter(|reg| reg.is_pointer())
+    }
+
+    /// Ends a spill: what is left of it are bytes of unknown contents.
+    pub fn scrub(&mut self) {
+        if self.bytes.contains(&Byte::Spill) {
+            for byte in &mut self.bytes {
+                if *byte != Byte::Invalid {
+                    *byte = Byte::Misc;
+                }
+            }
+        }
+        self.reg = RegState::NOT_INIT;
+    }
+}
+
+/// The stack of one function.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Stack {
+    /// Slots from R10 downwards, as far as the function went.
+    slots: Vec<Slot>,
+}
+
+/// A byte of the stack: its slot's index, counted from R10 down, and its place there.
+fn place(off: i64) -> Option<(usize, usize)> {
+    if !(-STACK_SIZE..0).contains(&off) {
+        return None;
+    }
+    let slot = (-off - 1) / SLOT_SIZE;
+    let byte = off + (slot + 1) * SLOT_SIZE;
+    Some((usize::try_from(slot).ok()?, usize::try_from(byte).ok()?))
+}
+
+impl Stack {
+    /// The slots from R10 downwards, as far as there are any that may have been written.
+    pub fn slots(&self) -> &[Slot] {
+        &self.slots
+    }
+
+    /// The slots, to change registers spilled there.
+    pub fn slots_mut(&mut self) -> &mut [Slot] {
+        &mut self.slots
+    }
+
+    /// How deep the function went, in bytes.
+    pub fn depth(&self) -> usize {
+        self.slots.len() * 8
+    }
+
+    /// Notes that bytes from `off` on are accessed.
+    pub fn touch(&mut self, off: i64) {
+        if let Some((slot, _)) = place(off)
+            && slot >= self.slots.len()
+        {
+            self.slots.resize(slot + 1, Slot::INVALID);
+        }
+    }
+
+    /// The slot of the byte at `off`; one never written if it is not there.
+    pub fn slot(&self, off: i64) -> Slot {
+        let found = place(off).and_then(|(slot, _)| self.slots.get(slot));
+        found.copied().unwrap_or(Slot::INVALID)
+    }
+
+    /// What is known of the byte at `off`.
+    pub fn byte(&self, off: i64) -> Byte {
+        let slot = self.slot(off);
+        let found = place(off).and_then(|(_, byte)| slot.bytes.get(byte));
+        found.copied().unwrap_or(Byte::Invalid)
+    }
+
+    /// Sets what is known of the byte at `off`, ending a spill that it is part of.
+    pub fn set_byte(&mut self, off: i64, to: Byte) {
+        self.touch(off);
+        let Some((slot, byte)) = place(off) else {
+            return;
+        };
+        if let Some(slot) = self.slots.get_mut(slot) {
+            slot.scrub();
+            if let Some(byte) = slot.bytes.get_mut(byte) {
+                *byte = to;
+            }
+        }
+    }
+
+    /// Spills the low `size` of a register to `off`, the beginning of a slot.
+    pub fn spill(&mut self, off: i64, size: Size, reg: RegState) {
+        self.touch(off);
+        let Some((slot, _)) = place(off) else {
+            return;
+        };
+        if let Some(slot) = self.slots.get_mut(slot) {
+            slot.scrub();
+            slot.reg = reg;
+            for (index, byte) in (0u32..).zip(&mut slot.bytes) {
+                if index < size.bytes() {
+                    *byte = Byte::Spill;
+                }
+            }
+        }
+    }
+
+    /// Whether all `count` bytes from `off` on are known to be zero.
+    pub fn is_zero(&self, off: i64, count: i64) -> bool {
+        (off..off + count).all(|off| match self.byte(off) {
+            Byte::Zero => true,
+            Byte::Spill => self.slot(off).reg.as_constant() == Some(0),
+            Byte::Invalid | Byte::Misc => false,
+        })
+    }
+
+    /// The number that `size` bytes at `off` hold, if it is known.
+    pub fn constant(&self, off: i64, size: Size) -> Option<u64> {
+        if self.is_zero(off, i64::from(size.bytes())) {
+            return Some(0);
+        }
+        let slot = self.slot(off);
+        let whole = slot.spill_size() >= size.bytes() as usize && off % SLOT_SIZE == 0;
+        let scalar: Scalar = slot.reg.is_scalar().then_some(slot.reg.scalar)?;
+        whole.then(|| scalar.truncate(size).as_constant())?
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_byte_is_where_it_was_put_and_nowhere_else() {
+        for off in -STACK_SIZE..0 {
+            let mut stack = Stack::default();
+            stack.set_byte(off, Byte::Zero);
+            let set: Vec<i64> = (-STACK_SIZE - 8..8)
+                .filter(|&at| stack.byte(at) != Byte::Invalid)
+                .collect();
+            assert_eq!(set, [off]);
+        }
+    }
+
+    #[test]
+    fn overwriting_a_part_of_a_spill_ends_it() {
+        let mut stack = Stack::default();
+        stack.spill(-8, Size::DW, RegState::constant(7));
+        assert_eq!(stack.constant(-8, Size::DW), Some(7));
+        stack.set_byte(-5, Byte::Zero);
+        assert_eq!(stack.slot(-8).spill_size(), 0);
+        assert_eq!(stack.byte(-8), Byte::Misc);
+        assert_eq!(stack.constant(-8, Size::DW), None);
+        assert!(stack.is_zero(-5, 1));
+    }
+}

@@ -1,0 +1,380 @@
+//! Accesses to the stack: spills, fills, plain bytes, and computed offsets.
+//!
+//! A register stored whole at a slot's beginning is spilled, and comes back as it was. All
+//! else leaves bytes of which at most is known that they are zero.
+//!
+//! Read before: `stack.rs`, `mem.rs`. Read next: `branch.rs`.
+
+use crate::codes::Code;
+use crate::diag::{Checked, Place, Rejection};
+use crate::machine::{Machine, not_modelled};
+use crate::mem::{Direction, MemAccess, Stored};
+use crate::reg::{Kind, RegState};
+use crate::region::Extent;
+use crate::scalar::Scalar;
+use crate::stack::{Byte, SLOT_SIZE, STACK_SIZE, Slot};
+use ebpf_asm::insn::Reg;
+use ebpf_asm::isa::Size;
+
+/// The offsets that an access may begin at, least and greatest; the same if it is known.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Offsets {
+    pub(crate) min: i64,
+    pub(crate) max: i64,
+}
+
+impl Offsets {
+    fn known(self) -> bool {
+        self.min == self.max
+    }
+}
+
+impl Machine<'_, '_> {
+    pub(crate) fn read_stack(
+        &mut self,
+        depth: u8,
+        base: &RegState,
+        access: MemAccess,
+    ) -> Checked<RegState> {
+        self.check_aligned(base, access)?;
+        let extent = access.extent(base);
+        let offsets = self.check_stack_bounds(base, extent, access.direction)?;
+        self.touch_stack(depth, offsets.min);
+        if !offsets.known() {
+            return self.read_stack_somewhere(depth, offsets, extent);
+        }
+        self.read_stack_at(depth, offsets.min, access)
+    }
+
+    fn read_stack_at(&mut self, depth: u8, off: i64, access: MemAccess) -> Checked<RegState> {
+        let (size, bytes) = (access.size, i64::from(access.size.bytes()));
+        let slot = self.stack_slot(depth, off);
+        let spilled = slot.spill_size();
+        if spilled > 0 && (spilled < 8 || size != Size::DW) {
+            if !slot.reg.is_scalar() {
+                return Err(partial_pointer(
+                    "invalid size of register fill",
+                    &slot.reg,
+                    size,
+                ));
+            }
+            let from_start = off % SLOT_SIZE == 0 && size.bytes() as usize <= spilled;
+            if from_start {
+                return Ok(slot.reg.truncated(size));
+            }
+        } else if let Some(reg) = slot.spilled_whole() {
+            return Ok(self.fill(depth, off, *reg));
+        }
+        self.check_initialised(depth, access.reg, Offsets { min: off, max: off }, bytes)?;
+        let zero = self.stack_is_zero(depth, off, bytes);
+        Ok(RegState::scalar(match zero {
+            true => Scalar::constant(0),
+            false => Scalar::of_size(size),
+        }))
+    }
+
+    /// The spilled register comes back; both hold the same number from now on.
+    fn fill(&mut self, depth: u8, off: i64, mut reg: RegState) -> RegState {
+        if reg.is_scalar() && reg.id == 0 && reg.as_constant().is_none() {
+            reg.id = self.new_id();
+            if let Some(frame) = self.state.frame_at(depth) {
+                frame.stack.spill(off, Size::DW, reg);
+            }
+        }
+        reg
+    }
+
+    fn read_stack_somewhere(
+        &mut self,
+        depth: u8,
+        offsets: Offsets,
+        extent: Extent,
+    ) -> Checked<RegState> {
+        if !self.env.config.may_leak_pointers() {
+            let message = format!(
+                "R{} variable offset stack access prohibited for !root",
+                extent.reg.number()
+            );
+            return Err(
+                Rejection::new(Code::StackBounds, message).label("the offset is not a constant")
+            );
+        }
+        self.check_initialised(depth, extent.reg, offsets, extent.size)?;
+        let all = offsets.max + extent.size - offsets.min;
+        let zero = self.stack_is_zero(depth, offsets.min, all);
+        Ok(match zero {
+            true => RegState::constant(0),
+            false => RegState::unknown(),
+        })
+    }
+
+    pub(crate) fn write_stack(
+        &mut self,
+        depth: u8,
+        base: &RegState,
+        access: MemAccess,
+        stored: Stored,
+    ) -> Checked {
+        self.check_aligned(base, access)?;
+        let extent = access.extent(base);
+        let offsets = self.check_stack_bounds(base, extent, access.direction)?;
+        self.touch_stack(depth, offsets.min);
+        if !offsets.known() {
+            return self.write_stack_somewhere(depth, offsets, extent, stored);
+        }
+        self.write_stack_at(depth, offsets.min, access.size, stored)
+    }
+
+    fn write_stack_at(&mut self, depth: u8, off: i64, size: Size, stored: Stored) -> Checked {
+        self.check_corruption(depth, off, size)?;
+        let at_slot = off % SLOT_SIZE == 0;
+        let precise = self.env.config.may_use_bpf();
+        let spill = match stored {
+            Stored::Reg(reg, value) if value.is_pointer() => {
+                self.check_spill(depth, &value, size)?;
+                let _ = reg;
+                Some(value)
+            }
+            Stored::Reg(reg, value) if at_slot && precise => {
+                Some(self.spilled_number(reg, value, size))
+            }
+            Stored::Imm(imm) if at_slot && precise => {
+                Some(RegState::constant(i64::from(imm) as u64).made(self.here()))
+            }
+            _ => None,
+        };
+        let zero = match stored {
+            Stored::Reg(_, value) => value.as_constant() == Some(0),
+            Stored::Imm(imm) => imm == 0,
+            Stored::Unknown => false,
+        };
+        let Some(frame) = self.state.frame_at(depth) else {
+            return Err(not_modelled("a stack that is gone"));
+        };
+        match spill {
+            Some(reg) => frame.stack.spill(off, size, reg),
+            None => {
+                let byte = if zero { Byte::Zero } else { Byte::Misc };
+                for at in off..off + i64::from(size.bytes()) {
+                    frame.stack.set_byte(at, byte);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// A number that goes to the stack, and belongs to the register as a copy does.
+    fn spilled_number(&mut self, reg: Reg, mut value: RegState, size: Size) -> RegState {
+        if value.width_bits() > size.bytes() * 8 {
+            value.unlink();
+        } else if value.id == 0 && value.as_constant().is_none() {
+            value.id = self.new_id();
+            self.state.reg_mut(reg).id = value.id;
+        }
+        value
+    }
+
+    /// That a pointer is spilled whole, and not where it would outlive what it points to.
+    fn check_spill(&self, depth: u8, value: &RegState, size: Size) -> Checked {
+        if size != Size::DW {
+            return Err(partial_pointer(
+                "invalid size of register spill",
+                value,
+                size,
+            ));
+        }
+        if matches!(value.kind, Kind::Stack(_)) && depth != self.state.depth() {
+            return Err(Rejection::new(
+                Code::Spill,
+                "cannot spill pointers to stack into stack frame of the caller",
+            )
+            .label("the frame that it points to ends before the one it is stored in"));
+        }
+        Ok(())
+    }
+
+    /// That no pointer is overwritten in part by those who may not see pointers.
+    fn check_corruption(&mut self, depth: u8, off: i64, size: Size) -> Checked {
+        let pointer = self.stack_slot(depth, off).spilled_pointer().copied();
+        match pointer {
+            Some(reg) if size != Size::DW && !self.env.config.may_leak_pointers() => {
+                let message = "attempt to corrupt spilled pointer on stack";
+                Err(partial_pointer(message, &reg, size))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn write_stack_somewhere(
+        &mut self,
+        depth: u8,
+        offsets: Offsets,
+        extent: Extent,
+        stored: Stored,
+    ) -> Checked {
+        if !self.env.config.may_leak_pointers() {
+            return Err(not_modelled(
+                "writes at computed stack offsets without CAP_PERFMON",
+            ));
+        }
+        let zero = match stored {
+            Stored::Reg(_, value) => value.as_constant() == Some(0),
+            Stored::Imm(imm) => imm == 0,
+            Stored::Unknown => false,
+        };
+        let allowed = self.env.config.may_read_uninit_stack();
+        for off in offsets.min..offsets.max + extent.size {
+            let byte = self.stack_byte(depth, off);
+            if byte == Byte::Invalid && !allowed {
+                return Err(uninitialised(
+                    extent.reg,
+                    off,
+                    off - offsets.min,
+                    extent.size,
+                ));
+            }
+            // Any one of the bytes may be written; zero stays zero only if zero is written.
+            let keeps_zero = zero && self.stack_is_zero(depth, off, 1);
+            if let Some(frame) = self.state.frame_at(depth) {
+                frame
+                    .stack
+                    .set_byte(off, if keeps_zero { Byte::Zero } else { Byte::Misc });
+            }
+        }
+        Ok(())
+    }
+
+    /// The offsets of an access, all of which must lie in the frame.
+    pub(crate) fn check_stack_bounds(
+        &self,
+        base: &RegState,
+        extent: Extent,
+        direction: Direction,
+    ) -> Checked<Offsets> {
+        let number = extent.reg.number();
+        let way = match direction {
+            Direction::Read => "read from",
+            Direction::Write => "write to",
+        };
+        let bounds = base.scalar.bounds.s64;
+        let unbounded = bounds.min <= -(1 << 29) || bounds.max >= 1 << 29;
+        let explain = |refused: Box<Rejection>, label: String| {
+            Err(refused
+                .label(label)
+                .because(base.origin.made, format!("R{number} is made here")))
+        };
+        if base.constant_var_off().is_none() && unbounded {
+            let message = format!("invalid unbounded variable-offset {way} stack R{number}");
+            let label = format!("the offset is {}", crate::alu::describe(&base.scalar));
+            return explain(Rejection::new(Code::StackBounds, message), label);
+        }
+        let offsets = Offsets {
+            min: extent.off.saturating_add(bounds.min),
+            max: extent.off.saturating_add(bounds.max),
+        };
+        let last = offsets.max.saturating_add(extent.size);
+        let empty_above = offsets.max == 0 && extent.size == 0;
+        if offsets.min >= -STACK_SIZE
+            && (last <= 0 || empty_above)
+            && offsets.max < extent.size.max(1)
+        {
+            return Ok(offsets);
+        }
+        let (off, size) = (extent.off, extent.size);
+        let message = if offsets.known() {
+            format!(
+                "invalid {way} stack R{number} off={} size={size}",
+                offsets.min
+            )
+        } else {
+            format!(
+                "invalid variable-offset {way} stack R{number} var_off={} off={off} size={size}",
+                base.scalar.tnum
+            )
+        };
+        let label = format!(
+            "bytes {}..{last} of the frame, which has the bytes -{STACK_SIZE}..0",
+            offsets.min
+        );
+        explain(Rejection::new(Code::StackBounds, message), label)
+    }
+
+    /// That every byte that may be read was written.
+    pub(crate) fn check_initialised(
+        &mut self,
+        depth: u8,
+        reg: Reg,
+        offsets: Offsets,
+        size: i64,
+    ) -> Checked {
+        if self.env.config.may_read_uninit_stack() {
+            return Ok(());
+        }
+        for off in offsets.min..offsets.max + size {
+            let slot = self.stack_slot(depth, off);
+            let hidden = slot.spilled_pointer().is_some() && !self.env.config.may_leak_pointers();
+            if self.stack_byte(depth, off) == Byte::Invalid || hidden {
+                return Err(uninitialised(reg, offsets.min, off - offsets.min, size));
+            }
+        }
+        Ok(())
+    }
+
+    /// Forgets what the bytes hold: somebody else writes them.
+    pub(crate) fn clobber_stack(&mut self, depth: u8, offsets: Offsets, size: i64) {
+        if let Some(frame) = self.state.frame_at(depth) {
+            for off in offsets.min..offsets.max + size {
+                frame.stack.set_byte(off, Byte::Misc);
+            }
+        }
+    }
+
+    pub(crate) fn touch_stack(&mut self, depth: u8, off: i64) {
+        if let Some(frame) = self.state.frame_at(depth) {
+            frame.stack.touch(off);
+        }
+    }
+
+    fn stack_slot(&mut self, depth: u8, off: i64) -> Slot {
+        let frame = self.state.frame_at(depth);
+        frame.map_or(Slot::INVALID, |frame| frame.stack.slot(off))
+    }
+
+    fn stack_byte(&mut self, depth: u8, off: i64) -> Byte {
+        let frame = self.state.frame_at(depth);
+        frame.map_or(Byte::Invalid, |frame| frame.stack.byte(off))
+    }
+
+    fn stack_is_zero(&mut self, depth: u8, off: i64, count: i64) -> bool {
+        let frame = self.state.frame_at(depth);
+        frame.is_some_and(|frame| frame.stack.is_zero(off, count))
+    }
+}
+
+fn partial_pointer(message: &str, reg: &RegState, size: Size) -> Box<Rejection> {
+    Rejection::new(Code::Spill, message)
+        .label(format!(
+            "{} bytes of a pointer ({})",
+            size.bytes(),
+            reg.type_name()
+        ))
+        .because(reg.origin.made, "the pointer is made here")
+        .help("move pointers to the stack and back with 8 bytes")
+}
+
+fn uninitialised(reg: Reg, off: i64, within: i64, size: i64) -> Box<Rejection> {
+    let message = match reg {
+        Reg::R10 => format!("invalid read from stack off {off}+{within} size {size}"),
+        _ => format!(
+            "invalid read from stack R{} off {off}+{within} size {size}",
+            reg.number()
+        ),
+    };
+    Rejection::new(Code::StackUninit, message)
+        .label(format!(
+            "byte {} of the frame was never written",
+            off + within
+        ))
+        .because(Place::NONE, "")
+        .help("write all bytes first")
+}

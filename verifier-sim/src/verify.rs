@@ -1,0 +1,57 @@
+//! The question and the answer: will this kernel accept this program?
+//!
+//! ```
+//! use ebpf_asm::text::parse;
+//! use ebpf_verifier_sim::{Config, Verdict, verify};
+//!
+//! let object = parse("first.bpf", ".prog xdp\n    r0 = r2\n    exit\n")?;
+//! let program = &object.programs[0];
+//! let Verdict::Rejected(why) = verify(&object, program, &Config::default()) else {
+//!     panic!("R2 holds nothing at the beginning");
+//! };
+//! assert_eq!(why.message, "R2 !read_ok");
+//! assert_eq!(why.code.to_string(), "BPF0301");
+//! # Ok::<(), ebpf_asm::text::ParseError>(())
+//! ```
+//!
+//! Read before: `config.rs`. Read next: `explore.rs`.
+
+use crate::config::Config;
+use crate::diag::Rejection;
+use crate::env::Env;
+use crate::explore::{Stats, explore};
+use ebpf_asm::object::Object;
+use ebpf_asm::program::Program;
+
+/// What a kernel will say.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Verdict {
+    /// It takes the program.
+    Accepted(Stats),
+    /// It refuses the program, or nothing can be promised
+    /// ([`NotModelled`](crate::Code::NotModelled)).
+    Rejected(Box<Rejection>),
+}
+
+impl Verdict {
+    /// Whether the program is accepted.
+    pub fn is_accepted(&self) -> bool {
+        matches!(self, Verdict::Accepted(_))
+    }
+
+    /// Why it is not.
+    pub fn rejection(&self) -> Option<&Rejection> {
+        match self {
+            Verdict::Accepted(_) => None,
+            Verdict::Rejected(why) => Some(why),
+        }
+    }
+}
+
+/// Verifies a program of an object for a kernel and a loader.
+pub fn verify(object: &Object, program: &Program, config: &Config) -> Verdict {
+    match Env::new(object, program, config).and_then(|env| explore(&env)) {
+        Ok(stats) => Verdict::Accepted(stats),
+        Err(why) => Verdict::Rejected(why),
+    }
+}
