@@ -1,9 +1,11 @@
 //! The programs under test, as their users get them.
 
-use ebpf_asm::object::Object;
+use std::fs;
+
+use ebpf_asm::object::{self, Object};
 use ebpf_loader::{Loader, Program};
 
-use crate::Outcome;
+use crate::{Outcome, clang};
 
 /// A program file's object, and the name of its one program.
 #[derive(Debug, Clone, PartialEq)]
@@ -19,11 +21,7 @@ pub struct Subject {
 /// # Errors
 /// If it does not compile.
 pub fn drop_icmp() -> Outcome<Subject> {
-    let path = crate::clang::compile(
-        &crate::clang::source("drop_icmp.c"),
-        std::path::Path::new("/tmp"),
-    )?;
-    Subject::new(ebpf_asm::object::read(&std::fs::read(path)?)?)
+    Subject::new(ebpf_asm::compile(&ebpf_programs::drop_icmp::unit())?)
 }
 
 /// `programs/count_protocols.rs`.
@@ -31,11 +29,17 @@ pub fn drop_icmp() -> Outcome<Subject> {
 /// # Errors
 /// If it does not compile.
 pub fn count_protocols() -> Outcome<Subject> {
-    let path = crate::clang::compile(
-        &crate::clang::source("count_protocols.c"),
-        std::path::Path::new("/tmp"),
-    )?;
-    Subject::new(ebpf_asm::object::read(&std::fs::read(path)?)?)
+    Subject::new(ebpf_asm::compile(&ebpf_programs::count_protocols::unit())?)
+}
+
+/// What clang makes of the C twin of a program.
+///
+/// # Errors
+/// If it does not compile, or we cannot read it.
+pub fn twin(name: &str) -> Outcome<Subject> {
+    let folder = tempfile::tempdir()?;
+    let path = clang::compile(&clang::source(name), folder.path())?;
+    Subject::new(object::read(&fs::read(path)?)?)
 }
 
 /// A program of one instruction's worth: it returns `action` for every frame.
