@@ -124,11 +124,11 @@ fn say_attached(name: &str, interface: &Interface, link: &XdpLink) -> Result<(),
         (None, _) => "by netlink".to_owned(),
     };
     let instead = match link.replaced() {
-        Some(replaced) => format!(", instead of {replaced}"),
+        Some(replaced) => format!(" instead of {}", report::program(replaced)),
         None => String::new(),
     };
     report::print(format_args!(
-        "attached {name} to {} in {} mode, {how}{instead}\n",
+        "attached {name} to {} in {} mode{instead}, {how}\n",
         interface.name,
         link.mode()
     ))

@@ -11,8 +11,10 @@ pub(crate) fn run(args: &DetachArgs) -> Result<(), Failure> {
     let interface = xdp.interface(&args.interface)?;
     for detached in xdp.detach(&interface)? {
         report::print(format_args!(
-            "detached from {}: {detached}\n",
-            interface.name
+            "detached {} from {}, where it ran in {} mode\n",
+            report::program(&detached),
+            interface.name,
+            detached.mode
         ))?;
     }
     Ok(())

@@ -13,7 +13,9 @@
 mod advice;
 mod args;
 mod attach;
+mod demo;
 mod detach;
+mod doctor;
 mod exit;
 mod explain;
 mod latest;
@@ -54,7 +56,7 @@ fn run(command: &Command) -> Result<(), Failure> {
         Command::Attach(args) => attach::run(args),
         Command::Detach(args) => detach::run(args),
         Command::Status(args) => status::run(args),
-        Command::Doctor => Ok(()),
-        Command::Demo => Ok(()),
+        Command::Doctor => doctor::run(),
+        Command::Demo => demo::run(),
     }
 }

@@ -9,6 +9,7 @@ use std::fmt;
 use std::io::{self, Write};
 
 use anstyle::{AnsiColor, Style};
+use ebpf_loader::Attachment;
 
 use crate::exit::Exit;
 
@@ -51,6 +52,11 @@ impl Failure {
         self
     }
 
+    /// The sentence.
+    pub(crate) fn message(&self) -> &str {
+        &self.message
+    }
+
     /// How the command ends.
     pub(crate) fn exit(&self) -> Exit {
         self.exit
@@ -59,7 +65,7 @@ impl Failure {
     /// Prints it to standard error.
     pub(crate) fn print(&self) {
         // With standard error gone there is nobody left to tell.
-        let _ = write!(anstream::stderr().lock(), "{self}");
+        let _ = write_at_once(anstream::stderr().lock(), &self.to_string());
     }
 }
 
@@ -80,8 +86,7 @@ impl fmt::Display for Failure {
 ///
 /// A reader that has gone away, as `head` does, is not an error.
 pub(crate) fn print(text: impl fmt::Display) -> Result<(), Failure> {
-    let mut out = anstream::stdout().lock();
-    match write!(out, "{text}").and_then(|()| out.flush()) {
+    match write_at_once(anstream::stdout().lock(), &text.to_string()) {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(Failure::new(
             Exit::Io,
             format!("cannot write to standard output: {error}"),
@@ -93,13 +98,28 @@ pub(crate) fn print(text: impl fmt::Display) -> Result<(), Failure> {
 /// Prints a remark to standard error.
 pub(crate) fn note(text: impl fmt::Display) {
     // A remark that nobody can read changes nothing about what was done.
-    let _ = writeln!(anstream::stderr().lock(), "{NOTE}note{NOTE:#}: {text}");
+    let line = format!("{NOTE}note{NOTE:#}: {text}\n");
+    let _ = write_at_once(anstream::stderr().lock(), &line);
 }
 
 /// Prints a log to standard error, as it is.
 pub(crate) fn log(text: &str) {
     // As for remarks.
     let _ = writeln!(anstream::stderr().lock(), "{}", text.trim_end());
+}
+
+/// One call a text, so that commands that run at once do not mix their lines.
+fn write_at_once(mut to: impl Write, text: &str) -> io::Result<()> {
+    to.write_all(text.as_bytes())?;
+    to.flush()
+}
+
+/// A program by its name, where the kernel tells it, and its id.
+pub(crate) fn program(attachment: &Attachment) -> String {
+    match &attachment.program {
+        Some(facts) => format!("{} (id {})", facts.name, attachment.prog_id),
+        None => format!("program {}", attachment.prog_id),
+    }
 }
 
 #[cfg(test)]

@@ -46,8 +46,8 @@ impl EndSignals {
         self.arrived
             .set_read_timeout(Some(at_most))
             .map_err(failed)?;
-        match self.arrived.read(&mut [0]) {
-            Ok(_) => Ok(Waited::Signal),
+        match self.arrived.read_exact(&mut [0]) {
+            Ok(()) => Ok(Waited::Signal),
             Err(error) => match error.kind() {
                 io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => Ok(Waited::TimeOut),
                 // Some other signal; the byte for one of ours is there the next time.
