@@ -10,6 +10,7 @@ use ebpf_dsl::prelude::*;
 
 record! {
     /// Packets and bytes.
+    #[cfg_attr(feature = "user", derive(Clone, Copy, Debug, Default, PartialEq, Eq))]
     pub struct Counter {
         /// How many packets.
         pub packets: u64,

@@ -7,7 +7,7 @@ use crate::recording::DataType;
 use crate::value::Scalar;
 
 /// Plain data with a fixed layout: numbers, arrays of bytes, and [`record!`](crate::record!)s.
-pub trait Data: Copy + 'static {
+pub trait Data: Sized + 'static {
     /// Size in bytes.
     const SIZE: u32;
     /// What a program has of such data in memory: a [`Place`], or one for each field.
@@ -21,10 +21,10 @@ pub trait Data: Copy + 'static {
     fn from_bytes(bytes: &[u8]) -> Option<Self>;
 
     /// Appends the bytes, as the kernel takes them.
-    fn write_bytes(self, bytes: &mut Vec<u8>);
+    fn write_bytes(&self, bytes: &mut Vec<u8>);
 
     /// The bytes, as the kernel takes them.
-    fn to_bytes(self) -> Vec<u8> {
+    fn to_bytes(&self) -> Vec<u8> {
         let mut bytes = Vec::new();
         self.write_bytes(&mut bytes);
         bytes
@@ -48,8 +48,8 @@ macro_rules! numbers {
                 Some($from(bytes.try_into().ok()?))
             }
 
-            fn write_bytes(self, bytes: &mut Vec<u8>) {
-                bytes.extend($to(self));
+            fn write_bytes(&self, bytes: &mut Vec<u8>) {
+                bytes.extend($to(*self));
             }
 
             fn handle<'m, 'p>(at: Address<'m, 'p>) -> Place<'m, 'p, $ty> {
@@ -80,8 +80,8 @@ impl<const N: usize> Data for [u8; N] {
         bytes.try_into().ok()
     }
 
-    fn write_bytes(self, bytes: &mut Vec<u8>) {
-        bytes.extend(self);
+    fn write_bytes(&self, bytes: &mut Vec<u8>) {
+        bytes.extend(*self);
     }
 
     fn handle<'m, 'p>(at: Address<'m, 'p>) -> Place<'m, 'p, [u8; N]> {
@@ -92,6 +92,9 @@ impl<const N: usize> Data for [u8; N] {
 /// Declares a record: a `#[repr(C)]` struct for user space, and for programs a handle with a
 /// method for each field.
 ///
+/// Attributes such as `#[derive(...)]` go to the struct. Each derive costs time when the program
+/// is built; those that only user space needs can stand behind a feature, with `cfg_attr`.
+///
 /// Padding is refused at compile time: the kernel would compare it in keys, and the verifier
 /// would refuse to hand it out.
 ///
@@ -100,6 +103,7 @@ impl<const N: usize> Data for [u8; N] {
 ///
 /// record! {
 ///     /// Packets and bytes.
+///     #[derive(Debug, PartialEq)]
 ///     pub struct Counter {
 ///         /// How many packets.
 ///         pub packets: u64,
@@ -130,7 +134,6 @@ macro_rules! record {
         }
     ) => {
         $(#[$meta])*
-        #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
         #[repr(C)]
         $vis struct $name {
             $($(#[$field_meta])* $field_vis $field: $ty,)+
@@ -145,13 +148,12 @@ macro_rules! record {
             );
 
             /// The fields of the record in memory.
-            #[derive(Clone, Copy, Debug)]
             pub struct Fields<'m, 'p>(Address<'m, 'p>);
 
             impl<'m, 'p> Fields<'m, 'p> {
                 $(
                     $(#[$field_meta])*
-                    pub fn $field(self) -> <$ty as Data>::Handle<'m, 'p> {
+                    pub fn $field(&self) -> <$ty as Data>::Handle<'m, 'p> {
                         let offset = ::core::mem::offset_of!($name, $field) as u32;
                         <$ty as Data>::handle(self.0.plus(offset))
                     }
@@ -183,8 +185,8 @@ macro_rules! record {
                     if bytes.is_empty() { Some($name { $($field),+ }) } else { None }
                 }
 
-                fn write_bytes(self, bytes: &mut Vec<u8>) {
-                    $(Data::write_bytes(self.$field, bytes);)+
+                fn write_bytes(&self, bytes: &mut Vec<u8>) {
+                    $(Data::write_bytes(&self.$field, bytes);)+
                 }
 
                 fn handle<'m, 'p>(at: Address<'m, 'p>) -> Fields<'m, 'p> {

@@ -1,6 +1,8 @@
 //! The unit: everything that one program file declares.
 
-use crate::action::Action;
+use core::mem::ManuallyDrop;
+
+use crate::action::{Action, XDP_ABORTED};
 use crate::check::{self, Mistake, RecordError};
 use crate::context::XdpContext;
 use crate::map::Map;
@@ -18,6 +20,15 @@ use crate::scope::Scope;
 /// [`unit!`](crate::unit!) makes one that carries the file's own text.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Unit {
+    inner: ManuallyDrop<Inner>,
+}
+
+/// What a unit holds.
+///
+/// It stands in a `ManuallyDrop` and is dropped by [`Unit`]'s own `drop`, so that the code
+/// which frees a recording is compiled with this crate and not with every program file.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct Inner {
     recording: Recording,
     /// Mistakes that the types could not catch and the recording does not show.
     mistakes: Vec<Mistake>,
@@ -25,18 +36,19 @@ pub struct Unit {
     folder: String,
 }
 
+impl Drop for Unit {
+    fn drop(&mut self) {
+        drop(ManuallyDrop::into_inner(core::mem::take(&mut self.inner)));
+    }
+}
+
 impl Unit {
     /// A unit without source text. `name` is what the object file is called.
     pub fn new(name: &str) -> Self {
-        let name = name.to_string();
-        let recording = Recording {
-            name,
+        Unit::from_recording(Recording {
+            name: name.to_string(),
             ..Recording::default()
-        };
-        Unit {
-            recording,
-            ..Unit::default()
-        }
+        })
     }
 
     /// The unit of a source file: what [`unit!`](crate::unit!) expands to.
@@ -46,8 +58,8 @@ impl Unit {
     pub fn of_file(path: &str, compiled: &str, text: &str) -> Self {
         let file = path.rsplit('/').next().unwrap_or(path);
         let mut unit = Unit::new(file.strip_suffix(".rs").unwrap_or(file));
-        unit.folder = compiled.strip_suffix(path).unwrap_or_default().to_string();
-        unit.recording.files.push(SourceFile {
+        unit.inner.folder = compiled.strip_suffix(path).unwrap_or_default().to_string();
+        unit.inner.recording.files.push(SourceFile {
             path: path.to_string(),
             text: Some(text.to_string()),
         });
@@ -56,25 +68,24 @@ impl Unit {
 
     /// The unit of a recording, as read from elsewhere.
     pub fn from_recording(recording: Recording) -> Self {
-        Unit {
-            recording,
-            ..Unit::default()
-        }
+        let mut unit = Unit::default();
+        unit.inner.recording = recording;
+        unit
     }
 
     /// What was recorded.
     pub fn recording(&self) -> &Recording {
-        &self.recording
+        &self.inner.recording
     }
 
     /// Name of the unit.
     pub fn name(&self) -> &str {
-        &self.recording.name
+        &self.inner.recording.name
     }
 
     /// Sets the license that the kernel is told. Some helpers ask for one compatible with `GPL`.
     pub fn license(mut self, license: &str) -> Self {
-        self.recording.license = license.to_string();
+        self.inner.recording.license = license.to_string();
         self
     }
 
@@ -137,18 +148,28 @@ impl Unit {
     }
 
     fn declare(&mut self, map: recording::Map) -> MapId {
-        self.recording.maps.push(map);
-        MapId((self.recording.maps.len() - 1) as u32)
+        self.inner.recording.maps.push(map);
+        MapId((self.inner.recording.maps.len() - 1) as u32)
     }
 
     /// Records an XDP program. `body` gets the program's scope and its context, and returns
     /// the action: a constant, or a recorded one.
     #[track_caller]
     pub fn xdp(
-        mut self,
+        self,
         name: &str,
         body: impl for<'p> FnOnce(&mut Scope<'p, Xdp>, &mut XdpContext<'p>) -> Action<'p>,
     ) -> Self {
+        let mut body = Some(body);
+        self.record_xdp(name, &mut |f, ctx| match body.take() {
+            Some(body) => body(f, ctx),
+            // It is called once.
+            None => XDP_ABORTED,
+        })
+    }
+
+    #[track_caller]
+    fn record_xdp(mut self, name: &str, body: &mut XdpBody<'_>) -> Self {
         let recorder = Recorder::default();
         let loc = recorder.begin();
         record(&recorder, body);
@@ -160,19 +181,20 @@ impl Unit {
         let body = recorder.close();
         let mut state = recorder.into_state();
         self.own_files(&mut state);
-        let place = |loc: LocId| check::describe(&self.recording.files, &state.locations, loc);
+        let inner = &mut *self.inner;
+        let place = |loc: LocId| check::describe(&inner.recording.files, &state.locations, loc);
         for loc in &state.foreign_actions {
             let at = place(*loc);
-            self.mistakes.push(Mistake::ForeignAction { at });
+            inner.mistakes.push(Mistake::ForeignAction { at });
         }
         for (map, map_name, loc) in &state.maps_used {
-            let declared = self.recording.maps.get(map.0 as usize);
+            let declared = inner.recording.maps.get(map.0 as usize);
             if declared.is_none_or(|map| map.name != *map_name) {
                 let (map, at) = (map_name.to_string(), place(*loc));
-                self.mistakes.push(Mistake::ForeignMap { map, at });
+                inner.mistakes.push(Mistake::ForeignMap { map, at });
             }
         }
-        self.recording.programs.push(Program {
+        inner.recording.programs.push(Program {
             name: name.to_string(),
             kind,
             loc,
@@ -194,8 +216,10 @@ impl Unit {
     }
 
     fn file(&mut self, compiled: &str) -> FileId {
-        let path = compiled.strip_prefix(&self.folder).unwrap_or(compiled);
-        let files = &mut self.recording.files;
+        let path = compiled
+            .strip_prefix(&self.inner.folder)
+            .unwrap_or(compiled);
+        let files = &mut self.inner.recording.files;
         let index = match files.iter().position(|file| file.path == path) {
             Some(index) => index,
             None => {
@@ -213,28 +237,28 @@ impl Unit {
     /// # Errors
     /// The first mistake, with the lines that made it.
     pub fn check(&self) -> Result<(), RecordError> {
-        match self.mistakes.first() {
+        match self.inner.mistakes.first() {
             Some(mistake) => Err(RecordError::Foreign(mistake.clone())),
-            None => check::check(&self.recording),
+            None => check::check(&self.inner.recording),
         }
     }
 
     pub(crate) fn mistakes(&self) -> &[Mistake] {
-        &self.mistakes
+        &self.inner.mistakes
     }
 
     pub(crate) fn with_mistakes(mut self, mistakes: Vec<Mistake>) -> Self {
-        self.mistakes = mistakes;
+        self.inner.mistakes = mistakes;
         self
     }
 }
 
+/// An XDP program's closure, as a call that is compiled here.
+type XdpBody<'a> = dyn for<'p> FnMut(&mut Scope<'p, Xdp>, &mut XdpContext<'p>) -> Action<'p> + 'a;
+
 /// Runs an XDP program's closure. The lifetime of the borrow is the program's brand.
 #[track_caller]
-fn record<'p>(
-    recorder: &'p Recorder,
-    body: impl FnOnce(&mut Scope<'p, Xdp>, &mut XdpContext<'p>) -> Action<'p>,
-) {
+fn record<'p>(recorder: &'p Recorder, body: &mut XdpBody<'_>) {
     let rec = Rec::new(recorder);
     let mut scope = Scope::new(rec);
     let action = body(&mut scope, &mut XdpContext::new(rec));
