@@ -1,10 +1,14 @@
 //! A program that the kernel rejects: its point first, the line of the program, what to do.
+//!
+//! Where our own verifier makes the same point, it explains it: which check is missing, and
+//! what would help. It runs only here, when the kernel has said no.
 
 use ebpf_asm::object::Object;
 use ebpf_loader::Rejection;
+use ebpf_verifier_sim::{Config, Decor, Verdict, verify};
 
 use crate::exit::Exit;
-use crate::report::Failure;
+use crate::report::{self, Failure};
 
 /// How much of the kernel's log is shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -16,12 +20,14 @@ pub(crate) enum Log {
 }
 
 /// The failure for a program of `object` that the kernel rejects.
-pub(crate) fn rejected(_object: &Object, rejection: &Rejection, log: Log) -> Failure {
-    let failure = kernel_words(rejection);
+pub(crate) fn rejected(object: &Object, rejection: &Rejection, log: Log) -> Failure {
+    let failure = match explanation(object, rejection) {
+        Some(explanation) => sentence(rejection).details(explanation),
+        None => kernel_words(rejection),
+    };
     match log {
         Log::Whole => {
-            // Standard error is the log's place too; with it gone nobody reads either.
-            crate::report::log(&rejection.log);
+            report::log(&rejection.log);
             failure
         }
         Log::Point => failure.help("the kernel's whole log: the same command with --log"),
@@ -30,11 +36,7 @@ pub(crate) fn rejected(_object: &Object, rejection: &Rejection, log: Log) -> Fai
 
 /// The kernel's point, with the line of the program that it is about.
 pub(crate) fn kernel_words(rejection: &Rejection) -> Failure {
-    let message = format!(
-        "the kernel rejects program '{}': {}",
-        rejection.program, rejection.point
-    );
-    let failure = Failure::new(Exit::Rejected, message);
+    let failure = sentence(rejection);
     let Some(source) = &rejection.source else {
         return failure;
     };
@@ -49,9 +51,34 @@ pub(crate) fn kernel_words(rejection: &Rejection) -> Failure {
     ))
 }
 
+fn sentence(rejection: &Rejection) -> Failure {
+    Failure::new(
+        Exit::Rejected,
+        format!(
+            "the kernel rejects program '{}': {}",
+            rejection.program, rejection.point
+        ),
+    )
+}
+
+/// What our verifier says, if it makes the kernel's point; without its title, which is that point.
+fn explanation(object: &Object, rejection: &Rejection) -> Option<String> {
+    let program = object.program(&rejection.program)?;
+    let Verdict::Rejected(why) = verify(object, program, &Config::default()) else {
+        return None;
+    };
+    if !rejection.point.starts_with(&why.message) {
+        return None;
+    }
+    let text = why.render(program, Decor::Styled);
+    let (_title, rest) = text.split_once('\n')?;
+    Some(rest.to_owned())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use ebpf_asm::assembler::Assembler;
     use ebpf_loader::SourceLine;
     use ebpf_syscalls::Errno;
 
@@ -80,6 +107,25 @@ mod tests {
             "error: the kernel rejects program 'p': R0 !read_ok\n  --> a.rs:17\n   |\n\
              17 |     XDP_PASS\n   |\n"
         );
+    }
+
+    #[test]
+    fn our_verifier_explains_only_the_same_point() {
+        let mut a = Assembler::new("p");
+        a.exit();
+        let object = Object {
+            license: "GPL".into(),
+            programs: vec![a.finish("xdp").unwrap()],
+            maps: Vec::new(),
+            btf: None,
+        };
+        let explained = explanation(&object, &rejection(None)).unwrap();
+        assert!(explained.contains("exit"), "{explained}");
+        let other = Rejection {
+            point: "something else".into(),
+            ..rejection(None)
+        };
+        assert_eq!(explanation(&object, &other), None);
     }
 
     #[test]

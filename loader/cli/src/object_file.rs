@@ -33,9 +33,16 @@ impl ObjectFile {
     /// Reads an object file.
     pub(crate) fn read(path: &Path) -> Result<Self, Failure> {
         let bytes = read_bytes(path)?;
+        if bytes.is_empty() {
+            return Err(
+                Failure::new(Exit::BadObject, format!("{} is empty", path.display()))
+                    .help("build it again: its writing was cut short"),
+            );
+        }
         let object = object::read(&bytes).map_err(|error| {
-            Failure::new(Exit::BadObject, format!("{}: {error}", path.display()))
-                .help("an object that `ebpfasm build` or `clang -target bpf -g -c` made is wanted")
+            Failure::new(Exit::BadObject, format!("{}: {error}", path.display())).help(
+                "an object that `ebpfasm build` or `clang -target bpf -O2 -g -c` made is wanted",
+            )
         })?;
         Ok(ObjectFile {
             path: path.to_owned(),

@@ -22,6 +22,7 @@ use ebpf_asm::object::Object;
 use ebpf_asm::program::Program;
 use ebpf_programs::drop_icmp;
 use ebpf_syscalls::caps::{self, Capability};
+use ebpf_verifier_sim::{Config, Decor, Verdict, verify};
 
 use crate::exit::Exit;
 use crate::report::{self, Failure};
@@ -51,6 +52,7 @@ struct Row {
 pub(crate) fn run() -> Result<(), Failure> {
     let object = build()?;
     let program = only_program(&object)?;
+    check(&object, program)?;
     report::print(format_args!(
         "{} is {} instructions, built and verified in this process\n",
         program.name,
@@ -101,6 +103,18 @@ fn only_program(object: &Object) -> Result<&Program, Failure> {
         .programs
         .first()
         .ok_or_else(|| Failure::new(Exit::Internal, "drop_icmp declares no program"))
+}
+
+/// Verifies the program before any kernel sees it.
+fn check(object: &Object, program: &Program) -> Result<(), Failure> {
+    match verify(object, program, &Config::default()) {
+        Verdict::Accepted(_) => Ok(()),
+        Verdict::Rejected(why) => Err(Failure::new(
+            Exit::Rejected,
+            format!("program '{}' is not safe: {}", program.name, why.message),
+        )
+        .details(why.render(program, Decor::Styled))),
+    }
 }
 
 /// What this process lacks for the kernel's run.
