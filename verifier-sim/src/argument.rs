@@ -109,7 +109,7 @@ impl<'a> Machine<'_, 'a> {
         let map = found.map.ok_or_else(|| not_modelled("a key without map"))?;
         self.check_kind(reg, value)?;
         let size = i64::from(map.key_size);
-        self.check_bytes(reg, value, size, MemoryUse::Reads, found)?;
+        self.check_bytes(reg, value, size, ZeroSize::Refused, MemoryUse::Reads, found)?;
         let array = matches!(map.map_type, MapType::Array | MapType::PercpuArray);
         if let (true, Kind::Stack(depth), Some(var_off)) =
             (array, value.kind, value.constant_var_off())
@@ -133,7 +133,7 @@ impl<'a> Machine<'_, 'a> {
             .ok_or_else(|| not_modelled("a value without map"))?;
         self.check_kind(reg, value)?;
         let size = i64::from(map.value_size);
-        self.check_bytes(reg, value, size, usage, found)
+        self.check_bytes(reg, value, size, ZeroSize::Refused, usage, found)
     }
 
     /// Memory whose size is the next argument: what can be said before that is known.
@@ -217,7 +217,7 @@ impl<'a> Machine<'_, 'a> {
             (MemoryUse::Fills, None) => MemoryUse::Changes,
             (usage, _) => usage,
         };
-        self.check_bytes(memory, &pointer, most, usage, found)
+        self.check_bytes(memory, &pointer, most, zero, usage, found)
     }
 
     /// That `size` bytes of memory may be used so.
@@ -226,9 +226,16 @@ impl<'a> Machine<'_, 'a> {
         reg: Reg,
         value: &RegState,
         size: i64,
+        zero: ZeroSize,
         usage: MemoryUse,
         found: &mut Arguments<'a>,
     ) -> Checked {
+        if size == 0 && zero == ZeroSize::Refused {
+            return Err(
+                Rejection::new(Code::ArgumentSize, "invalid zero-sized read")
+                    .label(format!("the memory in R{} has no bytes", reg.number())),
+            );
+        }
         let off = i64::from(value.off);
         let extent = Extent { reg, off, size };
         let direction = match usage {

@@ -148,9 +148,15 @@ impl Machine<'_, '_> {
         };
         self.state.references.retain(|reference| reference.id != id);
         let place = self.here();
+        let readable = self.env.config.may_leak_pointers();
         self.state.for_each_reg(|reg| {
             if reg.ref_id == id {
-                *reg = RegState::NOT_INIT.made(place);
+                let gone = if readable {
+                    RegState::unknown()
+                } else {
+                    RegState::NOT_INIT
+                };
+                *reg = gone.made(place);
             }
         });
         Ok(())

@@ -259,6 +259,7 @@ impl Tnum {
 impl fmt::Display for Tnum {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.as_constant() {
+            Some(0) => f.write_str("0"),
             Some(value) => write!(f, "{value:#x}"),
             None => write!(f, "({:#x}; {:#x})", self.value, self.mask),
         }
