@@ -1,6 +1,8 @@
 //! XDP actions: what a program decides about a frame.
 
-use crate::recorder::{Rec, Recorder};
+use core::marker::PhantomData;
+
+use crate::recorder::Rec;
 use crate::recording::{Operand as Raw, ValueId};
 use crate::value::{Operand, Value};
 
@@ -8,13 +10,15 @@ use crate::value::{Operand, Value};
 ///
 /// Wherever a `u32` operand is asked for, an action can stand, for instance as the key of an
 /// array that counts verdicts.
+// Covariant in its lifetime, or the constants could not serve every program. A recorded action
+// of another program does not fit all the same: neither program outlives the other.
 #[derive(Clone, Copy, Debug)]
 pub struct Action<'p>(Kind<'p>);
 
 #[derive(Clone, Copy, Debug)]
 enum Kind<'p> {
     Const(u32),
-    Recorded(ValueId, &'p Recorder),
+    Recorded(ValueId, PhantomData<&'p ()>),
 }
 
 /// The program failed: drop the frame and report it through the tracepoint `xdp_exception`.
@@ -32,23 +36,14 @@ pub const XDP_REDIRECT: Action<'static> = Action(Kind::Const(4));
 pub const XDP_ACTIONS: u32 = 5;
 
 impl<'p> Action<'p> {
-    pub(crate) fn recorded(rec: Rec<'p>, id: ValueId) -> Self {
-        Action(Kind::Recorded(id, rec.recorder()))
+    pub(crate) fn recorded(id: ValueId) -> Self {
+        Action(Kind::Recorded(id, PhantomData))
     }
 
-    /// The action as an operand of `rec`'s program.
-    ///
-    /// An action is covariant in its lifetime, or the constants could not serve every program.
-    /// So it is the one value whose program the types cannot tell, and this asks.
-    #[track_caller]
-    pub(crate) fn operand_of(self, rec: Rec<'_>) -> Raw {
+    pub(crate) fn raw(self) -> Raw {
         match self.0 {
             Kind::Const(action) => Raw::Const(u64::from(action)),
-            Kind::Recorded(id, of) if core::ptr::eq(of, rec.recorder()) => Raw::Value(id),
-            Kind::Recorded(..) => {
-                rec.recorder().foreign_action();
-                Raw::Const(0)
-            }
+            Kind::Recorded(id, _) => Raw::Value(id),
         }
     }
 }
@@ -56,13 +51,12 @@ impl<'p> Action<'p> {
 impl<'p> Value<'p, u32> {
     /// This number as the program's action. The kernel takes 5 and above for `XDP_ABORTED`.
     pub fn to_action(self) -> Action<'p> {
-        Action::recorded(self.rec, self.id)
+        Action::recorded(self.id)
     }
 }
 
 impl<'p> Operand<'p, u32> for Action<'p> {
-    #[track_caller]
-    fn operand(self, rec: Rec<'p>) -> Raw {
-        self.operand_of(rec)
+    fn operand(self, _: Rec<'p>) -> Raw {
+        self.raw()
     }
 }

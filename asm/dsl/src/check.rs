@@ -29,23 +29,6 @@ impl fmt::Display for Place {
     }
 }
 
-/// A mistake that only shows while recording.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Mistake {
-    /// An action of another program is used.
-    ForeignAction {
-        /// Where it is used.
-        at: Place,
-    },
-    /// A map of another unit is used.
-    ForeignMap {
-        /// The map's name.
-        map: String,
-        /// Where it is used.
-        at: Place,
-    },
-}
-
 /// Why a recording is no program.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -57,8 +40,13 @@ pub enum RecordError {
         /// Where it is used.
         used: Place,
     },
-    /// Something that belongs to another program or unit is used.
-    Foreign(Mistake),
+    /// A map of another unit is used.
+    ForeignMap {
+        /// The map's name.
+        map: String,
+        /// Where it is used.
+        at: Place,
+    },
     /// Two maps, or two programs, have one name.
     DuplicateName {
         /// The name.
@@ -98,10 +86,7 @@ impl fmt::Display for RecordError {
                 "the value recorded at {recorded} inside a branch is used at {used} outside it; \
                  record it before the branch, or carry it out in a variable (`f.var(...)`)"
             ),
-            RecordError::Foreign(Mistake::ForeignAction { at }) => {
-                write!(f, "{at}: this action was recorded by another program")
-            }
-            RecordError::Foreign(Mistake::ForeignMap { map, at }) => write!(
+            RecordError::ForeignMap { map, at } => write!(
                 f,
                 "{at}: map `{map}` was declared on another unit; declare it on this one"
             ),

@@ -62,7 +62,7 @@ mod wire;
 
 pub use action::{Action, XDP_ABORTED, XDP_ACTIONS, XDP_DROP, XDP_PASS, XDP_REDIRECT, XDP_TX};
 pub use address::{Address, Bytes, Field, Write};
-pub use check::{MAX_DEPTH, Mistake, Place as SourcePlace, RecordError};
+pub use check::{MAX_DEPTH, Place as SourcePlace, RecordError};
 pub use context::XdpContext;
 pub use emit::{UNIT_PATH, emit};
 pub use map::{InMemory, Map, NeedsNullCheck, Outcome, UpdateFlag};
@@ -72,7 +72,7 @@ pub use place::Place;
 pub use record::Data;
 pub use recorder::Rec;
 pub use returns::{RecordIsOpen, ReturnType, Returns, Xdp};
-pub use ring::{Finished, RingRecord, Ringbuf};
+pub use ring::{RingRecord, Ringbuf, SubmittedOrDiscarded};
 pub use scope::{If, Scope, Then};
 #[cfg(feature = "sources")]
 pub use sources::SOURCES;

@@ -25,8 +25,6 @@ pub(crate) struct State {
     pub(crate) locations: Vec<Loc>,
     pub(crate) values: Vec<Type>,
     pub(crate) vars: Vec<Type>,
-    /// Actions of another program that were returned or used here.
-    pub(crate) foreign_actions: Vec<LocId>,
     /// Maps by number and name, to tell whether they are this unit's.
     pub(crate) maps_used: Vec<(MapId, &'static str, LocId)>,
     /// Blocks being recorded, innermost last. Never empty while a closure runs.
@@ -108,13 +106,6 @@ pub(crate) struct IfAt(usize);
 impl Recorder {
     pub(crate) fn into_state(self) -> State {
         self.state.into_inner()
-    }
-
-    #[track_caller]
-    pub(crate) fn foreign_action(&self) {
-        let mut state = self.state.borrow_mut();
-        let loc = state.loc(Location::caller());
-        state.foreign_actions.push(loc);
     }
 
     /// Records an operation that defines no value.

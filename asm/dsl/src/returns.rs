@@ -38,14 +38,13 @@ impl ReturnType for Xdp {
 
     #[track_caller]
     fn close(rec: Rec<'_>) -> Action<'_> {
-        Action::recorded(rec, rec.recorder().close_inlined(Type::U32))
+        Action::recorded(rec.recorder().close_inlined(Type::U32))
     }
 }
 
 impl<'p> Returns<'p, Xdp> for Action<'p> {
-    #[track_caller]
-    fn returned(self, rec: Rec<'p>) -> Option<Raw> {
-        Some(self.operand_of(rec))
+    fn returned(self, _: Rec<'p>) -> Option<Raw> {
+        Some(self.raw())
     }
 }
 

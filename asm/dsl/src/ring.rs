@@ -45,13 +45,13 @@ impl<V> Ringbuf<V> {
 pub struct RingRecord<'r, 'p, V> {
     rec: Rec<'p>,
     ptr: ValueId,
-    // Invariant in 'r, so that only this record's `Finished` can be returned.
+    // Invariant in 'r, so that only this record's `SubmittedOrDiscarded` can be returned.
     brand: PhantomData<fn(&'r V) -> &'r V>,
 }
 
 /// Says that the record `'r` was submitted or discarded.
 #[derive(Debug)]
-pub struct Finished<'r>(PhantomData<fn(&'r ()) -> &'r ()>);
+pub struct SubmittedOrDiscarded<'r>(PhantomData<fn(&'r ()) -> &'r ()>);
 
 impl<'r, 'p, V: Data> RingRecord<'r, 'p, V> {
     /// The record's fields. Each must be set: the kernel does not clear the memory.
@@ -61,16 +61,16 @@ impl<'r, 'p, V: Data> RingRecord<'r, 'p, V> {
 
     /// Hands the record to user space (`bpf_ringbuf_submit`).
     #[track_caller]
-    pub fn submit(self) -> Finished<'r> {
+    pub fn submit(self) -> SubmittedOrDiscarded<'r> {
         finish(self.rec, self.ptr, Helper::RingbufSubmit);
-        Finished(PhantomData)
+        SubmittedOrDiscarded(PhantomData)
     }
 
     /// Drops the record (`bpf_ringbuf_discard`).
     #[track_caller]
-    pub fn discard(self) -> Finished<'r> {
+    pub fn discard(self) -> SubmittedOrDiscarded<'r> {
         finish(self.rec, self.ptr, Helper::RingbufDiscard);
-        Finished(PhantomData)
+        SubmittedOrDiscarded(PhantomData)
     }
 }
 
@@ -110,7 +110,10 @@ impl<'p, R> Scope<'p, R> {
     pub fn reserve<V: Data>(
         &mut self,
         ring: Ringbuf<V>,
-        body: impl for<'r> FnOnce(&mut Scope<'p, RecordIsOpen>, RingRecord<'r, 'p, V>) -> Finished<'r>,
+        body: impl for<'r> FnOnce(
+            &mut Scope<'p, RecordIsOpen>,
+            RingRecord<'r, 'p, V>,
+        ) -> SubmittedOrDiscarded<'r>,
     ) -> Then<'_, 'p, R> {
         let rec = self.rec;
         let ptr = reserve(rec, ring.id, ring.name, V::SIZE);

@@ -3,7 +3,7 @@
 use core::mem::ManuallyDrop;
 
 use crate::action::{Action, XDP_ABORTED};
-use crate::check::{self, Mistake, RecordError};
+use crate::check::{self, Place as SourcePlace, RecordError};
 use crate::context::XdpContext;
 use crate::map::Map;
 use crate::record::Data;
@@ -30,8 +30,8 @@ pub struct Unit {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 struct Inner {
     recording: Recording,
-    /// Mistakes that the types could not catch and the recording does not show.
-    mistakes: Vec<Mistake>,
+    /// Maps of other units that were used, and where. The recording does not show it.
+    foreign_maps: Vec<(String, SourcePlace)>,
     /// Folder of the unit's own file as the compiler names it; locations leave it out.
     folder: String,
 }
@@ -183,15 +183,11 @@ impl Unit {
         self.own_files(&mut state);
         let inner = &mut *self.inner;
         let place = |loc: LocId| check::describe(&inner.recording.files, &state.locations, loc);
-        for loc in &state.foreign_actions {
-            let at = place(*loc);
-            inner.mistakes.push(Mistake::ForeignAction { at });
-        }
         for (map, map_name, loc) in &state.maps_used {
             let declared = inner.recording.maps.get(map.0 as usize);
             if declared.is_none_or(|map| map.name != *map_name) {
                 let (map, at) = (map_name.to_string(), place(*loc));
-                inner.mistakes.push(Mistake::ForeignMap { map, at });
+                inner.foreign_maps.push((map, at));
             }
         }
         inner.recording.programs.push(Program {
@@ -237,18 +233,18 @@ impl Unit {
     /// # Errors
     /// The first mistake, with the lines that made it.
     pub fn check(&self) -> Result<(), RecordError> {
-        match self.inner.mistakes.first() {
-            Some(mistake) => Err(RecordError::Foreign(mistake.clone())),
+        match self.inner.foreign_maps.first().cloned() {
+            Some((map, at)) => Err(RecordError::ForeignMap { map, at }),
             None => check::check(&self.inner.recording),
         }
     }
 
-    pub(crate) fn mistakes(&self) -> &[Mistake] {
-        &self.inner.mistakes
+    pub(crate) fn foreign_maps(&self) -> &[(String, SourcePlace)] {
+        &self.inner.foreign_maps
     }
 
-    pub(crate) fn with_mistakes(mut self, mistakes: Vec<Mistake>) -> Self {
-        self.inner.mistakes = mistakes;
+    pub(crate) fn with_foreign_maps(mut self, maps: Vec<(String, SourcePlace)>) -> Self {
+        self.inner.foreign_maps = maps;
         self
     }
 }

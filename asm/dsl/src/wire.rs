@@ -8,7 +8,7 @@
 
 use core::fmt;
 
-use crate::check::{Mistake, Place};
+use crate::check::Place;
 use crate::recording::*;
 use crate::unit::Unit;
 
@@ -67,7 +67,7 @@ impl Unit {
         let mut out = MAGIC.to_vec();
         WIRE_VERSION.put(&mut out);
         self.recording().put(&mut out);
-        self.mistakes().to_vec().put(&mut out);
+        self.foreign_maps().to_vec().put(&mut out);
         out
     }
 
@@ -88,11 +88,11 @@ impl Unit {
             return Err(WireError::Version { found });
         }
         let recording = Recording::get(&mut reader)?;
-        let mistakes = Vec::get(&mut reader)?;
+        let foreign_maps = Vec::get(&mut reader)?;
         if !reader.rest.is_empty() {
             return Err(WireError::TrailingBytes);
         }
-        Ok(Unit::from_recording(recording).with_mistakes(mistakes))
+        Ok(Unit::from_recording(recording).with_foreign_maps(foreign_maps))
     }
 }
 
@@ -194,6 +194,17 @@ impl<T: Wire> Wire for Vec<T> {
     }
 }
 
+impl<A: Wire, B: Wire> Wire for (A, B) {
+    fn put(&self, out: &mut Vec<u8>) {
+        self.0.put(out);
+        self.1.put(out);
+    }
+
+    fn get(reader: &mut Reader<'_>) -> Result<Self, WireError> {
+        Ok((A::get(reader)?, B::get(reader)?))
+    }
+}
+
 macro_rules! records {
     ($($name:ident { $($field:ident),* })*) => {$(
         impl Wire for $name {
@@ -277,7 +288,6 @@ enums! {
         0 Eq, 1 Ne, 2 Lt, 3 Le, 4 Gt, 5 Ge, 6 Slt, 7 Sle, 8 Sgt, 9 Sge, 10 Set,
     }
     ContextField { 0 Data, 1 Length, 2 IngressIfindex, 3 RxQueueIndex, }
-    Mistake { 0 ForeignAction { at }, 1 ForeignMap { map, at }, }
     Arg { 0 Context, 1 Map(id), 2 Operand(operand), 3 InMemory { ty, value }, }
     Helper {
         0 MapLookupElem, 1 MapUpdateElem, 2 MapDeleteElem, 3 KtimeGetNs, 4 GetSmpProcessorId,
