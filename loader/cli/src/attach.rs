@@ -33,14 +33,21 @@ pub(crate) fn run(args: &AttachArgs) -> Result<(), Failure> {
     let program = load(&file, name, &interface, args)?;
     let link = xdp.attach(&interface, &program, &how(args))?;
     drop(program);
-    say_attached(name, &interface, &link)?;
-    match signals {
-        Some(signals) => stay(&mut xdp, &interface, link, signals),
-        None => {
-            report::note(format_args!("to undo it: ebpfld detach {}", interface.name));
-            Ok(())
-        }
-    }
+    let said = say_attached(name, &interface, &link);
+    let Some(signals) = signals else {
+        let undo = format!("to undo it: ebpfld detach {}", interface.name);
+        return match said {
+            Ok(()) => {
+                report::note(undo);
+                Ok(())
+            }
+            Err(failure) => {
+                Err(failure.help(format!("the program is attached all the same; {undo}")))
+            }
+        };
+    };
+    said?;
+    stay(&mut xdp, &interface, link, signals)
 }
 
 fn object_file(named: Option<&Path>) -> Result<ObjectFile, Failure> {
@@ -143,7 +150,13 @@ fn stay(
 ) -> Result<(), Failure> {
     report::note("it is detached when this command ends; Ctrl-C ends it");
     while signals.wait(LOOK_EVERY)? == Waited::TimeOut {
-        xdp.attachments(interface)?;
+        xdp.attachments(interface).map_err(|error| match error {
+            Error::InterfaceMissing { name, .. } => Failure::new(
+                Exit::NotFound,
+                format!("interface {name} is gone, and the program with it"),
+            ),
+            error => error.into(),
+        })?;
     }
     link.detach()?;
     report::print(format_args!("detached from {}\n", interface.name))

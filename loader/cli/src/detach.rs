@@ -15,7 +15,8 @@ pub(crate) fn run(args: &DetachArgs) -> Result<(), Failure> {
             report::program(&detached),
             interface.name,
             detached.mode
-        ))?;
+        ))
+        .map_err(|failure| failure.help("the program is detached all the same"))?;
     }
     Ok(())
 }

@@ -128,6 +128,7 @@ fn unreadable(path: &Path, error: &io::Error) -> Failure {
         }
         io::ErrorKind::PermissionDenied => {
             Failure::new(Exit::Permission, format!("not permitted to read {path}"))
+                .help("read it as its owner or as root, or change its mode (chmod)")
         }
         _ => Failure::new(Exit::Io, format!("cannot read {path}: {error}")),
     }

@@ -47,7 +47,7 @@ struct ProgramJson<'a> {
     loaded_by_uid: Option<u32>,
     run_cnt: Option<u64>,
     run_time_ns: Option<u64>,
-    maps: Vec<MapJson<'a>>,
+    maps: Option<Vec<MapJson<'a>>>,
 }
 
 #[derive(Debug, Serialize)]
@@ -112,7 +112,7 @@ fn program(attachment: &Attachment) -> ProgramJson<'_> {
         loaded_by_uid: facts.map(|program| program.uid),
         run_cnt: runs.map(|(count, _)| count),
         run_time_ns: runs.map(|(_, ns)| ns),
-        maps: facts.map(maps).unwrap_or_default(),
+        maps: facts.map(maps),
     }
 }
 
