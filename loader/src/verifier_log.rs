@@ -11,6 +11,9 @@ use std::fmt;
 use ebpf_asm::program::Program;
 use ebpf_syscalls::Errno;
 
+/// The refusal that stands behind an instruction, on its line, with states after it.
+const ENDLESS: &str = "infinite loop detected";
+
 /// Most lines of the refusal that are quoted.
 const LINES: usize = 3;
 
@@ -77,6 +80,10 @@ impl fmt::Display for Rejection {
 
 /// The refusal: the last lines in plain words, joined.
 fn point(log: &str) -> String {
+    if let Some(at) = log.rfind(ENDLESS) {
+        let words = log.get(at..).and_then(|rest| rest.lines().next());
+        return words.unwrap_or(ENDLESS).to_owned();
+    }
     let mut lines: Vec<_> = log
         .lines()
         .rev()
@@ -196,6 +203,13 @@ processed 1 insns (limit 1000000) max_states_per_insn 0 total_states 0 peak_stat
              R2 offset is outside of the packet"
         );
         assert_eq!(point(OLD), "R0 !read_ok");
+    }
+
+    #[test]
+    fn an_endless_loop_is_the_point_before_its_states() {
+        let log = "2: (55) if r2 != 0x5 goto pc-2 infinite loop detected at insn 1\n\
+                   cur state: R0=0 R10=fp0\nold state: R0=0 R10=fp0\n";
+        assert_eq!(point(log), "infinite loop detected at insn 1");
     }
 
     #[test]

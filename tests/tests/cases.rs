@@ -1,4 +1,207 @@
-//! Whole-system trials.
+//! Every `tests/cases/**/*.bpf`, on the simulator and on the kernel.
+//!
+//! A case's head says what both shall answer, written by hand:
+//!
+//! ```text
+//! ; verdict: accept            (or reject)
+//! ; kernel: the first words of the kernel's refusal
+//! ```
+//!
+//! The `.stderr` beside a rejected case is the simulator's whole explanation. With
+//! `EBPF_UPDATE_CASES=1` it is written anew instead of being compared; the verdict and the
+//! kernel's words never are.
 #![forbid(unsafe_code)]
 
-fn main() {}
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use ebpf_asm::object::Object;
+use ebpf_asm::text::parse;
+use ebpf_loader::Loader;
+use ebpf_tests::policy::{self, Need};
+use ebpf_tests::{Outcome, ensure, ensure_eq, workspace};
+use ebpf_verifier_sim::{Config, Decor, Rejection, Verdict, verify};
+use libtest_mimic::Trial;
+
+/// The variable that has explanations written anew.
+const UPDATE: &str = "EBPF_UPDATE_CASES";
+
+/// A file of `tests/cases/`.
+struct Case {
+    path: PathBuf,
+    expected: Expected,
+    object: Object,
+}
+
+/// What the head of a case says.
+#[derive(Debug, PartialEq, Eq)]
+enum Expected {
+    Accept,
+    /// With the kernel's first words.
+    Reject(String),
+}
+
+fn main() -> ExitCode {
+    policy::main(|| {
+        let root = workspace().join("tests/cases");
+        let paths = files(&root);
+        // Without any, the folder has been moved, and nothing would be tested.
+        let found = paths.len();
+        let mut trials = vec![Trial::test("cases_are_found", move || {
+            ensure!(found > 0, "no case in tests/cases");
+            Ok(())
+        })];
+        for path in paths {
+            trials.extend(trials_of(&root, &path));
+        }
+        trials
+    })
+}
+
+/// One trial for the simulator and one for the kernel.
+fn trials_of(root: &Path, path: &Path) -> [Trial; 2] {
+    let relative = path.strip_prefix(root).unwrap_or(path).with_extension("");
+    let name = relative.display().to_string().replace('/', "::");
+    let case = read(path).map(Arc::new);
+    let simulated = case.clone();
+    [
+        Trial::test(format!("sim::{name}"), move || in_simulator(&*simulated?)),
+        policy::trial(format!("kernel::{name}"), &[Need::Kernel], move || {
+            in_kernel(&*case?)
+        }),
+    ]
+}
+
+/// All cases below a folder, in order.
+fn files(folder: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(folder).into_iter().flatten();
+    let mut paths: Vec<PathBuf> = entries
+        .filter_map(|entry| Some(entry.ok()?.path()))
+        .collect();
+    paths.sort();
+    let mut files = Vec::new();
+    for path in paths {
+        if path.is_dir() {
+            files.extend(self::files(&path));
+        } else if path.extension().is_some_and(|extension| extension == "bpf") {
+            files.push(path);
+        }
+    }
+    files
+}
+
+fn read(path: &Path) -> Outcome<Case> {
+    let text = fs::read_to_string(path)?;
+    // The explanation quotes the path: the same wherever the workspace lies.
+    let shown = path.strip_prefix(workspace()).unwrap_or(path);
+    let object = parse(&shown.display().to_string(), &text)?;
+    ensure!(!object.programs.is_empty(), "the case has no program");
+    Ok(Case {
+        path: path.to_owned(),
+        expected: expected(&text)?,
+        object,
+    })
+}
+
+fn expected(text: &str) -> Outcome<Expected> {
+    let field = |name: &str| {
+        let head = text.lines().take_while(|line| line.starts_with(';'));
+        head.filter_map(|line| line.trim_start_matches(';').trim().strip_prefix(name))
+            .map(|value| value.trim().to_owned())
+            .next()
+    };
+    match (field("verdict:").as_deref(), field("kernel:")) {
+        (Some("accept"), None) => Ok(Expected::Accept),
+        (Some("reject"), Some(words)) if !words.is_empty() => Ok(Expected::Reject(words)),
+        (verdict, kernel) => Err(format!(
+            "the head should say '; verdict: accept', or '; verdict: reject' and \
+             '; kernel: WORDS'; it says verdict {verdict:?}, kernel {kernel:?}"
+        )
+        .into()),
+    }
+}
+
+fn in_simulator(case: &Case) -> Outcome {
+    let config = Config::default();
+    let mut rejections = case.object.programs.iter().filter_map(|program| {
+        match verify(&case.object, program, &config) {
+            Verdict::Accepted(_) => None,
+            Verdict::Rejected(why) => Some((why.render(program, Decor::Plain), why)),
+        }
+    });
+    let rejected = rejections.next();
+    let explanation = case.path.with_extension("stderr");
+    match (&case.expected, rejected) {
+        (Expected::Accept, None) => {
+            ensure!(
+                !explanation.exists(),
+                "an accepted case needs no {explanation:?}"
+            );
+            Ok(())
+        }
+        (Expected::Accept, Some((text, _))) => {
+            Err(format!("the simulator refuses what should be accepted:\n{text}").into())
+        }
+        (Expected::Reject(_), None) => Err("the simulator accepts what should be refused".into()),
+        (Expected::Reject(words), Some((text, why))) => {
+            same_words(&why, words)?;
+            same_explanation(&explanation, &text)
+        }
+    }
+}
+
+fn same_words(why: &Rejection, words: &str) -> Outcome {
+    let message = &why.message;
+    ensure!(
+        message.starts_with(words),
+        "the simulator's first words are not the kernel's\n  is:        {message}\n  should be: {words}"
+    );
+    Ok(())
+}
+
+fn same_explanation(path: &Path, text: &str) -> Outcome {
+    if std::env::var_os(UPDATE).is_some_and(|value| value == "1") {
+        return Ok(fs::write(path, text)?);
+    }
+    let written = fs::read_to_string(path)
+        .map_err(|error| format!("{}: {error}; {UPDATE}=1 writes it", path.display()))?;
+    ensure_eq!(
+        text.lines().collect::<Vec<_>>(),
+        written.lines().collect::<Vec<_>>(),
+        "the explanation differs from {}; {UPDATE}=1 writes it anew\n{text}",
+        path.display()
+    );
+    Ok(())
+}
+
+fn in_kernel(case: &Case) -> Outcome {
+    let mut loader = Loader::new(&case.object);
+    let names = case
+        .object
+        .programs
+        .iter()
+        .map(|program| program.name.as_str());
+    let failed = names.map(|name| loader.load(name)).find_map(Result::err);
+    match (&case.expected, failed) {
+        (Expected::Accept, None) => Ok(()),
+        (Expected::Accept, Some(ebpf_loader::Error::Rejected(why))) => {
+            Err(format!("the kernel refuses what should be accepted: {}", why.log).into())
+        }
+        (Expected::Accept, Some(error)) => Err(error.into()),
+        (Expected::Reject(_), None) => Err("the kernel accepts what should be refused".into()),
+        (Expected::Reject(words), Some(ebpf_loader::Error::Rejected(why))) => {
+            ensure!(
+                why.point.starts_with(words),
+                "the kernel's first words\n  are:       {}\n  should be: {words}\n{}",
+                why.point,
+                why.log
+            );
+            Ok(())
+        }
+        (Expected::Reject(_), Some(error)) => {
+            Err(format!("refused, and not by the verifier: {error}").into())
+        }
+    }
+}
