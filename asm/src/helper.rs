@@ -35,6 +35,17 @@ pub struct Proto {
     pub effect: Effect,
     /// What license the program must have.
     pub license: License,
+    /// Whether arguments may point into the packet.
+    pub packet: PacketArgs,
+}
+
+/// Whether a helper takes memory in the packet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PacketArgs {
+    /// It does not.
+    Refused,
+    /// It does, from program types that access packets directly.
+    Taken,
 }
 
 /// What license a helper wants of the program.
@@ -140,6 +151,11 @@ impl Proto {
         self
     }
 
+    const fn takes_packet(mut self) -> Proto {
+        self.packet = PacketArgs::Taken;
+        self
+    }
+
     const fn gpl(mut self) -> Proto {
         self.license = License::Gpl;
         self
@@ -153,6 +169,7 @@ const fn proto(args: &'static [Arg], ret: Ret) -> Proto {
         prog_types: &[],
         effect: Effect::None,
         license: License::Any,
+        packet: PacketArgs::Refused,
     }
 }
 
@@ -260,9 +277,9 @@ const RINGBUF_DONE: Proto = proto(&[Arg::RingbufRecord, Arg::Anything], Ret::Voi
 /// All helpers; the id is the index plus one.
 #[rustfmt::skip]
 pub static HELPERS: [Helper; 211] = [
-    helper(1, "map_lookup_elem", (3, 19)).proto(MAP_LOOKUP),
-    helper(2, "map_update_elem", (3, 19)).proto(MAP_UPDATE),
-    helper(3, "map_delete_elem", (3, 19)).proto(MAP_DELETE),
+    helper(1, "map_lookup_elem", (3, 19)).proto(MAP_LOOKUP.takes_packet()),
+    helper(2, "map_update_elem", (3, 19)).proto(MAP_UPDATE.takes_packet()),
+    helper(3, "map_delete_elem", (3, 19)).proto(MAP_DELETE.takes_packet()),
     helper(4, "probe_read", (4, 1)),
     helper(5, "ktime_get_ns", (4, 1)).proto(NUMBER),
     helper(6, "trace_printk", (4, 1)).proto(TRACE_PRINTK),
@@ -287,7 +304,7 @@ pub static HELPERS: [Helper; 211] = [
     helper(25, "perf_event_output", (4, 4)).proto(PERF_EVENT_OUTPUT),
     helper(26, "skb_load_bytes", (4, 5)).proto(LOAD_BYTES.only(SKB)),
     helper(27, "get_stackid", (4, 6)),
-    helper(28, "csum_diff", (4, 6)).proto(CSUM_DIFF.only(XDP_AND_TC)),
+    helper(28, "csum_diff", (4, 6)).proto(CSUM_DIFF.only(XDP_AND_TC).takes_packet()),
     helper(29, "skb_get_tunnel_opt", (4, 6)),
     helper(30, "skb_set_tunnel_opt", (4, 6)),
     helper(31, "skb_change_proto", (4, 8)).proto(on_ctx(2).only(TC).moves_packet()),
@@ -346,7 +363,7 @@ pub static HELPERS: [Helper; 211] = [
     helper(84, "sk_lookup_tcp", (4, 20)),
     helper(85, "sk_lookup_udp", (4, 20)),
     helper(86, "sk_release", (4, 20)),
-    helper(87, "map_push_elem", (4, 20)).proto(MAP_PUSH),
+    helper(87, "map_push_elem", (4, 20)).proto(MAP_PUSH.takes_packet()),
     helper(88, "map_pop_elem", (4, 20)).proto(MAP_POP),
     helper(89, "map_peek_elem", (4, 20)).proto(MAP_POP),
     helper(90, "msg_push_data", (4, 20)),
@@ -454,7 +471,7 @@ pub static HELPERS: [Helper; 211] = [
     helper(192, "skb_set_tstamp", (5, 18)),
     helper(193, "ima_file_hash", (5, 19)),
     helper(194, "kptr_xchg", (5, 19)),
-    helper(195, "map_lookup_percpu_elem", (5, 19)).proto(MAP_LOOKUP_PERCPU),
+    helper(195, "map_lookup_percpu_elem", (5, 19)).proto(MAP_LOOKUP_PERCPU.takes_packet()),
     helper(196, "skc_to_mptcp_sock", (5, 19)),
     helper(197, "dynptr_from_mem", (5, 19)),
     helper(198, "ringbuf_reserve_dynptr", (5, 19)),

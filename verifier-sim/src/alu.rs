@@ -14,7 +14,7 @@ use crate::machine::{Machine, not_modelled};
 use crate::reg::{Kind, Link, Null, PacketRange, RegState};
 use crate::scalar::Scalar;
 use ebpf_asm::insn::{Insn, Reg};
-use ebpf_asm::isa::{AluOp, Operand, Sem, Size, Width};
+use ebpf_asm::isa::{AluOp, Operand, Sem, Size, Swap, Width};
 
 /// Offsets of pointers stay below this in both directions.
 pub(crate) const MAX_VAR_OFF: i64 = 1 << 29;
@@ -26,7 +26,7 @@ impl Machine<'_, '_> {
             Sem::Mov { width, operand } => self.mov(insn, width, operand),
             Sem::Movsx { width, from } => self.movsx(insn, width, from),
             Sem::Neg { width } => self.neg(insn, width),
-            Sem::ByteSwap { .. } => self.byte_swap(insn),
+            Sem::ByteSwap { swap, size } => self.byte_swap(insn, swap, size),
             Sem::Alu { op, width, operand } => self.binary(insn, op, width, operand),
             _ => Ok(()),
         }
@@ -98,7 +98,8 @@ impl Machine<'_, '_> {
         let value = self.read_reg(insn.dst())?;
         self.check_writable(insn.dst())?;
         let result = match value.kind {
-            Kind::Scalar => value.scalar.neg(width),
+            Kind::Scalar if self.env.config.since((6, 18)) => value.scalar.neg(width),
+            Kind::Scalar => Scalar::UNKNOWN,
             _ => {
                 self.check_leak(insn.dst(), &value, "pointer arithmetic prohibited")?;
                 Scalar::UNKNOWN
@@ -107,13 +108,21 @@ impl Machine<'_, '_> {
         self.write_reg(insn.dst(), RegState::scalar(result))
     }
 
-    fn byte_swap(&mut self, insn: &Insn) -> Checked {
+    fn byte_swap(&mut self, insn: &Insn, swap: Swap, size: Size) -> Checked {
         let value = self.read_reg(insn.dst())?;
         self.check_writable(insn.dst())?;
         if value.is_pointer() {
             self.check_leak(insn.dst(), &value, "pointer arithmetic prohibited")?;
         }
-        self.write_reg(insn.dst(), RegState::scalar(value.scalar.swap_bytes()))
+        let known = value.is_scalar() && self.env.config.since((6, 18));
+        if known && swap == Swap::Le && size == Size::DW {
+            return Ok(());
+        }
+        let result = match known {
+            true => value.scalar.byte_swap(swap, size),
+            false => Scalar::UNKNOWN,
+        };
+        self.write_reg(insn.dst(), RegState::scalar(result))
     }
 
     fn binary(&mut self, insn: &Insn, op: AluOp, width: Width, operand: Operand) -> Checked {
@@ -125,10 +134,7 @@ impl Machine<'_, '_> {
             (false, false) => self.scalar_binary(insn, op, width, &dst, &src),
             (true, true) => self.pointer_difference(insn, op),
             (true, false) => self.pointer_binary(insn, op, width, &dst, &src.scalar, insn.dst()),
-            (false, true) if op == AluOp::Add => {
-                self.pointer_binary(insn, op, width, &src, &dst.scalar, insn.src())
-            }
-            (false, true) => self.number_and_pointer(insn, op, width),
+            (false, true) => self.pointer_binary(insn, op, width, &src, &dst.scalar, insn.src()),
         }
     }
 
@@ -163,20 +169,6 @@ impl Machine<'_, '_> {
         let number = insn.dst().number();
         let message = format!("R{number} pointer {} pointer prohibited", sign(op));
         Err(Rejection::new(Code::PointerArithmetic, message).label("both operands are pointers"))
-    }
-
-    /// A number in `dst`, a pointer in `src`, and not an addition.
-    fn number_and_pointer(&mut self, insn: &Insn, op: AluOp, width: Width) -> Checked {
-        let number = insn.dst().number();
-        if width == Width::W32 {
-            return self.pointer_at_32(insn, op);
-        }
-        let message = match op {
-            AluOp::Sub => format!("R{number} tried to subtract pointer from scalar"),
-            _ => operator_message(op, number),
-        };
-        Err(Rejection::new(Code::PointerArithmetic, message)
-            .label(format!("R{} is a pointer", insn.src().number())))
     }
 
     fn pointer_at_32(&mut self, insn: &Insn, op: AluOp) -> Checked {
@@ -215,6 +207,11 @@ impl Machine<'_, '_> {
         }
         let mut result = match op {
             AluOp::Add => self.add_to_pointer(pointer, number),
+            AluOp::Sub if holder != insn.dst() => {
+                let message = format!("R{dst} tried to subtract pointer from scalar");
+                return Err(Rejection::new(Code::PointerArithmetic, message)
+                    .label(format!("R{} is a pointer", holder.number())));
+            }
             AluOp::Sub if matches!(pointer.kind, Kind::Stack(_)) => {
                 let message = format!("R{dst} subtraction from stack pointer prohibited");
                 return Err(Rejection::new(Code::PointerArithmetic, message)
@@ -481,20 +478,20 @@ fn operator_message(op: AluOp, register: u8) -> String {
     }
 }
 
-/// The operator as the kernel's log spells it.
+/// The operator as the kernel's messages spell it: without a sign for division.
 fn sign(op: AluOp) -> &'static str {
     match op {
         AluOp::Add => "+=",
         AluOp::Sub => "-=",
         AluOp::Mul => "*=",
         AluOp::Div => "/=",
-        AluOp::Sdiv => "s/=",
+        AluOp::Sdiv => "/=",
         AluOp::Or => "|=",
         AluOp::And => "&=",
         AluOp::Lsh => "<<=",
         AluOp::Rsh => ">>=",
         AluOp::Mod => "%=",
-        AluOp::Smod => "s%=",
+        AluOp::Smod => "%=",
         AluOp::Xor => "^=",
         AluOp::Arsh => "s>>=",
     }

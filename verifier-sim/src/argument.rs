@@ -10,7 +10,7 @@ use crate::mem::Direction;
 use crate::reg::{Kind, Null, RegState};
 use crate::region::Extent;
 use crate::stack_access::Offsets;
-use ebpf_asm::helper::Arg;
+use ebpf_asm::helper::{Arg, PacketArgs};
 use ebpf_asm::insn::Reg;
 use ebpf_asm::isa::Size;
 use ebpf_asm::map_type::MapType;
@@ -51,6 +51,15 @@ enum MemoryUse {
     Changes,
 }
 
+impl MemoryUse {
+    fn direction(self) -> Direction {
+        match self {
+            MemoryUse::Reads => Direction::Read,
+            MemoryUse::Fills | MemoryUse::Changes => Direction::Write,
+        }
+    }
+}
+
 /// Whether a size may be zero.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum ZeroSize {
@@ -68,9 +77,18 @@ impl<'a> Machine<'_, 'a> {
         &mut self,
         reg: Reg,
         arg: Arg,
+        packet: PacketArgs,
         found: &mut Arguments<'a>,
     ) -> Checked {
         let value = self.read_reg(reg)?;
+        if value.is_packet() && arg != Arg::Anything && packet == PacketArgs::Refused {
+            return Err(Rejection::new(
+                Code::ArgumentType,
+                "helper access to the packet is not allowed",
+            )
+            .label(format!("R{} points into the packet", reg.number()))
+            .help("copy the bytes to the stack first"));
+        }
         match arg {
             Arg::Anything => self.check_leak(reg, &value, "leaks addr into helper function"),
             Arg::Ctx => self.check_ctx_argument(reg, &value),
@@ -238,10 +256,7 @@ impl<'a> Machine<'_, 'a> {
         }
         let off = i64::from(value.off);
         let extent = Extent { reg, off, size };
-        let direction = match usage {
-            MemoryUse::Reads => Direction::Read,
-            MemoryUse::Fills | MemoryUse::Changes => Direction::Write,
-        };
+        let direction = usage.direction();
         match value.kind {
             Kind::Packet | Kind::PacketMeta => {
                 if direction == Direction::Write {
@@ -268,10 +283,7 @@ impl<'a> Machine<'_, 'a> {
         usage: MemoryUse,
         found: &mut Arguments<'a>,
     ) -> Checked {
-        let direction = match usage {
-            MemoryUse::Fills => Direction::Write,
-            MemoryUse::Reads | MemoryUse::Changes => Direction::Read,
-        };
+        let direction = usage.direction();
         let offsets = self.check_stack_bounds(value, extent, direction)?;
         self.touch_stack(depth, offsets.min);
         if usage != MemoryUse::Fills {

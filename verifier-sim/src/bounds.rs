@@ -339,10 +339,13 @@ impl Bounds {
             with_low(self.s64.min as u64, self.u32.min) as i64,
             with_low(self.s64.max as u64, self.u32.max) as i64,
         ));
+        // The kernel takes a non-negative low half for the whole, if the whole fits 32 bits,
+        // even where it knew the whole better.
         let fits = self.s64.min >= i64::from(i32::MIN) && self.s64.max <= i64::from(i32::MAX);
-        if self.s32.min >= 0 && fits {
-            let same = Range::new(i64::from(self.s32.min), i64::from(self.s32.max));
-            self.s64 = self.s64.intersect(same);
+        if self.s32.min >= 0 && self.s32.min <= self.s32.max && fits {
+            let (min, max) = (i64::from(self.s32.min), i64::from(self.s32.max));
+            self.s64 = Range::new(min, max);
+            self.u64 = Range::new(min as u64, max as u64);
         }
     }
 }

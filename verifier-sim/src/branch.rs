@@ -163,7 +163,13 @@ impl Comparison {
         let (dst, src) = (&self.dst, &self.src);
         let (a, b) = assume(self.cond, self.width, outcome, &dst.scalar, &src.scalar);
         if self.src_reg == Some(self.dst_reg) {
-            return;
+            // A register compared with itself learns both lessons, as in the kernel.
+            let mut both = Scalar {
+                tnum: a.tnum.intersect(b.tnum),
+                bounds: a.bounds.intersect(&b.bounds),
+            };
+            both.sync();
+            return set_number(state, self.dst_reg, dst, both, here);
         }
         set_number(state, self.dst_reg, dst, a, here);
         if let Some(reg) = self.src_reg {

@@ -39,7 +39,7 @@ impl Machine<'_, '_> {
         let (helper, proto) = self.callable(insn.imm())?;
         let mut arguments = Arguments::default();
         for (&reg, &arg) in ARGUMENTS.iter().zip(proto.args) {
-            self.check_argument(reg, arg, &mut arguments)?;
+            self.check_argument(reg, arg, proto.packet, &mut arguments)?;
         }
         if let Some(map) = arguments.map {
             check_map_type(helper, map)?;
@@ -112,6 +112,8 @@ impl Machine<'_, '_> {
                 let size = arguments
                     .alloc_size
                     .ok_or_else(|| not_modelled("a record without size"))?;
+                // One id for being null, as the kernel counts, and one for the reference.
+                self.new_id();
                 let id = self.new_id();
                 self.state.references.push(Reference {
                     id,

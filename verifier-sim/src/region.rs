@@ -9,7 +9,7 @@ use crate::diag::{Checked, Rejection};
 use crate::machine::{Machine, not_modelled};
 use crate::mem::{Direction, MemAccess, Stored};
 use crate::packet_help::prove_more;
-use crate::reg::{Kind, RegState};
+use crate::reg::{Kind, PacketRange, RegState};
 use crate::scalar::Scalar;
 use ebpf_asm::insn::Reg;
 use ebpf_asm::isa::Size;
@@ -49,6 +49,12 @@ impl<'a> Machine<'_, 'a> {
                 ))
                 .help("keep the context as it is, and give the offset to the load or store")
         };
+        if base.off < 0 {
+            return Err(refuse(format!(
+                "negative offset ctx ptr R{number} off={} disallowed",
+                base.off
+            )));
+        }
         if base.off != 0 {
             return Err(refuse(format!(
                 "dereference of modified ctx ptr R{number} off={} disallowed",
@@ -157,6 +163,12 @@ impl<'a> Machine<'_, 'a> {
         let number = extent.reg.number();
         if base.scalar.bounds.s64.min < 0 {
             return Err(negative(Code::PacketBounds, extent.reg, base));
+        }
+        if !matches!(base.range, PacketRange::Bytes(_)) {
+            let message = format!("R{number} offset is outside of the packet");
+            return Err(Rejection::new(Code::PacketBounds, message).label(format!(
+                "R{number} is known to be at the end of the packet or behind it"
+            )));
         }
         let (off, size, range) = (extent.off, extent.size, base.range.bytes());
         if off >= 0 && off + size <= i64::from(range) {
