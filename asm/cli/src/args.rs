@@ -1,0 +1,81 @@
+//! The command line.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::exit::Exit;
+
+/// Build eBPF objects from Rust files, check and show them.
+#[derive(Debug, Parser)]
+#[command(name = "ebpfasm", version, after_help = Exit::HELP, max_term_width = 100)]
+pub(crate) struct CommandLine {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Compile a program file, verify it and write the object
+    Build(BuildArgs),
+    /// Verify every program of an object, ours or clang's
+    Check(ObjectArgs),
+    /// Show an object as text
+    Dis(ObjectArgs),
+}
+
+/// `ebpfasm build`.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "The file is compiled with rustc and run: what it does when it is run, \
+    it does at build time, as a build script would.\n\nCompiled files are kept in the user's \
+    cache ($XDG_CACHE_HOME/ebpfasm or ~/.cache/ebpfasm), which may be deleted at any time."
+)]
+pub(crate) struct BuildArgs {
+    /// The program file
+    #[arg(value_name = "FILE.rs")]
+    pub(crate) file: PathBuf,
+    /// Where to write; by default target/bpf/NAME.o of the workspace or folder, and standard
+    /// output for what is no object; - is standard output
+    #[arg(short, long, value_name = "OUT")]
+    pub(crate) output: Option<PathBuf>,
+    /// What to write
+    #[arg(long, value_enum, default_value_t = Form::Elf)]
+    pub(crate) emit: Form,
+    /// Write without verifying first
+    #[arg(long)]
+    pub(crate) no_check: bool,
+}
+
+/// `ebpfasm check` and `ebpfasm dis`.
+#[derive(Debug, Args)]
+pub(crate) struct ObjectArgs {
+    /// The object file
+    #[arg(value_name = "OBJ")]
+    pub(crate) object: PathBuf,
+}
+
+/// The forms in which an object is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Form {
+    /// The object file
+    Elf,
+    /// The bytes of the instructions, eight a line
+    Hex,
+    /// Text
+    Asm,
+    /// JSON
+    Json,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        CommandLine::command().debug_assert();
+    }
+}

@@ -1,0 +1,109 @@
+//! `ebpfasm build`: compiles a program file, verifies what it declares, writes the object.
+//!
+//! The file is a Rust program that records what it declares ([`ebpf_asm::dsl`]). It is
+//! compiled against a prebuilt library ([`library`]) by rustc itself ([`toolchain`]), and run.
+//! Only the compiled file is kept ([`program`]): running it, lowering, verifying and writing
+//! happen each time, so that no object can be older than its source.
+
+mod cache;
+mod deps;
+mod digest;
+mod library;
+mod linker;
+mod program;
+mod stamp;
+mod toolchain;
+mod unit;
+
+use std::env;
+use std::path::{Path, PathBuf};
+
+use ebpf_asm::object::Object;
+
+use crate::args::{BuildArgs, Form};
+use crate::exit::Exit;
+use crate::report::{self, Failure};
+use crate::{emit, place, verdict, write};
+use cache::Cache;
+use library::Library;
+use program::ProgramFile;
+use toolchain::Toolchain;
+
+/// Runs the command.
+pub(crate) fn run(args: &BuildArgs) -> Result<(), Failure> {
+    let folder =
+        env::current_dir().map_err(|error| Failure::file("find", "the current folder", &error))?;
+    let (name, object) = compile(&args.file, &folder)?;
+    let verified = match args.no_check {
+        true => "not verified",
+        false => {
+            verdict::refuse_rejected(&verdict::all(&object))?;
+            "verified"
+        }
+    };
+    let bytes = emit::emit(&object, args.emit)?;
+    let Some(path) = destination(args, &folder, &name)? else {
+        return report::print(bytes);
+    };
+    write::replace(&path, &bytes)
+        .map_err(|error| Failure::file("write", path.display(), &error))?;
+    let shown = place::shown(&path, &folder).display();
+    report::print(format!("{shown}: {}, {verified}\n", contents(&object)))
+}
+
+/// Compiles and runs the program file; the unit's name, and the object.
+fn compile(file: &Path, folder: &Path) -> Result<(String, Object), Failure> {
+    let program = ProgramFile::new(file, folder)?;
+    let cache = Cache::open()?;
+    let toolchain = Toolchain::find(&cache, folder)?;
+    let library = Library::find(&cache, &toolchain)?;
+    let unit = program.unit(&cache, &toolchain, &library)?;
+    let object = ebpf_asm::compile(&unit)
+        .map_err(|error| Failure::new(Exit::BadObject, format!("{}: {error}", file.display())))?;
+    Ok((unit.name().to_owned(), object))
+}
+
+/// The file to write; `None` is standard output.
+fn destination(args: &BuildArgs, folder: &Path, name: &str) -> Result<Option<PathBuf>, Failure> {
+    match (&args.output, args.emit) {
+        (Some(path), _) if path.as_os_str() == "-" => Ok(None),
+        (Some(path), _) => Ok(Some(path.clone())),
+        (None, Form::Elf) if is_file_name(name) => Ok(Some(place::object(folder, name))),
+        (None, Form::Elf) => Err(Failure::new(
+            Exit::BadObject,
+            format!("the unit is called '{name}', which no file can be called"),
+        )
+        .help("say where to write: -o OUT")),
+        (None, _) => Ok(None),
+    }
+}
+
+/// Whether an object can be named so without leaving its folder.
+fn is_file_name(name: &str) -> bool {
+    !name.is_empty() && !name.starts_with('.') && !name.contains(['/', '\\', '\0'])
+}
+
+/// The programs of an object with their lengths.
+fn contents(object: &Object) -> String {
+    let programs = object.programs.iter().map(|program| {
+        let count = program.insns.len();
+        format!(
+            "{} ({}, {count} instructions)",
+            program.name, program.prog_type
+        )
+    });
+    programs.collect::<Vec<_>>().join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_stay_in_their_folder() {
+        assert!(is_file_name("drop_icmp"));
+        for name in ["", "../x", "a/b", ".hidden", "..", "a\0"] {
+            assert!(!is_file_name(name), "{name:?}");
+        }
+    }
+}

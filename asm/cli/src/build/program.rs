@@ -1,0 +1,215 @@
+//! The program file: compiled, and kept compiled until something that it is made of changes.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use ebpf_asm::dsl::Unit;
+use serde::{Deserialize, Serialize};
+
+use super::cache::Cache;
+use super::deps::{Before, Dependencies};
+use super::digest::Digest;
+use super::library::Library;
+use super::toolchain::Toolchain;
+use super::unit;
+use crate::exit::Exit;
+use crate::report::{self, Failure};
+use crate::write;
+
+/// How a program file is compiled: what is quickest, since it runs once and briefly.
+const FLAGS: [&str; 7] = [
+    "--crate-name=program",
+    "--crate-type=bin",
+    "--edition=2024",
+    "-Cprefer-dynamic",
+    "-Copt-level=0",
+    "-Ccodegen-units=1",
+    "-Cdebuginfo=0",
+];
+
+/// A program file, as the user names it.
+#[derive(Debug)]
+pub(super) struct ProgramFile<'p> {
+    path: &'p Path,
+    folder: &'p Path,
+}
+
+/// A compiled program file that the cache has.
+#[derive(Debug, Serialize, Deserialize)]
+struct Kept {
+    dependencies: Dependencies,
+    /// Its name among the cache's programs.
+    executable: String,
+}
+
+impl<'p> ProgramFile<'p> {
+    /// The file `path`, named from `folder`.
+    pub(super) fn new(path: &'p Path, folder: &'p Path) -> Result<ProgramFile<'p>, Failure> {
+        let shown = path.display();
+        let metadata = fs::metadata(folder.join(path))
+            .map_err(|error| Failure::file("read", &shown, &error))?;
+        match metadata.is_file() {
+            true => Ok(ProgramFile { path, folder }),
+            false => Err(Failure::new(Exit::Usage, format!("{shown} is not a file"))
+                .help("a program file is wanted, such as programs/drop_icmp.rs")),
+        }
+    }
+
+    /// What the file declares.
+    pub(super) fn unit(
+        &self,
+        cache: &Cache,
+        toolchain: &Toolchain,
+        library: &Library,
+    ) -> Result<Unit, Failure> {
+        let key = self.key(toolchain, library);
+        let record = cache.entry("programs", &format!("{key}.json"))?;
+        let kept: Option<Kept> = fs::read(&record)
+            .ok()
+            .and_then(|bytes| serde_json::from_slice(&bytes).ok());
+        let current = kept
+            .as_ref()
+            .filter(|kept| kept.dependencies.still_hold(self.folder));
+        if let Some(kept) = current {
+            let executable = cache.entry("programs", &kept.executable)?;
+            if executable.is_file() {
+                return unit::record(&executable, self.path, cache, toolchain, library);
+            }
+        }
+        let compiled = self.compile(cache, toolchain, library, kept.as_ref())?;
+        let unit = unit::record(&compiled.executable, self.path, cache, toolchain, library);
+        match compiled.dependencies {
+            Some(dependencies) => {
+                keep(
+                    cache,
+                    &key,
+                    &record,
+                    &compiled.executable,
+                    dependencies,
+                    kept,
+                );
+            }
+            None => discard(&compiled.executable),
+        }
+        unit
+    }
+
+    /// All that decides what is compiled, but for the dependencies.
+    fn key(&self, toolchain: &Toolchain, library: &Library) -> String {
+        let mut digest = Digest::new("program").bytes(&toolchain.identity());
+        digest = digest.bytes(library.key.as_bytes());
+        for flag in FLAGS {
+            digest = digest.bytes(flag.as_bytes());
+        }
+        // The path is part of the program: panics and `file!()` name it.
+        digest.path(self.folder).path(self.path).finish()
+    }
+
+    fn compile(
+        &self,
+        cache: &Cache,
+        toolchain: &Toolchain,
+        library: &Library,
+        last: Option<&Kept>,
+    ) -> Result<Compiled, Failure> {
+        let executable = cache.temporary("program")?;
+        let dep_info = cache.temporary("program.d")?;
+        let before = Before::look(self.folder, self.path, last.map(|last| &last.dependencies));
+        let mut rustc = Command::new(&toolchain.rustc);
+        rustc
+            .args(FLAGS)
+            .arg(format!("--color={}", report::colour_choice()))
+            .arg(emit("link", &executable))
+            .arg(emit("dep-info", &dep_info))
+            .arg("--extern")
+            .arg(joined("ebpf_dsl=", &library.file()))
+            .current_dir(self.folder)
+            .stdin(Stdio::null());
+        if let Some(quick_link) = &toolchain.quick_link {
+            rustc.args(&quick_link.args);
+        }
+        // A path that begins with a dash would be an option.
+        rustc.arg(
+            match self.path.is_absolute() || !starts_with_dash(self.path) {
+                true => self.path.to_owned(),
+                false => Path::new(".").join(self.path),
+            },
+        );
+        let status = rustc
+            .status()
+            .map_err(|error| Failure::file("run", toolchain.rustc.display(), &error))?;
+        let text = fs::read_to_string(&dep_info).unwrap_or_default();
+        let _ = fs::remove_file(&dep_info);
+        if !status.success() {
+            discard(&executable);
+            return Err(Failure::new(
+                Exit::BadObject,
+                format!("{} does not compile", self.path.display()),
+            ));
+        }
+        Ok(Compiled {
+            executable,
+            dependencies: before.dependencies(self.folder, &text),
+        })
+    }
+}
+
+/// A program file just compiled.
+struct Compiled {
+    executable: PathBuf,
+    /// `None` if a file may have changed meanwhile.
+    dependencies: Option<Dependencies>,
+}
+
+/// Keeps a compiled file in place of the last one.
+///
+/// Nothing that fails here matters: the next build compiles again.
+fn keep(
+    cache: &Cache,
+    key: &str,
+    record: &Path,
+    executable: &Path,
+    dependencies: Dependencies,
+    last: Option<Kept>,
+) {
+    let Ok(fingerprint) = serde_json::to_vec(&dependencies) else {
+        return discard(executable);
+    };
+    let fingerprint = Digest::new("executable").bytes(&fingerprint).finish();
+    let name = format!("{key}.{}", fingerprint.get(..16).unwrap_or(&fingerprint));
+    let kept = Kept {
+        dependencies,
+        executable: name,
+    };
+    let place = cache.entry("programs", &kept.executable);
+    let moved = place.is_ok_and(|place| fs::rename(executable, place).is_ok());
+    let recorded =
+        serde_json::to_vec(&kept).is_ok_and(|bytes| write::replace(record, &bytes).is_ok());
+    if !moved || !recorded {
+        discard(executable);
+    }
+    let outdated = last.filter(|last| last.executable != kept.executable);
+    if let Some(Ok(outdated)) = outdated.map(|last| cache.entry("programs", &last.executable)) {
+        discard(&outdated);
+    }
+}
+
+/// Removes a file; if it is gone already, so much the better.
+fn discard(path: &Path) {
+    let _ = fs::remove_file(path);
+}
+
+fn emit(kind: &str, path: &Path) -> std::ffi::OsString {
+    joined(&format!("--emit={kind}="), path)
+}
+
+fn joined(text: &str, path: &Path) -> std::ffi::OsString {
+    let mut joined = std::ffi::OsString::from(text);
+    joined.push(path);
+    joined
+}
+
+fn starts_with_dash(path: &Path) -> bool {
+    path.as_os_str().as_encoded_bytes().starts_with(b"-")
+}
