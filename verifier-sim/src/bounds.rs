@@ -78,6 +78,7 @@ macro_rules! unsigned_range {
             const MAX: $t = <$t>::MAX;
         }
 
+        #[allow(clippy::should_implement_trait, reason = "named as the operations are")]
         impl Range<$t> {
             /// Adds. If both ends wrap around the range stays one, if one does nothing is known.
             #[must_use]
@@ -137,6 +138,7 @@ macro_rules! signed_range {
             const MAX: $t = <$t>::MAX;
         }
 
+        #[allow(clippy::should_implement_trait, reason = "named as the operations are")]
         impl Range<$t> {
             /// The range between two ends, or everything if either overflowed.
             fn between(min: Option<$t>, max: Option<$t>) -> Range<$t> {

@@ -133,12 +133,19 @@ impl Comparison {
         if let Some(packet) = self.packet() {
             return packet.decided();
         }
-        // A pointer that is not null is not 0.
-        let surely_not_null = self.is_null_check() && never_null(&self.dst);
-        surely_not_null.then_some(match self.cond {
-            Cond::Jne => Outcome::Holds,
-            _ => Outcome::Fails,
-        })
+        // A pointer that is not null is not 0, nor is its low half, says the kernel.
+        let pointer_and_zero = |pointer: &RegState, number: &RegState| {
+            never_null(pointer)
+                && number.is_scalar()
+                && number.scalar.constant_at(self.width) == Some(0)
+        };
+        let unequal =
+            pointer_and_zero(&self.dst, &self.src) || pointer_and_zero(&self.src, &self.dst);
+        match self.cond {
+            Cond::Jne if unequal => Some(Outcome::Holds),
+            Cond::Jeq if unequal => Some(Outcome::Fails),
+            _ => None,
+        }
     }
 
     /// Changes the state to what is known where the comparison has this outcome.

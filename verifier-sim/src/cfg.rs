@@ -64,7 +64,7 @@ impl<'a> Cfg<'a> {
     }
 
     /// The number of slots.
-    pub fn len(&self) -> usize {
+    pub fn slot_count(&self) -> usize {
         self.insns.len()
     }
 

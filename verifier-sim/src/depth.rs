@@ -76,7 +76,7 @@ impl Depths {
             .iter()
             .copied()
             .find(|&start| start > function);
-        let callees = (function..end.unwrap_or(cfg.len())).filter_map(|slot| {
+        let callees = (function..end.unwrap_or(cfg.slot_count())).filter_map(|slot| {
             let insn = cfg.insn(slot)?;
             let local = insn.sem() == Sem::Call(Callee::Local);
             if local { cfg.target(slot, insn) } else { None }

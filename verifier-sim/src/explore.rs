@@ -114,7 +114,9 @@ pub(crate) fn explore(env: &Env<'_>) -> Checked<Stats> {
         last_id: 0,
         stats: Stats::default(),
     };
-    explorer.checkpoints.resize_with(env.cfg.len(), Vec::new);
+    explorer
+        .checkpoints
+        .resize_with(env.cfg.slot_count(), Vec::new);
     explorer.pending.push(Path {
         state: Box::new(State::entry(RegState::pointer(Kind::Ctx))),
         slot: 0,
@@ -303,7 +305,7 @@ impl Explorer<'_, '_> {
         );
         let refused = Rejection::new(Code::TooComplex, message)
             .label("here the limit of one million instructions was reached");
-        let busiest = (0..self.env.cfg.len())
+        let busiest = (0..self.env.cfg.slot_count())
             .filter(|&slot| self.env.cfg.join(slot) == Join::Loop)
             .max_by_key(|&slot| self.checkpoints.get(slot).map_or(0, Vec::len));
         match busiest {

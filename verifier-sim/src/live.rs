@@ -50,11 +50,11 @@ impl RegSet {
 
 /// For each slot the registers that are read there or later before they are written.
 pub fn live_registers(cfg: &Cfg<'_>) -> Vec<RegSet> {
-    let mut live = vec![RegSet::default(); cfg.len()];
+    let mut live = vec![RegSet::default(); cfg.slot_count()];
     let mut changed = true;
     while changed {
         changed = false;
-        for slot in (0..cfg.len()).rev() {
+        for slot in (0..cfg.slot_count()).rev() {
             let Some(insn) = cfg.insn(slot) else {
                 continue;
             };

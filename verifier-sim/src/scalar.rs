@@ -241,7 +241,9 @@ impl Scalar {
         let shift = match op {
             AluOp::Lsh | AluOp::Rsh | AluOp::Arsh => {
                 let count = other.constant_at(width);
-                match count.filter(|&count| count < u64::from(width.bits())) {
+                // The kernel wants the whole count to be small, also for 32-bit shifts.
+                let small = other.bounds.u64.max < u64::from(width.bits());
+                match count.filter(|_| small) {
                     Some(count) => count as u32,
                     None => return Scalar::UNKNOWN,
                 }
