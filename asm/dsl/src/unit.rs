@@ -254,7 +254,7 @@ type XdpBody<'a> = dyn for<'p> FnMut(&mut Scope<'p, Xdp>, &mut XdpContext<'p>) -
 
 /// Runs an XDP program's closure. The lifetime of the borrow is the program's brand.
 #[track_caller]
-fn record<'p>(recorder: &'p Recorder, body: &mut XdpBody<'_>) {
+fn record(recorder: &Recorder, body: &mut XdpBody<'_>) {
     let rec = Rec::new(recorder);
     let mut scope = Scope::new(rec);
     let action = body(&mut scope, &mut XdpContext::new(rec));
