@@ -25,6 +25,7 @@ fn no_permission() -> Outcome {
     console.run_in(&rig, "attach eth0 drop.o")?.ends(0)?;
     let detach = console.run_as_nobody(&rig, "detach eth0")?.ends(4)?;
     detach.complains("help: run it as root")?;
+    console.run_in(&rig, "detach eth0")?.ends(0)?;
     Ok(())
 }
 
@@ -38,6 +39,7 @@ fn modes() -> Outcome {
     offload.ends(7)?.complains("(veth)")?;
     let generic = console.run_in(&rig, "attach lo drop.o --mode generic")?;
     generic.ends(0)?.prints("in generic mode")?;
+    console.run_in(&rig, "detach lo")?.ends(0)?;
     Ok(())
 }
 

@@ -30,11 +30,11 @@ fn built_last() -> Outcome {
         .prints("attached xdp_drop_icmp to eth0 in native mode, by link ")?
         .complains("to undo it: ebpfld detach eth0")?;
     let wire = rig.wire()?;
-    ensure!(!wire.passes(&frames::icmp_echo())?, "ICMP passed");
-    ensure!(wire.passes(&frames::udp())?, "UDP was dropped");
+    ensure!(!wire.passes(&frames::icmp_echo(1))?, "ICMP passed");
+    ensure!(wire.passes(&frames::udp(5000))?, "UDP was dropped");
     let detached = console.run_in(&rig, "detach eth0")?.ends(0)?;
     detached.prints("detached xdp_drop_icmp (id ")?;
-    ensure!(wire.passes(&frames::icmp_echo())?, "ICMP is still dropped");
+    ensure!(wire.passes(&frames::icmp_echo(2))?, "ICMP is still dropped");
     let again = console.run_in(&rig, "detach eth0")?.ends(5)?;
     again.complains("eth0 runs no XDP program")?;
     Ok(())
@@ -84,6 +84,7 @@ fn replace() -> Outcome {
     let after = console.status(&rig)?;
     ensure_eq!(after[0]["link_id"], before[0]["link_id"], "the link stays");
     ensure_eq!(after[0]["name"], "xdp_drop_icmp", "the program");
+    console.run_in(&rig, "detach eth0")?.ends(0)?;
     Ok(())
 }
 
