@@ -151,12 +151,12 @@ impl Folder {
 
     /// Makes an instruction a copy where it is one.
     fn simplify(&self, kind: &mut InstKind) {
-        let (dst, src) = match *kind {
+        let (dst, copied) = match *kind {
             InstKind::Mov {
                 width: Width::W32,
                 dst,
                 src,
-            } => (dst, self.copy(src)),
+            } => (dst, self.copy(src).map(|src| (Width::W64, src))),
             InstKind::Alu {
                 op,
                 width,
@@ -165,6 +165,7 @@ impl Folder {
                 rhs,
             } => {
                 let (lhs, rhs) = self.constant_last(op, lhs, rhs);
+                let rhs = valid_count(op, width, rhs);
                 *kind = InstKind::Alu {
                     op,
                     width,
@@ -181,12 +182,12 @@ impl Folder {
                 src,
             } => {
                 let swapped = |value| Src::Imm(eval::byte_swap(swap, size, value) as i64);
-                (dst, self.constant(src).map(swapped))
+                let swapped = self.constant(src).map(swapped);
+                (dst, swapped.map(|src| (Width::W64, src)))
             }
             _ => return,
         };
-        if let Some(src) = src {
-            let width = Width::W64;
+        if let Some((width, src)) = copied {
             *kind = InstKind::Mov { width, dst, src };
         }
     }
@@ -212,13 +213,18 @@ impl Folder {
         }
     }
 
-    /// What an operation gives, if that is a constant or one of its operands.
-    fn alu(&self, op: AluOp, width: Width, lhs: VReg, rhs: Src) -> Option<Src> {
+    /// What copy an operation is, if it gives a constant or one of its operands. A division by a
+    /// constant zero always is: the kernel would refuse it as an instruction.
+    fn alu(&self, op: AluOp, width: Width, lhs: VReg, rhs: Src) -> Option<(Width, Src)> {
         let Src::Imm(imm) = rhs else {
             return None;
         };
         if let Some(lhs) = self.constant(lhs) {
-            return Some(Src::Imm(eval::alu(op, width, lhs, imm as u64) as i64));
+            let number = eval::alu(op, width, lhs, imm as u64) as i64;
+            return Some((Width::W64, Src::Imm(number)));
+        }
+        if imm == 0 && matches!(op, AluOp::Div | AluOp::Sdiv) {
+            return Some((Width::W64, Src::Imm(0)));
         }
         let unchanged = match op {
             AluOp::Add
@@ -230,11 +236,13 @@ impl Folder {
             | AluOp::Arsh => imm == 0,
             AluOp::Mul | AluOp::Div => imm == 1,
             AluOp::And => is_mask(imm) && self.max(Src::Reg(lhs)) <= imm as u64,
-            AluOp::Sdiv | AluOp::Mod | AluOp::Smod => false,
+            AluOp::Mod | AluOp::Smod => imm == 0,
+            AluOp::Sdiv => imm == 1,
         };
         // A 32-bit operation cuts to 32 bits, even where it changes nothing else.
-        let whole = width == Width::W64 || self.max(Src::Reg(lhs)) <= u64::from(u32::MAX);
-        (unchanged && whole).then_some(Src::Reg(lhs))
+        let whole = self.max(Src::Reg(lhs)) <= u64::from(u32::MAX);
+        let copy = if whole { Width::W64 } else { width };
+        unchanged.then_some((copy, Src::Reg(lhs)))
     }
 
     /// What is known about what an instruction assigns.
@@ -378,6 +386,17 @@ impl Folder {
             Cond::Jlt | Cond::Jne if max < rhs => Some(Outcome::Holds),
             _ => None,
         }
+    }
+}
+
+/// The kernel refuses a constant shift count that is not below the width; a count in a
+/// register is masked, and so is one that became a constant.
+fn valid_count(op: AluOp, width: Width, rhs: Src) -> Src {
+    match (op, rhs) {
+        (AluOp::Lsh | AluOp::Rsh | AluOp::Arsh, Src::Imm(count)) => {
+            Src::Imm(count & i64::from(width.bits() - 1))
+        }
+        _ => rhs,
     }
 }
 

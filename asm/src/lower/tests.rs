@@ -147,6 +147,26 @@ fn constants_are_folded_and_needless_masks_dropped() {
     );
 }
 
+/// The kernel refuses these as instructions; in the DSL they have a meaning.
+#[test]
+fn divisions_by_a_constant_zero_and_large_shift_counts_are_folded() {
+    let unit = Unit::new("t").xdp("p", |f, _| {
+        let (now, cpu) = (f.ktime_get_ns(), f.get_smp_processor_id());
+        let zero = f.var::<u64>(0).get();
+        let large = f.var::<u64>(65).get();
+        let sum = now / zero + now % zero + (now << large) + (cpu % 0 + cpu / 0).to_u64();
+        f.return_if(sum.eq(1), XDP_DROP);
+        XDP_PASS
+    });
+    let insns = listing(&unit);
+    let refused = |insn: &&String| insn.contains('/') || insn.contains('%') || insn.contains("65");
+    assert_eq!(insns.iter().find(refused), None, "{insns:#?}");
+    assert!(
+        insns.iter().any(|insn| insn.ends_with("<<= 1")),
+        "{insns:#?}"
+    );
+}
+
 #[test]
 fn what_nobody_reads_is_dropped() {
     let unit = Unit::new("t").xdp("p", |f, ctx| {
