@@ -8,6 +8,7 @@ use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 /// How many names are tried for the new file.
 const ATTEMPTS: u32 = 100;
@@ -20,6 +21,7 @@ pub(crate) fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
         return fs::write(path, bytes);
     }
     let (temporary, mut file) = create_beside(path)?;
+    sweep(path);
     let written = file
         .write_all(bytes)
         .and_then(|()| file.flush())
@@ -62,6 +64,25 @@ fn create_beside(path: &Path) -> io::Result<(PathBuf, File)> {
     Err(last)
 }
 
+/// How old a new file beside an object is when its writer must be gone.
+const ABANDONED: Duration = Duration::from_secs(60);
+
+/// Removes what writers that were killed left beside `path`. What fails here fails later,
+/// or does not matter.
+fn sweep(path: &Path) {
+    let (Some(folder), Some(name)) = (path.parent(), path.file_name()) else {
+        return;
+    };
+    let prefix = format!(".{}.", name.to_string_lossy());
+    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+        let is_ours = entry.file_name().to_string_lossy().starts_with(&prefix);
+        let age = || entry.metadata().ok()?.modified().ok()?.elapsed().ok();
+        if is_ours && age().is_some_and(|age| age > ABANDONED) {
+            let _ = fs::remove_file(entry.path());
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -76,6 +97,20 @@ mod tests {
         }
         let folder = path.parent().unwrap();
         assert_eq!(fs::read_dir(folder).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn what_a_killed_writer_left_is_removed_once_it_is_old() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("x.o");
+        let [old, new] = [".x.o.1.0", ".x.o.2.0"].map(|name| dir.path().join(name));
+        fs::write(&old, "").unwrap();
+        fs::write(&new, "").unwrap();
+        let long_ago = std::time::SystemTime::now() - 2 * ABANDONED;
+        let file = OpenOptions::new().write(true).open(&old).unwrap();
+        file.set_modified(long_ago).unwrap();
+        replace(&path, b"").unwrap();
+        assert!(!old.exists() && new.exists());
     }
 
     #[test]

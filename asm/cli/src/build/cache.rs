@@ -11,12 +11,16 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::process;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
 
 use crate::exit::Exit;
 use crate::report::Failure;
 
 /// The folder's name, in the user's folder for caches.
 const NAME: &str = "ebpfasm";
+
+/// How old an incomplete entry is when the build that made it must be gone.
+const ABANDONED: Duration = Duration::from_secs(3600);
 
 /// The user's cache.
 #[derive(Debug)]
@@ -67,9 +71,25 @@ impl Cache {
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
         let path = self.entry("tmp", &format!("{kind}-{}-{number}", process::id()))?;
         // Left by a process of this number that was killed.
-        let _ = fs::remove_file(&path).or_else(|_| fs::remove_dir_all(&path));
+        remove(&path);
         Ok(path)
     }
+
+    /// Removes what builds that were killed left. What fails here does not matter.
+    pub(super) fn sweep(&self) {
+        let entries = fs::read_dir(self.root.join("tmp"));
+        for entry in entries.into_iter().flatten().flatten() {
+            let age = || entry.metadata().ok()?.modified().ok()?.elapsed().ok();
+            if age().is_some_and(|age| age > ABANDONED) {
+                remove(&entry.path());
+            }
+        }
+    }
+}
+
+/// Removes a file or a folder, if it is there.
+fn remove(path: &Path) {
+    let _ = fs::remove_file(path).or_else(|_| fs::remove_dir_all(path));
 }
 
 /// The folder that the user's caches are in.
@@ -195,5 +215,12 @@ mod tests {
         let (a, b) = (cache.temporary("x").unwrap(), cache.temporary("x").unwrap());
         assert_ne!(a, b);
         assert!(!a.exists() && !b.exists());
+        fs::write(&a, "").unwrap();
+        fs::write(&b, "").unwrap();
+        let file = fs::OpenOptions::new().write(true).open(&a).unwrap();
+        file.set_modified(std::time::SystemTime::now() - 2 * ABANDONED)
+            .unwrap();
+        cache.sweep();
+        assert!(!a.exists() && b.exists());
     }
 }

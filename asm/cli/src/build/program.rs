@@ -113,6 +113,7 @@ impl<'p> ProgramFile<'p> {
         library: &Library,
         last: Option<&Kept>,
     ) -> Result<Compiled, Failure> {
+        cache.sweep();
         let executable = cache.temporary("program")?;
         let dep_info = cache.temporary("program.d")?;
         let before = Before::look(self.folder, self.path, last.map(|last| &last.dependencies));
