@@ -178,12 +178,8 @@ fn same_explanation(path: &Path, text: &str) -> Outcome {
 
 fn in_kernel(case: &Case) -> Outcome {
     let mut loader = Loader::new(&case.object);
-    let names = case
-        .object
-        .programs
-        .iter()
-        .map(|program| program.name.as_str());
-    let failed = names.map(|name| loader.load(name)).find_map(Result::err);
+    let mut programs = case.object.programs.iter();
+    let failed = programs.find_map(|program| loader.load(&program.name).err());
     match (&case.expected, failed) {
         (Expected::Accept, None) => Ok(()),
         (Expected::Accept, Some(ebpf_loader::Error::Rejected(why))) => {

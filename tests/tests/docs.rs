@@ -1,0 +1,236 @@
+//! The documents say what is so: paths exist, links lead somewhere, commands are commands.
+#![forbid(unsafe_code)]
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use ebpf_tests::{commands, tool, workspace};
+
+/// The documents for people who look at the repository.
+const DOCUMENTS: [&str; 4] = [
+    "README.md",
+    "ARCHITECTURE.md",
+    "CONTRIBUTING.md",
+    "CHANGELOG.md",
+];
+
+fn document(name: &str) -> String {
+    let path = workspace().join(name);
+    std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+/// What stands between single backquotes, outside blocks of code.
+fn code_spans(text: &str) -> Vec<String> {
+    let mut outside = true;
+    let lines = text.lines().filter(|line| {
+        let fence = line.trim_start().starts_with("```");
+        outside ^= fence;
+        outside && !fence && !line.starts_with("    ")
+    });
+    let text = lines.collect::<Vec<_>>().join("\n");
+    text.split('`')
+        .skip(1)
+        .step_by(2)
+        .map(str::to_owned)
+        .collect()
+}
+
+/// The blocks of code: fenced, or indented by four.
+fn code_lines(text: &str) -> Vec<String> {
+    let mut inside = false;
+    let mut lines = Vec::new();
+    for line in text.lines() {
+        if line.trim_start().starts_with("```") {
+            inside = !inside;
+        } else if inside || line.starts_with("    ") {
+            lines.push(line.trim().trim_start_matches("$ ").to_owned());
+        }
+    }
+    lines
+}
+
+/// Whether text between backquotes is a path of this repository: it has a folder or an ending
+/// that files here have, and no sign that paths here do not have.
+fn is_path(span: &str) -> bool {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "._-/".contains(c);
+    let ending = [
+        ".rs", ".md", ".toml", ".lock", ".bpf", ".c", ".txt", ".stderr", ".sh",
+    ];
+    // Folders of other places: absolute ones, and those that a build makes.
+    let elsewhere = ["/", "target/", ".."];
+    // An ending alone, as in "the `.stderr` beside it".
+    let bare_ending = ending.contains(&span);
+    span.chars().all(plain)
+        && !bare_ending
+        && (span.ends_with('/') || ending.iter().any(|e| span.ends_with(e)))
+        && !elsewhere
+            .iter()
+            .any(|beginning| span.starts_with(beginning))
+}
+
+/// The folders in which a document's short names are looked for: those that it has headings
+/// for, as in "### `asm/src`", and the repository itself.
+fn folders(text: &str) -> BTreeSet<String> {
+    let headings = text.lines().filter(|line| line.starts_with('#'));
+    let named = headings
+        .flat_map(code_spans)
+        .filter(|span| !span.contains(' '));
+    named.chain([String::new()]).collect()
+}
+
+fn files_below(folder: &Path, found: &mut Vec<String>) {
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    for entry in entries {
+        let (path, name) = (entry.path(), entry.file_name());
+        let skipped = name == "target" || name == ".git";
+        if !skipped && path.is_dir() {
+            files_below(&path, found);
+        } else if !skipped {
+            found.push(path.to_string_lossy().into_owned());
+        }
+    }
+}
+
+#[test]
+fn paths_that_are_named_exist() {
+    let mut files = Vec::new();
+    files_below(&workspace(), &mut files);
+    for name in DOCUMENTS {
+        let text = document(name);
+        let folders = folders(&text);
+        for span in code_spans(&text).into_iter().filter(|span| is_path(span)) {
+            let below = |folder: &String| workspace().join(folder).join(&span).exists();
+            // A file's bare name, as in running text, may lie anywhere.
+            let bare =
+                !span.contains('/') && files.iter().any(|file| file.ends_with(&format!("/{span}")));
+            let exists = folders.iter().any(below) || bare;
+            assert!(exists, "{name} names `{span}`, which does not exist");
+        }
+    }
+}
+
+#[test]
+fn links_lead_somewhere() {
+    for name in DOCUMENTS {
+        let text = document(name);
+        let targets = text
+            .split("](")
+            .skip(1)
+            .filter_map(|rest| rest.split(')').next());
+        for target in targets.filter(|target| !target.contains("://") && !target.starts_with('#')) {
+            let path = target.split('#').next().unwrap_or(target);
+            assert!(workspace().join(path).exists(), "{name} links to {target}");
+        }
+    }
+}
+
+#[test]
+fn the_readme_has_its_lines() {
+    let lines = code_lines(&document("README.md"));
+    for expected in [
+        "cargo run --release --bin ebpfld -- demo",
+        "cargo test --workspace",
+        "ebpfasm build programs/drop_icmp.rs && ebpfld attach eth0",
+    ] {
+        let found = lines
+            .iter()
+            .any(|line| line.trim_start_matches("sudo ").starts_with(expected));
+        assert!(
+            found,
+            "README.md has no line '{expected}':\n{}",
+            lines.join("\n")
+        );
+    }
+}
+
+/// The program that the README shows is the file's, line by line.
+#[test]
+fn the_program_of_the_readme_is_the_files() {
+    let file = document("programs/drop_icmp.rs");
+    let readme = document("README.md");
+    let block = readme
+        .split("```rust")
+        .nth(1)
+        .and_then(|rest| rest.split("```").next());
+    let block = block.expect("README.md shows a program");
+    assert!(
+        file.contains(block.trim()),
+        "programs/drop_icmp.rs differs from README.md's"
+    );
+}
+
+/// What CI runs is what people are told to run.
+#[test]
+fn ci_runs_the_readmes_tests() {
+    let script = document(".ci/run");
+    assert!(script.contains("cargo test --workspace"));
+    assert!(script.contains("EBPF_REQUIRE_KERNEL=1"));
+}
+
+/// Every call of our commands in the documents is one that the command understands: its help
+/// knows the subcommand and the options.
+#[test]
+fn commands_in_the_documents_are_understood() {
+    let built = commands::built().unwrap_or_else(|failed| panic!("{failed:?}"));
+    let mut checked = 0;
+    for name in DOCUMENTS {
+        for line in code_lines(&document(name)) {
+            for call in line
+                .split("&&")
+                .map(|call| call.split('#').next().unwrap_or(call).trim())
+            {
+                let mut words = call.trim_start_matches("sudo ").split_whitespace();
+                let program = match words.next() {
+                    Some("ebpfasm") => &built.ebpfasm,
+                    Some("ebpfld") => &built.ebpfld,
+                    _ => continue,
+                };
+                understood(program, &words.collect::<Vec<_>>(), name);
+                checked += 1;
+            }
+        }
+    }
+    assert!(checked >= 2, "the documents show {checked} calls");
+}
+
+fn understood(program: &Path, words: &[&str], document: &str) {
+    let Some(subcommand) = words.first().filter(|word| !word.starts_with('-')) else {
+        return;
+    };
+    let mut command = std::process::Command::new(program);
+    let help = tool::output(command.args([subcommand, "--help"]));
+    let help = help.unwrap_or_else(|failed| panic!("{document}: {words:?}: {failed:?}"));
+    for option in words.iter().filter(|word| word.starts_with("--")) {
+        let option = option.split('=').next().unwrap_or(option);
+        assert!(
+            help.contains(option),
+            "{document}: {subcommand} has no {option}:\n{help}"
+        );
+    }
+}
+
+#[test]
+fn every_program_file_is_listed() {
+    let readme = document("README.md") + &document("ARCHITECTURE.md");
+    let library = document("programs/lib.rs");
+    let manifest = document("programs/Cargo.toml");
+    let entries = std::fs::read_dir(workspace().join("programs")).expect("programs/ is there");
+    let mut found = 0;
+    for entry in entries.flatten() {
+        let name = entry.file_name().to_string_lossy().into_owned();
+        let Some(stem) = name.strip_suffix(".rs").filter(|stem| *stem != "lib") else {
+            continue;
+        };
+        found += 1;
+        assert!(
+            library.contains(&format!("pub mod {stem};")),
+            "programs/lib.rs lacks {stem}"
+        );
+        assert!(
+            manifest.contains(&format!("path = \"{name}\"")),
+            "Cargo.toml lacks {name}"
+        );
+        assert!(readme.contains(&name), "no document names {name}");
+    }
+    assert!(found >= 2);
+}
