@@ -8,10 +8,11 @@ use ebpf_loader::{
     Attach, Error, Existing, Interface, Lifetime, Loader, Program, Via, Xdp, XdpLink, XdpMode,
 };
 
+use crate::age::age;
 use crate::args::AttachArgs;
 use crate::exit::Exit;
 use crate::explain::{self, Log};
-use crate::latest::{self, latest};
+use crate::latest::latest;
 use crate::object_file::ObjectFile;
 use crate::report::{self, Failure};
 use crate::signals::{EndSignals, Waited};
@@ -64,7 +65,7 @@ fn object_file(named: Option<&Path>) -> Result<ObjectFile, Failure> {
     report::note(format_args!(
         "using {}, built {}, sha256 {}",
         path.display(),
-        latest::age(latest.written),
+        age(latest.written),
         file.short_digest()
     ));
     Ok(file)

@@ -4,7 +4,7 @@ use std::ffi::OsStr;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 use crate::exit::Exit;
 use crate::report::Failure;
@@ -29,21 +29,6 @@ pub(crate) fn latest(folder: &Path) -> Result<Latest, Failure> {
         Ok(None) => Err(none_built(&objects)),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Err(none_built(&objects)),
         Err(error) => Err(unreadable(&objects, &error)),
-    }
-}
-
-/// How long ago, in words.
-pub(crate) fn age(since: SystemTime) -> String {
-    let seconds = SystemTime::now()
-        .duration_since(since)
-        .unwrap_or(Duration::ZERO)
-        .as_secs();
-    match seconds {
-        0 => "just now".to_owned(),
-        1..60 => format!("{seconds} s ago"),
-        60..3600 => format!("{} min ago", seconds / 60),
-        3600..172_800 => format!("{} h ago", seconds / 3600),
-        _ => format!("{} days ago", seconds / 86_400),
     }
 }
 
@@ -119,6 +104,9 @@ fn unreadable(objects: &Path, error: &io::Error) -> Failure {
 mod tests {
     use super::*;
     use std::fs::File;
+    use std::time::Duration;
+
+    use crate::age::age;
 
     fn write(path: &Path, text: &str) {
         fs::create_dir_all(path.parent().unwrap()).unwrap();
@@ -186,16 +174,5 @@ mod tests {
             assert_eq!(latest(dir.path()).unwrap_err().exit(), Exit::NotFound);
             fs::create_dir_all(dir.path().join(FOLDER)).unwrap();
         }
-    }
-
-    #[test]
-    fn ages_are_told_in_the_unit_that_fits() {
-        let ago = |s| age(SystemTime::now() - Duration::from_secs(s));
-        assert_eq!(ago(0), "just now");
-        assert_eq!(ago(125), "2 min ago");
-        assert_eq!(ago(7300), "2 h ago");
-        assert_eq!(ago(300_000), "3 days ago");
-        let future = SystemTime::now() + Duration::from_secs(60);
-        assert_eq!(age(future), "just now");
     }
 }

@@ -7,10 +7,11 @@
 //! | `latest.rs`, `object_file.rs` | which object, and which program in it |
 //! | `report.rs`, `exit.rs` | how a command speaks and ends |
 //! | `advice.rs`, `explain.rs` | what to do when the kernel says no |
-//! | `signals.rs`, `table.rs` | waiting for a signal; text in columns |
+//! | `signals.rs`, `table.rs`, `age.rs` | waiting for a signal; text in columns; how long ago |
 #![forbid(unsafe_code)]
 
 mod advice;
+mod age;
 mod args;
 mod attach;
 mod demo;

@@ -6,8 +6,8 @@ use std::fs;
 
 use ebpf_loader::{AttachedBy, Attachment, ProgramFacts, Status, Xdp};
 
+use crate::age::age;
 use crate::args::StatusArgs;
-use crate::latest::age;
 use crate::report::{self, Failure};
 use crate::table::{Align, Table};
 
