@@ -29,6 +29,7 @@ mod fold;
 mod hoist;
 mod layout;
 mod live;
+mod print;
 mod rebase;
 mod tails;
 #[cfg(test)]
