@@ -10,7 +10,7 @@ use ebpf_asm::object;
 use ebpf_asm::text;
 use ebpf_tests::oracle::{XDP_DROP, XDP_PASS};
 use ebpf_tests::rig::Rig;
-use ebpf_tests::{Outcome, commands, ensure_eq, subjects};
+use ebpf_tests::{Outcome, commands, ensure_eq, subjects, tool};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -86,9 +86,14 @@ impl Console {
 
     /// Runs the command in the rig's network namespace, without any privilege.
     pub(crate) fn run_as_nobody(&self, rig: &Rig, line: &str) -> Outcome<Said> {
-        // The target folder may be where nobody else may look.
+        // The target folder may be where nobody else may look. Were this process to write the
+        // copy, another thread's child could hold it open, and it would be busy (ETXTBSY).
         let copy = self.folder().join("ebpfld");
-        fs::copy(&commands::built()?.ebpfld, &copy)?;
+        tool::output(
+            Command::new("cp")
+                .arg(&commands::built()?.ebpfld)
+                .arg(&copy),
+        )?;
         let mut command = Command::new(copy);
         command
             .args(line.split_whitespace())
