@@ -14,7 +14,7 @@ use crate::machine::{Machine, not_modelled};
 use crate::reg::{Kind, Link, Null, PacketRange, RegState};
 use crate::scalar::Scalar;
 use ebpf_asm::insn::{Insn, Reg};
-use ebpf_asm::isa::{AluOp, Operand, Sem, Size, Swap, Width};
+use ebpf_asm::isa::{AluOp, Field, Operand, Sem, Size, Swap, Width};
 
 /// Offsets of pointers stay below this in both directions.
 pub(crate) const MAX_VAR_OFF: i64 = 1 << 29;
@@ -196,6 +196,11 @@ impl Machine<'_, '_> {
     ) -> Checked {
         if width == Width::W32 {
             return self.pointer_at_32(insn, op);
+        }
+        if holder != insn.dst() {
+            self.need(insn.dst());
+        } else if insn.row().src == Field::Reg {
+            self.need(insn.src());
         }
         let dst = insn.dst().number();
         self.check_pointer_kind(pointer, number, op, dst)?;

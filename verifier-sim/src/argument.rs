@@ -7,8 +7,10 @@ use crate::codes::Code;
 use crate::diag::{Checked, Rejection};
 use crate::machine::{Machine, not_modelled};
 use crate::mem::Direction;
+use crate::precision::StackSlot;
 use crate::reg::{Kind, Null, RegState};
 use crate::region::Extent;
+use crate::stack::slot_index;
 use crate::stack_access::Offsets;
 use ebpf_asm::helper::{Arg, PacketArgs};
 use ebpf_asm::insn::Reg;
@@ -102,7 +104,10 @@ impl<'a> Machine<'_, 'a> {
             Arg::UninitMem => self.check_memory(reg, &value, MemoryUse::Fills, Null::Never, found),
             Arg::Size => self.check_size(reg, &value, ZeroSize::Refused, found),
             Arg::SizeOrZero => self.check_size(reg, &value, ZeroSize::Allowed, found),
-            Arg::ConstAllocSize => check_alloc_size(reg, &value, found),
+            Arg::ConstAllocSize => {
+                self.need(reg);
+                check_alloc_size(reg, &value, found)
+            }
             Arg::RingbufRecord => self.check_record(reg, &value, found),
         }
     }
@@ -135,6 +140,10 @@ impl<'a> Machine<'_, 'a> {
             let off = i64::from(value.off) + var_off;
             let frame = self.state.frame_at(depth);
             found.key = frame.and_then(|frame| frame.stack.constant(off, Size::W));
+            let slots = (off..off + size).filter_map(slot_index);
+            for index in slots.filter(|_| found.key.is_some()) {
+                self.notes.needs.slot(StackSlot { depth, index });
+            }
         }
         Ok(())
     }
@@ -194,6 +203,7 @@ impl<'a> Machine<'_, 'a> {
         if !value.is_scalar() {
             return Err(wrong_type(reg, value, "scalar"));
         }
+        self.need(reg);
         let (signed, unsigned) = (value.scalar.bounds.s64, value.scalar.bounds.u64);
         let refuse = |message: String| {
             Rejection::new(Code::ArgumentSize, message)

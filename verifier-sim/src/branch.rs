@@ -9,6 +9,7 @@
 use crate::compare::{Outcome, assume, decide};
 use crate::diag::{Checked, Place};
 use crate::machine::{Flow, Machine, not_modelled};
+use crate::precision::{Sharer, StackSlot};
 use crate::reg::{Kind, Link, Null, PacketRange, RegState};
 use crate::scalar::Scalar;
 use crate::state::State;
@@ -51,11 +52,14 @@ impl Machine<'_, '_> {
         };
         self.check_comparable(&comparison)?;
         let (next, target) = (self.slot + 1, self.target(insn)?);
-        match comparison.decided() {
-            Some(Outcome::Holds) => return Ok(Flow::To(target)),
-            Some(Outcome::Fails) => return Ok(Flow::To(next)),
-            None => {}
+        if let Some(outcome) = comparison.decided() {
+            self.need_operands(&comparison);
+            return Ok(Flow::To(match outcome {
+                Outcome::Holds => target,
+                Outcome::Fails => next,
+            }));
         }
+        self.note_sharers(&comparison);
         let mut taken = self.state.clone();
         let here = self.here();
         comparison.learn(&mut taken, Outcome::Holds, here);
@@ -65,6 +69,39 @@ impl Machine<'_, '_> {
             jump: target,
             jump_state: Box::new(taken),
         })
+    }
+
+    /// The numbers that decided the jump matter for the verdict.
+    fn need_operands(&mut self, comparison: &Comparison) {
+        if comparison.dst.is_scalar() {
+            self.need(comparison.dst_reg);
+        }
+        if let Some(reg) = comparison.src_reg.filter(|_| comparison.src.is_scalar()) {
+            self.need(reg);
+        }
+    }
+
+    /// Notes all that shares a number with an operand: what is learnt goes to all of them.
+    fn note_sharers(&mut self, comparison: &Comparison) {
+        let ids = [&comparison.dst, &comparison.src].map(|operand| match operand.kind {
+            Kind::Scalar => operand.id,
+            _ => 0,
+        });
+        if ids == [0, 0] {
+            return;
+        }
+        let shares = |reg: &RegState| reg.is_scalar() && reg.id != 0 && ids.contains(&reg.id);
+        for (depth, frame) in (0u8..).zip(self.state.frames()) {
+            let regs = Reg::ALL.into_iter().zip(&frame.regs);
+            let regs = regs.filter(|(_, held)| shares(held));
+            self.notes
+                .sharers
+                .extend(regs.map(|(reg, _)| Sharer::Reg(depth, reg)));
+            let slots = (0u8..).zip(frame.stack.slots());
+            let slots = slots.filter(|(_, slot)| slot.spill_size() > 0 && shares(&slot.reg));
+            let sharer = |(index, _)| Sharer::Slot(StackSlot { depth, index });
+            self.notes.sharers.extend(slots.map(sharer));
+        }
     }
 
     /// Without `CAP_PERFMON` pointers are compared only with packet ends, and with 0.

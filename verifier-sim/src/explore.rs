@@ -14,6 +14,7 @@ use crate::depth::Depths;
 use crate::diag::{Checked, Place, Rejection, Step};
 use crate::env::Env;
 use crate::machine::{Flow, Machine, not_modelled};
+use crate::precision::{Needs, Notes, Past};
 use crate::prune::{Likeness, alike};
 use crate::reg::{Kind, RegState};
 use crate::state::State;
@@ -50,10 +51,12 @@ pub struct Stats {
 struct Path {
     state: Box<State>,
     slot: usize,
-    /// The last checkpoint on the way.
-    checkpoint: Option<usize>,
+    /// The last node of the tree on the way.
+    node: Option<usize>,
     /// The last branch on the way.
     trail: Option<usize>,
+    /// The instructions since that node of the tree.
+    history: Vec<Past>,
     /// How many instructions and jumps there were since the last checkpoint.
     insns: u64,
     jumps: u64,
@@ -65,17 +68,17 @@ struct Branch {
     before: Option<usize>,
 }
 
-/// The place of a checkpoint in the tree of all of them.
+/// A place in the tree of all paths: a checkpoint, or a fork.
 struct Node {
     parent: Option<usize>,
     /// How many paths from here have not ended.
     open: u32,
-}
-
-/// A state that was seen.
-struct Checkpoint {
-    node: usize,
-    state: Box<State>,
+    /// The state, for checkpoints that were not dropped.
+    state: Option<Box<State>>,
+    /// Which of its numbers the verdict depended on.
+    needed: Needs,
+    /// The instructions that led here from the parent.
+    history: Vec<Past>,
     misses: u32,
     hits: u32,
 }
@@ -93,11 +96,12 @@ struct Explorer<'e, 'a> {
     pending: Vec<Path>,
     branches: Vec<Branch>,
     nodes: Vec<Node>,
-    /// The checkpoints at each slot.
-    checkpoints: Vec<Vec<Checkpoint>>,
+    /// The checkpoints at each slot, as nodes.
+    checkpoints: Vec<Vec<usize>>,
     kept: u64,
     depths: Depths,
     last_id: u32,
+    notes: Notes,
     stats: Stats,
 }
 
@@ -112,6 +116,7 @@ pub(crate) fn explore(env: &Env<'_>) -> Checked<Stats> {
         kept: 0,
         depths: Depths::new(&env.cfg),
         last_id: 0,
+        notes: Notes::default(),
         stats: Stats::default(),
     };
     explorer
@@ -120,8 +125,9 @@ pub(crate) fn explore(env: &Env<'_>) -> Checked<Stats> {
     explorer.pending.push(Path {
         state: Box::new(State::entry(RegState::pointer(Kind::Ctx))),
         slot: 0,
-        checkpoint: None,
+        node: None,
         trail: None,
+        history: Vec::new(),
         insns: 0,
         jumps: 0,
     });
@@ -141,7 +147,7 @@ impl Explorer<'_, '_> {
                 Ok(Seen::New) => {}
                 Ok(Seen::Covered) => {
                     self.depths.note(&path.state);
-                    self.close(path.checkpoint);
+                    self.close(path.node);
                     return Ok(());
                 }
                 Err(mut refused) => {
@@ -171,13 +177,20 @@ impl Explorer<'_, '_> {
         if insn.sem() == Sem::Exit {
             self.depths.note(&path.state);
         }
+        let depth = path.state.depth();
         let flow = Machine {
             env,
             state: &mut path.state,
             slot: path.slot,
             last_id: &mut self.last_id,
+            notes: &mut self.notes,
         }
         .step(insn)?;
+        let (past, needs) = self.notes.take(path.slot);
+        if let Some(needs) = needs {
+            self.trace_back(path, needs, depth);
+        }
+        path.history.push(past);
         match flow {
             Flow::To(slot) => path.slot = slot,
             Flow::End => return Ok(Seen::Covered),
@@ -197,9 +210,7 @@ impl Explorer<'_, '_> {
             return Err(Rejection::new(Code::TooManyBranches, message)
                 .label("one branch more than may wait"));
         }
-        if let Some(node) = path.checkpoint.and_then(|at| self.nodes.get_mut(at)) {
-            node.open += 1;
-        }
+        let fork = self.grow(path, None, 2);
         let (before, slot) = (path.trail, path.slot);
         let mut branch = |to| {
             self.branches.push(Branch {
@@ -212,8 +223,9 @@ impl Explorer<'_, '_> {
         self.pending.push(Path {
             state,
             slot: jump,
-            checkpoint: path.checkpoint,
+            node: Some(fork),
             trail: taken,
+            history: Vec::new(),
             insns: path.insns,
             jumps: path.jumps,
         });
@@ -222,68 +234,108 @@ impl Explorer<'_, '_> {
         Ok(())
     }
 
+    /// Adds a node where a path is now, from which `open` paths go on.
+    fn grow(&mut self, path: &mut Path, state: Option<Box<State>>, open: u32) -> usize {
+        self.nodes.push(Node {
+            parent: path.node,
+            open,
+            state,
+            needed: Needs::default(),
+            history: std::mem::take(&mut path.history),
+            misses: 0,
+            hits: 0,
+        });
+        let node = self.nodes.len() - 1;
+        path.node = Some(node);
+        node
+    }
+
     /// Compares the state with the checkpoints here, and makes one of it if it is time.
     fn look(&mut self, path: &mut Path) -> Checked<Seen> {
-        let (env, slot) = (self.env, path.slot);
-        let Some(here) = self.checkpoints.get_mut(slot) else {
-            return Ok(Seen::New);
+        let slot = path.slot;
+        let mut here = match self.checkpoints.get_mut(slot) {
+            Some(here) => std::mem::take(here),
+            None => return Ok(Seen::New),
         };
+        let found = self.compare(path, &mut here);
+        let time = path.jumps >= CHECKPOINT_JUMPS && path.insns >= CHECKPOINT_INSNS;
+        if time && matches!(found, Ok(Seen::New)) {
+            here.push(self.grow(path, Some(path.state.clone()), 1));
+            (path.insns, path.jumps) = (0, 0);
+            self.kept += 1;
+            self.stats.total_states += 1;
+            self.stats.peak_states = self.stats.peak_states.max(self.kept);
+        }
+        if let Some(entry) = self.checkpoints.get_mut(slot) {
+            *entry = here;
+        }
+        found
+    }
+
+    /// Looks for a checkpoint that covers the state; drops those that never do.
+    fn compare(&mut self, path: &Path, here: &mut Vec<usize>) -> Checked<Seen> {
         let mut index = 0;
-        while let Some(checkpoint) = here.get_mut(index) {
-            let open = self
-                .nodes
-                .get(checkpoint.node)
-                .is_some_and(|node| node.open > 0);
-            let likeness = if open {
-                Likeness::Same
-            } else {
-                Likeness::Covered
+        while let Some(&at) = here.get(index) {
+            let Some(node) = self.nodes.get_mut(at) else {
+                return Ok(Seen::New);
             };
-            if alike(env, likeness, slot, &checkpoint.state, &path.state) {
-                if open {
-                    return Err(endless(slot));
+            let likeness = match node.open {
+                0 => Likeness::Covered(&node.needed),
+                _ => Likeness::Same,
+            };
+            let old = node.state.as_deref();
+            if old.is_some_and(|old| alike(self.env, likeness, path.slot, old, &path.state)) {
+                if node.open > 0 {
+                    return Err(endless(path.slot));
                 }
-                checkpoint.hits += 1;
+                node.hits += 1;
+                let needs = node.needed.in_state(&path.state);
+                self.trace_back(path, needs, path.state.depth());
                 return Ok(Seen::Covered);
             }
-            checkpoint.misses += 1;
-            if checkpoint.misses > checkpoint.hits.saturating_mul(3).saturating_add(MAX_MISSES) {
+            node.misses += 1;
+            if node.misses > node.hits.saturating_mul(3).saturating_add(MAX_MISSES) {
+                node.state = None;
                 here.swap_remove(index);
                 self.kept -= 1;
             } else {
                 index += 1;
             }
         }
-        if path.jumps < CHECKPOINT_JUMPS || path.insns < CHECKPOINT_INSNS {
-            return Ok(Seen::New);
-        }
-        self.nodes.push(Node {
-            parent: path.checkpoint,
-            open: 1,
-        });
-        let node = self.nodes.len() - 1;
-        here.push(Checkpoint {
-            node,
-            state: path.state.clone(),
-            misses: 0,
-            hits: 0,
-        });
-        path.checkpoint = Some(node);
-        (path.insns, path.jumps) = (0, 0);
-        self.kept += 1;
-        self.stats.total_states += 1;
-        self.stats.peak_states = self.stats.peak_states.max(self.kept);
         Ok(Seen::New)
     }
 
-    /// A path from this checkpoint has ended.
-    fn close(&mut self, mut checkpoint: Option<usize>) {
-        while let Some(node) = checkpoint.and_then(|at| self.nodes.get_mut(at)) {
+    /// Goes back over a path and marks, in the checkpoints on the way, the numbers that what
+    /// is needed now came from. `depth` is that of the function that needs them.
+    fn trace_back(&mut self, path: &Path, mut needs: Needs, mut depth: u8) {
+        let cfg = &self.env.cfg;
+        for past in path.history.iter().rev() {
+            needs.step_back(cfg, past, &mut depth);
+            if needs.is_empty() {
+                return;
+            }
+        }
+        let mut at = path.node;
+        while let Some(node) = at.and_then(|at| self.nodes.get_mut(at)) {
+            needs.settle(&mut node.needed, node.state.as_deref());
+            for past in node.history.iter().rev() {
+                if needs.is_empty() {
+                    return;
+                }
+                needs.step_back(cfg, past, &mut depth);
+            }
+            at = node.parent;
+        }
+    }
+
+    /// A path from this node has ended.
+    fn close(&mut self, mut at: Option<usize>) {
+        while let Some(node) = at.and_then(|at| self.nodes.get_mut(at)) {
             node.open -= 1;
             if node.open > 0 {
                 return;
             }
-            checkpoint = node.parent;
+            at = node.parent;
         }
     }
 

@@ -9,7 +9,7 @@
 //! | what is asked | [`config`], [`codes`], [`diag`], [`ctx`] |
 //! | before execution | [`cfg`](crate::cfg), [`live`], [`env`](crate::env) |
 //! | one instruction | `machine`, `alu`, `mem`, `region`, `packet_help`, `stack_access`, `branch`, `call`, `argument`, `compat` |
-//! | all paths | `prune`, `depth`, [`explore`], [`verify`](crate::verify()) |
+//! | all paths | `precision`, `prune`, `depth`, [`explore`], [`verify`](crate::verify()) |
 //! | the answer as text | [`render`] |
 //!
 //! In doubt the verifier refuses, with [`Code::NotModelled`].
@@ -35,6 +35,7 @@ pub mod live;
 mod machine;
 mod mem;
 mod packet_help;
+mod precision;
 mod prune;
 pub mod reg;
 mod region;

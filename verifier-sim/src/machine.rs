@@ -5,6 +5,7 @@
 use crate::codes::Code;
 use crate::diag::{Checked, Place, Rejection};
 use crate::env::Env;
+use crate::precision::Notes;
 use crate::reg::{Kind, RegState};
 use crate::state::State;
 use ebpf_asm::insn::{Insn, Reg};
@@ -34,6 +35,8 @@ pub(crate) struct Machine<'e, 'a> {
     pub(crate) slot: usize,
     /// The last id given to anything.
     pub(crate) last_id: &'e mut u32,
+    /// What is to be said about precision.
+    pub(crate) notes: &'e mut Notes,
 }
 
 impl Machine<'_, '_> {
@@ -115,6 +118,11 @@ impl Machine<'_, '_> {
                 .label("writes R10")
                 .help("copy R10 to another register and change that"),
         )
+    }
+
+    /// Notes that what a register holds matters for the verdict.
+    pub(crate) fn need(&mut self, reg: Reg) {
+        self.notes.needs.own_reg(self.state, reg);
     }
 
     /// Writes a register, as made here.

@@ -7,16 +7,19 @@
 
 use crate::config::Config;
 use crate::env::Env;
+use crate::live::RegSet;
+use crate::precision::Needs;
 use crate::reg::{Kind, PacketRange, RegState};
 use crate::stack::{Byte, Slot, Stack};
 use crate::state::{Frame, State};
 use ebpf_asm::insn::Reg;
 
 /// How alike two states must be.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Likeness {
-    /// All that can happen from the new one can happen from the old one.
-    Covered,
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Likeness<'a> {
+    /// All that can happen from the new one can happen from the old one, of whose numbers
+    /// only these mattered.
+    Covered(&'a Needs),
     /// They are the same.
     Same,
 }
@@ -24,7 +27,7 @@ pub(crate) enum Likeness {
 /// Whether `new` at `slot` is as alike to `old` there as is asked.
 pub(crate) fn alike(
     env: &Env<'_>,
-    likeness: Likeness,
+    likeness: Likeness<'_>,
     slot: usize,
     old: &State,
     new: &State,
@@ -33,6 +36,7 @@ pub(crate) fn alike(
         config: env.config,
         likeness,
         ids: Vec::new(),
+        depth: 0,
     };
     if old.frames().len() != new.frames().len() || old.references.len() != new.references.len() {
         return false;
@@ -52,35 +56,65 @@ pub(crate) fn alike(
             Some(callee) if depth < innermost => callee.return_to,
             _ => slot,
         };
-        matcher.frame(env, at, depth < innermost, old_frame, new_frame)
+        matcher.depth = depth;
+        let lost = match depth < innermost {
+            // The callee will overwrite R0, whatever the caller does with it.
+            true => RegSet::of(Reg::R0),
+            false => RegSet::default(),
+        };
+        let live = env.live(at).without(lost);
+        matcher.frame(live, old_frame, new_frame)
     })
+}
+
+/// Whether the verdict depended on a number of the old state.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Weight {
+    /// It did.
+    Needed,
+    /// It did not: any number is as good.
+    Idle,
 }
 
 struct Matcher<'a> {
     config: &'a Config,
-    likeness: Likeness,
+    likeness: Likeness<'a>,
     /// Which id of the new state plays the part of which of the old one.
     ids: Vec<(u32, u32)>,
+    /// The depth of the function that is being compared.
+    depth: usize,
 }
 
 impl Matcher<'_> {
-    fn frame(&mut self, env: &Env<'_>, at: usize, calling: bool, old: &Frame, new: &Frame) -> bool {
+    fn frame(&mut self, live: RegSet, old: &Frame, new: &Frame) -> bool {
         if old.function != new.function || old.return_to != new.return_to {
             return false;
         }
-        let live = env.live(at);
-        for reg in Reg::ALL {
-            // The callee will overwrite R0, whatever the caller does with it.
-            let dead = !live.has(reg) || (calling && reg == Reg::R0);
-            let (Some(old), Some(new)) = (old.regs.get(reg.index()), new.regs.get(reg.index()))
-            else {
-                return false;
-            };
-            if !dead && !self.reg(old, new) {
+        let pairs = Reg::ALL.into_iter().zip(old.regs.iter().zip(&new.regs));
+        for (reg, (old, new)) in pairs {
+            if live.has(reg) && !self.reg(old, new, self.weight_of_reg(reg)) {
                 return false;
             }
         }
         self.stack(&old.stack, &new.stack)
+    }
+
+    fn is_exact(&self) -> bool {
+        matches!(self.likeness, Likeness::Same)
+    }
+
+    fn weight_of_reg(&self, reg: Reg) -> Weight {
+        match self.likeness {
+            Likeness::Covered(needed) if !needed.needs_reg(self.depth, reg) => Weight::Idle,
+            _ => Weight::Needed,
+        }
+    }
+
+    fn weight_of_slot(&self, index: usize) -> Weight {
+        match self.likeness {
+            Likeness::Covered(needed) if !needed.needs_slot(self.depth, index) => Weight::Idle,
+            _ => Weight::Needed,
+        }
     }
 
     /// Whether two ids can stand for the same thing. Nothing (0) is only like nothing.
@@ -97,9 +131,9 @@ impl Matcher<'_> {
         }
     }
 
-    fn reg(&mut self, old: &RegState, new: &RegState) -> bool {
+    fn reg(&mut self, old: &RegState, new: &RegState, weight: Weight) -> bool {
         if old.kind == Kind::NotInit {
-            return self.likeness == Likeness::Covered || new.kind == Kind::NotInit;
+            return !self.is_exact() || new.kind == Kind::NotInit;
         }
         if old.kind != new.kind || old.null != new.null {
             return false;
@@ -107,7 +141,7 @@ impl Matcher<'_> {
         if !self.id(old.ref_id, new.ref_id) {
             return false;
         }
-        if self.likeness == Likeness::Same {
+        if self.is_exact() {
             return old.scalar == new.scalar
                 && old.off == new.off
                 && old.link == new.link
@@ -115,6 +149,7 @@ impl Matcher<'_> {
                 && self.id(old.id, new.id);
         }
         match old.kind {
+            Kind::Scalar if weight == Weight::Idle => true,
             Kind::Scalar => self.number(old, new),
             _ => {
                 let proven = match (old.range, new.range) {
@@ -140,35 +175,47 @@ impl Matcher<'_> {
 
     fn stack(&mut self, old: &Stack, new: &Stack) -> bool {
         let count = match self.likeness {
-            Likeness::Covered => old.slots().len(),
+            Likeness::Covered(_) => old.slots().len(),
             Likeness::Same => old.slots().len().max(new.slots().len()),
         };
         (0..count).all(|index| {
             let slot = |stack: &Stack| stack.slots().get(index).copied().unwrap_or(Slot::INVALID);
-            self.slot(&slot(old), &slot(new))
+            self.slot(&slot(old), &slot(new), self.weight_of_slot(index))
         })
     }
 
-    fn slot(&mut self, old: &Slot, new: &Slot) -> bool {
-        let bytes_alike = old
-            .bytes
-            .iter()
-            .zip(&new.bytes)
-            .all(|(a, b)| self.byte(*a, *b, new));
-        if !bytes_alike {
+    fn slot(&mut self, old: &Slot, new: &Slot, weight: Weight) -> bool {
+        if let (false, Some(old), Some(new)) = (self.is_exact(), self.whole(old), self.whole(new)) {
+            return self.reg(&old, &new, weight);
+        }
+        let mut bytes = old.bytes.iter().zip(&new.bytes);
+        if !bytes.all(|(old, byte)| self.byte(*old, *byte, new)) {
             return false;
         }
         // Where both have a spill it must be alike; where only the old one has, the bytes
         // were not alike already.
         match (old.spill_size(), new.spill_size()) {
             (0, _) => true,
-            (old_size, new_size) if old_size == new_size => self.reg(&old.reg, &new.reg),
+            (old_size, new_size) if old_size == new_size => self.reg(&old.reg, &new.reg, weight),
             _ => false,
         }
     }
 
+    /// The slot as the number that a load of all of it gives, if it gives one.
+    fn whole(&self, slot: &Slot) -> Option<RegState> {
+        if let Some(reg) = slot.spilled_whole() {
+            return reg.is_scalar().then_some(*reg);
+        }
+        let unknown = |byte: &Byte| match byte {
+            Byte::Misc => true,
+            Byte::Invalid => self.config.may_read_uninit_stack(),
+            Byte::Zero | Byte::Spill => false,
+        };
+        slot.bytes.iter().all(unknown).then(RegState::unknown)
+    }
+
     fn byte(&self, old: Byte, new: Byte, new_slot: &Slot) -> bool {
-        if self.likeness == Likeness::Same {
+        if self.is_exact() {
             return old == new;
         }
         match (old, new) {

@@ -94,6 +94,11 @@ fn place(off: i64) -> Option<(usize, usize)> {
     Some((usize::try_from(slot).ok()?, usize::try_from(byte).ok()?))
 }
 
+/// The index of the slot of the byte at `off`, counted from R10 down; at most 63.
+pub fn slot_index(off: i64) -> Option<u8> {
+    place(off).and_then(|(slot, _)| u8::try_from(slot).ok())
+}
+
 impl Stack {
     /// The slots from R10 downwards, as far as there are any that may have been written.
     pub fn slots(&self) -> &[Slot] {
@@ -161,6 +166,13 @@ impl Stack {
                 }
             }
         }
+    }
+
+    /// The slots of `count` bytes from `off` on whose spilled register makes bytes zero.
+    pub fn zero_spills(&self, off: i64, count: i64) -> impl Iterator<Item = u8> {
+        (off..off + count)
+            .filter(|&off| self.byte(off) == Byte::Spill)
+            .filter_map(slot_index)
     }
 
     /// Whether all `count` bytes from `off` on are known to be zero.

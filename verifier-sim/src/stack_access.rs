@@ -9,10 +9,11 @@ use crate::codes::Code;
 use crate::diag::{Checked, Place, Rejection};
 use crate::machine::{Machine, not_modelled};
 use crate::mem::{Direction, MemAccess, Stored};
+use crate::precision::StackSlot;
 use crate::reg::{Kind, RegState};
 use crate::region::Extent;
 use crate::scalar::Scalar;
-use crate::stack::{Byte, SLOT_SIZE, STACK_SIZE, Slot};
+use crate::stack::{Byte, SLOT_SIZE, STACK_SIZE, Slot, slot_index};
 use ebpf_asm::insn::Reg;
 use ebpf_asm::isa::Size;
 
@@ -60,9 +61,11 @@ impl Machine<'_, '_> {
             }
             let from_start = off % SLOT_SIZE == 0 && size.bytes() as usize <= spilled;
             if from_start {
+                self.note_spill(depth, off);
                 return Ok(slot.reg.truncated(size));
             }
         } else if let Some(reg) = slot.spilled_whole() {
+            self.note_spill(depth, off);
             return Ok(self.fill(depth, off, *reg));
         }
         self.check_initialised(depth, access.reg, Offsets { min: off, max: off }, bytes)?;
@@ -71,6 +74,11 @@ impl Machine<'_, '_> {
             true => Scalar::constant(0),
             false => Scalar::of_size(size),
         }))
+    }
+
+    /// Notes which spill an instruction wrote or filled from.
+    fn note_spill(&mut self, depth: u8, off: i64) {
+        self.notes.spill = slot_index(off).map(|index| StackSlot { depth, index });
     }
 
     /// The spilled register comes back; both hold the same number from now on.
@@ -143,16 +151,15 @@ impl Machine<'_, '_> {
             }
             _ => None,
         };
-        let zero = match stored {
-            Stored::Reg(_, value) => value.as_constant() == Some(0),
-            Stored::Imm(imm) => imm == 0,
-            Stored::Unknown => false,
-        };
+        let zero = self.stores_zero(stored, spill.is_none());
         let Some(frame) = self.state.frame_at(depth) else {
             return Err(not_modelled("a stack that is gone"));
         };
         match spill {
-            Some(reg) => frame.stack.spill(off, size, reg),
+            Some(reg) => {
+                frame.stack.spill(off, size, reg);
+                self.note_spill(depth, off);
+            }
             None => {
                 let byte = if zero { Byte::Zero } else { Byte::Misc };
                 for at in off..off + i64::from(size.bytes()) {
@@ -161,6 +168,21 @@ impl Machine<'_, '_> {
             }
         }
         Ok(())
+    }
+
+    /// Whether zero is stored. Bytes known to be zero depend on the register.
+    fn stores_zero(&mut self, stored: Stored, plain: bool) -> bool {
+        match stored {
+            Stored::Reg(reg, value) => {
+                let zero = value.as_constant() == Some(0);
+                if zero && plain {
+                    self.notes.needs.own_reg(self.state, reg);
+                }
+                zero
+            }
+            Stored::Imm(imm) => imm == 0,
+            Stored::Unknown => false,
+        }
     }
 
     /// A number that goes to the stack, and belongs to the register as a copy does.
@@ -217,11 +239,7 @@ impl Machine<'_, '_> {
                 "writes at computed stack offsets without CAP_PERFMON",
             ));
         }
-        let zero = match stored {
-            Stored::Reg(_, value) => value.as_constant() == Some(0),
-            Stored::Imm(imm) => imm == 0,
-            Stored::Unknown => false,
-        };
+        let zero = self.stores_zero(stored, true);
         let allowed = self.env.config.may_read_uninit_stack();
         for off in offsets.min..offsets.max + extent.size {
             let byte = self.stack_byte(depth, off);
@@ -346,8 +364,16 @@ impl Machine<'_, '_> {
     }
 
     fn stack_is_zero(&mut self, depth: u8, off: i64, count: i64) -> bool {
-        let frame = self.state.frame_at(depth);
-        frame.is_some_and(|frame| frame.stack.is_zero(off, count))
+        let Some(frame) = self.state.frame_at(depth) else {
+            return false;
+        };
+        let zero = frame.stack.is_zero(off, count);
+        if zero {
+            for index in frame.stack.zero_spills(off, count) {
+                self.notes.needs.slot(StackSlot { depth, index });
+            }
+        }
+        zero
     }
 }
 
