@@ -1,4 +1,0 @@
-//! Whole-system trials.
-#![forbid(unsafe_code)]
-
-fn main() {}

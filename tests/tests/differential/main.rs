@@ -1,0 +1,67 @@
+//! Generated programs: the interpreter against the kernel, the simulator against the kernel.
+//!
+//! The generators begin from a fixed seed, so that a failure is one for everybody, and shrink
+//! what fails. `EBPF_DIFFERENTIAL_CASES` sets how many programs each trial makes.
+#![forbid(unsafe_code)]
+
+mod execution;
+mod verdict;
+
+use std::process::ExitCode;
+
+use ebpf_tests::policy::{self, Need};
+use ebpf_tests::{Failed, Outcome};
+use proptest::strategy::Strategy;
+use proptest::test_runner::{Config, RngAlgorithm, TestCaseError, TestError, TestRng, TestRunner};
+
+/// The variable that sets the number of programs.
+const CASES: &str = "EBPF_DIFFERENTIAL_CASES";
+
+fn main() -> ExitCode {
+    policy::main(|| {
+        vec![
+            policy::trial(
+                "execution::interpreter_and_kernel_agree",
+                &[Need::Kernel],
+                || execution::agrees(cases(500)?),
+            ),
+            policy::trial("verdict::no_false_accept", &[Need::Kernel], || {
+                verdict::no_false_accept(cases(4000)?)
+            }),
+        ]
+    })
+}
+
+fn cases(default: u32) -> Outcome<u32> {
+    match std::env::var(CASES) {
+        Ok(number) => Ok(number.parse()?),
+        Err(_) => Ok(default),
+    }
+}
+
+/// Tests so many generated values, the same ones every time.
+fn for_all<S: Strategy>(
+    cases: u32,
+    strategy: &S,
+    test: impl Fn(S::Value) -> Outcome,
+    show: impl Fn(&S::Value) -> String,
+) -> Outcome {
+    let config = Config {
+        cases,
+        failure_persistence: None,
+        ..Config::default()
+    };
+    let rng = TestRng::deterministic_rng(RngAlgorithm::ChaCha);
+    let mut runner = TestRunner::new_with_rng(config, rng);
+    let outcome = runner.run(strategy, |value| {
+        test(value)
+            .map_err(|failed| TestCaseError::fail(failed.message().unwrap_or_default().to_owned()))
+    });
+    outcome.map_err(|error| match error {
+        TestError::Fail(reason, smallest) => Failed::from(format!(
+            "{reason}\nthe smallest that fails:\n{}",
+            show(&smallest)
+        )),
+        TestError::Abort(reason) => Failed::from(reason),
+    })
+}
