@@ -61,7 +61,8 @@ pub(crate) struct World<'a> {
     recording: &'a Recording,
     /// For each map the cell of each key.
     maps: Vec<BTreeMap<Vec<u8>, usize>>,
-    records: Vec<Vec<Vec<u8>>>,
+    /// For each ring buffer what was submitted, by the order of reservation.
+    records: Vec<BTreeMap<usize, Vec<u8>>>,
     cells: Vec<Vec<u8>>,
 }
 
@@ -70,7 +71,7 @@ impl<'a> World<'a> {
         let mut world = World {
             recording,
             maps: vec![BTreeMap::new(); recording.maps.len()],
-            records: vec![Vec::new(); recording.maps.len()],
+            records: vec![BTreeMap::new(); recording.maps.len()],
             cells: Vec::new(),
         };
         for (index, map) in recording.maps.iter().enumerate() {
@@ -89,19 +90,19 @@ impl<'a> World<'a> {
         self.cells.len() - 1
     }
 
-    /// What each map holds, in their order.
-    pub(crate) fn contents(&self) -> Vec<Contents> {
-        let maps = self.maps.iter().zip(&self.records);
+    /// What each map holds, in their order. Records are taken out, as a reader does.
+    pub(crate) fn contents(&mut self) -> Vec<Contents> {
+        let maps = self.maps.iter().zip(&mut self.records);
         let value = |(key, cell): (&Vec<u8>, &usize)| (key.clone(), self.cells[*cell].clone());
         maps.map(|(map, records)| Contents {
             elements: map.iter().map(value).collect(),
-            records: records.clone(),
+            records: std::mem::take(records).into_values().collect(),
         })
         .collect()
     }
 
     /// Runs a program on a packet.
-    pub(crate) fn run(&mut self, program: &Program, packet: &[u8]) -> Result<Run, Invalid> {
+    pub(crate) fn run(&mut self, program: &'a Program, packet: &[u8]) -> Result<Run, Invalid> {
         let mut frame = vec![0; HEADROOM];
         frame.extend(packet);
         let end = frame.len();
@@ -114,8 +115,15 @@ impl<'a> World<'a> {
             frame,
             data: HEADROOM,
             end,
+            held: Vec::new(),
         };
-        match run.block(&program.body)? {
+        let flow = run.block(&program.body)?;
+        if !run.held.is_empty() {
+            return Err(Invalid(
+                "a record is neither submitted nor discarded".into(),
+            ));
+        }
+        match flow {
             Flow::Returned(Some(ret)) => Ok(Run {
                 ret: ret as u32,
                 packet: run.frame[run.data..run.end].to_vec(),
@@ -134,6 +142,8 @@ struct Evaluation<'w, 'a> {
     frame: Vec<u8>,
     data: usize,
     end: usize,
+    /// The ring buffer records that are open: their maps and cells.
+    held: Vec<(usize, usize)>,
 }
 
 impl<'a> Evaluation<'_, 'a> {
@@ -334,22 +344,33 @@ impl<'a> Evaluation<'_, 'a> {
                 }
                 Ok(failed(!fits))
             }
-            (Helper::RingbufReserve, [_, Arg::Operand(size), _]) => {
-                let size = self.operand(*size)? as usize;
-                Ok(Value::Cell(self.world.cell(size)))
+            (Helper::RingbufReserve, [Arg::Map(ring), Arg::Operand(size), _]) => {
+                let cell = self.world.cell(self.operand(*size)? as usize);
+                self.held.push((ring.0 as usize, cell));
+                Ok(Value::Cell(cell))
             }
-            (Helper::RingbufSubmit, [Arg::Operand(Operand::Value(record)), _]) => {
-                if let (Value::Cell(cell), Some(ring)) = (self.value(*record)?, self.ring()) {
+            (
+                Helper::RingbufSubmit | Helper::RingbufDiscard,
+                [Arg::Operand(Operand::Value(record)), _],
+            ) => {
+                let Value::Cell(cell) = self.value(*record)? else {
+                    return Err(Invalid("no record".into()));
+                };
+                let Some(index) = self.held.iter().position(|(_, held)| *held == cell) else {
+                    return Err(Invalid("the record is not open".into()));
+                };
+                let (ring, _) = self.held.remove(index);
+                if helper == Helper::RingbufSubmit {
                     let bytes = self.world.cells[cell].clone();
-                    self.world.records[ring].push(bytes);
+                    self.world.records[ring].insert(cell, bytes);
                 }
                 Ok(Value::Number(0))
             }
-            (Helper::RingbufDiscard, _) => Ok(Value::Number(0)),
             (_, [Arg::Map(map), key, rest @ ..]) => {
                 let map = map.0 as usize;
                 let decl = &self.world.recording.maps[map];
-                let key = self.bytes(*key, decl.key.as_ref().map_or(0, |key| key.size() as usize))?;
+                let key =
+                    self.bytes(*key, decl.key.as_ref().map_or(0, |key| key.size() as usize))?;
                 match (helper, rest) {
                     (Helper::MapLookupElem, []) => Ok(match self.world.maps[map].get(&key) {
                         Some(cell) => Value::Cell(*cell),
@@ -369,12 +390,6 @@ impl<'a> Evaluation<'_, 'a> {
             }
             _ => Err(Invalid(format!("{helper:?} with {args:?}"))),
         }
-    }
-
-    /// The unit's one ring buffer.
-    fn ring(&self) -> Option<usize> {
-        let maps = &self.world.recording.maps;
-        maps.iter().position(|map| map.map_type == MapType::Ringbuf)
     }
 
     /// Whether an update works. `flag` is `BPF_ANY`, `BPF_NOEXIST` or `BPF_EXIST`.

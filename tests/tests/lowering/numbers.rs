@@ -68,7 +68,11 @@ pub(crate) fn read(ty: Type, bytes: &[u8]) -> u64 {
 pub(crate) fn write(ty: Type, number: u64, bytes: &mut [u8]) {
     let len = bytes.len();
     for (index, byte) in bytes.iter_mut().enumerate() {
-        let place = if is_network_order(ty) { len - 1 - index } else { index };
+        let place = if is_network_order(ty) {
+            len - 1 - index
+        } else {
+            index
+        };
         *byte = (number >> (8 * place)) as u8;
     }
 }

@@ -91,13 +91,7 @@ impl Builder {
             } => {
                 let (base, offset) = self.address(ptr, offset)?;
                 let src = self.src(value, ty, loc)?;
-                let store = InstKind::Store {
-                    size: size_of(ty),
-                    base,
-                    offset,
-                    src,
-                };
-                self.push(store, loc);
+                self.store(size_of(ty), base, offset, src, loc);
             }
             OpKind::AtomicAdd {
                 ptr,
@@ -152,18 +146,6 @@ impl Builder {
             _ => return Err(LowerError::Malformed),
         }
         Ok(())
-    }
-
-    fn load(&mut self, size: Size, base: Base, offset: i16, loc: LocId) -> VReg {
-        let dst = self.cfg.reg();
-        let load = InstKind::Load {
-            size,
-            dst,
-            base,
-            offset,
-        };
-        self.push(load, loc);
-        dst
     }
 
     fn context(&mut self, dst: ValueId, field: ContextField, loc: LocId) {

@@ -10,6 +10,7 @@
 mod arithmetic;
 mod conditions;
 mod memory;
+mod unaligned;
 
 use std::collections::HashMap;
 
