@@ -110,6 +110,6 @@ pub mod private {
     pub use crate::address::{Address, Field, Write};
     pub use crate::packet::{Cursor, Header};
     pub use crate::record::Data;
-    pub use crate::recording::{DataType, StructField, StructType};
+    pub use crate::recording::{DataType, StructType};
     pub use crate::unit::ends_with;
 }

@@ -140,7 +140,7 @@ macro_rules! record {
         }
 
         const _: () = {
-            use $crate::private::{Address, Data, DataType, StructField, StructType};
+            use $crate::private::{Address, Data, DataType, StructType};
 
             assert!(
                 ::core::mem::size_of::<$name>() == 0 $(+ ::core::mem::size_of::<$ty>())+,
@@ -165,15 +165,12 @@ macro_rules! record {
                 type Handle<'m, 'p> = Fields<'m, 'p>;
 
                 fn data_type() -> DataType {
-                    DataType::Struct(StructType {
-                        name: stringify!($name).into(),
-                        size: Self::SIZE,
-                        fields: vec![$(StructField {
-                            name: stringify!($field).into(),
-                            offset: ::core::mem::offset_of!($name, $field) as u32,
-                            ty: <$ty as Data>::data_type(),
-                        }),+],
-                    })
+                    let mut ty = StructType::new(stringify!($name), Self::SIZE);
+                    $(
+                        let offset = ::core::mem::offset_of!($name, $field) as u32;
+                        ty.push(stringify!($field), offset, <$ty as Data>::data_type());
+                    )+
+                    DataType::Struct(ty)
                 }
 
                 fn from_bytes(mut bytes: &[u8]) -> Option<Self> {

@@ -99,6 +99,23 @@ pub struct StructType {
     pub fields: Vec<StructField>,
 }
 
+impl StructType {
+    /// A struct without fields as yet.
+    pub fn new(name: &str, size: u32) -> Self {
+        StructType {
+            name: name.to_string(),
+            size,
+            fields: Vec::new(),
+        }
+    }
+
+    /// Adds a field.
+    pub fn push(&mut self, name: &str, offset: u32, ty: DataType) {
+        let name = name.to_string();
+        self.fields.push(StructField { name, offset, ty });
+    }
+}
+
 /// One field of a [`StructType`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StructField {
