@@ -75,6 +75,14 @@ impl Cache {
         Ok(path)
     }
 
+    /// A new folder that no other process uses. rustc names intermediate files by what it
+    /// compiles, so that each call needs a folder of its own.
+    pub(super) fn workshop(&self, kind: &str) -> Result<Workshop, Failure> {
+        let path = self.temporary(kind)?;
+        make_private(&path).map_err(|error| Failure::file("make", path.display(), &error))?;
+        Ok(Workshop { path })
+    }
+
     /// Removes what builds that were killed left. What fails here does not matter.
     pub(super) fn sweep(&self) {
         let entries = fs::read_dir(self.root.join("tmp"));
@@ -84,6 +92,25 @@ impl Cache {
                 remove(&entry.path());
             }
         }
+    }
+}
+
+/// A folder that goes with its owner.
+#[derive(Debug)]
+pub(super) struct Workshop {
+    path: PathBuf,
+}
+
+impl Workshop {
+    /// The folder.
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+}
+
+impl Drop for Workshop {
+    fn drop(&mut self) {
+        remove(&self.path);
     }
 }
 

@@ -94,9 +94,11 @@ fn args(
 
 /// Whether an empty program, linked so, runs.
 fn works(toolchain: &Toolchain, quick_link: &QuickLink, cache: &Cache) -> bool {
-    let (Ok(source), Ok(program)) = (cache.temporary("main.rs"), cache.temporary("main")) else {
+    let Ok(workshop) = cache.workshop("link") else {
         return false;
     };
+    let source = workshop.path().join("main.rs");
+    let program = workshop.path().join("main");
     let linked = fs::write(&source, "fn main() {}\n").is_ok()
         && Command::new(&toolchain.rustc)
             .args(["--edition=2024", "--crate-name=main", "-Cprefer-dynamic"])
@@ -109,14 +111,10 @@ fn works(toolchain: &Toolchain, quick_link: &QuickLink, cache: &Cache) -> bool {
             .stderr(Stdio::null())
             .status()
             .is_ok_and(|status| status.success());
-    let runs = linked
+    linked
         && library::with_search_path(&mut Command::new(&program), &[&toolchain.libdir])
             .status()
-            .is_ok_and(|status| status.success());
-    // What stays is removed by the next process of this number.
-    let _ = fs::remove_file(&source);
-    let _ = fs::remove_file(&program);
-    runs
+            .is_ok_and(|status| status.success())
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 use ebpf_asm::dsl::Unit;
 use serde::{Deserialize, Serialize};
 
-use super::cache::Cache;
+use super::cache::{Cache, Workshop};
 use super::deps::{Before, Dependencies};
 use super::digest::Digest;
 use super::library::Library;
@@ -73,25 +73,15 @@ impl<'p> ProgramFile<'p> {
             .filter(|kept| kept.dependencies.still_hold(self.folder));
         if let Some(kept) = current {
             let executable = cache.entry("programs", &kept.executable)?;
+            let unit = unit::record(&executable, self.path, cache, toolchain, library);
+            // Another build may have put a newer one in its place just now.
             if executable.is_file() {
-                return unit::record(&executable, self.path, cache, toolchain, library);
+                return unit;
             }
         }
         let compiled = self.compile(cache, toolchain, library, kept.as_ref())?;
         let unit = unit::record(&compiled.executable, self.path, cache, toolchain, library);
-        match compiled.dependencies {
-            Some(dependencies) => {
-                keep(
-                    cache,
-                    &key,
-                    &record,
-                    &compiled.executable,
-                    dependencies,
-                    kept,
-                );
-            }
-            None => discard(&compiled.executable),
-        }
+        keep(cache, &key, &record, compiled, kept);
         unit
     }
 
@@ -114,15 +104,22 @@ impl<'p> ProgramFile<'p> {
         last: Option<&Kept>,
     ) -> Result<Compiled, Failure> {
         cache.sweep();
-        let executable = cache.temporary("program")?;
-        let dep_info = cache.temporary("program.d")?;
+        let workshop = cache.workshop("program")?;
+        let executable = workshop
+            .path()
+            .join("program")
+            .with_extension(std::env::consts::EXE_EXTENSION);
+        let dep_info = workshop.path().join("program.d");
         let before = Before::look(self.folder, self.path, last.map(|last| &last.dependencies));
         let mut rustc = Command::new(&toolchain.rustc);
         rustc
             .args(FLAGS)
             .arg(format!("--color={}", report::colour_choice()))
-            .arg(emit("link", &executable))
-            .arg(emit("dep-info", &dep_info))
+            .arg("--emit=link,dep-info")
+            // Without it rustc leaves its intermediate files in the user's folder for a while,
+            // where another rustc takes them for its own.
+            .arg("--out-dir")
+            .arg(workshop.path())
             .arg("--extern")
             .arg(joined("ebpf_dsl=", &library.file()))
             .current_dir(self.folder)
@@ -141,15 +138,14 @@ impl<'p> ProgramFile<'p> {
             .status()
             .map_err(|error| Failure::file("run", toolchain.rustc.display(), &error))?;
         let text = fs::read_to_string(&dep_info).unwrap_or_default();
-        let _ = fs::remove_file(&dep_info);
         if !status.success() {
-            discard(&executable);
             return Err(Failure::new(
                 Exit::BadObject,
                 format!("{} does not compile", self.path.display()),
             ));
         }
         Ok(Compiled {
+            workshop,
             executable,
             dependencies: before.dependencies(self.folder, &text),
         })
@@ -158,6 +154,8 @@ impl<'p> ProgramFile<'p> {
 
 /// A program file just compiled.
 struct Compiled {
+    /// Where it is until it is kept.
+    workshop: Workshop,
     executable: PathBuf,
     /// `None` if a file may have changed meanwhile.
     dependencies: Option<Dependencies>,
@@ -166,16 +164,12 @@ struct Compiled {
 /// Keeps a compiled file in place of the last one.
 ///
 /// Nothing that fails here matters: the next build compiles again.
-fn keep(
-    cache: &Cache,
-    key: &str,
-    record: &Path,
-    executable: &Path,
-    dependencies: Dependencies,
-    last: Option<Kept>,
-) {
+fn keep(cache: &Cache, key: &str, record: &Path, compiled: Compiled, last: Option<Kept>) {
+    let Some(dependencies) = compiled.dependencies else {
+        return;
+    };
     let Ok(fingerprint) = serde_json::to_vec(&dependencies) else {
-        return discard(executable);
+        return;
     };
     let fingerprint = Digest::new("executable").bytes(&fingerprint).finish();
     let name = format!("{key}.{}", fingerprint.get(..16).unwrap_or(&fingerprint));
@@ -184,25 +178,16 @@ fn keep(
         executable: name,
     };
     let place = cache.entry("programs", &kept.executable);
-    let moved = place.is_ok_and(|place| fs::rename(executable, place).is_ok());
-    let recorded =
-        serde_json::to_vec(&kept).is_ok_and(|bytes| write::replace(record, &bytes).is_ok());
-    if !moved || !recorded {
-        discard(executable);
-    }
-    let outdated = last.filter(|last| last.executable != kept.executable);
+    let moved = place.is_ok_and(|place| fs::rename(&compiled.executable, place).is_ok());
+    let Some(bytes) = serde_json::to_vec(&kept).ok().filter(|_| moved) else {
+        return;
+    };
+    let recorded = write::replace(record, &bytes).is_ok();
+    let outdated = last.filter(|last| recorded && last.executable != kept.executable);
     if let Some(Ok(outdated)) = outdated.map(|last| cache.entry("programs", &last.executable)) {
-        discard(&outdated);
+        // If it is gone already, so much the better.
+        let _ = fs::remove_file(outdated);
     }
-}
-
-/// Removes a file; if it is gone already, so much the better.
-fn discard(path: &Path) {
-    let _ = fs::remove_file(path);
-}
-
-fn emit(kind: &str, path: &Path) -> std::ffi::OsString {
-    joined(&format!("--emit={kind}="), path)
 }
 
 fn joined(text: &str, path: &Path) -> std::ffi::OsString {
