@@ -1,6 +1,7 @@
 //! What a scope returns: the program its action, an inlined function its result.
 
 use crate::action::Action;
+use crate::order::{Be16, Be32};
 use crate::recorder::Rec;
 use crate::recording::{Operand as Raw, Type};
 use crate::value::{Operand, Scalar, Value};
@@ -83,7 +84,21 @@ macro_rules! numbers {
     )*};
 }
 
-numbers!(u8 u16 u32 u64);
+numbers!(u8 u16 u32 u64 Be16 Be32);
+
+/// A host constant where network order is returned: swapped at build time.
+impl<'p> Returns<'p, Be16> for u16 {
+    fn returned(self, rec: Rec<'p>) -> Option<Raw> {
+        Some(Operand::<Be16>::operand(self, rec))
+    }
+}
+
+/// A host constant where network order is returned: swapped at build time.
+impl<'p> Returns<'p, Be32> for u32 {
+    fn returned(self, rec: Rec<'p>) -> Option<Raw> {
+        Some(Operand::<Be32>::operand(self, rec))
+    }
+}
 
 impl<'p, T: Scalar> Returns<'p, T> for Value<'p, T> {
     fn returned(self, _: Rec<'p>) -> Option<Raw> {

@@ -12,12 +12,15 @@
 mod evaluate;
 mod generate;
 mod numbers;
+mod programs;
 mod random;
 mod shrink;
 mod subject;
 
 use std::process::ExitCode;
 
+use ebpf_dsl::Unit;
+use ebpf_tests::frames::{self, of_length};
 use ebpf_tests::policy::{self, Need};
 use ebpf_tests::{Failed, Outcome};
 
@@ -29,7 +32,20 @@ const INGRESS_IFINDEX: u64 = 1;
 
 fn main() -> ExitCode {
     policy::main(|| {
-        vec![
+        let written = programs::units().into_iter().flat_map(|unit| {
+            let trial = |law: Law, needs: &[Need]| {
+                let unit = unit.clone();
+                policy::trial(format!("{}::{law}", unit.name()), needs, move || {
+                    written(&unit, law)
+                })
+            };
+            [
+                trial(Law::Interpreter, &[]),
+                trial(Law::Verifier, &[]),
+                trial(Law::Kernel, &[Need::Kernel]),
+            ]
+        });
+        let generated = [
             policy::trial("generated::interpreter", &[], || {
                 generated(Law::Interpreter, 3000)
             }),
@@ -39,7 +55,8 @@ fn main() -> ExitCode {
             policy::trial("generated::kernel", &[Need::Kernel], || {
                 generated(Law::Kernel, 300)
             }),
-        ]
+        ];
+        written.chain(generated).collect()
     })
 }
 
@@ -47,6 +64,26 @@ fn main() -> ExitCode {
 fn setting(name: &str, default: u64) -> u64 {
     let set = std::env::var(name).ok().and_then(|text| text.parse().ok());
     set.unwrap_or(default)
+}
+
+/// Holds a program of `programs.rs` to a law.
+fn written(unit: &Unit, law: Law) -> Outcome {
+    let frames = frames::all().into_iter().map(|frame| frame.bytes);
+    let packets = frames.flat_map(|frame| shapes(&frame)).collect();
+    let subject = Subject::on(unit.recording().clone(), packets);
+    subject.check(law).map_err(|broken| {
+        let program = &subject;
+        Failed::from(format!("{broken}\n{program}"))
+    })
+}
+
+/// A frame, cut off at several places and behind a VLAN tag.
+fn shapes(frame: &[u8]) -> Vec<Vec<u8>> {
+    let lengths = [frame.len(), 14, 17, 18, 33, 34, 41, 42, 54, 62];
+    let mut all: Vec<Vec<u8>> = lengths.map(|len| of_length(frame, len)).to_vec();
+    let (macs, rest) = frame.split_at(12);
+    all.push([macs, &[0x81, 0x00, 0x20, 0x05], rest].concat());
+    all
 }
 
 /// Holds generated programs to a law.

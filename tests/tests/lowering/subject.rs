@@ -28,6 +28,16 @@ pub(crate) enum Law {
     Kernel,
 }
 
+impl fmt::Display for Law {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Law::Interpreter => "interpreter",
+            Law::Verifier => "verifier",
+            Law::Kernel => "kernel",
+        })
+    }
+}
+
 /// How a recording breaks the law.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Broken {
@@ -59,6 +69,10 @@ pub(crate) struct Subject {
 impl Subject {
     pub(crate) fn new(recording: Recording, mut random: Random) -> Self {
         let packets = (0..6).map(|_| random.packet(14..=90)).collect();
+        Subject::on(recording, packets)
+    }
+
+    pub(crate) fn on(recording: Recording, packets: Vec<Vec<u8>>) -> Self {
         Subject { recording, packets }
     }
 
