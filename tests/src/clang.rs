@@ -1,6 +1,7 @@
 //! What clang makes of the C twins in `tests/c/`.
 
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use crate::{Outcome, tool, workspace};
 
@@ -15,10 +16,18 @@ pub fn source(name: &str) -> PathBuf {
 /// # Errors
 /// With clang's messages.
 pub fn compile(c: &Path, folder: &Path) -> Outcome<PathBuf> {
+    compile_by(Path::new("clang"), c, folder)
+}
+
+/// The same by a clang of one's choice.
+///
+/// # Errors
+/// With clang's messages.
+pub fn compile_by(clang: &Path, c: &Path, folder: &Path) -> Outcome<PathBuf> {
     let object = folder
         .join(c.file_stem().unwrap_or_default())
         .with_extension("clang.o");
-    let mut clang = tool::command("clang");
+    let mut clang = Command::new(clang);
     clang.args(["-O2", "-g", "-target", "bpf", "-c"]).arg(c);
     // Where distributions keep <asm/types.h>, which no BPF target folder has.
     clang.arg(format!(

@@ -111,7 +111,12 @@ impl fmt::Display for Confusion {
 pub(crate) fn no_false_accept(cases: u32) -> Outcome {
     let confusion = RefCell::new(Confusion::default());
     let steps = proptest::collection::vec(step(), 1..14);
-    for_all(cases, &steps, |steps| compare(&steps, &confusion), listing)?;
+    for_all(
+        cases,
+        &steps,
+        |steps| compare(&steps, &confusion),
+        |steps| listing(steps),
+    )?;
     let confusion = confusion.into_inner();
     println!("{confusion}");
     let Confusion {
@@ -148,11 +153,7 @@ fn compare(steps: &[Step], confusion: &RefCell<Confusion>) -> Outcome {
         (Verdict::Rejected(why), None) => {
             confusion.false_refusals += 1;
             if std::env::var_os("EBPF_DIFFERENTIAL_SHOW").is_some() {
-                println!(
-                    "refused in vain: {}\n{}",
-                    why.message,
-                    listing(&steps.to_vec())
-                );
+                println!("refused in vain: {}\n{}", why.message, listing(steps));
             }
         }
         (Verdict::Accepted(_), Some(why)) => {
@@ -166,7 +167,7 @@ fn compare(steps: &[Step], confusion: &RefCell<Confusion>) -> Outcome {
     Ok(())
 }
 
-fn listing(steps: &Vec<Step>) -> String {
+fn listing(steps: &[Step]) -> String {
     let mut text = String::new();
     match object(steps) {
         // Writing to a string cannot fail.

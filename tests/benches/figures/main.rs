@@ -1,0 +1,39 @@
+//! The figures of BENCHMARKS.md, all in one run, side by side: medians and ratios.
+//!
+//! `cargo bench -p ebpf-tests --bench figures`, as root. Not a test: nothing here fails for
+//! being slow. What each figure is compared with runs in turn with it, so that both meet the
+//! same machine.
+#![forbid(unsafe_code)]
+
+mod attach;
+mod build;
+mod instructions;
+mod stats;
+mod unrolled;
+
+use std::process::ExitCode;
+
+use ebpf_tests::{Outcome, sandbox};
+
+/// A title, and what prints the table below it.
+type Figure = (&'static str, fn() -> Outcome);
+
+fn main() -> ExitCode {
+    sandbox::enter();
+    let figures: [Figure; 4] = [
+        ("Instructions of drop_icmp", instructions::print),
+        ("Time of drop_icmp in the kernel", unrolled::print),
+        ("ebpfasm build", build::print),
+        ("ebpfld attach", attach::print),
+    ];
+    let mut code = ExitCode::SUCCESS;
+    for (title, print) in figures {
+        println!("## {title}\n");
+        if let Err(failed) = print() {
+            println!("not measured: {}", failed.message().unwrap_or_default());
+            code = ExitCode::FAILURE;
+        }
+        println!();
+    }
+    code
+}
