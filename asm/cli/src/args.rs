@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use crate::exit::Exit;
+use ebpf_cli::exit::Exit;
 
 /// Build eBPF objects from Rust files, check and show them.
 #[derive(Debug, Parser)]

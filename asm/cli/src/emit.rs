@@ -7,9 +7,9 @@ use ebpf_asm::object::{self, Object};
 use ebpf_asm::text::print_object;
 
 use crate::args::Form;
-use crate::exit::Exit;
 use crate::json;
-use crate::report::Failure;
+use ebpf_cli::exit::Exit;
+use ebpf_cli::report::Failure;
 
 /// The object in a form, as bytes.
 pub(crate) fn emit(object: &Object, form: Form) -> Result<Vec<u8>, Failure> {

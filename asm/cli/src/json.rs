@@ -9,8 +9,8 @@ use ebpf_asm::program::{self, Reference};
 use ebpf_asm::span;
 use serde::Serialize;
 
-use crate::exit::Exit;
-use crate::report::Failure;
+use ebpf_cli::exit::Exit;
+use ebpf_cli::report::Failure;
 
 /// The name of the layout.
 const SCHEMA: &str = "ebpfasm.object.v1";

@@ -2,10 +2,10 @@
 
 use ebpf_asm::object::Object;
 use ebpf_asm::program::Program;
-use ebpf_verifier_sim::{Config, Rejection, Stats, Verdict, verify};
+use ebpf_verifier_sim::{Config, Decor, Rejection, Stats, Verdict, verify};
 
-use crate::exit::Exit;
-use crate::report::{self, Failure};
+use ebpf_cli::exit::Exit;
+use ebpf_cli::report::{self, Failure};
 
 /// The verdict on one program.
 pub(crate) struct Checked<'o> {
@@ -36,7 +36,7 @@ impl Checked<'_> {
     }
 
     fn explain(&self, why: &Rejection) -> String {
-        why.render(self.program, report::decor())
+        why.render(self.program, Decor::Styled)
     }
 }
 

@@ -1,20 +1,40 @@
 //! What to type when the loader or the kernel says no.
 
-use ebpf_loader::{AttachedBy, Error, XdpMode};
+use ebpf_loader::{AttachedBy, Attachment, Error, ErrorKind, XdpMode};
 use ebpf_syscalls::caps::Capability;
 
-use crate::exit::Exit;
 use crate::explain;
-use crate::report::Failure;
+use ebpf_cli::exit::Exit;
+use ebpf_cli::report::Failure;
 
-impl From<Error> for Failure {
-    fn from(error: Error) -> Self {
-        let exit = Exit::from(error.kind());
-        if let Error::Rejected(rejection) = &error {
-            return explain::kernel_words(rejection);
-        }
-        let failure = Failure::new(exit, error.to_string());
-        advice(&error).into_iter().fold(failure, Failure::help)
+/// What to say of an error of the loader's.
+pub(crate) fn failure(error: Error) -> Failure {
+    if let Error::Rejected(rejection) = &error {
+        return explain::kernel_words(rejection);
+    }
+    let failure = Failure::new(exit(error.kind()), error.to_string());
+    advice(&error).into_iter().fold(failure, Failure::help)
+}
+
+/// How a command ends that an error of the loader's ends.
+pub(crate) fn exit(kind: ErrorKind) -> Exit {
+    match kind {
+        ErrorKind::Internal => Exit::Internal,
+        ErrorKind::VerifierRejected => Exit::Rejected,
+        ErrorKind::Permission => Exit::Permission,
+        ErrorKind::NotFound => Exit::NotFound,
+        ErrorKind::Conflict => Exit::Conflict,
+        ErrorKind::Unsupported => Exit::Unsupported,
+        ErrorKind::BadObject => Exit::BadObject,
+        ErrorKind::Io => Exit::Io,
+    }
+}
+
+/// A program by its name, where the kernel tells it, and its id.
+pub(crate) fn program(attachment: &Attachment) -> String {
+    match &attachment.program {
+        Some(facts) => format!("{} (id {})", facts.name, attachment.prog_id),
+        None => format!("program {}", attachment.prog_id),
     }
 }
 

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use ebpf_loader::XdpMode;
 
-use crate::exit::Exit;
+use ebpf_cli::exit::Exit;
 
 /// Attach eBPF programs to network interfaces, and see what runs there.
 #[derive(Debug, Parser)]

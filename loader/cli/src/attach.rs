@@ -8,31 +8,35 @@ use ebpf_loader::{
     Attach, Error, Existing, Interface, Lifetime, Loader, Program, Via, Xdp, XdpLink, XdpMode,
 };
 
+use crate::advice::{self, failure};
 use crate::age::age;
 use crate::args::AttachArgs;
-use crate::exit::Exit;
+use crate::choice::program_name;
 use crate::explain::{self, Log};
 use crate::latest::latest;
-use crate::object_file::ObjectFile;
-use crate::report::{self, Failure};
 use crate::signals::{EndSignals, Waited};
+use ebpf_cli::exit::Exit;
+use ebpf_cli::object_file::ObjectFile;
+use ebpf_cli::report::{self, Failure};
 
 /// How often `--foreground` looks whether the interface is still there.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 /// Runs the command.
 pub(crate) fn run(args: &AttachArgs) -> Result<(), Failure> {
-    let mut xdp = Xdp::open()?;
-    let interface = xdp.interface(&args.interface)?;
+    let mut xdp = Xdp::open().map_err(failure)?;
+    let interface = xdp.interface(&args.interface).map_err(failure)?;
     let file = object_file(args.object.as_deref())?;
-    let name = file.program_name(args.program.as_deref())?;
+    let name = program_name(&file, args.program.as_deref())?;
     // From here on a signal must not end the command between attaching and detaching.
     let signals = args.foreground.then(EndSignals::catch).transpose()?;
     if args.mount_bpffs {
         mount_bpffs(&xdp)?;
     }
     let program = load(&file, name, &interface, args)?;
-    let link = xdp.attach(&interface, &program, &how(args))?;
+    let link = xdp
+        .attach(&interface, &program, &how(args))
+        .map_err(failure)?;
     drop(program);
     let said = say_attached(name, &interface, &link);
     let Some(signals) = signals else {
@@ -90,10 +94,10 @@ fn how(args: &AttachArgs) -> Attach {
 
 fn mount_bpffs(xdp: &Xdp) -> Result<(), Failure> {
     let pins = xdp.pins();
-    if pins.has_bpffs()? {
+    if pins.has_bpffs().map_err(failure)? {
         return Ok(());
     }
-    pins.mount_bpffs()?;
+    pins.mount_bpffs().map_err(failure)?;
     report::note(format_args!(
         "bpffs is now mounted at {}; to undo it: umount {0}",
         pins.mount_point().display()
@@ -113,7 +117,7 @@ fn load(
     }
     let loaded = loader.load(name).map_err(|error| match error {
         Error::Rejected(rejection) => explain::rejected(&file.object, &rejection, wanted_log(args)),
-        error => Failure::from(error),
+        error => failure(error),
     });
     for note in loader.notes() {
         report::note(note);
@@ -132,7 +136,7 @@ fn say_attached(name: &str, interface: &Interface, link: &XdpLink) -> Result<(),
         (None, _) => "by netlink".to_owned(),
     };
     let instead = match link.replaced() {
-        Some(replaced) => format!(" instead of {}", report::program(replaced)),
+        Some(replaced) => format!(" instead of {}", advice::program(replaced)),
         None => String::new(),
     };
     report::print(format_args!(
@@ -156,9 +160,9 @@ fn stay(
                 Exit::NotFound,
                 format!("interface {name} is gone, and the program with it"),
             ),
-            error => error.into(),
+            error => failure(error),
         })?;
     }
-    link.detach()?;
+    link.detach().map_err(failure)?;
     report::print(format_args!("detached from {}\n", interface.name))
 }

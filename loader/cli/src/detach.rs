@@ -2,17 +2,18 @@
 
 use ebpf_loader::Xdp;
 
+use crate::advice::{self, failure};
 use crate::args::DetachArgs;
-use crate::report::{self, Failure};
+use ebpf_cli::report::{self, Failure};
 
 /// Runs the command.
 pub(crate) fn run(args: &DetachArgs) -> Result<(), Failure> {
-    let mut xdp = Xdp::open()?;
-    let interface = xdp.interface(&args.interface)?;
-    for detached in xdp.detach(&interface)? {
+    let mut xdp = Xdp::open().map_err(failure)?;
+    let interface = xdp.interface(&args.interface).map_err(failure)?;
+    for detached in xdp.detach(&interface).map_err(failure)? {
         report::print(format_args!(
             "detached {} from {}, where it ran in {} mode\n",
-            report::program(&detached),
+            advice::program(&detached),
             interface.name,
             detached.mode
         ))

@@ -7,8 +7,8 @@ use ebpf_asm::object::Object;
 use ebpf_loader::Rejection;
 use ebpf_verifier_sim::{Config, Decor, Verdict, verify};
 
-use crate::exit::Exit;
-use crate::report::{self, Failure};
+use ebpf_cli::exit::Exit;
+use ebpf_cli::report::{self, Failure};
 
 /// How much of the kernel's log is shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,7 +27,7 @@ pub(crate) fn rejected(object: &Object, rejection: &Rejection, log: Log) -> Fail
     };
     match log {
         Log::Whole => {
-            report::log(&rejection.log);
+            report::explain(&format!("{}\n", rejection.log.trim_end()));
             failure
         }
         Log::Point => failure.help("the kernel's whole log: the same command with --log"),

@@ -6,11 +6,9 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use crate::exit::Exit;
-use crate::report::Failure;
-
-/// Where `ebpfasm build` puts objects, below the workspace or folder.
-const FOLDER: &str = "target/bpf";
+use ebpf_cli::exit::Exit;
+use ebpf_cli::place;
+use ebpf_cli::report::Failure;
 
 /// An object that was found without being named.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,41 +21,13 @@ pub(crate) struct Latest {
 
 /// The newest object for somebody who works in `folder`.
 pub(crate) fn latest(folder: &Path) -> Result<Latest, Failure> {
-    let objects = root(folder).join(FOLDER);
+    let objects = place::objects(folder);
     match newest(&objects) {
         Ok(Some(latest)) => Ok(latest),
         Ok(None) => Err(none_built(&objects)),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Err(none_built(&objects)),
         Err(error) => Err(unreadable(&objects, &error)),
     }
-}
-
-/// The workspace that a folder is in; else its package; else the folder itself.
-fn root(folder: &Path) -> &Path {
-    let mut package = None;
-    for ancestor in folder.ancestors() {
-        let Ok(manifest) = fs::read_to_string(ancestor.join("Cargo.toml")) else {
-            continue;
-        };
-        if has_table(&manifest, "workspace") {
-            return ancestor;
-        }
-        if package.is_none() && has_table(&manifest, "package") {
-            package = Some(ancestor);
-        }
-    }
-    package.unwrap_or(folder)
-}
-
-/// Whether a manifest has the table `[name]` or one below it.
-fn has_table(manifest: &str, name: &str) -> bool {
-    manifest.lines().any(|line| {
-        line.trim_start()
-            .strip_prefix('[')
-            .map(str::trim_start)
-            .and_then(|rest| rest.strip_prefix(name))
-            .is_some_and(|rest| rest.trim_start().starts_with([']', '.']))
-    })
 }
 
 fn newest(objects: &Path) -> io::Result<Option<Latest>> {
@@ -114,7 +84,7 @@ mod tests {
     }
 
     fn object(folder: &Path, name: &str, age_s: u64) {
-        let path = folder.join(FOLDER).join(name);
+        let path = place::objects(folder).join(name);
         write(&path, "");
         let then = SystemTime::now() - Duration::from_secs(age_s);
         File::options()
@@ -123,19 +93,6 @@ mod tests {
             .unwrap()
             .set_modified(then)
             .unwrap();
-    }
-
-    #[test]
-    fn the_workspace_comes_before_the_package_and_that_before_the_folder() {
-        let dir = tempfile::tempdir().unwrap();
-        let (top, package) = (dir.path(), dir.path().join("a/b"));
-        let deep = package.join("src/x");
-        fs::create_dir_all(&deep).unwrap();
-        assert_eq!(root(&deep), deep);
-        write(&package.join("Cargo.toml"), "[package]\nname = \"b\"\n");
-        assert_eq!(root(&deep), package);
-        write(&top.join("Cargo.toml"), "# a\n[workspace.package]\n");
-        assert_eq!(root(&deep), top);
     }
 
     #[test]

@@ -4,8 +4,7 @@
 //! |---|---|
 //! | `args.rs` | the command line |
 //! | `attach.rs`, `detach.rs`, `status/`, `doctor/`, `demo/` | a command each |
-//! | `latest.rs`, `object_file.rs` | which object, and which program in it |
-//! | `report.rs`, `exit.rs` | how a command speaks and ends |
+//! | `latest.rs`, `choice.rs` | which object, and which program in it |
 //! | `advice.rs`, `explain.rs` | what to do when the kernel says no |
 //! | `signals.rs`, `table.rs`, `age.rs` | waiting for a signal; text in columns; how long ago |
 #![forbid(unsafe_code)]
@@ -14,42 +13,25 @@ mod advice;
 mod age;
 mod args;
 mod attach;
+mod choice;
 mod demo;
 mod detach;
 mod doctor;
-mod exit;
 mod explain;
 mod latest;
-mod object_file;
-mod report;
 mod signals;
 mod status;
 mod table;
 
-use std::panic;
-
 use clap::Parser;
 
 use args::{Command, CommandLine};
-use exit::Exit;
-use report::Failure;
+use ebpf_cli::exit::Exit;
+use ebpf_cli::report::Failure;
 
 fn main() -> Exit {
     let command = CommandLine::parse().command;
-    // A panic is a fault of ours; it ends like any other failure.
-    let result = panic::catch_unwind(|| run(&command)).unwrap_or_else(|_| {
-        Err(
-            Failure::new(Exit::Internal, "this program met a fault of its own")
-                .help("please report it with the lines above"),
-        )
-    });
-    match result {
-        Ok(()) => Exit::Ok,
-        Err(failure) => {
-            failure.print();
-            failure.exit()
-        }
-    }
+    ebpf_cli::end(|| run(&command))
 }
 
 fn run(command: &Command) -> Result<(), Failure> {

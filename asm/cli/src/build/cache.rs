@@ -13,8 +13,8 @@ use std::process;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use crate::exit::Exit;
-use crate::report::Failure;
+use ebpf_cli::exit::Exit;
+use ebpf_cli::report::Failure;
 
 /// The folder's name, in the user's folder for caches.
 const NAME: &str = "ebpfasm";

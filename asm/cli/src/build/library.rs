@@ -11,8 +11,8 @@ use ebpf_asm::dsl::SOURCES;
 use super::cache::Cache;
 use super::digest::Digest;
 use super::toolchain::Toolchain;
-use crate::exit::Exit;
-use crate::report::{self, Failure};
+use ebpf_cli::exit::Exit;
+use ebpf_cli::report::{self, Failure};
 
 /// How it is compiled. Without optimisation the program files, which use less of what is
 /// inlined then, compile faster; what they run is little.

@@ -21,10 +21,11 @@ use std::path::{Path, PathBuf};
 use ebpf_asm::object::Object;
 
 use crate::args::{BuildArgs, Form};
-use crate::exit::Exit;
-use crate::report::{self, Failure};
-use crate::{emit, place, verdict, write};
+use crate::{emit, verdict, write};
 use cache::Cache;
+use ebpf_cli::exit::Exit;
+use ebpf_cli::place;
+use ebpf_cli::report::{self, Failure};
 use library::Library;
 use program::ProgramFile;
 use toolchain::Toolchain;
@@ -43,7 +44,7 @@ pub(crate) fn run(args: &BuildArgs) -> Result<(), Failure> {
     };
     let bytes = emit::emit(&object, args.emit)?;
     let Some(path) = destination(args, &folder, &name)? else {
-        return report::print(bytes);
+        return report::print_bytes(&bytes);
     };
     write::replace(&path, &bytes)
         .map_err(|error| Failure::file("write", path.display(), &error))?;

@@ -13,9 +13,9 @@ use super::digest::Digest;
 use super::library::Library;
 use super::toolchain::Toolchain;
 use super::unit;
-use crate::exit::Exit;
-use crate::report::{self, Failure};
 use crate::write;
+use ebpf_cli::exit::Exit;
+use ebpf_cli::report::{self, Failure};
 
 /// How a program file is compiled: what is quickest, since it runs once and briefly.
 const FLAGS: [&str; 7] = [
@@ -145,7 +145,7 @@ impl<'p> ProgramFile<'p> {
             ));
         }
         Ok(Compiled {
-            workshop,
+            _workshop: workshop,
             executable,
             dependencies: before.dependencies(self.folder, &text),
         })
@@ -155,7 +155,7 @@ impl<'p> ProgramFile<'p> {
 /// A program file just compiled.
 struct Compiled {
     /// Where it is until it is kept.
-    workshop: Workshop,
+    _workshop: Workshop,
     executable: PathBuf,
     /// `None` if a file may have changed meanwhile.
     dependencies: Option<Dependencies>,

@@ -18,9 +18,9 @@ use super::cache::Cache;
 use super::digest::Digest;
 use super::linker::{self, QuickLink};
 use super::stamp::Stamp;
-use crate::exit::Exit;
-use crate::report::Failure;
 use crate::write;
+use ebpf_cli::exit::Exit;
+use ebpf_cli::report::Failure;
 
 /// The oldest compiler that the DSL is written for, e.g. `1.95`.
 const OLDEST: &str = env!("CARGO_PKG_RUST_VERSION");

@@ -10,8 +10,8 @@ use ebpf_asm::dsl::{UNIT_PATH, Unit};
 use super::cache::Cache;
 use super::library::{Library, with_search_path};
 use super::toolchain::Toolchain;
-use crate::exit::Exit;
-use crate::report::Failure;
+use ebpf_cli::exit::Exit;
+use ebpf_cli::report::Failure;
 
 /// Runs the program and reads its unit. What it prints goes to standard error.
 pub(super) fn record(

@@ -12,8 +12,9 @@ use ebpf_syscalls::netns::Netns;
 use ebpf_syscalls::packet_socket::PacketSocket;
 
 use super::traffic::Macs;
-use crate::exit::Exit;
-use crate::report::Failure;
+use crate::advice::failure;
+use ebpf_cli::exit::Exit;
+use ebpf_cli::report::Failure;
 
 /// The name of either end.
 pub(super) const NAME: &str = "eth0";
@@ -179,5 +180,5 @@ fn within<R: Send>(
 
 /// What was being done when the kernel refused.
 fn doing(action: &'static str) -> impl Fn(ebpf_syscalls::Error) -> Failure + Sync {
-    move |source| Error::Kernel { action, source }.into()
+    move |source| failure(Error::Kernel { action, source })
 }

@@ -7,7 +7,8 @@ use ebpf_loader::{Attach, Loader, Xdp, XdpLink};
 use super::Row;
 use super::cable::{Cable, NAME};
 use super::traffic::Kind;
-use crate::report::{self, Failure};
+use crate::advice::failure;
+use ebpf_cli::report::{self, Failure};
 
 /// What becomes of all packets.
 pub(super) fn rows(object: &Object, program: &Program) -> Result<Vec<Row>, Failure> {
@@ -27,7 +28,7 @@ pub(super) fn rows(object: &Object, program: &Program) -> Result<Vec<Row>, Failu
     ))?;
     cable.wait()?;
     let after = count(&cable)?;
-    link.detach()?;
+    link.detach().map_err(failure)?;
     let counts = before.into_iter().zip(after);
     Ok(counts
         .map(|((kind, sent, before), (_, _, after))| Row {
@@ -41,10 +42,12 @@ pub(super) fn rows(object: &Object, program: &Program) -> Result<Vec<Row>, Failu
 
 /// Loads and attaches the program; it is detached when the guard goes.
 fn attach(object: &Object, program: &Program) -> Result<XdpLink, Failure> {
-    let mut xdp = Xdp::open()?;
-    let interface = xdp.interface(NAME)?;
-    let loaded = Loader::new(object).load(&program.name)?;
-    Ok(xdp.attach(&interface, &loaded, &Attach::default())?)
+    let mut xdp = Xdp::open().map_err(failure)?;
+    let interface = xdp.interface(NAME).map_err(failure)?;
+    let loaded = Loader::new(object).load(&program.name).map_err(failure)?;
+    Ok(xdp
+        .attach(&interface, &loaded, &Attach::default())
+        .map_err(failure)?)
 }
 
 /// Each kind, with how many packets of it were sent and how many arrived.

@@ -24,9 +24,9 @@ use ebpf_programs::drop_icmp;
 use ebpf_syscalls::caps::{self, Capability};
 use ebpf_verifier_sim::{Config, Decor, Verdict, verify};
 
-use crate::exit::Exit;
-use crate::report::{self, Failure};
 use crate::table::{Align, Table};
+use ebpf_cli::exit::Exit;
+use ebpf_cli::report::{self, Failure};
 use traffic::Kind;
 
 /// What the kernel's run needs.

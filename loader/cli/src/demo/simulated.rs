@@ -6,8 +6,8 @@ use ebpf_verifier_sim::interp::{Machine, Packet};
 
 use super::Row;
 use super::traffic::{Kind, Macs};
-use crate::exit::Exit;
-use crate::report::Failure;
+use ebpf_cli::exit::Exit;
+use ebpf_cli::report::Failure;
 
 /// `XDP_PASS` of the UAPI's `enum xdp_action`: the packet goes on to the network stack.
 const XDP_PASS: u32 = 2;

@@ -4,11 +4,12 @@ use ebpf_loader::{InterfaceStatus, Xdp};
 use ebpf_syscalls::ethtool;
 
 use super::{Check, State};
-use crate::report::Failure;
+use crate::advice::failure;
+use ebpf_cli::report::Failure;
 
 /// One check an interface.
 pub(super) fn checks() -> Result<Vec<Check>, Failure> {
-    let status = Xdp::open()?.status()?;
+    let status = Xdp::open().map_err(failure)?.status().map_err(failure)?;
     Ok(status.interfaces.iter().map(check).collect())
 }
 

@@ -8,7 +8,7 @@ use ebpf_syscalls::bpf;
 use ebpf_syscalls::kernel::{Version, version};
 
 use super::{Check, State};
-use crate::exit::Exit;
+use ebpf_cli::exit::Exit;
 
 /// The first kernel with native XDP, by netlink.
 const XDP: Version = Version::new(4, 8, 0);

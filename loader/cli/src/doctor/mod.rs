@@ -10,8 +10,8 @@ use std::path::Path;
 use anstyle::{AnsiColor, Style};
 use ebpf_syscalls::bpffs;
 
-use crate::exit::Exit;
-use crate::report::{self, Failure};
+use ebpf_cli::exit::Exit;
+use ebpf_cli::report::{self, Failure};
 
 /// Width of the column with the states, in characters.
 const STATE_WIDTH: usize = 8;

@@ -5,7 +5,7 @@ use ebpf_syscalls::kernel::{Version, version};
 
 use super::{Check, State};
 use crate::advice;
-use crate::exit::Exit;
+use ebpf_cli::exit::Exit;
 
 /// The first kernel that accounts BPF memory to cgroups and not to RLIMIT_MEMLOCK.
 const CGROUP_ACCOUNTING: Version = Version::new(5, 11, 0);

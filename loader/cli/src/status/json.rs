@@ -6,8 +6,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use ebpf_loader::{AttachedBy, Attachment, InterfaceStatus, ProgramFacts, Status};
 use serde::Serialize;
 
-use crate::exit::Exit;
-use crate::report::Failure;
+use ebpf_cli::exit::Exit;
+use ebpf_cli::report::Failure;
 
 /// Raised when a field changes its meaning or goes; new fields leave it as it is.
 const SCHEMA: u32 = 1;

@@ -6,10 +6,11 @@ use std::fs;
 
 use ebpf_loader::{AttachedBy, Attachment, ProgramFacts, Status, Xdp};
 
+use crate::advice::failure;
 use crate::age::age;
 use crate::args::StatusArgs;
-use crate::report::{self, Failure};
 use crate::table::{Align, Table};
+use ebpf_cli::report::{self, Failure};
 
 /// Whether the kernel counts runs: 0 or 1.
 const STATISTICS: &str = "/proc/sys/kernel/bpf_stats_enabled";
@@ -19,7 +20,7 @@ const UNKNOWN: &str = "-";
 
 /// Runs the command.
 pub(crate) fn run(args: &StatusArgs) -> Result<(), Failure> {
-    let status = Xdp::open()?.status()?;
+    let status = Xdp::open().map_err(failure)?.status().map_err(failure)?;
     if args.json {
         return report::print(json::render(&status)?);
     }
