@@ -8,11 +8,13 @@
 //!
 //! Read before: `machine.rs`. Read next: `mem.rs`.
 
+use crate::bounds::{Bounds, Range};
 use crate::codes::Code;
 use crate::diag::{Checked, Rejection};
 use crate::machine::{Machine, not_modelled};
 use crate::reg::{Kind, Link, Null, PacketRange, RegState};
 use crate::scalar::Scalar;
+use crate::state::State;
 use ebpf_asm::insn::{Insn, Reg};
 use ebpf_asm::isa::{AluOp, Field, Operand, Sem, Size, Swap, Width};
 
@@ -30,6 +32,40 @@ impl Machine<'_, '_> {
             Sem::Alu { op, width, operand } => self.binary(insn, op, width, operand),
             _ => Ok(()),
         }
+    }
+
+    /// A number that is -1 or 0, as an arithmetic shift of the sign leaves it, is followed
+    /// twice when it is masked: once as -1, and once more, in the state that is returned, as 0.
+    /// Observed on Linux 6.18.
+    pub(crate) fn split_sign(
+        &mut self,
+        insn: &Insn,
+        op: AluOp,
+        operand: Operand,
+    ) -> Checked<Option<Box<State>>> {
+        if !matches!(op, AluOp::And | AluOp::Or) || !self.env.config.since((6, 18)) {
+            return Ok(None);
+        }
+        let (src, dst) = (self.operand(insn, operand)?, self.read_reg(insn.dst())?);
+        let (minus_one, zero) = match dst.scalar.bounds {
+            Bounds { s64, .. } if s64 == Range::new(-1, 0) => {
+                (Scalar::constant(u64::MAX), Scalar::constant(0))
+            }
+            Bounds { s32, .. } if s32 == Range::new(-1, 0) => {
+                let number = dst.scalar;
+                (number.with_low_half(u32::MAX), number.with_low_half(0))
+            }
+            _ => return Ok(None),
+        };
+        if !dst.is_scalar() || src.as_constant().is_none() {
+            return Ok(None);
+        }
+        let here = self.here();
+        let split = |scalar| RegState::scalar(scalar).made(here);
+        let mut jump_state = Box::new(self.state.clone());
+        *jump_state.reg_mut(insn.dst()) = split(zero);
+        *self.state.reg_mut(insn.dst()) = split(minus_one);
+        Ok(Some(jump_state))
     }
 
     fn mov(&mut self, insn: &Insn, width: Width, operand: Operand) -> Checked {
@@ -82,7 +118,7 @@ impl Machine<'_, '_> {
         let value = self.read_reg(insn.src())?;
         if value.is_pointer() {
             self.check_leak(insn.src(), &value, "sign-extension part of pointer")?;
-            return self.write_reg(insn.dst(), RegState::unknown());
+            return self.write_reg(insn.dst(), RegState::scalar(Scalar::UNKNOWN.at(width)));
         }
         let mut result = value;
         if value.scalar.bounds.u64.max < 1 << (from.bytes() * 8 - 1) {

@@ -319,6 +319,14 @@ impl<'a> Machine<'_, 'a> {
             return Err(wrong_type(reg, value, "ringbuf_mem"));
         }
         let number = reg.number();
+        if value.constant_var_off().is_none() {
+            let message = format!(
+                "variable ringbuf_mem access var_off={} disallowed",
+                value.scalar.tnum
+            );
+            return Err(Rejection::new(Code::NotReleasable, message)
+                .label("points somewhere into the record"));
+        }
         if value.off != 0 || value.constant_var_off() != Some(0) {
             let message = format!(
                 "R{number} must have zero offset when passed to release func or trusted arg to kfunc"

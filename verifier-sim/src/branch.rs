@@ -40,8 +40,8 @@ impl Machine<'_, '_> {
         width: Width,
         operand: Operand,
     ) -> Checked<Flow> {
-        let src = self.operand(insn, operand)?;
         let dst = self.read_reg(insn.dst())?;
+        let src = self.operand(insn, operand)?;
         let comparison = Comparison {
             cond,
             width,
@@ -243,7 +243,7 @@ fn never_null(pointer: &RegState) -> bool {
     pointer.null == Null::Never
         && matches!(
             pointer.kind,
-            Kind::Stack(_) | Kind::MapValue(_) | Kind::Map(_) | Kind::RingbufMem(_)
+            Kind::MapValue(_) | Kind::Map(_) | Kind::RingbufMem(_)
         )
 }
 

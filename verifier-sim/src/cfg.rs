@@ -34,7 +34,7 @@ pub struct Cfg<'a> {
 pub enum Join {
     /// Execution comes from one place only.
     Single,
-    /// Execution comes from several places: here states are compared.
+    /// Execution comes from several places, or goes to several: here states are compared.
     Several,
     /// Execution comes back to it: the head of a loop.
     Loop,
@@ -219,6 +219,9 @@ impl<'a> Cfg<'a> {
                 path.pop();
                 continue;
             };
+            if self.is_conditional(from) {
+                self.set_join(from, Join::Several);
+            }
             match seen.get(to) {
                 Some(Seen::No) => {
                     mark(seen, to, Seen::OnPath);
@@ -231,6 +234,12 @@ impl<'a> Cfg<'a> {
             }
         }
         Ok(())
+    }
+
+    /// Whether the instruction goes two ways. Before it states are compared too, as in the
+    /// kernel: it costs little, and what is found covered there needs not go two ways.
+    fn is_conditional(&self, slot: usize) -> bool {
+        self.successors(slot).iter().all(Option::is_some)
     }
 
     fn set_join(&mut self, slot: usize, join: Join) {

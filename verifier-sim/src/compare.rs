@@ -6,7 +6,7 @@
 //!
 //! Read before: `scalar.rs`. Read next: `reg.rs`.
 
-use crate::bounds::{Int, Range};
+use crate::bounds::{Bounds, Int, Range};
 use crate::scalar::Scalar;
 use ebpf_asm::isa::{Cond, Width};
 
@@ -239,7 +239,7 @@ fn narrow_set(width: Width, a: &mut Scalar, b: &mut Scalar) {
     }
 }
 
-/// `number & bits == 0`: all of them are 0.
+/// `number & bits == 0`: all of them are 0. The kernel forgets the bounds over it.
 fn narrow_clear(width: Width, a: &mut Scalar, b: &mut Scalar) {
     let (number, bits) = match (a.constant_at(width), b.constant_at(width)) {
         (_, Some(bits)) => (a, bits),
@@ -247,6 +247,7 @@ fn narrow_clear(width: Width, a: &mut Scalar, b: &mut Scalar) {
         (None, None) => return,
     };
     number.tnum = number.tnum.and(crate::tnum::Tnum::constant(!bits));
+    number.bounds = Bounds::UNKNOWN;
 }
 
 #[cfg(test)]

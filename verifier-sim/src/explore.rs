@@ -14,6 +14,7 @@ use crate::depth::Depths;
 use crate::diag::{Checked, Place, Rejection, Step};
 use crate::env::Env;
 use crate::machine::{Flow, Machine, not_modelled};
+use crate::mem::AddressKind;
 use crate::precision::{Needs, Notes, Past};
 use crate::prune::{Likeness, alike};
 use crate::reg::{Kind, RegState};
@@ -27,12 +28,25 @@ const MAX_PROCESSED: u64 = 1_000_000;
 /// The most branches that may wait.
 const MAX_PENDING: usize = 8192;
 
-/// A checkpoint is made after so many jumps and so many instructions, as in the kernel.
-const CHECKPOINT_JUMPS: u64 = 2;
-const CHECKPOINT_INSNS: u64 = 8;
+/// How much must have happened since the last checkpoint for a new one, as in the kernel.
+#[derive(Debug, Clone, Copy)]
+struct Pace {
+    jumps: u64,
+    insns: u64,
+}
 
-/// How often a checkpoint may be looked at in vain before it is dropped.
-const MAX_MISSES: u32 = 64;
+/// Mostly: both.
+const PACE: Pace = Pace { jumps: 2, insns: 8 };
+
+/// In a loop, whose rounds differ and seldom help each other: either.
+const LOOP_PACE: Pace = Pace {
+    jumps: 20,
+    insns: 100,
+};
+
+/// How often a checkpoint may be looked at in vain, for each time that it helped and once
+/// more, before it is dropped.
+const MAX_MISSES: u32 = 3;
 
 /// What an exploration took.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -57,9 +71,6 @@ struct Path {
     trail: Option<usize>,
     /// The instructions since that node of the tree.
     history: Vec<Past>,
-    /// How many instructions and jumps there were since the last checkpoint.
-    insns: u64,
-    jumps: u64,
 }
 
 /// A branch on the way of some paths.
@@ -83,6 +94,13 @@ struct Node {
     hits: u32,
 }
 
+/// Whether it is time for a checkpoint.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Due {
+    Now,
+    Later,
+}
+
 /// What looking at the checkpoints of an instruction says.
 enum Seen {
     /// Another path covers this one.
@@ -102,6 +120,9 @@ struct Explorer<'e, 'a> {
     depths: Depths,
     last_id: u32,
     notes: Notes,
+    address_kinds: Vec<AddressKind>,
+    /// What happened since the last checkpoint was made.
+    since: Pace,
     stats: Stats,
 }
 
@@ -117,6 +138,8 @@ pub(crate) fn explore(env: &Env<'_>) -> Checked<Stats> {
         depths: Depths::new(&env.cfg),
         last_id: 0,
         notes: Notes::default(),
+        address_kinds: vec![AddressKind::Unknown; env.cfg.slot_count()],
+        since: Pace { jumps: 0, insns: 0 },
         stats: Stats::default(),
     };
     explorer
@@ -128,8 +151,6 @@ pub(crate) fn explore(env: &Env<'_>) -> Checked<Stats> {
         node: None,
         trail: None,
         history: Vec::new(),
-        insns: 0,
-        jumps: 0,
     });
     while let Some(path) = explorer.pending.pop() {
         explorer.follow(path)?;
@@ -162,6 +183,7 @@ impl Explorer<'_, '_> {
     /// Executes one instruction. A path that has ended counts as covered.
     fn advance(&mut self, path: &mut Path) -> Checked<Seen> {
         self.stats.processed += 1;
+        self.since.insns += 1;
         if self.stats.processed > MAX_PROCESSED {
             return Err(self.too_complex());
         }
@@ -172,8 +194,7 @@ impl Explorer<'_, '_> {
         if env.cfg.join(path.slot) != Join::Single && matches!(self.look(path)?, Seen::Covered) {
             return Ok(Seen::Covered);
         }
-        path.insns += 1;
-        path.jumps += u64::from(is_jump(insn));
+        self.since.jumps += u64::from(is_jump(insn));
         if insn.sem() == Sem::Exit {
             self.depths.note(&path.state);
         }
@@ -184,6 +205,7 @@ impl Explorer<'_, '_> {
             slot: path.slot,
             last_id: &mut self.last_id,
             notes: &mut self.notes,
+            address_kinds: &mut self.address_kinds,
         }
         .step(insn)?;
         let (past, needs) = self.notes.take(path.slot);
@@ -226,8 +248,6 @@ impl Explorer<'_, '_> {
             node: Some(fork),
             trail: taken,
             history: Vec::new(),
-            insns: path.insns,
-            jumps: path.jumps,
         });
         path.trail = passed;
         path.slot = next;
@@ -257,11 +277,11 @@ impl Explorer<'_, '_> {
             Some(here) => std::mem::take(here),
             None => return Ok(Seen::New),
         };
-        let found = self.compare(path, &mut here);
-        let time = path.jumps >= CHECKPOINT_JUMPS && path.insns >= CHECKPOINT_INSNS;
-        if time && matches!(found, Ok(Seen::New)) {
+        let due = self.is_due(&here);
+        let found = self.compare(path, &mut here, due);
+        if due == Due::Now && matches!(found, Ok(Seen::New)) {
             here.push(self.grow(path, Some(path.state.clone()), 1));
-            (path.insns, path.jumps) = (0, 0);
+            self.since = Pace { jumps: 0, insns: 0 };
             self.kept += 1;
             self.stats.total_states += 1;
             self.stats.peak_states = self.stats.peak_states.max(self.kept);
@@ -272,8 +292,20 @@ impl Explorer<'_, '_> {
         found
     }
 
-    /// Looks for a checkpoint that covers the state; drops those that never do.
-    fn compare(&mut self, path: &Path, here: &mut Vec<usize>) -> Checked<Seen> {
+    /// Whether it is time for a checkpoint at a place that has these.
+    fn is_due(&self, here: &[usize]) -> Due {
+        let Pace { jumps, insns } = self.since;
+        let open = |&at: &usize| self.nodes.get(at).is_some_and(|node| node.open > 0);
+        let due = match here.iter().any(open) {
+            true => jumps >= LOOP_PACE.jumps || insns >= LOOP_PACE.insns,
+            false => jumps >= PACE.jumps && insns >= PACE.insns,
+        };
+        if due { Due::Now } else { Due::Later }
+    }
+
+    /// Looks for a checkpoint that covers the state; drops those that never do. Only looks
+    /// that end in a new checkpoint count, or else a few rounds of a loop would drop them all.
+    fn compare(&mut self, path: &Path, here: &mut Vec<usize>, due: Due) -> Checked<Seen> {
         let mut index = 0;
         while let Some(&at) = here.get(index) {
             let Some(node) = self.nodes.get_mut(at) else {
@@ -293,8 +325,9 @@ impl Explorer<'_, '_> {
                 self.trace_back(path, needs, path.state.depth());
                 return Ok(Seen::Covered);
             }
-            node.misses += 1;
-            if node.misses > node.hits.saturating_mul(3).saturating_add(MAX_MISSES) {
+            node.misses += u32::from(due == Due::Now);
+            let patience = node.hits.saturating_add(1).saturating_mul(MAX_MISSES);
+            if node.misses > patience {
                 node.state = None;
                 here.swap_remove(index);
                 self.kept -= 1;

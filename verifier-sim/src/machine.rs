@@ -5,6 +5,7 @@
 use crate::codes::Code;
 use crate::diag::{Checked, Place, Rejection};
 use crate::env::Env;
+use crate::mem::AddressKind;
 use crate::precision::Notes;
 use crate::reg::{Kind, RegState};
 use crate::state::State;
@@ -37,6 +38,8 @@ pub(crate) struct Machine<'e, 'a> {
     pub(crate) last_id: &'e mut u32,
     /// What is to be said about precision.
     pub(crate) notes: &'e mut Notes,
+    /// What each instruction was found to access.
+    pub(crate) address_kinds: &'e mut [AddressKind],
 }
 
 impl Machine<'_, '_> {
@@ -45,11 +48,20 @@ impl Machine<'_, '_> {
         self.check_version(insn)?;
         let next = self.slot + insn.slots();
         match insn.sem() {
-            Sem::Alu { .. }
-            | Sem::Neg { .. }
-            | Sem::Mov { .. }
-            | Sem::Movsx { .. }
-            | Sem::ByteSwap { .. } => self.alu(insn)?,
+            Sem::Alu { op, operand, .. } => {
+                if let Some(zero) = self.split_sign(insn, op, operand)? {
+                    self.alu(insn)?;
+                    return Ok(Flow::Fork {
+                        next,
+                        jump: self.slot,
+                        jump_state: zero,
+                    });
+                }
+                self.alu(insn)?;
+            }
+            Sem::Neg { .. } | Sem::Mov { .. } | Sem::Movsx { .. } | Sem::ByteSwap { .. } => {
+                self.alu(insn)?
+            }
             Sem::Load { .. } | Sem::LoadSx { .. } | Sem::LoadAcquire { .. } => self.load(insn)?,
             Sem::Store { .. } | Sem::StoreRelease { .. } => self.store(insn)?,
             Sem::Atomic { op, size } => self.atomic(insn, op, size)?,

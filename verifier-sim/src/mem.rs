@@ -57,6 +57,17 @@ pub(crate) enum Stored {
     Unknown,
 }
 
+/// What the address register of an instruction was found to hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum AddressKind {
+    /// The instruction was not executed yet.
+    Unknown,
+    /// Memory that is accessed as the instruction says.
+    Plain,
+    /// Something for which the kernel rewrites the instruction.
+    Rewritten(Kind),
+}
+
 /// How the loaded bytes fill the register.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Extend {
@@ -85,6 +96,7 @@ impl Machine<'_, '_> {
             self.check_aligned(&base, access)?;
         }
         let loaded = self.read_memory(&base, access)?;
+        self.check_same_kind(access.reg, &base)?;
         let value = match (loaded.kind, extend) {
             (Kind::Scalar, Extend::Zero) if size != Size::DW => loaded.truncated(size),
             (Kind::Scalar, Extend::Sign) => RegState::scalar(loaded.scalar.sign_extend(size)),
@@ -131,7 +143,8 @@ impl Machine<'_, '_> {
                 Rejection::new(Code::Context, message).label("writes a number to the context")
             );
         }
-        self.write_memory(&base, access, stored)
+        self.write_memory(&base, access, stored)?;
+        self.check_same_kind(access.reg, &base)
     }
 
     /// An atomic read, modify and write.
@@ -151,6 +164,7 @@ impl Machine<'_, '_> {
             direction,
         };
         self.check_aligned(&base, access(Direction::Read))?;
+        self.check_atomic_offset(&base, access(Direction::Read))?;
         let old = self.read_memory(&base, access(Direction::Read))?;
         self.write_memory(&base, access(Direction::Write), Stored::Unknown)?;
         let into = match op.fetches_into() {
@@ -308,6 +322,52 @@ impl Machine<'_, '_> {
         Err(Rejection::new(Code::Atomic, message).label(format!(
             "R{number} points to what atomic operations may not touch"
         )))
+    }
+
+    /// That an atomic operation on the stack is at a known place.
+    fn check_atomic_offset(&self, base: &RegState, access: MemAccess) -> Checked {
+        if !matches!(base.kind, Kind::Stack(_)) || base.constant_var_off().is_some() {
+            return Ok(());
+        }
+        self.check_stack_bounds(base, access.extent(base), access.direction)?;
+        let message = format!(
+            "variable offset stack pointer cannot be passed into helper function; \
+             var_off={} off={} size={}",
+            base.scalar.tnum,
+            i64::from(base.off) + i64::from(access.off),
+            access.size.bytes()
+        );
+        Err(Rejection::new(Code::Atomic, message)
+            .label("an atomic operation at a computed place of the stack")
+            .because(base.origin.made, "the address is made here"))
+    }
+
+    /// That an instruction finds the context in its address register always or never: the
+    /// kernel rewrites accesses to the context.
+    fn check_same_kind(&mut self, reg: Reg, base: &RegState) -> Checked {
+        let kind = match base.kind {
+            Kind::Ctx | Kind::Opaque(_) => AddressKind::Rewritten(base.kind),
+            _ => AddressKind::Plain,
+        };
+        let Some(known) = self.address_kinds.get_mut(self.slot) else {
+            return Ok(());
+        };
+        if *known == AddressKind::Unknown {
+            *known = kind;
+        }
+        if *known == kind {
+            return Ok(());
+        }
+        Err(Rejection::new(
+            Code::Context,
+            "same insn cannot be used with different pointers",
+        )
+        .label(format!(
+            "R{} is a pointer of type '{}' here, and of another type on another path",
+            reg.number(),
+            base.type_name()
+        ))
+        .help("access the context with an instruction of its own"))
     }
 
     /// That an access is aligned to its size, wherever the kernel insists on it.

@@ -83,6 +83,16 @@ impl Scalar {
         self.tnum.includes(other.tnum) && self.bounds.includes(&other.bounds)
     }
 
+    /// The number with its low 32 bits known.
+    #[must_use]
+    pub fn with_low_half(mut self, low: u32) -> Scalar {
+        self.tnum = self.tnum.with_low_half(Tnum::constant(u64::from(low)));
+        self.bounds.u32 = Range::constant(low);
+        self.bounds.s32 = Range::constant(low as i32);
+        self.sync();
+        self
+    }
+
     /// Carries what bits and bounds know over to each other.
     ///
     /// If they contradict each other the number does not exist, and the code that has it is
