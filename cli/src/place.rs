@@ -73,4 +73,18 @@ mod tests {
         fs::write(top.join("Cargo.toml"), "workspaces = 1\n# [workspace]\n").unwrap();
         assert_eq!(object(&deep, "n"), package.join("target/bpf/n.o"));
     }
+
+    #[test]
+    fn tables_are_told_from_what_looks_like_them() {
+        for (manifest, has) in [
+            ("[workspace]", true),
+            ("  [ workspace ]", true),
+            ("[workspace.dependencies]", true),
+            ("[workspaces]", false),
+            ("# [workspace]", false),
+            ("workspace = true", false),
+        ] {
+            assert_eq!(has_table(manifest, "workspace"), has, "{manifest}");
+        }
+    }
 }

@@ -96,20 +96,6 @@ mod tests {
     }
 
     #[test]
-    fn tables_are_told_from_what_looks_like_them() {
-        for (manifest, has) in [
-            ("[workspace]", true),
-            ("  [ workspace ]", true),
-            ("[workspace.dependencies]", true),
-            ("[workspaces]", false),
-            ("# [workspace]", false),
-            ("workspace = true", false),
-        ] {
-            assert_eq!(has_table(manifest, "workspace"), has, "{manifest}");
-        }
-    }
-
-    #[test]
     fn the_newest_object_is_found_from_any_folder_below() {
         let dir = tempfile::tempdir().unwrap();
         write(&dir.path().join("Cargo.toml"), "[workspace]\n");
@@ -118,9 +104,9 @@ mod tests {
         object(dir.path(), "old.o", 60);
         object(dir.path(), "new.o", 30);
         object(dir.path(), "newest.txt", 0);
-        fs::create_dir(dir.path().join(FOLDER).join("folder.o")).unwrap();
+        fs::create_dir(place::objects(dir.path()).join("folder.o")).unwrap();
         let found = latest(&below).unwrap();
-        assert_eq!(found.path, dir.path().join(FOLDER).join("new.o"));
+        assert_eq!(found.path, place::objects(dir.path()).join("new.o"));
         assert_eq!(age(found.written), "30 s ago");
     }
 
@@ -129,7 +115,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         for _ in 0..2 {
             assert_eq!(latest(dir.path()).unwrap_err().exit(), Exit::NotFound);
-            fs::create_dir_all(dir.path().join(FOLDER)).unwrap();
+            fs::create_dir_all(place::objects(dir.path())).unwrap();
         }
     }
 }

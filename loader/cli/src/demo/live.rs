@@ -45,9 +45,8 @@ fn attach(object: &Object, program: &Program) -> Result<XdpLink, Failure> {
     let mut xdp = Xdp::open().map_err(failure)?;
     let interface = xdp.interface(NAME).map_err(failure)?;
     let loaded = Loader::new(object).load(&program.name).map_err(failure)?;
-    Ok(xdp
-        .attach(&interface, &loaded, &Attach::default())
-        .map_err(failure)?)
+    xdp.attach(&interface, &loaded, &Attach::default())
+        .map_err(failure)
 }
 
 /// Each kind, with how many packets of it were sent and how many arrived.
