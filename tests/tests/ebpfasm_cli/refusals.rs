@@ -27,11 +27,16 @@ fn the_command_line_is_checked() {
 #[test]
 fn missing_files_are_not_found() {
     let place = Place::new();
-    for args in [["build", "no.rs"], ["check", "no.o"], ["dis", "no.o"]] {
+    place
+        .run(&["build", "no.rs"])
+        .code(5)
+        .says("error: cannot read no.rs");
+    for command in ["check", "dis"] {
         place
-            .run(&args)
+            .run(&[command, "no.o"])
             .code(5)
-            .says(&format!("error: cannot read {}", args[1]));
+            .says("error: there is no object no.o")
+            .says("help: build it");
     }
 }
 
