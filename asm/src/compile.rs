@@ -144,7 +144,10 @@ fn data_type(types: &mut Btf, ty: &DataType) -> TypeId {
                 index,
                 len,
             };
-            types.add("", array)
+            match types.find("", |known| *known == array) {
+                Some(id) => id,
+                None => types.add("", array),
+            }
         }
         DataType::Struct(ty) => structure(types, ty),
     }
@@ -164,20 +167,44 @@ fn scalar(types: &mut Btf, ty: Type) -> TypeId {
 }
 
 fn structure(types: &mut Btf, ty: &recording::StructType) -> TypeId {
-    let known = |kind: &Kind| matches!(kind, Kind::Struct { size, .. } if *size == ty.size);
-    if let Some(id) = types.find(&ty.name, known) {
-        return id;
-    }
     let members = ty.fields.iter().map(|field| Member {
         name: types.intern(&field.name),
         ty: data_type(types, &field.ty),
         offset: field.offset.saturating_mul(8),
     });
-    let members = members.collect();
     let kind = Kind::Struct {
         size: ty.size,
-        members,
+        members: members.collect(),
         bitfields: Bitfields::No,
     };
-    types.add(&ty.name, kind)
+    // Two records may have one name: only the same fields make them one type.
+    match types.find(&ty.name, |known| *known == kind) {
+        Some(id) => id,
+        None => types.add(&ty.name, kind),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn record(field: &str) -> DataType {
+        DataType::Struct(recording::StructType {
+            name: "Key".into(),
+            size: 8,
+            fields: vec![recording::StructField {
+                name: field.into(),
+                offset: 0,
+                ty: DataType::Scalar(Type::U64),
+            }],
+        })
+    }
+
+    #[test]
+    fn records_of_one_name_are_one_type_only_if_their_fields_are_the_same() {
+        let mut types = Btf::new();
+        let first = data_type(&mut types, &record("a"));
+        assert_ne!(data_type(&mut types, &record("b")), first);
+        assert_eq!(data_type(&mut types, &record("a")), first);
+    }
 }

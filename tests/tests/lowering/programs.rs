@@ -46,6 +46,9 @@ pub(crate) fn units() -> Vec<Unit> {
         strip_vlan(),
         flows(),
         echo(),
+        parity(),
+        many_lengths(),
+        no_bound_of_a_quotient(),
     ]
 }
 
@@ -323,4 +326,53 @@ fn echo() -> Unit {
             .checksum(((sum & 0xffff) + (sum >> 16)).to_u16().to_be());
         XDP_TX
     })
+}
+
+/// Whether an odd number of the length's bits is set: a condition that contains each earlier
+/// one twice.
+fn parity() -> Unit {
+    Unit::new("parity")
+        .license("GPL")
+        .xdp("xdp_parity", |f, ctx| {
+            let len = ctx.len();
+            let mut odd = len.has_any(1);
+            for bit in 1..24 {
+                // A number of its own: on one number the verifier keeps each bit that it learns.
+            let set = (len >> bit).has_any(1);
+                odd = (odd & !set) | (!odd & set);
+            }
+            f.return_if(odd, XDP_DROP);
+            XDP_PASS
+        })
+}
+
+/// A condition made in a loop, nested as deep as the loop is long.
+fn many_lengths() -> Unit {
+    Unit::new("many_lengths")
+        .license("GPL")
+        .xdp("xdp_lengths", |f, ctx| {
+            let len = ctx.len();
+            let mut any = len.eq(1);
+            for number in 0..4000 {
+                any = any | len.eq(number * 3);
+            }
+            f.return_if(any, XDP_DROP);
+            XDP_PASS
+        })
+}
+
+/// The mask changes no number, but verifiers know nothing of a quotient.
+fn no_bound_of_a_quotient() -> Unit {
+    Unit::new("quotient")
+        .license("GPL")
+        .xdp("xdp_quotient", |f, ctx| {
+            let eth = f.header::<ethhdr>(ctx.packet()).or_return(XDP_PASS);
+            let ip = f.header::<iphdr>(eth.end()).or_return(XDP_PASS);
+            let offset = (ip.ttl() / ip.version_ihl()).to_u16() & 0xff;
+            let at = f
+                .header::<udphdr>(eth.end().advance(offset))
+                .or_return(XDP_PASS);
+            f.return_if(at.dest().eq(53), XDP_DROP);
+            XDP_PASS
+        })
 }

@@ -23,8 +23,7 @@ impl Builder {
                 BinaryOp::And => Condition::Both(a, b),
                 _ => Condition::Either(a, b),
             };
-            self.set(dst, Lowered::Cond(condition));
-            return Ok(());
+            return self.compound(dst, condition, loc);
         }
         let width = alu_width(ty);
         let bits = i64::from(ty.size() * 8);
@@ -81,7 +80,9 @@ impl Builder {
     ) -> Result<(), LowerError> {
         let (from, to) = (self.type_of(value), self.type_of(dst));
         if from == Type::Bool {
-            return self.number_of_condition(dst, value, loc);
+            let number = self.number_of_condition(value, loc)?;
+            self.set(dst, Lowered::Number(number));
+            return Ok(());
         }
         if to == Type::Ptr || to.size() >= from.size() {
             // Registers hold numbers extended with zeros.

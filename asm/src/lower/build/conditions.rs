@@ -69,10 +69,9 @@ impl Builder {
     /// 1 if a condition holds, 0 if not.
     pub(super) fn number_of_condition(
         &mut self,
-        dst: ValueId,
         cond: ValueId,
         loc: LocId,
-    ) -> Result<(), LowerError> {
+    ) -> Result<VReg, LowerError> {
         let result = self.cfg.reg();
         let (holds, fails) = (self.new_block(loc), self.new_block(loc));
         let join = self.new_block(loc);
@@ -83,8 +82,7 @@ impl Builder {
             self.end(End::Jump(join), loc);
         }
         self.at = join;
-        self.set(dst, Lowered::Number(result));
-        Ok(())
+        Ok(result)
     }
 
     /// Ends the block with a branch on a condition.

@@ -2,6 +2,7 @@
 //!
 //! A condition becomes no register where it is tested only: values are assigned once, so that
 //! comparing them where the branch is gives what comparing them where it was written gave.
+//! Large ones that are tested in several places are the exception, see `shared.rs`.
 //!
 //! The recording was checked (`Unit::check`), so that its numbers and types fit.
 //!
@@ -10,11 +11,13 @@
 mod arithmetic;
 mod conditions;
 mod memory;
+mod shared;
 mod unaligned;
 
 use std::collections::HashMap;
 
 use self::conditions::Condition;
+use self::shared::Conditions;
 use super::LowerError;
 use super::cfg::{Base, Block, BlockId, Cfg, End, Inst, InstKind, MACHINE_REGS, Src, VReg};
 use super::types::host_constant;
@@ -45,6 +48,7 @@ struct Builder {
     types: Vec<Type>,
     values: HashMap<ValueId, Lowered>,
     vars: HashMap<VarId, (VReg, Type)>,
+    conditions: Conditions,
     /// The block being filled.
     at: BlockId,
     leave: Leave,
@@ -68,6 +72,7 @@ pub(super) fn build(program: &Program) -> Result<Cfg, LowerError> {
         types: program.values.clone(),
         values: HashMap::new(),
         vars,
+        conditions: Conditions::of(&program.body),
         at: BlockId(0),
         leave: Leave::Program,
         arg_slots: [None; 5],
@@ -200,10 +205,7 @@ impl Builder {
                 lhs,
                 rhs,
             } => self.compare(*dst, *op, *ty, (*lhs, *rhs), loc),
-            OpKind::Not { dst, value } => {
-                self.set(*dst, Lowered::Cond(Condition::Not(*value)));
-                Ok(())
-            }
+            OpKind::Not { dst, value } => self.compound(*dst, Condition::Not(*value), loc),
             OpKind::Swap { dst, value } => self.swap(*dst, *value, loc),
             OpKind::Cast { dst, value } => self.cast(*dst, *value, loc),
             OpKind::If {
