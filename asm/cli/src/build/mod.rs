@@ -16,6 +16,7 @@ mod toolchain;
 mod unit;
 
 use std::env;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use ebpf_asm::object::Object;
@@ -46,8 +47,7 @@ pub(crate) fn run(args: &BuildArgs) -> Result<(), Failure> {
     let Some(path) = destination(args, &folder, &name)? else {
         return report::print_bytes(&bytes);
     };
-    write::replace(&path, &bytes)
-        .map_err(|error| Failure::file("write", path.display(), &error))?;
+    write::replace(&path, &bytes).map_err(|error| unwritable(&path, &error))?;
     let shown = place::shown(&path, &folder).display();
     report::print(format!("{shown}: {}, {verified}\n", contents(&object)))
 }
@@ -76,6 +76,14 @@ fn destination(args: &BuildArgs, folder: &Path, name: &str) -> Result<Option<Pat
         )
         .help("say where to write: -o OUT")),
         (None, _) => Ok(None),
+    }
+}
+
+fn unwritable(path: &Path, error: &io::Error) -> Failure {
+    let failure = Failure::file("write", path.display(), error);
+    match error.kind() {
+        io::ErrorKind::PermissionDenied => failure.help("write elsewhere: -o OUT"),
+        _ => failure,
     }
 }
 
