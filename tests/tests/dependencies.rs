@@ -8,7 +8,7 @@ use ebpf_tests::{tool, workspace};
 use serde_json::Value;
 
 /// Each package that users get, and those of ours that it may use, directly or not.
-const MAY_USE: [(&str, &[&str]); 8] = [
+const MAY_USE: [(&str, &[&str]); 9] = [
     ("ebpf-dsl", &[]),
     ("ebpf-asm", &["ebpf-dsl"]),
     ("ebpf-verifier-sim", &["ebpf-asm", "ebpf-dsl"]),
@@ -19,9 +19,11 @@ const MAY_USE: [(&str, &[&str]); 8] = [
         "ebpf-programs",
         &["ebpf-asm", "ebpf-dsl", "ebpf-loader", "ebpf-syscalls"],
     ),
+    ("ebpf-cli", &["ebpf-asm", "ebpf-dsl"]),
     (
         "ebpfasm",
         &[
+            "ebpf-cli",
             "ebpf-asm",
             "ebpf-dsl",
             "ebpf-verifier-sim",
@@ -32,6 +34,7 @@ const MAY_USE: [(&str, &[&str]); 8] = [
     (
         "ebpfld",
         &[
+            "ebpf-cli",
             "ebpf-asm",
             "ebpf-dsl",
             "ebpf-verifier-sim",

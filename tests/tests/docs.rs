@@ -7,11 +7,12 @@ use std::path::Path;
 use ebpf_tests::{commands, tool, workspace};
 
 /// The documents for people who look at the repository.
-const DOCUMENTS: [&str; 4] = [
+const DOCUMENTS: [&str; 5] = [
     "README.md",
     "ARCHITECTURE.md",
     "CONTRIBUTING.md",
     "CHANGELOG.md",
+    "BENCHMARKS.md",
 ];
 
 fn document(name: &str) -> String {
