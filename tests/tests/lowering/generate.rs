@@ -61,6 +61,15 @@ enum Returns {
     Never,
 }
 
+/// What a program consists of, mostly.
+#[derive(Clone, Copy, PartialEq)]
+enum Focus {
+    Everything,
+    /// Bounds checks, and what forbids to merge them: side effects, other results, other
+    /// pointers, moves of the packet.
+    Checks,
+}
+
 /// What is in scope.
 #[derive(Default)]
 struct Pools {
@@ -83,11 +92,15 @@ struct Generator<'r> {
     changes: [u32; 5],
     left: usize,
     stack: u32,
+    focus: Focus,
 }
 
 /// A random unit of one program, `program`.
 pub(crate) fn unit(random: &mut Random) -> Recording {
-    let left = 3 + random.below(LONGEST);
+    let (left, focus) = match random.below(3) {
+        0 => (3 + random.below(LONGEST / 4), Focus::Checks),
+        _ => (3 + random.below(LONGEST), Focus::Everything),
+    };
     let mut generator = Generator {
         maps: maps(random),
         random,
@@ -101,11 +114,14 @@ pub(crate) fn unit(random: &mut Random) -> Recording {
         changes: [0; 5],
         left,
         stack: 0,
+        focus,
     };
     let loc = generator.loc();
     let body = generator.block(|generator| {
         generator.steps();
-        generator.mix();
+        if focus == Focus::Everything {
+            generator.mix();
+        }
         generator.return_();
     });
     let program = Program {
@@ -290,7 +306,10 @@ impl Generator<'_> {
         while self.left > 0 && most > 0 {
             self.left -= 1;
             most -= 1;
-            self.step();
+            match self.focus {
+                Focus::Everything => self.step(),
+                Focus::Checks => self.step_of_checks(),
+            }
         }
     }
 
@@ -317,6 +336,28 @@ impl Generator<'_> {
             31 if self.random.once_in(3) => self.adjust(),
             32 if inner => self.reserve(),
             33 => self.atomic_add(),
+            _ => {}
+        }
+    }
+
+    fn step_of_checks(&mut self) {
+        let inner = self.open.len() < DEPTH;
+        match self.random.below(24) {
+            0..=10 => self.header(),
+            11 => self.load(),
+            12 => self.store(),
+            13 => self.var(),
+            14..=15 => self.set_var(),
+            16..=17 if inner => self.if_(),
+            18 if inner => self.inlined(),
+            19..=20 => self.return_if(),
+            21 => self.advance(),
+            22 => match self.random.below(4) {
+                0 => self.adjust(),
+                1 => self.lookup(),
+                2 => self.update(),
+                _ => self.atomic_add(),
+            },
             _ => {}
         }
     }

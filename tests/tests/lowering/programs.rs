@@ -338,7 +338,7 @@ fn parity() -> Unit {
             let mut odd = len.has_any(1);
             for bit in 1..24 {
                 // A number of its own: on one number the verifier keeps each bit that it learns.
-            let set = (len >> bit).has_any(1);
+                let set = (len >> bit).has_any(1);
                 odd = (odd & !set) | (!odd & set);
             }
             f.return_if(odd, XDP_DROP);
