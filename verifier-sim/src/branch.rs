@@ -113,11 +113,10 @@ impl Machine<'_, '_> {
         if comparison.packet().is_some() || comparison.is_null_check() {
             return Ok(());
         }
-        let reg = match dst.is_pointer() {
-            true => comparison.dst_reg,
-            false => comparison.src_reg.unwrap_or(comparison.dst_reg),
+        let (reg, pointer) = match comparison.src_reg.filter(|_| src.is_pointer()) {
+            Some(reg) => (reg, src),
+            None => (comparison.dst_reg, dst),
         };
-        let pointer = if dst.is_pointer() { dst } else { src };
         self.check_leak(reg, pointer, "pointer comparison prohibited")?;
         Err(not_modelled("this comparison of pointers"))
     }

@@ -292,10 +292,8 @@ impl Machine<'_, '_> {
         };
         let last = offsets.max.saturating_add(extent.size);
         let empty_above = offsets.max == 0 && extent.size == 0;
-        if offsets.min >= -STACK_SIZE
-            && (last <= 0 || empty_above)
-            && offsets.max < extent.size.max(1)
-        {
+        let floor = self.stack_floor(base, direction);
+        if offsets.min >= floor && (last <= 0 || empty_above) && offsets.max < extent.size.max(1) {
             return Ok(offsets);
         }
         let (off, size) = (extent.off, extent.size);
@@ -311,10 +309,24 @@ impl Machine<'_, '_> {
             )
         };
         let label = format!(
-            "bytes {}..{last} of the frame, which has the bytes -{STACK_SIZE}..0",
+            "bytes {}..{last} of the frame, which has the bytes {floor}..0",
             offsets.min
         );
         explain(Rejection::new(Code::StackBounds, message), label)
+    }
+
+    /// The lowest byte of a frame that may be accessed. Who may not read what was never
+    /// written sees only as much of it as the program has touched.
+    fn stack_floor(&self, base: &RegState, direction: Direction) -> i64 {
+        let Kind::Stack(depth) = base.kind else {
+            return -STACK_SIZE;
+        };
+        if direction == Direction::Write || self.env.config.may_read_uninit_stack() {
+            return -STACK_SIZE;
+        }
+        let frame = self.state.frames().get(usize::from(depth));
+        let touched = frame.map_or(0, |frame| frame.stack.depth());
+        -i64::try_from(touched).unwrap_or(STACK_SIZE)
     }
 
     /// That every byte that may be read was written.

@@ -255,11 +255,11 @@ impl Tnum {
     }
 }
 
-/// As the kernel's log prints it: the number, or value and mask.
+/// As the kernel's log prints it: the number, up to 65535 in decimal, or value and mask.
 impl fmt::Display for Tnum {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.as_constant() {
-            Some(0) => f.write_str("0"),
+            Some(value) if value <= u64::from(u16::MAX) => write!(f, "{value}"),
             Some(value) => write!(f, "{value:#x}"),
             None => write!(f, "({:#x}; {:#x})", self.value, self.mask),
         }

@@ -1,0 +1,117 @@
+//! One program, several loaders: kernels of different age, and without `CAP_PERFMON`.
+//!
+//! What is said of Linux 6.18 was observed there; what is said of older kernels is from their
+//! documentation.
+
+use ebpf_asm::text::parse;
+use ebpf_verifier_sim::{Capabilities, Config, verify};
+
+/// The kernel's words, or nothing if it accepts.
+fn answer(text: &str, config: Config) -> Option<String> {
+    let object = parse("loaders", text).unwrap();
+    let verdict = verify(&object, &object.programs[0], &config);
+    verdict.rejection().map(|why| why.message.clone())
+}
+
+fn on(kernel: (u8, u8)) -> Config {
+    Config {
+        kernel,
+        ..Config::default()
+    }
+}
+
+/// May load programs, and may not see pointers.
+fn without_perfmon() -> Config {
+    Config {
+        capabilities: Capabilities::BPF | Capabilities::NET_ADMIN,
+        ..Config::default()
+    }
+}
+
+#[test]
+fn loops_came_with_5_3() {
+    let text = ".prog xdp\nr0 = 0\nagain:\nr0 += 1\nif r0 < 4 goto again\nexit\n";
+    assert_eq!(answer(text, on((5, 3))), None);
+    let refused = answer(text, on((5, 2)));
+    assert_eq!(refused.as_deref(), Some("back-edge from insn 2 to 1"));
+}
+
+#[test]
+fn instructions_came_one_by_one() {
+    let text = ".prog xdp\nr0 = 1\nr0 = (s8)r0\nexit\n";
+    assert_eq!(answer(text, on((6, 6))), None);
+    assert_eq!(
+        answer(text, on((6, 1))).as_deref(),
+        Some("unknown opcode bf")
+    );
+}
+
+#[test]
+fn constant_indexes_of_arrays_are_known_to_exist_since_6_15() {
+    let text = "\
+.map values array key_size=4 value_size=8 max_entries=4
+.prog xdp
+*(u32 *)(r10 - 8) = 3
+r1 = values ll
+r2 = r10
+r2 += -8
+call bpf_map_lookup_elem
+r0 = *(u64 *)(r0 + 0)
+exit
+";
+    assert_eq!(answer(text, on((6, 15))), None);
+    let refused = answer(text, on((6, 12)));
+    assert_eq!(
+        refused.as_deref(),
+        Some("R0 invalid mem access 'map_value_or_null'")
+    );
+}
+
+#[test]
+fn uninitialised_stack_wants_perfmon() {
+    let never_touched = ".prog xdp\nr0 = *(u64 *)(r10 - 8)\nexit\n";
+    assert_eq!(answer(never_touched, Config::default()), None);
+    let refused = answer(never_touched, without_perfmon());
+    assert_eq!(
+        refused.as_deref(),
+        Some("invalid read from stack R10 off=-8 size=8")
+    );
+
+    let half = ".prog xdp\n*(u32 *)(r10 - 8) = 0\nr0 = *(u64 *)(r10 - 8)\nexit\n";
+    let refused = answer(half, without_perfmon());
+    assert_eq!(
+        refused.as_deref(),
+        Some("invalid read from stack off -8+4 size 8")
+    );
+}
+
+#[test]
+fn pointers_are_hidden_without_perfmon() {
+    let cases = [
+        ("r0 = r10\nexit\n", "R0 leaks addr as return value"),
+        (
+            "r0 = 0\nif r10 > r1 goto out\nout:\nexit\n",
+            "R1 pointer comparison prohibited",
+        ),
+        ("w0 = w1\nexit\n", "R1 partial copy of pointer"),
+        (
+            "r1 -= r10\nr0 = 0\nexit\n",
+            "R1 pointer -= pointer prohibited",
+        ),
+    ];
+    for (text, words) in cases {
+        let text = format!(".prog xdp\n{text}");
+        assert_eq!(answer(&text, Config::default()), None, "{text}");
+        assert_eq!(answer(&text, without_perfmon()).as_deref(), Some(words));
+    }
+}
+
+#[test]
+fn xdp_wants_capabilities() {
+    let config = Config {
+        capabilities: Capabilities::NONE,
+        ..Config::default()
+    };
+    let text = ".prog xdp\nr0 = 2\nexit\n";
+    assert!(answer(text, config).is_some_and(|why| why.contains("capabilities")));
+}
