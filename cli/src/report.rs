@@ -109,7 +109,7 @@ pub fn print(text: impl fmt::Display) -> Result<(), Failure> {
 /// Prints bytes to standard output as they are.
 ///
 /// # Errors
-/// As for [`print`].
+/// As for [`print()`].
 pub fn print_bytes(bytes: &[u8]) -> Result<(), Failure> {
     written(write_at_once(io::stdout().lock(), bytes))
 }

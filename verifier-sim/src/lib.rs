@@ -7,7 +7,7 @@
 //! | what is known | [`tnum`], [`bounds`], [`scalar`], [`compare`], [`reg`], [`stack`], [`state`] |
 //! |---|---|
 //! | what is asked | [`config`], [`codes`], [`diag`], [`ctx`] |
-//! | before execution | [`cfg`](crate::cfg), [`live`], [`env`](crate::env) |
+//! | before execution | [`cfg`](mod@cfg), [`live`], [`env`](mod@env) |
 //! | one instruction | `machine`, `alu`, `mem`, `region`, `packet_help`, `stack_access`, `branch`, `call`, `argument`, `compat` |
 //! | all paths | `precision`, `prune`, `depth`, [`explore`], [`verify`](crate::verify()) |
 //! | the answer as text | [`render`] |

@@ -488,7 +488,13 @@ impl<'a> File<'a> {
         // Compilers leave it to the relocation to say that this is a map.
         if let Some(row) = Sem::LoadImm64(Imm64::MapFd).row() {
             let dst = insn.dst();
-            *insn = Insn::new(row, Fields { dst, ..Fields::default() });
+            *insn = Insn::new(
+                row,
+                Fields {
+                    dst,
+                    ..Fields::default()
+                },
+            );
         }
         program.references.push((slot, Reference::Map(map)));
         program.references.sort_by_key(|(slot, _)| *slot);

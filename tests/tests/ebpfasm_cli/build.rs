@@ -44,7 +44,7 @@ fn the_bytes_are_the_same_from_every_folder() {
         command.current_dir(place.work().join(folder));
         super::ended(&mut command).code(0);
         assert_eq!(
-            place.read(&format!("{folder}/out.o").trim_start_matches('/').to_owned()),
+            place.read(format!("{folder}/out.o").trim_start_matches('/')),
             in_process(),
             "{path} from '{folder}'"
         );

@@ -146,6 +146,10 @@ fn ipv6_step() -> Unit {
 
 /// A token bucket of all frames. The clock only runs forward, and what it says is not the
 /// same everywhere: the result does not depend on it.
+#[allow(
+    clippy::erasing_op,
+    reason = "the optimiser has to see that it is zero"
+)]
 fn rate_limit() -> Unit {
     let mut unit = Unit::new("rate_limit").license("GPL");
     let buckets = unit.percpu_array::<Bucket>("buckets", 1);
