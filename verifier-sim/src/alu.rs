@@ -13,7 +13,9 @@ use crate::codes::Code;
 use crate::diag::{Checked, Rejection};
 use crate::machine::{Machine, not_modelled};
 use crate::reg::{Kind, Link, Null, PacketRange, RegState};
+use crate::region::Extent;
 use crate::scalar::Scalar;
+use crate::stack::STACK_SIZE;
 use crate::state::State;
 use ebpf_asm::insn::{Insn, Reg};
 use ebpf_asm::isa::{AluOp, Field, Operand, Sem, Size, Swap, Width};
@@ -274,6 +276,7 @@ impl Machine<'_, '_> {
         };
         result.scalar.sync();
         self.check_pointer(&result)?;
+        self.check_stays_inside(insn.dst(), &result)?;
         let proved = pointer.origin.proved;
         self.write_reg(insn.dst(), result)?;
         self.state.reg_mut(insn.dst()).origin.proved = proved;
@@ -387,6 +390,32 @@ impl Machine<'_, '_> {
             )));
         }
         Ok(())
+    }
+
+    /// Without `CAP_PERFMON` a pointer may not even point outside of the stack or the map's
+    /// value, lest the processor follow it before it is checked.
+    fn check_stays_inside(&self, reg: Reg, pointer: &RegState) -> Checked {
+        if self.env.config.may_leak_pointers() {
+            return Ok(());
+        }
+        let number = reg.number();
+        let off = i64::from(pointer.off) + pointer.constant_var_off().unwrap_or(0);
+        match pointer.kind {
+            Kind::Stack(_) if !(-STACK_SIZE..0).contains(&off) => {
+                let message = format!(
+                    "R{number} stack pointer arithmetic goes out of range, prohibited for !root; \
+                     off={off}"
+                );
+                Err(Rejection::new(Code::PointerOffset, message)
+                    .label("without CAP_PERFMON, stack pointers stay inside of the frame"))
+            }
+            Kind::MapValue(map) => {
+                let off = i64::from(pointer.off);
+                let extent = Extent { reg, off, size: 1 };
+                self.check_map_value_bytes(self.value_map(map)?, pointer, extent)
+            }
+            _ => Ok(()),
+        }
     }
 
     fn add_to_pointer(&mut self, pointer: &RegState, number: &Scalar) -> RegState {

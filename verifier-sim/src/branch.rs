@@ -110,7 +110,9 @@ impl Machine<'_, '_> {
         if self.env.config.may_leak_pointers() || !(dst.is_pointer() || src.is_pointer()) {
             return Ok(());
         }
-        if comparison.packet().is_some() || comparison.is_null_check() {
+        let with_end = comparison.packet().is_some_and(|packet| packet.teaches());
+        let null_check = comparison.is_null_check() && dst.null == Null::Maybe;
+        if with_end || null_check || comparison.decided().is_some() {
             return Ok(());
         }
         let (reg, pointer) = match comparison.src_reg.filter(|_| src.is_pointer()) {
@@ -324,6 +326,11 @@ impl PacketComparison {
             Some(Cond::Jge) => Relation::NotBelow,
             _ => Relation::Unknown,
         }
+    }
+
+    /// Whether the comparison is of a kind that proves something.
+    fn teaches(&self) -> bool {
+        !matches!(self.relation(Outcome::Holds), Relation::Unknown)
     }
 
     /// A pointer that was found to be at or beyond the end is so still.

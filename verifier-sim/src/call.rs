@@ -8,29 +8,28 @@
 use crate::argument::Arguments;
 use crate::codes::Code;
 use crate::compat::check_map_type;
+use crate::depth::MAX_CALL_FRAMES;
 use crate::diag::{Checked, Place, Rejection};
 use crate::machine::{Flow, Machine, not_modelled};
 use crate::reg::{Kind, RegState};
+use crate::region::BPF_F_RDONLY_PROG;
 use crate::state::{Frame, Reference};
-use ebpf_asm::helper::{Effect, Helper, License, Proto, Ret, by_id};
+use ebpf_asm::helper::{Effect, Helper, License, MapUse, Proto, Ret, by_id};
 use ebpf_asm::insn::{Insn, Reg};
+use ebpf_asm::object::Map;
 
 /// R1 to R5.
 pub(crate) const ARGUMENTS: [Reg; 5] = [Reg::R1, Reg::R2, Reg::R3, Reg::R4, Reg::R5];
 
-/// How many functions may be active at once.
-const MAX_CALL_FRAMES: usize = 8;
-
-/// Licenses that are compatible with the GPL, `include/linux/license.h`'s list as documented
-/// in `Documentation/process/license-rules.rst`.
-const GPL_COMPATIBLE: [&str; 7] = [
+/// Licenses that are compatible with the GPL: the names for `MODULE_LICENSE` in
+/// `Documentation/process/license-rules.rst`. SPDX names are not among them.
+const GPL_COMPATIBLE: [&str; 6] = [
     "GPL",
     "GPL v2",
     "GPL and additional rights",
     "Dual BSD/GPL",
     "Dual MIT/GPL",
     "Dual MPL/GPL",
-    "GPL-2.0",
 ];
 
 impl Machine<'_, '_> {
@@ -43,6 +42,10 @@ impl Machine<'_, '_> {
         }
         if let Some(map) = arguments.map {
             check_map_type(helper, map)?;
+            check_map_use(helper, proto.map, map)?;
+        }
+        if proto.effect == Effect::LeavesProgram {
+            self.check_leaves(helper)?;
         }
         let ret = self.returned(proto.ret, &arguments)?;
         self.release(&arguments)?;
@@ -108,6 +111,7 @@ impl Machine<'_, '_> {
             Ret::Integer => RegState::unknown(),
             Ret::Void => RegState::NOT_INIT,
             Ret::MapValueOrNull => self.looked_up(arguments)?,
+            Ret::CpuMapValueOrNull => self.value_or_null(arguments)?,
             Ret::RingbufRecordOrNull => {
                 let size = arguments
                     .alloc_size
@@ -128,19 +132,36 @@ impl Machine<'_, '_> {
 
     /// A value of the map. In an array, one whose constant index exists is there: since 6.15.
     fn looked_up(&mut self, arguments: &Arguments<'_>) -> Checked<RegState> {
-        let index = arguments
-            .map_index
-            .ok_or_else(|| not_modelled("a lookup without map"))?;
-        let value = RegState::pointer(Kind::MapValue(index));
         let exists = match (arguments.map, arguments.key) {
             (Some(map), Some(key)) => key < u64::from(map.max_entries),
             _ => false,
         };
         if exists && self.env.config.since((6, 15)) {
-            return Ok(value);
+            return looked_in(arguments);
         }
+        self.value_or_null(arguments)
+    }
+
+    fn value_or_null(&mut self, arguments: &Arguments<'_>) -> Checked<RegState> {
+        let value = looked_in(arguments)?;
         let id = self.new_id();
         Ok(value.maybe_null(id))
+    }
+
+    /// That the program may go on in another one here: nothing is left to be given back.
+    fn check_leaves(&self, helper: &Helper) -> Checked {
+        if let Some(first) = self.state.references.first() {
+            let (id, acquired_at) = (first.id, first.acquired_at);
+            let message = format!("Unreleased reference id={id} alloc_insn={acquired_at}");
+            return Err(Rejection::new(Code::ReferenceLeak, message)
+                .label(format!(
+                    "bpf_{} goes on in another program, with something not given back",
+                    helper.name
+                ))
+                .because(Place::at(acquired_at), "acquired here")
+                .help("submit or discard the record before"));
+        }
+        Ok(())
     }
 
     /// Gives back what the helper takes back.
@@ -282,4 +303,24 @@ impl Machine<'_, '_> {
         }
         Ok(Flow::End)
     }
+}
+
+/// A pointer to a value of the map among the arguments.
+fn looked_in(arguments: &Arguments<'_>) -> Checked<RegState> {
+    let index = arguments.map_index;
+    let index = index.ok_or_else(|| not_modelled("a lookup without map"))?;
+    Ok(RegState::pointer(Kind::MapValue(index)))
+}
+
+/// That the map's flags allow programs what the helper does.
+fn check_map_use(helper: &Helper, used: MapUse, map: &Map) -> Checked {
+    if used == MapUse::Reads || map.map_flags & BPF_F_RDONLY_PROG == 0 {
+        return Ok(());
+    }
+    Err(
+        Rejection::new(Code::ReadOnly, "write into map forbidden").label(format!(
+            "bpf_{} writes to the map '{}', which programs may only read",
+            helper.name, map.name
+        )),
+    )
 }

@@ -185,37 +185,41 @@ impl<'a> Cfg<'a> {
         Err(refused)
     }
 
+    /// The first slot of the program's own function that the instruction at `slot` calls.
+    pub fn callee(&self, slot: usize) -> Option<usize> {
+        let insn = self.insn(slot)?;
+        let local = insn.sem() == Sem::Call(Callee::Local);
+        if local { self.target(slot, insn) } else { None }
+    }
+
     /// Follows every edge once, depth first; finds joins and loops, and what is not reached.
     fn walk(&mut self, config: &Config) -> Checked {
         let loops_allowed = config.may_use_bpf() && config.since((5, 3));
         let mut seen = vec![Seen::No; self.insns.len()];
-        for function in self.functions.clone() {
-            if seen.get(function) != Some(&Seen::No) || !self.is_called(function, &seen) {
-                continue;
+        let mut called = vec![0];
+        while let Some(function) = called.pop() {
+            if seen.get(function) == Some(&Seen::No) {
+                called.extend(self.walk_from(function, &mut seen, loops_allowed)?);
             }
-            self.walk_from(function, &mut seen, loops_allowed)?;
         }
         self.check_reached(&seen)
     }
 
-    /// Whether the function is the program itself, or something already seen calls it. Callees
-    /// may stand before their callers, so unseen callers count as well.
-    fn is_called(&self, function: usize, seen: &[Seen]) -> bool {
-        function == 0
-            || self.program.slots().any(|(slot, insn)| {
-                insn.sem() == Sem::Call(Callee::Local)
-                    && self.target(slot, insn) == Some(function)
-                    && (seen.get(slot) == Some(&Seen::Done) || slot > function)
-            })
-    }
-
-    fn walk_from(&mut self, start: usize, seen: &mut [Seen], loops_allowed: bool) -> Checked {
+    /// Follows a function from its first slot on; gives the functions that it calls.
+    fn walk_from(
+        &mut self,
+        start: usize,
+        seen: &mut [Seen],
+        loops_allowed: bool,
+    ) -> Checked<Vec<usize>> {
+        let mut called = Vec::new();
         let mut path = vec![(start, self.successors(start))];
         mark(seen, start, Seen::OnPath);
         while let Some((slot, edges)) = path.last_mut() {
             let from = *slot;
             let Some(to) = edges.iter_mut().find_map(Option::take) else {
                 mark(seen, from, Seen::Done);
+                called.extend(self.callee(from));
                 path.pop();
                 continue;
             };
@@ -233,7 +237,7 @@ impl<'a> Cfg<'a> {
                 None => {}
             }
         }
-        Ok(())
+        Ok(called)
     }
 
     /// Whether the instruction goes two ways. Before it states are compared too, as in the

@@ -1,7 +1,8 @@
-//! The stack that chains of calls need: at most 512 bytes for all frames together.
+//! Chains of calls: at most 8 functions active at once, and at most 512 bytes of stack for
+//! all their frames together.
 //!
-//! Observed on Linux 6.18 with the JIT compiler: a frame takes as many bytes as its function
-//! reaches down, rounded up to 16.
+//! Calls count here whether or not any path makes them. Observed on Linux 6.18 with the JIT
+//! compiler: a frame takes as many bytes as its function reaches down, rounded up to 16.
 //!
 //! Read before: `cfg.rs`, `state.rs`. Read next: `explore.rs`.
 
@@ -10,7 +11,6 @@ use crate::codes::Code;
 use crate::diag::{Checked, Rejection};
 use crate::stack::STACK_SIZE;
 use crate::state::State;
-use ebpf_asm::isa::{Callee, Sem};
 
 /// Frames are rounded up to this many bytes.
 const FRAME_ALIGN: usize = 16;
@@ -25,12 +25,42 @@ struct Depth {
     bytes: usize,
 }
 
-/// A chain of calls and what it needs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-struct Chain {
+/// What the chains of calls from a function on need, with the function itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+struct Chains {
+    /// The most bytes of stack.
     bytes: usize,
+    /// How many functions the chain with the most bytes has.
     frames: usize,
+    /// How many functions the longest chain has.
+    longest: usize,
 }
+
+impl Chains {
+    /// The chains of `own` bytes and then these.
+    fn behind(self, own: usize) -> Chains {
+        Chains {
+            bytes: own + self.bytes,
+            frames: 1 + self.frames,
+            longest: 1 + self.longest,
+        }
+    }
+
+    /// The worst of both.
+    fn or(self, other: Chains) -> Chains {
+        let bytes = match (self.bytes, self.frames) >= (other.bytes, other.frames) {
+            true => self,
+            false => other,
+        };
+        Chains {
+            longest: self.longest.max(other.longest),
+            ..bytes
+        }
+    }
+}
+
+/// The longest chain that is allowed.
+pub(crate) const MAX_CALL_FRAMES: usize = 8;
 
 impl Depths {
     /// Nothing yet.
@@ -42,19 +72,25 @@ impl Depths {
     /// Notes how deep the active functions of a state have gone.
     pub(crate) fn note(&mut self, state: &State) {
         for frame in state.frames() {
-            let known = self
-                .0
-                .iter_mut()
-                .find(|depth| depth.function == frame.function);
-            if let Some(depth) = known {
+            if let Some(depth) = self
+                .index(frame.function)
+                .and_then(|index| self.0.get_mut(index))
+            {
                 depth.bytes = depth.bytes.max(frame.stack.depth());
             }
         }
     }
 
-    /// That no chain of calls needs too much; gives what the deepest needs.
+    /// The index of the function that begins in a slot.
+    fn index(&self, function: usize) -> Option<usize> {
+        let found = self.0.binary_search_by_key(&function, |depth| depth.function);
+        found.ok()
+    }
+
+    /// That no chain of calls is too long or needs too much; gives what the deepest needs.
     pub(crate) fn check(&self, cfg: &Cfg<'_>) -> Checked<usize> {
-        let deepest = self.chain_from(cfg, 0, 0);
+        let mut known = vec![None; self.0.len()];
+        let deepest = self.chains_from(cfg, 0, 1, &mut known)?;
         if deepest.bytes <= STACK_SIZE as usize {
             return Ok(deepest.bytes);
         }
@@ -67,34 +103,43 @@ impl Depths {
         )))
     }
 
-    /// What the worst chain from a function on needs. No chain is longer than 8.
-    fn chain_from(&self, cfg: &Cfg<'_>, function: usize, depth: usize) -> Chain {
-        let known = self.0.iter().find(|known| known.function == function);
-        let own = known.map_or(0, |known| known.bytes.next_multiple_of(FRAME_ALIGN));
-        let end = cfg
-            .functions()
-            .iter()
-            .copied()
-            .find(|&start| start > function);
-        let callees = (function..end.unwrap_or(cfg.slot_count())).filter_map(|slot| {
-            let insn = cfg.insn(slot)?;
-            let local = insn.sem() == Sem::Call(Callee::Local);
-            if local { cfg.target(slot, insn) } else { None }
-        });
-        let none = Chain {
-            bytes: 0,
-            frames: 0,
-        };
-        let worst = match depth {
-            0..8 => callees
-                .map(|callee| self.chain_from(cfg, callee, depth + 1))
-                .max(),
-            _ => None,
+    /// What the chains from a function on need, `active` functions being so with it. Each
+    /// function is looked at once; those that come back to themselves never end, and are
+    /// refused at the ninth.
+    fn chains_from(
+        &self,
+        cfg: &Cfg<'_>,
+        function: usize,
+        active: usize,
+        known: &mut [Option<Chains>],
+    ) -> Checked<Chains> {
+        let index = self.index(function).unwrap_or(0);
+        if let Some(chains) = known.get(index).copied().flatten()
+            && active + chains.longest <= MAX_CALL_FRAMES + 1
+        {
+            return Ok(chains);
         }
-        .unwrap_or(none);
-        Chain {
-            bytes: own + worst.bytes,
-            frames: 1 + worst.frames,
+        if active > MAX_CALL_FRAMES {
+            return Err(too_long());
         }
+        let own = self.0.get(index).map_or(0, |depth| depth.bytes);
+        let end = self.0.get(index + 1).map(|next| next.function);
+        let mut worst = Chains::default();
+        for slot in function..end.unwrap_or(cfg.slot_count()) {
+            if let Some(callee) = cfg.callee(slot) {
+                worst = worst.or(self.chains_from(cfg, callee, active + 1, known)?);
+            }
+        }
+        let chains = worst.behind(own.next_multiple_of(FRAME_ALIGN));
+        if let Some(entry) = known.get_mut(index) {
+            *entry = Some(chains);
+        }
+        Ok(chains)
     }
+}
+
+fn too_long() -> Box<Rejection> {
+    let message = format!("the call stack of {MAX_CALL_FRAMES} frames is too deep !");
+    Rejection::new(Code::CallDepth, message)
+        .label("functions call each other in longer chains, whether or not the calls are made")
 }

@@ -16,7 +16,7 @@ use ebpf_asm::isa::Size;
 use ebpf_asm::object::Map;
 
 /// `BPF_F_RDONLY_PROG` and `BPF_F_WRONLY_PROG`, `include/uapi/linux/bpf.h`.
-const BPF_F_RDONLY_PROG: u32 = 1 << 7;
+pub(crate) const BPF_F_RDONLY_PROG: u32 = 1 << 7;
 const BPF_F_WRONLY_PROG: u32 = 1 << 8;
 
 /// Bytes of a piece of memory, `size` of them from a pointer with `off` added.
