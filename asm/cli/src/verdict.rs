@@ -2,7 +2,7 @@
 
 use ebpf_asm::object::Object;
 use ebpf_asm::program::Program;
-use ebpf_verifier_sim::{Config, Decor, Rejection, Stats, Verdict, verify};
+use ebpf_verifier_sim::{Code, Config, Decor, Rejection, Stats, Verdict, verify};
 
 use ebpf_cli::exit::Exit;
 use ebpf_cli::report::{self, Failure};
@@ -24,6 +24,12 @@ impl Checked<'_> {
                 let count = self.program.insns.len();
                 format!(
                     "{name} ({prog_type}): accepted, {count} instructions, {processed} followed"
+                )
+            }
+            Verdict::Rejected(why) if is_unjudged(why) => {
+                format!(
+                    "{name} ({prog_type}): not judged, {} {}",
+                    why.code, why.message
                 )
             }
             Verdict::Rejected(why) => {
@@ -50,26 +56,43 @@ pub(crate) fn all(object: &Object) -> Vec<Checked<'_>> {
     object.programs.iter().map(check).collect()
 }
 
-/// Explains each rejection; the failure says how many there are.
+/// Explains each program that was not accepted; the failure says which were refused, or if
+/// there are none, which could not be judged.
 pub(crate) fn refuse_rejected(checked: &[Checked<'_>]) -> Result<(), Failure> {
-    let mut rejected = Vec::new();
+    let (mut rejected, mut unjudged) = (Vec::new(), Vec::new());
     for one in checked {
         if let Some(why) = one.verdict.rejection() {
             report::explain(&one.explain(why));
-            rejected.push(one.program.name.as_str());
+            let kind = if is_unjudged(why) {
+                &mut unjudged
+            } else {
+                &mut rejected
+            };
+            kind.push(one.program.name.as_str());
         }
     }
-    match rejected.as_slice() {
-        [] => Ok(()),
-        [name] => Err(rejection(format!("the verifier rejects {name}"))),
-        several => Err(rejection(format!(
-            "the verifier rejects {} programs: {}",
-            several.len(),
-            several.join(", ")
-        ))),
+    match (rejected.as_slice(), unjudged.as_slice()) {
+        ([], []) => Ok(()),
+        ([], unjudged) => Err(Failure::new(
+            Exit::Unsupported,
+            format!("the verifier cannot judge {}", names(unjudged)),
+        )
+        .help("nothing is known against it: the kernel will judge when it is loaded")),
+        (rejected, _) => Err(Failure::new(
+            Exit::Rejected,
+            format!("the verifier rejects {}", names(rejected)),
+        )),
     }
 }
 
-fn rejection(message: String) -> Failure {
-    Failure::new(Exit::Rejected, message)
+/// Whether the verifier refuses only because it does not know enough.
+fn is_unjudged(why: &Rejection) -> bool {
+    why.code == Code::NotModelled
+}
+
+fn names(programs: &[&str]) -> String {
+    match programs {
+        [name] => (*name).to_owned(),
+        several => format!("{} programs: {}", several.len(), several.join(", ")),
+    }
 }

@@ -13,18 +13,28 @@ use std::time::Duration;
 /// How many names are tried for the new file.
 const ATTEMPTS: u32 = 100;
 
-/// Writes `bytes` to `path`, whose folder is made if it is missing.
+/// Writes `bytes` to `path`, in a folder that is there.
 ///
-/// What is there and no file, such as `/dev/null` or a pipe, is written to as it is.
+/// What is there and no file, such as `/dev/null` or a pipe, is written to as it is; a
+/// symbolic link stays, and what it leads to is replaced; a file keeps its mode.
 pub(crate) fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    if fs::metadata(path).is_ok_and(|there| !there.is_file() && !there.is_dir()) {
+    let there = fs::metadata(path).ok();
+    if there
+        .as_ref()
+        .is_some_and(|there| !there.is_file() && !there.is_dir())
+    {
         return fs::write(path, bytes);
     }
+    let path = &fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
     let (temporary, mut file) = create_beside(path)?;
     sweep(path);
+    let keep_mode = |file: &File| match there {
+        Some(there) => file.set_permissions(there.permissions()),
+        None => Ok(()),
+    };
     let written = file
         .write_all(bytes)
-        .and_then(|()| file.flush())
+        .and_then(|()| keep_mode(&file))
         .and_then(|()| fs::rename(&temporary, path));
     if written.is_err() {
         // The first error is the one to tell.
@@ -50,13 +60,6 @@ fn create_beside(path: &Path) -> io::Result<(PathBuf, File)> {
             .open(&beside)
         {
             Ok(file) => return Ok((beside, file)),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                let Some(folder) = path.parent() else {
-                    return Err(error);
-                };
-                fs::create_dir_all(folder)?;
-                last = error;
-            }
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => last = error,
             Err(error) => return Err(error),
         }
@@ -90,13 +93,38 @@ mod tests {
     #[test]
     fn a_file_is_made_and_replaced_and_nothing_stays_behind() {
         let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("a/b/x.o");
+        let path = dir.path().join("x.o");
         for text in ["one", "two"] {
             replace(&path, text.as_bytes()).unwrap();
             assert_eq!(fs::read_to_string(&path).unwrap(), text);
         }
-        let folder = path.parent().unwrap();
-        assert_eq!(fs::read_dir(folder).unwrap().count(), 1);
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_folder_that_is_missing_is_not_made() {
+        let dir = tempfile::tempdir().unwrap();
+        let error = replace(&dir.path().join("missing/x.o"), b"").unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::NotFound);
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_link_stays_a_link_and_a_file_keeps_its_mode() {
+        use std::os::unix::fs::{PermissionsExt, symlink};
+        let dir = tempfile::tempdir().unwrap();
+        let [file, link] = ["file.o", "link.o"].map(|name| dir.path().join(name));
+        fs::write(&file, "old").unwrap();
+        fs::set_permissions(&file, PermissionsExt::from_mode(0o640)).unwrap();
+        symlink(&file, &link).unwrap();
+        replace(&link, b"new").unwrap();
+        assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
+        assert_eq!(fs::read(&file).unwrap(), b"new");
+        assert_eq!(
+            fs::metadata(&file).unwrap().permissions().mode() & 0o777,
+            0o640
+        );
     }
 
     #[test]

@@ -39,6 +39,22 @@ fn each_program_gets_a_line() {
     );
 }
 
+/// What the verifier knows nothing about is not held against a program.
+#[test]
+fn a_program_of_another_type_is_not_judged() {
+    let place = Place::new();
+    object(&place, "k.o", ".prog kprobe k\nr0 = 0\nexit\n");
+    let ended = place
+        .run(&["check", "k.o"])
+        .code(7)
+        .says("error: the verifier cannot judge k");
+    assert!(
+        ended.stdout.starts_with("k (kprobe): not judged, BPF"),
+        "{}",
+        ended.stdout
+    );
+}
+
 /// `drop_icmp.rs`, whose checks of the packet's length are made to ask for less.
 fn too_short() -> String {
     let text = program("drop_icmp.rs").replace(

@@ -80,6 +80,7 @@ fn json_names_its_schema_and_has_numbers_as_numbers() {
 fn every_form_goes_where_it_is_told() {
     let place = built();
     let file = "count_protocols.rs";
+    std::fs::create_dir(place.work().join("deep")).expect("a folder");
     for form in ["elf", "hex", "asm", "json"] {
         let told = place
             .run(&["build", file, "--emit", form, "-o", "deep/out"])

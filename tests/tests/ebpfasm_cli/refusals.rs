@@ -169,6 +169,11 @@ fn a_full_disk_and_a_folder_in_the_way_are_told() {
     assert_eq!(left, ["x.o"], "nothing half-written stays");
     fs::write(place.work().join("file"), "").expect("a file");
     place.run(&["build", "x.rs", "-o", "file/x.o"]).code(9);
+    place
+        .run(&["build", "x.rs", "-o", "missing/x.o"])
+        .code(5)
+        .says("help: make its folder first");
+    assert!(!place.work().join("missing").exists());
     let full = fs::OpenOptions::new()
         .write(true)
         .open("/dev/full")

@@ -108,6 +108,18 @@ impl Workshop {
     }
 }
 
+/// Less room than this in bytes is none.
+const ROOM: usize = 256 << 10;
+
+/// Whether something can be written to a folder: a compiler that ran out of room says so in
+/// ways of its own.
+pub(super) fn check_room(folder: &Path) -> Result<(), Failure> {
+    let probe = folder.join("room");
+    let written = fs::write(&probe, [0; ROOM]);
+    remove(&probe);
+    written.map_err(|error| Failure::file("write to", folder.display(), &error))
+}
+
 impl Drop for Workshop {
     fn drop(&mut self) {
         remove(&self.path);

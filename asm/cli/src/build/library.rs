@@ -8,7 +8,7 @@ use std::process::{Command, Stdio};
 
 use ebpf_asm::dsl::SOURCES;
 
-use super::cache::Cache;
+use super::cache::{Cache, check_room};
 use super::digest::Digest;
 use super::toolchain::Toolchain;
 use ebpf_cli::exit::Exit;
@@ -111,7 +111,9 @@ fn compile(cache: &Cache, toolchain: &Toolchain, folder: &Path) -> Result<(), Fa
         .status()
         .map_err(|error| Failure::file("run", toolchain.rustc.display(), &error))?;
     if !status.success() {
+        let room = check_room(&new);
         let _ = fs::remove_dir_all(&new);
+        room?;
         return Err(Failure::new(
             Exit::Unsupported,
             format!(

@@ -16,6 +16,7 @@ mod toolchain;
 mod unit;
 
 use std::env;
+use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -69,7 +70,11 @@ fn destination(args: &BuildArgs, folder: &Path, name: &str) -> Result<Option<Pat
     match (&args.output, args.emit) {
         (Some(path), _) if path.as_os_str() == "-" => Ok(None),
         (Some(path), _) => Ok(Some(path.clone())),
-        (None, Form::Elf) if is_file_name(name) => Ok(Some(place::object(folder, name))),
+        (None, Form::Elf) if is_file_name(name) => {
+            let objects = place::objects(folder);
+            fs::create_dir_all(&objects).map_err(|error| unwritable(&objects, &error))?;
+            Ok(Some(place::object(folder, name)))
+        }
         (None, Form::Elf) => Err(Failure::new(
             Exit::BadObject,
             format!("the unit is called '{name}', which no file can be called"),
@@ -83,6 +88,7 @@ fn unwritable(path: &Path, error: &io::Error) -> Failure {
     let failure = Failure::file("write", path.display(), error);
     match error.kind() {
         io::ErrorKind::PermissionDenied => failure.help("write elsewhere: -o OUT"),
+        io::ErrorKind::NotFound => failure.help("make its folder first, or write elsewhere"),
         _ => failure,
     }
 }

@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 use ebpf_asm::dsl::Unit;
 use serde::{Deserialize, Serialize};
 
-use super::cache::{Cache, Workshop};
+use super::cache::{Cache, Workshop, check_room};
 use super::deps::{Before, Dependencies};
 use super::digest::Digest;
 use super::library::Library;
@@ -139,6 +139,7 @@ impl<'p> ProgramFile<'p> {
             .map_err(|error| Failure::file("run", toolchain.rustc.display(), &error))?;
         let text = fs::read_to_string(&dep_info).unwrap_or_default();
         if !status.success() {
+            check_room(workshop.path())?;
             return Err(Failure::new(
                 Exit::BadObject,
                 format!("{} does not compile", self.path.display()),
