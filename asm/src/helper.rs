@@ -37,6 +37,17 @@ pub struct Proto {
     pub license: License,
     /// Whether arguments may point into the packet.
     pub packet: PacketArgs,
+    /// What it does with the map among its arguments.
+    pub map: MapUse,
+}
+
+/// What a helper does with a map.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MapUse {
+    /// It leaves the contents alone.
+    Reads,
+    /// It changes, adds or removes elements: not in a map made with `BPF_F_RDONLY_PROG`.
+    Writes,
 }
 
 /// Whether a helper takes memory in the packet.
@@ -97,8 +108,10 @@ pub enum Ret {
     Integer,
     /// Nothing: R0 may not be read.
     Void,
-    /// A value of the map, or null.
+    /// The value of the map at the key, or null if there is none.
     MapValueOrNull,
+    /// A CPU's value of the map at the key, or null if there is none or no such CPU.
+    CpuMapValueOrNull,
     /// A ring buffer record of the size asked for, or null; it must be given back.
     RingbufRecordOrNull,
 }
@@ -110,6 +123,8 @@ pub enum Effect {
     None,
     /// Moves the packet: all packet pointers end.
     MovesPacket,
+    /// Goes on in another program, and comes back only if there is none.
+    LeavesProgram,
 }
 
 /// The helper with this id.
@@ -151,6 +166,16 @@ impl Proto {
         self
     }
 
+    const fn leaves_program(mut self) -> Proto {
+        self.effect = Effect::LeavesProgram;
+        self
+    }
+
+    const fn writes_map(mut self) -> Proto {
+        self.map = MapUse::Writes;
+        self
+    }
+
     const fn takes_packet(mut self) -> Proto {
         self.packet = PacketArgs::Taken;
         self
@@ -170,6 +195,7 @@ const fn proto(args: &'static [Arg], ret: Ret) -> Proto {
         effect: Effect::None,
         license: License::Any,
         packet: PacketArgs::Refused,
+        map: MapUse::Reads,
     }
 }
 
@@ -204,8 +230,9 @@ const MAP_LOOKUP: Proto = proto(&[Arg::Map, Arg::MapKey], Ret::MapValueOrNull);
 const MAP_UPDATE: Proto = proto(
     &[Arg::Map, Arg::MapKey, Arg::MapValue, Arg::Anything],
     Ret::Integer,
-);
-const MAP_DELETE: Proto = proto(&[Arg::Map, Arg::MapKey], Ret::Integer);
+)
+.writes_map();
+const MAP_DELETE: Proto = proto(&[Arg::Map, Arg::MapKey], Ret::Integer).writes_map();
 const XDP_ADJUST: Proto = on_ctx(1).only(XDP).moves_packet();
 const TRACE_PRINTK: Proto = proto(&[Arg::Mem, Arg::Size], Ret::Integer).gpl();
 const SKB_STORE_BYTES: Proto = proto(
@@ -230,7 +257,7 @@ const XDP_STORE_BYTES: Proto = proto(
     &[Arg::Ctx, Arg::Anything, Arg::Mem, Arg::Size],
     Ret::Integer,
 );
-const TAIL_CALL: Proto = proto(&[Arg::Ctx, Arg::Map, Arg::Anything], Ret::Void);
+const TAIL_CALL: Proto = proto(&[Arg::Ctx, Arg::Map, Arg::Anything], Ret::Void).leaves_program();
 const PERF_EVENT_OUTPUT: Proto = proto(
     &[Arg::Ctx, Arg::Map, Arg::Anything, Arg::Mem, Arg::SizeOrZero],
     Ret::Integer,
@@ -253,8 +280,9 @@ const FIB_LOOKUP: Proto = proto(
     Ret::Integer,
 )
 .gpl();
-const MAP_PUSH: Proto = proto(&[Arg::Map, Arg::MapValue, Arg::Anything], Ret::Integer);
-const MAP_POP: Proto = proto(&[Arg::Map, Arg::UninitMapValue], Ret::Integer);
+const MAP_PUSH: Proto = proto(&[Arg::Map, Arg::MapValue, Arg::Anything], Ret::Integer).writes_map();
+const MAP_PEEK: Proto = proto(&[Arg::Map, Arg::UninitMapValue], Ret::Integer);
+const MAP_POP: Proto = MAP_PEEK.writes_map();
 const RINGBUF_OUTPUT: Proto = proto(
     &[Arg::Map, Arg::Mem, Arg::SizeOrZero, Arg::Anything],
     Ret::Integer,
@@ -266,8 +294,10 @@ const PROBE_READ: Proto = proto(
 )
 .gpl();
 const GET_CURRENT_COMM: Proto = proto(&[Arg::UninitMem, Arg::Size], Ret::Integer);
-const MAP_LOOKUP_PERCPU: Proto =
-    proto(&[Arg::Map, Arg::MapKey, Arg::Anything], Ret::MapValueOrNull);
+const MAP_LOOKUP_PERCPU: Proto = proto(
+    &[Arg::Map, Arg::MapKey, Arg::Anything],
+    Ret::CpuMapValueOrNull,
+);
 const RINGBUF_RESERVE: Proto = proto(
     &[Arg::Map, Arg::ConstAllocSize, Arg::Anything],
     Ret::RingbufRecordOrNull,
@@ -365,7 +395,7 @@ pub static HELPERS: [Helper; 211] = [
     helper(86, "sk_release", (4, 20)),
     helper(87, "map_push_elem", (4, 20)).proto(MAP_PUSH.takes_packet()),
     helper(88, "map_pop_elem", (4, 20)).proto(MAP_POP),
-    helper(89, "map_peek_elem", (4, 20)).proto(MAP_POP),
+    helper(89, "map_peek_elem", (4, 20)).proto(MAP_PEEK),
     helper(90, "msg_push_data", (4, 20)),
     helper(91, "msg_pop_data", (5, 0)),
     helper(92, "rc_pointer_rel", (5, 0)),

@@ -9,9 +9,11 @@
 use crate::codes::Code;
 use crate::config::Config;
 use crate::diag::{Checked, Place, Rejection};
+use crate::machine::not_modelled;
+use ebpf_asm::helper::{Effect, Helper, by_id};
 use ebpf_asm::insn::Insn;
 use ebpf_asm::isa::{Callee, Sem};
-use ebpf_asm::program::Program;
+use ebpf_asm::program::{Function, Program};
 
 /// The most instructions of a program, in slots, and of one loaded without `CAP_BPF`.
 const MAX_SLOTS: usize = 1_000_000;
@@ -152,6 +154,7 @@ impl<'a> Cfg<'a> {
         for (slot, insn) in self.program.slots() {
             let function = self.function_range(slot);
             self.check_jump(slot, insn, &function)?;
+            self.check_tail_call(slot, insn, function.start)?;
             let is_last = slot + insn.slots() == function.end;
             if is_last && !matches!(insn.sem(), Sem::Exit | Sem::Ja | Sem::Gotol) {
                 let mut refused = Rejection::new(Code::FallsOff, "last insn is not an exit or jmp")
@@ -162,6 +165,29 @@ impl<'a> Cfg<'a> {
             }
         }
         Ok(())
+    }
+
+    /// That functions other than the program itself do no tail calls.
+    fn check_tail_call(&self, slot: usize, insn: &Insn, function: usize) -> Checked {
+        let leaves = |helper: &Helper| {
+            let effect = helper.proto.map(|proto| proto.effect);
+            effect == Some(Effect::LeavesProgram)
+        };
+        let is_helper = insn.sem() == Sem::Call(Callee::Helper);
+        if function == 0 || !is_helper || !by_id(insn.imm()).is_some_and(leaves) {
+            return Ok(());
+        }
+        let typed = |f: &Function| f.slot == function && f.type_id.is_some();
+        let mut refused = if self.program.functions.iter().any(typed) {
+            not_modelled("tail calls in functions")
+        } else {
+            let message = "tail_call is not allowed in subprogs without BTF";
+            Rejection::new(Code::HelperNotAllowed, message)
+                .label("goes on in another program from within a function")
+                .help("call bpf_tail_call in the program itself")
+        };
+        refused.slot = slot;
+        Err(refused)
     }
 
     fn check_jump(&self, slot: usize, insn: &Insn, function: &std::ops::Range<usize>) -> Checked {

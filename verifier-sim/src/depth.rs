@@ -83,7 +83,9 @@ impl Depths {
 
     /// The index of the function that begins in a slot.
     fn index(&self, function: usize) -> Option<usize> {
-        let found = self.0.binary_search_by_key(&function, |depth| depth.function);
+        let found = self
+            .0
+            .binary_search_by_key(&function, |depth| depth.function);
         found.ok()
     }
 
@@ -114,13 +116,12 @@ impl Depths {
         known: &mut [Option<Chains>],
     ) -> Checked<Chains> {
         let index = self.index(function).unwrap_or(0);
-        if let Some(chains) = known.get(index).copied().flatten()
-            && active + chains.longest <= MAX_CALL_FRAMES + 1
-        {
-            return Ok(chains);
-        }
-        if active > MAX_CALL_FRAMES {
+        let found = known.get(index).copied().flatten();
+        if active + found.map_or(1, |chains| chains.longest) > MAX_CALL_FRAMES + 1 {
             return Err(too_long());
+        }
+        if let Some(chains) = found {
+            return Ok(chains);
         }
         let own = self.0.get(index).map_or(0, |depth| depth.bytes);
         let end = self.0.get(index + 1).map(|next| next.function);

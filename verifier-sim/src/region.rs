@@ -11,9 +11,11 @@ use crate::mem::{Direction, MemAccess, Stored};
 use crate::packet_help::prove_more;
 use crate::reg::{Kind, PacketRange, RegState};
 use crate::scalar::Scalar;
+use ebpf_asm::btf::{Btf, TypeId};
 use ebpf_asm::insn::Reg;
 use ebpf_asm::isa::Size;
 use ebpf_asm::object::Map;
+use std::collections::BTreeSet;
 
 /// `BPF_F_RDONLY_PROG` and `BPF_F_WRONLY_PROG`, `include/uapi/linux/bpf.h`.
 pub(crate) const BPF_F_RDONLY_PROG: u32 = 1 << 7;
@@ -72,7 +74,7 @@ impl<'a> Machine<'_, 'a> {
     }
 
     pub(crate) fn read_ctx(&mut self, base: &RegState, access: MemAccess) -> Checked<RegState> {
-        self.check_ctx_offset(base, access)?;
+        self.check_whole_ctx(access.reg, base)?;
         let offset = i64::from(access.off);
         let Some(field) = self.env.context.read(offset, access.size) else {
             return Err(self.refuse_ctx(access));
@@ -96,15 +98,11 @@ impl<'a> Machine<'_, 'a> {
         if let Stored::Reg(reg, value) = stored {
             self.check_leak(reg, &value, "leaks addr into ctx")?;
         }
-        self.check_ctx_offset(base, access)?;
+        self.check_whole_ctx(access.reg, base)?;
         match self.env.context.write(i64::from(access.off), access.size) {
             Some(_) => Ok(()),
             None => Err(self.refuse_ctx(access)),
         }
-    }
-
-    fn check_ctx_offset(&self, base: &RegState, access: MemAccess) -> Checked {
-        self.check_whole_ctx(access.reg, base)
     }
 
     fn refuse_ctx(&self, access: MemAccess) -> Box<Rejection> {
@@ -281,29 +279,14 @@ impl<'a> Machine<'_, 'a> {
             .env
             .map(map)
             .ok_or_else(|| not_modelled("a map without definition"))?;
-        if map.value_type.is_some_and(|ty| self.has_special_fields(ty)) {
+        let btf = self.env.object.btf.as_ref();
+        let typed = btf.zip(map.value_type);
+        if typed.is_some_and(|(btf, ty)| has_special_parts(btf, ty)) {
             return Err(not_modelled(
                 "map values with locks, timers or kernel pointers",
             ));
         }
         Ok(map)
-    }
-
-    /// Whether the type may have fields that the kernel keeps programs from touching.
-    fn has_special_fields(&self, ty: ebpf_asm::btf::TypeId) -> bool {
-        use ebpf_asm::btf::Kind as Type;
-        let Some(btf) = &self.env.object.btf else {
-            return false;
-        };
-        let plain = |id| match btf.get(id).map(|ty| &ty.kind) {
-            Some(Type::Struct { .. }) => !btf.name(id).starts_with("bpf_"),
-            Some(Type::TypeTag(_) | Type::Ptr(_)) => false,
-            _ => true,
-        };
-        match btf.get(ty).map(|ty| &ty.kind) {
-            Some(Type::Struct { members, .. }) => !members.iter().all(|m| plain(m.ty)),
-            _ => !plain(ty),
-        }
     }
 
     /// That bytes are in memory of `whole` bytes, at the least and at the greatest offset.
@@ -366,6 +349,34 @@ impl<'a> Machine<'_, 'a> {
     }
 }
 
+/// Whether a type has anywhere in it what only the kernel may touch: its own types (`struct
+/// bpf_spin_lock` and the like), pointers, and what is not known.
+fn has_special_parts(btf: &Btf, whole: TypeId) -> bool {
+    use ebpf_asm::btf::Kind as Type;
+    let mut seen = BTreeSet::from([whole]);
+    let mut waiting = vec![whole];
+    while let Some(id) = waiting.pop() {
+        let parts = match btf.get(id).map(|ty| &ty.kind) {
+            Some(Type::Struct { .. }) if id != whole && btf.name(id).starts_with("bpf_") => {
+                return true;
+            }
+            Some(Type::Struct { members, .. } | Type::Union { members, .. }) => {
+                members.iter().map(|member| member.ty).collect()
+            }
+            Some(Type::Array { element, .. }) => vec![*element],
+            Some(Type::Typedef(ty) | Type::Volatile(ty) | Type::Const(ty) | Type::Restrict(ty)) => {
+                vec![*ty]
+            }
+            Some(
+                Type::Int { .. } | Type::Enum { .. } | Type::Enum64 { .. } | Type::Float { .. },
+            ) => Vec::new(),
+            _ => return true,
+        };
+        waiting.extend(parts.into_iter().filter(|part| seen.insert(*part)));
+    }
+    false
+}
+
 /// `byte 8` or `bytes 8..12`.
 fn span_of(first: i64, size: i64) -> String {
     match size {
@@ -407,5 +418,62 @@ impl Kind {
                 | Kind::MapValue(_)
                 | Kind::RingbufMem(_)
         )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ebpf_asm::btf::{Bitfields, IntEncoding, Kind as Type, Member};
+
+    fn number(btf: &mut Btf) -> TypeId {
+        let encoding = IntEncoding::default();
+        let (size, offset, bits) = (4, 0, 32);
+        btf.add(
+            "__u32",
+            Type::Int {
+                size,
+                encoding,
+                offset,
+                bits,
+            },
+        )
+    }
+
+    fn record(btf: &mut Btf, name: &str, ty: TypeId) -> TypeId {
+        let name_of_member = btf.intern("member");
+        let members = vec![Member {
+            name: name_of_member,
+            ty,
+            offset: 0,
+        }];
+        let (size, bitfields) = (4, Bitfields::No);
+        btf.add(
+            name,
+            Type::Struct {
+                size,
+                members,
+                bitfields,
+            },
+        )
+    }
+
+    #[test]
+    fn locks_are_found_behind_names_and_in_records_of_records() {
+        let mut btf = Btf::new();
+        let plain = number(&mut btf);
+        let named = btf.add("name", Type::Typedef(plain));
+        let good = record(&mut btf, "counter", named);
+        let good = record(&mut btf, "counters", good);
+        assert!(!has_special_parts(&btf, good));
+        let lock = record(&mut btf, "bpf_spin_lock", plain);
+        let named = btf.add("lock_t", Type::Typedef(lock));
+        let one = record(&mut btf, "guarded", named);
+        assert!(has_special_parts(&btf, one));
+        let two = record(&mut btf, "deeper", one);
+        assert!(has_special_parts(&btf, two));
+        let pointer = btf.add("", Type::Ptr(plain));
+        let three = record(&mut btf, "pointing", pointer);
+        assert!(has_special_parts(&btf, three));
     }
 }

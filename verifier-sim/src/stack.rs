@@ -184,13 +184,15 @@ impl Stack {
         })
     }
 
-    /// The number that `size` bytes at `off` hold, if it is known.
+    /// The number that `size` bytes at `off` hold, if it is known as the kernel knows the keys
+    /// of maps: from zeros, or from a spill of just this size, even if it is zero.
     pub fn constant(&self, off: i64, size: Size) -> Option<u64> {
-        if self.is_zero(off, i64::from(size.bytes())) {
+        let mut bytes = off..off + i64::from(size.bytes());
+        if bytes.all(|off| self.byte(off) == Byte::Zero) {
             return Some(0);
         }
         let slot = self.slot(off);
-        let whole = slot.spill_size() >= size.bytes() as usize && off % SLOT_SIZE == 0;
+        let whole = slot.spill_size() == size.bytes() as usize && off % SLOT_SIZE == 0;
         let scalar: Scalar = slot.reg.is_scalar().then_some(slot.reg.scalar)?;
         whole.then(|| scalar.truncate(size).as_constant())?
     }
@@ -217,6 +219,7 @@ mod tests {
         let mut stack = Stack::default();
         stack.spill(-8, Size::DW, RegState::constant(7));
         assert_eq!(stack.constant(-8, Size::DW), Some(7));
+        assert_eq!(stack.constant(-8, Size::W), None);
         stack.set_byte(-5, Byte::Zero);
         assert_eq!(stack.slot(-8).spill_size(), 0);
         assert_eq!(stack.byte(-8), Byte::Misc);
