@@ -69,6 +69,13 @@ pub enum RecordError {
         /// Where.
         at: Place,
     },
+    /// Something does not fit the machine.
+    TooLarge {
+        /// Where.
+        at: Place,
+        /// What does not fit, and what would.
+        what: &'static str,
+    },
     /// The recording contradicts itself: it was not made by this crate's types.
     Malformed {
         /// The program.
@@ -102,6 +109,7 @@ impl fmt::Display for RecordError {
             RecordError::TooDeep { at } => {
                 write!(f, "{at}: branches nest deeper than {MAX_DEPTH} levels")
             }
+            RecordError::TooLarge { at, what } => write!(f, "{at}: {what}"),
             RecordError::Malformed { program, reason } => {
                 write!(f, "the recording of `{program}` is malformed: {reason}")
             }

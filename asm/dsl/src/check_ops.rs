@@ -323,7 +323,7 @@ impl<'a> Checker<'a> {
         match *kind {
             OpKind::Load { dst, ptr, offset } => {
                 self.pointer(ptr, loc)?;
-                self.offset(offset)?;
+                self.offset(offset, loc)?;
                 let number = self.type_of(dst).is_number();
                 self.must(number, "only numbers are loaded")
             }
@@ -334,7 +334,7 @@ impl<'a> Checker<'a> {
                 value,
             } => {
                 self.pointer(ptr, loc)?;
-                self.offset(offset)?;
+                self.offset(offset, loc)?;
                 self.must(ty.is_number(), "only numbers are stored")?;
                 self.operand(value, ty, loc)
             }
@@ -345,7 +345,7 @@ impl<'a> Checker<'a> {
                 value,
             } => {
                 self.pointer(ptr, loc)?;
-                self.offset(offset)?;
+                self.offset(offset, loc)?;
                 let fits = matches!(ty, Type::U32 | Type::U64);
                 self.must(fits, "only 32 and 64 bits are added to atomically")?;
                 self.operand(value, ty, loc)
@@ -363,14 +363,14 @@ impl<'a> Checker<'a> {
                 amount,
             } => {
                 self.pointer(ptr, loc)?;
-                self.offset(offset)?;
+                self.offset(offset, loc)?;
                 dst_is(dst, Type::Ptr)?;
                 let amount = self.value(amount, loc)?;
                 self.must(amount == Type::U16, "a cursor advances by 16 bits")
             }
             OpKind::InPacket { dst, ptr, end } => {
                 self.pointer(ptr, loc)?;
-                self.offset(end)?;
+                self.offset(end, loc)?;
                 dst_is(dst, Type::Bool)
             }
             OpKind::NotNull { dst, ptr } => {
@@ -378,7 +378,11 @@ impl<'a> Checker<'a> {
                 dst_is(dst, Type::Bool)
             }
             OpKind::Local { dst, size } => {
-                self.must(size <= 512, "the stack has 512 bytes")?;
+                self.fits(
+                    size <= 512,
+                    loc,
+                    "a local does not fit the stack, which has 512 bytes",
+                )?;
                 dst_is(dst, Type::Ptr)
             }
             OpKind::GetVar { dst, var } => {
@@ -391,8 +395,19 @@ impl<'a> Checker<'a> {
     }
 
     /// Instructions have 16 bits for an offset, with a sign.
-    fn offset(&self, offset: u32) -> Checked {
-        self.must(offset <= 0x7fff, "an offset does not fit 16 bits")
+    fn offset(&self, offset: u32, loc: LocId) -> Checked {
+        let what = "the place is more than 32767 bytes behind its pointer, and instructions \
+                    reach no further";
+        self.fits(offset <= 0x7fff, loc, what)
+    }
+
+    /// Asks for what a program file may have too much of.
+    fn fits(&self, holds: bool, loc: LocId, what: &'static str) -> Checked {
+        if holds {
+            return Ok(());
+        }
+        let at = self.place(loc);
+        Err(RecordError::TooLarge { at, what })
     }
 }
 

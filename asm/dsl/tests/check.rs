@@ -153,3 +153,23 @@ fn an_operation_in_an_inlined_function_knows_its_caller() {
     let caller = program.locations[inlined.unwrap().0 as usize];
     assert_eq!(caller.line, call.get());
 }
+
+#[test]
+fn what_is_too_large_is_found_with_its_line() {
+    let far = Unit::new("far").xdp("xdp_far", |f, ctx| {
+        let at = ctx.packet().advance(33_000);
+        f.header::<ethhdr>(at).or_return(XDP_PASS);
+        XDP_PASS
+    });
+    let large = Unit::new("large").xdp("xdp_large", |f, _| {
+        f.local::<[u8; 600]>();
+        XDP_PASS
+    });
+    for unit in [far, large] {
+        let error = unit.check().unwrap_err();
+        assert!(
+            matches!(&error, RecordError::TooLarge { at, .. } if at.line > 0),
+            "{error}"
+        );
+    }
+}

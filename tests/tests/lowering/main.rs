@@ -47,13 +47,11 @@ fn main() -> ExitCode {
         });
         let generated = [
             policy::trial("generated::interpreter", &[], || {
-                generated(Law::Interpreter, 3000)
+                generated(Law::Interpreter, 600)
             }),
-            policy::trial("generated::verifier", &[], || {
-                generated(Law::Verifier, 1000)
-            }),
+            policy::trial("generated::verifier", &[], || generated(Law::Verifier, 200)),
             policy::trial("generated::kernel", &[Need::Kernel], || {
-                generated(Law::Kernel, 300)
+                generated(Law::Kernel, 150)
             }),
         ];
         written.chain(generated).collect()

@@ -49,6 +49,7 @@ pub(crate) fn units() -> Vec<Unit> {
         parity(),
         many_lengths(),
         no_bound_of_a_quotient(),
+        tls_handshake(),
     ]
 }
 
@@ -377,6 +378,34 @@ fn no_bound_of_a_quotient() -> Unit {
                 .header::<udphdr>(eth.end().advance(offset))
                 .or_return(XDP_PASS);
             f.return_if(at.dest().eq(53), XDP_DROP);
+            XDP_PASS
+        })
+}
+
+/// Drops what begins as a TLS handshake behind IPv4's and TCP's options.
+fn tls_handshake() -> Unit {
+    header! {
+        /// The beginning of a TLS record (RFC 8446).
+        pub struct tls_record {
+            /// The content's type: 22 for a handshake.
+            content: u8,
+            /// The version.
+            version: Be16,
+        }
+    }
+    Unit::new("tls_handshake")
+        .license("GPL")
+        .xdp("xdp_tls", |f, ctx| {
+            let eth = f.header::<ethhdr>(ctx.packet()).or_return(XDP_PASS);
+            f.return_if(eth.h_proto().ne(ETH_P_IP), XDP_PASS);
+            let ip = f.header::<iphdr>(eth.end()).or_return(XDP_PASS);
+            f.return_if(ip.protocol().ne(IPPROTO_TCP), XDP_PASS);
+            let tcp = f.header::<tcphdr>(ip.payload()).or_return(XDP_PASS);
+            let tls = f.header::<tls_record>(tcp.payload()).or_return(XDP_PASS);
+            f.return_if(
+                tls.content().eq(22) & tls.version().has_any(0x0300),
+                XDP_DROP,
+            );
             XDP_PASS
         })
 }

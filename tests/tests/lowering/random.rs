@@ -7,7 +7,7 @@ use ebpf_dsl::recording::Type;
 pub(crate) struct Random(u64);
 
 /// Numbers at which widths, signs and shifts change their minds.
-const CORNERS: [u64; 26] = [
+const CORNERS: [u64; 29] = [
     0,
     1,
     2,
@@ -23,13 +23,16 @@ const CORNERS: [u64; 26] = [
     64,
     0x7f,
     0x80,
+    0xfe,
     0xff,
     0x0800,
     0x7fff,
     0x8000,
+    0xfffe,
     0xffff,
     0x7fff_ffff,
     0x8000_0000,
+    0xffff_fffe,
     0xffff_ffff,
     0x1_0000_0000,
     0x8000_0000_0000_0000,

@@ -2,6 +2,7 @@
 
 use crate::header;
 use crate::order::{Be16, Be32};
+use crate::packet::Cursor;
 use crate::value::{Cond, Value};
 
 header! {
@@ -41,11 +42,18 @@ pub const TCP_FLAG_ACK: u8 = 0x10;
 /// Flag URG.
 pub const TCP_FLAG_URG: u8 = 0x20;
 
-impl<'p> tcphdr<'_, 'p> {
+impl<'c, 'p> tcphdr<'c, 'p> {
     /// Length of the header with its options, in units of 4 bytes.
     #[track_caller]
     pub fn doff(self) -> Value<'p, u8> {
         self.doff_reserved() >> 4
+    }
+
+    /// The place behind the header and its options, by what [`doff`](Self::doff) says.
+    #[track_caller]
+    pub fn payload(self) -> Cursor<'c, 'p> {
+        let header_len = self.doff().to_u16() << 2;
+        Cursor::at(self.at).advance(header_len)
     }
 
     /// Whether the flag SYN is set.
