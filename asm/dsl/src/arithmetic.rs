@@ -1,7 +1,7 @@
 //! What can be done with values: operators, comparisons and conditions.
 //!
 //! Only what means the same in both byte orders exists for network-order values: equality
-//! and the bitwise operators.
+//! and the bitwise operators. Order is in `compare.rs`.
 
 use core::ops;
 
@@ -18,7 +18,7 @@ impl<'p, T> Value<'p, T> {
     }
 
     #[track_caller]
-    fn compare(self, ty: Type, op: CompareOp, rhs: Raw) -> Cond<'p> {
+    pub(crate) fn compare(self, ty: Type, op: CompareOp, rhs: Raw) -> Cond<'p> {
         let id = self.rec.recorder().compare(ty, op, self.raw(), rhs);
         Value::new(self.rec, id)
     }
@@ -81,12 +81,6 @@ macro_rules! host_order {
         operators!($ty:
             Add add Add, Sub sub Sub, Mul mul Mul, Div div Div, Rem rem Mod,
             Shl shl Lsh, Shr shr Rsh,
-        );
-        comparisons!($ty:
-            lt Lt "Whether `self < rhs`.",
-            le Le "Whether `self <= rhs`.",
-            gt Gt "Whether `self > rhs`.",
-            ge Ge "Whether `self >= rhs`.",
         );
     )*};
 }

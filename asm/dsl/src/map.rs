@@ -87,6 +87,13 @@ pub enum UpdateFlag {
     Exist,
 }
 
+/// [`UpdateFlag::Any`] by its UAPI name.
+pub const BPF_ANY: UpdateFlag = UpdateFlag::Any;
+/// [`UpdateFlag::NoExist`] by its UAPI name.
+pub const BPF_NOEXIST: UpdateFlag = UpdateFlag::NoExist;
+/// [`UpdateFlag::Exist`] by its UAPI name.
+pub const BPF_EXIST: UpdateFlag = UpdateFlag::Exist;
+
 /// What a helper said: it worked, or it failed.
 #[derive(Clone, Copy, Debug)]
 pub struct Outcome<'p>(Value<'p, u64>);
@@ -152,6 +159,10 @@ impl<'p, R> Scope<'p, R> {
 }
 
 /// A value looked up that may be missing: it cannot be used before its null check.
+///
+/// So it has none of the value's methods. Where the compiler finds no method `add` or `get` in
+/// a `NeedsNullCheck`, the check is missing: `.or_return(...)` gives the value's handle, and
+/// `.then(...)` hands it to a closure.
 #[must_use = "the value can be used behind its null check: add `.or_return(...)` or `.then(...)`"]
 #[derive(Debug)]
 pub struct NeedsNullCheck<'f, 'p, R, V> {

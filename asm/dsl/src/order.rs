@@ -10,6 +10,8 @@
 pub struct Be16(u16);
 
 /// Thirty-two bits in network order, as they stand in memory.
+///
+/// An IPv4 address is one: 10.0.0.1 is `Be32::from_bytes([10, 0, 0, 1])`.
 #[derive(Clone, Copy, Default, PartialEq, Eq, Hash)]
 #[repr(transparent)]
 pub struct Be32(u32);

@@ -12,7 +12,8 @@ use crate::recording::{Operand as Raw, Type, ValueId};
 /// A value of type `T` that exists when the program `'p` runs.
 ///
 /// Arithmetic is written with operators (`+ - * / % & | ^ << >>`, wrapping), comparisons with
-/// methods ([`eq`](Value::eq), [`lt`](Value::lt)...) that give a [`Cond`].
+/// methods ([`eq`](Value::eq), [`lt`](Value::lt)...) that give a [`Cond`]: `==` and `<` must
+/// give a `bool`, which is known when the program is built, and do not compile.
 #[must_use = "a value that is not used is not in the program"]
 #[derive(Debug)]
 pub struct Value<'p, T> {

@@ -1,0 +1,7 @@
+//! The name of the file is left out.
+
+use ebpf_dsl::prelude::*;
+
+fn main() {
+    let _ = unit!();
+}
