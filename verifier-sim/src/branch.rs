@@ -16,6 +16,10 @@ use crate::state::State;
 use ebpf_asm::insn::{Insn, Reg};
 use ebpf_asm::isa::{AluOp, Cond, Operand, Width};
 
+/// How many registers and spills that share a number learn from one comparison: observed on
+/// Linux 6.18.
+const MAX_SHARERS: usize = 6;
+
 /// The greatest packet offset that is ever proven: packets are not longer.
 const MAX_PACKET_OFF: u64 = 0xffff;
 
@@ -81,27 +85,42 @@ impl Machine<'_, '_> {
         }
     }
 
-    /// Notes all that shares a number with an operand: what is learnt goes to all of them.
+    /// Notes all that shares a number with an operand: what is learnt goes to all of them. The
+    /// kernel counts to [`MAX_SHARERS`], and the rest does not share any more.
     fn note_sharers(&mut self, comparison: &Comparison) {
-        let ids = [&comparison.dst, &comparison.src].map(|operand| match operand.kind {
-            Kind::Scalar => operand.id,
-            _ => 0,
-        });
-        if ids == [0, 0] {
-            return;
+        for operand in [&comparison.src, &comparison.dst] {
+            if !operand.is_scalar() || operand.id == 0 {
+                continue;
+            }
+            for sharer in self.sharers(operand.id) {
+                if self.notes.sharers.len() < MAX_SHARERS {
+                    self.notes.sharers.push(sharer);
+                } else if let Some(reg) = sharer_mut(self.state, sharer) {
+                    reg.unlink();
+                }
+            }
         }
-        let shares = |reg: &RegState| reg.is_scalar() && reg.id != 0 && ids.contains(&reg.id);
-        for (depth, frame) in (0u8..).zip(self.state.frames()) {
+    }
+
+    /// What holds a number, in the kernel's order. What is never read again does not count.
+    fn sharers(&self, id: u32) -> Vec<Sharer> {
+        let frames = self.state.frames();
+        // Where each function goes on: behind its call of the next, the innermost here.
+        let returns = frames.iter().skip(1).map(|frame| frame.return_to);
+        let places = returns.chain([self.slot]);
+        let shares = |reg: &RegState| reg.is_scalar() && reg.id == id;
+        let mut found = Vec::new();
+        for ((depth, frame), place) in (0u8..).zip(frames).zip(places) {
+            let live = self.env.live(place);
             let regs = Reg::ALL.into_iter().zip(&frame.regs);
-            let regs = regs.filter(|(_, held)| shares(held));
-            self.notes
-                .sharers
-                .extend(regs.map(|(reg, _)| Sharer::Reg(depth, reg)));
+            let regs = regs.filter(|(reg, held)| live.has(*reg) && shares(held));
+            found.extend(regs.map(|(reg, _)| Sharer::Reg(depth, reg)));
             let slots = (0u8..).zip(frame.stack.slots());
             let slots = slots.filter(|(_, slot)| slot.spill_size() > 0 && shares(&slot.reg));
             let sharer = |(index, _)| Sharer::Slot(StackSlot { depth, index });
-            self.notes.sharers.extend(slots.map(sharer));
+            found.extend(slots.map(sharer));
         }
+        found
     }
 
     /// Without `CAP_PERFMON` pointers are compared only with packet ends, and with 0.
@@ -126,6 +145,7 @@ impl Machine<'_, '_> {
 
 /// A comparison of a packet pointer with an end: `pointer cond end`.
 struct PacketComparison {
+    reg: Option<Reg>,
     pointer: RegState,
     cond: Cond,
 }
@@ -153,14 +173,14 @@ impl Comparison {
         if self.width == Width::W32 {
             return None;
         }
-        let (pointer, cond) = if ends(&self.dst, &self.src) {
-            (self.dst, self.cond)
+        let (reg, pointer, cond) = if ends(&self.dst, &self.src) {
+            (Some(self.dst_reg), self.dst, self.cond)
         } else if ends(&self.src, &self.dst) {
-            (self.src, self.cond.swapped())
+            (self.src_reg, self.src, self.cond.swapped())
         } else {
             return None;
         };
-        Some(PacketComparison { pointer, cond })
+        Some(PacketComparison { reg, pointer, cond })
     }
 
     /// Which way is the only one, if there is only one.
@@ -214,15 +234,16 @@ impl Comparison {
                 bounds: a.bounds.intersect(&b.bounds),
             };
             both.sync();
-            return set_number(state, self.dst_reg, dst, both, here);
+            return set_number(state, self.dst_reg, both, here);
         }
-        set_number(state, self.dst_reg, dst, a, here);
+        set_number(state, self.dst_reg, a, here);
         if let Some(reg) = self.src_reg {
-            set_number(state, reg, src, b, here);
+            set_number(state, reg, b, here);
         }
     }
 
-    /// A pointer that equals one that is not null is not null.
+    /// A pointer that equals one that is not null is not null. The kernel learns it of the
+    /// compared register only, and of no copy.
     fn learn_not_null(&self, state: &mut State, outcome: Outcome) {
         let equal = match (self.cond, outcome) {
             (Cond::Jeq, Outcome::Holds) | (Cond::Jne, Outcome::Fails) => self.width == Width::W64,
@@ -231,11 +252,16 @@ impl Comparison {
         if !equal || !self.src.is_pointer() || !self.dst.is_pointer() {
             return;
         }
-        match (self.dst.null, self.src.null) {
-            (Null::Maybe, Null::Never) if never_null(&self.src) => set_not_null(state, self.dst.id),
-            (Null::Never, Null::Maybe) if never_null(&self.dst) => set_not_null(state, self.src.id),
-            _ => {}
-        }
+        let reg = match (self.dst.null, self.src.null) {
+            (Null::Maybe, Null::Never) if never_null(&self.src) => self.dst_reg,
+            (Null::Never, Null::Maybe) if never_null(&self.dst) => {
+                self.src_reg.unwrap_or(self.dst_reg)
+            }
+            _ => return,
+        };
+        let reg = state.reg_mut(reg);
+        reg.null = Null::Never;
+        reg.id = 0;
     }
 }
 
@@ -248,13 +274,24 @@ fn never_null(pointer: &RegState) -> bool {
         )
 }
 
+/// A register or spill, to change it.
+fn sharer_mut(state: &mut State, sharer: Sharer) -> Option<&mut RegState> {
+    match sharer {
+        Sharer::Reg(depth, reg) => state.frame_at(depth)?.regs.get_mut(reg.index()),
+        Sharer::Slot(StackSlot { depth, index }) => {
+            let slots = state.frame_at(depth)?.stack.slots_mut();
+            slots.get_mut(usize::from(index)).map(|slot| &mut slot.reg)
+        }
+    }
+}
+
 /// Gives a register, and all that share its number, what was learnt of it.
-fn set_number(state: &mut State, reg: Reg, before: &RegState, learnt: Scalar, here: Place) {
+fn set_number(state: &mut State, reg: Reg, learnt: Scalar, here: Place) {
     let known = state.reg_mut(reg);
     known.scalar = learnt;
     known.origin.proved = here;
     let known = *known;
-    if before.id == 0 {
+    if known.id == 0 {
         return;
     }
     state.for_each_reg(|other| {
@@ -383,14 +420,8 @@ impl PacketComparison {
 
     /// The compared register itself is at or beyond the end.
     fn mark(&self, state: &mut State, range: PacketRange) {
-        let pointer = self.pointer;
-        if pointer.kind != Kind::Packet {
-            return;
-        }
-        for reg in &mut state.frame_mut().regs {
-            if *reg == pointer {
-                reg.range = range;
-            }
+        if let Some(reg) = self.reg.filter(|_| self.pointer.kind == Kind::Packet) {
+            state.reg_mut(reg).range = range;
         }
     }
 }

@@ -10,7 +10,7 @@ use crate::diag::{Checked, Place, Rejection};
 use crate::machine::{Machine, not_modelled};
 use crate::mem::{Direction, MemAccess, Stored};
 use crate::precision::StackSlot;
-use crate::reg::{Kind, RegState};
+use crate::reg::{Kind, Link, RegState};
 use crate::region::Extent;
 use crate::scalar::Scalar;
 use crate::stack::{Byte, SLOT_SIZE, STACK_SIZE, Slot, slot_index};
@@ -189,10 +189,17 @@ impl Machine<'_, '_> {
     fn spilled_number(&mut self, reg: Reg, mut value: RegState, size: Size) -> RegState {
         if value.width_bits() > size.bytes() * 8 {
             value.unlink();
-        } else if value.id == 0 && value.as_constant().is_none() {
-            value.id = self.new_id();
-            self.state.reg_mut(reg).id = value.id;
+            return value;
         }
+        // What was known as another number plus a distance becomes a number of its own.
+        if value.link == Link::Plus {
+            value.unlink();
+        }
+        if value.id == 0 && value.as_constant().is_none() {
+            value.id = self.new_id();
+        }
+        let held = self.state.reg_mut(reg);
+        (held.id, held.link, held.off) = (value.id, value.link, value.off);
         value
     }
 
