@@ -11,7 +11,7 @@ use std::sync::OnceLock;
 
 use serde_json::Value;
 
-use crate::{Outcome, tool, workspace};
+use crate::{Outcome, workspace};
 
 /// Both commands.
 #[derive(Debug, Clone)]
@@ -56,11 +56,19 @@ fn build() -> Outcome<Commands> {
         .args([
             "build", "--locked", "-p", "ebpfasm", "-p", "ebpfld", "--bins",
         ])
-        .args(["--message-format", "json", "--profile", &profile])
+        .args(["--message-format", "json-render-diagnostics"])
+        .args(["--profile", &profile])
         .arg("--target-dir")
         .arg(target)
         .current_dir(workspace());
-    let messages = tool::output(&mut cargo)?;
+    let built = cargo.output()?;
+    // The errors alone: the messages for machines are many.
+    crate::ensure!(
+        built.status.success(),
+        "the commands do not build:\n{}",
+        String::from_utf8_lossy(&built.stderr)
+    );
+    let messages = String::from_utf8_lossy(&built.stdout);
     Ok(Commands {
         ebpfasm: executable(&messages, "ebpfasm")?,
         ebpfld: executable(&messages, "ebpfld")?,

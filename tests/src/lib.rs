@@ -33,6 +33,27 @@ pub fn workspace() -> PathBuf {
     package.parent().unwrap_or(package).to_owned()
 }
 
+/// The names of the program files in `programs/`, without their ending: those that declare a
+/// unit.
+///
+/// # Errors
+/// If the folder cannot be read.
+pub fn program_files() -> std::io::Result<Vec<String>> {
+    let mut names = Vec::new();
+    for entry in std::fs::read_dir(workspace().join("programs"))? {
+        let path = entry?.path();
+        let is_rust = path.extension().is_some_and(|extension| extension == "rs");
+        if is_rust && std::fs::read_to_string(&path)?.contains("pub fn unit()") {
+            names.extend(
+                path.file_stem()
+                    .map(|stem| stem.to_string_lossy().into_owned()),
+            );
+        }
+    }
+    names.sort();
+    Ok(names)
+}
+
 /// Fails a trial with a message, if a condition does not hold.
 #[macro_export]
 macro_rules! ensure {

@@ -5,7 +5,7 @@
 //! addresses, no IPv6, so that only what a test sends is on it.
 
 use std::fs;
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, AsRawFd};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
@@ -13,7 +13,7 @@ use ebpf_syscalls::netlink::{Route, Veth};
 use ebpf_syscalls::netns::Netns;
 use ebpf_syscalls::packet_socket::PacketSocket;
 
-use crate::{Outcome, frames};
+use crate::{Outcome, frames, tool};
 
 /// How long a frame that must arrive may take.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -119,6 +119,20 @@ impl Rig {
             let index = route.interface_by_name(SENDER)?.index;
             Ok(route.set_mtu(index, mtu)?)
         })
+    }
+
+    /// Moves the interface to the namespace of the end that sends. Needs `ip`.
+    ///
+    /// # Errors
+    /// What the kernel refused.
+    pub fn move_outside(&self) -> Outcome {
+        let namespace = self.outside.as_fd().as_raw_fd();
+        let namespace = format!("/proc/{}/fd/{namespace}", std::process::id());
+        self.inside(|| {
+            let mut ip = tool::command("ip");
+            tool::output(ip.args(["link", "set", &self.interface, "netns", &namespace]))
+        })?;
+        Ok(())
     }
 
     /// Takes the interface away, and its other end with it.

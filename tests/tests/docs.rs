@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use ebpf_tests::{commands, tool, workspace};
+use ebpf_tests::{commands, program_files, tool, workspace};
 
 /// The documents for people who look at the repository.
 const DOCUMENTS: [&str; 5] = [
@@ -215,14 +215,10 @@ fn every_program_file_is_listed() {
     let readme = document("README.md") + &document("ARCHITECTURE.md");
     let library = document("programs/lib.rs");
     let manifest = document("programs/Cargo.toml");
-    let entries = std::fs::read_dir(workspace().join("programs")).expect("programs/ is there");
-    let mut found = 0;
-    for entry in entries.flatten() {
-        let name = entry.file_name().to_string_lossy().into_owned();
-        let Some(stem) = name.strip_suffix(".rs").filter(|stem| *stem != "lib") else {
-            continue;
-        };
-        found += 1;
+    let files = program_files().expect("programs/ is there");
+    assert!(files.len() >= 2, "{files:?}");
+    for stem in files {
+        let name = format!("{stem}.rs");
         assert!(
             library.contains(&format!("pub mod {stem};")),
             "programs/lib.rs lacks {stem}"
@@ -233,5 +229,4 @@ fn every_program_file_is_listed() {
         );
         assert!(readme.contains(&name), "no document names {name}");
     }
-    assert!(found >= 2);
 }

@@ -11,7 +11,7 @@ use ebpf_asm::object::Object;
 use ebpf_asm::program::Program;
 use ebpf_asm::text::print_object;
 use ebpf_dsl::Unit;
-use ebpf_tests::workspace;
+use ebpf_tests::program_files;
 
 /// A program file: its name, and what it declares.
 type ProgramFile = (&'static str, fn() -> Unit);
@@ -50,13 +50,7 @@ fn every_program_has_its_bytecode() {
 
 #[test]
 fn every_file_in_programs_is_here() {
-    let folder = std::fs::read_dir(workspace().join("programs")).expect("programs/ is there");
-    let names = folder.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
-    let mut files: Vec<String> = names
-        .filter_map(|name| name.strip_suffix(".rs").map(str::to_owned))
-        .filter(|name| name != "lib")
-        .collect();
-    files.sort();
+    let files = program_files().expect("programs/ is there");
     assert_eq!(files, PROGRAMS.map(|(name, _)| name));
 }
 
