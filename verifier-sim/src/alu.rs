@@ -243,9 +243,10 @@ impl Machine<'_, '_> {
         let dst = insn.dst().number();
         self.check_pointer_kind(pointer, number, op, dst)?;
         self.check_offset(pointer, number, holder)?;
-        if !self.env.config.may_leak_pointers() && number.as_constant().is_none() {
+        // The kernel guards such arithmetic against speculation, and refuses some of it.
+        if !self.env.config.may_leak_pointers() && insn.row().src == Field::Reg {
             return Err(not_modelled(
-                "unknown offsets of pointers without CAP_PERFMON",
+                "computed offsets of pointers without CAP_PERFMON",
             ));
         }
         let mut result = match op {
