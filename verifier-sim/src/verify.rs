@@ -49,6 +49,10 @@ impl Verdict {
 }
 
 /// Verifies a program of an object for a kernel and a loader.
+///
+/// What is known of numbers, and which jumps are decided by it, follows Linux 6.18, whatever
+/// release `config` names: its release decides only which instructions, helpers and features
+/// there are. An older kernel knows less in places, and may refuse what is accepted here.
 pub fn verify(object: &Object, program: &Program, config: &Config) -> Verdict {
     match Env::new(object, program, config).and_then(|env| explore(&env)) {
         Ok(stats) => Verdict::Accepted(stats),
