@@ -29,7 +29,7 @@ exit_codes! {
     Permission = 4 "a privilege is missing",
     NotFound = 5 "no such file, interface, program, attachment or compiler",
     Conflict = 6 "another program or owner is there",
-    Unsupported = 7 "this kernel, driver or machine cannot do it",
+    Unsupported = 7 "this version, kernel, driver or machine cannot do it",
     BadObject = 8 "the program file or object file cannot be used",
     Io = 9 "reading or writing failed",
 }

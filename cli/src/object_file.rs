@@ -1,10 +1,11 @@
 //! An object file, read, with its digest.
 
+use std::ffi::OsStr;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use ebpf_asm::object::{self, Object};
+use ebpf_asm::object::{self, Object, ReadError};
 use sha2::{Digest, Sha256};
 
 use crate::exit::Exit;
@@ -40,11 +41,7 @@ impl ObjectFile {
                     .help("build it again: its writing was cut short"),
             );
         }
-        let object = object::read(&bytes).map_err(|error| {
-            Failure::new(Exit::BadObject, format!("{}: {error}", path.display())).help(
-                "an object that `ebpfasm build` or `clang -target bpf -O2 -g -c` made is wanted",
-            )
-        })?;
+        let object = object::read(&bytes).map_err(|error| unusable(path, &error))?;
         Ok(ObjectFile {
             path: path.to_owned(),
             object,
@@ -59,6 +56,31 @@ impl ObjectFile {
         let shown = digest.iter().take(SHOWN_DIGEST_BYTES);
         shown.map(|byte| format!("{byte:02x}")).collect()
     }
+}
+
+/// What to say of a file that is no object, or one that cannot be used.
+fn unusable(path: &Path, error: &ReadError) -> Failure {
+    let exit = match error {
+        ReadError::Unsupported(_) => Exit::Unsupported,
+        _ => Exit::BadObject,
+    };
+    let extension = path.extension().and_then(OsStr::to_str);
+    let help = match (error, extension) {
+        (ReadError::Unsupported(_), _) => {
+            "the object is sound, but this version cannot use that: write the program without it"
+                .to_owned()
+        }
+        (ReadError::NotElf(_), Some("rs")) => {
+            format!("build it first: ebpfasm build {}", path.display())
+        }
+        (ReadError::NotElf(_), Some("c")) => format!(
+            "compile it first: clang -target bpf -O2 -g -c {}",
+            path.display()
+        ),
+        _ => "an object that `ebpfasm build` or `clang -target bpf -O2 -g -c` made is wanted"
+            .to_owned(),
+    };
+    Failure::new(exit, format!("{}: {error}", path.display())).help(help)
 }
 
 fn read_bytes(path: &Path) -> Result<Vec<u8>, Failure> {

@@ -115,7 +115,8 @@ pub(crate) fn inspect(interface: &Interface, pins: &Pins) -> Vec<Attachment> {
 ///
 /// The kernel does not say in which namespace a link's interface is, so a
 /// stranger's link can only be told by interface number and program. Ours is
-/// told by its pin.
+/// told by its pin: under this namespace's name for the interface, or, if the
+/// interface came from another namespace, by looking through all pins.
 fn attached_by(ifindex: u32, prog_id: u32, pins: &Pins) -> AttachedBy {
     if let Some(ours) = pins.look(ifindex)
         && ours.info.prog_id == prog_id
@@ -132,7 +133,10 @@ fn attached_by(ifindex: u32, prog_id: u32, pins: &Pins) -> AttachedBy {
         let found = link_facts(id)
             .is_some_and(|link| link.prog_id == prog_id && link.xdp_ifindex == Some(ifindex));
         if found {
-            return AttachedBy::OtherLink { link_id: id };
+            return match pins.of_link(id) {
+                Some(pin) => AttachedBy::OurLink { link_id: id, pin },
+                None => AttachedBy::OtherLink { link_id: id },
+            };
         }
     }
     AttachedBy::Netlink

@@ -4,6 +4,7 @@
 //! somebody else's link is left alone.
 
 use std::os::fd::AsFd;
+use std::path::Path;
 
 use ebpf_syscalls::Errno;
 use ebpf_syscalls::caps::Capability;
@@ -24,10 +25,8 @@ impl Xdp {
     /// link; [`Error::Changed`] when it is replaced at the same moment.
     pub fn detach(&mut self, interface: &Interface) -> Result<Vec<Attachment>> {
         let pins = self.pins.clone();
+        let _stale = pins.sweep();
         let locked = pins.lock_existing()?;
-        if let Some(locked) = &locked {
-            let _stale = locked.sweep();
-        }
         let result = self.detach_locked(interface, locked.as_ref());
         if let Some(locked) = locked {
             locked.tidy();
@@ -65,20 +64,19 @@ impl Xdp {
         locked: Option<&LockedPins<'_>>,
     ) -> Result<()> {
         match (&there.by, locked) {
-            (AttachedBy::OurLink { .. }, Some(locked)) => {
-                let Some(ours) = locked.our_link(interface)? else {
-                    return Err(changed(interface));
-                };
-                // First the pin, while we hold the link: killed in between,
-                // the process takes the link with it, and nothing is left.
-                locked.unpin(interface.index)?;
-                XdpLink::link(ours.fd, there.mode).detach()
+            (AttachedBy::OurLink { pin, .. }, Some(locked)) => {
+                detach_our_link(interface, there, pin, locked)
+            }
+            // The link came with its interface to a namespace without pins.
+            (AttachedBy::OurLink { pin, .. }, None) => {
+                let locked = self.pins.lock()?;
+                let detached = detach_our_link(interface, there, pin, &locked);
+                locked.tidy();
+                detached
             }
             (AttachedBy::Netlink, _) => self.detach_by_netlink(interface, there),
             (AttachedBy::Unknown, _) => Err(unknown_owner("detach a program")),
-            (AttachedBy::OurLink { .. } | AttachedBy::OtherLink { .. }, _) => {
-                Err(changed(interface))
-            }
+            (AttachedBy::OtherLink { .. }, _) => Err(changed(interface)),
         }
     }
 
@@ -103,4 +101,19 @@ impl Xdp {
             ),
         })
     }
+}
+
+fn detach_our_link(
+    interface: &Interface,
+    there: &Attachment,
+    pin: &Path,
+    locked: &LockedPins<'_>,
+) -> Result<()> {
+    let Some(ours) = locked.take(interface, pin)? else {
+        return Err(changed(interface));
+    };
+    // First the pin, while we hold the link: killed in between, the process
+    // takes the link with it, and nothing is left.
+    locked.unpin(interface.index)?;
+    XdpLink::link(ours.fd, there.mode).detach()
 }

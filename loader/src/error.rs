@@ -144,6 +144,17 @@ pub enum Error {
         wanted: XdpMode,
     },
 
+    /// A guard would end an attachment that was made to stay.
+    #[error(
+        "{interface} runs {attachment}, which stays until it is detached: replaced for a while, it would be lost"
+    )]
+    WouldNotLast {
+        /// The interface.
+        interface: String,
+        /// What runs there.
+        attachment: Box<Attachment>,
+    },
+
     /// Somebody changed the interface's XDP program between looking and acting.
     #[error(
         "the XDP program of {interface} was changed by somebody else at the same moment; nothing was done"
@@ -256,6 +267,7 @@ impl Error {
             Error::AlreadyAttached { .. }
             | Error::OwnedByOthers { .. }
             | Error::ModeDiffers { .. }
+            | Error::WouldNotLast { .. }
             | Error::Changed { .. }
             | Error::PinTaken { .. } => ErrorKind::Conflict,
             Error::MapRefused { .. }

@@ -10,6 +10,7 @@
 //! | `detach.rs` | taking off what runs there |
 //! | `link.rs` | the guard that an attachment is |
 //! | `attachment.rs` | what runs on an interface, and who put it there |
+//! | `holder.rs` | which processes hold a link |
 //! | `diagnose.rs` | why the kernel refused an attachment |
 //! | `pins.rs` | where links are pinned, and the lock on that place |
 //! | `status.rs` | all interfaces and what runs on them |
@@ -37,6 +38,7 @@ mod attachment;
 mod detach;
 mod diagnose;
 mod error;
+mod holder;
 mod link;
 mod load;
 mod map;
@@ -49,12 +51,13 @@ mod xdp;
 
 pub use attachment::{AttachedBy, Attachment, MapFacts, ProgramFacts};
 pub use error::{Error, ErrorKind, Result};
+pub use holder::{Holder, holders};
 pub use link::XdpLink;
 pub use load::{Loader, Note};
 pub use map::{Map, PerCpuValues};
 pub use pins::Pins;
 pub use program::Program;
-pub use status::{InterfaceStatus, StalePin, Status};
+pub use status::{InterfaceStatus, MovedPin, StalePin, Status};
 pub use verifier_log::{Rejection, SourceLine};
 pub use xdp::{Attach, Existing, Lifetime, Via, Xdp};
 

@@ -22,7 +22,7 @@ use crate::error::{Error, Result, missing};
 use crate::map::Map;
 use crate::near::near;
 use crate::program::Program;
-use crate::verifier_log::Rejection;
+use crate::verifier_log::{self, Rejection};
 
 /// What creating maps and loading networking programs needs.
 const NEEDS: &[Capability] = &[Capability::Bpf, Capability::NetAdmin];
@@ -266,8 +266,11 @@ impl<'o> Loader<'o> {
             Ok(fd) => return Ok(fd),
             Err(error) => error,
         };
-        // Was it the program or its records? A refusal of the program itself
-        // is told with its source lines, so the first answer counts then.
+        if !blames_records(&error) {
+            return Err(self.refused(program, error));
+        }
+        // Without its records the program may do. If not, the first answer
+        // counts, which tells source lines.
         let fd = bpf::prog_load(&plain).map_err(|_| self.refused(program, error))?;
         self.notes.push(Note::WithoutLines {
             program: program.name.clone(),
@@ -353,6 +356,17 @@ fn prog_flags(program: &program::Program) -> u32 {
         BPF_F_XDP_HAS_FRAGS
     } else {
         0
+    }
+}
+
+/// Whether the kernel refused a program for its BTF, `func_info` or `line_info`,
+/// which it checks before it verifies: in so many words, or, as kernels before
+/// 5.0 that do not know of them, without any. To verify a program that is
+/// rejected for what it does once more would take as long as the first time.
+fn blames_records(error: &SyscallError) -> bool {
+    match error {
+        SyscallError::Refused { log, .. } => verifier_log::blames_records(log),
+        error => error.is(Errno::EINVAL) || error.is(Errno::E2BIG) || error.is(Errno::EOPNOTSUPP),
     }
 }
 

@@ -21,7 +21,7 @@ use ebpf_syscalls::netlink::Interface;
 use ebpf_syscalls::{Errno, Error as SyscallError, bpffs, netns};
 
 use crate::error::{Error, Result, missing};
-use crate::status::StalePin;
+use crate::status::{MovedPin, StalePin};
 
 /// Our folder in bpffs.
 const FOLDER: &str = "ebpfld";
@@ -133,16 +133,8 @@ impl Pins {
     /// Only for folders that this process may change; others are passed over.
     #[must_use = "says what was removed"]
     pub fn sweep(&self) -> Vec<StalePin> {
-        let ours = self.mount_point.join(FOLDER);
-        let Ok(folders) = fs::read_dir(ours) else {
-            return Vec::new();
-        };
         let mut removed = Vec::new();
-        for folder in folders.flatten() {
-            let pins = Pins {
-                mount_point: self.mount_point.clone(),
-                folder: folder.path(),
-            };
+        for pins in self.all() {
             if let Ok(Some(locked)) = pins.lock_existing() {
                 removed.extend(locked.sweep());
                 locked.tidy();
@@ -202,8 +194,50 @@ impl Pins {
         }
     }
 
+    /// The pin of a link, in whichever namespace's folder it is: a link goes with
+    /// its interface to another namespace, and its pin stays where it was made.
+    pub(crate) fn of_link(&self, link_id: u32) -> Option<PathBuf> {
+        let mut pins = self.all().into_iter().flat_map(|pins| {
+            let paths = pins.pinned().into_iter().map(|ifindex| pins.path(ifindex));
+            paths.collect::<Vec<_>>()
+        });
+        pins.find(|path| pinned_link(path).is_some_and(|(_, info)| info.id == link_id))
+    }
+
+    /// Pins whose interface is gone, in all namespaces, also those that died.
+    pub(crate) fn all_stale(&self) -> Vec<StalePin> {
+        self.all().iter().flat_map(Pins::stale).collect()
+    }
+
+    /// Pins of this namespace whose interface is now in another one; `here` are
+    /// the numbers of the interfaces of this one.
+    pub(crate) fn moved_away(&self, here: &[u32]) -> Vec<MovedPin> {
+        let pinned = self.pinned().into_iter();
+        pinned
+            .filter(|ifindex| !here.contains(ifindex))
+            .filter_map(|ifindex| {
+                let path = self.path(ifindex);
+                let (_, info) = pinned_link(&path)?;
+                let attached = info.xdp_ifindex.is_some_and(|index| index != 0);
+                attached.then_some(MovedPin { path })
+            })
+            .collect()
+    }
+
+    /// The pins of every namespace that has a folder.
+    fn all(&self) -> Vec<Pins> {
+        let Ok(folders) = fs::read_dir(self.mount_point.join(FOLDER)) else {
+            return Vec::new();
+        };
+        let folders = folders.flatten().map(|folder| Pins {
+            mount_point: self.mount_point.clone(),
+            folder: folder.path(),
+        });
+        folders.collect()
+    }
+
     /// Pins of this namespace whose interface is gone.
-    pub(crate) fn stale(&self) -> Vec<StalePin> {
+    fn stale(&self) -> Vec<StalePin> {
         let defunct = |ifindex: &u32| matches!(self.open(*ifindex), Ok(Pinned::Defunct));
         self.pinned()
             .into_iter()
@@ -286,6 +320,34 @@ impl LockedPins<'_> {
         }
     }
 
+    /// Our link on an interface by the pin that was found for it. If that is
+    /// another namespace's, the link came here with its interface, and is pinned
+    /// here from now on.
+    ///
+    /// # Errors
+    /// [`Error::PinTaken`] when something else has the name.
+    pub(crate) fn take(&self, interface: &Interface, pin: &Path) -> Result<Option<OurLink>> {
+        let ours = self.our_link(interface)?;
+        if ours.is_some() || pin == self.pins.path(interface.index) {
+            return Ok(ours);
+        }
+        let Some((link, info)) = pinned_link(pin) else {
+            return Ok(None);
+        };
+        if info.xdp_ifindex != Some(interface.index) {
+            return Ok(None);
+        }
+        // First the new pin: killed in between, the link has two, of which the
+        // old one is stale as soon as the program is detached.
+        self.pin(&link, interface)?;
+        remove(pin)?;
+        if let Some(folder) = pin.parent() {
+            // Only an empty folder can be removed, so failing is as good.
+            let _ = fs::remove_dir(folder);
+        }
+        self.our_link(interface)
+    }
+
     /// Pins a link and gives the pin's path. One step: it is pinned, or nothing changed.
     pub(crate) fn pin(&self, link: &OwnedFd, interface: &Interface) -> Result<PathBuf> {
         let path = self.pins.path(interface.index);
@@ -302,13 +364,7 @@ impl LockedPins<'_> {
 
     /// Removes the pin of an interface; not an error when it is gone already.
     pub(crate) fn unpin(&self, ifindex: u32) -> Result<()> {
-        let path = self.pins.path(ifindex);
-        match fs::remove_file(&path) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                Err(file_error("remove a pin", "cannot remove", &path, error))
-            }
-            _ => Ok(()),
-        }
+        remove(&self.pins.path(ifindex))
     }
 
     /// Removes the pins of interfaces that are gone, and says which. What
@@ -327,6 +383,23 @@ impl LockedPins<'_> {
         {
             let _ = fs::remove_dir(parent);
         }
+    }
+}
+
+/// The link that is pinned at `path`, if one is.
+fn pinned_link(path: &Path) -> Option<(OwnedFd, LinkInfo)> {
+    let fd = bpf::obj_get(path).ok()?;
+    let info = bpf::link_info(fd.as_fd()).ok()?;
+    Some((fd, info))
+}
+
+/// Removes a pin; not an error when it is gone already.
+fn remove(pin: &Path) -> Result<()> {
+    match fs::remove_file(pin) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            Err(file_error("remove a pin", "cannot remove", pin, error))
+        }
+        _ => Ok(()),
     }
 }
 

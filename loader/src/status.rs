@@ -13,8 +13,10 @@ use crate::xdp::Xdp;
 pub struct Status {
     /// All interfaces, by number.
     pub interfaces: Vec<InterfaceStatus>,
-    /// Pins of interfaces that are gone; the next attach or detach removes them.
+    /// Pins of interfaces that are gone, in all namespaces; the next detach removes them.
     pub stale_pins: Vec<StalePin>,
+    /// Pins that hold programs on interfaces that were moved to other namespaces.
+    pub moved_pins: Vec<MovedPin>,
 }
 
 /// What runs on one interface.
@@ -35,6 +37,14 @@ pub struct StalePin {
     pub path: PathBuf,
 }
 
+/// A pin made in this namespace of a link whose interface is now in another one,
+/// where the program runs on, and where it can be detached or replaced.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MovedPin {
+    /// The pin.
+    pub path: PathBuf,
+}
+
 impl Xdp {
     /// What runs on every interface. Changes nothing and needs no privilege,
     /// though without CAP_SYS_ADMIN programs have only their ids.
@@ -46,13 +56,15 @@ impl Xdp {
             action: "cannot list the interfaces",
             source,
         })?;
+        let here: Vec<u32> = all.iter().map(|interface| interface.index).collect();
         let interfaces = all.into_iter().map(|interface| InterfaceStatus {
             attachments: inspect(&interface, &self.pins),
             interface,
         });
         Ok(Status {
             interfaces: interfaces.collect(),
-            stale_pins: self.pins.stale(),
+            stale_pins: self.pins.all_stale(),
+            moved_pins: self.pins.moved_away(&here),
         })
     }
 }

@@ -99,6 +99,19 @@ fn point(log: &str) -> String {
     lines.join("; ")
 }
 
+/// Whether the refusal is of the program's BTF, `func_info` or `line_info`, and
+/// not of what the program does.
+pub(crate) fn blames_records(log: &str) -> bool {
+    // These are checked before the verifier follows the program.
+    if last_slot(log).is_some() {
+        return false;
+    }
+    let point = point(log).to_lowercase();
+    ["func_info", "func info", "line_info", "btf"]
+        .iter()
+        .any(|name| point.contains(name))
+}
+
 fn is_statistics(line: &str) -> bool {
     [
         "processed ",
@@ -203,6 +216,27 @@ processed 1 insns (limit 1000000) max_states_per_insn 0 total_states 0 peak_stat
              R2 offset is outside of the packet"
         );
         assert_eq!(point(OLD), "R0 !read_ok");
+    }
+
+    #[test]
+    fn only_records_are_blamed_that_the_kernel_names() {
+        for log in [
+            "Invalid line_info[1].insn_off:5 (prev_offset:0 prog->len:2)\nprocessed 0 insns",
+            "func_info BTF section doesn't match subprog layout in BPF program\n",
+            "invalid type id 9 in func info\n",
+        ] {
+            assert!(blames_records(log), "{log}");
+        }
+        let quoting = "; let btf = line_info; @ a.rs:1\n0: (95) exit\nR0 !read_ok\n";
+        for log in [
+            PACKET,
+            OLD,
+            quoting,
+            "",
+            "last insn is not an exit or jmp\n",
+        ] {
+            assert!(!blames_records(log), "{log}");
+        }
     }
 
     #[test]

@@ -8,6 +8,7 @@
 //! is one step of the kernel's.
 
 use std::os::fd::{AsFd, OwnedFd};
+use std::path::Path;
 
 use ebpf_asm::prog_type::{AttachType, ProgType};
 use ebpf_syscalls::bpf::{self, BPF_XDP, LinkTarget};
@@ -152,7 +153,8 @@ impl Xdp {
     ///
     /// # Errors
     /// [`Error::AlreadyAttached`], or with [`Existing::Replace`]
-    /// [`Error::OwnedByOthers`], [`Error::ModeDiffers`] or [`Error::Changed`];
+    /// [`Error::OwnedByOthers`], [`Error::ModeDiffers`], [`Error::WouldNotLast`]
+    /// or [`Error::Changed`];
     /// [`Error::NoBpffs`] with [`Lifetime::Pinned`]; [`Error::ModeUnsupported`],
     /// [`Error::MtuTooLarge`], [`Error::DriverRefused`]; [`Error::Permission`].
     /// In each case the interface is as it was.
@@ -257,8 +259,14 @@ impl Xdp {
             });
         }
         let link = match (&there.by, locked) {
-            (AttachedBy::OurLink { .. }, Some(locked)) => {
-                self.replace_our_link(interface, program, attach, &there, locked)
+            (AttachedBy::OurLink { .. }, _) if attach.lifetime == Lifetime::Guard => {
+                return Err(Error::WouldNotLast {
+                    interface: interface.name.clone(),
+                    attachment: Box::new(there),
+                });
+            }
+            (AttachedBy::OurLink { pin, .. }, Some(locked)) => {
+                replace_our_link(interface, program, pin, &there, locked)
             }
             (AttachedBy::Netlink, _) => self.replace_by_netlink(interface, program, attach, &there),
             (AttachedBy::Unknown, _) => Err(unknown_owner("replace a program")),
@@ -267,33 +275,6 @@ impl Xdp {
             }
         }?;
         Ok(link.replacing(there))
-    }
-
-    /// Replaces the program of our pinned link; with [`Lifetime::Guard`] the
-    /// link is then ours to drop.
-    fn replace_our_link(
-        &mut self,
-        interface: &Interface,
-        program: &Program,
-        attach: &Attach,
-        there: &Attachment,
-        locked: &LockedPins<'_>,
-    ) -> Result<XdpLink> {
-        let Some(ours) = locked.our_link(interface)? else {
-            return Err(changed(interface));
-        };
-        let old = open_program(interface, there.prog_id)?;
-        bpf::link_update(ours.fd.as_fd(), program.as_fd(), old.as_fd()).map_err(
-            |error| match error.errno() {
-                Some(Errno::EPERM) => changed(interface),
-                _ => diagnose::refused(interface, attach.mode, error),
-            },
-        )?;
-        if attach.lifetime == Lifetime::Pinned {
-            return Ok(XdpLink::pinned(ours.fd, ours.path, attach.mode));
-        }
-        locked.unpin(interface.index)?;
-        Ok(XdpLink::link(ours.fd, attach.mode))
     }
 
     fn replace_by_netlink(
@@ -377,6 +358,27 @@ impl Xdp {
             prog,
         })))
     }
+}
+
+/// Replaces the program of our pinned link.
+fn replace_our_link(
+    interface: &Interface,
+    program: &Program,
+    pin: &Path,
+    there: &Attachment,
+    locked: &LockedPins<'_>,
+) -> Result<XdpLink> {
+    let Some(ours) = locked.take(interface, pin)? else {
+        return Err(changed(interface));
+    };
+    let old = open_program(interface, there.prog_id)?;
+    bpf::link_update(ours.fd.as_fd(), program.as_fd(), old.as_fd()).map_err(|error| match error
+        .errno()
+    {
+        Some(Errno::EPERM) => changed(interface),
+        _ => diagnose::refused(interface, there.mode, error),
+    })?;
+    Ok(XdpLink::pinned(ours.fd, ours.path, there.mode))
 }
 
 /// A guard to be; `None` for an attachment that stays.

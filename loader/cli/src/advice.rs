@@ -1,6 +1,6 @@
 //! What to type when the loader or the kernel says no.
 
-use ebpf_loader::{AttachedBy, Attachment, Error, ErrorKind, XdpMode};
+use ebpf_loader::{AttachedBy, Attachment, Error, ErrorKind, Holder, XdpMode, holders};
 use ebpf_syscalls::caps::Capability;
 
 use crate::explain;
@@ -62,6 +62,10 @@ fn advice(error: &Error) -> Vec<String> {
                 "keep its mode, or take it off first: ebpfld detach {interface}"
             )]
         }
+        Error::WouldNotLast { interface, .. } => vec![format!(
+            "leave out --foreground to replace it for good, or take it off first: \
+             ebpfld detach {interface}"
+        )],
         Error::Changed { .. } => vec!["look with `ebpfld status`, then try again".to_owned()],
         Error::PinTaken { path, .. } => vec![format!(
             "remove the pin if nobody needs it: rm {}",
@@ -118,10 +122,16 @@ fn already_attached(interface: &str, by: &AttachedBy) -> Vec<String> {
 
 fn owned(by: &AttachedBy) -> String {
     match by {
-        AttachedBy::OtherLink { link_id } => format!(
-            "stop the process that holds link {link_id}, or remove its pin: \
-             `bpftool link show id {link_id}` names both"
-        ),
+        AttachedBy::OtherLink { link_id } => match holders(*link_id).as_slice() {
+            [] => format!(
+                "no process holds link {link_id} that this one can see: remove its pin, which \
+                 `bpftool -f link show id {link_id}` names"
+            ),
+            holders => {
+                let holders: Vec<_> = holders.iter().map(Holder::to_string).collect();
+                format!("stop what holds link {link_id}: {}", holders.join("; "))
+            }
+        },
         _ => "ask its owner to take it off".to_owned(),
     }
 }

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use clap::builder::NonEmptyStringValueParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use ebpf_loader::XdpMode;
 
@@ -34,13 +35,13 @@ pub(crate) enum Command {
 #[derive(Debug, Args)]
 pub(crate) struct AttachArgs {
     /// The interface
-    #[arg(value_name = "IFACE")]
+    #[arg(value_name = "IFACE", value_parser = NonEmptyStringValueParser::new())]
     pub(crate) interface: String,
     /// The object file; by default the one built last under target/bpf
     #[arg(value_name = "OBJ")]
     pub(crate) object: Option<PathBuf>,
     /// The program, where the object has several
-    #[arg(long = "prog", value_name = "NAME")]
+    #[arg(long = "prog", value_name = "NAME", value_parser = NonEmptyStringValueParser::new())]
     pub(crate) program: Option<String>,
     /// Where it runs
     #[arg(long, value_enum, default_value_t = Mode::Native)]
@@ -63,7 +64,7 @@ pub(crate) struct AttachArgs {
 #[derive(Debug, Args)]
 pub(crate) struct DetachArgs {
     /// The interface
-    #[arg(value_name = "IFACE")]
+    #[arg(value_name = "IFACE", value_parser = NonEmptyStringValueParser::new())]
     pub(crate) interface: String,
 }
 

@@ -1,6 +1,6 @@
 //! `ebpfld detach`: whatever runs on an interface, off it.
 
-use ebpf_loader::Xdp;
+use ebpf_loader::{AttachedBy, Xdp};
 
 use crate::advice::{self, failure};
 use crate::args::DetachArgs;
@@ -11,8 +11,12 @@ pub(crate) fn run(args: &DetachArgs) -> Result<(), Failure> {
     let mut xdp = Xdp::open().map_err(failure)?;
     let interface = xdp.interface(&args.interface).map_err(failure)?;
     for detached in xdp.detach(&interface).map_err(failure)? {
+        let by = match detached.by {
+            AttachedBy::Netlink => "; it was attached by netlink, not by a link of ebpfld's",
+            _ => "",
+        };
         report::print(format_args!(
-            "detached {} from {}, where it ran in {} mode\n",
+            "detached {} from {}, where it ran in {} mode{by}\n",
             advice::program(&detached),
             interface.name,
             detached.mode

@@ -4,11 +4,12 @@ use std::process::{Child, Stdio};
 
 use ebpf_loader::{Attach, Lifetime, Via, Xdp, XdpMode};
 use ebpf_tests::oracle::XDP_PASS;
+use ebpf_tests::policy::{self, Need};
 use ebpf_tests::rig::Rig;
 use ebpf_tests::{Outcome, ensure, ensure_eq, subjects};
 use libtest_mimic::Trial;
 
-use crate::console::{Console, Said};
+use crate::console::{Console, Said, said};
 use crate::kernel;
 
 /// How often two commands are started at once.
@@ -19,6 +20,11 @@ pub(crate) fn trials() -> Vec<Trial> {
         kernel("conflicts::our_own", our_own),
         kernel("conflicts::another_owners_link", another_owners_link),
         kernel("conflicts::attached_by_netlink", attached_by_netlink),
+        policy::trial(
+            "conflicts::moved_interface",
+            &[Need::Kernel, Need::Tool("ip")],
+            moved_interface,
+        ),
         kernel("conflicts::two_at_once", two_at_once),
     ]
 }
@@ -32,7 +38,30 @@ fn our_own() -> Outcome {
     let mode = console.run_in(&rig, "attach eth0 drop.o --replace --mode generic")?;
     mode.ends(6)?
         .complains("cannot be replaced in generic mode")?;
+    let fleeting = console.run_in(&rig, "attach eth0 drop.o --replace --foreground")?;
+    fleeting
+        .ends(6)?
+        .complains("which stays until it is detached")?
+        .complains("ebpfld detach eth0")?;
     ensure_eq!(console.status(&rig)?[0]["name"], "always_2", "what runs");
+    Ok(())
+}
+
+/// The namespace that an interface moved to has our program, and the old one our pin.
+fn moved_interface() -> Outcome {
+    let (console, rig) = (Console::new()?, Rig::new()?);
+    console.run_in(&rig, "attach eth0 pass.o")?.ends(0)?;
+    rig.move_outside()?;
+    let left = console.run_in(&rig, "status")?.ends(0)?;
+    left.complains("moved to another network namespace")?;
+    let mut status = console.command("status")?;
+    let there = rig.outside(move || said(&mut status))?.ends(0)?;
+    there.prints("/ebpfld/")?;
+    let mut detach = console.command("detach eth0")?;
+    let detached = rig.outside(move || said(&mut detach))?.ends(0)?;
+    detached.prints("detached always_2")?;
+    let left = console.run_in(&rig, "status")?.ends(0)?;
+    ensure!(!left.err.contains("moved"), "a pin is left: {left:?}");
     Ok(())
 }
 
@@ -50,8 +79,11 @@ fn another_owners_link() -> Outcome {
         "detach eth0",
     ] {
         let said = console.run_in(&rig, line)?.ends(6)?;
-        said.complains("attached by another owner (link ")?;
+        said.complains("attached by another owner (link ")?
+            .complains(&format!(", pid {}", std::process::id()))?;
     }
+    let held = &console.status(&rig)?[0]["held_by"];
+    ensure_eq!(held[0]["pid"], std::process::id(), "who holds it");
     ensure_eq!(console.status(&rig)?[0]["ours"], false, "ours");
     link.detach()?;
     Ok(())
@@ -80,7 +112,8 @@ fn attached_by_netlink() -> Outcome {
         .prints("instead of always_2")?
         .prints("by netlink")?;
     ensure_eq!(console.status(&rig)?[0]["attached_by"], "netlink", "how");
-    console.run_in(&rig, "detach eth0")?.ends(0)?;
+    let detached = console.run_in(&rig, "detach eth0")?.ends(0)?;
+    detached.prints("attached by netlink, not by a link of ebpfld's")?;
     ensure!(console.status(&rig)?.is_empty(), "it is still there");
     Ok(())
 }

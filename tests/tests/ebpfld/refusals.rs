@@ -16,6 +16,11 @@ pub(crate) fn trials() -> Vec<Trial> {
         trial("refusals::missing_things", &[], missing_things),
         trial("refusals::objects", &[], objects),
         trial("refusals::broken_objects", &[], broken_objects),
+        trial(
+            "refusals::sources_and_foreign_objects",
+            &[],
+            sources_and_foreign_objects,
+        ),
         trial("refusals::nothing_built", &[], nothing_built),
         trial("refusals::the_newest_object_is_named", &[], newest),
         trial("refusals::outputs_that_end", &[], outputs_that_end),
@@ -34,6 +39,10 @@ fn command_lines() -> Outcome {
     ] {
         let said = console.run(line)?;
         ensure_eq!(said.exit, Some(2), "'{line}': {said:?}");
+    }
+    for line in [&["attach", ""][..], &["detach", ""], &["attach", "lo", ""]] {
+        let said = said(console.command("")?.args(line))?;
+        ensure_eq!(said.exit, Some(2), "{line:?}: {said:?}");
     }
     let help = console.run("--help")?.ends(0)?.prints("Exit codes:")?;
     for command in ["attach", "detach", "status", "doctor", "demo"] {
@@ -94,6 +103,34 @@ fn broken_objects() -> Outcome {
         let said = console.run("attach lo broken.o")?.ends(8)?;
         said.complains("error: broken.o")?.complains(complaint)?;
     }
+    Ok(())
+}
+
+/// What is not an object yet, and what is one that this version cannot use.
+fn sources_and_foreign_objects() -> Outcome {
+    let console = Console::new()?;
+    for (name, advice) in [
+        ("drop.rs", "help: build it first: ebpfasm build drop.rs"),
+        ("drop.c", "help: compile it first: clang"),
+    ] {
+        fs::write(console.folder().join(name), "fn main() {}")?;
+        let said = console.run(&format!("attach lo {name}"))?.ends(8)?;
+        said.complains(advice)?;
+    }
+    let mut bytes = fs::read(console.folder().join("drop.o"))?;
+    // Its section, under a name that is no program type's.
+    let mut renamed = 0;
+    for at in 0..bytes.len().saturating_sub(5) {
+        if bytes[at..].starts_with(b"\0xdp\0") {
+            bytes[at + 1..at + 4].copy_from_slice(b"abc");
+            renamed += 1;
+        }
+    }
+    ensure!(renamed > 0, "no section is called xdp");
+    fs::write(console.folder().join("other.o"), bytes)?;
+    let said = console.run("attach lo other.o")?.ends(7)?;
+    said.complains("not supported yet")?
+        .complains("this version cannot use that")?;
     Ok(())
 }
 

@@ -2,7 +2,7 @@
 
 use std::os::fd::AsFd;
 
-use ebpf_loader::{Attach, Error, Xdp, XdpMode};
+use ebpf_loader::{Attach, Error, Loader, Note, Xdp, XdpMode};
 use ebpf_syscalls::bpf;
 use ebpf_syscalls::netlink::Route;
 use ebpf_tests::oracle::XDP_PASS;
@@ -30,6 +30,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         kernel("limits::pin_taken", pin_taken),
         kernel("limits::other_program_type", other_program_type),
         kernel("limits::interface_missing", interface_missing),
+        kernel("limits::lines_refused", lines_refused),
     ]
 }
 
@@ -41,6 +42,20 @@ fn refused(rig: &Rig, attach: Attach) -> Outcome<Error> {
     })?;
     ensure_eq!(running(rig)?, None, "what runs after a refusal");
     result.err().ok_or_else(|| "it was not refused".into())
+}
+
+/// A program whose lines the kernel refuses is loaded without them, and that is said.
+fn lines_refused() -> Outcome {
+    let mut object = subjects::drop_icmp()?.object;
+    let program = object.programs.first_mut().ok_or("no program")?;
+    let name = program.name.clone();
+    let (_, span) = program.lines.last().cloned().ok_or("no lines")?;
+    program.lines.push((program.slot_count(), span));
+    let mut loader = Loader::new(&object);
+    loader.load(&name)?;
+    let note = Note::WithoutLines { program: name };
+    ensure_eq!(loader.notes(), [note], "the notes");
+    Ok(())
 }
 
 fn mtu_too_large() -> Outcome {

@@ -8,6 +8,7 @@ use ebpf_loader::{Attach, AttachedBy, Attachment, Error, Existing, Lifetime, Xdp
 use ebpf_syscalls::Errno;
 use ebpf_syscalls::bpf::{self, BPF_XDP, LinkTarget};
 use ebpf_tests::oracle::{XDP_DROP, XDP_PASS};
+use ebpf_tests::policy::{self, Need};
 use ebpf_tests::rig::Rig;
 use ebpf_tests::{Outcome, ensure, ensure_eq, frames, subjects};
 use libtest_mimic::Trial;
@@ -51,6 +52,16 @@ pub(crate) fn trials() -> Vec<Trial> {
         ),
         kernel("links::of_two_at_once_one_wins", of_two_at_once_one_wins),
         kernel("links::interface_vanishes", interface_vanishes),
+        kernel("links::namespace_dies", namespace_dies),
+        policy::trial(
+            "links::interface_moves",
+            &[Need::Kernel, Need::Tool("ip")],
+            interface_moves,
+        ),
+        kernel(
+            "links::a_guard_does_not_replace_a_pin",
+            a_guard_does_not_replace_a_pin,
+        ),
         kernel("links::attachment_tells_program_and_maps", attachment_tells),
     ]
 }
@@ -174,18 +185,87 @@ fn replace_keeps_the_link() -> Outcome {
         !wire.passes(&frames::icmp_echo(1))?,
         "the old program runs still"
     );
-    // Replaced by a guard, the pin goes, and with the guard the program.
+    Ok(())
+}
+
+/// What was made to stay is not replaced by what goes with its process.
+fn a_guard_does_not_replace_a_pin() -> Outcome {
+    let rig = Rig::new()?;
+    let program = subjects::constant(XDP_PASS)?.load()?;
     let guard = Attach {
         lifetime: Lifetime::Guard,
         ..REPLACING
     };
-    let link = with_xdp(&rig, |xdp, interface| {
-        Ok(xdp.attach(interface, &old, &guard)?)
+    let before = with_xdp(&rig, |xdp, interface| {
+        let _pinned = xdp.attach(interface, &program, &PINNED)?;
+        Ok(xdp.attachments(interface)?.pop().map(|there| there.by))
     })?;
-    ensure_eq!(link.pin(), None, "the pin");
-    drop(link);
-    ensure_eq!(running(&rig)?, None, "what runs after the guard");
+    let refused = with_xdp(&rig, |xdp, interface| {
+        Ok(xdp.attach(interface, &program, &guard).map(drop))
+    })?;
+    let refused_so = matches!(refused, Err(Error::WouldNotLast { .. }));
+    ensure!(refused_so, "a guard instead of a pin: {refused:?}");
+    let after = running(&rig)?.map(|there| there.by);
+    ensure!(after.is_some(), "nothing runs after the refusal");
+    ensure_eq!(after, before, "who attached it");
     Ok(())
+}
+
+/// A link goes with its interface to another namespace, and stays ours there.
+fn interface_moves() -> Outcome {
+    let rig = Rig::new()?;
+    let old = subjects::constant(XDP_PASS)?.load()?;
+    let new = subjects::constant(XDP_DROP)?.load()?;
+    let (link, first_pin) = with_xdp(&rig, |xdp, interface| {
+        let link = xdp.attach(interface, &old, &PINNED)?;
+        let pin = link.pin().ok_or("the link is not pinned")?.to_owned();
+        Ok((link.link_id(), pin))
+    })?;
+    rig.move_outside()?;
+    let left = rig.inside(|| Ok(Xdp::open()?.status()?))?;
+    let moved: Vec<_> = left.moved_pins.iter().map(|pin| &pin.path).collect();
+    ensure_eq!(moved, [&first_pin], "the pins of what has moved away");
+    rig.outside(|| {
+        let mut xdp = Xdp::open()?;
+        let interface = xdp.interface(&rig.interface)?;
+        let there = xdp.attachments(&interface)?.pop().map(|there| there.by);
+        let ours = matches!(&there, Some(AttachedBy::OurLink { pin, .. }) if *pin == first_pin);
+        ensure!(ours, "who attached it: {there:?}");
+        let replaced = xdp.attach(&interface, &new, &REPLACING)?;
+        ensure_eq!(replaced.link_id(), link, "the link");
+        ensure!(
+            !first_pin.exists(),
+            "the pin of the other namespace is left"
+        );
+        let pin = replaced.pin().ok_or("the link is not pinned")?.to_owned();
+        ensure_eq!(xdp.detach(&interface)?.len(), 1, "programs detached");
+        ensure!(!pin.exists(), "the pin is left");
+        ensure_eq!(xdp.attachments(&interface)?, Vec::new(), "what runs");
+        Ok(())
+    })
+}
+
+/// The pin of a namespace that has died is seen, and removed, from any other.
+fn namespace_dies() -> Outcome {
+    let program = subjects::constant(XDP_PASS)?.load()?;
+    let (dead, alive) = (Rig::new()?, Rig::new()?);
+    let pin = with_xdp(&dead, |xdp, interface| {
+        let link = xdp.attach(interface, &program, &PINNED)?;
+        Ok(link.pin().ok_or("the link is not pinned")?.to_owned())
+    })?;
+    // The interfaces go now, the namespace when the kernel comes to it.
+    dead.unplug()?;
+    drop(dead);
+    with_xdp(&alive, |xdp, interface| {
+        let stale = xdp.status()?.stale_pins;
+        // A detach of another trial may have removed it already.
+        let seen = stale.iter().any(|stale| stale.path == pin) || !pin.exists();
+        ensure!(seen, "{pin:?} is not among {stale:?}");
+        let nothing = matches!(xdp.detach(interface), Err(Error::NothingAttached { .. }));
+        ensure!(nothing, "something ran");
+        ensure!(!pin.exists(), "{pin:?} is left");
+        Ok(())
+    })
 }
 
 /// The kernel's half of compare-and-swap: a link is not updated if it runs another program

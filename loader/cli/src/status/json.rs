@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use ebpf_loader::{AttachedBy, Attachment, InterfaceStatus, ProgramFacts, Status};
+use ebpf_loader::{AttachedBy, Attachment, InterfaceStatus, ProgramFacts, Status, holders};
 use serde::Serialize;
 
 use ebpf_cli::exit::Exit;
@@ -19,6 +19,8 @@ struct Answer<'a> {
     /// Only those that run a program.
     interfaces: Vec<InterfaceJson<'a>>,
     stale_pins: Vec<StalePinJson<'a>>,
+    /// Of interfaces that are in other network namespaces now.
+    moved_pins: Vec<&'a Path>,
 }
 
 #[derive(Debug, Serialize)]
@@ -41,6 +43,8 @@ struct ProgramJson<'a> {
     link_id: Option<u32>,
     /// Whether `ebpfld` attached it and can replace it.
     ours: Option<bool>,
+    /// The processes that hold a link that is not ours.
+    held_by: Option<Vec<HolderJson>>,
     pin: Option<&'a Path>,
     /// Seconds since 1970.
     loaded_unix_s: Option<u64>,
@@ -48,6 +52,12 @@ struct ProgramJson<'a> {
     run_cnt: Option<u64>,
     run_time_ns: Option<u64>,
     maps: Option<Vec<MapJson<'a>>>,
+}
+
+#[derive(Debug, Serialize)]
+struct HolderJson {
+    pid: u32,
+    command: String,
 }
 
 #[derive(Debug, Serialize)]
@@ -80,6 +90,7 @@ pub(super) fn render(status: &Status) -> Result<String, Failure> {
                 path: &pin.path,
             })
             .collect(),
+        moved_pins: status.moved_pins.iter().map(|pin| &*pin.path).collect(),
     };
     serde_json::to_string_pretty(&answer)
         .map(|json| json + "\n")
@@ -107,6 +118,7 @@ fn program(attachment: &Attachment) -> ProgramJson<'_> {
         attached_by: owner.way,
         link_id: owner.link_id,
         ours: owner.ours,
+        held_by: held_by(&attachment.by),
         pin: owner.pin,
         loaded_unix_s: facts.and_then(|program| program.loaded).and_then(unix_s),
         loaded_by_uid: facts.map(|program| program.uid),
@@ -147,6 +159,18 @@ impl<'a> Owner<'a> {
             AttachedBy::Unknown => Owner::default(),
         }
     }
+}
+
+fn held_by(by: &AttachedBy) -> Option<Vec<HolderJson>> {
+    let AttachedBy::OtherLink { link_id } = by else {
+        return None;
+    };
+    let holders = holders(*link_id).into_iter();
+    let holders = holders.map(|holder| HolderJson {
+        pid: holder.pid,
+        command: holder.command,
+    });
+    Some(holders.collect())
 }
 
 fn maps(program: &ProgramFacts) -> Vec<MapJson<'_>> {

@@ -4,7 +4,7 @@ mod json;
 
 use std::fs;
 
-use ebpf_loader::{AttachedBy, Attachment, ProgramFacts, Status, Xdp};
+use ebpf_loader::{AttachedBy, Attachment, ProgramFacts, Status, Xdp, holders};
 
 use crate::advice::failure;
 use crate::age::age;
@@ -114,11 +114,20 @@ fn attached_by(by: &AttachedBy) -> (String, String) {
             (format!("link {link_id}"), pin.display().to_string())
         }
         AttachedBy::OtherLink { link_id } => (
-            format!("link {link_id} (another owner)"),
+            format!("link {link_id} ({})", owner(*link_id)),
             UNKNOWN.to_owned(),
         ),
         AttachedBy::Netlink => ("netlink".to_owned(), UNKNOWN.to_owned()),
         AttachedBy::Unknown => (UNKNOWN.to_owned(), UNKNOWN.to_owned()),
+    }
+}
+
+/// Whose link that is not ours is.
+fn owner(link_id: u32) -> String {
+    match holders(link_id).as_slice() {
+        [] => "another owner".to_owned(),
+        [holder] => format!("held by {holder}"),
+        [holder, others @ ..] => format!("held by {holder}, and {} more", others.len()),
     }
 }
 
@@ -143,7 +152,14 @@ fn remarks(status: &Status) -> Vec<String> {
     }
     for pin in &status.stale_pins {
         remarks.push(format!(
-            "{} is left of an interface that is gone; the next attach or detach removes it",
+            "{} is left of an interface that is gone; the next detach removes it",
+            pin.path.display()
+        ));
+    }
+    for pin in &status.moved_pins {
+        remarks.push(format!(
+            "{} keeps a program on an interface that has moved to another network namespace; \
+             `ebpfld detach` takes it off there",
             pin.path.display()
         ));
     }
