@@ -15,15 +15,12 @@ use ebpf_asm::object::Map;
 struct Family {
     maps: &'static [MapType],
     helpers: &'static [&'static str],
-    /// Helpers for all maps that work on these too.
-    also: &'static [&'static str],
 }
 
 const FAMILIES: &[Family] = &[
     Family {
         maps: &[MapType::ProgArray],
         helpers: &["tail_call"],
-        also: &[],
     },
     Family {
         maps: &[MapType::PerfEventArray],
@@ -32,12 +29,10 @@ const FAMILIES: &[Family] = &[
             "perf_event_read",
             "perf_event_read_value",
         ],
-        also: &[],
     },
     Family {
         maps: &[MapType::Ringbuf],
         helpers: &["ringbuf_output", "ringbuf_reserve", "ringbuf_query"],
-        also: &[],
     },
     Family {
         maps: &[
@@ -47,12 +42,10 @@ const FAMILIES: &[Family] = &[
             MapType::Xskmap,
         ],
         helpers: &["redirect_map"],
-        also: &[],
     },
     Family {
         maps: &[MapType::Queue, MapType::Stack],
         helpers: &["map_push_elem", "map_pop_elem", "map_peek_elem"],
-        also: &[],
     },
 ];
 
@@ -101,7 +94,6 @@ pub(crate) fn check_map_type(helper: &Helper, map: &Map) -> Checked {
         .find(|family| family.maps.contains(&map.map_type));
     match (of_helper, of_map) {
         (Some(family), _) if family.maps.contains(&map.map_type) => Ok(()),
-        (None, Some(family)) if family.also.contains(&helper.name) => Ok(()),
         (None, None) if PLAIN.contains(&map.map_type) => Ok(()),
         (None, None) => Err(not_modelled(&format!("maps of type {}", map.map_type))),
         _ => Err(mismatch()),

@@ -10,7 +10,7 @@ use crate::precision::Notes;
 use crate::reg::{Kind, RegState};
 use crate::state::State;
 use ebpf_asm::insn::{Insn, Reg};
-use ebpf_asm::isa::{Callee, Imm64, Operand, Sem, Source};
+use ebpf_asm::isa::{Callee, Imm64, Operand, Sem};
 use ebpf_asm::program::Reference;
 
 /// Where execution goes on.
@@ -158,9 +158,7 @@ impl Machine<'_, '_> {
             return Ok(());
         }
         let (major, minor) = row.since;
-        let message = match row.source {
-            Source::Linux | Source::Rfc9669(_) => format!("unknown opcode {:02x}", row.opcode),
-        };
+        let message = format!("unknown opcode {:02x}", row.opcode);
         Err(Rejection::new(Code::KernelTooOld, message)
             .label(format!("{} came with Linux {major}.{minor}", row.name)))
     }

@@ -6,7 +6,7 @@
 //! Read before: `stack.rs`, `mem.rs`. Read next: `branch.rs`.
 
 use crate::codes::Code;
-use crate::diag::{Checked, Place, Rejection};
+use crate::diag::{Checked, Rejection};
 use crate::machine::{Machine, not_modelled};
 use crate::mem::{Direction, MemAccess, Stored};
 use crate::precision::StackSlot;
@@ -138,9 +138,8 @@ impl Machine<'_, '_> {
         let at_slot = off % SLOT_SIZE == 0;
         let precise = self.env.config.may_use_bpf();
         let spill = match stored {
-            Stored::Reg(reg, value) if value.is_pointer() => {
+            Stored::Reg(_, value) if value.is_pointer() => {
                 self.check_spill(depth, &value, size)?;
-                let _ = reg;
                 Some(value)
             }
             Stored::Reg(reg, value) if at_slot && precise => {
@@ -420,6 +419,5 @@ fn uninitialised(reg: Reg, off: i64, within: i64, size: i64) -> Box<Rejection> {
             "byte {} of the frame was never written",
             off + within
         ))
-        .because(Place::NONE, "")
         .help("write all bytes first")
 }

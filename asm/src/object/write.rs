@@ -4,7 +4,8 @@
 use super::{Map, Object};
 use crate::btf::build::{MAPS_SECTION, complete, map_var_size};
 use crate::btf::ext::{Ext, FuncInfo, LineInfo, Records, SectionRecords};
-use crate::insn::encode_all;
+use crate::insn::{Insn, encode_all};
+use crate::isa::{Imm64, Sem};
 use crate::program::{Program, Reference};
 use object::write::{Object as Elf, Relocation, SectionId, Symbol, SymbolId, SymbolSection};
 use object::{
@@ -134,6 +135,17 @@ fn global(section: SectionId) -> Symbol {
     }
 }
 
+/// The instructions as compilers leave them to the loader: what a relocation fills in is a
+/// plain number, zero.
+fn unbound(program: &Program) -> Vec<Insn> {
+    let plain = Sem::LoadImm64(Imm64::Value).row();
+    let unbind = |(slot, insn): (usize, &Insn)| match (program.reference(slot), plain) {
+        (Some(Reference::Map(_)), Some(row)) => Insn::new(row, insn.fields()),
+        _ => *insn,
+    };
+    program.slots().map(unbind).collect()
+}
+
 /// Appends the program to the section, with its symbol and relocations; where it begins,
 /// in bytes.
 fn write_program(
@@ -142,7 +154,7 @@ fn write_program(
     program: &Program,
     maps: &[SymbolId],
 ) -> Result<u32, WriteError> {
-    let code = encode_all(&program.insns);
+    let code = encode_all(&unbound(program));
     let base = elf.append_section_data(section, &code, 8);
     elf.add_symbol(Symbol {
         name: program.name.clone().into_bytes(),
