@@ -84,9 +84,9 @@ fn what_is_no_object_says_why() {
     };
     assert_eq!(
         error(b"#!/bin/sh"),
-        "not an ELF file: it begins with [23, 21, 2f, 62]"
+        "not an ELF file: it begins with \"#!/b\""
     );
-    assert_eq!(error(b""), "not an ELF file: it begins with []");
+    assert_eq!(error(b""), "not an ELF file: it begins with \"\"");
     assert_eq!(
         error(&bytes[..4]),
         "broken ELF tables: the file ends within the ELF header"

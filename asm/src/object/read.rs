@@ -25,7 +25,7 @@ use std::sync::Arc;
 #[derive(Debug, thiserror::Error)]
 pub enum ReadError {
     /// No ELF file.
-    #[error("not an ELF file: it begins with {0:02x?}")]
+    #[error("not an ELF file: it begins with \"{}\"", .0.escape_ascii())]
     NotElf(Vec<u8>),
     /// An ELF file of another word size or byte order.
     #[error("not for this kind of machine: {0}")]
