@@ -13,8 +13,10 @@ use super::message::{HEADER_LEN, Message};
 use super::parse::{Received, attributes, messages};
 use crate::{Error, Result};
 
-/// Bytes of the receive buffer: the kernel puts up to 32 KiB into one datagram of a dump.
-const BUFFER_LEN: usize = 32 * 1024;
+/// Bytes of the receive buffer. The kernel puts up to 32 KiB into one datagram of a dump; this
+/// is so much more that the allocator takes it from the kernel, zeroed page by page when a
+/// datagram reaches it, where a smaller buffer would be zeroed whole for every command.
+const BUFFER_LEN: usize = 256 * 1024;
 
 /// `NLMSG_*` types that are no reply.
 const NLMSG_NOOP: u16 = 1;
@@ -135,7 +137,7 @@ impl Route {
                 // can be a whole datagram, but the kernel never fills one exactly.
                 Ok((len, _)) if len >= self.buffer.len() => {
                     return Err(Error::Malformed {
-                        what: "netlink datagram of over 32 KiB",
+                        what: "netlink datagram of over 256 KiB",
                     });
                 }
                 Ok((len, _)) => return Ok(len),
