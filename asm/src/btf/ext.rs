@@ -1,5 +1,6 @@
-//! Where functions and lines of code are: the `.BTF.ext` section of an object, and the
-//! `func_info` and `line_info` that the kernel takes with a program.
+//! Where functions and lines of code are, and which instructions ask something of the
+//! kernel's types (CO-RE): the `.BTF.ext` section of an object, and the `func_info`,
+//! `line_info` and `core_relos` that the kernel takes with a program.
 //!
 //! Both hold the same records; the section counts instructions in bytes from the beginning
 //! of an ELF section, the kernel in slots from the beginning of the program.
@@ -61,6 +62,30 @@ impl LineInfo {
             self.line.0,
             line << COLUMN_BITS | column,
         ]
+    }
+}
+
+/// `struct bpf_core_relo`: an instruction depends on the kernel's types. `core.rs` says what
+/// it means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CoreRelo {
+    /// The instruction: a slot, or a byte in `.BTF.ext`.
+    pub insn_off: u32,
+    /// The type, in the object's BTF.
+    pub type_id: TypeId,
+    /// The path into the type, e.g. `0:1:2`.
+    pub access_str: StrId,
+    /// A number of `enum bpf_core_relo_kind`.
+    pub kind: u32,
+}
+
+impl CoreRelo {
+    /// The size of a record in bytes.
+    pub const SIZE: u32 = 16;
+
+    /// The record as the kernel and the section have it.
+    pub fn to_words(self) -> [u32; 4] {
+        [self.insn_off, self.type_id.0, self.access_str.0, self.kind]
     }
 }
 
@@ -131,8 +156,8 @@ pub struct Ext {
     pub funcs: Vec<SectionRecords<FuncInfo>>,
     /// The lines of each section.
     pub lines: Vec<SectionRecords<LineInfo>>,
-    /// How many bytes of CO-RE relocations there are.
-    pub core_relo_len: u32,
+    /// The CO-RE relocations of each section.
+    pub core_relos: Vec<SectionRecords<CoreRelo>>,
 }
 
 /// The length of the header with CO-RE relocations, in bytes.
@@ -141,27 +166,20 @@ const HEADER_LEN: u32 = 32;
 impl Ext {
     /// The bytes of a `.BTF.ext` section, little-endian.
     pub fn to_bytes(&self) -> Vec<u8> {
-        let funcs = table(&self.funcs, FuncInfo::SIZE, |record| {
-            record.to_words().to_vec()
-        });
-        let lines = table(&self.lines, LineInfo::SIZE, |record| {
-            record.to_words().to_vec()
-        });
-        let (func_len, line_len) = (funcs.len() as u32 * 4, lines.len() as u32 * 4);
+        let funcs = table(&self.funcs, FuncInfo::SIZE, FuncInfo::to_words);
+        let lines = table(&self.lines, LineInfo::SIZE, LineInfo::to_words);
+        let relos = table(&self.core_relos, CoreRelo::SIZE, CoreRelo::to_words);
         let mut bytes = MAGIC.to_le_bytes().to_vec();
         bytes.extend([1, 0]); // version, flags
-        let offsets = [
-            HEADER_LEN,
-            0,
-            func_len,
-            func_len,
-            line_len,
-            func_len + line_len,
-            0,
-        ];
-        for word in offsets.into_iter().chain(funcs).chain(lines) {
-            bytes.extend(word.to_le_bytes());
+        bytes.extend(HEADER_LEN.to_le_bytes());
+        let mut begin = 0;
+        for table in [&funcs, &lines, &relos] {
+            let len = table.len() as u32 * 4;
+            bytes.extend([begin, len].into_iter().flat_map(u32::to_le_bytes));
+            begin += len;
         }
+        let words = [funcs, lines, relos].into_iter().flatten();
+        bytes.extend(words.flat_map(u32::to_le_bytes));
         bytes
     }
 
@@ -176,12 +194,13 @@ impl Ext {
         let [func_off, func_len, line_off, line_len] =
             [words.next()?, words.next()?, words.next()?, words.next()?];
         // A header of 24 bytes is from before CO-RE.
-        let core_relo_len = match header_len {
-            HEADER_LEN.. => [words.next()?, words.next()?][1],
-            _ => 0,
+        let [relo_off, relo_len] = match header_len {
+            HEADER_LEN.. => [words.next()?, words.next()?],
+            _ => [0, 0],
         };
         let funcs = part(bytes, header_len, func_off, func_len, "func_info")?;
         let lines = part(bytes, header_len, line_off, line_len, "line_info")?;
+        let relos = part(bytes, header_len, relo_off, relo_len, "core_relo")?;
         Ok(Ext {
             funcs: sections(funcs, "func_info", |[insn_off, type_id]| FuncInfo {
                 insn_off,
@@ -196,15 +215,22 @@ impl Ext {
                     column: line_col & ((1 << COLUMN_BITS) - 1),
                 }
             })?,
-            core_relo_len,
+            core_relos: sections(relos, "core_relo", |[insn_off, type_id, access, kind]| {
+                CoreRelo {
+                    insn_off,
+                    type_id: TypeId(type_id),
+                    access_str: StrId(access),
+                    kind,
+                }
+            })?,
         })
     }
 }
 
-fn table<T: Copy>(
+fn table<T: Copy, const N: usize>(
     sections: &[SectionRecords<T>],
     size: u32,
-    words_of: impl Fn(T) -> Vec<u32>,
+    words_of: impl Fn(T) -> [u32; N],
 ) -> Vec<u32> {
     if sections.is_empty() {
         return Vec::new();
@@ -227,12 +253,13 @@ fn sections<T, const N: usize>(
     if words.is_at_end() {
         return Ok(sections);
     }
-    let size = words.next()? as usize / 4;
-    if size < N {
-        return Err(BtfError::Value {
-            id: 0,
-            what: "a record size of",
-            value: size as u32 * 4,
+    let bytes = words.next()?;
+    let size = bytes as usize / 4;
+    if size < N || !bytes.is_multiple_of(4) {
+        return Err(BtfError::RecordSize {
+            what,
+            size: bytes,
+            least: N * 4,
         });
     }
     while !words.is_at_end() {
@@ -250,4 +277,77 @@ fn sections<T, const N: usize>(
         sections.push(SectionRecords { section, records });
     }
     Ok(sections)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sample() -> Ext {
+        let section = StrId(1);
+        let (insn_off, type_id) = (8, TypeId(3));
+        let func = FuncInfo { insn_off, type_id };
+        let line = LineInfo {
+            insn_off,
+            file_name: StrId(4),
+            line: StrId(5),
+            line_number: 77,
+            column: 9,
+        };
+        let relo = CoreRelo {
+            insn_off,
+            type_id,
+            access_str: StrId(6),
+            kind: 2,
+        };
+        Ext {
+            funcs: vec![SectionRecords {
+                section,
+                records: vec![func, func],
+            }],
+            lines: vec![SectionRecords {
+                section,
+                records: vec![line],
+            }],
+            core_relos: vec![SectionRecords {
+                section,
+                records: vec![relo],
+            }],
+        }
+    }
+
+    #[test]
+    fn what_is_written_is_read() {
+        for ext in [Ext::default(), sample()] {
+            assert_eq!(Ext::from_bytes(&ext.to_bytes()), Ok(ext));
+        }
+    }
+
+    /// A header of 24 bytes (before CO-RE), and records longer than what is known.
+    #[test]
+    fn older_headers_and_longer_records_are_read() {
+        let words = [24, 0, 24, 24, 0, 12, 1, 1, 8, 3, 0xffff_ffff];
+        let mut bytes = vec![0x9f, 0xeb, 1, 0];
+        bytes.extend(words.into_iter().flat_map(u32::to_le_bytes));
+        let mut expected = sample();
+        expected.funcs[0].records.truncate(1);
+        (expected.lines, expected.core_relos) = (Vec::new(), Vec::new());
+        assert_eq!(Ext::from_bytes(&bytes), Ok(expected));
+    }
+
+    #[test]
+    fn records_that_are_too_short_are_refused() {
+        for size in [0, 4, 9, u32::MAX] {
+            let mut bytes = sample().to_bytes();
+            bytes[32..36].copy_from_slice(&u32::to_le_bytes(size));
+            let error = Ext::from_bytes(&bytes).unwrap_err();
+            let message = format!(
+                "func_info has records of {size} bytes, and a multiple of 4, at least 8, is wanted"
+            );
+            match size {
+                u32::MAX => assert!(matches!(error, BtfError::RecordSize { .. }), "{error}"),
+                _ => assert_eq!(error.to_string(), message),
+            }
+        }
+    }
 }

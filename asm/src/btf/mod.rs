@@ -5,9 +5,10 @@
 //! Names are offsets into one string section, as in the format, so that a blob of any size
 //! is read without a copy of every name.
 //!
-//! Read before: nothing. Read next: `read.rs`, `write.rs`, `ext.rs`, `build.rs`.
+//! Read before: nothing. Read next: `read.rs`, `write.rs`, `ext.rs`, `core.rs`, `build.rs`.
 
 pub mod build;
+pub mod core;
 pub mod ext;
 mod read;
 mod write;

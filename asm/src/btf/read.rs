@@ -34,6 +34,16 @@ pub enum BtfError {
         /// Its kind.
         kind: u32,
     },
+    /// Records of `.BTF.ext` whose size cannot be.
+    #[error("{what} has records of {size} bytes, and a multiple of 4, at least {least}, is wanted")]
+    RecordSize {
+        /// Which records.
+        what: &'static str,
+        /// Their size in bytes.
+        size: u32,
+        /// The least that is known, in bytes.
+        least: usize,
+    },
     /// A number that a type may not hold.
     #[error("type {id} has {what} {value}, which is not known")]
     Value {

@@ -123,7 +123,7 @@ pub fn read(bytes: &[u8]) -> Result<Object, ReadError> {
     let file = File::parse(bytes)?;
     let mut btf = file.btf()?;
     let ext = file.ext()?;
-    if ext.core_relo_len > 0 {
+    if !ext.core_relos.is_empty() {
         return Err(ReadError::Unsupported(
             "CO-RE relocations (.BTF.ext core_relo)".into(),
         ));
