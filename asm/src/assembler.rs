@@ -23,6 +23,7 @@
 //!
 //! Read before: `insn.rs`. Read next: `program.rs`.
 
+use crate::btf::Linkage;
 use crate::insn::{Fields, Insn, Reg};
 use crate::isa::{
     AluOp, AtomicOp, Callee, Cond, Imm64, Operand, PacketMode, Sem, Size, Swap, Width,
@@ -323,6 +324,7 @@ impl Assembler {
         let kind = match reference {
             Reference::Map(_) => Imm64::MapFd,
             Reference::MapValue { .. } => Imm64::MapValueFd,
+            Reference::Extern(_) => Imm64::Variable,
         };
         let fields = Fields {
             dst,
@@ -482,6 +484,7 @@ impl Assembler {
         let mut functions = vec![Function {
             slot: 0,
             name: self.name.clone(),
+            linkage: Linkage::Global,
             type_id: None,
         }];
         let named = self.functions.iter();
@@ -489,6 +492,7 @@ impl Assembler {
             Some(Function {
                 slot: slot_of(*label)?,
                 name: name.clone(),
+                linkage: Linkage::Static,
                 type_id: None,
             })
         }));

@@ -73,6 +73,7 @@ pub fn compile(unit: &Unit) -> Result<Object, CompileError> {
         programs,
         maps,
         btf: Some(types),
+        ..Object::default()
     }))
 }
 
@@ -111,14 +112,12 @@ fn map(types: &mut Btf, decl: &recording::Map) -> Map {
     let value = key.map(|_| &decl.value);
     let size = |ty: Option<&DataType>| ty.map_or(0, DataType::size);
     Map {
-        name: decl.name.clone(),
-        map_type: map_type(decl.map_type),
         key_size: size(key),
         value_size: size(value),
         max_entries: decl.max_entries,
-        map_flags: 0,
         key_type: key.map(|ty| data_type(types, ty)),
         value_type: value.map(|ty| data_type(types, ty)),
+        ..Map::new(&decl.name, map_type(decl.map_type))
     }
 }
 

@@ -6,7 +6,7 @@
 //! Places in a program are slots of 8 bytes, as in the kernel's logs: a 16-byte instruction
 //! takes two.
 
-use crate::btf::TypeId;
+use crate::btf::{Linkage, TypeId};
 use crate::insn::Insn;
 use crate::prog_type::{AttachType, ProgType};
 use crate::span::Span;
@@ -32,7 +32,9 @@ pub struct Program {
     pub lines: Vec<(usize, Span)>,
 }
 
-/// What an instruction's immediate stands for until the program is loaded.
+/// What an instruction's immediate stands for until the program is loaded. The instruction is
+/// the form that the kernel takes (`map_by_fd`, `map_val`, `var_addr`, a kfunc call), its
+/// numbers are 0.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Reference {
     /// The map at this index of the object's maps.
@@ -44,6 +46,8 @@ pub enum Reference {
         /// The byte.
         offset: u32,
     },
+    /// The extern at this index of the object's externs: a call of it, or its address.
+    Extern(usize),
 }
 
 /// A function of a program.
@@ -53,6 +57,9 @@ pub struct Function {
     pub slot: usize,
     /// The name.
     pub name: String,
+    /// Who may call it: the kernel verifies a global function once and on its own, a static
+    /// one at each call. The program itself is global.
+    pub linkage: Linkage,
     /// The type, a FUNC of the object's BTF.
     pub type_id: Option<TypeId>,
 }

@@ -33,14 +33,12 @@ fn counting(name: &str) -> Program {
 fn array(name: &str, btf: &mut Btf) -> Map {
     let key = int(btf);
     Map {
-        name: name.into(),
-        map_type: MapType::Array,
         key_size: 4,
         value_size: 8,
         max_entries: 16,
-        map_flags: 0,
         key_type: Some(key),
         value_type: Some(scalar(btf, "u64", 8, IntEncoding::default())),
+        ..Map::new(name, MapType::Array)
     }
 }
 
@@ -52,6 +50,7 @@ fn object() -> Object {
         programs: vec![counting("one"), counting("two")],
         maps,
         btf: Some(btf),
+        ..Object::default()
     }
 }
 

@@ -128,12 +128,7 @@ mod tests {
     fn the_digest_is_sha256() {
         let file = ObjectFile {
             path: "x.o".into(),
-            object: Object {
-                license: String::new(),
-                programs: Vec::new(),
-                maps: Vec::new(),
-                btf: None,
-            },
+            object: Object::default(),
             bytes: b"abc".to_vec(),
         };
         assert_eq!(file.short_digest(), "ba7816bf8f01");

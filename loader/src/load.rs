@@ -190,6 +190,15 @@ impl<'o> Loader<'o> {
             let (map, offset) = match *reference {
                 Reference::Map(map) => (map, 0),
                 Reference::MapValue { map, offset } => (map, offset),
+                Reference::Extern(_) => {
+                    return Err(Error::BadObject {
+                        what: format!(
+                            "program '{}' refers to what the kernel defines at slot {slot}, which \
+                             is not loaded yet",
+                            program.name
+                        ),
+                    });
+                }
             };
             let fd = self.create_map(map)?.as_fd().as_raw_fd();
             let insn = slots

@@ -22,7 +22,7 @@ fn rejection(program: Program) -> String {
         license: "GPL".to_owned(),
         programs: vec![program],
         maps: Vec::new(),
-        btf: None,
+        ..Object::default()
     };
     let program = &object.programs[0];
     match verify(&object, program, &Config::default()) {

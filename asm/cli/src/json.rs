@@ -56,6 +56,7 @@ struct Instruction<'o> {
     bytes: String,
     text: String,
     map: Option<&'o str>,
+    r#extern: Option<&'o str>,
     source: Option<Source<'o>>,
 }
 
@@ -105,6 +106,9 @@ fn program<'o>(object: &'o Object, program: &'o program::Program) -> Program<'o>
         bytes: bytes(insn),
         text: insn.to_string(),
         map: program.reference(slot).and_then(|at| map_name(object, at)),
+        r#extern: program
+            .reference(slot)
+            .and_then(|at| extern_name(object, at)),
         source: program.span(slot).map(source),
     });
     Program {
@@ -118,8 +122,17 @@ fn program<'o>(object: &'o Object, program: &'o program::Program) -> Program<'o>
 }
 
 fn map_name(object: &Object, reference: Reference) -> Option<&str> {
-    let (Reference::Map(map) | Reference::MapValue { map, .. }) = reference;
+    let (Reference::Map(map) | Reference::MapValue { map, .. }) = reference else {
+        return None;
+    };
     object.maps.get(map).map(|map| map.name.as_str())
+}
+
+fn extern_name(object: &Object, reference: Reference) -> Option<&str> {
+    let Reference::Extern(index) = reference else {
+        return None;
+    };
+    object.externs.get(index).map(|known| known.name.as_str())
 }
 
 fn bytes(insn: &Insn) -> String {

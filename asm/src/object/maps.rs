@@ -47,16 +47,7 @@ fn definition(btf: &Btf, name: &str, var: TypeId) -> Result<Map, ReadError> {
     let Some(Kind::Struct { members, .. }) = btf.get(ty).map(|ty| &ty.kind) else {
         return Err(refuse("its type is no struct".into()));
     };
-    let mut map = Map {
-        name: name.to_owned(),
-        map_type: MapType::Array,
-        key_size: 0,
-        value_size: 0,
-        max_entries: 0,
-        map_flags: 0,
-        key_type: None,
-        value_type: None,
-    };
+    let mut map = Map::new(name, MapType::Array);
     let mut typed = false;
     for member in members {
         let member_name = btf.str(member.name);

@@ -4,51 +4,41 @@
 //! [`write()`] makes an ELF64 BPF relocatable of it, [`read()`] makes it of one, ours or a
 //! compiler's.
 //!
-//! Read before: `program.rs`, `btf/`. Read next: `write.rs`, `read.rs`, `maps.rs`.
+//! Read before: `program.rs`, `btf/`. Read next: `map.rs`, `external.rs`, `write.rs`, `read.rs`,
+//! `maps.rs`.
 
+mod external;
+mod map;
 mod maps;
 mod read;
 mod write;
 
+pub use external::{Extern, ExternKind, Strength};
+pub use map::{
+    BPF_F_MMAPABLE, BPF_F_RDONLY_PROG, Data, DataKind, Map, MapValue, Pinning, SetError, Variable,
+};
 pub use read::{ReadError, read};
 pub use write::{WriteError, write};
 
-use crate::btf::{Btf, TypeId};
-use crate::map_type::MapType;
+use crate::btf::Btf;
 use crate::program::Program;
 
 /// All that one ELF object holds.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct Object {
     /// The license, e.g. `GPL`; the kernel lets only some of them call some helpers.
     pub license: String,
+    /// `LINUX_VERSION_CODE` of the one kernel that the object is for (section `version`):
+    /// kernels before 5.0 want it of kprobe programs, newer ones ignore it.
+    pub version: Option<u32>,
     /// The programs, in the order of the file.
     pub programs: Vec<Program>,
-    /// The maps; programs refer to them by index.
+    /// The maps, sections of global variables among them; programs refer to them by index.
     pub maps: Vec<Map>,
+    /// What the kernel defines; programs refer to it by index.
+    pub externs: Vec<Extern>,
     /// The types; `None` for an object without.
     pub btf: Option<Btf>,
-}
-
-/// The definition of a map.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Map {
-    /// The name.
-    pub name: String,
-    /// How values are stored.
-    pub map_type: MapType,
-    /// The size of a key in bytes.
-    pub key_size: u32,
-    /// The size of a value in bytes.
-    pub value_size: u32,
-    /// The most entries; for ring buffers the size in bytes.
-    pub max_entries: u32,
-    /// `BPF_F_*` flags for the map's creation.
-    pub map_flags: u32,
-    /// The key's type in the object's BTF.
-    pub key_type: Option<TypeId>,
-    /// The value's type in the object's BTF.
-    pub value_type: Option<TypeId>,
 }
 
 impl Object {
@@ -62,8 +52,24 @@ impl Object {
         self.maps.iter().find(|map| map.name == name)
     }
 
-    /// The names of the maps, by index.
-    pub fn map_names(&self) -> Vec<&str> {
-        self.maps.iter().map(|map| map.name.as_str()).collect()
+    /// Gives a global variable of any section the value that it shall begin with.
+    ///
+    /// # Errors
+    /// If there is no such variable, or `value` has another size than it.
+    pub fn set_variable(&mut self, name: &str, value: &[u8]) -> Result<(), SetError> {
+        let sections = || self.maps.iter().filter_map(|map| map.data.as_ref());
+        let names = || sections().flat_map(|data| &data.variables).map(|v| &v.name);
+        if !names().any(|known| known == name) {
+            return Err(SetError::NoSuchVariable {
+                name: name.to_owned(),
+                have: names().cloned().collect(),
+            });
+        }
+        let has = |data: &&mut Data| data.variables.iter().any(|known| known.name == name);
+        let mut sections = self.maps.iter_mut().filter_map(|map| map.data.as_mut());
+        match sections.find(has) {
+            Some(data) => data.set(name, value),
+            None => Ok(()),
+        }
     }
 }

@@ -8,7 +8,7 @@ use super::write::{R_BPF_64_32, R_BPF_64_64};
 use super::{Map, Object, maps};
 use crate::btf::build::MAPS_SECTION;
 use crate::btf::ext::{Ext, SectionRecords};
-use crate::btf::{Btf, BtfError, Kind, StrId};
+use crate::btf::{Btf, BtfError, Kind, Linkage, StrId};
 use crate::insn::{Fields, Insn, ProgramDecodeError, decode_all};
 use crate::isa::{Imm64, Sem};
 use crate::prog_type::section;
@@ -150,6 +150,7 @@ pub fn read(bytes: &[u8]) -> Result<Object, ReadError> {
         programs: programs.into_iter().map(|found| found.program).collect(),
         maps: maps.into_iter().map(|found| found.map).collect(),
         btf,
+        ..Object::default()
     })
 }
 
@@ -389,6 +390,7 @@ impl<'a> File<'a> {
             let function = Function {
                 slot: 0,
                 name: program_name.to_owned(),
+                linkage: Linkage::Global,
                 type_id: None,
             };
             found.push(FoundProgram {

@@ -31,6 +31,12 @@ pub enum WriteError {
         /// How many maps there are.
         count: usize,
     },
+    /// A program refers to what the kernel defines.
+    #[error("program '{program}' refers to an extern, which is not written yet")]
+    Extern {
+        /// The program.
+        program: String,
+    },
     /// ELF cannot hold it.
     #[error("the ELF file cannot be made: {0}")]
     Elf(#[from] object::write::Error),
@@ -163,7 +169,11 @@ fn write_program(
         ..global(section)
     });
     for (slot, reference) in &program.references {
-        let (Reference::Map(index) | Reference::MapValue { map: index, .. }) = *reference;
+        let (Reference::Map(index) | Reference::MapValue { map: index, .. }) = *reference else {
+            return Err(WriteError::Extern {
+                program: program.name.clone(),
+            });
+        };
         let symbol = *maps.get(index).ok_or_else(|| WriteError::NoSuchMap {
             program: program.name.clone(),
             index,

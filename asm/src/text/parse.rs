@@ -37,12 +37,7 @@ pub fn parse(path: &str, text: &str) -> Result<Object, ParseError> {
         path,
         sources,
         number: 0,
-        object: Object {
-            license: String::new(),
-            programs: Vec::new(),
-            maps: Vec::new(),
-            btf: None,
-        },
+        object: Object::default(),
         current: None,
     };
     for (index, line) in text.lines().enumerate() {
@@ -212,16 +207,7 @@ impl Parser<'_> {
         }
         let map_type = MapType::from_name(type_name)
             .ok_or_else(|| Wrong::line(format!("'{type_name}' is no map type")))?;
-        let mut map = Map {
-            name: name.to_owned(),
-            map_type,
-            key_size: 0,
-            value_size: 0,
-            max_entries: 0,
-            map_flags: 0,
-            key_type: None,
-            value_type: None,
-        };
+        let mut map = Map::new(name, map_type);
         for word in words {
             let parsed = word.split_once('=').and_then(|(field, number)| {
                 let number = match number.strip_prefix("0x") {

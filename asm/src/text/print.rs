@@ -3,6 +3,7 @@
 use super::template::{Hole, Piece, pieces};
 use crate::helper;
 use crate::insn::{Insn, Reg};
+use crate::isa::Sem;
 use crate::object::Object;
 use crate::program::{Program, Reference};
 use std::collections::BTreeMap;
@@ -111,17 +112,17 @@ pub fn print_object(out: &mut dyn Write, object: &Object) -> fmt::Result {
     }
     for program in &object.programs {
         writeln!(out, ".prog {} {}", program.section, program.name)?;
-        print_program(out, program, &object.map_names())?;
+        print_program(out, object, program)?;
     }
     Ok(())
 }
 
-/// Writes a program: labels where jumps go, maps by the names in `maps`, one line an
-/// instruction.
+/// Writes a program of `object`: labels where jumps go, maps and externs by their names, one
+/// line an instruction.
 ///
 /// # Errors
 /// Those of `out`.
-pub fn print_program(out: &mut dyn Write, program: &Program, maps: &[&str]) -> fmt::Result {
+pub fn print_program(out: &mut dyn Write, object: &Object, program: &Program) -> fmt::Result {
     let labels = labels(program);
     for (slot, insn) in program.slots() {
         match (is_function(program, slot), labels.get(&slot)) {
@@ -130,9 +131,9 @@ pub fn print_program(out: &mut dyn Write, program: &Program, maps: &[&str]) -> f
             (_, None) => {}
         }
         let names = InProgram {
+            object,
             program,
             labels: &labels,
-            maps,
             slot,
             insn,
         };
@@ -169,9 +170,9 @@ fn is_function(program: &Program, slot: usize) -> bool {
 
 /// The names around one instruction of a program.
 struct InProgram<'a> {
+    object: &'a Object,
     program: &'a Program,
     labels: &'a BTreeMap<usize, String>,
-    maps: &'a [&'a str],
     slot: usize,
     insn: &'a Insn,
 }
@@ -200,15 +201,25 @@ impl Names for InProgram<'_> {
     }
 
     fn reference(&self) -> Option<String> {
-        let map = |index: usize| {
-            self.maps
-                .get(index)
-                .map_or_else(|| format!("map#{index}"), |name| (*name).to_owned())
+        let map = |index: usize| match self.object.maps.get(index) {
+            Some(map) => map.name.clone(),
+            None => format!("map#{index}"),
         };
+        let dst = self.insn.dst();
         Some(match self.program.reference(self.slot)? {
-            Reference::Map(index) => format!("{} = {} ll", self.insn.dst(), map(index)),
+            Reference::Map(index) => format!("{dst} = {} ll", map(index)),
             Reference::MapValue { map: index, offset } => {
-                format!("{} = {}[0] + {offset} ll", self.insn.dst(), map(index))
+                format!("{dst} = {}[0] + {offset} ll", map(index))
+            }
+            Reference::Extern(index) => {
+                let name = match self.object.externs.get(index) {
+                    Some(known) => known.name.clone(),
+                    None => format!("extern#{index}"),
+                };
+                match self.insn.sem() {
+                    Sem::Call(_) => format!("call {name}"),
+                    _ => format!("{dst} = {name} ll"),
+                }
             }
         })
     }

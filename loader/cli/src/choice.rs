@@ -59,8 +59,7 @@ mod tests {
         let object = Object {
             license: "GPL".into(),
             programs: programs.collect(),
-            maps: Vec::new(),
-            btf: None,
+            ..Object::default()
         };
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("x.o");

@@ -116,8 +116,7 @@ mod tests {
         let object = Object {
             license: "GPL".into(),
             programs: vec![a.finish("xdp").unwrap()],
-            maps: Vec::new(),
-            btf: None,
+            ..Object::default()
         };
         let explained = explanation(&object, &rejection(None)).unwrap();
         assert!(explained.contains("exit"), "{explained}");

@@ -101,8 +101,7 @@ fn unrolled(program: &Program) -> Outcome<Subject> {
     Subject::new(Object {
         license: "GPL".to_owned(),
         programs: vec![program],
-        maps: Vec::new(),
-        btf: None,
+        ..Object::default()
     })
 }
 

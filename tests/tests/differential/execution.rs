@@ -59,8 +59,7 @@ fn same_result(recipe: Recipe) -> Outcome {
     let subject = Subject::new(Object {
         license: "GPL".to_owned(),
         programs: vec![program],
-        maps: Vec::new(),
-        btf: None,
+        ..Object::default()
     })?;
     let program = &subject.object.programs[0];
     if let Verdict::Rejected(why) = verify(&subject.object, program, &Config::default()) {
@@ -85,7 +84,7 @@ fn listing(recipe: &Recipe) -> String {
     let mut text = String::new();
     match program(recipe) {
         // Writing to a string cannot fail.
-        Ok(program) => drop(print_program(&mut text, &program, &[])),
+        Ok(program) => drop(print_program(&mut text, &Object::default(), &program)),
         Err(failed) => text = failed.message().unwrap_or_default().to_owned(),
     }
     text

@@ -171,11 +171,7 @@ fn listing(steps: &[Step]) -> String {
     let mut text = String::new();
     match object(steps) {
         // Writing to a string cannot fail.
-        Ok(object) => drop(print_program(
-            &mut text,
-            &object.programs[0],
-            &object.map_names(),
-        )),
+        Ok(object) => drop(print_program(&mut text, &object, &object.programs[0])),
         Err(failed) => text = failed.message().unwrap_or_default().to_owned(),
     }
     text
@@ -251,16 +247,12 @@ fn object(steps: &[Step]) -> Outcome<Object> {
         license: "GPL".to_owned(),
         programs: vec![program(steps)?],
         maps: vec![Map {
-            name: "values".to_owned(),
-            map_type: MapType::Array,
             key_size: 4,
             value_size: VALUE_SIZE,
             max_entries: 4,
-            map_flags: 0,
-            key_type: None,
-            value_type: None,
+            ..Map::new("values", MapType::Array)
         }],
-        btf: None,
+        ..Object::default()
     })
 }
 

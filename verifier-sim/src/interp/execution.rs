@@ -382,6 +382,7 @@ impl<'m> Execution<'m> {
                 let size = known(map)?.extent();
                 Ok(address::map_value(map, 0, size).wrapping_add(u64::from(offset)))
             }
+            Reference::Extern(_) => Err(FaultKind::NotModelled("what the kernel defines".into())),
         }
     }
 }

@@ -90,20 +90,16 @@ pub fn object(seed: u64, steps: usize) -> Result<Object, AssembleError> {
     };
     generator.program(steps);
     let map = |name: &str, map_type| Map {
-        name: name.into(),
-        map_type,
         key_size: 4,
         value_size: 8,
         max_entries: ENTRIES,
-        map_flags: 0,
-        key_type: None,
-        value_type: None,
+        ..Map::new(name, map_type)
     };
     Ok(Object {
         license: "GPL".into(),
         programs: vec![generator.asm.finish("xdp")?],
         maps: vec![map("array", MapType::Array), map("hash", MapType::Hash)],
-        btf: None,
+        ..Object::default()
     })
 }
 

@@ -15,8 +15,7 @@
 //! let object = Object {
 //!     license: "GPL".into(),
 //!     programs: vec![a.finish("xdp")?],
-//!     maps: Vec::new(),
-//!     btf: None,
+//!     ..Object::default()
 //! };
 //! let mut vm = Machine::new(&object)?;
 //! let run = vm.run("drop_all", Packet::new(&[0; 60]))?;

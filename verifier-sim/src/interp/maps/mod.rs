@@ -329,14 +329,10 @@ fn storage(definition: &object::Map, cpus: usize) -> Result<Storage, MapError> {
 #[cfg(test)]
 pub(crate) fn definition(map_type: MapType, key: u32, value: u32, entries: u32) -> object::Map {
     object::Map {
-        name: "m".into(),
-        map_type,
         key_size: key,
         value_size: value,
         max_entries: entries,
-        map_flags: 0,
-        key_type: None,
-        value_type: None,
+        ..object::Map::new("m", map_type)
     }
 }
 

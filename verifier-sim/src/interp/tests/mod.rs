@@ -26,7 +26,7 @@ fn object(section: &str, maps: Vec<Map>, code: impl FnOnce(&mut Assembler)) -> O
         license: "GPL".into(),
         programs: vec![asm.finish(section).unwrap()],
         maps,
-        btf: None,
+        ..Object::default()
     }
 }
 
