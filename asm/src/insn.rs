@@ -6,7 +6,7 @@
 //!
 //! Read before: `isa.rs`. Read next: `assembler.rs`.
 
-use crate::isa::{Field, RESERVED, Row, Sem, rows_of};
+use crate::isa::{Field, Row, Sem, rows_of};
 use std::fmt;
 
 /// A register, R0 to R10.
@@ -279,14 +279,7 @@ impl Insn {
 fn select_row(slot: Slot) -> Result<&'static Row, DecodeError> {
     let all = || rows_of(slot.opcode);
     if all().next().is_none() {
-        return Err(match RESERVED.iter().find(|r| r.opcode == slot.opcode) {
-            Some(reserved) => DecodeError::Reserved {
-                opcode: slot.opcode,
-                name: reserved.name,
-                meaning: reserved.meaning,
-            },
-            None => DecodeError::Opcode(slot.opcode),
-        });
+        return Err(DecodeError::Opcode(slot.opcode));
     }
     let allows = |rule: Field, value: i32| match rule {
         Field::Zero => value == 0,
@@ -448,16 +441,6 @@ pub enum DecodeError {
     /// No instruction has the opcode.
     #[error("unknown opcode {0:#04x}")]
     Opcode(u8),
-    /// The opcode has a name and no definition.
-    #[error("opcode {opcode:#04x} is {name}, {meaning}, which is not supported")]
-    Reserved {
-        /// The opcode.
-        opcode: u8,
-        /// What the field calls it.
-        name: &'static str,
-        /// What it stands for.
-        meaning: &'static str,
-    },
     /// No form of the instruction allows the field's contents.
     #[error("{name} (opcode {opcode:#04x}) does not allow {field} = {value}{}", expected(*.opcode, *.field))]
     Field {
@@ -627,16 +610,14 @@ mod tests {
             message(div_with_offset),
             Err("DIV (opcode 0x37) does not allow offset = 2, only 0 or 1".into())
         );
-        let gotox = Slot {
+        let gotox_with_distance = Slot {
             opcode: 0x0d,
+            offset: 1,
             ..Slot::default()
         };
         assert_eq!(
-            message(gotox),
-            Err(
-                "opcode 0x0d is gotox, a jump to the address in a register, which is not supported"
-                    .into()
-            )
+            message(gotox_with_distance),
+            Err("GOTOX (opcode 0x0d) does not allow offset = 1, only 0".into())
         );
         let r11 = Slot {
             opcode: 0xbf,

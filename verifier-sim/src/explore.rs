@@ -412,6 +412,12 @@ fn endless(slot: usize) -> Box<Rejection> {
 fn is_jump(insn: &Insn) -> bool {
     matches!(
         insn.sem(),
-        Sem::Jump { .. } | Sem::Ja | Sem::Gotol | Sem::MayGoto | Sem::Call(_) | Sem::Exit
+        Sem::Jump { .. }
+            | Sem::Ja
+            | Sem::Gotol
+            | Sem::Gotox
+            | Sem::MayGoto
+            | Sem::Call(_)
+            | Sem::Exit
     )
 }

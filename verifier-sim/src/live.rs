@@ -112,7 +112,9 @@ fn read(insn: &Insn) -> RegSet {
             Some(proto) => RegSet::arguments(proto.args.len()),
             None => RegSet::ARGUMENTS,
         },
+        Sem::Call(Callee::Register) => RegSet::ARGUMENTS.with(dst),
         Sem::Call(_) => RegSet::ARGUMENTS,
+        Sem::Gotox => dst,
         Sem::Exit => RegSet::of(Reg::R0),
         Sem::Ja | Sem::Gotol | Sem::MayGoto => RegSet::default(),
     }
@@ -141,6 +143,7 @@ fn written(insn: &Insn) -> RegSet {
         Sem::Jump { .. }
         | Sem::Ja
         | Sem::Gotol
+        | Sem::Gotox
         | Sem::Exit
         | Sem::Store { .. }
         | Sem::StoreRelease { .. }

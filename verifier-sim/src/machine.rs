@@ -79,6 +79,8 @@ impl Machine<'_, '_> {
             Sem::Call(Callee::Kfunc) => return Err(not_modelled("calls of kernel functions")),
             Sem::AddrSpaceCast(_) => return Err(not_modelled("address space casts")),
             Sem::MayGoto => return Err(not_modelled("may_goto")),
+            Sem::Gotox => return Err(not_modelled("indirect jumps")),
+            Sem::Call(Callee::Register) => return Err(not_modelled("indirect calls")),
         }
         Ok(Flow::To(next))
     }
@@ -154,13 +156,13 @@ impl Machine<'_, '_> {
 
     fn check_version(&self, insn: &Insn) -> Checked {
         let row = insn.row();
-        if self.env.config.since(row.since) {
-            return Ok(());
-        }
-        let (major, minor) = row.since;
+        let label = match row.since {
+            Some(since) if self.env.config.since(since) => return Ok(()),
+            Some((major, minor)) => format!("{} came with Linux {major}.{minor}", row.name),
+            None => format!("no Linux release has {}", row.name),
+        };
         let message = format!("unknown opcode {:02x}", row.opcode);
-        Err(Rejection::new(Code::KernelTooOld, message)
-            .label(format!("{} came with Linux {major}.{minor}", row.name)))
+        Err(Rejection::new(Code::KernelTooOld, message).label(label))
     }
 
     fn load_imm64(&mut self, insn: &Insn, kind: Imm64) -> Checked {

@@ -47,6 +47,20 @@ fn instructions_came_one_by_one() {
 }
 
 #[test]
+fn indirect_jumps_and_calls_are_refused_by_name() {
+    let gotox = ".prog xdp\nr0 = 1\ngotox r0\nexit\n";
+    assert_eq!(
+        answer(gotox, on((6, 18))).as_deref(),
+        Some("unknown opcode 0d")
+    );
+    let callx = ".prog xdp\nr0 = 1\ncallx r0\nexit\n";
+    assert_eq!(
+        answer(callx, on((6, 18))).as_deref(),
+        Some("unknown opcode 8d")
+    );
+}
+
+#[test]
 fn constant_indexes_of_arrays_are_known_to_exist_since_6_15() {
     let text = "\
 .map values array key_size=4 value_size=8 max_entries=4

@@ -30,6 +30,9 @@ const MEM: u8 = 0x60;
 const MEMSX: u8 = 0x80;
 const ATOMIC: u8 = 0xc0;
 
+/// The release that brought eBPF's verifier, and with it the oldest rows.
+const FIRST: KernelVersion = (3, 18);
+
 /// The size bits of a load's or store's opcode, section 5.
 const fn size_bits(size: Size) -> u8 {
     match size {
@@ -62,7 +65,7 @@ const fn row(opcode: u8, name: &'static str, text: &'static str, sem: Sem) -> Ro
         sem,
         group: None,
         cpu: Cpu::V1,
-        since: (3, 18),
+        since: Some(FIRST),
         source: Source::Linux,
     }
 }
@@ -107,9 +110,16 @@ impl Row {
         self
     }
 
+    /// No kernel takes the row.
+    const fn compilers_only(mut self) -> Row {
+        self.source = Source::Compilers;
+        self.since = None;
+        self
+    }
+
     const fn cpu(mut self, cpu: Cpu, since: KernelVersion) -> Row {
         self.cpu = cpu;
-        self.since = since;
+        self.since = Some(since);
         self
     }
 }
@@ -169,9 +179,12 @@ const fn alu(code: u8, name: &'static str, op: AluOp, texts: [&'static str; 4]) 
             .dst()
             .operand(operand)
             .rfc("4.1", group);
-        rows[n] = match op {
-            AluOp::Sdiv | AluOp::Smod => base.offset(Is(1)).cpu(Cpu::V4, (6, 6)),
-            _ => base,
+        rows[n] = match (op, width) {
+            (AluOp::Sdiv | AluOp::Smod, _) => base.offset(Is(1)).cpu(Cpu::V4, (6, 6)),
+            // Linux 5.0 taught its interpreter this one; before, the verifier refused it.
+            (AluOp::Arsh, Width::W32) => base.cpu(Cpu::V3, (5, 0)),
+            (_, Width::W32) => base.cpu(Cpu::V3, FIRST),
+            (_, Width::W64) => base,
         };
         n += 1;
     }
@@ -200,15 +213,16 @@ const fn mov(texts: [&'static str; 4]) -> [Row; 4] {
     let mut n = 0;
     while n < 4 {
         let (width, operand) = FORMS[n];
-        let group = match width {
-            Width::W32 => Group::Base32,
-            Width::W64 => Group::Base64,
+        let (group, cpu) = match width {
+            Width::W32 => (Group::Base32, Cpu::V3),
+            Width::W64 => (Group::Base64, Cpu::V1),
         };
         let opcode = 0xb0 | form_bits(FORMS[n], ALU, ALU64);
         rows[n] = row(opcode, "MOV", texts[n], Sem::Mov { width, operand })
             .dst()
             .operand(operand)
-            .rfc("4.1", group);
+            .rfc("4.1", group)
+            .cpu(cpu, FIRST);
         n += 1;
     }
     rows
@@ -263,7 +277,8 @@ const UNARY_ROWS: [Row; 16] = [
         Sem::Neg { width: Width::W32 },
     )
     .dst()
-    .rfc("4.1", Group::Base32),
+    .rfc("4.1", Group::Base32)
+    .cpu(Cpu::V3, FIRST),
     movsx(Width::W64, Size::B, "{d} = (s8){s}"),
     movsx(Width::W64, Size::H, "{d} = (s16){s}"),
     movsx(Width::W64, Size::W, "{d} = (s32){s}"),
@@ -294,7 +309,7 @@ const fn jump(code: u8, name: &'static str, cond: Cond, texts: [&'static str; 4]
         let (cpu, since) = match (width, cond) {
             (Width::W32, _) => (Cpu::V3, (5, 1)),
             (Width::W64, Jlt | Jle | Jslt | Jsle) => (Cpu::V2, (4, 14)),
-            (Width::W64, _) => (Cpu::V1, (3, 18)),
+            (Width::W64, _) => (Cpu::V1, FIRST),
         };
         let sem = Sem::Jump {
             cond,
@@ -326,7 +341,7 @@ const JUMP_ROWS: [[Row; 4]; 11] = [
     jump(0xd0, "JSLE", Jsle, spellings!("if ", "s<=", " goto {j}")),
 ];
 
-const FLOW_ROWS: [Row; 7] = [
+const FLOW_ROWS: [Row; 9] = [
     row(JMP, "JA", "goto {j}", Sem::Ja)
         .offset(Jump)
         .rfc("4.3", Group::Base32),
@@ -334,6 +349,10 @@ const FLOW_ROWS: [Row; 7] = [
         .imm(Jump)
         .rfc("4.3", Group::Base32)
         .cpu(Cpu::V4, (6, 6)),
+    // The jump tables of Linux 6.19; RFC 9669 does not have it.
+    row(JMP | X, "GOTOX", "gotox {d}", Sem::Gotox)
+        .dst()
+        .cpu(Cpu::V4, (6, 19)),
     row(0x80 | JMP, "CALL", "call {h}", Sem::Call(Callee::Helper))
         .imm(Any)
         .rfc("4.3.1", Group::Base32),
@@ -353,10 +372,20 @@ const FLOW_ROWS: [Row; 7] = [
     .imm(Any)
     .rfc("4.3.1", Group::Base32)
     .cpu(Cpu::V1, (5, 13)),
+    // LLVM emits it for calls through pointers at every -mcpu; up to version 18 it put the
+    // register into `imm`, which is no form of this row. RFC 9669 has no such call.
+    row(
+        0x80 | JMP | X,
+        "CALLX",
+        "callx {d}",
+        Sem::Call(Callee::Register),
+    )
+    .dst()
+    .compilers_only(),
     row(0x90 | JMP, "EXIT", "exit", Sem::Exit).rfc("4.3", Group::Base32),
     row(0xe0 | JMP, "JCOND", "may_goto {j}", Sem::MayGoto)
         .offset(Jump)
-        .cpu(Cpu::V4, (6, 9)),
+        .cpu(Cpu::V1, (6, 9)),
 ];
 
 /// A plain load, section 5.1.
@@ -425,7 +454,7 @@ const fn atomic(size: Size, op: AtomicOp, imm: i32, text: &'static str) -> Row {
         _ => Group::Atomic32,
     };
     let (cpu, since) = match op {
-        AtomicOp::Add => (Cpu::V1, (3, 18)),
+        AtomicOp::Add => (Cpu::V1, FIRST),
         _ => (Cpu::V3, (5, 12)),
     };
     row(
@@ -498,8 +527,8 @@ const fn load_imm64(src: i32, kind: Imm64, text: &'static str, since: KernelVers
 }
 
 const WIDE_ROWS: [Row; 7] = [
-    load_imm64(0, Imm64::Value, "{d} = {i64} ll", (3, 18)),
-    load_imm64(1, Imm64::MapFd, "{d} = map_by_fd({i})", (3, 18)),
+    load_imm64(0, Imm64::Value, "{d} = {i64} ll", FIRST),
+    load_imm64(1, Imm64::MapFd, "{d} = map_by_fd({i})", FIRST),
     load_imm64(
         2,
         Imm64::MapValueFd,
@@ -589,7 +618,7 @@ const fn addr_space_cast(cast: Cast, imm: i32, text: &'static str) -> Row {
     .src(Field::Reg)
     .offset(Is(1))
     .imm(Is(imm))
-    .cpu(Cpu::V4, (6, 9))
+    .cpu(Cpu::V1, (6, 9))
 }
 
 const LINUX_ROWS: [Row; 10] = [

@@ -165,6 +165,7 @@ impl<'m> Execution<'m> {
                 self.registers.write(insn.dst(), value)?;
             }
             Sem::AddrSpaceCast(_) => return Err(FaultKind::NotModelled("addr_space_cast".into())),
+            Sem::Gotox => return Err(FaultKind::NotModelled("gotox".into())),
             Sem::Load { .. }
             | Sem::LoadSx { .. }
             | Sem::Store { .. }
@@ -307,6 +308,7 @@ impl<'m> Execution<'m> {
                 });
                 Ok(self.jump(insn))
             }
+            Callee::Register => Err(FaultKind::NotModelled("callx".into())),
             Callee::Kfunc => Err(FaultKind::NotModelled(format!(
                 "the kernel function with BTF id {}",
                 insn.imm()

@@ -270,6 +270,8 @@ fn what_is_not_modelled_is_named() {
     };
     named(Sem::Call(Callee::Kfunc), "BTF id 7");
     named(Sem::AddrSpaceCast(Cast::ToArena), "addr_space_cast");
+    named(Sem::Gotox, "gotox");
+    named(Sem::Call(Callee::Register), "callx");
     let result = run(|a| {
         a.call(12).exit();
     });
