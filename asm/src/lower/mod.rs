@@ -62,8 +62,16 @@ pub enum LowerError {
     #[error("registers could not be assigned")]
     Registers,
     /// The assembler refused.
-    #[error(transparent)]
+    #[error("{}", located(.0))]
     Assemble(#[from] AssembleError),
+}
+
+/// The error behind its `file:line: `, if that is known.
+fn located(error: &AssembleError) -> String {
+    match error.span() {
+        Some(span) => format!("{}:{}: {error}", span.file, span.line),
+        None => error.to_string(),
+    }
 }
 
 /// Lowers one program of a checked unit. `spans` are the places of its locations.

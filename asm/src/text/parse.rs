@@ -192,7 +192,10 @@ impl Parser<'_> {
             return Err(Wrong::line(format!("the label '{name}' is nowhere bound")));
         }
         let program = current.assembler.finish(&current.section);
-        let program = program.map_err(|error: AssembleError| Wrong::line(error.to_string()))?;
+        let program = program.map_err(|error: AssembleError| {
+            self.number = error.span().map_or(self.number, |span| span.line);
+            Wrong::line(error.to_string())
+        })?;
         self.object.programs.push(program);
         Ok(())
     }
@@ -253,7 +256,7 @@ impl Parser<'_> {
             .labels
             .entry(name.to_owned())
             .or_insert_with(|| Known {
-                label: assembler.label(),
+                label: assembler.named_label(name),
                 line,
                 bound: false,
             });

@@ -1,0 +1,173 @@
+//! Finishing: from lines to a program.
+
+use super::code::{Code, Goal, shown, span};
+use super::layout::{Entry, FarForm, Layout};
+use super::relax::{long_prefix, relax};
+use super::{AssembleError, Assembler, Names};
+use crate::btf::Linkage;
+use crate::insn::{Fields, Insn};
+use crate::isa::Sem;
+use crate::prog_type::section;
+use crate::program::{Function, Program};
+use crate::span::Span;
+
+/// Makes a program of the lines.
+pub(super) fn finish(assembler: &Assembler, section_name: &str) -> Result<Program, AssembleError> {
+    let known =
+        section(section_name).ok_or_else(|| AssembleError::Section(section_name.to_owned()))?;
+    let code = Code::new(assembler)?;
+    let layout = relax(&code, assembler.cpu)
+        .map_err(|unreached| too_far(assembler, &code, unreached.line))?;
+    let mut writer = Writer {
+        assembler,
+        code: &code,
+        layout: &layout,
+        slot: 0,
+        program: Program {
+            name: assembler.name.clone(),
+            section: section_name.to_owned(),
+            prog_type: known.prog_type,
+            expected_attach_type: known.attach_type,
+            insns: Vec::with_capacity(assembler.lines.len()),
+            references: Vec::new(),
+            functions: functions(assembler, &layout),
+            lines: Vec::new(),
+        },
+    };
+    writer.write()?;
+    Ok(writer.program)
+}
+
+fn functions(assembler: &Assembler, layout: &Layout) -> Vec<Function> {
+    let mut functions = vec![Function {
+        slot: 0,
+        name: assembler.name.clone(),
+        linkage: Linkage::Global,
+        type_id: None,
+    }];
+    let named = assembler.functions.iter();
+    functions.extend(named.filter_map(|(label, name)| {
+        let line = assembler.labels.get(label.0)?.line?;
+        Some(Function {
+            slot: layout.starts.get(line).copied()?,
+            name: name.clone(),
+            linkage: Linkage::Static,
+            type_id: None,
+        })
+    }));
+    functions
+}
+
+/// The error for a jump that does not reach, by its line.
+fn too_far(assembler: &Assembler, code: &Code<'_>, line: usize) -> AssembleError {
+    let starts = code.starts();
+    let start = |line: usize| starts.get(line).copied().unwrap_or(0) as i64;
+    let jump = code.jumps.iter().find(|jump| jump.line == line);
+    let from = assembler.lines.get(line);
+    let label = match from.map(|line| &line.names) {
+        Some(Names::Target(label)) => assembler.labels.get(label.0),
+        _ => None,
+    };
+    AssembleError::TooFar {
+        line,
+        insn: shown(assembler, line),
+        distance: jump.map_or(0, |jump| {
+            start(jump.goal.line) + jump.goal.past - start(line) - 1
+        }),
+        label: label.and_then(|label| label.name.clone()),
+        span: span(assembler, line),
+    }
+}
+
+/// Writes instructions one after the other.
+struct Writer<'a> {
+    assembler: &'a Assembler,
+    code: &'a Code<'a>,
+    layout: &'a Layout,
+    /// The slot that the next instruction begins in.
+    slot: usize,
+    program: Program,
+}
+
+impl Writer<'_> {
+    fn write(&mut self) -> Result<(), AssembleError> {
+        let (code, layout) = (self.code, self.layout);
+        let mut jumps = code.jumps.iter().enumerate().peekable();
+        let mut pools = (0..layout.pools.len()).peekable();
+        for (index, line) in code.lines.iter().enumerate() {
+            let here = |pool: &usize| {
+                let pool = layout.pools.get(*pool);
+                pool.is_some_and(|pool| pool.line == index)
+            };
+            if let Some(pool) = pools.next_if(here) {
+                self.pool(pool)?;
+            }
+            if let Some(span) = &line.span {
+                push_span(&mut self.program.lines, self.slot, span);
+            }
+            if let Names::Reference(reference) = line.names {
+                self.program.references.push((self.slot, reference));
+            }
+            let is_long = |at| layout.form == FarForm::Gotol && layout.is_far(at);
+            match jumps.next_if(|(_, jump)| jump.line == index) {
+                Some((at, jump)) if is_long(at) => self.long(line.insn, index, jump.goal)?,
+                Some((at, jump)) => self.jump(line.insn, index, layout.next(at, jump))?,
+                None => self.push(line.insn),
+            }
+        }
+        Ok(())
+    }
+
+    fn push(&mut self, insn: Insn) {
+        self.slot += insn.slots();
+        self.program.insns.push(insn);
+    }
+
+    /// An instruction that goes to a slot, for the line that it serves.
+    fn jump(&mut self, insn: Insn, line: usize, to: i64) -> Result<(), AssembleError> {
+        let distance = i32::try_from(to - self.slot as i64 - 1).ok();
+        let bound = distance.and_then(|distance| insn.with_distance(distance));
+        self.push(bound.ok_or_else(|| too_far(self.assembler, self.code, line))?);
+        Ok(())
+    }
+
+    fn goto(&mut self, sem: Sem, line: usize, to: i64) -> Result<(), AssembleError> {
+        let row = sem.row().ok_or(AssembleError::Missing { line, sem })?;
+        self.jump(Insn::new(row, Fields::default()), line, to)
+    }
+
+    fn long(&mut self, insn: Insn, line: usize, goal: Goal) -> Result<(), AssembleError> {
+        for insn in long_prefix(&insn) {
+            self.push(insn);
+        }
+        self.goto(Sem::Gotol, line, self.layout.slot(goal))
+    }
+
+    /// The pool of this index. Each island comes from the first line that it serves.
+    fn pool(&mut self, index: usize) -> Result<(), AssembleError> {
+        let Some(pool) = self.layout.pools.get(index) else {
+            return Ok(());
+        };
+        if pool.entry == Entry::Around {
+            let behind = self.layout.starts.get(pool.line).copied().unwrap_or(0);
+            self.goto(Sem::Ja, pool.line, behind as i64)?;
+        }
+        for (slot, island) in pool.islands() {
+            let from = self.code.lines.get(island.from);
+            if let Some(span) = from.and_then(|line| line.span.as_ref()) {
+                push_span(&mut self.program.lines, slot, span);
+            }
+            let to = self.layout.next_of_island(index, island.goal);
+            self.goto(Sem::Ja, island.from, to)?;
+        }
+        Ok(())
+    }
+}
+
+/// Records where the code from `slot` on comes from, unless that is where the code before
+/// it comes from.
+fn push_span(lines: &mut Vec<(usize, Span)>, slot: usize, span: &Span) {
+    if lines.last().is_none_or(|(_, last)| last != span) {
+        lines.push((slot, span.clone()));
+    }
+}

@@ -1,0 +1,214 @@
+//! The assembler: instructions one after the other, with explicit registers and labels.
+//!
+//! Every method that emits records where it was called, so that the program knows its own
+//! source lines. Labels are bound to slots by [`Assembler::finish`]: a jump that does not
+//! reach with 16 bits is lengthened there, and what cannot be reached is an error, never a
+//! truncated distance.
+//!
+//! ```
+//! use ebpf_asm::assembler::Assembler;
+//! use ebpf_asm::insn::Reg::*;
+//! use ebpf_asm::isa::Size::*;
+//!
+//! let mut a = Assembler::new("first_byte");
+//! let out = a.label();
+//! a.mov(R0, 0);
+//! a.ldx(W, R2, R1, 76).jeq(R2, 0, out);
+//! a.mov(R0, 1);
+//! a.bind(out);
+//! a.exit();
+//! let program = a.finish("socket")?;
+//! assert_eq!(program.insns[2].to_string(), "if r2 == 0 goto +1");
+//! # Ok::<(), ebpf_asm::assembler::AssembleError>(())
+//! ```
+//!
+//! | file | concept |
+//! |---|---|
+//! | `instructions.rs`, `operand.rs` | the methods that emit |
+//! | `code.rs` | the lines with what their jumps reach |
+//! | `relax.rs`, `islands.rs` | far jumps: by `gotol`, and by chains of `goto` |
+//! | `layout.rs` | the slots of lines and islands |
+//! | `finish.rs`, `error.rs` | the program, or why there is none |
+//!
+//! Read before: `insn.rs`. Read next: `program.rs`.
+
+mod code;
+mod error;
+mod finish;
+mod instructions;
+mod islands;
+mod layout;
+mod operand;
+mod relax;
+#[cfg(test)]
+mod tests;
+
+pub use error::AssembleError;
+pub use operand::Source;
+
+use crate::insn::Insn;
+use crate::isa::{Cpu, Sem};
+use crate::program::{Program, Reference};
+use crate::span::{Sources, Span};
+use std::panic::Location;
+
+/// A place in the program that jumps and calls can name before it is known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Label(usize);
+
+/// What is known of a label.
+#[derive(Debug, Clone, Default)]
+struct Bound {
+    /// The line that it is bound before.
+    line: Option<usize>,
+    /// Its name, for messages; a label need not have one.
+    name: Option<String>,
+}
+
+/// How lines learn where they come from.
+#[derive(Debug, Clone)]
+enum Place {
+    /// From the Rust caller of the method that emits.
+    Caller,
+    /// From [`Assembler::at`].
+    Given(Option<Span>),
+}
+
+/// What a line stands for beside its instruction.
+#[derive(Debug, Clone)]
+enum Names {
+    Nothing,
+    Target(Label),
+    Reference(Reference),
+}
+
+#[derive(Debug, Clone)]
+struct Line {
+    insn: Insn,
+    names: Names,
+    span: Option<Span>,
+}
+
+/// Builds one program.
+#[derive(Debug, Clone)]
+pub struct Assembler {
+    name: String,
+    lines: Vec<Line>,
+    labels: Vec<Bound>,
+    functions: Vec<(Label, String)>,
+    cpu: Cpu,
+    sources: Sources,
+    place: Place,
+    /// The first instruction that the table does not have.
+    missing: Option<(usize, Sem)>,
+}
+
+impl Assembler {
+    /// An empty program of this name.
+    pub fn new(name: impl Into<String>) -> Assembler {
+        Assembler {
+            name: name.into(),
+            lines: Vec::new(),
+            labels: Vec::new(),
+            functions: Vec::new(),
+            cpu: Cpu::V4,
+            sources: Sources::new(),
+            place: Place::Caller,
+            missing: None,
+        }
+    }
+
+    /// Gives the texts of the files that lines come from, so that messages can quote them.
+    pub fn sources(&mut self, sources: Sources) -> &mut Self {
+        self.sources = sources;
+        self
+    }
+
+    /// Says where the following lines come from, in place of the Rust caller.
+    pub fn at(&mut self, span: Option<Span>) -> &mut Self {
+        self.place = Place::Given(span);
+        self
+    }
+
+    /// Says which instruction set far jumps may be lengthened with: `gotol` if it has that (v4,
+    /// the default), else chains of `goto`.
+    pub fn cpu(&mut self, cpu: Cpu) -> &mut Self {
+        self.cpu = cpu;
+        self
+    }
+
+    /// A new label, to be bound with [`bind`](Assembler::bind).
+    pub fn label(&mut self) -> Label {
+        self.labels.push(Bound::default());
+        Label(self.labels.len() - 1)
+    }
+
+    /// A new label that messages call by `name`.
+    pub fn named_label(&mut self, name: impl Into<String>) -> Label {
+        let label = self.label();
+        self.name_label(label, name.into());
+        label
+    }
+
+    /// Binds the label here: before the next instruction. The last binding counts.
+    pub fn bind(&mut self, label: Label) -> &mut Self {
+        if let Some(bound) = self.labels.get_mut(label.0) {
+            bound.line = Some(self.lines.len());
+        }
+        self
+    }
+
+    /// Begins a function here, which [`call_local`](Assembler::call_local) can call by `label`.
+    pub fn function(&mut self, label: Label, name: impl Into<String>) -> &mut Self {
+        let name = name.into();
+        self.name_label(label, name.clone());
+        self.functions.push((label, name));
+        self.bind(label)
+    }
+
+    fn name_label(&mut self, label: Label, name: String) {
+        if let Some(bound) = self.labels.get_mut(label.0) {
+            bound.name = Some(name);
+        }
+    }
+
+    /// Emits any instruction of the table, numbers as they are.
+    #[track_caller]
+    pub fn insn(&mut self, insn: Insn) -> &mut Self {
+        self.push(insn, Names::Nothing)
+    }
+
+    /// Emits a jump, call or code address of any row, its distance to be that of `to`.
+    #[track_caller]
+    pub fn insn_to(&mut self, insn: Insn, to: Label) -> &mut Self {
+        self.push(insn, Names::Target(to))
+    }
+
+    /// Binds all labels, and lengthens the jumps that do not reach.
+    ///
+    /// # Errors
+    /// If the section names no program type, a label was never bound or cannot be reached, or
+    /// an instruction does not exist.
+    pub fn finish(self, section_name: &str) -> Result<Program, AssembleError> {
+        if let Some((line, sem)) = self.missing {
+            return Err(AssembleError::Missing { line, sem });
+        }
+        finish::finish(&self, section_name)
+    }
+
+    #[track_caller]
+    fn push(&mut self, insn: Insn, names: Names) -> &mut Self {
+        let span = match &self.place {
+            Place::Given(span) => span.clone(),
+            Place::Caller => {
+                let caller = Location::caller();
+                Some(
+                    self.sources
+                        .span(caller.file(), caller.line(), caller.column()),
+                )
+            }
+        };
+        self.lines.push(Line { insn, names, span });
+        self
+    }
+}
