@@ -11,7 +11,7 @@ use std::fmt::Debug;
 
 /// All numbers from `min` to `max`; none if `min` is greater.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Range<T> {
+pub(crate) struct Range<T> {
     /// The least.
     pub min: T,
     /// The greatest.
@@ -19,7 +19,7 @@ pub struct Range<T> {
 }
 
 /// A native integer, with its limits.
-pub trait Int: Copy + Ord + Debug {
+pub(crate) trait Int: Copy + Ord + Debug {
     /// The least number.
     const MIN: Self;
     /// The greatest number.
@@ -28,18 +28,18 @@ pub trait Int: Copy + Ord + Debug {
 
 impl<T: Int> Range<T> {
     /// Every number of the type.
-    pub const FULL: Range<T> = Range {
+    pub(crate) const FULL: Range<T> = Range {
         min: T::MIN,
         max: T::MAX,
     };
 
     /// The numbers from `min` to `max`.
-    pub const fn new(min: T, max: T) -> Range<T> {
+    pub(crate) const fn new(min: T, max: T) -> Range<T> {
         Range { min, max }
     }
 
     /// Exactly one number.
-    pub const fn constant(number: T) -> Range<T> {
+    pub(crate) const fn constant(number: T) -> Range<T> {
         Range {
             min: number,
             max: number,
@@ -47,23 +47,24 @@ impl<T: Int> Range<T> {
     }
 
     /// Whether `number` is in the range.
-    pub fn contains(self, number: T) -> bool {
+    #[cfg(test)]
+    pub(crate) fn contains(self, number: T) -> bool {
         self.min <= number && number <= self.max
     }
 
     /// Whether every number of `other` is in the range.
-    pub fn includes(self, other: Range<T>) -> bool {
+    pub(crate) fn includes(self, other: Range<T>) -> bool {
         self.min <= other.min && other.max <= self.max
     }
 
     /// Whether no number is in the range.
-    pub fn is_empty(self) -> bool {
+    pub(crate) fn is_empty(self) -> bool {
         self.min > self.max
     }
 
     /// The numbers in both.
     #[must_use]
-    pub fn intersect(self, other: Range<T>) -> Range<T> {
+    pub(crate) fn intersect(self, other: Range<T>) -> Range<T> {
         Range {
             min: self.min.max(other.min),
             max: self.max.min(other.max),
@@ -82,7 +83,7 @@ macro_rules! unsigned_range {
         impl Range<$t> {
             /// Adds. If both ends wrap around the range stays one, if one does nothing is known.
             #[must_use]
-            pub fn add(self, other: Range<$t>) -> Range<$t> {
+            pub(crate) fn add(self, other: Range<$t>) -> Range<$t> {
                 let (min, low_wraps) = self.min.overflowing_add(other.min);
                 let (max, high_wraps) = self.max.overflowing_add(other.max);
                 if low_wraps == high_wraps { Range { min, max } } else { Range::FULL }
@@ -91,7 +92,7 @@ macro_rules! unsigned_range {
             /// Subtracts. If both ends wrap around the range stays one, if one does nothing is
             /// known.
             #[must_use]
-            pub fn sub(self, other: Range<$t>) -> Range<$t> {
+            pub(crate) fn sub(self, other: Range<$t>) -> Range<$t> {
                 let (min, low_wraps) = self.min.overflowing_sub(other.max);
                 let (max, high_wraps) = self.max.overflowing_sub(other.min);
                 if low_wraps == high_wraps { Range { min, max } } else { Range::FULL }
@@ -99,7 +100,7 @@ macro_rules! unsigned_range {
 
             /// Multiplies.
             #[must_use]
-            pub fn mul(self, other: Range<$t>) -> Range<$t> {
+            pub(crate) fn mul(self, other: Range<$t>) -> Range<$t> {
                 match self.max.checked_mul(other.max) {
                     Some(max) => Range { min: self.min.wrapping_mul(other.min), max },
                     None => Range::FULL,
@@ -109,7 +110,7 @@ macro_rules! unsigned_range {
             /// Shifts left by `amount` bits, less than the width. As the kernel does, nothing
             /// is known as soon as the greatest number could lose a bit or two.
             #[must_use]
-            pub fn lsh(self, amount: u32) -> Range<$t> {
+            pub(crate) fn lsh(self, amount: u32) -> Range<$t> {
                 if self.max > (1 as $t).wrapping_shl((<$t>::BITS - 1).saturating_sub(amount)) {
                     return Range::FULL;
                 }
@@ -121,7 +122,7 @@ macro_rules! unsigned_range {
 
             /// Shifts right by `amount` bits, less than the width.
             #[must_use]
-            pub fn rsh(self, amount: u32) -> Range<$t> {
+            pub(crate) fn rsh(self, amount: u32) -> Range<$t> {
                 Range {
                     min: self.min.wrapping_shr(amount),
                     max: self.max.wrapping_shr(amount),
@@ -150,7 +151,7 @@ macro_rules! signed_range {
 
             /// Adds; nothing is known if an end overflows.
             #[must_use]
-            pub fn add(self, other: Range<$t>) -> Range<$t> {
+            pub(crate) fn add(self, other: Range<$t>) -> Range<$t> {
                 Range::<$t>::between(
                     self.min.checked_add(other.min),
                     self.max.checked_add(other.max),
@@ -159,7 +160,7 @@ macro_rules! signed_range {
 
             /// Subtracts; nothing is known if an end overflows.
             #[must_use]
-            pub fn sub(self, other: Range<$t>) -> Range<$t> {
+            pub(crate) fn sub(self, other: Range<$t>) -> Range<$t> {
                 Range::<$t>::between(
                     self.min.checked_sub(other.max),
                     self.max.checked_sub(other.min),
@@ -168,7 +169,7 @@ macro_rules! signed_range {
 
             /// Multiplies; nothing is known if a product of ends overflows.
             #[must_use]
-            pub fn mul(self, other: Range<$t>) -> Range<$t> {
+            pub(crate) fn mul(self, other: Range<$t>) -> Range<$t> {
                 let mut ends = [
                     self.min.checked_mul(other.min),
                     self.min.checked_mul(other.max),
@@ -184,7 +185,7 @@ macro_rules! signed_range {
 
             /// Shifts right by `amount` bits, less than the width, repeating the sign.
             #[must_use]
-            pub fn arsh(self, amount: u32) -> Range<$t> {
+            pub(crate) fn arsh(self, amount: u32) -> Range<$t> {
                 Range {
                     min: self.min.wrapping_shr(amount),
                     max: self.max.wrapping_shr(amount),
@@ -199,7 +200,7 @@ signed_range!(i64 i32);
 
 /// What is known of the order of a value's four readings.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Bounds {
+pub(crate) struct Bounds {
     /// `umin..umax`: all 64 bits, unsigned.
     pub u64: Range<u64>,
     /// `smin..smax`: all 64 bits, signed.
@@ -250,7 +251,7 @@ deduce_between_signs!(deduce_32, u32 u32, s32 i32);
 
 impl Bounds {
     /// Nothing is known.
-    pub const UNKNOWN: Bounds = Bounds {
+    pub(crate) const UNKNOWN: Bounds = Bounds {
         u64: Range::FULL,
         s64: Range::FULL,
         u32: Range::FULL,
@@ -258,7 +259,7 @@ impl Bounds {
     };
 
     /// Exactly `value`.
-    pub const fn constant(value: u64) -> Bounds {
+    pub(crate) const fn constant(value: u64) -> Bounds {
         Bounds {
             u64: Range::constant(value),
             s64: Range::constant(value as i64),
@@ -268,7 +269,8 @@ impl Bounds {
     }
 
     /// Whether `value` is within all four.
-    pub fn contains(&self, value: u64) -> bool {
+    #[cfg(test)]
+    pub(crate) fn contains(&self, value: u64) -> bool {
         self.u64.contains(value)
             && self.s64.contains(value as i64)
             && self.u32.contains(value as u32)
@@ -276,7 +278,7 @@ impl Bounds {
     }
 
     /// Whether everything within `other` is within `self`.
-    pub fn includes(&self, other: &Bounds) -> bool {
+    pub(crate) fn includes(&self, other: &Bounds) -> bool {
         self.u64.includes(other.u64)
             && self.s64.includes(other.s64)
             && self.u32.includes(other.u32)
@@ -284,13 +286,13 @@ impl Bounds {
     }
 
     /// Whether one of the four is empty: no value is within all.
-    pub fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.u64.is_empty() || self.s64.is_empty() || self.u32.is_empty() || self.s32.is_empty()
     }
 
     /// What both know.
     #[must_use]
-    pub fn intersect(&self, other: &Bounds) -> Bounds {
+    pub(crate) fn intersect(&self, other: &Bounds) -> Bounds {
         Bounds {
             u64: self.u64.intersect(other.u64),
             s64: self.s64.intersect(other.s64),
@@ -300,7 +302,7 @@ impl Bounds {
     }
 
     /// Carries what each reading knows over to the others.
-    pub fn deduce(&mut self) {
+    pub(crate) fn deduce(&mut self) {
         self.deduce_low_half();
         self.deduce_32();
         self.deduce_64();

@@ -21,7 +21,7 @@ const MAX_SLOTS_UNPRIVILEGED: usize = 4096;
 
 /// Where execution goes from each instruction.
 #[derive(Debug)]
-pub struct Cfg<'a> {
+pub(crate) struct Cfg<'a> {
     program: &'a Program,
     /// The instruction that begins in each slot; `None` for second slots of wide ones.
     insns: Vec<Option<&'a Insn>>,
@@ -33,7 +33,7 @@ pub struct Cfg<'a> {
 
 /// What a slot is as a place that execution comes to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Join {
+pub(crate) enum Join {
     /// Execution comes from one place only.
     Single,
     /// Execution comes from several places, or goes to several: here states are compared.
@@ -44,7 +44,7 @@ pub enum Join {
 
 impl<'a> Cfg<'a> {
     /// The graph of a program that passes the checks.
-    pub fn new(program: &'a Program, config: &Config) -> Checked<Cfg<'a>> {
+    pub(crate) fn new(program: &'a Program, config: &Config) -> Checked<Cfg<'a>> {
         let mut insns = vec![None; program.slot_count()];
         for (slot, insn) in program.slots() {
             if let Some(entry) = insns.get_mut(slot) {
@@ -66,32 +66,32 @@ impl<'a> Cfg<'a> {
     }
 
     /// The number of slots.
-    pub fn slot_count(&self) -> usize {
+    pub(crate) fn slot_count(&self) -> usize {
         self.insns.len()
     }
 
     /// The instruction that begins in a slot.
-    pub fn insn(&self, slot: usize) -> Option<&'a Insn> {
+    pub(crate) fn insn(&self, slot: usize) -> Option<&'a Insn> {
         self.insns.get(slot).copied().flatten()
     }
 
     /// The first slots of the functions, ascending.
-    pub fn functions(&self) -> &[usize] {
+    pub(crate) fn functions(&self) -> &[usize] {
         &self.functions
     }
 
     /// What a slot is as a place to come to.
-    pub fn join(&self, slot: usize) -> Join {
+    pub(crate) fn join(&self, slot: usize) -> Join {
         self.joins.get(slot).copied().unwrap_or(Join::Single)
     }
 
     /// Where a jump, call or code address of the instruction at `slot` leads.
-    pub fn target(&self, slot: usize, insn: &Insn) -> Option<usize> {
+    pub(crate) fn target(&self, slot: usize, insn: &Insn) -> Option<usize> {
         self.program.target(slot, insn)
     }
 
     /// Where execution goes from `slot` within its function: on, and by a jump.
-    pub fn successors(&self, slot: usize) -> [Option<usize>; 2] {
+    pub(crate) fn successors(&self, slot: usize) -> [Option<usize>; 2] {
         let Some(insn) = self.insn(slot) else {
             return [Some(slot + 1), None];
         };
@@ -212,7 +212,7 @@ impl<'a> Cfg<'a> {
     }
 
     /// The first slot of the program's own function that the instruction at `slot` calls.
-    pub fn callee(&self, slot: usize) -> Option<usize> {
+    pub(crate) fn callee(&self, slot: usize) -> Option<usize> {
         let insn = self.insn(slot)?;
         let local = insn.sem() == Sem::Call(Callee::Local);
         if local { self.target(slot, insn) } else { None }

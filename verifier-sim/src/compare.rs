@@ -12,7 +12,7 @@ use ebpf_asm::isa::{Cond, Width};
 
 /// Whether a condition holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Outcome {
+pub(crate) enum Outcome {
     /// It holds: the jump is taken.
     Holds,
     /// It does not: execution falls through.
@@ -30,7 +30,7 @@ impl Outcome {
 }
 
 /// Whether `a cond b` always holds or always fails; `None` if it depends.
-pub fn decide(cond: Cond, width: Width, a: &Scalar, b: &Scalar) -> Option<Outcome> {
+pub(crate) fn decide(cond: Cond, width: Width, a: &Scalar, b: &Scalar) -> Option<Outcome> {
     match cond {
         Cond::Jeq => decide_equal(width, a, b),
         Cond::Jne => decide_equal(width, a, b).map(|equal| Outcome::of(equal == Outcome::Fails)),
@@ -104,7 +104,7 @@ fn decide_order<T: Int>(cond: Cond, a: Range<T>, b: Range<T>) -> Option<Outcome>
 }
 
 /// What is known of `a` and `b` where `a cond b` has this outcome.
-pub fn assume(
+pub(crate) fn assume(
     cond: Cond,
     width: Width,
     outcome: Outcome,

@@ -11,7 +11,7 @@ use ebpf_asm::prog_type::{AttachType, ProgType};
 
 /// What a program type receives.
 #[derive(Debug, Clone, Copy)]
-pub struct Context {
+pub(crate) struct Context {
     /// The UAPI struct.
     pub name: &'static str,
     /// Its fields, by ascending offset.
@@ -22,7 +22,7 @@ pub struct Context {
 
 /// Whether a program may write to the packet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum PacketWrite {
+pub(crate) enum PacketWrite {
     /// It may.
     Allowed,
     /// It may not.
@@ -31,7 +31,7 @@ pub enum PacketWrite {
 
 /// A field of a context.
 #[derive(Debug, Clone, Copy)]
-pub struct Field {
+pub(crate) struct Field {
     /// Its name.
     pub name: &'static str,
     /// Its first byte.
@@ -48,7 +48,7 @@ pub struct Field {
 
 /// With which sizes a field may be accessed. An access is always aligned to its size.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Access {
+pub(crate) enum Access {
     /// Not at all.
     No,
     /// With this size only, at multiples of it.
@@ -61,7 +61,7 @@ pub enum Access {
 
 /// What reading a field gives.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Value {
+pub(crate) enum Value {
     /// A number.
     Number,
     /// `data`.
@@ -76,7 +76,7 @@ pub enum Value {
 
 impl Value {
     /// The pointer that the field holds, if it is one.
-    pub fn pointer(self) -> Option<Kind> {
+    pub(crate) fn pointer(self) -> Option<Kind> {
         match self {
             Value::Number => None,
             Value::Packet => Some(Kind::Packet),
@@ -103,17 +103,17 @@ impl Access {
 
 impl Context {
     /// The field that reading `size` bytes at `offset` reads.
-    pub fn read(&self, offset: i64, size: Size) -> Option<&'static Field> {
+    pub(crate) fn read(&self, offset: i64, size: Size) -> Option<&'static Field> {
         self.field(offset, size, |field| field.read)
     }
 
     /// The field that writing `size` bytes at `offset` writes.
-    pub fn write(&self, offset: i64, size: Size) -> Option<&'static Field> {
+    pub(crate) fn write(&self, offset: i64, size: Size) -> Option<&'static Field> {
         self.field(offset, size, |field| field.write)
     }
 
     /// The field at `offset`, whether or not it may be accessed.
-    pub fn at(&self, offset: i64) -> Option<&'static Field> {
+    pub(crate) fn at(&self, offset: i64) -> Option<&'static Field> {
         let offset = u32::try_from(offset).ok()?;
         let after = self.fields.partition_point(|field| field.offset <= offset);
         let field = self.fields.get(after.checked_sub(1)?)?;
@@ -135,7 +135,10 @@ impl Context {
 }
 
 /// What programs of a type receive; `None` while it is not modelled.
-pub fn context(prog_type: ProgType, attach_type: Option<AttachType>) -> Option<&'static Context> {
+pub(crate) fn context(
+    prog_type: ProgType,
+    attach_type: Option<AttachType>,
+) -> Option<&'static Context> {
     match prog_type {
         ProgType::Xdp if attach_type == Some(AttachType::XdpDevmap) => Some(&XDP_DEVMAP),
         ProgType::Xdp => Some(&XDP),

@@ -15,7 +15,7 @@ use ebpf_asm::program::Program;
 
 /// The surroundings of a verification.
 #[derive(Debug)]
-pub struct Env<'a> {
+pub(crate) struct Env<'a> {
     /// The object, with the maps.
     pub object: &'a Object,
     /// The program.
@@ -31,7 +31,11 @@ pub struct Env<'a> {
 
 impl<'a> Env<'a> {
     /// Does the checks that need no execution.
-    pub fn new(object: &'a Object, program: &'a Program, config: &'a Config) -> Checked<Env<'a>> {
+    pub(crate) fn new(
+        object: &'a Object,
+        program: &'a Program,
+        config: &'a Config,
+    ) -> Checked<Env<'a>> {
         let context = context(program.prog_type, program.expected_attach_type)
             .ok_or_else(|| unknown_type(program.prog_type))?;
         if !config.capabilities.has(required(program.prog_type)) {
@@ -53,12 +57,12 @@ impl<'a> Env<'a> {
     }
 
     /// The map at this index of the object.
-    pub fn map(&self, index: u32) -> Option<&'a Map> {
+    pub(crate) fn map(&self, index: u32) -> Option<&'a Map> {
         self.object.maps.get(usize::try_from(index).ok()?)
     }
 
     /// The registers that may be read at `slot` or later.
-    pub fn live(&self, slot: usize) -> RegSet {
+    pub(crate) fn live(&self, slot: usize) -> RegSet {
         self.live.get(slot).copied().unwrap_or_default()
     }
 }

@@ -13,31 +13,31 @@ use ebpf_asm::isa::{AtomicOp, Callee, Fetched, Field, Operand, PacketMode, Sem};
 
 /// A set of registers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct RegSet(u16);
+pub(crate) struct RegSet(u16);
 
 impl RegSet {
     /// R1 to R5, which hold arguments and are lost in calls.
     const ARGUMENTS: RegSet = RegSet(0b11_1110);
 
     /// The set of one.
-    pub const fn of(reg: Reg) -> RegSet {
+    pub(crate) const fn of(reg: Reg) -> RegSet {
         RegSet(1 << reg.number())
     }
 
     /// Whether `reg` is in the set.
-    pub const fn has(self, reg: Reg) -> bool {
+    pub(crate) const fn has(self, reg: Reg) -> bool {
         self.0 & RegSet::of(reg).0 != 0
     }
 
     /// What is in either.
     #[must_use]
-    pub const fn with(self, other: RegSet) -> RegSet {
+    pub(crate) const fn with(self, other: RegSet) -> RegSet {
         RegSet(self.0 | other.0)
     }
 
     /// What is in `self` only.
     #[must_use]
-    pub const fn without(self, other: RegSet) -> RegSet {
+    pub(crate) const fn without(self, other: RegSet) -> RegSet {
         RegSet(self.0 & !other.0)
     }
 
@@ -49,7 +49,7 @@ impl RegSet {
 }
 
 /// For each slot the registers that are read there or later before they are written.
-pub fn live_registers(cfg: &Cfg<'_>) -> Vec<RegSet> {
+pub(crate) fn live_registers(cfg: &Cfg<'_>) -> Vec<RegSet> {
     let mut live = vec![RegSet::default(); cfg.slot_count()];
     let mut changed = true;
     while changed {

@@ -12,7 +12,7 @@ use ebpf_asm::isa::Size;
 
 /// What a register holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct RegState {
+pub(crate) struct RegState {
     /// A number, or which kind of pointer.
     pub kind: Kind,
     /// Whether the pointer may be null. Numbers are [`Null::Never`].
@@ -37,7 +37,7 @@ pub struct RegState {
 
 /// What kind of thing a register holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Kind {
+pub(crate) enum Kind {
     /// Nothing.
     NotInit,
     /// A number.
@@ -64,7 +64,7 @@ pub enum Kind {
 
 /// Whether a pointer may be null.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Null {
+pub(crate) enum Null {
     /// It is not.
     Never,
     /// It may be.
@@ -73,7 +73,7 @@ pub enum Null {
 
 /// How a scalar belongs to the others of its id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Link {
+pub(crate) enum Link {
     /// It is the number.
     Same,
     /// It is the number plus a constant.
@@ -82,7 +82,7 @@ pub enum Link {
 
 /// What is proven of a packet pointer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum PacketRange {
+pub(crate) enum PacketRange {
     /// So many bytes from its base exist.
     Bytes(u32),
     /// It is not less than the end.
@@ -93,7 +93,7 @@ pub enum PacketRange {
 
 impl PacketRange {
     /// The number of bytes, 0 where the pointer is not inside.
-    pub fn bytes(self) -> u32 {
+    pub(crate) fn bytes(self) -> u32 {
         match self {
             PacketRange::Bytes(bytes) => bytes,
             PacketRange::AtEnd | PacketRange::BeyondEnd => 0,
@@ -103,7 +103,7 @@ impl PacketRange {
 
 /// Where a register's contents come from: for messages, never for verdicts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Origin {
+pub(crate) struct Origin {
     /// The instruction that made it.
     pub made: Place,
     /// The comparison that proved the most of it.
@@ -114,14 +114,14 @@ pub struct Origin {
 
 impl Origin {
     /// From nowhere.
-    pub const NONE: Origin = Origin {
+    pub(crate) const NONE: Origin = Origin {
         made: Place::NONE,
         proved: Place::NONE,
         bound: Place::NONE,
     };
 
     /// Made by one instruction.
-    pub fn made(place: Place) -> Origin {
+    pub(crate) fn made(place: Place) -> Origin {
         Origin {
             made: place,
             ..Origin::NONE
@@ -131,7 +131,7 @@ impl Origin {
 
 impl RegState {
     /// Nothing.
-    pub const NOT_INIT: RegState = RegState {
+    pub(crate) const NOT_INIT: RegState = RegState {
         kind: Kind::NotInit,
         null: Null::Never,
         off: 0,
@@ -144,7 +144,7 @@ impl RegState {
     };
 
     /// A number.
-    pub fn scalar(scalar: Scalar) -> RegState {
+    pub(crate) fn scalar(scalar: Scalar) -> RegState {
         RegState {
             kind: Kind::Scalar,
             scalar,
@@ -153,17 +153,17 @@ impl RegState {
     }
 
     /// Any number.
-    pub fn unknown() -> RegState {
+    pub(crate) fn unknown() -> RegState {
         RegState::scalar(Scalar::UNKNOWN)
     }
 
     /// This number.
-    pub fn constant(value: u64) -> RegState {
+    pub(crate) fn constant(value: u64) -> RegState {
         RegState::scalar(Scalar::constant(value))
     }
 
     /// A pointer to the beginning of something.
-    pub fn pointer(kind: Kind) -> RegState {
+    pub(crate) fn pointer(kind: Kind) -> RegState {
         RegState {
             kind,
             scalar: Scalar::constant(0),
@@ -173,36 +173,36 @@ impl RegState {
 
     /// The same, made by the instruction at `place`.
     #[must_use]
-    pub fn made(mut self, place: Place) -> RegState {
+    pub(crate) fn made(mut self, place: Place) -> RegState {
         self.origin = Origin::made(place);
         self
     }
 
     /// The same, a pointer that may be null until one of its `id` is compared.
     #[must_use]
-    pub fn maybe_null(mut self, id: u32) -> RegState {
+    pub(crate) fn maybe_null(mut self, id: u32) -> RegState {
         self.null = Null::Maybe;
         self.id = id;
         self
     }
 
     /// Whether it is a number.
-    pub fn is_scalar(&self) -> bool {
+    pub(crate) fn is_scalar(&self) -> bool {
         self.kind == Kind::Scalar
     }
 
     /// Whether it is a pointer.
-    pub fn is_pointer(&self) -> bool {
+    pub(crate) fn is_pointer(&self) -> bool {
         !matches!(self.kind, Kind::Scalar | Kind::NotInit)
     }
 
     /// Whether it is a pointer into the packet or its meta data.
-    pub fn is_packet(&self) -> bool {
+    pub(crate) fn is_packet(&self) -> bool {
         matches!(self.kind, Kind::Packet | Kind::PacketMeta)
     }
 
     /// The number, if it is one and only one is possible.
-    pub fn as_constant(&self) -> Option<u64> {
+    pub(crate) fn as_constant(&self) -> Option<u64> {
         match self.kind {
             Kind::Scalar => self.scalar.as_constant(),
             _ => None,
@@ -210,12 +210,12 @@ impl RegState {
     }
 
     /// The pointer's variable offset, if it is a constant; mostly 0.
-    pub fn constant_var_off(&self) -> Option<i64> {
+    pub(crate) fn constant_var_off(&self) -> Option<i64> {
         self.scalar.as_constant().map(|value| value as i64)
     }
 
     /// Severs a scalar from those that share its number.
-    pub fn unlink(&mut self) {
+    pub(crate) fn unlink(&mut self) {
         if self.is_scalar() {
             self.id = 0;
             self.off = 0;
@@ -224,13 +224,13 @@ impl RegState {
     }
 
     /// How many bits the number may need.
-    pub fn width_bits(&self) -> u32 {
+    pub(crate) fn width_bits(&self) -> u32 {
         64 - self.scalar.bounds.u64.max.leading_zeros()
     }
 
     /// The number cut to `size`, as a load of that size from the stack sees it.
     #[must_use]
-    pub fn truncated(mut self, size: Size) -> RegState {
+    pub(crate) fn truncated(mut self, size: Size) -> RegState {
         if self.width_bits() > size.bytes() * 8 {
             self.unlink();
         }
@@ -239,7 +239,7 @@ impl RegState {
     }
 
     /// The type as the kernel's log spells it.
-    pub fn type_name(&self) -> String {
+    pub(crate) fn type_name(&self) -> String {
         let base = match self.kind {
             Kind::NotInit => "?",
             Kind::Scalar => "scalar",

@@ -2,13 +2,14 @@
 //!
 //! Read before: `mem.rs`, `ctx.rs`. Read next: `stack_access.rs`.
 
-use crate::alu::{MAX_VAR_OFF, describe};
+use crate::alu::describe;
 use crate::codes::Code;
 use crate::ctx::{PacketWrite, Value};
 use crate::diag::{Checked, Rejection};
 use crate::machine::{Machine, not_modelled};
 use crate::mem::{Direction, MemAccess, Stored};
 use crate::packet_help::prove_more;
+use crate::pointer_alu::MAX_VAR_OFF;
 use crate::reg::{Kind, PacketRange, RegState};
 use crate::scalar::Scalar;
 use ebpf_asm::btf::{Btf, TypeId};

@@ -1,13 +1,8 @@
-//! Scalars: what is known of a number in a register, as bits and as bounds, and how
-//! arithmetic changes it.
-//!
-//! Every operation is sound with respect to `ebpf_asm::eval`, and as precise as the kernel's
-//! (6.18): a sharper result would accept what the kernel refuses. So divisions and shifts by
-//! unknown amounts forget everything here, because they do there.
+//! Scalars: what is known of a number in a register, as bits and as bounds.
 //!
 //! Described in the kernel's `Documentation/bpf/verifier.rst`, "Register value tracking".
 //!
-//! Read before: `tnum.rs`, `bounds.rs`. Read next: `compare.rs`.
+//! Read before: `tnum.rs`, `bounds.rs`. Read next: `scalar_alu.rs`.
 
 use crate::bounds::{Bounds, Range};
 use crate::tnum::Tnum;
@@ -15,7 +10,7 @@ use ebpf_asm::isa::{AluOp, Size, Swap, Width};
 
 /// What is known of a 64-bit number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Scalar {
+pub(crate) struct Scalar {
     /// Its bits: the kernel's `var_off`.
     pub tnum: Tnum,
     /// Its order.
@@ -24,13 +19,13 @@ pub struct Scalar {
 
 impl Scalar {
     /// Nothing is known.
-    pub const UNKNOWN: Scalar = Scalar {
+    pub(crate) const UNKNOWN: Scalar = Scalar {
         tnum: Tnum::UNKNOWN,
         bounds: Bounds::UNKNOWN,
     };
 
     /// Exactly `value`.
-    pub const fn constant(value: u64) -> Scalar {
+    pub(crate) const fn constant(value: u64) -> Scalar {
         Scalar {
             tnum: Tnum::constant(value),
             bounds: Bounds::constant(value),
@@ -38,17 +33,12 @@ impl Scalar {
     }
 
     /// Any number of `size`, zero-extended: what a load of that size gives.
-    pub fn of_size(size: Size) -> Scalar {
+    pub(crate) fn of_size(size: Size) -> Scalar {
         Scalar::UNKNOWN.truncate(size)
     }
 
-    /// Any number of `size`, sign-extended: what a sign-extending load of that size gives.
-    pub fn of_signed_size(size: Size) -> Scalar {
-        Scalar::UNKNOWN.sign_extend(size)
-    }
-
     /// Any number from `min` to `max`.
-    pub fn signed_range(min: i64, max: i64) -> Scalar {
+    pub(crate) fn signed_range(min: i64, max: i64) -> Scalar {
         let mut scalar = Scalar::UNKNOWN;
         scalar.bounds.s64 = Range::new(min, max);
         scalar.sync();
@@ -56,12 +46,12 @@ impl Scalar {
     }
 
     /// The number, if only one is possible.
-    pub const fn as_constant(&self) -> Option<u64> {
+    pub(crate) const fn as_constant(&self) -> Option<u64> {
         self.tnum.as_constant()
     }
 
     /// The number that `width` bits of it are, if only one is possible.
-    pub const fn constant_at(&self, width: Width) -> Option<u64> {
+    pub(crate) const fn constant_at(&self, width: Width) -> Option<u64> {
         match width {
             Width::W64 => self.tnum.as_constant(),
             Width::W32 => self.tnum.low_half().as_constant(),
@@ -69,23 +59,24 @@ impl Scalar {
     }
 
     /// Whether the number can only be zero.
-    pub fn is_zero(&self) -> bool {
+    pub(crate) fn is_zero(&self) -> bool {
         self.as_constant() == Some(0)
     }
 
     /// Whether `value` is possible.
-    pub fn contains(&self, value: u64) -> bool {
+    #[cfg(test)]
+    pub(crate) fn contains(&self, value: u64) -> bool {
         self.tnum.contains(value) && self.bounds.contains(value)
     }
 
     /// Whether everything possible for `other` is possible for `self`.
-    pub fn includes(&self, other: &Scalar) -> bool {
+    pub(crate) fn includes(&self, other: &Scalar) -> bool {
         self.tnum.includes(other.tnum) && self.bounds.includes(&other.bounds)
     }
 
     /// The number with its low 32 bits known.
     #[must_use]
-    pub fn with_low_half(mut self, low: u32) -> Scalar {
+    pub(crate) fn with_low_half(mut self, low: u32) -> Scalar {
         self.tnum = self.tnum.with_low_half(Tnum::constant(u64::from(low)));
         self.bounds.u32 = Range::constant(low);
         self.bounds.s32 = Range::constant(low as i32);
@@ -98,7 +89,7 @@ impl Scalar {
     /// If they contradict each other the number does not exist, and the code that has it is
     /// never run. The kernel looks at it all the same, with bounds that know nothing; so it is
     /// done here.
-    pub fn sync(&mut self) {
+    pub(crate) fn sync(&mut self) {
         self.bounds_from_tnum();
         self.bounds.deduce();
         self.bounds.deduce();
@@ -139,7 +130,7 @@ impl Scalar {
 
     /// The low `size`, zero-extended.
     #[must_use]
-    pub fn truncate(mut self, size: Size) -> Scalar {
+    pub(crate) fn truncate(mut self, size: Size) -> Scalar {
         match size {
             Size::DW => return self,
             Size::W => return self.zero_extended(),
@@ -164,7 +155,7 @@ impl Scalar {
 
     /// The low 32 bits, zero-extended: what every 32-bit operation ends with.
     #[must_use]
-    fn zero_extended(mut self) -> Scalar {
+    pub(crate) fn zero_extended(mut self) -> Scalar {
         let low = self.bounds.u32;
         let whole = Range::new(u64::from(low.min), u64::from(low.max));
         self.tnum = self.tnum.low_half();
@@ -176,7 +167,7 @@ impl Scalar {
 
     /// The low `from` with its sign extended to 64 bits.
     #[must_use]
-    pub fn sign_extend(self, from: Size) -> Scalar {
+    pub(crate) fn sign_extend(self, from: Size) -> Scalar {
         if from == Size::DW {
             return self;
         }
@@ -198,7 +189,7 @@ impl Scalar {
 
     /// `MOVSX`: the low `from`, its sign extended to `width`, the rest zero.
     #[must_use]
-    pub fn movsx(self, width: Width, from: Size) -> Scalar {
+    pub(crate) fn movsx(self, width: Width, from: Size) -> Scalar {
         let extended = match width {
             Width::W64 => self.sign_extend(from),
             // The upper half plays no part: without it the bounds are sharper.
@@ -218,7 +209,7 @@ impl Scalar {
 
     /// The part of the number that `width` leaves: all, or the low half zero-extended.
     #[must_use]
-    pub fn at(self, width: Width) -> Scalar {
+    pub(crate) fn at(self, width: Width) -> Scalar {
         match width {
             Width::W64 => self,
             Width::W32 => self.zero_extended(),
@@ -227,13 +218,13 @@ impl Scalar {
 
     /// `-self`, zero-extended from 32 bits.
     #[must_use]
-    pub fn neg(self, width: Width) -> Scalar {
+    pub(crate) fn neg(self, width: Width) -> Scalar {
         Scalar::constant(0).alu(AluOp::Sub, width, &self)
     }
 
     /// A byte swap of the low `size`, cut to that size, on a little-endian machine.
     #[must_use]
-    pub fn byte_swap(self, swap: Swap, size: Size) -> Scalar {
+    pub(crate) fn byte_swap(self, swap: Swap, size: Size) -> Scalar {
         if swap == Swap::Le {
             return self.truncate(size);
         }
@@ -243,143 +234,6 @@ impl Scalar {
         };
         swapped.sync();
         swapped
-    }
-
-    /// `self op other`.
-    #[must_use]
-    pub fn alu(self, op: AluOp, width: Width, other: &Scalar) -> Scalar {
-        let shift = match op {
-            AluOp::Lsh | AluOp::Rsh | AluOp::Arsh => {
-                let count = other.constant_at(width);
-                // The kernel wants the whole count to be small, also for 32-bit shifts.
-                let small = other.bounds.u64.max < u64::from(width.bits());
-                match count.filter(|_| small) {
-                    Some(count) => count as u32,
-                    None => return Scalar::UNKNOWN,
-                }
-            }
-            AluOp::Div | AluOp::Sdiv | AluOp::Mod | AluOp::Smod => return Scalar::UNKNOWN,
-            _ => 0,
-        };
-        let tnum = self.alu_tnum(op, width, other, shift);
-        let mut result = Scalar {
-            tnum,
-            bounds: Bounds {
-                u32: self.alu_u32(op, other, tnum, shift),
-                s32: self.alu_s32(op, other, tnum, shift),
-                u64: self.alu_u64(op, other, tnum, shift),
-                s64: self.alu_s64(op, other, tnum, shift),
-            },
-        };
-        if width == Width::W64 && matches!(op, AluOp::Rsh | AluOp::Arsh) {
-            // Bits of the upper half come down.
-            result.bounds.u32 = Range::FULL;
-            result.bounds.s32 = Range::FULL;
-        }
-        if width == Width::W32 {
-            return result.zero_extended();
-        }
-        result.sync();
-        result
-    }
-
-    fn alu_tnum(&self, op: AluOp, width: Width, other: &Scalar, shift: u32) -> Tnum {
-        let (a, b) = match width {
-            Width::W64 => (self.tnum, other.tnum),
-            Width::W32 => (self.tnum.low_half(), other.tnum.low_half()),
-        };
-        match op {
-            AluOp::Add => a.add(b),
-            AluOp::Sub => a.sub(b),
-            AluOp::Mul => a.mul(b),
-            AluOp::And => a.and(b),
-            AluOp::Or => a.or(b),
-            AluOp::Xor => a.xor(b),
-            AluOp::Lsh => a.lsh(shift),
-            AluOp::Rsh => a.rsh(shift),
-            AluOp::Arsh => a.arsh(width, shift),
-            AluOp::Div | AluOp::Sdiv | AluOp::Mod | AluOp::Smod => Tnum::UNKNOWN,
-        }
-    }
-
-    fn alu_u64(&self, op: AluOp, other: &Scalar, tnum: Tnum, shift: u32) -> Range<u64> {
-        let (a, b) = (self.bounds.u64, other.bounds.u64);
-        match op {
-            AluOp::Add => a.add(b),
-            AluOp::Sub => a.sub(b),
-            AluOp::Mul => a.mul(b),
-            AluOp::And => Range::new(tnum.value(), a.max.min(b.max)),
-            AluOp::Or => Range::new(a.min.max(b.min), tnum.max()),
-            AluOp::Xor => Range::new(tnum.value(), tnum.max()),
-            AluOp::Lsh => a.lsh(shift),
-            AluOp::Rsh => a.rsh(shift),
-            _ => Range::FULL,
-        }
-    }
-
-    fn alu_s64(&self, op: AluOp, other: &Scalar, tnum: Tnum, shift: u32) -> Range<i64> {
-        let (a, b) = (self.bounds.s64, other.bounds.s64);
-        match op {
-            AluOp::Add => a.add(b),
-            AluOp::Sub => a.sub(b),
-            AluOp::Mul => a.mul(b),
-            AluOp::And | AluOp::Or | AluOp::Xor => {
-                let unsigned = self.alu_u64(op, other, tnum, shift);
-                let (min, max) = (unsigned.min as i64, unsigned.max as i64);
-                if min <= max {
-                    Range::new(min, max)
-                } else {
-                    Range::FULL
-                }
-            }
-            // `<<= 32` begins the compilers' way to sign-extend the low half.
-            AluOp::Lsh if shift == 32 => {
-                let Range { min, max } = self.bounds.s32;
-                let whole = |n: i32| i64::from(n) << 32;
-                Range::new(
-                    if min >= 0 { whole(min) } else { i64::MIN },
-                    if max >= 0 { whole(max) } else { i64::MAX },
-                )
-            }
-            AluOp::Arsh => a.arsh(shift),
-            _ => Range::FULL,
-        }
-    }
-
-    fn alu_u32(&self, op: AluOp, other: &Scalar, tnum: Tnum, shift: u32) -> Range<u32> {
-        let (a, b) = (self.bounds.u32, other.bounds.u32);
-        let (least, most) = (tnum.value() as u32, tnum.max() as u32);
-        match op {
-            AluOp::Add => a.add(b),
-            AluOp::Sub => a.sub(b),
-            AluOp::Mul => a.mul(b),
-            AluOp::And => Range::new(least, a.max.min(b.max)),
-            AluOp::Or => Range::new(a.min.max(b.min), most),
-            AluOp::Xor => Range::new(least, most),
-            AluOp::Lsh if shift < 32 => a.lsh(shift),
-            AluOp::Rsh if shift < 32 => a.rsh(shift),
-            _ => Range::FULL,
-        }
-    }
-
-    fn alu_s32(&self, op: AluOp, other: &Scalar, tnum: Tnum, shift: u32) -> Range<i32> {
-        let (a, b) = (self.bounds.s32, other.bounds.s32);
-        match op {
-            AluOp::Add => a.add(b),
-            AluOp::Sub => a.sub(b),
-            AluOp::Mul => a.mul(b),
-            AluOp::And | AluOp::Or | AluOp::Xor => {
-                let unsigned = self.alu_u32(op, other, tnum, shift);
-                let (min, max) = (unsigned.min as i32, unsigned.max as i32);
-                if min <= max {
-                    Range::new(min, max)
-                } else {
-                    Range::FULL
-                }
-            }
-            AluOp::Arsh if shift < 32 => a.arsh(shift),
-            _ => Range::FULL,
-        }
     }
 }
 

@@ -12,14 +12,14 @@ use crate::scalar::Scalar;
 use ebpf_asm::isa::Size;
 
 /// The size of a frame in bytes.
-pub const STACK_SIZE: i64 = 512;
+pub(crate) const STACK_SIZE: i64 = 512;
 
 /// The bytes of one slot.
-pub const SLOT_SIZE: i64 = 8;
+pub(crate) const SLOT_SIZE: i64 = 8;
 
 /// What is known of one byte.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Byte {
+pub(crate) enum Byte {
     /// It was never written.
     Invalid,
     /// It was written with something.
@@ -32,7 +32,7 @@ pub enum Byte {
 
 /// Eight bytes, the one of the lowest address first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Slot {
+pub(crate) struct Slot {
     /// What is known of each.
     pub bytes: [Byte; 8],
     /// The spilled register, whose low bytes are those marked [`Byte::Spill`].
@@ -41,13 +41,13 @@ pub struct Slot {
 
 impl Slot {
     /// Never written.
-    pub const INVALID: Slot = Slot {
+    pub(crate) const INVALID: Slot = Slot {
         bytes: [Byte::Invalid; 8],
         reg: RegState::NOT_INIT,
     };
 
     /// How many bytes of a register are spilled here, from the lowest on.
-    pub fn spill_size(&self) -> usize {
+    pub(crate) fn spill_size(&self) -> usize {
         self.bytes
             .iter()
             .take_while(|&&byte| byte == Byte::Spill)
@@ -55,17 +55,17 @@ impl Slot {
     }
 
     /// The spilled register, if its bytes are all there.
-    pub fn spilled_whole(&self) -> Option<&RegState> {
+    pub(crate) fn spilled_whole(&self) -> Option<&RegState> {
         (self.spill_size() == 8).then_some(&self.reg)
     }
 
     /// The spilled pointer, if there is one.
-    pub fn spilled_pointer(&self) -> Option<&RegState> {
+    pub(crate) fn spilled_pointer(&self) -> Option<&RegState> {
         self.spilled_whole().filter(|reg| reg.is_pointer())
     }
 
     /// Ends a spill: what is left of it are bytes of unknown contents.
-    pub fn scrub(&mut self) {
+    pub(crate) fn scrub(&mut self) {
         if self.bytes.contains(&Byte::Spill) {
             for byte in &mut self.bytes {
                 if *byte != Byte::Invalid {
@@ -79,7 +79,7 @@ impl Slot {
 
 /// The stack of one function.
 #[derive(Debug, Clone, PartialEq, Default)]
-pub struct Stack {
+pub(crate) struct Stack {
     /// Slots from R10 downwards, as far as the function went.
     slots: Vec<Slot>,
 }
@@ -95,28 +95,28 @@ fn place(off: i64) -> Option<(usize, usize)> {
 }
 
 /// The index of the slot of the byte at `off`, counted from R10 down; at most 63.
-pub fn slot_index(off: i64) -> Option<u8> {
+pub(crate) fn slot_index(off: i64) -> Option<u8> {
     place(off).and_then(|(slot, _)| u8::try_from(slot).ok())
 }
 
 impl Stack {
     /// The slots from R10 downwards, as far as there are any that may have been written.
-    pub fn slots(&self) -> &[Slot] {
+    pub(crate) fn slots(&self) -> &[Slot] {
         &self.slots
     }
 
     /// The slots, to change registers spilled there.
-    pub fn slots_mut(&mut self) -> &mut [Slot] {
+    pub(crate) fn slots_mut(&mut self) -> &mut [Slot] {
         &mut self.slots
     }
 
     /// How deep the function went, in bytes.
-    pub fn depth(&self) -> usize {
+    pub(crate) fn depth(&self) -> usize {
         self.slots.len() * 8
     }
 
     /// Notes that bytes from `off` on are accessed.
-    pub fn touch(&mut self, off: i64) {
+    pub(crate) fn touch(&mut self, off: i64) {
         if let Some((slot, _)) = place(off)
             && slot >= self.slots.len()
         {
@@ -125,20 +125,20 @@ impl Stack {
     }
 
     /// The slot of the byte at `off`; one never written if it is not there.
-    pub fn slot(&self, off: i64) -> Slot {
+    pub(crate) fn slot(&self, off: i64) -> Slot {
         let found = place(off).and_then(|(slot, _)| self.slots.get(slot));
         found.copied().unwrap_or(Slot::INVALID)
     }
 
     /// What is known of the byte at `off`.
-    pub fn byte(&self, off: i64) -> Byte {
+    pub(crate) fn byte(&self, off: i64) -> Byte {
         let slot = self.slot(off);
         let found = place(off).and_then(|(_, byte)| slot.bytes.get(byte));
         found.copied().unwrap_or(Byte::Invalid)
     }
 
     /// Sets what is known of the byte at `off`, ending a spill that it is part of.
-    pub fn set_byte(&mut self, off: i64, to: Byte) {
+    pub(crate) fn set_byte(&mut self, off: i64, to: Byte) {
         self.touch(off);
         let Some((slot, byte)) = place(off) else {
             return;
@@ -152,7 +152,7 @@ impl Stack {
     }
 
     /// Spills the low `size` of a register to `off`, the beginning of a slot.
-    pub fn spill(&mut self, off: i64, size: Size, reg: RegState) {
+    pub(crate) fn spill(&mut self, off: i64, size: Size, reg: RegState) {
         self.touch(off);
         let Some((slot, _)) = place(off) else {
             return;
@@ -169,14 +169,14 @@ impl Stack {
     }
 
     /// The slots of `count` bytes from `off` on whose spilled register makes bytes zero.
-    pub fn zero_spills(&self, off: i64, count: i64) -> impl Iterator<Item = u8> {
+    pub(crate) fn zero_spills(&self, off: i64, count: i64) -> impl Iterator<Item = u8> {
         (off..off + count)
             .filter(|&off| self.byte(off) == Byte::Spill)
             .filter_map(slot_index)
     }
 
     /// Whether all `count` bytes from `off` on are known to be zero.
-    pub fn is_zero(&self, off: i64, count: i64) -> bool {
+    pub(crate) fn is_zero(&self, off: i64, count: i64) -> bool {
         (off..off + count).all(|off| match self.byte(off) {
             Byte::Zero => true,
             Byte::Spill => self.slot(off).reg.as_constant() == Some(0),
@@ -186,7 +186,7 @@ impl Stack {
 
     /// The number that `size` bytes at `off` hold, if it is known as the kernel knows the keys
     /// of maps: from zeros, or from a spill of just this size, even if it is zero.
-    pub fn constant(&self, off: i64, size: Size) -> Option<u64> {
+    pub(crate) fn constant(&self, off: i64, size: Size) -> Option<u64> {
         let mut bytes = off..off + i64::from(size.bytes());
         if bytes.all(|off| self.byte(off) == Byte::Zero) {
             return Some(0);

@@ -9,7 +9,7 @@ use ebpf_asm::insn::Reg;
 
 /// The state of one active function.
 #[derive(Debug, Clone)]
-pub struct Frame {
+pub(crate) struct Frame {
     /// R0 to R10.
     pub regs: [RegState; 11],
     /// Its stack.
@@ -22,7 +22,7 @@ pub struct Frame {
 
 /// Something acquired that must be given back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Reference {
+pub(crate) struct Reference {
     /// Its id, as in [`RegState::ref_id`].
     pub id: u32,
     /// The slot of the call that acquired it.
@@ -31,7 +31,7 @@ pub struct Reference {
 
 /// The state of a program.
 #[derive(Debug, Clone)]
-pub struct State {
+pub(crate) struct State {
     /// The functions that are active, the innermost last. Never empty.
     frames: Vec<Frame>,
     /// What must be given back.
@@ -40,7 +40,7 @@ pub struct State {
 
 impl Frame {
     /// A function at its beginning: nothing but R10.
-    pub fn new(depth: u8, function: usize, return_to: usize) -> Frame {
+    pub(crate) fn new(depth: u8, function: usize, return_to: usize) -> Frame {
         let mut regs = [RegState::NOT_INIT; 11];
         regs[Reg::R10.index()] = RegState::pointer(Kind::Stack(depth));
         Frame {
@@ -54,7 +54,7 @@ impl Frame {
 
 impl State {
     /// The program at its beginning, the context in R1.
-    pub fn entry(ctx: RegState) -> State {
+    pub(crate) fn entry(ctx: RegState) -> State {
         let mut frame = Frame::new(0, 0, 0);
         frame.regs[Reg::R1.index()] = ctx;
         State {
@@ -64,33 +64,28 @@ impl State {
     }
 
     /// The active functions, the innermost last.
-    pub fn frames(&self) -> &[Frame] {
+    pub(crate) fn frames(&self) -> &[Frame] {
         &self.frames
     }
 
-    /// The active functions, to change them.
-    pub fn frames_mut(&mut self) -> &mut [Frame] {
-        &mut self.frames
-    }
-
     /// The frame at this depth, the program's own at 0.
-    pub fn frame_at(&mut self, depth: u8) -> Option<&mut Frame> {
+    pub(crate) fn frame_at(&mut self, depth: u8) -> Option<&mut Frame> {
         self.frames.get_mut(usize::from(depth))
     }
 
     /// The depth of the innermost function, 0 for the program itself.
-    pub fn depth(&self) -> u8 {
+    pub(crate) fn depth(&self) -> u8 {
         // At most 8 are ever pushed.
         (self.frames.len() - 1) as u8
     }
 
     /// Enters a function.
-    pub fn push(&mut self, frame: Frame) {
+    pub(crate) fn push(&mut self, frame: Frame) {
         self.frames.push(frame);
     }
 
     /// Leaves the innermost function; `None`, and no change, if it is the program itself.
-    pub fn pop(&mut self) -> Option<Frame> {
+    pub(crate) fn pop(&mut self) -> Option<Frame> {
         if self.frames.len() > 1 {
             self.frames.pop()
         } else {
@@ -99,29 +94,29 @@ impl State {
     }
 
     /// The innermost function.
-    pub fn frame(&self) -> &Frame {
+    pub(crate) fn frame(&self) -> &Frame {
         // `frames` is never empty: `entry` fills it and `pop` leaves the first.
         &self.frames[self.frames.len() - 1]
     }
 
     /// The innermost function, to change it.
-    pub fn frame_mut(&mut self) -> &mut Frame {
+    pub(crate) fn frame_mut(&mut self) -> &mut Frame {
         let last = self.frames.len() - 1;
         &mut self.frames[last]
     }
 
     /// A register of the innermost function.
-    pub fn reg(&self, reg: Reg) -> &RegState {
+    pub(crate) fn reg(&self, reg: Reg) -> &RegState {
         &self.frame().regs[reg.index()]
     }
 
     /// A register of the innermost function, to change it.
-    pub fn reg_mut(&mut self, reg: Reg) -> &mut RegState {
+    pub(crate) fn reg_mut(&mut self, reg: Reg) -> &mut RegState {
         &mut self.frame_mut().regs[reg.index()]
     }
 
     /// Does something to every register there is, those spilled to stacks included.
-    pub fn for_each_reg(&mut self, mut change: impl FnMut(&mut RegState)) {
+    pub(crate) fn for_each_reg(&mut self, mut change: impl FnMut(&mut RegState)) {
         for frame in &mut self.frames {
             for reg in &mut frame.regs {
                 if reg.kind != Kind::NotInit {

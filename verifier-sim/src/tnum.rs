@@ -14,7 +14,7 @@ use std::fmt;
 
 /// A set of 64-bit numbers given bit by bit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Tnum {
+pub(crate) struct Tnum {
     /// The bits known to be 1; 0 where [`mask`](Tnum::mask) is 1.
     value: u64,
     /// The unknown bits.
@@ -23,18 +23,18 @@ pub struct Tnum {
 
 impl Tnum {
     /// Nothing is known.
-    pub const UNKNOWN: Tnum = Tnum {
+    pub(crate) const UNKNOWN: Tnum = Tnum {
         value: 0,
         mask: u64::MAX,
     };
 
     /// Exactly `value`.
-    pub const fn constant(value: u64) -> Tnum {
+    pub(crate) const fn constant(value: u64) -> Tnum {
         Tnum { value, mask: 0 }
     }
 
     /// The bits of `mask` unknown, the others as in `value`.
-    pub const fn new(value: u64, mask: u64) -> Tnum {
+    pub(crate) const fn new(value: u64, mask: u64) -> Tnum {
         Tnum {
             value: value & !mask,
             mask,
@@ -42,7 +42,7 @@ impl Tnum {
     }
 
     /// The smallest tristate number that holds every number from `min` to `max`.
-    pub const fn range(min: u64, max: u64) -> Tnum {
+    pub(crate) const fn range(min: u64, max: u64) -> Tnum {
         let differing = min ^ max;
         match differing.leading_zeros() {
             0 => Tnum::UNKNOWN,
@@ -51,57 +51,52 @@ impl Tnum {
     }
 
     /// The bits known to be 1, which is the least number in the set.
-    pub const fn value(self) -> u64 {
+    pub(crate) const fn value(self) -> u64 {
         self.value
     }
 
     /// The unknown bits.
-    pub const fn mask(self) -> u64 {
+    pub(crate) const fn mask(self) -> u64 {
         self.mask
     }
 
     /// The greatest number in the set.
-    pub const fn max(self) -> u64 {
+    pub(crate) const fn max(self) -> u64 {
         self.value | self.mask
     }
 
     /// The number, if there is only one.
-    pub const fn as_constant(self) -> Option<u64> {
+    pub(crate) const fn as_constant(self) -> Option<u64> {
         match self.mask {
             0 => Some(self.value),
             _ => None,
         }
     }
 
-    /// Whether nothing is known.
-    pub const fn is_unknown(self) -> bool {
-        self.mask == u64::MAX
-    }
-
     /// Whether `number` is in the set.
-    pub const fn contains(self, number: u64) -> bool {
+    pub(crate) const fn contains(self, number: u64) -> bool {
         (number ^ self.value) & !self.mask == 0
     }
 
     /// Whether every number of `other` is in the set.
-    pub const fn includes(self, other: Tnum) -> bool {
+    pub(crate) const fn includes(self, other: Tnum) -> bool {
         other.mask & !self.mask == 0 && self.contains(other.value)
     }
 
     /// Whether every number in the set is a multiple of `size` bytes.
-    pub const fn is_aligned(self, size: Size) -> bool {
+    pub(crate) const fn is_aligned(self, size: Size) -> bool {
         self.max() & (size.bytes() as u64 - 1) == 0
     }
 
     /// What is known of a number that is in both sets; arbitrary if there is none.
     #[must_use]
-    pub const fn intersect(self, other: Tnum) -> Tnum {
+    pub(crate) const fn intersect(self, other: Tnum) -> Tnum {
         Tnum::new(self.value | other.value, self.mask & other.mask)
     }
 
     /// What is known of a number that is in one of the sets.
     #[must_use]
-    pub const fn union(self, other: Tnum) -> Tnum {
+    pub(crate) const fn union(self, other: Tnum) -> Tnum {
         Tnum::new(
             self.value & other.value,
             (self.value ^ other.value) | self.mask | other.mask,
@@ -110,7 +105,7 @@ impl Tnum {
 
     /// Shifts left by `amount` bits; vacated bits are known zeros. The amount is masked to 63.
     #[must_use]
-    pub const fn lsh(self, amount: u32) -> Tnum {
+    pub(crate) const fn lsh(self, amount: u32) -> Tnum {
         Tnum {
             value: self.value.wrapping_shl(amount),
             mask: self.mask.wrapping_shl(amount),
@@ -119,7 +114,7 @@ impl Tnum {
 
     /// Shifts right by `amount` bits; vacated bits are known zeros. The amount is masked to 63.
     #[must_use]
-    pub const fn rsh(self, amount: u32) -> Tnum {
+    pub(crate) const fn rsh(self, amount: u32) -> Tnum {
         Tnum {
             value: self.value.wrapping_shr(amount),
             mask: self.mask.wrapping_shr(amount),
@@ -129,7 +124,7 @@ impl Tnum {
     /// Shifts right by `amount` bits (masked to the width) and repeats the sign bit, known
     /// or not; for 32 bits the upper half of the result is zero.
     #[must_use]
-    pub const fn arsh(self, width: Width, amount: u32) -> Tnum {
+    pub(crate) const fn arsh(self, width: Width, amount: u32) -> Tnum {
         match width {
             Width::W64 => Tnum {
                 value: (self.value as i64).wrapping_shr(amount) as u64,
@@ -145,7 +140,7 @@ impl Tnum {
     /// Adds, wrapping.
     #[must_use]
     #[allow(clippy::should_implement_trait, reason = "named as the operation is")]
-    pub const fn add(self, other: Tnum) -> Tnum {
+    pub(crate) const fn add(self, other: Tnum) -> Tnum {
         let value = self.value.wrapping_add(other.value);
         let all = value.wrapping_add(self.mask.wrapping_add(other.mask));
         Tnum::new(value, (all ^ value) | self.mask | other.mask)
@@ -154,25 +149,18 @@ impl Tnum {
     /// Subtracts, wrapping.
     #[must_use]
     #[allow(clippy::should_implement_trait, reason = "named as the operation is")]
-    pub const fn sub(self, other: Tnum) -> Tnum {
+    pub(crate) const fn sub(self, other: Tnum) -> Tnum {
         let value = self.value.wrapping_sub(other.value);
         let most = value.wrapping_add(self.mask);
         let least = value.wrapping_sub(other.mask);
         Tnum::new(value, (most ^ least) | self.mask | other.mask)
     }
 
-    /// Negates, wrapping.
-    #[must_use]
-    #[allow(clippy::should_implement_trait, reason = "named as the operation is")]
-    pub const fn neg(self) -> Tnum {
-        Tnum::constant(0).sub(self)
-    }
-
     /// Multiplies, wrapping: the schoolbook way, where an unknown bit of `self` means that
     /// the partial product is either added or not.
     #[must_use]
     #[allow(clippy::should_implement_trait, reason = "named as the operation is")]
-    pub const fn mul(self, other: Tnum) -> Tnum {
+    pub(crate) const fn mul(self, other: Tnum) -> Tnum {
         let (mut left, mut partial) = (self, other);
         let mut sum = Tnum::constant(0);
         while left.max() != 0 {
@@ -189,14 +177,14 @@ impl Tnum {
 
     /// Bitwise and.
     #[must_use]
-    pub const fn and(self, other: Tnum) -> Tnum {
+    pub(crate) const fn and(self, other: Tnum) -> Tnum {
         let value = self.value & other.value;
         Tnum::new(value, self.max() & other.max() & !value)
     }
 
     /// Bitwise or.
     #[must_use]
-    pub const fn or(self, other: Tnum) -> Tnum {
+    pub(crate) const fn or(self, other: Tnum) -> Tnum {
         let value = self.value | other.value;
         Tnum {
             value,
@@ -206,13 +194,13 @@ impl Tnum {
 
     /// Bitwise exclusive or.
     #[must_use]
-    pub const fn xor(self, other: Tnum) -> Tnum {
+    pub(crate) const fn xor(self, other: Tnum) -> Tnum {
         Tnum::new(self.value ^ other.value, self.mask | other.mask)
     }
 
     /// The low `size`, zero-extended.
     #[must_use]
-    pub const fn truncate(self, size: Size) -> Tnum {
+    pub(crate) const fn truncate(self, size: Size) -> Tnum {
         let kept = u64::MAX >> (64 - size.bytes() * 8);
         Tnum {
             value: self.value & kept,
@@ -222,20 +210,20 @@ impl Tnum {
 
     /// The low `from`, its sign bit, known or not, repeated upwards.
     #[must_use]
-    pub const fn sign_extend(self, from: Size) -> Tnum {
+    pub(crate) const fn sign_extend(self, from: Size) -> Tnum {
         let unused = 64 - from.bytes() * 8;
         self.lsh(unused).arsh(Width::W64, unused)
     }
 
     /// The low 32 bits, zero-extended.
     #[must_use]
-    pub const fn low_half(self) -> Tnum {
+    pub(crate) const fn low_half(self) -> Tnum {
         self.truncate(Size::W)
     }
 
     /// The upper 32 bits of `self` with the lower 32 bits of `low`.
     #[must_use]
-    pub const fn with_low_half(self, low: Tnum) -> Tnum {
+    pub(crate) const fn with_low_half(self, low: Tnum) -> Tnum {
         let high = self.rsh(32).lsh(32);
         let low = low.low_half();
         Tnum {
@@ -246,7 +234,7 @@ impl Tnum {
 
     /// The low `size` with its bytes in the opposite order, zero-extended.
     #[must_use]
-    pub const fn swap_bytes(self, size: Size) -> Tnum {
+    pub(crate) const fn swap_bytes(self, size: Size) -> Tnum {
         let unused = 64 - size.bytes() * 8;
         Tnum {
             value: self.value.swap_bytes() >> unused,
