@@ -189,8 +189,7 @@ impl Ext {
     /// # Errors
     /// The first thing that is wrong.
     pub fn from_bytes(bytes: &[u8]) -> Result<Ext, BtfError> {
-        let mut words = header(bytes)?;
-        let header_len = words.next()?;
+        let (header_len, mut words) = header(bytes)?;
         let [func_off, func_len, line_off, line_len] =
             [words.next()?, words.next()?, words.next()?, words.next()?];
         // A header of 24 bytes is from before CO-RE.

@@ -10,12 +10,15 @@
 pub mod build;
 pub mod core;
 pub mod ext;
+mod kinds;
 mod read;
 mod write;
 
 pub use read::BtfError;
 
 use std::collections::HashMap;
+use std::ffi::CStr;
+use std::sync::Arc;
 
 /// The number of a type; 0 is `void`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
@@ -33,6 +36,8 @@ pub struct StrId(pub u32);
 /// A collection of types with their names.
 #[derive(Debug, Clone, Default)]
 pub struct Btf {
+    /// What this one goes on from: its types and names come first.
+    base: Option<Arc<Btf>>,
     types: Vec<Type>,
     strings: Vec<u8>,
     /// Where each name is; made when the first name is added.
@@ -41,7 +46,7 @@ pub struct Btf {
 
 impl PartialEq for Btf {
     fn eq(&self, other: &Btf) -> bool {
-        self.types == other.types && self.strings == other.strings
+        self.types == other.types && self.strings == other.strings && self.base == other.base
     }
 }
 
@@ -116,9 +121,23 @@ pub enum Kind {
     },
     DeclTag {
         ty: TypeId,
+        /// The member or parameter, by its index; -1 for the type itself.
         component: i32,
+        tag: Tag,
     },
-    TypeTag(TypeId),
+    TypeTag {
+        ty: TypeId,
+        tag: Tag,
+    },
+}
+
+/// What the name of a tag is (its `kind_flag`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Tag {
+    /// The text of `btf_type_tag("text")` or `btf_decl_tag("text")`.
+    Btf,
+    /// The whole of an attribute, such as `address_space(1)`.
+    Attribute,
 }
 
 /// How an integer is to be shown, as bits that combine.
@@ -202,45 +221,86 @@ impl Btf {
         }
     }
 
-    /// The number of types, `void` not counted.
+    /// A collection with no types of its own that goes on from `base`, as a kernel module's
+    /// does from the kernel's.
+    pub fn split(base: Arc<Btf>) -> Btf {
+        Btf {
+            base: Some(base),
+            ..Btf::default()
+        }
+    }
+
+    /// The number of types, those of the base counted, `void` not: the last type's number.
     pub fn len(&self) -> usize {
-        self.types.len()
+        self.base_len() + self.types.len()
     }
 
     /// Whether there is no type but `void`.
     pub fn is_empty(&self) -> bool {
-        self.types.is_empty()
+        self.len() == 0
+    }
+
+    fn base_len(&self) -> usize {
+        self.base.as_ref().map_or(0, |base| base.len())
+    }
+
+    /// Where the own names begin.
+    fn base_strings(&self) -> usize {
+        self.base
+            .as_ref()
+            .map_or(0, |base| base.base_strings() + base.strings.len())
     }
 
     /// Adds a type.
     pub fn add(&mut self, name: &str, kind: Kind) -> TypeId {
         let name = self.intern(name);
         self.types.push(Type { name, kind });
-        TypeId(self.types.len() as u32)
+        TypeId(self.len() as u32)
+    }
+
+    /// The first type that is exactly this, added if there is none.
+    pub fn find_or_add(&mut self, name: &str, kind: Kind) -> TypeId {
+        match self.find(name, |known| *known == kind) {
+            Some(id) => id,
+            None => self.add(name, kind),
+        }
     }
 
     /// The type with this number; `None` for `void` and beyond the last.
     pub fn get(&self, id: TypeId) -> Option<&Type> {
-        self.types.get((id.0 as usize).checked_sub(1)?)
+        let index = (id.0 as usize).checked_sub(1)?;
+        match (&self.base, index.checked_sub(self.base_len())) {
+            (Some(base), None) => base.get(id),
+            (_, own) => self.types.get(own?),
+        }
     }
 
-    /// The type with this number, to change it.
+    /// The type with this number, to change it; `None` also for those of the base.
     pub fn get_mut(&mut self, id: TypeId) -> Option<&mut Type> {
-        self.types.get_mut((id.0 as usize).checked_sub(1)?)
+        let index = (id.0 as usize).checked_sub(1)?;
+        let own = index.checked_sub(self.base_len())?;
+        self.types.get_mut(own)
     }
 
-    /// The types with their numbers.
+    /// The own types with their numbers, those of the base not.
     pub fn types(&self) -> impl Iterator<Item = (TypeId, &Type)> {
-        (1..).map(TypeId).zip(&self.types)
+        let first = self.base_len() as u32 + 1;
+        (first..).map(TypeId).zip(&self.types)
     }
 
     /// The name at an offset; empty if there is none or it is not UTF-8.
     pub fn str(&self, id: StrId) -> &str {
-        let rest = self.strings.get(id.0 as usize..).unwrap_or_default();
-        let end = rest.iter().position(|&b| b == 0).unwrap_or(0);
-        rest.get(..end)
-            .and_then(|name| std::str::from_utf8(name).ok())
-            .unwrap_or("")
+        std::str::from_utf8(self.bytes(id)).unwrap_or("")
+    }
+
+    /// The bytes of the name at an offset, without the NUL that ends them.
+    fn bytes(&self, id: StrId) -> &[u8] {
+        let at = id.0 as usize;
+        let rest = match (&self.base, at.checked_sub(self.base_strings())) {
+            (Some(base), None) => return base.bytes(id),
+            (_, own) => own.and_then(|own| self.strings.get(own..)),
+        };
+        CStr::from_bytes_until_nul(rest.unwrap_or_default()).map_or(&[], CStr::to_bytes)
     }
 
     /// The name of a type; empty for `void` and anonymous types.
@@ -251,16 +311,19 @@ impl Btf {
     /// The offset of `name`, which is added if it is not there. A NUL ends a name.
     pub fn intern(&mut self, name: &str) -> StrId {
         let name = name.split('\0').next().unwrap_or_default().as_bytes();
-        if self.strings.is_empty() {
+        if name.is_empty() {
+            return StrId(0);
+        }
+        if self.strings.is_empty() && self.base.is_none() {
             self.strings.push(0);
         }
         if self.interned.is_empty() {
-            self.interned = index(&self.strings);
+            self.interned = index(&self.strings, self.base_strings());
         }
         if let Some(known) = self.interned.get(name) {
             return *known;
         }
-        let id = StrId(self.strings.len() as u32);
+        let id = StrId((self.base_strings() + self.strings.len()) as u32);
         self.strings.extend(name);
         self.strings.push(0);
         self.interned.insert(name.into(), id);
@@ -269,8 +332,17 @@ impl Btf {
 
     /// The first type with this name that `matches`.
     pub fn find(&self, name: &str, matches: impl Fn(&Kind) -> bool) -> Option<TypeId> {
-        let found = |(_, ty): &(TypeId, &Type)| matches(&ty.kind) && self.str(ty.name) == name;
-        self.types().find(found).map(|(id, _)| id)
+        self.find_by(name.as_bytes(), &matches)
+    }
+
+    fn find_by(&self, name: &[u8], matches: &dyn Fn(&Kind) -> bool) -> Option<TypeId> {
+        let base = self.base.as_ref();
+        base.and_then(|base| base.find_by(name, matches))
+            .or_else(|| {
+                let found =
+                    |(_, ty): &(TypeId, &Type)| matches(&ty.kind) && self.bytes(ty.name) == name;
+                self.types().find(found).map(|(id, _)| id)
+            })
     }
 
     /// The type behind typedefs, qualifiers and type tags.
@@ -283,7 +355,7 @@ impl Btf {
                     | Kind::Volatile(ty)
                     | Kind::Const(ty)
                     | Kind::Restrict(ty)
-                    | Kind::TypeTag(ty),
+                    | Kind::TypeTag { ty, .. },
                 ) => *ty,
                 _ => return id,
             };
@@ -317,15 +389,15 @@ impl Btf {
     }
 }
 
-/// Where each name of a string section is.
-fn index(strings: &[u8]) -> HashMap<Box<[u8]>, StrId> {
-    let mut at = 0;
-    let names = strings.split(|&b| b == 0).map(|name| {
+/// Where each name of a string section is that begins `base` bytes into all names.
+fn index(strings: &[u8], base: usize) -> HashMap<Box<[u8]>, StrId> {
+    let mut at = base as u32;
+    let names = strings.split_inclusive(|&b| b == 0).map(|name| {
         let id = StrId(at);
-        at += name.len() as u32 + 1;
-        (name.into(), id)
+        at += name.len() as u32;
+        (name.strip_suffix(b"\0").unwrap_or(name).into(), id)
     });
-    // The first of equal names wins, so that the empty name stays at 0.
+    // The first of equal names wins.
     let mut index = HashMap::new();
     for (name, id) in names {
         index.entry(name).or_insert(id);

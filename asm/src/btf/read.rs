@@ -1,13 +1,16 @@
 //! Reading: the bytes of a `.BTF` section as types and names. Total: any bytes give types
 //! or an error, and no more memory is asked for than the bytes can fill.
+//!
+//! Bits that the format leaves unused must be zero, as the kernel wants them, so that what is
+//! read is written as it was. Numbers of types and names must lead somewhere.
 
-use super::write::{MAGIC, number};
-use super::{
-    Bitfields, Btf, Forward, IntEncoding, Kind, Linkage, Member, SecVar, Signedness, StrId, Type,
-    TypeId,
-};
+use std::sync::Arc;
 
-/// Why bytes are no BTF.
+use super::kinds::{self, FORWARD, Flag, LINKAGE, Row, SIGNED, TAG, Vlen, Word};
+use super::write::{HEADER_LEN, MAGIC};
+use super::{Bitfields, Btf, IntEncoding, Kind, Member, SecVar, StrId, Type, TypeId};
+
+/// Why bytes are no BTF. Bytes are counted from the section's beginning.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum BtfError {
     /// The bytes end before what the header or a type announces.
@@ -26,13 +29,65 @@ pub enum BtfError {
     /// A version that is not known.
     #[error("has version {0}, and only 1 is known")]
     Version(u8),
+    /// A field of the header that makes no sense.
+    #[error("has {what} {value} in its header, and {wanted} is wanted")]
+    Header {
+        /// Which field.
+        what: &'static str,
+        /// What it holds.
+        value: u32,
+        /// What it may hold.
+        wanted: &'static str,
+    },
+    /// A string section without the NUL that it begins or ends with.
+    #[error("has {found:#04x} at byte {at}, where the string section {must} with a NUL")]
+    Strings {
+        /// Where.
+        at: usize,
+        /// What is there.
+        found: u8,
+        /// "begins" or "ends".
+        must: &'static str,
+    },
     /// A kind of type that is not known.
-    #[error("type {id} has kind {kind}, which is not known")]
+    #[error("type {id} at byte {at} has kind {kind}, and kinds are 1 to 19")]
     Kind {
         /// The type.
         id: u32,
+        /// Where it begins.
+        at: usize,
         /// Its kind.
         kind: u32,
+    },
+    /// A type that the type section is too short for.
+    #[error("type {id} ({kind}) at byte {at} has {want} bytes, and the type section {have} more")]
+    Cut {
+        /// The type.
+        id: u32,
+        /// Its kind.
+        kind: &'static str,
+        /// Where it begins.
+        at: usize,
+        /// Its length in bytes.
+        want: usize,
+        /// The bytes there are.
+        have: usize,
+    },
+    /// A number that a type may not hold.
+    #[error("type {id} ({kind}) at byte {at}: {what} is {value:#x}, and {wanted} is wanted")]
+    Value {
+        /// The type.
+        id: u32,
+        /// Its kind.
+        kind: &'static str,
+        /// Where it begins.
+        at: usize,
+        /// Which number.
+        what: &'static str,
+        /// The number.
+        value: u32,
+        /// What it may be.
+        wanted: String,
     },
     /// Records of `.BTF.ext` whose size cannot be.
     #[error("{what} has records of {size} bytes, and a multiple of 4, at least {least}, is wanted")]
@@ -43,16 +98,6 @@ pub enum BtfError {
         size: u32,
         /// The least that is known, in bytes.
         least: usize,
-    },
-    /// A number that a type may not hold.
-    #[error("type {id} has {what} {value}, which is not known")]
-    Value {
-        /// The type.
-        id: u32,
-        /// Which number.
-        what: &'static str,
-        /// The number.
-        value: u32,
     },
 }
 
@@ -129,15 +174,16 @@ pub(super) fn part<'a>(
     })
 }
 
-/// Checks the first 4 bytes that `.BTF` and `.BTF.ext` share, and gives the words behind.
-pub(super) fn header<'a>(bytes: &'a [u8]) -> Result<Words<'a>, BtfError> {
+/// Checks what the headers of `.BTF` and `.BTF.ext` share; the header's length, and the words
+/// behind it.
+pub(super) fn header<'a>(bytes: &'a [u8]) -> Result<(u32, Words<'a>), BtfError> {
     let have = bytes.len();
     let short = BtfError::Truncated {
         what: "the header",
         want: 8,
         have,
     };
-    let (&[m0, m1, version, _flags], rest) = bytes.split_first_chunk::<4>().ok_or(short)?;
+    let (&[m0, m1, version, flags], rest) = bytes.split_first_chunk::<4>().ok_or(short)?;
     let magic = u16::from_le_bytes([m0, m1]);
     if magic != MAGIC {
         return Err(BtfError::Magic(magic));
@@ -145,329 +191,355 @@ pub(super) fn header<'a>(bytes: &'a [u8]) -> Result<Words<'a>, BtfError> {
     if version != 1 {
         return Err(BtfError::Version(version));
     }
-    Ok(Words::new(rest, "the header"))
+    let refuse = |what, value, wanted| {
+        Err(BtfError::Header {
+            what,
+            value,
+            wanted,
+        })
+    };
+    if flags != 0 {
+        return refuse("flags", flags.into(), "0");
+    }
+    let mut words = Words::new(rest, "the header");
+    let header_len = words.next()?;
+    if header_len < HEADER_LEN {
+        return refuse("hdr_len", header_len, "at least 24");
+    }
+    Ok((header_len, words))
 }
 
 impl Btf {
     /// Reads the bytes of a `.BTF` section or of `/sys/kernel/btf/vmlinux`, little-endian.
     ///
-    /// Numbers of types and names are not followed here: one that leads nowhere is found
-    /// when it is looked up.
-    ///
     /// # Errors
     /// The first thing that is wrong.
     pub fn from_bytes(bytes: &[u8]) -> Result<Btf, BtfError> {
-        let mut words = header(bytes)?;
-        let header_len = words.next()?;
-        let [type_off, type_len, str_off, str_len] =
-            [words.next()?, words.next()?, words.next()?, words.next()?];
-        let types = part(bytes, header_len, type_off, type_len, "the type section")?;
-        let strings = part(bytes, header_len, str_off, str_len, "the string section")?;
-        let mut btf = Btf {
-            strings: strings.to_vec(),
-            ..Btf::default()
-        };
-        let mut words = Words::new(types, "the type section");
-        while !words.is_at_end() {
-            let id = btf.types.len() as u32 + 1;
-            btf.types.push(read_type(&mut words, id)?);
-        }
-        Ok(btf)
+        read(bytes, None)
+    }
+
+    /// The same for BTF that goes on from another, as `/sys/kernel/btf/MODULE` does from
+    /// `vmlinux`.
+    ///
+    /// # Errors
+    /// The first thing that is wrong.
+    pub fn from_split_bytes(bytes: &[u8], base: Arc<Btf>) -> Result<Btf, BtfError> {
+        read(bytes, Some(base))
     }
 }
 
-fn read_type(words: &mut Words<'_>, id: u32) -> Result<Type, BtfError> {
-    let [name, info, size_or_type] = [words.next()?, words.next()?, words.next()?];
-    let kind = read_kind(words, id, info, size_or_type)?;
-    Ok(Type {
-        name: StrId(name),
-        kind,
-    })
-}
-
-fn read_kind(words: &mut Words<'_>, id: u32, info: u32, word: u32) -> Result<Kind, BtfError> {
-    use number::*;
-    let (len, flag) = ((info & 0xffff) as usize, info >> 31);
-    let (size, ty) = (word, TypeId(word));
-    let signed = if flag == 1 {
-        Signedness::Signed
-    } else {
-        Signedness::Unsigned
+fn read(bytes: &[u8], base: Option<Arc<Btf>>) -> Result<Btf, BtfError> {
+    let (header_len, mut words) = header(bytes)?;
+    let [type_off, type_len, str_off, str_len] =
+        [words.next()?, words.next()?, words.next()?, words.next()?];
+    let types = part(bytes, header_len, type_off, type_len, "the type section")?;
+    let strings = part(bytes, header_len, str_off, str_len, "the string section")?;
+    check_strings(strings, header_len as usize + str_off as usize, &base)?;
+    let mut btf = Btf {
+        base,
+        strings: strings.to_vec(),
+        ..Btf::default()
     };
-    Ok(match info >> 24 & 0x1f {
-        INT => {
-            let [bits, _, offset, encoding] = words.next()?.to_le_bytes();
-            Kind::Int {
-                size,
-                encoding: IntEncoding(encoding),
-                offset,
-                bits,
-            }
-        }
-        PTR => Kind::Ptr(ty),
-        ARRAY => Kind::Array {
-            element: TypeId(words.next()?),
-            index: TypeId(words.next()?),
-            len: words.next()?,
-        },
-        STRUCT => {
-            let (members, bitfields) = read_members(words, len, flag)?;
-            Kind::Struct {
-                size,
-                members,
-                bitfields,
-            }
-        }
-        UNION => {
-            let (members, bitfields) = read_members(words, len, flag)?;
-            Kind::Union {
-                size,
-                members,
-                bitfields,
-            }
-        }
-        ENUM => {
-            let value = |words: &mut Words<'_>| Ok((StrId(words.next()?), words.next()? as i32));
-            Kind::Enum {
-                size,
-                signed,
-                values: words.list(len, 2, value)?,
-            }
-        }
-        ENUM64 => {
-            let value = |words: &mut Words<'_>| {
-                let (name, low, high) = (words.next()?, words.next()?, words.next()?);
-                Ok((StrId(name), (u64::from(high) << 32 | u64::from(low)) as i64))
-            };
-            Kind::Enum64 {
-                size,
-                signed,
-                values: words.list(len, 3, value)?,
-            }
-        }
-        FWD if flag == 1 => Kind::Fwd(Forward::Union),
-        FWD => Kind::Fwd(Forward::Struct),
-        TYPEDEF => Kind::Typedef(ty),
-        VOLATILE => Kind::Volatile(ty),
-        CONST => Kind::Const(ty),
-        RESTRICT => Kind::Restrict(ty),
-        FUNC => Kind::Func {
-            proto: ty,
-            linkage: linkage(id, len as u32)?,
-        },
-        FUNC_PROTO => {
-            let param = |words: &mut Words<'_>| Ok((StrId(words.next()?), TypeId(words.next()?)));
-            Kind::FuncProto {
-                ret: ty,
-                params: words.list(len, 2, param)?,
-            }
-        }
-        VAR => Kind::Var {
-            ty,
-            linkage: linkage(id, words.next()?)?,
-        },
-        DATASEC => {
-            let var = |words: &mut Words<'_>| {
-                let (var, offset, size) = (TypeId(words.next()?), words.next()?, words.next()?);
-                Ok(SecVar { var, offset, size })
-            };
-            Kind::DataSec {
-                size,
-                vars: words.list(len, 3, var)?,
-            }
-        }
-        FLOAT => Kind::Float { size },
-        DECL_TAG => Kind::DeclTag {
-            ty,
-            component: words.next()? as i32,
-        },
-        TYPE_TAG => Kind::TypeTag(ty),
-        kind => return Err(BtfError::Kind { id, kind }),
-    })
+    let mut reader = Reader {
+        types,
+        first: header_len as usize + type_off as usize,
+        base_len: btf.base_len() as u32,
+        names: (btf.base_strings() + strings.len()).max(1) as u32,
+        ids: u32::MAX,
+        greatest: 0,
+        fault: None,
+    };
+    btf.types = reader.read()?;
+    let count = btf.len() as u32;
+    if reader.greatest > count {
+        // Only now is it known which numbers are too great: read again to say where.
+        reader.ids = count;
+        reader.read()?;
+    }
+    Ok(btf)
 }
 
-fn read_members(
-    words: &mut Words<'_>,
-    len: usize,
+fn check_strings(strings: &[u8], first: usize, base: &Option<Arc<Btf>>) -> Result<(), BtfError> {
+    let nul = |at: usize, byte: Option<&u8>, must| match byte {
+        Some(&found) if found != 0 => Err(BtfError::Strings { at, found, must }),
+        _ => Ok(()),
+    };
+    if base.is_none() {
+        nul(first, strings.first(), "begins")?;
+    }
+    let last = (first + strings.len()).saturating_sub(1);
+    nul(last, strings.last(), "ends")
+}
+
+/// Reads the type section.
+struct Reader<'a> {
+    types: &'a [u8],
+    /// Where the type section begins, in bytes.
+    first: usize,
+    base_len: u32,
+    /// Names are at offsets below this.
+    names: u32,
+    /// Types have numbers up to this.
+    ids: u32,
+    /// The greatest number of a type that was met.
+    greatest: u32,
+    /// The first number of the type in hand that leads nowhere: what it is, itself, and what
+    /// is wanted.
+    fault: Option<(&'static str, u32, String)>,
+}
+
+/// A type before its words are understood.
+struct Raw<'a> {
+    row: &'static Row,
+    vlen: u32,
     flag: u32,
-) -> Result<(Vec<Member>, Bitfields), BtfError> {
-    let bitfields = if flag == 1 {
-        Bitfields::Yes
-    } else {
-        Bitfields::No
-    };
-    let members = words.list(len, 3, |words| {
-        let (name, ty, offset) = (StrId(words.next()?), TypeId(words.next()?), words.next()?);
-        Ok(Member { name, ty, offset })
-    })?;
-    Ok((members, bitfields))
+    word: u32,
+    extra: &'a [[u8; 4]],
+    items: &'a [[u8; 4]],
 }
 
-fn linkage(id: u32, value: u32) -> Result<Linkage, BtfError> {
-    match value {
-        0 => Ok(Linkage::Static),
-        1 => Ok(Linkage::Global),
-        2 => Ok(Linkage::Extern),
-        _ => Err(BtfError::Value {
+impl<'a> Reader<'a> {
+    fn read(&mut self) -> Result<Vec<Type>, BtfError> {
+        let (words, rest) = self.types.as_chunks::<4>();
+        if !rest.is_empty() {
+            return Err(BtfError::Header {
+                what: "type_len",
+                value: self.types.len() as u32,
+                wanted: "a multiple of 4",
+            });
+        }
+        let mut types = Vec::new();
+        let mut at = 0;
+        while let Some(rest) = words.get(at..).filter(|rest| !rest.is_empty()) {
+            let id = self.base_len + types.len() as u32 + 1;
+            let byte = self.first + at * 4;
+            let (ty, len) = self.read_type(rest, id, byte)?;
+            types.push(ty);
+            at += len;
+        }
+        Ok(types)
+    }
+
+    /// The type at the beginning of `words`, and how many it takes.
+    fn read_type(
+        &mut self,
+        words: &'a [[u8; 4]],
+        id: u32,
+        at: usize,
+    ) -> Result<(Type, usize), BtfError> {
+        let cut = |kind, want: usize| BtfError::Cut {
             id,
-            what: "linkage",
-            value,
-        }),
+            kind,
+            at,
+            want: want * 4,
+            have: words.len() * 4,
+        };
+        let ([name, info, word], body) = words.split_first_chunk().ok_or(cut("unknown", 3))?;
+        let [name, info, word] = [name, info, word].map(|word| u32::from_le_bytes(*word));
+        let kind = info >> 24 & 0x1f;
+        let row = kinds::of_number(kind).ok_or(BtfError::Kind { id, at, kind })?;
+        let (vlen, flag) = (info & 0xffff, info >> 31);
+        let items = match row.vlen {
+            Vlen::Items(words) => words * vlen as usize,
+            _ => 0,
+        };
+        let len = row.extra + items;
+        let body = body.get(..len).ok_or(cut(row.name, 3 + len))?;
+        let (extra, items) = body.split_at_checked(row.extra).unwrap_or_default();
+        let raw = Raw {
+            row,
+            vlen,
+            flag,
+            word,
+            extra,
+            items,
+        };
+        self.check_unused(info, &raw);
+        let name = self.name("its name", name);
+        let kind = self.kind(kind, &raw);
+        match self.fault.take() {
+            None => Ok((Type { name, kind }, 3 + len)),
+            Some((what, value, wanted)) => Err(BtfError::Value {
+                id,
+                kind: row.name,
+                at,
+                what,
+                value,
+                wanted,
+            }),
+        }
+    }
+
+    fn fault(&mut self, what: &'static str, value: u32, wanted: &str) {
+        let fault = || (what, value, wanted.to_owned());
+        self.fault.get_or_insert_with(fault);
+    }
+
+    /// What this kind leaves unused must be zero.
+    fn check_unused(&mut self, info: u32, raw: &Raw<'_>) {
+        let mut zero = |what, value| {
+            if value != 0 {
+                self.fault(what, value, "0");
+            }
+        };
+        zero("the unused part of its info", info & 0x60ff_0000);
+        if raw.row.vlen == Vlen::Unused {
+            zero("its vlen", raw.vlen);
+        }
+        if raw.row.flag == Flag::Unused {
+            zero("its kind_flag", raw.flag);
+        }
+        if raw.row.word == Word::Unused {
+            zero("its size or type", raw.word);
+        }
+    }
+
+    fn name(&mut self, what: &'static str, offset: u32) -> StrId {
+        if offset >= self.names {
+            let wanted = format!("an offset below {:#x}", self.names);
+            self.fault.get_or_insert((what, offset, wanted));
+        }
+        StrId(offset)
+    }
+
+    fn ty(&mut self, what: &'static str, id: u32) -> TypeId {
+        self.greatest = self.greatest.max(id);
+        if id > self.ids {
+            let wanted = format!("a type up to {:#x}", self.ids);
+            self.fault.get_or_insert((what, id, wanted));
+        }
+        TypeId(id)
+    }
+
+    /// One of what a small number chooses from.
+    fn choose<T: Copy>(&mut self, what: &'static str, from: &[T], number: u32, other: T) -> T {
+        let chosen = from.get(number as usize).copied();
+        chosen.unwrap_or_else(|| {
+            self.fault(what, number, &format!("0 to {}", from.len() - 1));
+            other
+        })
+    }
+
+    /// What the words of a type say; `number` is one that has a row.
+    fn kind(&mut self, number: u32, raw: &Raw<'_>) -> Kind {
+        let size = raw.word;
+        let flag = raw.flag as usize & 1;
+        match number {
+            1 => self.int(raw),
+            2 => Kind::Ptr(self.target(raw)),
+            3 => Kind::Array {
+                element: self.ty("its element", word(raw.extra, 0)),
+                index: self.ty("its index", word(raw.extra, 1)),
+                len: word(raw.extra, 2),
+            },
+            4 => Kind::Struct {
+                size,
+                members: self.members(raw),
+                bitfields: BITFIELDS[flag],
+            },
+            5 => Kind::Union {
+                size,
+                members: self.members(raw),
+                bitfields: BITFIELDS[flag],
+            },
+            6 => Kind::Enum {
+                size,
+                signed: SIGNED[flag],
+                values: items(raw, |[name, value]| {
+                    (self.name("an enumerator's name", name), value as i32)
+                }),
+            },
+            7 => Kind::Fwd(FORWARD[flag]),
+            8 => Kind::Typedef(self.target(raw)),
+            9 => Kind::Volatile(self.target(raw)),
+            10 => Kind::Const(self.target(raw)),
+            11 => Kind::Restrict(self.target(raw)),
+            12 => Kind::Func {
+                proto: self.target(raw),
+                linkage: self.choose("its linkage", &LINKAGE, raw.vlen, LINKAGE[0]),
+            },
+            13 => Kind::FuncProto {
+                ret: self.target(raw),
+                params: items(raw, |[name, ty]| {
+                    let name = self.name("a parameter's name", name);
+                    (name, self.ty("a parameter's type", ty))
+                }),
+            },
+            14 => Kind::Var {
+                ty: self.target(raw),
+                linkage: self.choose("its linkage", &LINKAGE, word(raw.extra, 0), LINKAGE[0]),
+            },
+            15 => Kind::DataSec {
+                size,
+                vars: items(raw, |[var, offset, size]| SecVar {
+                    var: self.ty("a variable", var),
+                    offset,
+                    size,
+                }),
+            },
+            16 => Kind::Float { size },
+            17 => Kind::DeclTag {
+                ty: self.target(raw),
+                component: word(raw.extra, 0) as i32,
+                tag: TAG[flag],
+            },
+            18 => Kind::TypeTag {
+                ty: self.target(raw),
+                tag: TAG[flag],
+            },
+            _ => Kind::Enum64 {
+                size,
+                signed: SIGNED[flag],
+                values: items(raw, |[name, low, high]| {
+                    let value = u64::from(high) << 32 | u64::from(low);
+                    (self.name("an enumerator's name", name), value as i64)
+                }),
+            },
+        }
+    }
+
+    fn target(&mut self, raw: &Raw<'_>) -> TypeId {
+        self.ty("its type", raw.word)
+    }
+
+    fn int(&mut self, raw: &Raw<'_>) -> Kind {
+        let [bits, unused, offset, encoding] = word(raw.extra, 0).to_le_bytes();
+        for (what, value) in [
+            ("the unused part of its bits", unused),
+            ("the unused part of its encoding", encoding & 0xf0),
+        ] {
+            if value != 0 {
+                self.fault(what, value.into(), "0");
+            }
+        }
+        Kind::Int {
+            size: raw.word,
+            encoding: IntEncoding(encoding),
+            offset,
+            bits,
+        }
+    }
+
+    fn members(&mut self, raw: &Raw<'_>) -> Vec<Member> {
+        items(raw, |[name, ty, offset]| Member {
+            name: self.name("a member's name", name),
+            ty: self.ty("a member's type", ty),
+            offset,
+        })
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
+/// `kind_flag` of a struct or union.
+const BITFIELDS: [Bitfields; 2] = [Bitfields::No, Bitfields::Yes];
 
-    #[test]
-    fn what_is_written_is_read() {
-        let mut btf = Btf::new();
-        let (a, b) = (btf.intern("a"), btf.intern("b"));
-        let int = btf.add(
-            "int",
-            Kind::Int {
-                size: 4,
-                encoding: IntEncoding::SIGNED,
-                offset: 0,
-                bits: 32,
-            },
-        );
-        let index = btf.add(
-            "",
-            Kind::Array {
-                element: int,
-                index: int,
-                len: 7,
-            },
-        );
-        let members = vec![
-            Member {
-                name: a,
-                ty: int,
-                offset: 0,
-            },
-            Member {
-                name: b,
-                ty: index,
-                offset: 32,
-            },
-        ];
-        let pair = Kind::Struct {
-            size: 32,
-            members: members.clone(),
-            bitfields: Bitfields::No,
-        };
-        let pair = btf.add("pair", pair);
-        btf.add(
-            "u",
-            Kind::Union {
-                size: 32,
-                members,
-                bitfields: Bitfields::Yes,
-            },
-        );
-        let values = vec![(a, -1), (b, 5)];
-        btf.add(
-            "e",
-            Kind::Enum {
-                size: 4,
-                signed: Signedness::Signed,
-                values,
-            },
-        );
-        let values = vec![(a, i64::MIN), (b, 1 << 40)];
-        btf.add(
-            "e64",
-            Kind::Enum64 {
-                size: 8,
-                signed: Signedness::Unsigned,
-                values,
-            },
-        );
-        btf.add("f", Kind::Fwd(Forward::Struct));
-        btf.add("fu", Kind::Fwd(Forward::Union));
-        for kind in [
-            Kind::Ptr(pair),
-            Kind::Typedef(int),
-            Kind::Volatile(int),
-            Kind::Const(int),
-            Kind::Restrict(int),
-            Kind::Float { size: 8 },
-            Kind::DeclTag {
-                ty: pair,
-                component: -1,
-            },
-            Kind::TypeTag(int),
-        ] {
-            btf.add("t", kind);
-        }
-        let proto = btf.add(
-            "",
-            Kind::FuncProto {
-                ret: int,
-                params: vec![(a, int)],
-            },
-        );
-        btf.add(
-            "main",
-            Kind::Func {
-                proto,
-                linkage: Linkage::Global,
-            },
-        );
-        let var = btf.add(
-            "v",
-            Kind::Var {
-                ty: int,
-                linkage: Linkage::Static,
-            },
-        );
-        let vars = vec![SecVar {
-            var,
-            offset: 0,
-            size: 4,
-        }];
-        btf.add(".data", Kind::DataSec { size: 4, vars });
-        assert_eq!(Btf::from_bytes(&btf.to_bytes()), Ok(btf.clone()));
-        assert_eq!(btf.size_of(pair), Some(32));
-        assert_eq!(btf.size_of(index), Some(28));
-        assert_eq!(btf.name(pair), "pair");
-    }
+/// The word at `index`, which the row of the kind says is there.
+fn word(words: &[[u8; 4]], index: usize) -> u32 {
+    words.get(index).map_or(0, |word| u32::from_le_bytes(*word))
+}
 
-    proptest! {
-        /// Random bytes behind a right header: types or an error, and what is read is
-        /// written as it was, as far as the format leaves no bits unused.
-        #[test]
-        fn any_bytes_are_types_or_an_error(
-            words in proptest::collection::vec(prop_oneof![any::<u32>(), 0..20u32, (0..20u32).prop_map(|k| k << 24)], 0..40),
-        ) {
-            let types: Vec<u8> = words.iter().flat_map(|w| w.to_le_bytes()).collect();
-            let mut bytes = vec![0x9f, 0xeb, 1, 0];
-            let len = types.len() as u32;
-            for word in [24, 0, len, len, 1] {
-                bytes.extend(u32::to_le_bytes(word));
-            }
-            bytes.extend(types);
-            bytes.push(0);
-            if let Ok(btf) = Btf::from_bytes(&bytes) {
-                prop_assert_eq!(Btf::from_bytes(&btf.to_bytes()), Ok(btf));
-            }
-        }
-    }
-
-    #[test]
-    fn errors_say_what_is_wrong() {
-        let message = |bytes: &[u8]| Btf::from_bytes(bytes).unwrap_err().to_string();
-        assert_eq!(
-            message(b"\xeb\x9f\x01\0"),
-            "begins with 0x9feb instead of 0xeb9f: it is big-endian"
-        );
-        assert_eq!(
-            message(b"\x9f\xeb\x02\0"),
-            "has version 2, and only 1 is known"
-        );
-        assert_eq!(message(b"\x9f"), "ends at byte 1, where the header wants 8");
-    }
+/// The items of a type, of `N` words each.
+fn items<T, const N: usize>(raw: &Raw<'_>, mut item: impl FnMut([u32; N]) -> T) -> Vec<T> {
+    let (items, _) = raw.items.as_chunks::<N>();
+    let read = |words: &[[u8; 4]; N]| item(words.map(u32::from_le_bytes));
+    items.iter().map(read).collect()
 }
