@@ -40,10 +40,12 @@
 //! | `{f}` | a function of the program, or its distance | `parse` `pc+3` |
 
 mod parse;
+mod places;
 mod print;
 mod spelling;
 mod template;
 mod token;
 
 pub use parse::{ParseError, parse};
+pub use places::{NamedInsn, Place, Places};
 pub use print::{Names, Numbers, print_insn, print_object, print_program};

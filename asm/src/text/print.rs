@@ -1,12 +1,11 @@
 //! Printing: a row's spelling with the fields filled in.
 
+use super::places::Places;
 use super::template::{Hole, Piece, pieces};
 use crate::helper;
 use crate::insn::{Insn, Reg};
-use crate::isa::Sem;
 use crate::object::Object;
-use crate::program::{Program, Reference};
-use std::collections::BTreeMap;
+use crate::program::Program;
 use std::fmt::{self, Write};
 
 /// Names for what an instruction has only numbers for.
@@ -123,104 +122,12 @@ pub fn print_object(out: &mut dyn Write, object: &Object) -> fmt::Result {
 /// # Errors
 /// Those of `out`.
 pub fn print_program(out: &mut dyn Write, object: &Object, program: &Program) -> fmt::Result {
-    let labels = labels(program);
+    let places = Places::of(object, program);
     for (slot, insn) in program.slots() {
-        match (is_function(program, slot), labels.get(&slot)) {
-            (true, Some(name)) => writeln!(out, ".func {name}")?,
-            (false, Some(label)) => writeln!(out, "{label}:")?,
-            (_, None) => {}
+        if let Some(place) = places.at(slot) {
+            writeln!(out, "{place}")?;
         }
-        let names = InProgram {
-            object,
-            program,
-            labels: &labels,
-            slot,
-            insn,
-        };
-        out.write_str("    ")?;
-        print_insn(out, insn, &names)?;
-        writeln!(out)?;
+        writeln!(out, "    {}", places.insn(slot, insn))?;
     }
     Ok(())
-}
-
-/// A name for every slot that something reaches: the function's that begins there, else
-/// `L` and the slot.
-fn labels(program: &Program) -> BTreeMap<usize, String> {
-    let mut labels: BTreeMap<usize, String> = program
-        .slots()
-        .filter_map(|(slot, insn)| program.target(slot, insn))
-        .map(|target| (target, format!("L{target}")))
-        .collect();
-    let functions = program.functions.iter();
-    let called = functions.filter(|function| is_function(program, function.slot));
-    labels.extend(called.map(|function| (function.slot, function.name.clone())));
-    labels
-}
-
-/// Whether a function other than the program itself, whose name stands in its directive,
-/// begins at the slot.
-fn is_function(program: &Program, slot: usize) -> bool {
-    slot > 0
-        && program
-            .functions
-            .iter()
-            .any(|function| function.slot == slot)
-}
-
-/// The names around one instruction of a program.
-struct InProgram<'a> {
-    object: &'a Object,
-    program: &'a Program,
-    labels: &'a BTreeMap<usize, String>,
-    slot: usize,
-    insn: &'a Insn,
-}
-
-impl InProgram<'_> {
-    /// The label of what the instruction reaches.
-    fn label(&self) -> Option<&str> {
-        let target = self.program.target(self.slot, self.insn)?;
-        self.labels.get(&target).map(String::as_str)
-    }
-}
-
-impl Names for InProgram<'_> {
-    fn jump(&self, out: &mut dyn Write, distance: i32) -> fmt::Result {
-        match self.label() {
-            Some(label) => out.write_str(label),
-            None => Numbers.jump(out, distance),
-        }
-    }
-
-    fn function(&self, out: &mut dyn Write, distance: i32) -> fmt::Result {
-        match self.label() {
-            Some(label) => out.write_str(label),
-            None => Numbers.function(out, distance),
-        }
-    }
-
-    fn reference(&self) -> Option<String> {
-        let map = |index: usize| match self.object.maps.get(index) {
-            Some(map) => map.name.clone(),
-            None => format!("map#{index}"),
-        };
-        let dst = self.insn.dst();
-        Some(match self.program.reference(self.slot)? {
-            Reference::Map(index) => format!("{dst} = {} ll", map(index)),
-            Reference::MapValue { map: index, offset } => {
-                format!("{dst} = {}[0] + {offset} ll", map(index))
-            }
-            Reference::Extern(index) => {
-                let name = match self.object.externs.get(index) {
-                    Some(known) => known.name.clone(),
-                    None => format!("extern#{index}"),
-                };
-                match self.insn.sem() {
-                    Sem::Call(_) => format!("call {name}"),
-                    _ => format!("{dst} = {name} ll"),
-                }
-            }
-        })
-    }
 }

@@ -1,0 +1,203 @@
+//! Places of a program by name: where its functions begin, and where its jumps go.
+
+use super::print::{Names, Numbers, print_insn};
+use crate::insn::Insn;
+use crate::isa::Sem;
+use crate::object::Object;
+use crate::program::{Program, Reference};
+use std::collections::HashSet;
+use std::fmt::{self, Write};
+
+/// A place that has a name. Its `Display` is the line before it: `.func NAME` or `NAME:`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Place<'a> {
+    /// A function other than the program itself, whose name stands in its directive.
+    Function(&'a str),
+    /// The target of a jump: `L` and the slot.
+    Local(String),
+}
+
+impl Place<'_> {
+    /// The name.
+    pub fn name(&self) -> &str {
+        match self {
+            Place::Function(name) => name,
+            Place::Local(name) => name,
+        }
+    }
+}
+
+impl fmt::Display for Place<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Place::Function(name) => write!(f, ".func {name}"),
+            Place::Local(name) => write!(f, "{name}:"),
+        }
+    }
+}
+
+/// The places of a program, and the names that its instructions call them by.
+#[derive(Debug)]
+pub struct Places<'a> {
+    object: &'a Object,
+    program: &'a Program,
+    /// Ascending by slot.
+    named: Vec<(usize, Place<'a>)>,
+}
+
+impl<'a> Places<'a> {
+    /// The places of a program of `object`.
+    pub fn of(object: &'a Object, program: &'a Program) -> Places<'a> {
+        // Only what begins an instruction has a line to stand before.
+        let mut begins = vec![false; program.slot_count()];
+        for (slot, _) in program.slots() {
+            if let Some(begins) = begins.get_mut(slot) {
+                *begins = true;
+            }
+        }
+        let begins = |slot: usize| begins.get(slot).copied().unwrap_or(false);
+        let functions = program.functions.iter();
+        let functions = functions.filter(|function| function.slot > 0 && begins(function.slot));
+        let mut named: Vec<(usize, Place<'a>)> = functions
+            .map(|function| (function.slot, Place::Function(&function.name)))
+            .collect();
+        named.sort_by_key(|(slot, _)| *slot);
+        named.dedup_by_key(|(slot, _)| *slot);
+        let taken: HashSet<&str> = program.functions.iter().map(|f| f.name.as_str()).collect();
+        let jumps = program.slots();
+        let mut targets: Vec<usize> = jumps
+            .filter_map(|(slot, insn)| program.target(slot, insn))
+            .filter(|target| begins(*target))
+            .filter(|target| {
+                named
+                    .binary_search_by_key(target, |(slot, _)| *slot)
+                    .is_err()
+            })
+            .collect();
+        targets.sort_unstable();
+        targets.dedup();
+        named.extend(targets.into_iter().map(|slot| {
+            let mut name = format!("L{slot}");
+            while taken.contains(name.as_str()) {
+                name.insert(0, 'L');
+            }
+            (slot, Place::Local(name))
+        }));
+        named.sort_by_key(|(slot, _)| *slot);
+        Places {
+            object,
+            program,
+            named,
+        }
+    }
+
+    /// The place at a slot, if that has a name.
+    pub fn at(&self, slot: usize) -> Option<&Place<'a>> {
+        let index = self.named.binary_search_by_key(&slot, |(slot, _)| *slot);
+        self.named.get(index.ok()?).map(|(_, place)| place)
+    }
+
+    /// The instruction at `slot`, to be shown with the names of what it goes to and refers to.
+    pub fn insn(&self, slot: usize, insn: &'a Insn) -> NamedInsn<'_> {
+        NamedInsn {
+            places: self,
+            slot,
+            insn,
+        }
+    }
+}
+
+/// An instruction of a program, shown with names.
+#[derive(Debug)]
+pub struct NamedInsn<'a> {
+    places: &'a Places<'a>,
+    slot: usize,
+    insn: &'a Insn,
+}
+
+impl NamedInsn<'_> {
+    /// The name of what the instruction reaches.
+    fn target(&self) -> Option<&str> {
+        let target = self.places.program.target(self.slot, self.insn)?;
+        self.places.at(target).map(Place::name)
+    }
+}
+
+impl fmt::Display for NamedInsn<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        print_insn(f, self.insn, self)
+    }
+}
+
+impl Names for NamedInsn<'_> {
+    fn jump(&self, out: &mut dyn Write, distance: i32) -> fmt::Result {
+        match self.target() {
+            Some(label) => out.write_str(label),
+            None => Numbers.jump(out, distance),
+        }
+    }
+
+    fn function(&self, out: &mut dyn Write, distance: i32) -> fmt::Result {
+        match self.target() {
+            Some(label) => out.write_str(label),
+            None => Numbers.function(out, distance),
+        }
+    }
+
+    fn reference(&self) -> Option<String> {
+        let Places {
+            object, program, ..
+        } = self.places;
+        let map = |index: usize| match object.maps.get(index) {
+            Some(map) => map.name.clone(),
+            None => format!("map#{index}"),
+        };
+        let dst = self.insn.dst();
+        Some(match program.reference(self.slot)? {
+            Reference::Map(index) => format!("{dst} = {} ll", map(index)),
+            Reference::MapValue { map: index, offset } => {
+                format!("{dst} = {}[0] + {offset} ll", map(index))
+            }
+            Reference::Extern(index) => {
+                let name = match object.externs.get(index) {
+                    Some(known) => known.name.clone(),
+                    None => format!("extern#{index}"),
+                };
+                match self.insn.sem() {
+                    Sem::Call(_) => format!("call {name}"),
+                    _ => format!("{dst} = {name} ll"),
+                }
+            }
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{parse, print_program};
+
+    /// What goes nowhere has no label, and a label that is a function's name has another.
+    #[test]
+    fn every_label_that_is_named_is_bound() {
+        let text = "\
+.prog xdp p
+    if r1 == 1 goto +3
+    if r1 == 2 goto -9
+    if r1 == 3 goto +100
+    r2 = 0x123456789 ll
+    if r1 == 4 goto +1
+    call L7
+    exit
+.func L7
+    exit
+";
+        let object = parse("t", text).unwrap();
+        let mut printed = String::new();
+        print_program(&mut printed, &object, &object.programs[0]).unwrap();
+        let expected = text
+            .replace(".prog xdp p\n", "")
+            .replace("+1\n", "LL7\n")
+            .replace("    exit\n.func", "LL7:\n    exit\n.func");
+        assert_eq!(printed, expected);
+    }
+}
