@@ -70,7 +70,7 @@ pub enum Field {
     Reg,
     /// Any number that fits.
     Any,
-    /// A distance in 8-byte slots, counted from the end of the instruction.
+    /// A distance in 8-byte slots, counted from the end of the instruction's first slot.
     Jump,
 }
 

@@ -1,9 +1,11 @@
-//! Generated programs: the interpreter against the kernel, the simulator against the kernel.
+//! Generated programs: the interpreter against the kernel, the simulator against the kernel,
+//! and the decoder against the kernel.
 //!
 //! The generators begin from a fixed seed, so that a failure is one for everybody, and shrink
 //! what fails. `EBPF_DIFFERENTIAL_CASES` sets how many programs each trial makes.
 #![forbid(unsafe_code)]
 
+mod encoding;
 mod execution;
 mod verdict;
 
@@ -20,6 +22,12 @@ const CASES: &str = "EBPF_DIFFERENTIAL_CASES";
 fn main() -> ExitCode {
     policy::main(|| {
         vec![
+            policy::trial("encoding::field_by_field", &[Need::Kernel], || {
+                encoding::field_by_field()
+            }),
+            policy::trial("encoding::at_random", &[Need::Kernel], || {
+                encoding::at_random(cases(1500)?)
+            }),
             policy::trial(
                 "execution::interpreter_and_kernel_agree",
                 &[Need::Kernel],
