@@ -48,4 +48,6 @@ mod token;
 
 pub use parse::{ParseError, parse};
 pub use places::{NamedInsn, Place, Places};
-pub use print::{Names, Numbers, print_insn, print_object, print_program};
+pub use print::{
+    Names, Numbers, Remarks, print_insn, print_object, print_object_with, print_program,
+};

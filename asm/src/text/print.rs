@@ -94,6 +94,18 @@ impl fmt::Display for Insn {
 /// # Errors
 /// Those of `out`.
 pub fn print_object(out: &mut dyn Write, object: &Object) -> fmt::Result {
+    print_object_with(out, object, &NoRemarks)
+}
+
+/// As [`print_object`], with comments.
+///
+/// # Errors
+/// Those of `out`.
+pub fn print_object_with(
+    out: &mut dyn Write,
+    object: &Object,
+    remarks: &dyn Remarks,
+) -> fmt::Result {
     writeln!(out, ".license {}", object.license)?;
     for map in &object.maps {
         write!(out, ".map {} {}", map.name, map.map_type)?;
@@ -111,7 +123,7 @@ pub fn print_object(out: &mut dyn Write, object: &Object) -> fmt::Result {
     }
     for program in &object.programs {
         writeln!(out, ".prog {} {}", program.section, program.name)?;
-        print_program(out, object, program)?;
+        print_program_with(out, object, program, remarks)?;
     }
     Ok(())
 }
@@ -122,12 +134,51 @@ pub fn print_object(out: &mut dyn Write, object: &Object) -> fmt::Result {
 /// # Errors
 /// Those of `out`.
 pub fn print_program(out: &mut dyn Write, object: &Object, program: &Program) -> fmt::Result {
+    print_program_with(out, object, program, &NoRemarks)
+}
+
+fn print_program_with(
+    out: &mut dyn Write,
+    object: &Object,
+    program: &Program,
+    remarks: &dyn Remarks,
+) -> fmt::Result {
     let places = Places::of(object, program);
     for (slot, insn) in program.slots() {
         if let Some(place) = places.at(slot) {
             writeln!(out, "{place}")?;
         }
-        writeln!(out, "    {}", places.insn(slot, insn))?;
+        if let Some(remark) = remarks.before(program, slot) {
+            writeln!(out, "    ; {remark}")?;
+        }
+        match remarks.beside(program, slot, insn) {
+            None => writeln!(out, "    {}", places.insn(slot, insn))?,
+            Some(remark) => {
+                let insn = places.insn(slot, insn).to_string();
+                writeln!(out, "    {insn:REMARK_COLUMN$} ; {remark}")?;
+            }
+        }
     }
     Ok(())
 }
+
+/// How wide instructions are made that have a comment beside them.
+const REMARK_COLUMN: usize = 42;
+
+/// Comments on a program's instructions, one line each: the text stays what it is to a parser.
+pub trait Remarks {
+    /// What to say on the line before the instruction at `slot`.
+    fn before(&self, _program: &Program, _slot: usize) -> Option<String> {
+        None
+    }
+
+    /// What to say beside the instruction at `slot`.
+    fn beside(&self, _program: &Program, _slot: usize, _insn: &Insn) -> Option<String> {
+        None
+    }
+}
+
+/// No comments.
+struct NoRemarks;
+
+impl Remarks for NoRemarks {}
