@@ -1,20 +1,12 @@
 //! One instruction: a row of the table with its free fields filled in, and its bytes.
 //!
 //! An [`Insn`] that exists obeys its row, so that it can always be encoded; bytes that no
-//! row allows are a [`DecodeError`] that names the field. Both directions (`insn/codec.rs`)
-//! read [`crate::isa::ISA`] and know no opcode themselves.
+//! row allows are a [`DecodeError`] that names the field. Both directions read
+//! [`crate::isa::ISA`] and know no opcode themselves.
 //!
-//! Read before: `isa.rs`. Read next: `insn/codec.rs`, `assembler.rs`.
+//! Read before: `isa.rs`. Read next: `assembler.rs`.
 
-mod codec;
-mod error;
-mod slot;
-
-pub use codec::{decode_all, encode_all};
-pub use error::{DecodeError, FieldName, ProgramDecodeError};
-pub use slot::Slot;
-
-use crate::isa::{Field, Row, Sem};
+use crate::isa::{Field, Row, Sem, rows_of};
 use std::fmt;
 
 /// A register, R0 to R10.
@@ -228,6 +220,114 @@ impl Insn {
             },
         )
     }
+
+    /// The instruction as slots of little-endian bytes; the second is `None` for 8-byte ones.
+    pub fn encode(&self) -> (Slot, Option<Slot>) {
+        let src = match self.row.src {
+            Field::Is(n) => n as u8,
+            _ => self.src.number(),
+        };
+        let first = Slot {
+            opcode: self.row.opcode,
+            dst: self.dst.number(),
+            src,
+            offset: self.offset,
+            imm: self.imm,
+        };
+        let second = self.row.next_imm.map(|_| Slot {
+            imm: self.next_imm,
+            ..Slot::default()
+        });
+        (first, second)
+    }
+
+    /// Appends the instruction's 8 or 16 bytes, little-endian.
+    pub fn write(&self, bytes: &mut Vec<u8>) {
+        let (first, second) = self.encode();
+        bytes.extend(first.to_bytes());
+        bytes.extend(second.into_iter().flat_map(Slot::to_bytes));
+    }
+
+    /// The instruction that `first`, and `second` if the instruction is a wide one, hold.
+    ///
+    /// # Errors
+    /// If no row allows the contents of a field, the opcode has no row, or a wide
+    /// instruction lacks its second slot.
+    pub fn decode(first: Slot, second: Option<Slot>) -> Result<Insn, DecodeError> {
+        let row = select_row(first)?;
+        let register = |field, number, rule| match rule {
+            Field::Reg => Reg::new(number).ok_or(DecodeError::Register { field, number }),
+            _ => Ok(Reg::R0),
+        };
+        let next_imm = match row.next_imm {
+            None => 0,
+            Some(rule) => decode_second(row, rule, second)?,
+        };
+        Ok(Insn {
+            row,
+            dst: register(FieldName::Dst, first.dst, row.dst)?,
+            src: register(FieldName::Src, first.src, row.src)?,
+            offset: first.offset,
+            imm: first.imm,
+            next_imm,
+        })
+    }
+}
+
+/// The row that allows the slot: candidates by opcode, narrowed field by field, so that an
+/// error names the first field that no candidate allows.
+fn select_row(slot: Slot) -> Result<&'static Row, DecodeError> {
+    let all = || rows_of(slot.opcode);
+    if all().next().is_none() {
+        return Err(DecodeError::Opcode(slot.opcode));
+    }
+    let allows = |rule: Field, value: i32| match rule {
+        Field::Zero => value == 0,
+        Field::Is(n) => value == n,
+        Field::Reg | Field::Any | Field::Jump => true,
+    };
+    let src = |row: &&Row| allows(row.src, i32::from(slot.src));
+    let offset = |row: &&Row| allows(row.offset, i32::from(slot.offset));
+    let imm = |row: &&Row| allows(row.imm, slot.imm);
+    let dst = |row: &&Row| allows(row.dst, i32::from(slot.dst));
+    let refuse = |field, value: i32, near: &Row| DecodeError::Field {
+        opcode: slot.opcode,
+        name: near.name,
+        field,
+        value,
+    };
+    let Some(near) = all().find(src) else {
+        let near = all().next().ok_or(DecodeError::Opcode(slot.opcode))?;
+        return Err(refuse(FieldName::Src, slot.src.into(), near));
+    };
+    let Some(near) = all().filter(src).find(offset) else {
+        return Err(refuse(FieldName::Offset, slot.offset.into(), near));
+    };
+    let Some(near) = all().filter(src).filter(offset).find(imm) else {
+        return Err(refuse(FieldName::Imm, slot.imm, near));
+    };
+    all()
+        .filter(src)
+        .filter(offset)
+        .filter(imm)
+        .find(dst)
+        .ok_or_else(|| refuse(FieldName::Dst, slot.dst.into(), near))
+}
+
+/// The `next_imm` of a wide instruction.
+fn decode_second(row: &Row, rule: Field, second: Option<Slot>) -> Result<i32, DecodeError> {
+    let second = second.ok_or(DecodeError::Truncated { name: row.name })?;
+    let unused = Slot {
+        imm: second.imm,
+        ..Slot::default()
+    };
+    if second != unused || (rule == Field::Zero && second.imm != 0) {
+        return Err(DecodeError::SecondSlot {
+            name: row.name,
+            slot: second,
+        });
+    }
+    Ok(second.imm)
 }
 
 impl PartialEq for Insn {
@@ -241,5 +341,300 @@ impl Eq for Insn {}
 impl fmt::Debug for Insn {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "`{self}`")
+    }
+}
+
+/// One slot of 8 bytes, its fields taken apart and not yet understood.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Slot {
+    /// Byte 0.
+    pub opcode: u8,
+    /// The low 4 bits of byte 1.
+    pub dst: u8,
+    /// The high 4 bits of byte 1.
+    pub src: u8,
+    /// Bytes 2 and 3.
+    pub offset: i16,
+    /// Bytes 4 to 7.
+    pub imm: i32,
+}
+
+impl Slot {
+    /// The slot of these bytes, little-endian.
+    pub fn from_bytes(bytes: [u8; 8]) -> Slot {
+        let [opcode, regs, o0, o1, i0, i1, i2, i3] = bytes;
+        Slot {
+            opcode,
+            dst: regs & 0x0f,
+            src: regs >> 4,
+            offset: i16::from_le_bytes([o0, o1]),
+            imm: i32::from_le_bytes([i0, i1, i2, i3]),
+        }
+    }
+
+    /// The slot's bytes, little-endian. The upper 4 bits of `dst` and `src` are dropped.
+    pub fn to_bytes(self) -> [u8; 8] {
+        let [o0, o1] = self.offset.to_le_bytes();
+        let [i0, i1, i2, i3] = self.imm.to_le_bytes();
+        let regs = self.dst & 0x0f | self.src << 4;
+        [self.opcode, regs, o0, o1, i0, i1, i2, i3]
+    }
+}
+
+/// Decodes a program's bytes, little-endian.
+///
+/// # Errors
+/// The first slot that is wrong, by its index.
+pub fn decode_all(bytes: &[u8]) -> Result<Vec<Insn>, ProgramDecodeError> {
+    let (chunks, rest) = bytes.as_chunks::<8>();
+    if !rest.is_empty() {
+        return Err(ProgramDecodeError {
+            slot: chunks.len(),
+            error: DecodeError::Partial { bytes: rest.len() },
+        });
+    }
+    let mut insns = Vec::with_capacity(chunks.len());
+    let mut slot = 0;
+    while let Some(&first) = chunks.get(slot) {
+        let second = chunks.get(slot + 1).copied().map(Slot::from_bytes);
+        let insn = Insn::decode(Slot::from_bytes(first), second)
+            .map_err(|error| ProgramDecodeError { slot, error })?;
+        slot += insn.slots();
+        insns.push(insn);
+    }
+    Ok(insns)
+}
+
+/// The bytes of a program, little-endian.
+pub fn encode_all(insns: &[Insn]) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(insns.len() * 8);
+    for insn in insns {
+        insn.write(&mut bytes);
+    }
+    bytes
+}
+
+/// A field of an encoded instruction.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[allow(missing_docs, reason = "the fields of RFC 9669 section 3")]
+pub enum FieldName {
+    Dst,
+    Src,
+    Offset,
+    Imm,
+}
+
+impl fmt::Display for FieldName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            FieldName::Dst => "dst_reg",
+            FieldName::Src => "src_reg",
+            FieldName::Offset => "offset",
+            FieldName::Imm => "imm",
+        })
+    }
+}
+
+/// Why bytes are no instruction.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum DecodeError {
+    /// No instruction has the opcode.
+    #[error("unknown opcode {0:#04x}")]
+    Opcode(u8),
+    /// No form of the instruction allows the field's contents.
+    #[error("{name} (opcode {opcode:#04x}) does not allow {field} = {value}{}", expected(*.opcode, *.field))]
+    Field {
+        /// The opcode.
+        opcode: u8,
+        /// The operation.
+        name: &'static str,
+        /// The field.
+        field: FieldName,
+        /// What it holds.
+        value: i32,
+    },
+    /// Not a register.
+    #[error("{field} = {number}: registers end with 10")]
+    Register {
+        /// The field.
+        field: FieldName,
+        /// What it holds.
+        number: u8,
+    },
+    /// A wide instruction ends after its first slot.
+    #[error("{name} takes two slots, and the second is missing")]
+    Truncated {
+        /// The operation.
+        name: &'static str,
+    },
+    /// The second slot of a wide instruction holds more than it may.
+    #[error(
+        "{name}: its second slot may hold an imm at most, and holds opcode {:#04x}, dst_reg {}, \
+         src_reg {}, offset {}, imm {}", slot.opcode, slot.dst, slot.src, slot.offset, slot.imm
+    )]
+    SecondSlot {
+        /// The operation.
+        name: &'static str,
+        /// What stands there.
+        slot: Slot,
+    },
+    /// The bytes end in the middle of a slot.
+    #[error("a slot has 8 bytes, and only {bytes} are left")]
+    Partial {
+        /// How many are left.
+        bytes: usize,
+    },
+}
+
+/// `, only 0 or 1`: what the rows of `opcode` allow in a field.
+fn expected(opcode: u8, field: FieldName) -> String {
+    let mut allowed: Vec<i32> = rows_of(opcode)
+        .filter_map(|row| {
+            let rule = match field {
+                FieldName::Dst => row.dst,
+                FieldName::Src => row.src,
+                FieldName::Offset => row.offset,
+                FieldName::Imm => row.imm,
+            };
+            match rule {
+                Field::Zero => Some(0),
+                Field::Is(n) => Some(n),
+                Field::Reg | Field::Any | Field::Jump => None,
+            }
+        })
+        .collect();
+    allowed.sort_unstable();
+    allowed.dedup();
+    let allowed: Vec<String> = allowed.iter().map(i32::to_string).collect();
+    match allowed.split_last() {
+        None => String::new(),
+        Some((last, [])) => format!(", only {last}"),
+        Some((last, others)) => format!(", only {} or {last}", others.join(", ")),
+    }
+}
+
+/// Where a program's bytes are no instruction, and why.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("slot {slot}: {error}")]
+pub struct ProgramDecodeError {
+    /// The index of the slot.
+    pub slot: usize,
+    /// What is wrong with it.
+    #[source]
+    pub error: DecodeError,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::isa::ISA;
+    use proptest::prelude::*;
+
+    /// An instruction of any row with any contents.
+    fn any_insn() -> impl Strategy<Value = Insn> {
+        let fields = (0..11u8, 0..11u8, any::<i16>(), any::<i32>(), any::<i32>());
+        (0..ISA.len(), fields).prop_map(|(row, (dst, src, offset, imm, next_imm))| {
+            let register = |n| Reg::new(n).unwrap_or(Reg::R0);
+            let (dst, src) = (register(dst), register(src));
+            Insn::new(
+                &ISA[row],
+                Fields {
+                    dst,
+                    src,
+                    offset,
+                    imm,
+                    next_imm,
+                },
+            )
+        })
+    }
+
+    #[test]
+    fn what_a_row_fixes_fits_its_field() {
+        for row in &ISA {
+            for (rule, min, max) in [
+                (row.src, 1, 15),
+                (row.offset, i32::from(i16::MIN), i32::from(i16::MAX)),
+            ] {
+                if let Field::Is(n) = rule {
+                    assert!((min..=max).contains(&n), "{row:?}");
+                }
+            }
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(20_000))]
+
+        #[test]
+        fn decode_inverts_encode(insn in any_insn()) {
+            let (first, second) = insn.encode();
+            prop_assert_eq!(Insn::decode(first, second), Ok(insn));
+        }
+
+        #[test]
+        fn bytes_decode_to_what_encodes_to_them_or_not_at_all(
+            bytes in proptest::collection::vec(any::<u8>(), 16),
+            zeros in any::<u16>(),
+        ) {
+            // Random zeros, since most fields of most instructions must be zero.
+            let bytes: Vec<u8> = bytes
+                .iter()
+                .enumerate()
+                .map(|(i, &b)| if i > 0 && zeros >> i & 1 == 1 { 0 } else { b })
+                .collect();
+            if let Ok(insns) = decode_all(&bytes) {
+                prop_assert_eq!(encode_all(&insns), bytes);
+            }
+        }
+    }
+
+    #[test]
+    fn errors_name_the_field() {
+        let mul_with_offset = Slot {
+            opcode: 0x27,
+            offset: 3,
+            ..Slot::default()
+        };
+        let message = |slot| Insn::decode(slot, None).map_err(|e| e.to_string());
+        assert_eq!(
+            message(mul_with_offset),
+            Err("MUL (opcode 0x27) does not allow offset = 3, only 0".into())
+        );
+        let div_with_offset = Slot {
+            opcode: 0x37,
+            offset: 2,
+            ..Slot::default()
+        };
+        assert_eq!(
+            message(div_with_offset),
+            Err("DIV (opcode 0x37) does not allow offset = 2, only 0 or 1".into())
+        );
+        let gotox_with_distance = Slot {
+            opcode: 0x0d,
+            offset: 1,
+            ..Slot::default()
+        };
+        assert_eq!(
+            message(gotox_with_distance),
+            Err("GOTOX (opcode 0x0d) does not allow offset = 1, only 0".into())
+        );
+        let r11 = Slot {
+            opcode: 0xbf,
+            src: 11,
+            ..Slot::default()
+        };
+        assert_eq!(
+            message(r11),
+            Err("src_reg = 11: registers end with 10".into())
+        );
+        let half = Slot {
+            opcode: 0x18,
+            ..Slot::default()
+        };
+        assert_eq!(
+            message(half),
+            Err("LD_IMM64 takes two slots, and the second is missing".into())
+        );
     }
 }

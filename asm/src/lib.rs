@@ -6,7 +6,6 @@
 #![forbid(unsafe_code)]
 
 pub mod assembler;
-pub mod blocks;
 pub mod btf;
 pub mod compile;
 pub mod eval;
@@ -15,6 +14,7 @@ pub mod insn;
 pub mod isa;
 pub mod lower;
 pub mod map_type;
+mod near;
 pub mod object;
 pub mod prog_type;
 pub mod program;

@@ -291,6 +291,16 @@ impl Assembler {
         )
     }
 
+    /// Calls the kfunc at this index of the object's externs.
+    #[track_caller]
+    pub fn call_extern(&mut self, index: usize) -> &mut Self {
+        self.emit_named(
+            Sem::Call(Callee::Kfunc),
+            Fields::default(),
+            Names::Reference(Reference::Extern(index)),
+        )
+    }
+
     /// Returns R0.
     #[track_caller]
     pub fn exit(&mut self) -> &mut Self {

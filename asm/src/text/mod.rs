@@ -19,10 +19,35 @@
 //!     exit
 //! ```
 //!
-//! A comment begins with `;`. `.prog` takes an ELF section's name or a program type and the
-//! program's name, `.map` a name, a type and the numbers of its definition under their UAPI
-//! names, `.func` begins a function that `call` can name. `r1 = seen ll` loads a map,
-//! `r1 = seen[0] + 4 ll` the address of byte 4 of its first value.
+//! A comment begins with `;`. What an object is besides instructions directives say; words
+//! with spaces or signs in them stand in quotes (`"..."`).
+//!
+//! | directive | says |
+//! |---|---|
+//! | `.license NAME` | the license |
+//! | `.version 5.10.0` | the one kernel that old kernels load the object on |
+//! | `.map NAME TYPE key_size=4 ...` | a map; the numbers of its definition have their UAPI names: `key_size`, `value_size`, `max_entries`, `map_flags` (a number, or names like `no_prealloc\|mmapable`), `map_extra`, `numa_node`; `pinning=by_name` |
+//! | `.inner TYPE key_size=4 ...` | what every map in the map of maps above is like |
+//! | `.value INDEX NAME` | a program or map that the map above holds from the start |
+//! | `.data SECTION size=8` | a section of global variables: `.data`, `.rodata`, `.bss`, `.kconfig` |
+//! | `.var NAME offset=0 u32 42` | a variable of the section above: `u8` to `u64` with numbers, a string with its bytes (`"eth0\x00"`), or `size=64` for zeros; without `offset` behind the one above. `-` for a name has bytes that belong to no variable |
+//! | `.extern func NAME weak` | a kfunc, or with `var` a variable of the kernel; `weak` if it may be missing |
+//! | `.prog SECTION NAME` | a program; a program type stands for its section. `type=` and `attach_type=` (or `none`) say what the section does not |
+//! | `.func NAME global` | a function that `call NAME` calls; static without `global` |
+//! | `.line "FILE" LINE COLUMN "TEXT"` | where the instructions below come from, if not from this text |
+//!
+//! `r1 = NAME ll` loads a map, or the address of a variable or extern; `r1 = seen[0] + 4 ll`
+//! the address of byte 4 of a map's first value.
+//!
+//! An object printed and parsed is the same object, but for its types (BTF and what refers to
+//! them), places that were inlined, and names that are no words.
+//!
+//! What `llvm-objdump -d`, `bpftool prog dump xlated` and the verifier's log print is read as
+//! it stands: `listing.rs` says how such lines are known, `synonyms.rs` how they spell
+//! instructions. Not to be had from them is what they do not print: the second number of
+//! 16-byte instructions other than plain numbers (LLVM prints the bytes, which are read; a
+//! verifier prints addresses), and the module of a kfunc. LLVM 14 prints some instructions
+//! that are newer than it as older ones: its bytes say so, and the line is refused.
 //!
 //! A row of the table spells itself with these placeholders:
 //!
@@ -38,16 +63,35 @@
 //! | `{j}` `{ji}` | a distance in `offset`, in `imm`, or a label | `+5` `out` |
 //! | `{h}` | a helper's name, or its id | `bpf_map_lookup_elem` |
 //! | `{f}` | a function of the program, or its distance | `parse` `pc+3` |
+//!
+//! and spellings of others have these besides:
+//!
+//! | placeholder | stands for | example |
+//! |---|---|---|
+//! | `{x}` | the 32 bits of `imm`, however signed | `0xfffffffe` |
+//! | `{h#}` | a helper's name and its id | `bpf_map_lookup_elem#1` |
+//! | `{symbol}` | something of the object by its name | `counters` |
+//! | `{remark}` | a name or number that says nothing more | `bpf_prog_6deef7357e7b4530` |
 
+mod data;
+mod directive;
+mod fields;
+mod listing;
+mod misses;
 mod parse;
 mod places;
 mod print;
 mod spelling;
+mod synonyms;
 mod template;
 mod token;
+mod words;
+
+#[cfg(test)]
+mod tests;
 
 pub use parse::{ParseError, parse};
 pub use places::{NamedInsn, Place, Places};
 pub use print::{
-    Names, Numbers, Remarks, print_insn, print_object, print_object_with, print_program,
+    Names, Numbers, Referred, print_insn, print_object, print_object_with_lines, print_program,
 };

@@ -1,18 +1,21 @@
 //! Places of a program by name: where its functions begin, and where its jumps go.
 
-use super::print::{Names, Numbers, print_insn};
+use super::print::{Names, Numbers, Referred, print_insn};
+use crate::btf::Linkage;
+use crate::helper;
 use crate::insn::Insn;
 use crate::isa::Sem;
 use crate::object::Object;
-use crate::program::{Program, Reference};
+use crate::program::{Function, Program, Reference};
 use std::collections::HashSet;
 use std::fmt::{self, Write};
 
-/// A place that has a name. Its `Display` is the line before it: `.func NAME` or `NAME:`.
+/// A place that has a name. Its `Display` is the line before it: `.func NAME`, with `global`
+/// behind if everybody may call it, or `NAME:`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Place<'a> {
     /// A function other than the program itself, whose name stands in its directive.
-    Function(&'a str),
+    Function(&'a Function),
     /// The target of a jump: `L` and the slot.
     Local(String),
 }
@@ -21,18 +24,29 @@ impl Place<'_> {
     /// The name.
     pub fn name(&self) -> &str {
         match self {
-            Place::Function(name) => name,
+            Place::Function(function) => &function.name,
             Place::Local(name) => name,
         }
     }
 }
 
+impl Place<'_> {
+    /// As `Display` does, without a formatter.
+    pub(super) fn print(&self, out: &mut dyn Write) -> fmt::Result {
+        let (before, behind) = match self {
+            Place::Function(function) if function.linkage == Linkage::Static => (".func ", ""),
+            Place::Function(_) => (".func ", " global"),
+            Place::Local(_) => ("", ":"),
+        };
+        out.write_str(before)?;
+        out.write_str(self.name())?;
+        out.write_str(behind)
+    }
+}
+
 impl fmt::Display for Place<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Place::Function(name) => write!(f, ".func {name}"),
-            Place::Local(name) => write!(f, "{name}:"),
-        }
+        self.print(f)
     }
 }
 
@@ -59,7 +73,7 @@ impl<'a> Places<'a> {
         let functions = program.functions.iter();
         let functions = functions.filter(|function| function.slot > 0 && begins(function.slot));
         let mut named: Vec<(usize, Place<'a>)> = functions
-            .map(|function| (function.slot, Place::Function(&function.name)))
+            .map(|function| (function.slot, Place::Function(function)))
             .collect();
         named.sort_by_key(|(slot, _)| *slot);
         named.dedup_by_key(|(slot, _)| *slot);
@@ -95,6 +109,11 @@ impl<'a> Places<'a> {
     pub fn at(&self, slot: usize) -> Option<&Place<'a>> {
         let index = self.named.binary_search_by_key(&slot, |(slot, _)| *slot);
         self.named.get(index.ok()?).map(|(_, place)| place)
+    }
+
+    /// All places, ascending by slot.
+    pub fn iter(&self) -> impl Iterator<Item = &(usize, Place<'a>)> {
+        self.named.iter()
     }
 
     /// The instruction at `slot`, to be shown with the names of what it goes to and refers to.
@@ -139,36 +158,66 @@ impl Names for NamedInsn<'_> {
 
     fn function(&self, out: &mut dyn Write, distance: i32) -> fmt::Result {
         match self.target() {
-            Some(label) => out.write_str(label),
+            // A call of it by name would be one of the helper.
+            Some(name) if name.starts_with("bpf_") && helper::by_name(name).is_some() => {
+                Numbers.function(out, distance)
+            }
+            Some(name) => out.write_str(name),
             None => Numbers.function(out, distance),
         }
     }
 
-    fn reference(&self) -> Option<String> {
+    fn reference(&self, out: &mut dyn Write) -> Result<Referred, fmt::Error> {
         let Places {
             object, program, ..
         } = self.places;
-        let map = |index: usize| match object.maps.get(index) {
-            Some(map) => map.name.clone(),
-            None => format!("map#{index}"),
+        let Some(reference) = program.reference(self.slot) else {
+            return Ok(Referred::Nothing);
         };
         let dst = self.insn.dst();
-        Some(match program.reference(self.slot)? {
-            Reference::Map(index) => format!("{dst} = {} ll", map(index)),
-            Reference::MapValue { map: index, offset } => {
-                format!("{dst} = {}[0] + {offset} ll", map(index))
-            }
+        match reference {
+            Reference::Map(index) => match object.maps.get(index) {
+                Some(map) => write!(out, "{dst} = {} ll", map.name)?,
+                None => write!(out, "{dst} = map#{index} ll")?,
+            },
+            Reference::MapValue { map, offset } => self.value(out, map, offset)?,
             Reference::Extern(index) => {
                 let name = match object.externs.get(index) {
                     Some(known) => known.name.clone(),
                     None => format!("extern#{index}"),
                 };
                 match self.insn.sem() {
-                    Sem::Call(_) => format!("call {name}"),
-                    _ => format!("{dst} = {name} ll"),
+                    Sem::Call(_) => write!(out, "call {name}")?,
+                    _ => write!(out, "{dst} = {name} ll")?,
                 }
             }
-        })
+        }
+        Ok(Referred::Written)
+    }
+}
+
+impl NamedInsn<'_> {
+    /// Writes `r1 = counter ll`, or the map's first value where no variable has the byte.
+    fn value(&self, out: &mut dyn Write, map: usize, offset: u32) -> fmt::Result {
+        let dst = self.insn.dst();
+        let Some(map) = self.places.object.maps.get(map) else {
+            return write!(out, "{dst} = map#{map}[0] + {offset} ll");
+        };
+        let variables = map.data.iter().flat_map(|data| &data.variables);
+        let mut at = variables.filter(|variable| variable.offset == offset);
+        match at.next().filter(|variable| self.is_unique(&variable.name)) {
+            Some(variable) => write!(out, "{dst} = {} ll", variable.name),
+            None => write!(out, "{dst} = {}[0] + {offset} ll", map.name),
+        }
+    }
+
+    /// Whether only one thing of the object has this name.
+    fn is_unique(&self, name: &str) -> bool {
+        let object = self.places.object;
+        let data = object.maps.iter().filter_map(|map| map.data.as_ref());
+        let variables = data.flat_map(|data| &data.variables);
+        let same = variables.filter(|variable| variable.name == name).count();
+        same == 1 && object.map(name).is_none()
     }
 }
 

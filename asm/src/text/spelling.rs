@@ -1,17 +1,26 @@
 //! Matching: which row of the table a line spells, and with what in its fields.
+//!
+//! All spellings together are a tree whose branches are tokens and placeholders, built once.
+//! A line goes down it token by token, so that its cost is its own length and not the
+//! table's; where two branches take a token the first is tried first.
 
+use super::fields::{Filled, Miss, Reader};
+use super::misses::{Expected, Ignored, Misses, Want};
+use super::synonyms::{Printers, SYNONYMS};
 use super::template::{Hole, Piece, pieces};
-use super::token::{Placed, Token, tokens};
-use crate::helper;
-use crate::insn::{Fields, Reg};
-use crate::isa::{Callee, ISA, Operand, Row, Sem, Size, Width};
+use super::token::{Placed, Sign, Token, tokens};
+use crate::insn::{Fields, Insn};
+use crate::isa::{ISA, Row, rows_of};
 use std::sync::LazyLock;
 
 /// What is wrong with a line: from byte to byte, and why.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Wrong {
-    pub(super) begin: usize,
-    pub(super) end: usize,
+    pub(super) begin: u32,
+    pub(super) end: u32,
     pub(super) message: String,
+    /// What was probably meant, or what to do.
+    pub(super) help: Option<String>,
 }
 
 impl Wrong {
@@ -20,6 +29,7 @@ impl Wrong {
             begin: placed.begin,
             end: placed.end,
             message: message.into(),
+            help: None,
         }
     }
 
@@ -29,320 +39,348 @@ impl Wrong {
             begin: 0,
             end: 0,
             message: message.into(),
+            help: None,
         }
+    }
+
+    pub(super) fn help(mut self, help: Option<String>) -> Wrong {
+        self.help = help;
+        self
     }
 }
 
-/// One token of a spelling: itself, or a field.
+/// What is known of a line beside its text.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Known {
+    /// Nothing.
+    Nothing,
+    /// The opcode that the kernel prints before it.
+    Opcode(u8),
+    /// The instruction, from its raw bytes: the text must not say otherwise.
+    Bytes(Insn),
+}
+
+/// One step down the tree.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Element {
     Token(Token<'static>),
     Hole(Hole),
 }
 
-/// The spellings of all rows as tokens.
-static SPELLINGS: LazyLock<Vec<(&'static Row, Vec<Element>)>> =
-    LazyLock::new(|| ISA.iter().map(|row| (row, elements(row))).collect());
+/// A branch, and whose spellings lie below it.
+#[derive(Clone, Copy)]
+struct Branch<T> {
+    takes: T,
+    below: Printers,
+    to: u16,
+}
 
-fn elements(row: &'static Row) -> Vec<Element> {
+/// A spelling that ends at a node.
+struct End {
+    row: &'static Row,
+    by: Printers,
+}
+
+#[derive(Default)]
+struct Node {
+    signs: Vec<Branch<Sign>>,
+    words: Vec<Branch<&'static str>>,
+    /// Registers and numbers that a spelling fixes.
+    fixed: Vec<Branch<Token<'static>>>,
+    holes: Vec<Branch<Hole>>,
+    ends: Vec<End>,
+}
+
+/// The tree of all spellings; its root is the first node.
+static TREE: LazyLock<Vec<Node>> = LazyLock::new(|| {
+    let mut tree = vec![Node::default()];
+    for row in &ISA {
+        add(&mut tree, row.text, row, Printers::ALL);
+    }
+    for synonym in SYNONYMS {
+        if let Some(row) = synonym.sem.row() {
+            add(&mut tree, synonym.text, row, synonym.by);
+        }
+    }
+    tree
+});
+
+fn add(tree: &mut Vec<Node>, text: &'static str, row: &'static Row, by: Printers) {
+    let mut at = 0;
+    for element in elements(text) {
+        let new = tree.len() as u16;
+        let Some(node) = tree.get_mut(usize::from(at)) else {
+            return;
+        };
+        at = match element {
+            Element::Hole(hole) => branch(&mut node.holes, hole, by, new),
+            Element::Token(Token::Sign(sign)) => branch(&mut node.signs, sign, by, new),
+            Element::Token(Token::Word(word)) => branch(&mut node.words, word, by, new),
+            Element::Token(token) => branch(&mut node.fixed, token, by, new),
+        };
+        if at == new {
+            tree.push(Node::default());
+        }
+    }
+    if let Some(node) = tree.get_mut(usize::from(at)) {
+        node.ends.push(End { row, by });
+    }
+}
+
+/// The node that `takes` leads to: a new one, if there is no such branch.
+fn branch<T: PartialEq>(all: &mut Vec<Branch<T>>, takes: T, by: Printers, new: u16) -> u16 {
+    if let Some(known) = all.iter_mut().find(|branch| branch.takes == takes) {
+        known.below = known.below | by;
+        return known.to;
+    }
+    let below = by;
+    let to = new;
+    all.push(Branch { takes, below, to });
+    to
+}
+
+fn elements(text: &'static str) -> Vec<Element> {
     let of_piece = |piece| match piece {
         Piece::Hole(hole) => vec![Element::Hole(hole)],
         Piece::Text(text) => {
-            let all = tokens(text).unwrap_or_default();
-            all.into_iter()
+            let mut all = Vec::new();
+            // The table's own text is made of tokens: a test goes over all of it.
+            let _ = tokens(text, &mut all);
+            all.iter()
                 .map(|placed| Element::Token(placed.token))
                 .collect()
         }
     };
-    pieces(row.text).flat_map(of_piece).collect()
+    pieces(text).flat_map(of_piece).collect()
 }
 
-/// What a line puts into the fields of a row.
-#[derive(Default)]
-pub(super) struct Filled<'a> {
-    pub(super) fields: Fields,
-    /// A label, function or map in the place of a number.
-    pub(super) symbol: Option<Placed<'a>>,
-}
-
-/// Why a line is not the instruction of some row: the token up to which it is, and what
-/// the row wants there.
-struct Miss {
-    at: usize,
-    wants: String,
-    /// The line has the row's shape so far, and what stands there does not fit the field.
-    is_unfit: bool,
-}
-
-/// The row that a line spells, with its fields.
-pub(super) fn match_line<'a>(line: &[Placed<'a>]) -> Result<(&'static Row, Filled<'a>), Wrong> {
-    let mut best = 0;
-    let mut wants: Vec<String> = Vec::new();
-    let mut unfit: Option<Miss> = None;
-    for (row, elements) in SPELLINGS.iter() {
-        let miss = match match_row(row, elements, line) {
-            Ok(filled) => return Ok((row, filled)),
-            Err(miss) => miss,
-        };
-        if miss.is_unfit {
-            unfit = Some(miss);
-            continue;
-        }
-        if miss.at > best {
-            best = miss.at;
-            wants.clear();
-        }
-        if miss.at == best && !wants.contains(&miss.wants) {
-            wants.push(miss.wants);
-        }
-    }
-    // The shape was right: what does not fit is the point, not what other rows would want.
-    if let Some(miss) = unfit
-        && let Some(placed) = line.get(miss.at)
-    {
-        return Err(Wrong::at(placed, miss.wants));
-    }
-    let expected = match wants.as_slice() {
-        [one] => format!("expected {one}"),
-        [others @ .., last] if others.len() < 8 => {
-            format!("expected {} or {last}", others.join(", "))
-        }
-        _ => "no instruction is spelled like this".into(),
-    };
-    Err(match (line.get(best), line.last()) {
-        (Some(placed), _) => Wrong::at(placed, expected),
-        (None, Some(last)) => Wrong {
-            begin: last.end,
-            end: last.end,
-            message: expected,
-        },
-        (None, None) => Wrong::line(expected),
+/// The row that a line spells in some printer's text, with its fields.
+///
+/// # Errors
+/// Where the line stops being an instruction, and what could stand there.
+pub(super) fn match_line(
+    line: &[Placed<'_>],
+    printer: Printers,
+    known: Known,
+) -> Result<(&'static Row, Filled), Wrong> {
+    try_line(line, printer, known).ok_or_else(|| {
+        let mut expected = Expected::default();
+        let mut search = Search::new(line, printer, known, &mut expected);
+        search.descend(0, search.begin());
+        expected.wrong(line, known)
     })
 }
 
-/// Reads the line as the row's spelling.
-fn match_row<'a>(row: &Row, elements: &[Element], line: &[Placed<'a>]) -> Result<Filled<'a>, Miss> {
-    let mut reader = Reader {
-        line,
-        at: 0,
-        filled: Filled::default(),
-        seen: Vec::new(),
-    };
-    for element in elements {
-        match element {
-            Element::Token(token) if reader.peek() == Some(*token) => reader.at += 1,
-            Element::Token(token) => return Err(reader.miss(token.to_string())),
-            Element::Hole(hole) => reader.hole(row, *hole)?,
-        }
-    }
-    match reader.peek() {
-        None => Ok(reader.filled),
-        Some(_) => Err(reader.miss("the end of the line".into())),
-    }
+/// As [`match_line`], where it does not matter why a line is no instruction.
+pub(super) fn try_line(
+    line: &[Placed<'_>],
+    printer: Printers,
+    known: Known,
+) -> Option<(&'static Row, Filled)> {
+    let mut ignored = Ignored;
+    let mut search = Search::new(line, printer, known, &mut ignored);
+    search.descend(0, search.begin())
 }
 
-struct Reader<'l, 'a> {
-    line: &'l [Placed<'a>],
-    at: usize,
-    filled: Filled<'a>,
-    /// Registers read so far: a field that a spelling names twice must be the same twice.
-    seen: Vec<(bool, u8)>,
+/// One walk down the tree.
+struct Search<'s, 'a, M> {
+    line: &'s [Placed<'a>],
+    printer: Printers,
+    known: Known,
+    tree: &'static [Node],
+    misses: &'s mut M,
 }
 
-impl<'a> Reader<'_, 'a> {
-    fn peek(&self) -> Option<Token<'a>> {
-        self.line.get(self.at).map(|placed| placed.token)
-    }
-
-    fn miss(&self, wants: String) -> Miss {
-        Miss {
-            at: self.at,
-            wants,
-            is_unfit: false,
+impl<'s, 'a, M: Misses> Search<'s, 'a, M> {
+    fn new(
+        line: &'s [Placed<'a>],
+        printer: Printers,
+        known: Known,
+        misses: &'s mut M,
+    ) -> Search<'s, 'a, M> {
+        Search {
+            line,
+            printer,
+            known,
+            tree: &TREE,
+            misses,
         }
     }
 
-    fn hole(&mut self, row: &Row, hole: Hole) -> Result<(), Miss> {
-        match hole {
-            Hole::Dst | Hole::Dst32 | Hole::Src | Hole::Src32 => self.register(hole),
-            Hole::Imm => self.number(imm_range(row.sem), Self::set_imm),
-            Hole::NextImm => self.number(I32, |fields, n| fields.next_imm = n as i32),
-            Hole::OffsetNumber => self.number(I16, |fields, n| fields.offset = n as i16),
-            Hole::Imm64 => self.imm64(),
-            Hole::Offset => self.signed(I16, |fields, n| fields.offset = n as i16),
-            Hole::PlusImm => self.signed(I32, Self::set_imm),
-            Hole::Jump => self.distance(I16, |fields, n| fields.offset = n as i16),
-            Hole::JumpImm => self.distance(I32, Self::set_imm),
-            Hole::Helper => self.helper(),
-            Hole::Function => self.function(),
-        }
-    }
-
-    fn set_imm(fields: &mut Fields, number: i128) {
-        fields.imm = number as i32;
-    }
-
-    fn register(&mut self, hole: Hole) -> Result<(), Miss> {
-        let (number, what) = match (hole, self.peek()) {
-            (Hole::Dst | Hole::Src, Some(Token::Reg(number))) => (Some(number), ""),
-            (Hole::Dst32 | Hole::Src32, Some(Token::Low(number))) => (Some(number), ""),
-            (Hole::Dst | Hole::Src, _) => (None, "a register (r0 to r10)"),
-            _ => (None, "a register's low half (w0 to w10)"),
-        };
-        let Some(register) = number.and_then(Reg::new) else {
-            return Err(self.miss(what.into()));
-        };
-        let is_dst = matches!(hole, Hole::Dst | Hole::Dst32);
-        let before = self.seen.iter().find(|(dst, _)| *dst == is_dst);
-        if let Some((_, first)) = before.filter(|(_, first)| *first != register.number()) {
-            return Err(self.miss(format!("register {first} again")));
-        }
-        self.seen.push((is_dst, register.number()));
-        match is_dst {
-            true => self.filled.fields.dst = register,
-            false => self.filled.fields.src = register,
-        }
-        self.at += 1;
-        Ok(())
-    }
-
-    /// A number with or without a sign.
-    fn number(&mut self, range: Range, set: fn(&mut Fields, i128)) -> Result<(), Miss> {
-        let (sign, tokens) = match self.peek() {
-            Some(Token::Sign("-")) => (-1, 1),
-            _ => (1, 0),
-        };
-        let Some(Token::Number(number)) = self.line.get(self.at + tokens).map(|p| p.token) else {
-            return Err(self.miss("a number".into()));
-        };
-        self.put(sign * i128::from(number), tokens, range, set)
-    }
-
-    /// A sign and a number.
-    fn signed(&mut self, range: Range, set: fn(&mut Fields, i128)) -> Result<(), Miss> {
-        match self.peek() {
-            Some(Token::Sign("+")) => {
-                self.at += 1;
-                match self.peek() {
-                    Some(Token::Sign("-")) => Err(self.miss("a number".into())),
-                    _ => self.number(range, set),
-                }
-            }
-            Some(Token::Sign("-")) => self.number(range, set),
-            _ => Err(self.miss("'+' or '-' and a number".into())),
-        }
-    }
-
-    fn put(
-        &mut self,
-        number: i128,
-        tokens: usize,
-        (low, high): Range,
-        set: fn(&mut Fields, i128),
-    ) -> Result<(), Miss> {
-        self.at += tokens;
-        if !(low..=high).contains(&number) {
-            let wants = format!("{number} does not fit: the field holds {low} to {high}");
-            return Err(Miss {
-                at: self.at,
-                wants,
-                is_unfit: true,
-            });
-        }
-        set(&mut self.filled.fields, number);
-        self.at += 1;
-        Ok(())
-    }
-
-    /// A 64-bit number, or the name of a map.
-    fn imm64(&mut self) -> Result<(), Miss> {
-        if let (Some(Token::Word(_)), Some(placed)) = (self.peek(), self.line.get(self.at)) {
-            self.filled.symbol = Some(*placed);
-            self.at += 1;
-            return Ok(());
-        }
-        self.number((i64::MIN.into(), u64::MAX.into()), |fields, n| {
-            fields.imm = n as i32;
-            fields.next_imm = (n >> 32) as i32;
+    /// Fields start as what is known of them, so that what a spelling leaves out is right.
+    fn begin(&self) -> Reader {
+        Reader::new(match self.known {
+            Known::Bytes(insn) => insn.fields(),
+            _ => Fields::default(),
         })
     }
 
-    /// A distance with its sign, as the kernel (`pc+5`) or LLVM (`+5`) prints it, or a label.
-    fn distance(&mut self, range: Range, set: fn(&mut Fields, i128)) -> Result<(), Miss> {
-        match (self.peek(), self.line.get(self.at)) {
-            (Some(Token::Word("pc")), _) => {
-                self.at += 1;
-                self.signed(range, set)
+    /// Goes on from a node; the first way to the end of the line is taken.
+    fn descend(&mut self, at: u16, reader: Reader) -> Option<(&'static Row, Filled)> {
+        let (mut at, mut reader) = (at, reader);
+        loop {
+            let node = self.tree.get(usize::from(at))?;
+            let next = self.line.get(usize::from(reader.at)).map(|p| p.token);
+            let token = self.token(node, next);
+            if M::ARE_HEARD {
+                self.complain(node, next, reader.at);
             }
-            (Some(Token::Word(_)), Some(placed)) => {
-                self.filled.symbol = Some(*placed);
-                self.at += 1;
-                Ok(())
+            // Nothing else could be right: no need to come back.
+            if let Some(to) = token
+                && node.holes.is_empty()
+            {
+                (at, reader) = (to, reader.skip());
+                continue;
             }
-            (Some(Token::Sign(_)), _) => self.signed(range, set),
-            _ => Err(self.miss("a label, or a distance like +5".into())),
+            let found = token.and_then(|to| self.descend(to, reader.skip()));
+            return found
+                .or_else(|| self.holes(node, next, reader))
+                .or_else(|| self.end(node, reader));
         }
     }
 
-    fn helper(&mut self) -> Result<(), Miss> {
-        match self.peek() {
-            Some(Token::Word(name)) if name.starts_with("bpf_") => {
-                let Some(helper) = helper::by_name(name) else {
-                    let wants = format!("no helper is named {name}");
-                    return Err(Miss {
-                        at: self.at,
-                        wants,
-                        is_unfit: true,
-                    });
-                };
-                self.filled.fields.imm = helper.id;
-                self.at += 1;
-                Ok(())
-            }
-            Some(Token::Number(_) | Token::Sign("-")) => self.number(I32, Self::set_imm),
-            _ => Err(self.miss("a helper's name or id".into())),
+    /// Where the next token itself leads.
+    #[inline]
+    fn token(&self, node: &Node, next: Option<Token<'a>>) -> Option<u16> {
+        match next? {
+            Token::Sign(sign) => self.find(&node.signs, |takes| takes == sign),
+            Token::Word(word) => self.find(&node.words, |takes| takes == word),
+            token => self.find(&node.fixed, |takes| takes == token),
         }
     }
 
-    fn function(&mut self) -> Result<(), Miss> {
-        match self.peek() {
-            Some(Token::Word(name)) if name != "kfunc" && !name.starts_with("bpf_") => {
-                self.distance(I32, Self::set_imm)
+    #[inline]
+    fn find<T: Copy>(&self, branches: &[Branch<T>], takes: impl Fn(T) -> bool) -> Option<u16> {
+        let mut branches = branches.iter();
+        let found = branches.find(|branch| takes(branch.takes))?;
+        found.below.meets(self.printer).then_some(found.to)
+    }
+
+    /// The ways on through placeholders.
+    fn holes(
+        &mut self,
+        node: &Node,
+        next: Option<Token<'a>>,
+        reader: Reader,
+    ) -> Option<(&'static Row, Filled)> {
+        for branch in &node.holes {
+            if !branch.below.meets(self.printer) || !(M::ARE_HEARD || begins(branch.takes, next)) {
+                continue;
             }
-            _ => Err(self.miss("a function's name".into())),
+            match reader.fill(branch.takes, self.line) {
+                Ok(after) => {
+                    if let Some(found) = self.descend(branch.to, after) {
+                        return Some(found);
+                    }
+                }
+                Err((at, want)) => self.misses.miss(at, want),
+            }
+        }
+        None
+    }
+
+    /// Tells what the tokens of a node want in the place of the next.
+    fn complain(&mut self, node: &Node, next: Option<Token<'a>>, at: u16) {
+        let signs = node.signs.iter().map(|b| (Token::Sign(b.takes), b.below));
+        let words = node.words.iter().map(|b| (Token::Word(b.takes), b.below));
+        let fixed = node.fixed.iter().map(|b| (b.takes, b.below));
+        for (token, below) in signs.chain(words).chain(fixed) {
+            if below.meets(self.printer) && next != Some(token) {
+                self.misses.miss(at, Want::Token(token));
+            }
+        }
+    }
+
+    /// The first spelling that ends here and is what is known.
+    fn end(&mut self, node: &Node, reader: Reader) -> Option<(&'static Row, Filled)> {
+        let mut mine = node.ends.iter().filter(|end| end.by.meets(self.printer));
+        if usize::from(reader.at) < self.line.len() {
+            if mine.next().is_some() {
+                self.misses.miss(reader.at, Want::End);
+            }
+            return None;
+        }
+        let mut unfit = None;
+        for end in mine {
+            match reader
+                .fit(end.row, self.line)
+                .and_then(|()| self.agrees(end.row, &reader))
+            {
+                Ok(()) => return Some((end.row, reader.filled)),
+                Err(miss) => unfit = Some(miss),
+            }
+        }
+        if let Some((at, want)) = unfit {
+            self.misses.miss(at, want);
+        }
+        None
+    }
+
+    /// Whether the row with these fields is what the opcode or the bytes say.
+    fn agrees(&self, row: &'static Row, reader: &Reader) -> Result<(), Miss> {
+        let agrees = match self.known {
+            Known::Nothing => true,
+            Known::Opcode(opcode) => row.opcode == opcode,
+            Known::Bytes(insn) => {
+                std::ptr::eq(row, insn.row()) && Insn::new(row, reader.filled.fields) == insn
+            }
+        };
+        match agrees {
+            true => Ok(()),
+            false => Err((reader.at, Want::Agreement)),
         }
     }
 }
 
-/// The least and the greatest number that a field takes.
-type Range = (i128, i128);
-const I16: Range = (i16::MIN as i128, i16::MAX as i128);
-const I32: Range = (i32::MIN as i128, i32::MAX as i128);
-/// 32 bits, however signed: where no sign is extended, both say the same.
-const EITHER32: Range = (i32::MIN as i128, u32::MAX as i128);
+/// Whether a token can begin what stands in the place of a placeholder.
+#[inline]
+fn begins(hole: Hole, next: Option<Token<'_>>) -> bool {
+    match hole {
+        Hole::Dst | Hole::Src => matches!(next, Some(Token::Reg(_))),
+        Hole::Dst32 | Hole::Src32 => matches!(next, Some(Token::Low(_))),
+        Hole::Symbol | Hole::Function | Hole::HelperId => matches!(next, Some(Token::Word(_))),
+        Hole::Offset | Hole::PlusImm => matches!(next, Some(Token::Sign(_))),
+        Hole::Jump | Hole::JumpImm => matches!(next, Some(Token::Sign(_) | Token::Word(_))),
+        Hole::Remark | Hole::Helper => !matches!(next, Some(Token::Reg(_) | Token::Low(_))),
+        _ => matches!(next, Some(Token::Number(_) | Token::Sign(_))),
+    }
+}
 
-/// What `imm` takes: with 64-bit operations its sign is extended, so that an unsigned
-/// number above 2^31 would come out as another.
-fn imm_range(sem: Sem) -> Range {
-    match sem {
-        Sem::Alu {
-            width: Width::W32,
-            operand: Operand::Imm,
-            ..
+/// A name for what an opcode stands for, if anything does.
+pub(super) fn opcode_name(opcode: u8) -> Option<&'static str> {
+    rows_of(opcode).next().map(|row| row.name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::isa::Sem;
+
+    #[test]
+    fn every_spelling_is_made_of_tokens() {
+        let own = ISA.iter().map(|row| row.text);
+        for text in own.chain(SYNONYMS.iter().map(|synonym| synonym.text)) {
+            for piece in pieces(text) {
+                if let Piece::Text(text) = piece {
+                    assert!(tokens(text, &mut Vec::new()).is_ok(), "{text}");
+                }
+            }
         }
-        | Sem::Mov {
-            width: Width::W32,
-            operand: Operand::Imm,
+    }
+
+    #[test]
+    fn every_synonym_has_a_row_and_a_spelling_of_its_own() {
+        for (n, synonym) in SYNONYMS.iter().enumerate() {
+            assert!(synonym.sem.row().is_some(), "{}", synonym.text);
+            let same = |other: &'static str| elements(other) == elements(synonym.text);
+            assert!(
+                !ISA.iter()
+                    .any(|row| row.sem == synonym.sem && same(row.text))
+            );
+            let before = SYNONYMS.iter().take(n);
+            let mut hidden = before.filter(|other| same(other.text) && other.by.meets(synonym.by));
+            let shared = |sem| matches!(sem, Sem::Call(_));
+            assert!(hidden.all(|other| shared(other.sem)), "{}", synonym.text);
         }
-        | Sem::Jump {
-            width: Width::W32,
-            operand: Operand::Imm,
-            ..
-        }
-        | Sem::Store {
-            size: Size::W,
-            operand: Operand::Imm,
-        }
-        | Sem::Call(Callee::Kfunc) => EITHER32,
-        _ => I32,
     }
 }

@@ -22,6 +22,8 @@ pub(crate) enum Hole {
     Src32,
     /// `imm`.
     Imm,
+    /// The 32 bits of `imm`, however signed.
+    ImmBits,
     /// `next_imm`.
     NextImm,
     /// The 64-bit immediate.
@@ -38,16 +40,23 @@ pub(crate) enum Hole {
     JumpImm,
     /// A helper.
     Helper,
+    /// A helper's name and its id, as the kernel prints them.
+    HelperId,
     /// One of the program's own functions.
     Function,
+    /// Something of the object by its name.
+    Symbol,
+    /// A name or number that says nothing more.
+    Remark,
 }
 
-const HOLES: [(&str, Hole); 14] = [
+const HOLES: [(&str, Hole); 18] = [
     ("d", Hole::Dst),
     ("wd", Hole::Dst32),
     ("s", Hole::Src),
     ("ws", Hole::Src32),
     ("i", Hole::Imm),
+    ("x", Hole::ImmBits),
     ("ni", Hole::NextImm),
     ("i64", Hole::Imm64),
     ("n", Hole::OffsetNumber),
@@ -56,10 +65,13 @@ const HOLES: [(&str, Hole); 14] = [
     ("j", Hole::Jump),
     ("ji", Hole::JumpImm),
     ("h", Hole::Helper),
+    ("h#", Hole::HelperId),
     ("f", Hole::Function),
+    ("symbol", Hole::Symbol),
+    ("remark", Hole::Remark),
 ];
 
-/// The pieces of a row's spelling, in order.
+/// The pieces of a spelling, in order.
 pub(crate) fn pieces(mut text: &'static str) -> impl Iterator<Item = Piece> {
     std::iter::from_fn(move || {
         if text.is_empty() {
@@ -80,14 +92,16 @@ pub(crate) fn pieces(mut text: &'static str) -> impl Iterator<Item = Piece> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::synonyms::SYNONYMS;
     use super::*;
     use crate::isa::ISA;
 
     #[test]
-    fn every_placeholder_of_every_row_is_known() {
-        for row in &ISA {
-            let holes = pieces(row.text).filter(|piece| matches!(piece, Piece::Hole(_)));
-            assert_eq!(holes.count(), row.text.matches('{').count(), "{}", row.text);
+    fn every_placeholder_of_every_spelling_is_known() {
+        let own = ISA.iter().map(|row| row.text);
+        for text in own.chain(SYNONYMS.iter().map(|synonym| synonym.text)) {
+            let holes = pieces(text).filter(|piece| matches!(piece, Piece::Hole(_)));
+            assert_eq!(holes.count(), text.matches('{').count(), "{text}");
         }
     }
 }

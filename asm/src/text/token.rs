@@ -12,7 +12,7 @@ pub(super) enum Token<'a> {
     /// Anything that begins like a name.
     Word(&'a str),
     /// An operator or a bracket.
-    Sign(&'a str),
+    Sign(Sign),
 }
 
 impl std::fmt::Display for Token<'_> {
@@ -21,8 +21,39 @@ impl std::fmt::Display for Token<'_> {
             Token::Reg(number) => write!(f, "'r{number}'"),
             Token::Low(number) => write!(f, "'w{number}'"),
             Token::Number(number) => write!(f, "'{number}'"),
-            Token::Word(text) | Token::Sign(text) => write!(f, "'{text}'"),
+            Token::Word(text) => write!(f, "'{text}'"),
+            Token::Sign(sign) => write!(f, "'{sign}'"),
         }
+    }
+}
+
+/// An operator or a bracket: up to four bytes of ASCII, zeros behind, so that two compare
+/// as numbers do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Sign(u32);
+
+impl Sign {
+    pub(super) const PLUS: Sign = Sign::of(b"+");
+    pub(super) const MINUS: Sign = Sign::of(b"-");
+    pub(super) const HASH: Sign = Sign::of(b"#");
+    pub(super) const COLON: Sign = Sign::of(b":");
+
+    const fn of(text: &[u8]) -> Sign {
+        let (mut packed, mut n) = (0, text.len());
+        while n > 0 {
+            n -= 1;
+            packed = packed << 8 | text[n] as u32;
+        }
+        Sign(packed)
+    }
+}
+
+impl std::fmt::Display for Sign {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let bytes = self.0.to_le_bytes();
+        let text = bytes.iter().take_while(|byte| **byte != 0);
+        text.map(|byte| char::from(*byte))
+            .try_for_each(|c| write!(f, "{c}"))
     }
 }
 
@@ -30,91 +61,211 @@ impl std::fmt::Display for Token<'_> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Placed<'a> {
     pub(super) token: Token<'a>,
-    pub(super) begin: usize,
-    pub(super) end: usize,
+    pub(super) begin: u32,
+    pub(super) end: u32,
 }
 
-/// The operators, each before its own beginnings.
-const SIGNS: [&str; 31] = [
-    "s>>=", "s>=", "s<=", "s/=", "s%=", "s>", "s<", ">>=", "<<=", "==", "!=", ">=", "<=", "+=",
-    "-=", "*=", "/=", "|=", "&=", "^=", "%=", "=", ">", "<", "&", "+", "-", "*", "(", ")", ",",
-];
-/// The rest of the signs, which no operator begins with.
-const BRACKETS: [&str; 3] = ["[", "]", ":"];
-
-/// The tokens of a line up to its comment.
+/// Puts the tokens of a line up to its comment into `all`, which is emptied first: one
+/// buffer serves for all lines.
 ///
 /// # Errors
-/// Where a character stands that no token begins with, or a number that 64 bits cannot hold.
-pub(super) fn tokens(line: &str) -> Result<Vec<Placed<'_>>, (usize, usize)> {
-    let mut all = Vec::new();
+/// From where to where a character stands that no token begins with, a number that 64 bits
+/// cannot hold, or a register that there is not.
+pub(super) fn tokens<'a>(line: &'a str, all: &mut Vec<Placed<'a>>) -> Result<(), (u32, u32)> {
+    all.clear();
+    let bytes = line.as_bytes();
     let mut begin = 0;
-    while let Some(rest) = line.get(begin..) {
-        let Some(first) = rest.chars().next() else {
-            break;
-        };
-        if first == ';' {
-            break;
-        }
-        if first.is_whitespace() {
-            begin += first.len_utf8();
+    while let Some(&first) = bytes.get(begin) {
+        if matches!(first, b' ' | b'\t' | b'\r') {
+            begin += 1;
             continue;
         }
-        let (token, len) = token(rest, first).ok_or((begin, begin + word_len(rest)))?;
+        if first == b';' {
+            break;
+        }
+        let found = match first {
+            b'a'..=b'z' | b'A'..=b'Z' | b'_' | b'.' => word(line, begin),
+            b'0'..=b'9' => number(line, begin),
+            0..=0x7f => sign(bytes, begin),
+            _ => match beyond_ascii(line, begin) {
+                Beyond::Space(len) => {
+                    begin += len;
+                    continue;
+                }
+                Beyond::Letter => word(line, begin),
+                Beyond::Other => None,
+            },
+        };
+        let place = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
+        let Some((token, end)) = found else {
+            return Err((place(begin), place(word_end(line, begin))));
+        };
         all.push(Placed {
             token,
-            begin,
-            end: begin + len,
+            begin: place(begin),
+            end: place(end),
         });
-        begin += len;
+        begin = end;
     }
-    Ok(all)
+    Ok(())
 }
 
-/// The token at the beginning of `rest`, and its length in bytes.
-fn token(rest: &str, first: char) -> Option<(Token<'_>, usize)> {
-    let sign = SIGNS
-        .iter()
-        .chain(&BRACKETS)
-        .find(|sign| rest.starts_with(**sign));
-    if let Some(sign) = sign {
-        return Some((Token::Sign(sign), sign.len()));
+/// What a character that is not ASCII is.
+enum Beyond {
+    Space(usize),
+    Letter,
+    Other,
+}
+
+fn beyond_ascii(line: &str, begin: usize) -> Beyond {
+    match line.get(begin..).and_then(|rest| rest.chars().next()) {
+        Some(c) if c.is_whitespace() => Beyond::Space(c.len_utf8()),
+        Some(c) if c.is_alphabetic() => Beyond::Letter,
+        _ => Beyond::Other,
     }
-    let len = word_len(rest);
-    let word = rest.get(..len)?;
-    if first.is_ascii_digit() {
-        return Some((Token::Number(number(word)?), len));
+}
+
+/// The register, name or operator that begins with the letter at `begin`, and its end.
+#[inline]
+fn word(line: &str, begin: usize) -> Option<(Token<'_>, usize)> {
+    // Most words are registers.
+    if let Some(&[letter @ (b'r' | b'w'), digit @ b'0'..=b'9', next]) = line
+        .as_bytes()
+        .get(begin..begin + 3)
+        .and_then(|three| three.first_chunk())
+        && matches!(next, b' ' | b',' | b')')
+    {
+        let number = digit - b'0';
+        let token = match letter {
+            b'r' => Token::Reg(number),
+            _ => Token::Low(number),
+        };
+        return Some((token, begin + 2));
     }
-    if !(first.is_alphabetic() || first == '_' || first == '.') {
-        return None;
-    }
-    let register = |prefix| {
-        let digits = word.strip_prefix(prefix)?;
-        digits
-            .bytes()
-            .all(|b| b.is_ascii_digit())
-            .then_some(digits)
-            .filter(|d| !d.is_empty())
+    let end = word_end(line, begin);
+    let text = line.get(begin..end)?;
+    let token = match text.as_bytes() {
+        [b'r', digits @ ..] if all_digits(digits) => Token::Reg(register(digits)?),
+        [b'w', digits @ ..] if all_digits(digits) => Token::Low(register(digits)?),
+        // The signed operators: `s>=`, `s/=`...
+        [b's'] => match sign(line.as_bytes(), begin) {
+            Some(signed) => return Some(signed),
+            None => Token::Word(text),
+        },
+        _ => Token::Word(text),
     };
-    let number = |digits: &str| digits.parse().ok().filter(|number| *number <= 10);
-    let token = match (register('r'), register('w')) {
-        (Some(digits), _) => Token::Reg(number(digits)?),
-        (_, Some(digits)) => Token::Low(number(digits)?),
-        _ => Token::Word(word),
+    Some((token, end))
+}
+
+fn all_digits(bytes: &[u8]) -> bool {
+    !bytes.is_empty() && bytes.iter().all(u8::is_ascii_digit)
+}
+
+/// The register of this number.
+fn register(digits: &[u8]) -> Option<u8> {
+    match digits {
+        [digit] => Some(digit - b'0'),
+        [b'1', b'0'] => Some(10),
+        _ => None,
+    }
+}
+
+/// The end of the name or number that begins at `begin`, at least one character on.
+#[inline]
+fn word_end(line: &str, begin: usize) -> usize {
+    let bytes = line.as_bytes();
+    let mut end = begin;
+    while let Some(&byte) = bytes.get(end) {
+        if byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b'$') {
+            end += 1;
+            continue;
+        }
+        let rest = line.get(end..).filter(|_| !byte.is_ascii());
+        let next = rest.and_then(|rest| rest.chars().next());
+        match next.filter(|c| c.is_alphanumeric() || end == begin) {
+            Some(c) => end += c.len_utf8(),
+            None => break,
+        }
+    }
+    end.max(begin + 1)
+}
+
+/// The number at `begin`, decimal or hexadecimal, and its end.
+#[inline]
+fn number(line: &str, begin: usize) -> Option<(Token<'_>, usize)> {
+    // Most numbers have one digit.
+    if let Some(&[digit, next]) = line
+        .as_bytes()
+        .get(begin..begin + 2)
+        .and_then(|two| two.first_chunk())
+        && matches!(next, b' ' | b')' | b',')
+    {
+        return Some((Token::Number((digit - b'0').into()), begin + 1));
+    }
+    let end = word_end(line, begin);
+    let text = line.get(begin..end)?;
+    let number = match text.as_bytes() {
+        [b'0', b'x' | b'X', ..] => u64::from_str_radix(text.get(2..)?, 16).ok()?,
+        digits => decimal(digits)?,
     };
-    Some((token, len))
+    Some((Token::Number(number), end))
 }
 
-/// The length of the name or number at the beginning, at least one character.
-fn word_len(rest: &str) -> usize {
-    let ends = |c: char| !(c.is_alphanumeric() || matches!(c, '_' | '.' | '$'));
-    let len = rest.find(ends).unwrap_or(rest.len());
-    len.max(rest.chars().next().map_or(0, char::len_utf8))
+fn decimal(digits: &[u8]) -> Option<u64> {
+    digits.iter().try_fold(0_u64, |number, digit| {
+        let digit = digit.checked_sub(b'0').filter(|digit| *digit < 10)?;
+        number.checked_mul(10)?.checked_add(u64::from(digit))
+    })
 }
 
-fn number(word: &str) -> Option<u64> {
-    match word.strip_prefix("0x").or_else(|| word.strip_prefix("0X")) {
-        Some(hex) => u64::from_str_radix(hex, 16).ok(),
-        None => word.parse().ok(),
+/// The operator at `begin` and its end: as long as can be.
+#[inline]
+fn sign(bytes: &[u8], begin: usize) -> Option<(Token<'static>, usize)> {
+    let at = |n: usize| bytes.get(begin + n).copied().unwrap_or_default();
+    let len = match (at(0), at(1), at(2), at(3)) {
+        (b's', b'>', b'>', b'=') => 4,
+        (b's', b'>' | b'<' | b'/' | b'%', b'=', _) => 3,
+        (b's', b'>' | b'<', ..) => 2,
+        (b'>', b'>', b'=', _) | (b'<', b'<', b'=', _) => 3,
+        (
+            b'=' | b'!' | b'>' | b'<' | b'+' | b'-' | b'*' | b'/' | b'|' | b'&' | b'^' | b'%',
+            b'=',
+            ..,
+        ) => 2,
+        (
+            b'=' | b'>' | b'<' | b'&' | b'+' | b'-' | b'*' | b'(' | b')' | b',' | b'[' | b']'
+            | b':' | b'#' | b'{' | b'}',
+            ..,
+        ) => 1,
+        _ => return None,
+    };
+    let end = begin + len;
+    Some((Token::Sign(Sign::of(bytes.get(begin..end)?)), end))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shown(line: &str) -> Result<String, (u32, u32)> {
+        let mut all = Vec::new();
+        tokens(line, &mut all)?;
+        let texts: Vec<String> = all.iter().map(|placed| placed.token.to_string()).collect();
+        Ok(texts.join(" "))
+    }
+
+    #[test]
+    fn operators_are_as_long_as_can_be() {
+        let line = "if r1 s>= w10 s>>=s<x s /=-0x1F; r99";
+        let expected = "'if' 'r1' 's>=' 'w10' 's>>=' 's<' 'x' 's' '/=' '-' '31'";
+        assert_eq!(shown(line), Ok(expected.into()));
+    }
+
+    #[test]
+    fn what_is_no_token_is_shown_from_begin_to_end() {
+        assert_eq!(shown("r1 = r11"), Err((5, 8)));
+        assert_eq!(shown("é = 5€"), Err((6, 9)));
+        assert_eq!(shown(" 99999999999999999999"), Err((1, 21)));
+        assert_eq!(shown("0x"), Err((0, 2)));
     }
 }

@@ -8,7 +8,6 @@ mod cache;
 mod check;
 mod emit;
 mod refusals;
-mod show;
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -1,0 +1,469 @@
+//! Directives: all that an object is besides instructions.
+
+use super::listing;
+use super::parse::{Binding, Current, Parser};
+use super::spelling::Wrong;
+use super::token::{Placed, Token};
+use super::words::{Word, Words};
+use crate::btf::Linkage;
+use crate::map_type::MapType;
+use crate::near::near;
+use crate::object::{Extern, ExternKind, Map, MapValue, Pinning, Strength};
+use crate::prog_type::{AttachType, ProgType, SECTIONS, section};
+use crate::program::Program;
+use crate::span::Span;
+use std::sync::Arc;
+
+/// What reads a directive's words.
+type Read<'a> = fn(&mut Parser<'a>, &mut Words<'a>) -> Result<(), Wrong>;
+
+/// What a `.prog` line says.
+pub(super) struct Header {
+    pub(super) name: String,
+    section: String,
+    /// The section by whose rules the program is put together.
+    pub(super) assembled_as: String,
+    prog_type: Option<ProgType>,
+    attach_type: Option<Option<AttachType>>,
+}
+
+impl Header {
+    /// Of a program in a listing, which may name a section.
+    pub(super) fn listed(section_name: Option<&str>, name: &str) -> Header {
+        let known = section_name.filter(|name| section(name).is_some());
+        Header {
+            name: name.to_owned(),
+            section: section_name.unwrap_or(UNNAMED).to_owned(),
+            assembled_as: known.unwrap_or(UNNAMED).to_owned(),
+            prog_type: None,
+            attach_type: None,
+        }
+    }
+
+    /// Puts into the program what its section does not say.
+    pub(super) fn complete(self, program: &mut Program, global: &[String]) {
+        program.section = self.section;
+        if let Some(prog_type) = self.prog_type {
+            program.prog_type = prog_type;
+        }
+        if let Some(attach_type) = self.attach_type {
+            program.expected_attach_type = attach_type;
+        }
+        for function in &mut program.functions {
+            if global.contains(&function.name) {
+                function.linkage = Linkage::Global;
+            }
+        }
+    }
+}
+
+/// The section of programs that name none.
+const UNNAMED: &str = "socket";
+
+/// A value of a map, whose name may stand further down than the value.
+pub(super) struct LateValue {
+    map: usize,
+    index: u32,
+    name: String,
+    line: u32,
+    wrong: Wrong,
+}
+
+impl<'a> Parser<'a> {
+    /// The directives by name, and what reads each.
+    const DIRECTIVES: [(&'static str, Read<'a>); 11] = [
+        (".license", Parser::license),
+        (".version", Parser::version),
+        (".map", Parser::map),
+        (".inner", Parser::inner),
+        (".value", Parser::value),
+        (".data", Parser::data),
+        (".var", Parser::variable),
+        (".extern", Parser::external),
+        (".prog", Parser::program),
+        (".func", Parser::function),
+        (".line", Parser::source_line),
+    ];
+
+    pub(super) fn directive(&mut self, line: &'a str) -> Result<(), Wrong> {
+        let mut words = Words::new(line)?;
+        let Some(name) = words.next() else {
+            return Ok(());
+        };
+        let known = Self::DIRECTIVES
+            .iter()
+            .find(|(known, _)| *known == name.text);
+        let Some((_, read)) = known else {
+            let names = Self::DIRECTIVES.map(|(name, _)| name);
+            let [others @ .., last] = &names;
+            let all = format!("{} and {last}", others.join(", "));
+            let message = format!("'{}' is no directive: there are {all}", name.text);
+            let meant = near(name.text, names);
+            return Err(name
+                .wrong(message)
+                .help(meant.map(|meant| format!("did you mean '{meant}'?"))));
+        };
+        read(self, &mut words)?;
+        words.end()
+    }
+
+    /// `.license NAME`.
+    fn license(&mut self, words: &mut Words<'a>) -> Result<(), Wrong> {
+        let all: Vec<&str> = words.map(|word| word.text).collect();
+        self.object.license = all.join(" ");
+        Ok(())
+    }
+
+    /// `.version 5.10.0`, or the number that it is.
+    fn version(&mut self, words: &mut Words<'a>) -> Result<(), Wrong> {
+        let word = words.wants("a kernel's version, like 5.10.0")?;
+        let mut parts = word.text.split('.').map(str::parse::<u8>);
+        let dotted = (parts.next(), parts.next(), parts.next(), parts.next());
+        self.object.version = Some(match dotted {
+            (Some(Ok(major)), Some(Ok(minor)), Some(Ok(patch)), None) => {
+                u32::from(major) << 16 | u32::from(minor) << 8 | u32::from(patch)
+            }
+            _ => word.number("a kernel's version, like 5.10.0")?,
+        });
+        Ok(())
+    }
+
+    /// `.map NAME TYPE key_size=4 ...`.
+    fn map(&mut self, words: &mut Words<'a>) -> Result<(), Wrong> {
+        let name = words.wants("a name for the map")?;
+        if self.object.map(name.text).is_some() {
+            let message = format!("a map '{}' is there already", name.text);
+            return Err(name.wrong(message));
+        }
+        let map = definition(name.text, words)?;
+        self.object.maps.push(map);
+        Ok(())
+    }
+
+    /// `.inner TYPE key_size=4 ...`: what the maps in the map above are like.
+    fn inner(&mut self, words: &mut Words<'a>) -> Result<(), Wrong> {
+        let inner = definition("", words)?;
+        let outer = self.object.maps.last_mut();
+        match outer.filter(|map| map.inner.is_none()) {
+            Some(map) => {
+                map.inner = Some(Box::new(inner));
+                Ok(())
+            }
+            None => Err(words.wrong("no map above that wants '.inner'")),
+        }
+    }
+
+    /// `.value INDEX NAME`: a program or map that the map above begins with.
+    fn value(&mut self, words: &mut Words<'a>) -> Result<(), Wrong> {
+        let index = words.wants("an index")?.number("an index")?;
+        let name = words.wants("the name of a program or map")?;
+        let Some(map) = self.object.maps.len().checked_sub(1) else {
+            return Err(words.wrong("no map above that the value could stand in"));
+        };
+        let message = format!("no program or map is named '{}'", name.text);
+        self.late.push(LateValue {
+            map,
+            index,
+            name: name.text.to_owned(),
+            line: self.number,
+            wrong: name.wrong(message),
+        });
+        Ok(())
+    }
+
+    /// Puts the values into their maps, now that all names are known.
+    pub(super) fn finish_values(&mut self) -> Result<(), Wrong> {
+        for late in std::mem::take(&mut self.late) {
+            let maps = &self.object.maps;
+            let map = maps.iter().position(|map| map.name == late.name);
+            let value = match (map, self.object.program(&late.name)) {
+                (_, Some(program)) if self.holds_programs(late.map) => {
+                    MapValue::Program(program.name.clone())
+                }
+                (Some(map), _) => MapValue::Map(map),
+                (None, Some(program)) => MapValue::Program(program.name.clone()),
+                (None, None) => {
+                    let maps = maps.iter().map(|map| map.name.as_str());
+                    let programs = self.object.programs.iter().map(|p| p.name.as_str());
+                    let meant = near(&late.name, maps.chain(programs));
+                    self.number = late.line;
+                    return Err(late
+                        .wrong
+                        .help(meant.map(|meant| format!("did you mean '{meant}'?"))));
+                }
+            };
+            if let Some(map) = self.object.maps.get_mut(late.map) {
+                let at = map
+                    .values
+                    .partition_point(|(index, _)| *index <= late.index);
+                map.values.insert(at, (late.index, value));
+            }
+        }
+        Ok(())
+    }
+
+    fn holds_programs(&self, map: usize) -> bool {
+        let map = self.object.maps.get(map);
+        map.is_some_and(|map| map.map_type == MapType::ProgArray)
+    }
+
+    /// `.extern func NAME [weak]`, `.extern var NAME [weak]`.
+    fn external(&mut self, words: &mut Words<'a>) -> Result<(), Wrong> {
+        let kind = words.wants("'func' or 'var'")?;
+        let kind = match kind.text {
+            "func" => ExternKind::Function,
+            "var" => ExternKind::Variable,
+            _ => return Err(kind.wrong("expected 'func' or 'var'")),
+        };
+        let name = words.wants("a name of the kernel's")?;
+        let strength = match words.next() {
+            None => Strength::Strong,
+            Some(word) if word.text == "weak" => Strength::Weak,
+            Some(word) => return Err(word.wrong("expected 'weak' or the end of the line")),
+        };
+        self.object.externs.push(Extern {
+            name: name.text.to_owned(),
+            kind,
+            strength,
+            type_id: None,
+        });
+        Ok(())
+    }
+
+    /// `.prog SECTION [NAME] [type=TYPE] [attach_type=TYPE]`; a program type stands for its
+    /// section.
+    fn program(&mut self, words: &mut Words<'a>) -> Result<(), Wrong> {
+        self.finish_program()?;
+        let place = words.wants("an ELF section or a program type")?;
+        let name = words.next_plain().map_or("prog", |word| word.text);
+        let mut header = Header {
+            name: name.to_owned(),
+            section: place.text.to_owned(),
+            assembled_as: place.text.to_owned(),
+            prog_type: None,
+            attach_type: None,
+        };
+        for word in words.by_ref() {
+            match word.text.split_once('=') {
+                Some(("type", name)) => header.prog_type = Some(prog_type(&word, name)?),
+                Some(("attach_type", "none")) => header.attach_type = Some(None),
+                Some(("attach_type", name)) => {
+                    header.attach_type = Some(Some(attach_type(&word, name)?));
+                }
+                _ => return Err(word.wrong("expected type=TYPE or attach_type=TYPE")),
+            }
+        }
+        if section(place.text).is_none() {
+            header.assembled_as = match (header.prog_type, by_type(place.text)) {
+                (Some(_), _) => UNNAMED.to_owned(),
+                (None, Some(section)) => {
+                    header.section = section.to_owned();
+                    section.to_owned()
+                }
+                (None, None) => return Err(no_section(&place)),
+            };
+            if header.prog_type.is_some() {
+                header.attach_type.get_or_insert(None);
+            }
+        }
+        self.refuse_second(name)?;
+        self.current = Some(Current::new(header));
+        self.listing = listing::begins(self.lines.clone(), &mut Vec::new());
+        Ok(())
+    }
+
+    pub(super) fn refuse_second(&self, name: &str) -> Result<(), Wrong> {
+        match self.object.program(name) {
+            Some(_) => Err(Wrong::line(format!("a program '{name}' is there already"))),
+            None => Ok(()),
+        }
+    }
+
+    /// `.func NAME [global]`.
+    fn function(&mut self, words: &mut Words<'a>) -> Result<(), Wrong> {
+        let name = words.wants("a name for the function")?;
+        let is_global = match words.next() {
+            None => false,
+            Some(word) if word.text == "global" => true,
+            Some(word) => return Err(word.wrong("expected 'global' or the end of the line")),
+        };
+        let placed = Placed {
+            token: Token::Word(name.text),
+            begin: name.begin,
+            end: name.end,
+        };
+        let label = self.name_label(&placed, name.text, Binding::Here)?;
+        if let Some(current) = &mut self.current {
+            current.assembler.function(label, name.text);
+            if is_global {
+                current.global.push(name.text.to_owned());
+            }
+        }
+        Ok(())
+    }
+
+    /// `.line "FILE" LINE COLUMN "TEXT"`: where the instructions below come from; `.line` alone
+    /// is this text again.
+    fn source_line(&mut self, words: &mut Words<'a>) -> Result<(), Wrong> {
+        let place = match words.next() {
+            None => None,
+            Some(file) => Some(Span {
+                file: Arc::from(file.string()?),
+                line: words.wants("a line's number")?.number("a line's number")?,
+                column: words
+                    .wants("a column's number")?
+                    .number("a column's number")?,
+                text: Arc::from(words.wants("the line's text")?.string()?),
+                inlined_at: None,
+            }),
+        };
+        match &mut self.current {
+            Some(current) => {
+                current.place = place;
+                Ok(())
+            }
+            None => Err(words.wrong("'.line' outside any program")),
+        }
+    }
+}
+
+/// The type and the parameters of a map.
+fn definition(name: &str, words: &mut Words<'_>) -> Result<Map, Wrong> {
+    let word = words.wants("a map type")?;
+    let by_number = || word.number("").ok().and_then(MapType::from_number);
+    let map_type = MapType::from_name(word.text).or_else(by_number);
+    let Some(map_type) = map_type else {
+        let meant = near(word.text, MapType::ALL.iter().map(|known| known.name()));
+        let message = format!("'{}' is no map type", word.text);
+        return Err(word
+            .wrong(message)
+            .help(meant.map(|meant| format!("did you mean '{meant}'?"))));
+    };
+    let mut map = Map::new(name, map_type);
+    for word in words {
+        parameter(&mut map, &word)?;
+    }
+    Ok(map)
+}
+
+const PARAMETERS: [&str; 7] = [
+    "key_size",
+    "value_size",
+    "max_entries",
+    "map_flags",
+    "map_extra",
+    "numa_node",
+    "pinning",
+];
+
+/// One `key_size=4` of a map.
+pub(super) fn parameter(map: &mut Map, word: &Word<'_>) -> Result<(), Wrong> {
+    let Some((field, value)) = word.split_at_equals() else {
+        return Err(word.wrong(format!(
+            "expected {}, = and a number",
+            PARAMETERS.join(", ")
+        )));
+    };
+    let number = || value.number("a number of 32 bits");
+    match field.text {
+        "key_size" => map.key_size = number()?,
+        "value_size" => map.value_size = number()?,
+        "max_entries" => map.max_entries = number()?,
+        "map_flags" => map.map_flags = flags(&value)?,
+        "map_extra" => map.map_extra = value.number64("a number of 64 bits")?,
+        "numa_node" => map.numa_node = number()?,
+        "pinning" => {
+            map.pinning = match value.text {
+                "by_name" => Pinning::ByName,
+                "none" => Pinning::None,
+                _ => return Err(value.wrong("expected 'by_name' or 'none'")),
+            }
+        }
+        _ => {
+            let meant = near(field.text, PARAMETERS);
+            let message = format!(
+                "'{}' is no parameter of a map: expected {}",
+                field.text,
+                PARAMETERS.join(", ")
+            );
+            return Err(field
+                .wrong(message)
+                .help(meant.map(|meant| format!("did you mean '{meant}'?"))));
+        }
+    }
+    Ok(())
+}
+
+/// The `BPF_F_*` flags of map creation (`include/uapi/linux/bpf.h`), in lower case.
+pub(super) const MAP_FLAGS: [(&str, u32); 19] = [
+    ("no_prealloc", 1 << 0),
+    ("no_common_lru", 1 << 1),
+    ("numa_node", 1 << 2),
+    ("rdonly", 1 << 3),
+    ("wronly", 1 << 4),
+    ("stack_build_id", 1 << 5),
+    ("zero_seed", 1 << 6),
+    ("rdonly_prog", 1 << 7),
+    ("wronly_prog", 1 << 8),
+    ("clone", 1 << 9),
+    ("mmapable", 1 << 10),
+    ("preserve_elems", 1 << 11),
+    ("inner_map", 1 << 12),
+    ("link", 1 << 13),
+    ("path_fd", 1 << 14),
+    ("vtype_btf_obj_fd", 1 << 15),
+    ("token_fd", 1 << 16),
+    ("segv_on_fault", 1 << 17),
+    ("no_user_conv", 1 << 18),
+];
+
+/// `no_prealloc|mmapable`, or a number.
+fn flags(value: &Word<'_>) -> Result<u32, Wrong> {
+    if value.text.starts_with(|first: char| first.is_ascii_digit()) {
+        return value.number("a number of 32 bits");
+    }
+    value.text.split('|').try_fold(0, |all, name| {
+        let lower = name.trim_start_matches("BPF_F_").to_ascii_lowercase();
+        match MAP_FLAGS.iter().find(|(known, _)| *known == lower) {
+            Some((_, flag)) => Ok(all | flag),
+            None => {
+                let meant = near(&lower, MAP_FLAGS.iter().map(|(known, _)| *known));
+                Err(value
+                    .wrong(format!("'{name}' is no flag of maps"))
+                    .help(meant.map(|meant| format!("did you mean '{meant}'?"))))
+            }
+        }
+    })
+}
+
+fn prog_type(word: &Word<'_>, name: &str) -> Result<ProgType, Wrong> {
+    ProgType::from_name(name).ok_or_else(|| {
+        let meant = near(name, ProgType::ALL.iter().map(|known| known.name()));
+        word.wrong(format!("'{name}' is no program type"))
+            .help(meant.map(|meant| format!("did you mean '{meant}'?")))
+    })
+}
+
+fn attach_type(word: &Word<'_>, name: &str) -> Result<AttachType, Wrong> {
+    AttachType::from_name(name).ok_or_else(|| {
+        let meant = near(name, AttachType::ALL.iter().map(|known| known.name()));
+        word.wrong(format!("'{name}' is no attach type"))
+            .help(meant.map(|meant| format!("did you mean '{meant}'?")))
+    })
+}
+
+/// The first section of the program type of this name.
+fn by_type(name: &str) -> Option<&'static str> {
+    let prog_type = ProgType::from_name(name)?;
+    let known = SECTIONS.iter().find(|known| known.prog_type == prog_type);
+    known.map(|known| known.name)
+}
+
+fn no_section(place: &Word<'_>) -> Wrong {
+    let types = ProgType::ALL.iter().map(|known| known.name());
+    let sections = SECTIONS.iter().map(|known| known.name);
+    let meant = near(place.text, sections.chain(types));
+    place
+        .wrong(format!("'{}' names no program type", place.text))
+        .help(meant.map(|meant| format!("did you mean '{meant}'?")))
+}

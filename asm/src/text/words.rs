@@ -1,0 +1,224 @@
+//! The words of a directive: separated by spaces, or in quotes.
+
+use super::spelling::Wrong;
+
+/// A word and where it stands in its line, in bytes.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Word<'a> {
+    /// What stands there; of a quoted word with its quotes.
+    pub(super) text: &'a str,
+    pub(super) begin: u32,
+    pub(super) end: u32,
+}
+
+impl<'a> Word<'a> {
+    pub(super) fn wrong(&self, message: impl Into<String>) -> Wrong {
+        Wrong {
+            begin: self.begin,
+            end: self.end,
+            ..Wrong::line(message)
+        }
+    }
+
+    /// The number that the word is.
+    pub(super) fn number<T: TryFrom<u64>>(&self, what: &str) -> Result<T, Wrong> {
+        let number = self.number64(what)?;
+        T::try_from(number)
+            .map_err(|_| self.wrong(format!("{number} does not fit: expected {what}")))
+    }
+
+    /// The number of 64 bits that the word is.
+    pub(super) fn number64(&self, what: &str) -> Result<u64, Wrong> {
+        let number = match self.text.strip_prefix("0x") {
+            Some(hex) => u64::from_str_radix(hex, 16).ok(),
+            None => self.text.parse().ok(),
+        };
+        number.ok_or_else(|| self.wrong(format!("expected {what}, and '{}' is none", self.text)))
+    }
+
+    /// The words on both sides of the first `=`.
+    pub(super) fn split_at_equals(&self) -> Option<(Word<'a>, Word<'a>)> {
+        let (left, right) = self.text.split_once('=')?;
+        let middle = self.end - u32::try_from(right.len()).ok()?;
+        let left = Word {
+            text: left,
+            begin: self.begin,
+            end: middle - 1,
+        };
+        let right = Word {
+            text: right,
+            begin: middle,
+            end: self.end,
+        };
+        Some((left, right))
+    }
+
+    /// What a quoted word says; of one without quotes itself.
+    pub(super) fn string(&self) -> Result<String, Wrong> {
+        let bytes = self.bytes()?;
+        String::from_utf8(bytes).map_err(|_| self.wrong("not UTF-8"))
+    }
+
+    /// The bytes that a quoted word stands for: `\n`, `\t`, `\0`, `\"`, `\\` and `\xff` are
+    /// one.
+    pub(super) fn bytes(&self) -> Result<Vec<u8>, Wrong> {
+        let quoted = self.text.strip_prefix('"');
+        let Some(inside) = quoted.and_then(|rest| rest.strip_suffix('"')) else {
+            return Ok(self.text.as_bytes().to_vec());
+        };
+        let mut bytes = Vec::with_capacity(inside.len());
+        let mut rest = inside.bytes();
+        while let Some(byte) = rest.next() {
+            if byte != b'\\' {
+                bytes.push(byte);
+                continue;
+            }
+            bytes.push(match rest.next() {
+                Some(b'n') => b'\n',
+                Some(b't') => b'\t',
+                Some(b'0') => 0,
+                Some(same @ (b'"' | b'\\')) => same,
+                Some(b'x') => {
+                    let mut digit = || Some(char::from(rest.next()?).to_digit(16)? as u8);
+                    let both = digit().zip(digit());
+                    match both {
+                        Some((high, low)) => high << 4 | low,
+                        None => return Err(self.wrong("expected two digits behind '\\x'")),
+                    }
+                }
+                _ => return Err(self.wrong("expected n, t, 0, x, \" or \\ behind '\\'")),
+            });
+        }
+        Ok(bytes)
+    }
+}
+
+/// A quoted word that stands for the bytes; the inverse of [`Word::bytes`].
+pub(super) fn quoted(bytes: &[u8]) -> String {
+    let mut text = String::from("\"");
+    for &byte in bytes {
+        match byte {
+            b'\n' => text.push_str("\\n"),
+            b'\t' => text.push_str("\\t"),
+            b'"' => text.push_str("\\\""),
+            b'\\' => text.push_str("\\\\"),
+            b' '..=b'~' => text.push(char::from(byte)),
+            _ => text.push_str(&format!("\\x{byte:02x}")),
+        }
+    }
+    text.push('"');
+    text
+}
+
+/// The words of a line up to its comment.
+#[derive(Debug)]
+pub(super) struct Words<'a> {
+    words: std::vec::IntoIter<Word<'a>>,
+    /// The end of the last word.
+    end: u32,
+}
+
+impl<'a> Words<'a> {
+    /// # Errors
+    /// If quotes are not closed.
+    pub(super) fn new(line: &'a str) -> Result<Words<'a>, Wrong> {
+        let mut words = Vec::new();
+        let mut at = 0;
+        while let Some(rest) = line.get(at..) {
+            let Some(first) = rest.chars().next().filter(|first| *first != ';') else {
+                break;
+            };
+            if first.is_whitespace() {
+                at += first.len_utf8();
+                continue;
+            }
+            let len = match first {
+                '"' => quoted_len(rest),
+                _ => Some(
+                    rest.find(|c: char| c.is_whitespace() || c == ';')
+                        .unwrap_or(rest.len()),
+                ),
+            };
+            let place = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
+            let Some(text) = len.and_then(|len| rest.get(..len)) else {
+                return Err(Wrong {
+                    begin: place(at),
+                    end: place(line.len()),
+                    ..Wrong::line("the quotes are not closed")
+                });
+            };
+            let end = at + text.len();
+            words.push(Word {
+                text,
+                begin: place(at),
+                end: place(end),
+            });
+            at = end;
+        }
+        let end = words.last().map_or(0, |word| word.end);
+        Ok(Words {
+            words: words.into_iter(),
+            end,
+        })
+    }
+
+    /// The next word, which must be there.
+    pub(super) fn wants(&mut self, what: &str) -> Result<Word<'a>, Wrong> {
+        let end = self.end;
+        self.next().ok_or_else(|| Wrong {
+            begin: end,
+            end,
+            ..Wrong::line(format!("expected {what}"))
+        })
+    }
+
+    /// The next word, if it is no `name=value`.
+    pub(super) fn next_plain(&mut self) -> Option<Word<'a>> {
+        let next = self.words.as_slice().first()?;
+        (!next.text.contains('=')).then(|| self.words.next())?
+    }
+
+    /// The next word, if it is a number.
+    pub(super) fn next_plain_number(&mut self) -> Option<Word<'a>> {
+        let next = self.words.as_slice().first()?;
+        let digits = next.text.trim_start_matches('-');
+        let is_number = digits.starts_with(|first: char| first.is_ascii_digit());
+        is_number.then(|| self.words.next())?
+    }
+
+    /// An error about the whole directive.
+    pub(super) fn wrong(&self, message: &str) -> Wrong {
+        Wrong {
+            end: self.end,
+            ..Wrong::line(message)
+        }
+    }
+
+    /// # Errors
+    /// If a word is left.
+    pub(super) fn end(&mut self) -> Result<(), Wrong> {
+        match self.next() {
+            Some(word) => Err(word.wrong("expected the end of the line")),
+            None => Ok(()),
+        }
+    }
+}
+
+impl<'a> Iterator for Words<'a> {
+    type Item = Word<'a>;
+
+    fn next(&mut self) -> Option<Word<'a>> {
+        self.words.next()
+    }
+}
+
+/// The length of the quoted word at the beginning; `None` if it does not end.
+fn quoted_len(text: &str) -> Option<usize> {
+    let mut escaped = false;
+    let mut rest = text.bytes().enumerate().skip(1);
+    rest.find_map(|(at, byte)| {
+        let ends = byte == b'"' && !escaped;
+        escaped = byte == b'\\' && !escaped;
+        ends.then_some(at + 1)
+    })
+}
