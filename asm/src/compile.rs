@@ -18,6 +18,7 @@ use crate::lower::{self, LowerError};
 use crate::map_type::MapType;
 use crate::object::{Map, Object};
 use crate::span::{Sources, Span};
+use crate::target::{Target, TargetError};
 use ebpf_dsl::recording::{self, DataType, Loc, Program, Recording, Type};
 use ebpf_dsl::{RecordError, Unit};
 
@@ -33,6 +34,9 @@ pub enum CompileError {
         /// The unit's name.
         unit: String,
     },
+    /// A program cannot do without an instruction that the target does not have.
+    #[error(transparent)]
+    Target(#[from] Box<TargetError>),
     /// A program cannot be lowered.
     #[error("program `{program}`: {error}")]
     Lower {
@@ -50,6 +54,15 @@ pub enum CompileError {
 /// # Errors
 /// If the recording is wrong, or a program does not fit the machine.
 pub fn compile(unit: &Unit) -> Result<Object, CompileError> {
+    compile_for(unit, Target::default())
+}
+
+/// Compiles a unit for a target: as [`compile()`], without the instructions that the target does
+/// not have.
+///
+/// # Errors
+/// Likewise, and if a program cannot do without one of them.
+pub fn compile_for(unit: &Unit, target: Target) -> Result<Object, CompileError> {
     unit.check()?;
     let recording = unit.recording();
     if recording.programs.is_empty() {
@@ -59,10 +72,13 @@ pub fn compile(unit: &Unit) -> Result<Object, CompileError> {
     let sources = sources(recording);
     let programs = recording.programs.iter().map(|program| {
         let spans = spans(recording, program, &sources);
-        lower::lower(program, &spans).map_err(|error| CompileError::Lower {
+        let lowered = lower::lower(program, &spans, target);
+        let lowered = lowered.map_err(|error| CompileError::Lower {
             program: program.name.clone(),
             error,
-        })
+        })?;
+        target.check(&lowered).map_err(Box::new)?;
+        Ok::<_, CompileError>(lowered)
     });
     let programs = programs.collect::<Result<_, _>>()?;
     let mut types = Btf::new();

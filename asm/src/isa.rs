@@ -480,6 +480,23 @@ pub enum Cpu {
     V4,
 }
 
+impl Cpu {
+    /// All versions, oldest first.
+    pub const ALL: [Cpu; 4] = [Cpu::V1, Cpu::V2, Cpu::V3, Cpu::V4];
+}
+
+impl std::fmt::Display for Cpu {
+    /// As `-mcpu` takes it: `v1`.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Cpu::V1 => "v1",
+            Cpu::V2 => "v2",
+            Cpu::V3 => "v3",
+            Cpu::V4 => "v4",
+        })
+    }
+}
+
 /// Who defines a row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Source {

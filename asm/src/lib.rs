@@ -19,7 +19,8 @@ pub mod object;
 pub mod prog_type;
 pub mod program;
 pub mod span;
+pub mod target;
 pub mod text;
 
-pub use compile::{CompileError, compile};
+pub use compile::{CompileError, compile, compile_for};
 pub use ebpf_dsl as dsl;

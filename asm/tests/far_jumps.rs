@@ -86,7 +86,7 @@ fn ways(seed: u64, markers: usize, jumps: usize, reach: usize) -> Vec<Way> {
 fn assemble(ways: &[Way], cpu: Cpu) -> Result<Program, AssembleError> {
     let mut a = Assembler::new("far");
     let sources = Sources::new();
-    a.cpu(cpu);
+    a.target(cpu);
     let labels: Vec<_> = ways.iter().map(|_| a.label()).collect();
     for (marker, way) in ways.iter().enumerate() {
         a.at(Some(sources.span("far.bpf", marker as u32 + 1, 1)));
@@ -306,7 +306,7 @@ fn jumps_that_become_far_one_by_one_are_found_in_few_rounds() {
 fn what_no_chain_of_jumps_reaches_is_an_error_with_line_and_label() {
     let mut a = Assembler::new("crowd");
     let sources = Sources::new();
-    a.cpu(Cpu::V3);
+    a.target(Cpu::V3);
     let count = 40_000;
     let labels: Vec<_> = (0..count)
         .map(|n| a.named_label(format!("goal_{n}")))
@@ -332,7 +332,7 @@ fn what_no_chain_of_jumps_reaches_is_an_error_with_line_and_label() {
              of goto to serve them"
         )
     );
-    a.cpu(Cpu::V4);
+    a.target(Cpu::V4);
     assert!(a.finish("xdp").is_ok());
 }
 
@@ -341,7 +341,7 @@ fn what_no_chain_of_jumps_reaches_is_an_error_with_line_and_label() {
 fn numbers_as_distances_stay_right_when_jumps_between_are_lengthened() {
     for cpu in [Cpu::V4, Cpu::V3] {
         let mut a = Assembler::new("numbers");
-        a.cpu(cpu);
+        a.target(cpu);
         let end = a.label();
         let goto = |distance| {
             let insn = Insn::new(Sem::Ja.row().expect("a row"), Fields::default());

@@ -16,7 +16,7 @@ pub(super) fn finish(assembler: &Assembler, section_name: &str) -> Result<Progra
     let known =
         section(section_name).ok_or_else(|| AssembleError::Section(section_name.to_owned()))?;
     let code = Code::new(assembler)?;
-    let layout = relax(&code, assembler.cpu)
+    let layout = relax(&code, assembler.target)
         .map_err(|unreached| too_far(assembler, &code, unreached.line))?;
     let mut writer = Writer {
         assembler,

@@ -47,9 +47,10 @@ pub use error::AssembleError;
 pub use operand::Source;
 
 use crate::insn::Insn;
-use crate::isa::{Cpu, Sem};
+use crate::isa::Sem;
 use crate::program::{Program, Reference};
 use crate::span::{Sources, Span};
+use crate::target::Target;
 use std::panic::Location;
 
 /// A place in the program that jumps and calls can name before it is known.
@@ -96,7 +97,7 @@ pub struct Assembler {
     lines: Vec<Line>,
     labels: Vec<Bound>,
     functions: Vec<(Label, String)>,
-    cpu: Cpu,
+    target: Target,
     sources: Sources,
     place: Place,
     /// The first instruction that the table does not have.
@@ -111,7 +112,7 @@ impl Assembler {
             lines: Vec::new(),
             labels: Vec::new(),
             functions: Vec::new(),
-            cpu: Cpu::V4,
+            target: Target::default(),
             sources: Sources::new(),
             place: Place::Caller,
             missing: None,
@@ -130,10 +131,10 @@ impl Assembler {
         self
     }
 
-    /// Says which instruction set far jumps may be lengthened with: `gotol` if it has that (v4,
-    /// the default), else chains of `goto`.
-    pub fn cpu(&mut self, cpu: Cpu) -> &mut Self {
-        self.cpu = cpu;
+    /// Says whom the program is for: far jumps are lengthened with `gotol` if the target has that
+    /// (as the default has), else with chains of `goto`. What else is emitted is not changed.
+    pub fn target(&mut self, target: impl Into<Target>) -> &mut Self {
+        self.target = target.into();
         self
     }
 

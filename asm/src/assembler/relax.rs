@@ -12,7 +12,8 @@ use super::code::{Code, DistanceField};
 use super::islands;
 use super::layout::{FarForm, Layout};
 use crate::insn::{Fields, Insn};
-use crate::isa::{Cpu, Sem};
+use crate::isa::Sem;
+use crate::target::Target;
 
 /// Rounds in which only what is far counts as far.
 const EXACT_ROUNDS: u32 = 8;
@@ -27,10 +28,10 @@ pub(super) struct Unreached {
 ///
 /// # Errors
 /// If there is none.
-pub(super) fn relax(code: &Code<'_>, cpu: Cpu) -> Result<Layout, Unreached> {
-    let form = match Sem::Gotol.row() {
-        Some(row) if row.cpu <= cpu => FarForm::Gotol,
-        _ => FarForm::Islands,
+pub(super) fn relax(code: &Code<'_>, target: Target) -> Result<Layout, Unreached> {
+    let form = match target.has(Sem::Gotol) {
+        true => FarForm::Gotol,
+        false => FarForm::Islands,
     };
     let mut layout = Layout::plain(code, form);
     if layout.unreached(code).is_none() {

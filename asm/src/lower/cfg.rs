@@ -9,6 +9,7 @@
 //! Read before: `ebpf_dsl::recording`. Read next: `build.rs`.
 
 use crate::isa::{AluOp, Cond, Size, Swap, Width};
+use crate::target::Target;
 use ebpf_dsl::recording::LocId;
 
 /// How many registers of the machine can be allocated: R0 to R9.
@@ -180,6 +181,8 @@ pub(crate) struct Cfg {
     pub(crate) context: VReg,
     /// Bytes of the stack frame in use.
     pub(crate) frame: u32,
+    /// Whose instructions may be used.
+    pub(crate) target: Target,
 }
 
 impl Cfg {

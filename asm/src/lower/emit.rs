@@ -6,10 +6,16 @@ use super::expand::fits;
 use super::layout::{is_exit, layout};
 use crate::assembler::{Assembler, Label, Source};
 use crate::insn::Reg;
-use crate::isa::{AtomicOp, Width};
+use crate::isa::{AtomicOp, Operand, Sem, Width};
 use crate::program::{Program, Reference};
 use crate::span::Span;
 use ebpf_dsl::recording::LocId;
+
+/// A number that becomes the low half of a register.
+const MOV32: Sem = Sem::Mov {
+    width: Width::W32,
+    operand: Operand::Imm,
+};
 
 /// The length of a program in the machine's form, in slots.
 pub(super) fn length(cfg: &Cfg) -> usize {
@@ -28,6 +34,7 @@ pub(super) fn emit(
     spans: &[Span],
 ) -> Result<Program, LowerError> {
     let mut asm = Assembler::new(name);
+    asm.target(cfg.target);
     let labels = cfg.blocks.iter().map(|_| asm.label()).collect();
     let mut emitter = Emitter {
         asm,
@@ -85,15 +92,59 @@ impl Emitter<'_> {
                 test,
                 then,
                 otherwise,
-            } => match test.cond.negated() {
-                Some(cond) if next == Some(then) => self.jump(Test { cond, ..test }, otherwise),
-                _ => {
-                    self.jump(test, then)?;
-                    self.goto(otherwise, next)
-                }
-            },
+            } => self.branch(test, then, otherwise, next),
             End::Bounds { .. } | End::Return(_) => Err(LowerError::Malformed),
         }
+    }
+
+    /// A jump to one of two blocks, and to the other if it does not follow.
+    fn branch(
+        &mut self,
+        test: Test,
+        then: BlockId,
+        otherwise: BlockId,
+        next: Option<BlockId>,
+    ) -> Result<(), LowerError> {
+        let negated = test.cond.negated().map(|cond| Test { cond, ..test });
+        let negated = negated.and_then(|test| self.possible(test));
+        match (self.possible(test), negated) {
+            (_, Some(test)) if next == Some(then) => self.jump(test, otherwise),
+            (None, Some(test)) => {
+                self.jump(test, otherwise)?;
+                self.goto(then, next)
+            }
+            // Without either, the target is asked later and refuses it by name.
+            (possible, _) => {
+                self.jump(possible.unwrap_or(test), then)?;
+                self.goto(otherwise, next)
+            }
+        }
+    }
+
+    /// The test as the target has it: some have `>` and no `<`.
+    fn possible(&self, test: Test) -> Option<Test> {
+        let has = |test: &Test| {
+            let operand = match test.rhs {
+                Src::Reg(_) => Operand::Reg,
+                Src::Imm(_) => Operand::Imm,
+            };
+            let (cond, width) = (test.cond, test.width);
+            self.cfg.target.has(Sem::Jump {
+                cond,
+                width,
+                operand,
+            })
+        };
+        let swapped = match test.rhs {
+            Src::Reg(rhs) => Some(Test {
+                cond: test.cond.swapped(),
+                lhs: rhs,
+                rhs: Src::Reg(test.lhs),
+                ..test
+            }),
+            Src::Imm(_) => None,
+        };
+        [Some(test), swapped].into_iter().flatten().find(has)
     }
 
     fn goto(&mut self, to: BlockId, next: Option<BlockId>) -> Result<(), LowerError> {
@@ -196,7 +247,7 @@ impl Emitter<'_> {
                 (Ok(imm), _) => {
                     self.asm.mov(dst, imm);
                 }
-                (_, Ok(imm)) => {
+                (_, Ok(imm)) if self.cfg.target.has(MOV32) => {
                     self.asm.mov32(dst, imm as i32);
                 }
                 _ => {

@@ -12,7 +12,7 @@
 //! | `rebase.rs` | lets a checked pointer stand at the end of what was checked |
 //! | `hoist.rs` | sets the commonest result once |
 //!
-//! Then `expand.rs` makes the machine's two-address form, `alloc/` assigns registers,
+//! Then `legal.rs` does without what the target does not have, `expand.rs` makes the machine's two-address form, `alloc/` assigns registers,
 //! `tails.rs` merges equal blocks, `layout.rs` puts blocks in order and `emit.rs` hands them
 //! to the assembler.
 
@@ -28,6 +28,7 @@ mod expand;
 mod fold;
 mod hoist;
 mod layout;
+mod legal;
 mod live;
 mod print;
 mod rebase;
@@ -41,6 +42,7 @@ use self::cfg::Cfg;
 use crate::assembler::AssembleError;
 use crate::program::Program;
 use crate::span::Span;
+use crate::target::Target;
 use ebpf_dsl::recording;
 
 /// Bytes of the stack that a program has (`MAX_BPF_STACK`).
@@ -74,9 +76,15 @@ fn located(error: &AssembleError) -> String {
     }
 }
 
-/// Lowers one program of a checked unit. `spans` are the places of its locations.
-pub(crate) fn lower(program: &recording::Program, spans: &[Span]) -> Result<Program, LowerError> {
+/// Lowers one program of a checked unit for a target; what the target has no way to do stays as
+/// it is. `spans` are the places of its locations.
+pub(crate) fn lower(
+    program: &recording::Program,
+    spans: &[Span],
+    target: Target,
+) -> Result<Program, LowerError> {
     let mut cfg = build::build(program)?;
+    cfg.target = target;
     optimise(&mut cfg);
     let plain = machine(cfg.clone())?;
     let best = match hoist::returns(&mut cfg) {
@@ -111,6 +119,7 @@ fn optimise(cfg: &mut Cfg) {
 
 /// The machine's registers, and blocks in the form that `emit.rs` takes.
 fn machine(mut cfg: Cfg) -> Result<Cfg, LowerError> {
+    legal::legalise(&mut cfg);
     expand::expand(&mut cfg);
     dead::remove(&mut cfg);
     alloc::allocate(&mut cfg)?;

@@ -7,6 +7,7 @@
 
 mod attach;
 mod build;
+mod codec;
 mod instructions;
 mod stats;
 mod unrolled;
@@ -20,9 +21,10 @@ type Figure = (&'static str, fn() -> Outcome);
 
 fn main() -> ExitCode {
     sandbox::enter();
-    let figures: [Figure; 4] = [
+    let figures: [Figure; 5] = [
         ("Instructions of drop_icmp", instructions::print),
         ("Time of drop_icmp in the kernel", unrolled::print),
+        ("Encoding and decoding", codec::print),
         ("ebpfasm build", build::print),
         ("ebpfld attach", attach::print),
     ];

@@ -19,6 +19,8 @@ mod subject;
 
 use std::process::ExitCode;
 
+use ebpf_asm::isa::Cpu;
+use ebpf_asm::target::Target;
 use ebpf_dsl::Unit;
 use ebpf_tests::frames::{self, of_length};
 use ebpf_tests::policy::{self, Need};
@@ -36,7 +38,7 @@ fn main() -> ExitCode {
             let trial = |law: Law, needs: &[Need]| {
                 let unit = unit.clone();
                 policy::trial(format!("{}::{law}", unit.name()), needs, move || {
-                    written(&unit, law)
+                    written(&unit, Target::default(), law)
                 })
             };
             [
@@ -47,15 +49,47 @@ fn main() -> ExitCode {
         });
         let generated = [
             policy::trial("generated::interpreter", &[], || {
-                generated(Law::Interpreter, 600)
+                generated(Target::default(), Law::Interpreter, 600)
             }),
-            policy::trial("generated::verifier", &[], || generated(Law::Verifier, 200)),
+            policy::trial("generated::verifier", &[], || {
+                generated(Target::default(), Law::Verifier, 200)
+            }),
             policy::trial("generated::kernel", &[Need::Kernel], || {
-                generated(Law::Kernel, 150)
+                generated(Target::default(), Law::Kernel, 150)
             }),
         ];
-        written.chain(generated).collect()
+        let for_targets = targets().into_iter().flat_map(|target| {
+            let trial = |law: Law, needs: &[Need], programs| {
+                let name = format!("{target}::{law}").replace(' ', "_");
+                policy::trial(name, needs, move || for_target(target, law, programs))
+            };
+            [
+                trial(Law::Interpreter, &[], 200),
+                trial(Law::Kernel, &[Need::Kernel], 60),
+            ]
+        });
+        written.chain(generated).chain(for_targets).collect()
     })
+}
+
+/// Older targets than the default one: each misses something else.
+fn targets() -> Vec<Target> {
+    let kernels = [(4, 13), (4, 20), (5, 0), (6, 5)];
+    let kernels = kernels.map(|kernel| Target {
+        kernel: Some(kernel),
+        ..Target::default()
+    });
+    let cpus = [Cpu::V1, Cpu::V2, Cpu::V3].map(Target::from);
+    cpus.into_iter().chain(kernels).collect()
+}
+
+/// Holds the programs of `programs.rs`, and generated ones, to a law when they are compiled for
+/// an older target.
+fn for_target(target: Target, law: Law, programs: u64) -> Outcome {
+    for unit in programs::units() {
+        written(&unit, target, law)?;
+    }
+    generated(target, law, programs)
 }
 
 /// A number that the environment sets.
@@ -65,10 +99,10 @@ fn setting(name: &str, default: u64) -> u64 {
 }
 
 /// Holds a program of `programs.rs` to a law.
-fn written(unit: &Unit, law: Law) -> Outcome {
+fn written(unit: &Unit, target: Target, law: Law) -> Outcome {
     let frames = frames::all().into_iter().map(|frame| frame.bytes);
     let packets = frames.flat_map(|frame| shapes(&frame)).collect();
-    let subject = Subject::on(unit.recording().clone(), packets);
+    let subject = Subject::on(unit.recording().clone(), packets).for_target(target);
     subject.check(law).map_err(|broken| {
         let program = &subject;
         Failed::from(format!("{broken}\n{program}"))
@@ -85,13 +119,13 @@ fn shapes(frame: &[u8]) -> Vec<Vec<u8>> {
 }
 
 /// Holds generated programs to a law.
-fn generated(law: Law, programs: u64) -> Outcome {
+fn generated(target: Target, law: Law, programs: u64) -> Outcome {
     let first = setting("EBPF_LOWERING_SEED", 1);
     let programs = setting("EBPF_LOWERING_PROGRAMS", programs);
     for seed in first..first + programs {
         let mut random = Random::new(seed);
         let recording = generate::unit(&mut random);
-        let subject = Subject::new(recording, random);
+        let subject = Subject::new(recording, random).for_target(target);
         if let Err(broken) = subject.check(law) {
             let small = shrink::shrink(&subject, law, &broken);
             let broken = small.check(law).err().unwrap_or(broken);

@@ -5,6 +5,7 @@ use std::fmt;
 use std::os::fd::AsFd;
 
 use ebpf_asm::object::Object;
+use ebpf_asm::target::Target;
 use ebpf_dsl::Unit;
 use ebpf_dsl::recording::{MapType, Recording};
 use ebpf_loader::Loader;
@@ -64,6 +65,7 @@ fn broken(kind: impl Into<String>, detail: impl fmt::Display) -> Broken {
 pub(crate) struct Subject {
     pub(crate) recording: Recording,
     packets: Vec<Vec<u8>>,
+    target: Target,
 }
 
 impl Subject {
@@ -73,19 +75,29 @@ impl Subject {
     }
 
     pub(crate) fn on(recording: Recording, packets: Vec<Vec<u8>>) -> Self {
-        Subject { recording, packets }
+        Subject {
+            recording,
+            packets,
+            target: Target::default(),
+        }
     }
 
     pub(crate) fn with(&self, recording: Recording) -> Self {
         Subject {
             recording,
             packets: self.packets.clone(),
+            target: self.target,
         }
+    }
+
+    /// The same, compiled for a target.
+    pub(crate) fn for_target(self, target: Target) -> Self {
+        Subject { target, ..self }
     }
 
     fn compile(&self) -> Result<Object, Broken> {
         let unit = Unit::from_recording(self.recording.clone());
-        ebpf_asm::compile(&unit).map_err(|error| broken("does not compile", error))
+        ebpf_asm::compile_for(&unit, self.target).map_err(|error| broken("does not compile", error))
     }
 
     /// Whether the recording itself is sound.
@@ -112,6 +124,8 @@ impl Subject {
         let object = match self.compile() {
             // The generator knows nothing of what is spilled.
             Err(broken) if broken.detail.contains("bytes of stack") => return Ok(()),
+            // Only this cannot be done otherwise.
+            Err(broken) if self.divides_signed(&broken) => return Ok(()),
             object => object?,
         };
         match law {
@@ -119,6 +133,12 @@ impl Subject {
             Law::Verifier => verified(&object),
             Law::Kernel => self.in_kernel(&object),
         }
+    }
+
+    /// Whether a program was refused because its target has no signed division.
+    fn divides_signed(&self, broken: &Broken) -> bool {
+        let named = |name| broken.detail.contains(&format!("has no {name} "));
+        named("SDIV") || named("SMOD")
     }
 
     fn interpret(&self, object: &Object) -> Result<(), Broken> {

@@ -64,6 +64,7 @@ pub(super) fn build(program: &Program) -> Result<Cfg, LowerError> {
         next_reg: MACHINE_REGS + 1,
         context,
         frame: 0,
+        target: crate::target::Target::default(),
     };
     let var_types = (0..).map(VarId).zip(&program.vars);
     let vars = var_types.map(|(var, ty)| (var, (cfg.reg(), *ty))).collect();
