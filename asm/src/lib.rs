@@ -6,6 +6,7 @@
 #![forbid(unsafe_code)]
 
 pub mod assembler;
+pub mod blocks;
 pub mod btf;
 pub mod compile;
 pub mod eval;

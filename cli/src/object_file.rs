@@ -2,7 +2,7 @@
 
 use std::ffi::OsStr;
 use std::fs;
-use std::io;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use ebpf_asm::object::{self, Object, ReadError};
@@ -34,7 +34,10 @@ impl ObjectFile {
     /// # Errors
     /// If it cannot be read, or is no object.
     pub fn read(path: &Path) -> Result<Self, Failure> {
-        let bytes = read_bytes(path)?;
+        Self::of(path, read_bytes(path)?)
+    }
+
+    fn of(path: &Path, bytes: Vec<u8>) -> Result<Self, Failure> {
         if bytes.is_empty() {
             return Err(
                 Failure::new(Exit::BadObject, format!("{} is empty", path.display()))
@@ -47,6 +50,14 @@ impl ObjectFile {
             object,
             bytes,
         })
+    }
+
+    /// As [`read`](ObjectFile::read), but `-` is standard input.
+    ///
+    /// # Errors
+    /// If it cannot be read, or is no object.
+    pub fn read_or_stdin(path: &Path) -> Result<Self, Failure> {
+        Self::of(path, read_bytes_or_stdin(path)?)
     }
 
     /// The beginning of the SHA-256 of the file, in hexadecimal.
@@ -81,6 +92,29 @@ fn unusable(path: &Path, error: &ReadError) -> Failure {
             .to_owned(),
     };
     Failure::new(exit, format!("{}: {error}", path.display())).help(help)
+}
+
+/// The bytes of a file; `-` is standard input.
+///
+/// # Errors
+/// If it cannot be read, or is larger than any object.
+pub fn read_bytes_or_stdin(path: &Path) -> Result<Vec<u8>, Failure> {
+    if path != Path::new("-") {
+        return read_bytes(path);
+    }
+    let mut bytes = Vec::new();
+    // One byte more tells what is too large from what is as large as can be.
+    let mut input = io::stdin().lock().take(MAX_LEN + 1);
+    input
+        .read_to_end(&mut bytes)
+        .map_err(|error| Failure::file("read", "standard input", &error))?;
+    match bytes.len() as u64 > MAX_LEN {
+        true => Err(Failure::new(
+            Exit::BadObject,
+            format!("standard input has more than {MAX_LEN} bytes: no object is that large"),
+        )),
+        false => Ok(bytes),
+    }
 }
 
 fn read_bytes(path: &Path) -> Result<Vec<u8>, Failure> {

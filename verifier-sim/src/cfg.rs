@@ -10,6 +10,7 @@ use crate::codes::Code;
 use crate::config::Config;
 use crate::diag::{Checked, Place, Rejection};
 use crate::machine::not_modelled;
+use ebpf_asm::blocks::Flow;
 use ebpf_asm::helper::{Effect, Helper, by_id};
 use ebpf_asm::insn::Insn;
 use ebpf_asm::isa::{Callee, Sem};
@@ -96,11 +97,12 @@ impl<'a> Cfg<'a> {
             return [Some(slot + 1), None];
         };
         let next = slot + insn.slots();
-        match insn.sem() {
-            Sem::Exit => [None, None],
-            Sem::Ja | Sem::Gotol => [None, self.target(slot, insn)],
-            Sem::Jump { .. } | Sem::MayGoto => [Some(next), self.target(slot, insn)],
-            _ => [Some(next), None],
+        match Flow::of(insn.sem()) {
+            // Indirect jumps are refused where they are come to.
+            Flow::On | Flow::Unknown => [Some(next), None],
+            Flow::Jump => [None, self.target(slot, insn)],
+            Flow::Branch => [Some(next), self.target(slot, insn)],
+            Flow::Exit => [None, None],
         }
     }
 

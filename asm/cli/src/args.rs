@@ -21,8 +21,10 @@ pub(crate) enum Command {
     Build(BuildArgs),
     /// Verify every program of an object, ours or clang's
     Check(ObjectArgs),
-    /// Show an object as text
-    Dis(ObjectArgs),
+    /// Show an object, or bare instructions, as text
+    Dis(DisArgs),
+    /// Show the basic blocks of an object's programs
+    Cfg(CfgArgs),
 }
 
 /// `ebpfasm build`.
@@ -48,12 +50,62 @@ pub(crate) struct BuildArgs {
     pub(crate) no_check: bool,
 }
 
-/// `ebpfasm check` and `ebpfasm dis`.
+/// `ebpfasm check`.
 #[derive(Debug, Args)]
 pub(crate) struct ObjectArgs {
     /// The object file
     #[arg(value_name = "OBJ")]
     pub(crate) object: PathBuf,
+}
+
+/// `ebpfasm dis`.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "What --bytes and --source add are comments: the output is always text that \
+    can be assembled again."
+)]
+pub(crate) struct DisArgs {
+    /// The object file; - is standard input
+    #[arg(value_name = "OBJ")]
+    pub(crate) object: PathBuf,
+    /// Only the program of this name
+    #[arg(long, value_name = "NAME")]
+    pub(crate) prog: Option<String>,
+    /// The slot and bytes of each instruction beside it
+    #[arg(long)]
+    pub(crate) bytes: bool,
+    /// The source lines between the instructions that were made of them
+    #[arg(long)]
+    pub(crate) source: bool,
+    /// As JSON
+    #[arg(long, conflicts_with_all = ["bytes", "source"])]
+    pub(crate) json: bool,
+    /// The file holds instructions and nothing else: slots of 8 bytes, little-endian
+    #[arg(long, conflicts_with = "prog")]
+    pub(crate) raw: bool,
+}
+
+/// `ebpfasm cfg`.
+#[derive(Debug, Args)]
+pub(crate) struct CfgArgs {
+    /// The object file; - is standard input
+    #[arg(value_name = "OBJ")]
+    pub(crate) object: PathBuf,
+    /// Only the program of this name
+    #[arg(long, value_name = "NAME")]
+    pub(crate) prog: Option<String>,
+    /// How to show it
+    #[arg(long, value_enum, default_value_t = GraphForm::Ascii)]
+    pub(crate) format: GraphForm,
+}
+
+/// The forms of a graph.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum GraphForm {
+    /// For graphviz: ebpfasm cfg OBJ --format dot | dot -Tsvg
+    Dot,
+    /// For terminals
+    Ascii,
 }
 
 /// The forms in which an object is written.

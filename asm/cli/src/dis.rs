@@ -1,12 +1,117 @@
-//! `ebpfasm dis`: shows an object as text.
+//! `ebpfasm dis`: shows an object, or bare instructions, as text.
 
-use crate::args::ObjectArgs;
-use crate::emit;
-use ebpf_cli::object_file::ObjectFile;
+use std::path::Path;
+
+use ebpf_asm::assembler::Assembler;
+use ebpf_asm::insn::{Insn, decode_all, encode_all};
+use ebpf_asm::object::{DataKind, Object, Strength};
+use ebpf_asm::program::{Program, Reference};
+use ebpf_asm::text::{Remarks, print_object_with};
+
+use crate::args::DisArgs;
+use crate::emit::unprintable;
+use crate::{json, select, source};
+use ebpf_cli::exit::Exit;
+use ebpf_cli::object_file::{ObjectFile, read_bytes_or_stdin};
 use ebpf_cli::report::{self, Failure};
 
 /// Runs the command.
-pub(crate) fn run(args: &ObjectArgs) -> Result<(), Failure> {
-    let object = ObjectFile::read(&args.object)?.object;
-    report::print(emit::asm(&object)?)
+pub(crate) fn run(args: &DisArgs) -> Result<(), Failure> {
+    let mut object = match args.raw {
+        true => bare(&args.object)?,
+        false => ObjectFile::read_or_stdin(&args.object)?.object,
+    };
+    if let Some(name) = &args.prog {
+        let shown = select::program(&object, name, &args.object)?.name.clone();
+        object.programs.retain(|program| program.name == shown);
+    }
+    if args.json {
+        return report::print(json::object(&object)?);
+    }
+    let remarks = Beside {
+        object: &object,
+        args,
+    };
+    let mut text = String::new();
+    print_object_with(&mut text, &object, &remarks).map_err(unprintable)?;
+    report::print(text)
+}
+
+/// An object of the instructions that a file holds.
+fn bare(path: &Path) -> Result<Object, Failure> {
+    let bytes = read_bytes_or_stdin(path)?;
+    let insns = decode_all(&bytes).map_err(|error| {
+        Failure::new(Exit::BadObject, format!("{}: {error}", path.display()))
+            .help("with --raw the file holds instructions alone, 8 bytes a slot, little-endian")
+    })?;
+    let mut assembler = Assembler::new("raw");
+    assembler.at(None);
+    for insn in insns {
+        assembler.insn(insn);
+    }
+    // The type that the fewest programs cannot have: nothing is known of it.
+    let program = assembler.finish("socket").map_err(unprintable)?;
+    Ok(Object {
+        programs: vec![program],
+        ..Object::default()
+    })
+}
+
+/// The comments that were asked for, and those that say what no instruction can.
+struct Beside<'a> {
+    object: &'a Object,
+    args: &'a DisArgs,
+}
+
+impl Remarks for Beside<'_> {
+    fn before(&self, program: &Program, slot: usize) -> Option<String> {
+        if !self.args.source || !source::begins(program, slot) {
+            return None;
+        }
+        program.span(slot).map(source::line)
+    }
+
+    fn beside(&self, program: &Program, slot: usize, insn: &Insn) -> Option<String> {
+        let bytes = self.args.bytes.then(|| format!("{slot}: {}", hex(insn)));
+        let remarks = [bytes, self.meaning(program, slot)];
+        let remarks: Vec<String> = remarks.into_iter().flatten().collect();
+        (!remarks.is_empty()).then(|| remarks.join("; "))
+    }
+}
+
+impl Beside<'_> {
+    /// What the name in an instruction stands for, if that is not to be seen.
+    fn meaning(&self, program: &Program, slot: usize) -> Option<String> {
+        match program.reference(slot)? {
+            Reference::Map(_) => None,
+            Reference::MapValue { map, offset } => {
+                let data = self.object.maps.get(map)?.data.as_ref()?;
+                let variable = data.variables.iter().rev().find(|known| {
+                    known.offset <= offset && offset < known.offset.saturating_add(known.size)
+                })?;
+                let kind = match data.kind {
+                    DataKind::Kconfig => "kernel option ",
+                    _ => "",
+                };
+                Some(match offset - variable.offset {
+                    0 => format!("{kind}{}", variable.name),
+                    more => format!("{kind}{} + {more}", variable.name),
+                })
+            }
+            Reference::Extern(index) => {
+                let strength = match self.object.externs.get(index)?.strength {
+                    Strength::Strong => "",
+                    Strength::Weak => ", weak",
+                };
+                Some(format!("of the kernel{strength}"))
+            }
+        }
+    }
+}
+
+/// The instruction's bytes, one after the other.
+fn hex(insn: &Insn) -> String {
+    let bytes = encode_all(&[*insn]);
+    let bytes: Vec<String> = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+    bytes.join(" ")
 }

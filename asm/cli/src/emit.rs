@@ -34,13 +34,14 @@ fn elf(object: &Object) -> Result<Vec<u8>, Failure> {
 /// The object as text that the parser reads.
 pub(crate) fn asm(object: &Object) -> Result<String, Failure> {
     let mut text = String::new();
-    print_object(&mut text, object).map_err(|error| {
-        Failure::new(
-            Exit::Internal,
-            format!("the object cannot be printed: {error}"),
-        )
-    })?;
+    print_object(&mut text, object).map_err(unprintable)?;
     Ok(text)
+}
+
+/// What to say when printing fails.
+pub(crate) fn unprintable(error: impl std::fmt::Display) -> Failure {
+    let message = format!("the object cannot be printed: {error}");
+    Failure::new(Exit::Internal, message)
 }
 
 /// The bytes of each program's instructions, a slot a line, under a comment with its name.

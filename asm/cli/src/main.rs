@@ -4,7 +4,8 @@
 //! |---|---|
 //! | `args.rs` | the command line |
 //! | `build/` | `build`: from a program file to an object |
-//! | `check.rs`, `dis.rs` | `check` and `dis` |
+//! | `check.rs`, `dis.rs`, `diff/`, `cfg/` | the commands of these names |
+//! | `select.rs`, `source.rs` | the program that `--prog` names; source lines |
 //! | `emit.rs`, `json.rs` | the forms in which an object is written |
 //! | `verdict.rs` | what the verifier says of an object |
 //! | `write.rs` | how a file is written whole or not at all |
@@ -12,10 +13,13 @@
 
 mod args;
 mod build;
+mod cfg;
 mod check;
 mod dis;
 mod emit;
 mod json;
+mod select;
+mod source;
 mod verdict;
 mod write;
 
@@ -35,5 +39,6 @@ fn run(command: &Command) -> Result<(), Failure> {
         Command::Build(args) => build::run(args),
         Command::Check(args) => check::run(args),
         Command::Dis(args) => dis::run(args),
+        Command::Cfg(args) => cfg::run(args),
     }
 }

@@ -14,9 +14,11 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 
+use super::Line;
 use super::code::{Code, Goal};
-use super::layout::{Entry, Island, Layout, Pool, closes};
+use super::layout::{Entry, Island, Layout, Pool};
 use super::relax::{Unreached, mark_far};
+use crate::blocks::Flow;
 
 /// The most slots between a jump and where it goes.
 const REACH: usize = i16::MAX as usize;
@@ -57,7 +59,7 @@ fn sites(code: &Code<'_>, plain: &[usize], spacing: usize) -> Vec<usize> {
     let length = plain.last().copied().unwrap_or(0);
     let is_closed = |line: &usize| {
         let before = line.checked_sub(1).and_then(|line| code.lines.get(line));
-        before.is_some_and(|line| closes(&line.insn))
+        before.is_some_and(|line| !goes_on(line))
     };
     let (mut sites, mut begin) = (Vec::new(), 0);
     while length - begin > spacing {
@@ -70,38 +72,43 @@ fn sites(code: &Code<'_>, plain: &[usize], spacing: usize) -> Vec<usize> {
     sites
 }
 
+/// Whether control can come to what stands behind a line from it.
+fn goes_on(line: &Line) -> bool {
+    Flow::of(line.insn.sem()).goes_on()
+}
+
 /// The jumps to one goal that are far: their first and last line.
-struct Flow {
+struct Jumpers {
     first: usize,
     last: usize,
 }
 
 /// The pools at `sites` that are not empty, their slots not yet known.
 fn pools(code: &Code<'_>, far: &[bool], sites: &[usize]) -> Vec<Pool> {
-    let mut flows: BTreeMap<Goal, Flow> = BTreeMap::new();
+    let mut goals: BTreeMap<Goal, Jumpers> = BTreeMap::new();
     for (jump, _) in code.jumps.iter().zip(far).filter(|(_, far)| **far) {
-        let flow = flows.entry(jump.goal).or_insert(Flow {
+        let jumpers = goals.entry(jump.goal).or_insert(Jumpers {
             first: jump.line,
             last: jump.line,
         });
-        flow.last = jump.line;
+        jumpers.last = jump.line;
     }
     let pool = |&line: &usize| Pool {
         line,
         slot: 0,
         entry: match line.checked_sub(1).and_then(|line| code.lines.get(line)) {
-            Some(before) if closes(&before.insn) => Entry::Closed,
+            Some(before) if !goes_on(before) => Entry::Closed,
             _ => Entry::Around,
         },
         islands: Vec::new(),
     };
     let mut pools: Vec<Pool> = sites.iter().map(pool).collect();
-    for (goal, flow) in flows {
+    for (goal, jumpers) in goals {
         let island = Island {
             goal,
-            from: flow.first,
+            from: jumpers.first,
         };
-        let between = crossed(sites, &goal, &flow);
+        let between = crossed(sites, &goal, &jumpers);
         for pool in pools.get_mut(between).into_iter().flatten() {
             // One more than the most that can serve says that there are too many.
             if pool.islands.len() <= REACH {
@@ -113,10 +120,10 @@ fn pools(code: &Code<'_>, far: &[bool], sites: &[usize]) -> Vec<Pool> {
     pools
 }
 
-/// The sites on the ways of a flow, from both sides.
-fn crossed(sites: &[usize], goal: &Goal, flow: &Flow) -> Range<usize> {
-    let first = sites.partition_point(|&site| site <= flow.first.min(goal.line));
-    let last = sites.partition_point(|&site| site <= flow.last.max(goal.line));
+/// The sites on the ways of jumps to a goal, from both sides.
+fn crossed(sites: &[usize], goal: &Goal, jumpers: &Jumpers) -> Range<usize> {
+    let first = sites.partition_point(|&site| site <= jumpers.first.min(goal.line));
+    let last = sites.partition_point(|&site| site <= jumpers.last.max(goal.line));
     first..last
 }
 

@@ -1,8 +1,6 @@
 //! Layout: the slot of every line, the forms of far jumps, and the islands between lines.
 
 use super::code::{Code, DistanceField, Goal, Jump};
-use crate::insn::Insn;
-use crate::isa::Sem;
 
 /// How lines become slots.
 #[derive(Debug)]
@@ -173,9 +171,4 @@ impl Layout {
             islands.find(fails).map(|(_, island)| island.from)
         })
     }
-}
-
-/// Whether control never goes on behind the instruction.
-pub(super) fn closes(insn: &Insn) -> bool {
-    matches!(insn.sem(), Sem::Exit | Sem::Ja | Sem::Gotol)
 }

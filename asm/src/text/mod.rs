@@ -93,5 +93,6 @@ mod tests;
 pub use parse::{ParseError, parse};
 pub use places::{NamedInsn, Place, Places};
 pub use print::{
-    Names, Numbers, Referred, print_insn, print_object, print_object_with_lines, print_program,
+    Names, Numbers, Referred, Remarks, print_insn, print_object, print_object_with,
+    print_object_with_lines, print_program,
 };

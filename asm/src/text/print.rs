@@ -170,7 +170,19 @@ impl fmt::Display for Insn {
 /// # Errors
 /// Those of `out`.
 pub fn print_object(out: &mut dyn Write, object: &Object) -> fmt::Result {
-    print(out, object, Lines::Left)
+    print_object_with(out, object, &NoRemarks)
+}
+
+/// As [`print_object`], with comments.
+///
+/// # Errors
+/// Those of `out`.
+pub fn print_object_with(
+    out: &mut dyn Write,
+    object: &Object,
+    remarks: &dyn Remarks,
+) -> fmt::Result {
+    print(out, object, remarks, Lines::Left)
 }
 
 /// As [`print_object`], with a `.line` wherever the source line changes.
@@ -178,7 +190,7 @@ pub fn print_object(out: &mut dyn Write, object: &Object) -> fmt::Result {
 /// # Errors
 /// Those of `out`.
 pub fn print_object_with_lines(out: &mut dyn Write, object: &Object) -> fmt::Result {
-    print(out, object, Lines::Printed)
+    print(out, object, &NoRemarks, Lines::Printed)
 }
 
 /// What becomes of source lines.
@@ -188,7 +200,7 @@ enum Lines {
     Printed,
 }
 
-fn print(out: &mut dyn Write, object: &Object, lines: Lines) -> fmt::Result {
+fn print(out: &mut dyn Write, object: &Object, remarks: &dyn Remarks, lines: Lines) -> fmt::Result {
     if !object.license.is_empty() {
         writeln!(out, ".license {}", object.license)?;
     }
@@ -218,7 +230,7 @@ fn print(out: &mut dyn Write, object: &Object, lines: Lines) -> fmt::Result {
     }
     for program in &object.programs {
         print_header(out, program)?;
-        print_instructions(out, object, program, lines)?;
+        print_instructions(out, object, program, remarks, lines)?;
     }
     Ok(())
 }
@@ -312,13 +324,14 @@ fn print_header(out: &mut dyn Write, program: &Program) -> fmt::Result {
 /// # Errors
 /// Those of `out`.
 pub fn print_program(out: &mut dyn Write, object: &Object, program: &Program) -> fmt::Result {
-    print_instructions(out, object, program, Lines::Left)
+    print_instructions(out, object, program, &NoRemarks, Lines::Left)
 }
 
 fn print_instructions(
     out: &mut dyn Write,
     object: &Object,
     program: &Program,
+    remarks: &dyn Remarks,
     lines: Lines,
 ) -> fmt::Result {
     let places = Places::of(object, program);
@@ -334,12 +347,42 @@ fn print_instructions(
         {
             print_line(out, span)?;
         }
+        if let Some(remark) = remarks.before(program, slot) {
+            writeln!(out, "    ; {remark}")?;
+        }
         out.write_str("    ")?;
-        print_insn(out, insn, &places.insn(slot, insn))?;
+        match remarks.beside(program, slot, insn) {
+            None => print_insn(out, insn, &places.insn(slot, insn))?,
+            Some(remark) => {
+                let insn = places.insn(slot, insn).to_string();
+                write!(out, "{insn:REMARK_COLUMN$} ; {remark}")?;
+            }
+        }
         out.write_str("\n")?;
     }
     Ok(())
 }
+
+/// How wide instructions are made that have a comment beside them.
+const REMARK_COLUMN: usize = 42;
+
+/// Comments on a program's instructions, one line each: the text stays what it is to a parser.
+pub trait Remarks {
+    /// What to say on the line before the instruction at `slot`.
+    fn before(&self, _program: &Program, _slot: usize) -> Option<String> {
+        None
+    }
+
+    /// What to say beside the instruction at `slot`.
+    fn beside(&self, _program: &Program, _slot: usize, _insn: &Insn) -> Option<String> {
+        None
+    }
+}
+
+/// No comments.
+struct NoRemarks;
+
+impl Remarks for NoRemarks {}
 
 fn print_line(out: &mut dyn Write, span: &Span) -> fmt::Result {
     let (file, text) = (quoted(span.file.as_bytes()), quoted(span.text.as_bytes()));

@@ -8,6 +8,7 @@ mod cache;
 mod check;
 mod emit;
 mod refusals;
+mod show;
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -1,10 +1,11 @@
 //! Tools that are not ours, as witnesses: what we write they read, and what they write we do.
 //!
 //! `bpftool.rs` and `libbpf.rs` load our objects and show what is in them, `llvm.rs` reads
-//! them as ELF and disassembles them; `twins.rs` has clang build the same programs from C.
+//! them as ELF and disassembles them; `graphviz.rs` draws their blocks; `twins.rs` has clang build the same programs from C.
 #![forbid(unsafe_code)]
 
 mod bpftool;
+mod graphviz;
 mod libbpf;
 mod llvm;
 mod twins;
@@ -29,6 +30,7 @@ fn main() -> ExitCode {
     policy::main(|| {
         let modules = [
             bpftool::trials(),
+            graphviz::trials(),
             libbpf::trials(),
             llvm::trials(),
             twins::trials(),

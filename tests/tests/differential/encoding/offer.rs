@@ -119,8 +119,8 @@ fn load(candidate: &Candidate, registers: Registers) -> Verdict {
     match NO_INSTRUCTION.iter().find_map(said) {
         Some(line) => Verdict::NoInstruction(line.to_owned()),
         None => {
-            let lines = log.lines().filter(|line| !line.starts_with("processed "));
-            Verdict::Refuses(lines.last().unwrap_or_default().to_owned())
+            let mut lines = log.lines().filter(|line| !line.starts_with("processed "));
+            Verdict::Refuses(lines.next_back().unwrap_or_default().to_owned())
         }
     }
 }

@@ -1,0 +1,105 @@
+//! Finding rows: by what they mean, by opcode, and by the bits of a slot.
+//!
+//! A row's selecting fields are a mask and a value over the eight bytes of its first slot, and
+//! the rows of an opcode stand one after the other, so that decoding is a comparison or a few.
+
+use super::table::COUNT;
+use super::{Field, ISA, Row, Sem};
+use std::collections::HashMap;
+use std::sync::LazyLock;
+
+/// The bits of a first slot, as a little-endian number, that select a row, and what they are.
+#[derive(Clone, Copy)]
+struct Pattern {
+    mask: u64,
+    value: u64,
+    /// The row's index in [`ISA`].
+    row: u16,
+}
+
+/// The patterns of all rows, by opcode, and within it in the table's order.
+static PATTERNS: [Pattern; COUNT] = BY_OPCODE.0;
+
+/// Where an opcode's patterns begin; they end where the next one's begin.
+static BEGIN: [u16; 257] = BY_OPCODE.1;
+
+const BY_OPCODE: ([Pattern; COUNT], [u16; 257]) = {
+    let mut patterns = [pattern(0); COUNT];
+    let mut begin = [0; 257];
+    let (mut opcode, mut next) = (0, 0);
+    while opcode < 256 {
+        begin[opcode] = next as u16;
+        let mut row = 0;
+        while row < COUNT {
+            if ISA[row].opcode as usize == opcode {
+                patterns[next] = pattern(row);
+                next += 1;
+            }
+            row += 1;
+        }
+        opcode += 1;
+    }
+    begin[256] = next as u16;
+    (patterns, begin)
+};
+
+const fn pattern(index: usize) -> Pattern {
+    let row = &ISA[index];
+    let fields = [
+        (row.dst, 8, 0xf),
+        (row.src, 12, 0xf),
+        (row.offset, 16, 0xffff),
+        (row.imm, 32, 0xffff_ffff),
+    ];
+    let (mut mask, mut value) = (0xff, row.opcode as u64);
+    let mut n = 0;
+    while n < fields.len() {
+        let (rule, shift, bits) = fields[n];
+        let fixed = match rule {
+            Field::Zero => Some(0),
+            Field::Is(number) => Some(number as u64 & bits),
+            Field::Reg | Field::Any | Field::Jump => None,
+        };
+        if let Some(fixed) = fixed {
+            mask |= bits << shift;
+            value |= fixed << shift;
+        }
+        n += 1;
+    }
+    let row = index as u16;
+    Pattern { mask, value, row }
+}
+
+fn patterns_of(opcode: u8) -> &'static [Pattern] {
+    let opcode = usize::from(opcode);
+    let range = usize::from(BEGIN[opcode])..usize::from(BEGIN[opcode + 1]);
+    PATTERNS.get(range).unwrap_or_default()
+}
+
+/// The rows that share `opcode`.
+pub fn rows_of(opcode: u8) -> impl Iterator<Item = &'static Row> + Clone {
+    patterns_of(opcode)
+        .iter()
+        .filter_map(|pattern| ISA.get(usize::from(pattern.row)))
+}
+
+/// The row whose fixed fields a first slot has, given as a little-endian number; what stands
+/// in the place of registers is not looked at.
+#[inline]
+pub(crate) fn row_of(slot: u64) -> Option<&'static Row> {
+    let found = patterns_of(slot as u8)
+        .iter()
+        .find(|pattern| slot & pattern.mask == pattern.value)?;
+    ISA.get(usize::from(found.row))
+}
+
+static BY_MEANING: LazyLock<HashMap<Sem, &'static Row>> =
+    LazyLock::new(|| ISA.iter().map(|row| (row.sem, row)).collect());
+
+impl Sem {
+    /// The row that means this, if there is one: not every combination exists
+    /// (there is no 64-bit sign extension of 64 bits, nor an atomic byte).
+    pub fn row(self) -> Option<&'static Row> {
+        BY_MEANING.get(&self).copied()
+    }
+}
