@@ -154,6 +154,19 @@ uapi_enum! {
 }
 
 impl ProgType {
+    /// What the kernel understands a program's `expected_attach_type` to be: where there is
+    /// none it finds the number 0, which two types mean otherwise.
+    pub fn attach_type(self, expected: Option<AttachType>) -> AttachType {
+        let given = expected.unwrap_or(AttachType::CgroupInetIngress);
+        match (self, given) {
+            (ProgType::CgroupSock, AttachType::CgroupInetIngress) => {
+                AttachType::CgroupInetSockCreate
+            }
+            (ProgType::SkReuseport, AttachType::CgroupInetIngress) => AttachType::SkReuseportSelect,
+            _ => given,
+        }
+    }
+
     /// The struct of the UAPI that a program's context is; empty where it depends on more
     /// than the type.
     pub const fn context_struct(self) -> &'static str {

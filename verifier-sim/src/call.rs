@@ -14,28 +14,17 @@ use crate::machine::{Flow, Machine, not_modelled};
 use crate::reg::{Kind, RegState};
 use crate::region::BPF_F_RDONLY_PROG;
 use crate::state::{Frame, Reference};
-use ebpf_asm::helper::{Effect, Helper, License, MapUse, Proto, Ret, by_id};
+use ebpf_asm::helper::{Effect, Helper, MapUse, Ret};
 use ebpf_asm::insn::{Insn, Reg};
 use ebpf_asm::object::Map;
 
 /// R1 to R5.
 pub(crate) const ARGUMENTS: [Reg; 5] = [Reg::R1, Reg::R2, Reg::R3, Reg::R4, Reg::R5];
 
-/// Licenses that are compatible with the GPL: the names for `MODULE_LICENSE` in
-/// `Documentation/process/license-rules.rst`. SPDX names are not among them.
-const GPL_COMPATIBLE: [&str; 6] = [
-    "GPL",
-    "GPL v2",
-    "GPL and additional rights",
-    "Dual BSD/GPL",
-    "Dual MIT/GPL",
-    "Dual MPL/GPL",
-];
-
 impl Machine<'_, '_> {
     /// `call helper`.
     pub(crate) fn call_helper(&mut self, insn: &Insn) -> Checked {
-        let (helper, proto) = self.callable(insn.imm())?;
+        let (helper, proto) = self.env.callable(insn.imm())?;
         let mut arguments = Arguments::default();
         for (&reg, &arg) in ARGUMENTS.iter().zip(proto.args) {
             self.check_argument(reg, arg, proto.packet, &mut arguments)?;
@@ -55,54 +44,6 @@ impl Machine<'_, '_> {
             self.end_packet_pointers();
         }
         self.write_reg(Reg::R0, ret)
-    }
-
-    /// The helper of this id, if this program may call it.
-    fn callable(&self, id: i32) -> Checked<(&'static Helper, Proto)> {
-        let Some(helper) = by_id(id) else {
-            return Err(
-                Rejection::new(Code::UnknownHelper, format!("invalid func unknown#{id}"))
-                    .label("no helper has this number"),
-            );
-        };
-        let name = helper.name;
-        let config = self.env.config;
-        if !config.since(helper.since) {
-            let (major, minor) = helper.since;
-            return Err(
-                Rejection::new(Code::KernelTooOld, format!("invalid func unknown#{id}"))
-                    .label(format!("bpf_{name} came with Linux {major}.{minor}")),
-            );
-        }
-        let proto = helper
-            .proto
-            .ok_or_else(|| not_modelled(&format!("the helper bpf_{name}")))?;
-        let prog_type = self.env.program.prog_type;
-        if !proto.prog_types.is_empty() && !proto.prog_types.contains(&prog_type) {
-            let message = if config.since((6, 11)) {
-                format!("program of this type cannot use helper bpf_{name}#{id}")
-            } else {
-                format!("unknown func bpf_{name}#{id}")
-            };
-            let types: Vec<&str> = proto.prog_types.iter().map(|ty| ty.name()).collect();
-            return Err(Rejection::new(Code::HelperNotAllowed, message)
-                .label(format!("the program is of type {prog_type}"))
-                .help(format!(
-                    "programs of these types may call it: {}",
-                    types.join(", ")
-                )));
-        }
-        let license = self.env.object.license.as_str();
-        if proto.license == License::Gpl && !GPL_COMPATIBLE.contains(&license) {
-            return Err(Rejection::new(
-                Code::GplOnly,
-                "cannot call GPL-restricted function from non-GPL compatible program",
-            )
-            .label(format!(
-                "bpf_{name} wants a license compatible with the GPL, not '{license}'"
-            )));
-        }
-        Ok((helper, proto))
     }
 
     /// What the call leaves in R0.

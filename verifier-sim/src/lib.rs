@@ -8,7 +8,7 @@
 //! |---|---|
 //! | what is asked | `config`, `codes`, `diag`, `ctx` |
 //! | before execution | `cfg`, `live`, `env` |
-//! | one instruction | `machine`, `alu`, `pointer_alu`, `mem`, `region`, `packet_help`, `stack_access`, `branch`, `call`, `argument`, `compat` |
+//! | one instruction | `machine`, `alu`, `pointer_alu`, `mem`, `region`, `packet_help`, `stack_access`, `branch`, `callable`, `call`, `argument`, `compat` |
 //! | all paths | `precision`, `prune`, `depth`, `explore`, `verify` |
 //! | the answer as text | `render` |
 //!
@@ -20,6 +20,7 @@ mod argument;
 mod bounds;
 mod branch;
 mod call;
+mod callable;
 mod cfg;
 mod codes;
 mod compare;

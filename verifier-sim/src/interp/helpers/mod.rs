@@ -35,9 +35,8 @@ pub(super) fn call(execution: &mut Execution<'_>, id: i32) -> Returned {
     let helper = helper::by_id(id).ok_or(FaultKind::UnknownHelper(id))?;
     let model = model(helper.name)
         .ok_or_else(|| FaultKind::NotModelled(format!("the helper {}", helper.name)))?;
-    let prog_types = helper.proto.map_or(&[][..], |proto| proto.prog_types);
     let prog_type = execution.prog_type();
-    if !prog_types.is_empty() && !prog_types.contains(&prog_type) {
+    if !helper.callers.prog_types.has(prog_type) {
         return Err(FaultKind::HelperNotAllowed {
             helper: helper.name,
             prog_type,

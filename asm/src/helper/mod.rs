@@ -1,0 +1,75 @@
+//! The helper functions: one table of ids, names, first kernels, callers and prototypes.
+//!
+//! Ids end with 211: the kernel adds functions as kfuncs since.
+//!
+//! Read before: `isa.rs`, `prog_type.rs`. The printer, the parser, the DSL's lowering, the
+//! verifier and the interpreter read this table.
+
+mod callers;
+mod proto;
+mod table;
+
+pub use callers::{Callers, Privilege, ProgTypes, Sleeps};
+pub use proto::{Arg, Effect, MapUse, PacketArgs, Proto, Ret};
+pub use table::HELPERS;
+
+use crate::isa::KernelVersion;
+
+/// A helper function of the kernel.
+#[derive(Debug, Clone, Copy)]
+pub struct Helper {
+    /// The id, as in the `imm` of a call.
+    pub id: i32,
+    /// The name without its `bpf_`.
+    pub name: &'static str,
+    /// The first Linux release that has it.
+    pub since: KernelVersion,
+    /// Who may call it.
+    pub callers: Callers,
+    /// What it takes and returns; `None` while the table does not say.
+    pub proto: Option<Proto>,
+}
+
+/// The helper with this id.
+pub fn by_id(id: i32) -> Option<&'static Helper> {
+    let index = usize::try_from(id).ok()?.checked_sub(1)?;
+    HELPERS.get(index)
+}
+
+/// The helper of this name, which may begin with `bpf_`.
+pub fn by_name(name: &str) -> Option<&'static Helper> {
+    let name = name.strip_prefix("bpf_").unwrap_or(name);
+    HELPERS.iter().find(|helper| helper.name == name)
+}
+
+const fn helper(id: i32, name: &'static str, since: KernelVersion) -> Helper {
+    Helper {
+        id,
+        name,
+        since,
+        callers: Callers::EVERYBODY,
+        proto: None,
+    }
+}
+
+impl Helper {
+    const fn proto(mut self, proto: Proto) -> Helper {
+        self.proto = Some(proto);
+        self
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_are_indexes_and_names_are_unique() {
+        for (index, helper) in HELPERS.iter().enumerate() {
+            assert_eq!(helper.id as usize, index + 1, "{}", helper.name);
+            assert_eq!(by_name(helper.name).map(|h| h.id), Some(helper.id));
+            assert_eq!(by_id(helper.id).map(|h| h.name), Some(helper.name));
+        }
+        assert!(by_id(0).is_none() && by_id(212).is_none() && by_id(-1).is_none());
+    }
+}

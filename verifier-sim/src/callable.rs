@@ -1,0 +1,202 @@
+//! Which helpers a program may call: by its type, its attach type, its license, the loader's
+//! capabilities and the kernel's release.
+//!
+//! The helper table has a row of callers for each helper; here is what the kernel says to
+//! those that are not among them.
+//!
+//! Read before: `env.rs`. Read next: `call.rs`.
+
+use crate::codes::Code;
+use crate::config::Config;
+use crate::diag::{Checked, Rejection};
+use crate::env::Env;
+use crate::machine::not_modelled;
+use ebpf_asm::helper::{Arg, Helper, Privilege, Proto, Sleeps, by_id};
+use ebpf_asm::prog_type::ProgType;
+
+/// Licenses that are compatible with the GPL: the names for `MODULE_LICENSE` in
+/// `Documentation/process/license-rules.rst`. SPDX names are not among them.
+const GPL_COMPATIBLE: [&str; 6] = [
+    "GPL",
+    "GPL v2",
+    "GPL and additional rights",
+    "Dual BSD/GPL",
+    "Dual MIT/GPL",
+    "Dual MPL/GPL",
+];
+
+/// Helpers that programs of some types may name, and yet not call: which types, and the
+/// kernel's words. Observed on Linux 6.18.
+struct Barred {
+    helper: &'static str,
+    from: fn(ProgType) -> bool,
+    words: fn(&Helper, ProgType) -> String,
+}
+
+const BARRED: &[Barred] = &[
+    Barred {
+        helper: "sk_storage_get",
+        from: is_syscall,
+        words: not_in_probe,
+    },
+    Barred {
+        helper: "sk_storage_delete",
+        from: is_syscall,
+        words: not_in_probe,
+    },
+    Barred {
+        helper: "d_path",
+        from: is_syscall,
+        words: not_in_probe,
+    },
+    Barred {
+        helper: "get_func_ip",
+        from: |prog_type| !matches!(prog_type, ProgType::Kprobe | ProgType::Tracing),
+        words: not_for_type,
+    },
+];
+
+fn is_syscall(prog_type: ProgType) -> bool {
+    prog_type == ProgType::Syscall
+}
+
+fn not_in_probe(_: &Helper, _: ProgType) -> String {
+    "helper call is not allowed in probe".to_owned()
+}
+
+fn not_for_type(helper: &Helper, prog_type: ProgType) -> String {
+    let (name, id, number) = (helper.name, helper.id, prog_type.number());
+    format!("func bpf_{name}#{id} not supported for program type {number}")
+}
+
+impl Env<'_> {
+    /// The helper of this id, if the program may call it.
+    pub(crate) fn callable(&self, id: i32) -> Checked<(&'static Helper, Proto)> {
+        let Some(helper) = by_id(id) else {
+            return Err(unknown(id, self.config));
+        };
+        self.check_release(helper)?;
+        self.check_caller(helper)?;
+        self.check_license(helper)?;
+        self.check_barred(helper)?;
+        let name = helper.name;
+        let proto = helper
+            .proto
+            .ok_or_else(|| not_modelled(&format!("the helper bpf_{name}")))?;
+        if self.hands_structures() && proto.args.contains(&Arg::Ctx) {
+            return Err(not_modelled(&format!(
+                "what bpf_{name} takes from {} programs",
+                self.program.prog_type
+            )));
+        }
+        Ok((helper, proto))
+    }
+
+    /// Whether helpers take structures of the kernel from these programs where they take the
+    /// context from others.
+    fn hands_structures(&self) -> bool {
+        matches!(
+            self.program.prog_type,
+            ProgType::Syscall | ProgType::Tracing | ProgType::Lsm | ProgType::StructOps
+        )
+    }
+
+    fn check_release(&self, helper: &Helper) -> Checked {
+        if self.config.since(helper.since) {
+            return Ok(());
+        }
+        let ((major, minor), id) = (helper.since, helper.id);
+        Err(
+            Rejection::new(Code::KernelTooOld, format!("invalid func unknown#{id}")).label(
+                format!("bpf_{} came with Linux {major}.{minor}", helper.name),
+            ),
+        )
+    }
+
+    fn check_caller(&self, helper: &Helper) -> Checked {
+        let (callers, prog_type) = (helper.callers, self.program.prog_type);
+        let attach_type = prog_type.attach_type(self.program.expected_attach_type);
+        let refuse = || Rejection::new(Code::HelperNotAllowed, cannot_use(helper, self.config));
+        if !callers.include(prog_type, attach_type) {
+            let refused = refuse().label(format!("the program is of type {prog_type}"));
+            if callers.prog_types.has(prog_type) {
+                return Err(refused.help("with another attach type it could"));
+            }
+            let types: Vec<&str> = callers.prog_types.iter().map(|ty| ty.name()).collect();
+            return Err(match types.is_empty() {
+                true => refused.help("no program may, as kernels are mostly configured"),
+                false => refused.help(format!(
+                    "programs of these types may call it: {}",
+                    types.join(", ")
+                )),
+            });
+        }
+        let (allowed, capability) = match callers.privilege {
+            Privilege::None => (true, ""),
+            Privilege::Bpf => (self.config.may_use_bpf(), "CAP_BPF"),
+            Privilege::Perfmon => (self.config.may_leak_pointers(), "CAP_PERFMON"),
+        };
+        if allowed {
+            return Ok(());
+        }
+        Err(refuse()
+            .label(format!("the loader lacks {capability}"))
+            .help(format!("load the program with {capability}")))
+    }
+
+    fn check_license(&self, helper: &Helper) -> Checked {
+        let license = self.object.license.as_str();
+        let wanted = helper.callers.gpl.has(self.program.prog_type);
+        if !wanted || GPL_COMPATIBLE.contains(&license) {
+            return Ok(());
+        }
+        Err(Rejection::new(
+            Code::GplOnly,
+            "cannot call GPL-restricted function from non-GPL compatible program",
+        )
+        .label(format!(
+            "bpf_{} wants a license compatible with the GPL, not '{license}'",
+            helper.name
+        )))
+    }
+
+    fn check_barred(&self, helper: &Helper) -> Checked {
+        let prog_type = self.program.prog_type;
+        let barred = BARRED
+            .iter()
+            .find(|barred| barred.helper == helper.name && (barred.from)(prog_type));
+        if let Some(barred) = barred {
+            let words = (barred.words)(helper, prog_type);
+            return Err(Rejection::new(Code::HelperNotAllowed, words).label(format!(
+                "{prog_type} programs are not where this helper works"
+            )));
+        }
+        if helper.callers.sleeps == Sleeps::Maybe && prog_type != ProgType::Syscall {
+            return Err(Rejection::new(
+                Code::HelperNotAllowed,
+                "helper call might sleep in a non-sleepable prog",
+            )
+            .label(format!("bpf_{} may wait for memory", helper.name))
+            .help("load the program with BPF_F_SLEEPABLE, if its type allows that"));
+        }
+        Ok(())
+    }
+}
+
+fn unknown(id: i32, config: &Config) -> Box<Rejection> {
+    // The UAPI has the id 0 for none.
+    let message = match id {
+        0 if config.since((6, 11)) => "program of this type cannot use helper bpf_unspec#0".into(),
+        0 => "unknown func bpf_unspec#0".into(),
+        _ => format!("invalid func unknown#{id}"),
+    };
+    Rejection::new(Code::UnknownHelper, message).label("no helper has this number")
+}
+
+fn cannot_use(helper: &Helper, config: &Config) -> String {
+    let (name, id) = (helper.name, helper.id);
+    match config.since((6, 11)) {
+        true => format!("program of this type cannot use helper bpf_{name}#{id}"),
+        false => format!("unknown func bpf_{name}#{id}"),
+    }
+}
