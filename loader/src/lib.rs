@@ -58,7 +58,7 @@ pub use map::{Map, PerCpuValues};
 pub use pins::Pins;
 pub use program::Program;
 pub use status::{InterfaceStatus, MovedPin, StalePin, Status};
-pub use verifier_log::{Rejection, SourceLine};
+pub use verifier_log::{Rejection, SourceLine, point};
 pub use xdp::{Attach, Existing, Lifetime, Via, Xdp};
 
 pub use ebpf_syscalls::bpf::UpdateMode;

@@ -248,9 +248,7 @@ impl<'o> Loader<'o> {
             license: &self.object.license,
             prog_flags: prog_flags(program),
             prog_ifindex: ifindex(&self.offload),
-            btf: None,
-            func_info: FuncInfoRecords::default(),
-            line_info: LineInfoRecords::default(),
+            ..ProgLoad::default()
         };
         let Types::Loaded { fd, records } = &self.types else {
             return bpf::prog_load(&plain).map_err(|error| self.refused(program, error));
@@ -325,8 +323,9 @@ fn create(
         max_entries: definition.max_entries,
         map_flags: definition.map_flags,
         name: &definition.name,
+        map_extra: definition.map_extra,
         map_ifindex,
-        btf: None,
+        ..MapCreate::default()
     };
     let mut note = None;
     if let (Types::Loaded { fd, .. }, Some(value_type)) = (types, definition.value_type) {

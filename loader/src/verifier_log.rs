@@ -78,8 +78,9 @@ impl fmt::Display for Rejection {
     }
 }
 
-/// The refusal: the last lines in plain words, joined.
-fn point(log: &str) -> String {
+/// The refusal: the last lines of the verifier's log in plain words, joined.
+#[must_use]
+pub fn point(log: &str) -> String {
     if let Some(at) = log.rfind(ENDLESS) {
         let words = log.get(at..).and_then(|rest| rest.lines().next());
         return words.unwrap_or(ENDLESS).to_owned();

@@ -75,12 +75,16 @@ fn build() -> Outcome<Commands> {
     })
 }
 
-/// Where this test lies: `TARGET/PROFILE/deps/NAME-HASH`.
+/// Where this test lies: `TARGET/PROFILE/deps/NAME-HASH`, or a binary `TARGET/PROFILE/NAME`.
 fn target_folder_and_profile() -> Outcome<(PathBuf, String)> {
     let own = std::env::current_exe()?;
-    let mut above = own.ancestors().skip(2);
-    let profile = above
-        .next()
+    let mut above = own.ancestors().skip(1);
+    // A binary lies beside the folder of tests.
+    let folder = match above.next() {
+        Some(folder) if folder.ends_with("deps") => above.next(),
+        folder => folder,
+    };
+    let profile = folder
         .and_then(Path::file_name)
         .and_then(|name| name.to_str());
     let (Some(profile), Some(target)) = (profile, above.next()) else {

@@ -11,6 +11,7 @@
 
 pub mod clang;
 pub mod commands;
+pub mod differential;
 pub mod frames;
 pub mod oracle;
 pub mod policy;

@@ -62,6 +62,13 @@ codes! {
         "At most 8 functions may be active at once. A function may not call itself."
     111 StackDepth "The functions that can be active at once need too much stack."
         "The frames of a chain of calls together have 512 bytes, each rounded up to 32."
+    112 Encoding "Bytes are no instruction."
+        "No instruction has this opcode, or the instruction does not allow what stands in one of its \
+         fields: fields that it has no use for must be zero. RFC 9669 lists the instructions."
+    113 BadBtf "The types that a program is loaded with do not fit it."
+        "func_info names the first instruction and the type, a FUNC, of each function, in order."
+    114 LoadFlags "The program is loaded with flags that its type does not take."
+        "prog_flags of BPF_PROG_LOAD are listed in linux/bpf.h."
     201 StackBounds "An access is outside of the stack."
         "The stack frame is the 512 bytes below R10: R10-512 up to R10-1. An access must lie in it \
          with all of its bytes, also when its address is computed."

@@ -18,6 +18,19 @@ pub struct Config {
     pub kernel: KernelVersion,
     /// What the loading process may do.
     pub capabilities: Capabilities,
+    /// How accesses to memory must be aligned.
+    pub alignment: Alignment,
+}
+
+/// How accesses to packets, map values and other memory must be aligned. Those to the stack
+/// and to the context must be always.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Alignment {
+    /// Not at all: the processor takes every address. So it is on x86 and arm64.
+    #[default]
+    Any,
+    /// To their size (`BPF_F_STRICT_ALIGNMENT`).
+    Strict,
 }
 
 impl Default for Config {
@@ -26,6 +39,7 @@ impl Default for Config {
         Config {
             kernel: NEWEST,
             capabilities: Capabilities::ALL,
+            alignment: Alignment::Any,
         }
     }
 }

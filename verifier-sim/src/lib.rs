@@ -51,7 +51,7 @@ mod tnum;
 mod verify;
 
 pub use codes::{CODES, Code, Entry};
-pub use config::{Capabilities, Config, NEWEST};
+pub use config::{Alignment, Capabilities, Config, NEWEST};
 pub use diag::{Cause, Place, Rejection, Step};
 pub use explore::Stats;
 pub use render::Decor;

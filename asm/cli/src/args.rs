@@ -1,5 +1,6 @@
 //! The command line.
 
+use std::num::NonZero;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -20,7 +21,7 @@ pub(crate) enum Command {
     /// Compile a program file, verify it and write the object
     Build(BuildArgs),
     /// Verify every program of an object, ours or clang's
-    Check(ObjectArgs),
+    Check(CheckArgs),
     /// Show an object, or bare instructions, as text
     Dis(DisArgs),
     /// Show the basic blocks of an object's programs
@@ -52,10 +53,20 @@ pub(crate) struct BuildArgs {
 
 /// `ebpfasm check`.
 #[derive(Debug, Args)]
-pub(crate) struct ObjectArgs {
+#[command(group = clap::ArgGroup::new("what").required(true))]
+pub(crate) struct CheckArgs {
     /// The object file
-    #[arg(value_name = "OBJ")]
-    pub(crate) object: PathBuf,
+    #[arg(value_name = "OBJ", group = "what")]
+    pub(crate) object: Option<PathBuf>,
+    /// One program a line as JSON, one answer a line; - is standard input
+    #[arg(long, value_name = "FILE.jsonl", group = "what")]
+    pub(crate) batch: Option<PathBuf>,
+    /// How many rows of a batch are judged at once; by default one for each processor
+    #[arg(long, value_name = "N", requires = "batch", conflicts_with = "object")]
+    pub(crate) jobs: Option<NonZero<usize>>,
+    /// Load each program of a batch for real, and show the running kernel's verdict too
+    #[arg(long, requires = "batch", conflicts_with = "object")]
+    pub(crate) kernel_too: bool,
 }
 
 /// `ebpfasm dis`.

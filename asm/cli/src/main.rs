@@ -6,12 +6,14 @@
 //! | `build/` | `build`: from a program file to an object |
 //! | `check.rs`, `dis.rs`, `diff/`, `cfg/` | the commands of these names |
 //! | `select.rs`, `source.rs` | the program that `--prog` names; source lines |
+//! | `batch/` | `check --batch`: corpora of programs, one a line |
 //! | `emit.rs`, `json.rs` | the forms in which an object is written |
 //! | `verdict.rs` | what the verifier says of an object |
 //! | `write.rs` | how a file is written whole or not at all |
 #![forbid(unsafe_code)]
 
 mod args;
+mod batch;
 mod build;
 mod cfg;
 mod check;

@@ -35,6 +35,10 @@ pub struct MapCreate<'a> {
     pub max_entries: u32,
     /// `BPF_F_*` flags.
     pub map_flags: u32,
+    /// What only some types have, as the hash functions of a bloom filter.
+    pub map_extra: u64,
+    /// A map like those in a map of maps.
+    pub inner_map: Option<BorrowedFd<'a>>,
     /// The map's name, cut to 15 characters for the kernel.
     pub name: &'a str,
     /// The interface whose network card holds the map; else 0.
@@ -88,6 +92,8 @@ pub fn map_create(create: &MapCreate<'_>) -> Result<Map> {
         value_size: create.value_size,
         max_entries: create.max_entries,
         map_flags: create.map_flags,
+        map_extra: create.map_extra,
+        inner_map_fd: create.inner_map.map_or(0, |fd| fd.as_raw_fd() as u32),
         map_name: name::encode(create.name),
         map_ifindex: create.map_ifindex,
         ..MapCreateAttr::zeroed()

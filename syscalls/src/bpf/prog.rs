@@ -24,6 +24,12 @@ const ATTEMPTS: u32 = 5;
 /// The verifier's usual log: every instruction of the path that failed.
 const BPF_LOG_LEVEL1: u32 = 1;
 
+/// The figures at the end of the log: how long it took, how many instructions (Linux 5.2).
+const BPF_LOG_STATS: u32 = 4;
+
+/// Bytes that the figures fit in.
+const STATS_SIZE: usize = 1024;
+
 /// Bytes of an instruction slot.
 const INSN_SIZE: usize = 8;
 
@@ -46,7 +52,7 @@ pub struct LineInfoRecords<'a> {
 }
 
 /// What [`prog_load`] hands to the kernel. Numbers are the UAPI's.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Default)]
 pub struct ProgLoad<'a> {
     /// `enum bpf_prog_type`.
     pub prog_type: u32,
@@ -62,6 +68,8 @@ pub struct ProgLoad<'a> {
     pub prog_flags: u32,
     /// The interface for which an offloaded program is translated; else 0.
     pub prog_ifindex: u32,
+    /// The type of the kernel's BTF that the program attaches to; 0 for none.
+    pub attach_btf_id: u32,
     /// The BTF that `func_info` and `line_info` refer to.
     pub btf: Option<BorrowedFd<'a>>,
     /// Types of the functions; empty without BTF.
@@ -83,12 +91,34 @@ pub fn prog_load(load: &ProgLoad<'_>) -> Result<OwnedFd> {
     let license =
         CString::new(load.license).map_err(|_| Error::argument("the license contains a NUL"))?;
     let attr = attributes(load, &license)?;
-    let first = memlock::retry_with_more(|| submit(attr, &mut []).result);
+    let first = memlock::retry_with_more(|| submit(attr, 0, &mut []).result);
     let errno = match first {
         Ok(fd) => return Ok(fd),
         Err(errno) => errno,
     };
-    match collect(|buffer| submit(attr, buffer)) {
+    refused(load, attr, errno)
+}
+
+/// As [`prog_load`], with the figures of the verification as the log gives them: `verification
+/// time N usec`, `processed N insns ...`.
+///
+/// # Errors
+/// As for [`prog_load`].
+pub fn prog_load_with_stats(load: &ProgLoad<'_>) -> Result<(OwnedFd, String)> {
+    let license =
+        CString::new(load.license).map_err(|_| Error::argument("the license contains a NUL"))?;
+    let attr = attributes(load, &license)?;
+    let mut buffer = vec![0; STATS_SIZE];
+    let first = memlock::retry_with_more(|| submit(attr, BPF_LOG_STATS, &mut buffer).result);
+    match first {
+        Ok(fd) => Ok((fd, name::decode(&buffer))),
+        Err(errno) => refused(load, attr, errno).map(|fd| (fd, String::new())),
+    }
+}
+
+/// Offers a refused program again, for its log.
+fn refused(load: &ProgLoad<'_>, attr: ProgLoadAttr, errno: Errno) -> Result<OwnedFd> {
+    match collect(|buffer| submit(attr, BPF_LOG_LEVEL1, buffer)) {
         Outcome::Accepted(fd) => Ok(fd),
         Outcome::Log(log) if log.is_empty() => {
             Err(Error::call(Command::ProgLoad.name(), load.name, errno))
@@ -122,6 +152,7 @@ fn attributes(load: &ProgLoad<'_>, license: &CString) -> Result<ProgLoadAttr> {
         prog_name: name::encode(load.name),
         prog_ifindex: load.prog_ifindex,
         expected_attach_type: load.expected_attach_type,
+        attach_btf_id: load.attach_btf_id,
         prog_btf_fd: load.btf.map_or(0, |fd| fd.as_raw_fd() as u32),
         func_info_rec_size: load.func_info.rec_size,
         func_info: address(load.func_info.bytes),
@@ -148,10 +179,11 @@ fn records(what: &str, bytes: &[u8], rec_size: u32) -> Result<u32> {
     u32::try_from(bytes.len() / size).map_err(|_| Error::argument(format!("{what}: too long")))
 }
 
-/// One load, with a log when `buffer` is not empty. `attr` comes from [`attributes`].
-fn submit(mut attr: ProgLoadAttr, buffer: &mut [u8]) -> Attempt<OwnedFd> {
+/// One load, with a log of `level` when `buffer` is not empty. `attr` comes from
+/// [`attributes`].
+fn submit(mut attr: ProgLoadAttr, level: u32, buffer: &mut [u8]) -> Attempt<OwnedFd> {
     if !buffer.is_empty() {
-        attr.log_level = BPF_LOG_LEVEL1;
+        attr.log_level = level;
         attr.log_size = u32::try_from(buffer.len()).unwrap_or(u32::MAX >> 8);
         attr.log_buf = address_mut(buffer);
     }

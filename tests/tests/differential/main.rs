@@ -34,7 +34,7 @@ fn main() -> ExitCode {
                 || execution::agrees(cases(500)?),
             ),
             policy::trial("verdict::no_false_accept", &[Need::Kernel], || {
-                verdict::no_false_accept(cases(4000)?)
+                verdict::no_false_accept(cases(3000)?)
             }),
         ]
     })

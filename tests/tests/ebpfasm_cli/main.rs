@@ -3,6 +3,7 @@
 //! None of it needs a kernel or root. Each test has a folder and a cache of its own.
 #![forbid(unsafe_code)]
 
+mod batch;
 mod build;
 mod cache;
 mod check;

@@ -7,7 +7,7 @@ use ebpf_asm::assembler::Assembler;
 use ebpf_asm::insn::{Reg, Slot, encode_all};
 use ebpf_asm::isa::{Callee, Field, Imm64, Sem, Size, rows_of};
 use ebpf_syscalls::Error;
-use ebpf_syscalls::bpf::{self, FuncInfoRecords, LineInfoRecords, MapCreate, ProgLoad, map_create};
+use ebpf_syscalls::bpf::{self, MapCreate, ProgLoad, map_create};
 use ebpf_tests::Outcome;
 
 use super::known::NO_INSTRUCTION;
@@ -66,10 +66,8 @@ impl Kernel {
             key_size: 4,
             value_size: 8,
             max_entries: 1,
-            map_flags: 0,
             name: "encoding",
-            map_ifindex: 0,
-            btf: None,
+            ..MapCreate::default()
         })?;
         Ok(Kernel { map })
     }
@@ -100,15 +98,10 @@ fn load(candidate: &Candidate, registers: Registers) -> Verdict {
     let loaded = bpf::prog_load(&ProgLoad {
         // BPF_PROG_TYPE_SOCKET_FILTER: it may use the packet loads.
         prog_type: 1,
-        expected_attach_type: 0,
         name: "encoding",
         insns: &bytes,
         license: "GPL",
-        prog_flags: 0,
-        prog_ifindex: 0,
-        btf: None,
-        func_info: FuncInfoRecords::default(),
-        line_info: LineInfoRecords::default(),
+        ..ProgLoad::default()
     });
     let log = match loaded {
         Ok(_) => return Verdict::Loads,

@@ -1,0 +1,145 @@
+//! The answer to a row.
+//!
+//! Read before: `subject.rs`. Read next: `kernel.rs`.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::{Duration, Instant};
+
+use ebpf_verifier_sim::{Code, Verdict, verify};
+use serde::Serialize;
+use serde_json::Value;
+
+use super::flags;
+use super::row::Row;
+use super::subject::{self, Unusable};
+use super::{Kernel, kernel};
+
+/// One line of the output. The layout is a promise; fields may be added.
+#[derive(Debug, Serialize)]
+pub(super) struct Answer {
+    id: Value,
+    #[serde(flatten)]
+    ours: Said,
+    /// The running kernel's answer, if it was asked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    kernel: Option<Said>,
+}
+
+/// What a verifier says of a program.
+#[derive(Debug, Serialize)]
+pub(super) struct Said {
+    pub(super) verdict: Word,
+    /// The code of a refusal; the kernel has none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) code: Option<String>,
+    /// The first words of a refusal, or why nothing can be said.
+    pub(super) msg: String,
+    /// Instructions followed, over all paths; 0 if unknown.
+    pub(super) processed: u64,
+    /// How long it took, in microseconds.
+    pub(super) usec: u64,
+}
+
+/// A verdict.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Word {
+    Accept,
+    Reject,
+    Unsupported,
+}
+
+impl Said {
+    fn plain(verdict: Word, msg: String) -> Said {
+        Said {
+            verdict,
+            code: None,
+            msg,
+            processed: 0,
+            usec: 0,
+        }
+    }
+
+    pub(super) fn unsupported(reason: impl Into<String>) -> Said {
+        Said::plain(Word::Unsupported, reason.into())
+    }
+
+    pub(super) fn accept() -> Said {
+        Said::plain(Word::Accept, String::new())
+    }
+
+    pub(super) fn reject(msg: impl Into<String>) -> Said {
+        Said::plain(Word::Reject, msg.into())
+    }
+
+    fn code(mut self, code: Code) -> Said {
+        self.code = Some(code.to_string());
+        self
+    }
+
+    fn took(mut self, time: Duration) -> Said {
+        self.usec = u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
+        self
+    }
+}
+
+/// Answers a line. Whatever it holds, there is an answer.
+pub(super) fn answer(line: &str, ask: Kernel) -> Answer {
+    match serde_json::from_str::<Row>(line) {
+        Ok(row) => of_row(&row, ask),
+        Err(error) => Answer {
+            id: id_of(line),
+            ours: Said::unsupported(format!("no row: {error}")),
+            kernel: None,
+        },
+    }
+}
+
+/// The id of a line that is no row, as far as it is JSON.
+fn id_of(line: &str) -> Value {
+    let value: Option<Value> = serde_json::from_str(line).ok();
+    value
+        .and_then(|mut value| Some(value.get_mut("id")?.take()))
+        .unwrap_or_default()
+}
+
+fn of_row(row: &Row, ask: Kernel) -> Answer {
+    // A fault of ours in one program must not end the run.
+    let ours = catch_unwind(AssertUnwindSafe(|| simulate(row)))
+        .unwrap_or_else(|_| Ok(Said::unsupported("the verifier met a fault of its own")))
+        .unwrap_or_else(|unusable| match unusable {
+            Unusable::Refused { code, message } => Said::reject(message).code(code),
+            Unusable::Unsupported(reason) => Said::unsupported(reason),
+        });
+    let kernel = match ask {
+        Kernel::Asked => Some(kernel::load(row)),
+        Kernel::NotAsked => None,
+    };
+    Answer {
+        id: row.id.clone(),
+        ours,
+        kernel,
+    }
+}
+
+fn simulate(row: &Row) -> Result<Said, Unusable> {
+    let object = subject::object(row)?;
+    let program = object
+        .programs
+        .first()
+        .ok_or_else(|| Unusable::unsupported("no program"))?;
+    let config = flags::config(row.prog_flags, program.prog_type)?;
+    let begin = Instant::now();
+    let verdict = verify(&object, program, &config);
+    let said = match verdict {
+        Verdict::Accepted(stats) => Said {
+            processed: stats.processed,
+            ..Said::accept()
+        },
+        Verdict::Rejected(why) if why.code == Code::NotModelled => {
+            Said::unsupported(why.message.as_str()).code(why.code)
+        }
+        Verdict::Rejected(why) => Said::reject(why.message.as_str()).code(why.code),
+    };
+    Ok(said.took(begin.elapsed()))
+}

@@ -1,0 +1,62 @@
+//! The flags of `BPF_PROG_LOAD`, and what each means for a verdict.
+//!
+//! Source: `include/uapi/linux/bpf.h`.
+
+use ebpf_asm::prog_type::ProgType;
+use ebpf_verifier_sim::Alignment;
+use ebpf_verifier_sim::{Code, Config};
+
+use super::subject::Unusable;
+
+const STRICT_ALIGNMENT: u32 = 1 << 0;
+const ANY_ALIGNMENT: u32 = 1 << 1;
+const TEST_RND_HI32: u32 = 1 << 2;
+const TEST_STATE_FREQ: u32 = 1 << 3;
+const SLEEPABLE: u32 = 1 << 4;
+pub(super) const XDP_HAS_FRAGS: u32 = 1 << 5;
+const XDP_DEV_BOUND_ONLY: u32 = 1 << 6;
+const TEST_REG_INVARIANTS: u32 = 1 << 7;
+
+/// Those that change no verdict: what is put into upper halves, how often states are kept,
+/// and whether bounds that contradict each other are reported.
+const HARMLESS: u32 = ANY_ALIGNMENT | TEST_RND_HI32 | TEST_STATE_FREQ | TEST_REG_INVARIANTS;
+
+/// The types of which some programs may sleep.
+const MAY_SLEEP: [ProgType; 6] = [
+    ProgType::Tracing,
+    ProgType::Lsm,
+    ProgType::Kprobe,
+    ProgType::StructOps,
+    ProgType::Syscall,
+    ProgType::Ext,
+];
+
+/// For whom to verify a program that is loaded with these flags, by root on the newest kernel.
+pub(super) fn config(prog_flags: u32, prog_type: ProgType) -> Result<Config, Unusable> {
+    let mut config = Config::default();
+    let mut rest = prog_flags & !HARMLESS;
+    if rest & STRICT_ALIGNMENT != 0 {
+        config.alignment = Alignment::Strict;
+        rest &= !STRICT_ALIGNMENT;
+    }
+    if rest & XDP_HAS_FRAGS != 0 && prog_type == ProgType::Xdp {
+        rest &= !XDP_HAS_FRAGS;
+    }
+    if rest & SLEEPABLE != 0 && !MAY_SLEEP.contains(&prog_type) {
+        return Err(Unusable::Refused {
+            code: Code::LoadFlags,
+            message: "Only fentry/fexit/fmod_ret, lsm, iter, uprobe, and struct_ops programs can \
+                      be sleepable"
+                .to_owned(),
+        });
+    }
+    match rest {
+        0 => Ok(config),
+        SLEEPABLE => Err(Unusable::unsupported("programs that may sleep")),
+        XDP_DEV_BOUND_ONLY => Err(Unusable::unsupported("programs bound to a device")),
+        rest => Err(Unusable::Refused {
+            code: Code::LoadFlags,
+            message: format!("prog_flags {rest:#x} are not for programs of type {prog_type}"),
+        }),
+    }
+}

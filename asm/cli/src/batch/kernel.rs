@@ -1,0 +1,173 @@
+//! A row, loaded into the running kernel for its verdict; nothing of it stays.
+//!
+//! The bytes go to the kernel as they stand in the row, without our decoder between them.
+//!
+//! Read before: `row.rs`. Read next: `ordered.rs`.
+
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+
+use ebpf_asm::btf::Btf;
+use ebpf_loader::point;
+use ebpf_syscalls::bpf::{
+    self, FuncInfoRecords, Map, MapBtf, MapCreate, ProgLoad, UpdateMode, prog_load_with_stats,
+};
+use ebpf_syscalls::{Errno, Error};
+
+use super::answer::Said;
+use super::row::{MapRow, Row};
+use super::subject::key_type;
+
+/// Bytes of a slot, and where its registers and its number are.
+const SLOT: usize = 8;
+const REGISTERS: usize = 1;
+const IMM: usize = 4;
+
+/// `BPF_PSEUDO_MAP_FD`.
+const MAP_FD: u8 = 1;
+
+/// `BPF_MAP_TYPE_ARRAY_OF_MAPS` and `BPF_MAP_TYPE_HASH_OF_MAPS`.
+const OF_MAPS: [u32; 2] = [12, 13];
+
+/// What the kernel says of the row.
+pub(super) fn load(row: &Row) -> Said {
+    match try_load(row) {
+        Ok(said) => said,
+        Err(reason) => Said::unsupported(reason),
+    }
+}
+
+fn try_load(row: &Row) -> Result<Said, String> {
+    let btf = match &row.btf {
+        Some(bytes) => Some(bpf::btf_load(&bytes.0).map_err(|error| described("the BTF", &error))?),
+        None => None,
+    };
+    let mut insns = row.insns.0.clone();
+    let mut maps = Vec::with_capacity(row.maps.len());
+    for one in &row.maps {
+        let map = create(one, row, btf.as_ref()).map_err(|error| described("a map", &error))?;
+        for &slot in &one.insns {
+            patch(&mut insns, slot as usize, map.as_fd().as_raw_fd())
+                .ok_or_else(|| format!("no instruction at slot {slot}"))?;
+        }
+        maps.push(map);
+    }
+    let words = row.func_info.iter().flat_map(|&(slot, id)| [slot, id]);
+    let func_info: Vec<u8> = words.flat_map(u32::to_ne_bytes).collect();
+    Ok(verdict(prog_load_with_stats(&ProgLoad {
+        prog_type: row.prog_type,
+        expected_attach_type: row.expected_attach_type,
+        attach_btf_id: row.attach_btf_id,
+        prog_flags: row.prog_flags,
+        name: "row",
+        insns: &insns,
+        license: &row.license,
+        btf: btf.as_ref().map(AsFd::as_fd),
+        func_info: FuncInfoRecords {
+            rec_size: if func_info.is_empty() { 0 } else { 8 },
+            bytes: &func_info,
+        },
+        ..ProgLoad::default()
+    })))
+}
+
+fn verdict(loaded: Result<(OwnedFd, String), Error>) -> Said {
+    match loaded {
+        Ok((_, stats)) => Said {
+            processed: number_after(&stats, "processed "),
+            usec: number_after(&stats, "verification time "),
+            ..Said::accept()
+        },
+        Err(Error::Refused { log, .. }) => Said {
+            processed: number_after(&log, "processed "),
+            ..Said::reject(point(&log))
+        },
+        // Out of memory or of descriptors is no verdict.
+        Err(error) if error.is(Errno::ENOMEM) || error.is(Errno::EMFILE) => {
+            Said::unsupported(error.to_string())
+        }
+        Err(error) => Said::reject(error.to_string()),
+    }
+}
+
+/// The number behind the last occurrence of a text; 0 if there is none.
+fn number_after(log: &str, text: &str) -> u64 {
+    let rest = log.rfind(text).and_then(|at| log.get(at + text.len()..));
+    let digits = rest.map(|rest| rest.split(|c: char| !c.is_ascii_digit()).next());
+    digits
+        .flatten()
+        .and_then(|digits| digits.parse().ok())
+        .unwrap_or(0)
+}
+
+/// Puts a map's descriptor into the instruction that refers to it.
+fn patch(insns: &mut [u8], slot: usize, fd: i32) -> Option<()> {
+    let begin = slot.checked_mul(SLOT)?;
+    let insn = insns.get_mut(begin..begin.checked_add(SLOT)?)?;
+    let registers = insn.get_mut(REGISTERS)?;
+    if *registers >> 4 == 0 {
+        *registers |= MAP_FD << 4;
+    }
+    insn.get_mut(IMM..)?.copy_from_slice(&fd.to_le_bytes());
+    Some(())
+}
+
+fn create(map: &MapRow, row: &Row, btf: Option<&OwnedFd>) -> Result<Map, Error> {
+    let inner = match (&map.inner, OF_MAPS.contains(&map.map_type)) {
+        (Some(inner), true) => Some(create(inner, row, btf)?),
+        (None, true) => Some(bpf::map_create(&MapCreate {
+            map_type: 2,
+            key_size: 4,
+            value_size: 4,
+            max_entries: 1,
+            ..MapCreate::default()
+        })?),
+        (_, false) => None,
+    };
+    let key_type_id = || {
+        let btf = Btf::from_bytes(&row.btf.as_ref()?.0).ok()?;
+        Some(key_type(&btf, map.key_size)?.0)
+    };
+    let typed = btf.filter(|_| map.btf_value_type_id != 0);
+    let created = bpf::map_create(&MapCreate {
+        map_type: map.map_type,
+        key_size: map.key_size,
+        value_size: map.value_size,
+        max_entries: map.max_entries,
+        map_flags: map.map_flags,
+        map_extra: map.map_extra,
+        inner_map: inner.as_ref().map(AsFd::as_fd),
+        name: "row",
+        btf: typed.map(|fd| MapBtf {
+            fd: fd.as_fd(),
+            key_type_id: key_type_id().unwrap_or(0),
+            value_type_id: map.btf_value_type_id,
+        }),
+        ..MapCreate::default()
+    })?;
+    fill(&created, map)?;
+    if map.frozen {
+        created.freeze()?;
+    }
+    Ok(created)
+}
+
+/// Puts the contents into an array, from index 0 on.
+fn fill(created: &Map, map: &MapRow) -> Result<(), Error> {
+    let Some(contents) = &map.contents else {
+        return Ok(());
+    };
+    let size = created.value_size();
+    if size == 0 || created.key_size() != 4 {
+        return Ok(());
+    }
+    for (index, value) in (0u32..map.max_entries).zip(contents.0.chunks(size)) {
+        let mut buffer = value.to_vec();
+        buffer.resize(created.buffer_size(), 0);
+        created.update_elem(&index.to_ne_bytes(), &buffer, UpdateMode::Any)?;
+    }
+    Ok(())
+}
+
+fn described(what: &str, error: &Error) -> String {
+    format!("the kernel does not take {what}: {error}")
+}

@@ -1,0 +1,63 @@
+//! `ebpfasm check --batch`: one program a line, one answer a line.
+//!
+//! For corpora and fuzzers. The answers come in the order of the rows while rows are still
+//! being read, so that a program can ask and wait for the answer. A row that cannot be judged
+//! is answered as `unsupported`, with the reason, and nothing in a row ends the run.
+//!
+//! Read in the order `row.rs`, `subject.rs`, `flags.rs`, `answer.rs`, `kernel.rs`, `ordered.rs`.
+
+mod answer;
+mod flags;
+#[cfg_attr(not(target_os = "linux"), path = "no_kernel.rs")]
+mod kernel;
+mod ordered;
+mod row;
+mod subject;
+
+use std::fs::File;
+use std::io::{self, BufRead, BufReader};
+use std::num::NonZero;
+use std::panic;
+use std::path::Path;
+use std::thread;
+
+use ebpf_cli::report::Failure;
+
+/// Whether the running kernel is asked too.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kernel {
+    Asked,
+    NotAsked,
+}
+
+/// Answers all rows of a file; `-` is standard input. `jobs` rows are judged at once, by
+/// default as many as there are processors.
+pub(crate) fn run(
+    path: &Path,
+    jobs: Option<NonZero<usize>>,
+    kernel: Kernel,
+) -> Result<(), Failure> {
+    let input: Box<dyn BufRead + Send> = match path.to_str() {
+        Some("-") => Box::new(BufReader::new(io::stdin())),
+        _ => {
+            let file = File::open(path);
+            Box::new(BufReader::new(file.map_err(|error| {
+                Failure::file("read", path.display(), &error)
+            })?))
+        }
+    };
+    let jobs = jobs
+        .or_else(|| thread::available_parallelism().ok())
+        .unwrap_or(NonZero::<usize>::MIN);
+    // What is caught is answered; its place in our sources helps nobody who reads answers.
+    panic::set_hook(Box::new(|_| {}));
+    ordered::map_lines(input, io::stdout(), jobs, &|line| {
+        let answer = answer::answer(line, kernel);
+        // Nothing in an answer can fail to be JSON: its maps have text for keys.
+        serde_json::to_string(&answer).unwrap_or_default()
+    })
+    .map_err(|error| match error {
+        ordered::Error::Read(error) => Failure::file("read", path.display(), &error),
+        ordered::Error::Write(error) => Failure::file("write to", "standard output", &error),
+    })
+}

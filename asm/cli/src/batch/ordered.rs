@@ -1,0 +1,197 @@
+//! Lines in, lines out: judged by several threads at once, answered in order.
+//!
+//! Whoever is done takes the next line. No thread runs further ahead of the oldest line that
+//! is not yet answered than [`AHEAD`] lines, so that memory stays bounded.
+
+use std::collections::BTreeMap;
+use std::io::{self, BufRead, Read, Write};
+use std::num::NonZero;
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread;
+
+/// How many lines may be read before the oldest of them is answered.
+const AHEAD: usize = 4096;
+
+/// The longest line, in bytes. A million instructions are 16 million of them.
+const LONGEST: u64 = 256 << 20;
+
+/// What ends the run.
+#[derive(Debug)]
+pub(super) enum Error {
+    Read(io::Error),
+    Write(io::Error),
+}
+
+struct Input<R> {
+    lines: R,
+    /// The number of the next line.
+    next: usize,
+}
+
+struct Output<W> {
+    to: W,
+    /// The number of the next line to be answered.
+    next: usize,
+    /// Answers that wait for earlier ones.
+    waiting: BTreeMap<usize, String>,
+    /// What went wrong.
+    failed: Option<Error>,
+}
+
+/// A line, or the end.
+enum Line {
+    Of(usize, String),
+    End,
+}
+
+struct Shared<R, W> {
+    input: Mutex<Input<R>>,
+    output: Mutex<Output<W>>,
+    moved: Condvar,
+}
+
+/// Writes `answer` of every line that is not blank. That nobody reads the answers any more
+/// ends the run without an error.
+pub(super) fn map_lines<R: BufRead + Send, W: Write + Send>(
+    lines: R,
+    to: W,
+    jobs: NonZero<usize>,
+    answer: &(impl Fn(&str) -> String + Sync),
+) -> Result<(), Error> {
+    let shared = Shared {
+        input: Mutex::new(Input { lines, next: 0 }),
+        output: Mutex::new(Output {
+            to,
+            next: 0,
+            waiting: BTreeMap::new(),
+            failed: None,
+        }),
+        moved: Condvar::new(),
+    };
+    thread::scope(|scope| {
+        for _ in 0..jobs.get() {
+            scope.spawn(|| shared.work(answer));
+        }
+    });
+    let output = shared
+        .output
+        .into_inner()
+        .unwrap_or_else(PoisonError::into_inner);
+    match output.failed {
+        Some(Error::Write(error)) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        Some(error) => Err(error),
+        None => Ok(()),
+    }
+}
+
+impl<R: BufRead, W: Write> Shared<R, W> {
+    fn work(&self, answer: &impl Fn(&str) -> String) {
+        while let Line::Of(number, line) = self.read() {
+            self.write(number, answer(&line));
+        }
+    }
+
+    fn output(&self) -> MutexGuard<'_, Output<W>> {
+        self.output.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The next line that is not blank.
+    fn read(&self) -> Line {
+        let mut input = self.input.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut output = self.output();
+        while input.next >= output.next + AHEAD && output.failed.is_none() {
+            output = self
+                .moved
+                .wait(output)
+                .unwrap_or_else(PoisonError::into_inner);
+        }
+        if output.failed.is_some() {
+            return Line::End;
+        }
+        drop(output);
+        loop {
+            let mut line = Vec::new();
+            let read = (&mut input.lines)
+                .take(LONGEST)
+                .read_until(b'\n', &mut line);
+            match read {
+                Ok(0) => return Line::End,
+                Ok(_) if line.trim_ascii().is_empty() => {}
+                Ok(_) => {
+                    let number = input.next;
+                    input.next += 1;
+                    return Line::Of(number, String::from_utf8_lossy(&line).into_owned());
+                }
+                Err(error) => {
+                    self.output().failed = Some(Error::Read(error));
+                    return Line::End;
+                }
+            }
+        }
+    }
+
+    /// Writes what is in order now, and keeps the rest.
+    fn write(&self, number: usize, answer: String) {
+        let mut output = self.output();
+        output.waiting.insert(number, answer);
+        let mut text = String::new();
+        while let Some(next) = output.first_ready() {
+            text += &next;
+            text.push('\n');
+        }
+        if !text.is_empty() && output.failed.is_none() {
+            let written = output
+                .to
+                .write_all(text.as_bytes())
+                .and_then(|()| output.to.flush());
+            output.failed = written.err().map(Error::Write);
+        }
+        self.moved.notify_all();
+    }
+}
+
+impl<W> Output<W> {
+    fn first_ready(&mut self) -> Option<String> {
+        let answer = self.waiting.remove(&self.next)?;
+        self.next += 1;
+        Some(answer)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    #[test]
+    fn answers_come_in_order_whoever_is_slow() {
+        let lines: String = (0..2 * AHEAD).map(|n| format!("{n}\n\n")).collect();
+        let mut to = Vec::new();
+        let slow = |line: &str| {
+            if line.trim() == "7" {
+                thread::sleep(Duration::from_millis(50));
+            }
+            line.trim().to_owned()
+        };
+        let jobs = NonZero::new(3).unwrap();
+        map_lines(lines.as_bytes(), &mut to, jobs, &slow).unwrap();
+        let expected: String = (0..2 * AHEAD).map(|n| format!("{n}\n")).collect();
+        assert_eq!(String::from_utf8(to).unwrap(), expected);
+    }
+
+    #[test]
+    fn a_reader_that_goes_away_ends_the_run() {
+        struct Gone;
+        impl Write for Gone {
+            fn write(&mut self, _: &[u8]) -> io::Result<usize> {
+                Err(io::ErrorKind::BrokenPipe.into())
+            }
+            fn flush(&mut self) -> io::Result<()> {
+                Ok(())
+            }
+        }
+        let lines = "x\n".repeat(3 * AHEAD);
+        let jobs = NonZero::new(2).unwrap();
+        assert!(map_lines(lines.as_bytes(), Gone, jobs, &|_| String::new()).is_ok());
+    }
+}

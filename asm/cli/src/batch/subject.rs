@@ -1,0 +1,314 @@
+//! From a row to an object with one program, as the verifier takes it.
+//!
+//! Read before: `row.rs`. Read next: `answer.rs`.
+
+use std::fmt;
+
+use ebpf_asm::btf::{Btf, Kind, Linkage, TypeId};
+use ebpf_asm::insn::{DecodeError, FieldName, Insn, Slot};
+use ebpf_asm::map_type::MapType;
+use ebpf_asm::object::{BPF_F_RDONLY_PROG, Data, DataKind, Map, Object};
+use ebpf_asm::prog_type::{AttachType, ProgType};
+use ebpf_asm::program::{Function, Program, Reference};
+use ebpf_verifier_sim::Code;
+
+use super::flags;
+use super::row::{MapRow, Row};
+
+/// Slots are 8 bytes.
+const SLOT: usize = 8;
+
+/// The opcode of `LD_IMM64`, whose `src_reg` says what its number stands for.
+const LD_IMM64: u8 = 0x18;
+
+/// `BPF_PSEUDO_MAP_FD` and `BPF_PSEUDO_MAP_VALUE`.
+const MAP_FD: u8 = 1;
+const MAP_VALUE: u8 = 2;
+
+/// What the maps in a map of maps are like if the row does not say.
+const INNER_SIZE: u32 = 4;
+
+/// Why a row goes no further than this.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Unusable {
+    /// The kernel refuses it before it follows any instruction.
+    Refused { code: Code, message: String },
+    /// It cannot be judged here.
+    Unsupported(String),
+}
+
+impl Unusable {
+    pub(super) fn unsupported(what: impl fmt::Display) -> Unusable {
+        Unusable::Unsupported(what.to_string())
+    }
+}
+
+/// The object that the row describes.
+pub(super) fn object(row: &Row) -> Result<Object, Unusable> {
+    let btf = match &row.btf {
+        Some(bytes) => Some(
+            Btf::from_bytes(&bytes.0)
+                .map_err(|error| Unusable::unsupported(format!("the BTF {error}")))?,
+        ),
+        None => None,
+    };
+    let maps: Vec<Map> = row
+        .maps
+        .iter()
+        .enumerate()
+        .map(|(index, one)| map(index, one, btf.as_ref()))
+        .collect::<Result<_, _>>()?;
+    Ok(Object {
+        license: row.license.clone(),
+        programs: vec![program(row, btf.as_ref())?],
+        maps,
+        btf,
+        ..Object::default()
+    })
+}
+
+fn program(row: &Row, btf: Option<&Btf>) -> Result<Program, Unusable> {
+    let prog_type = ProgType::from_number(row.prog_type)
+        .ok_or_else(|| Unusable::unsupported(format!("program type {}", row.prog_type)))?;
+    let expected_attach_type = match row.expected_attach_type {
+        0 => None,
+        number => Some(
+            AttachType::from_number(number)
+                .ok_or_else(|| Unusable::unsupported(format!("attach type {number}")))?,
+        ),
+    };
+    let references = references(row)?;
+    let bytes = &row.insns.0;
+    if bytes.len() > SLOT << 20 {
+        return Err(Unusable::Refused {
+            code: Code::Length,
+            message: format!("program has {} instructions", bytes.len() / SLOT),
+        });
+    }
+    Ok(Program {
+        name: "row".to_owned(),
+        section: section(prog_type, row.prog_flags).to_owned(),
+        prog_type,
+        expected_attach_type,
+        insns: decode(bytes, &references)?,
+        references,
+        functions: functions(row, btf)?,
+        lines: Vec::new(),
+    })
+}
+
+/// The section that stands for the type; programs for packets in several buffers have their
+/// own.
+fn section(prog_type: ProgType, prog_flags: u32) -> &'static str {
+    match prog_flags & flags::XDP_HAS_FRAGS {
+        0 => prog_type.name(),
+        _ => "xdp.frags",
+    }
+}
+
+/// What instructions refer to, by slot.
+fn references(row: &Row) -> Result<Vec<(usize, Reference)>, Unusable> {
+    let mut references = Vec::new();
+    for (map, one) in row.maps.iter().enumerate() {
+        for &slot in &one.insns {
+            let slot = slot as usize;
+            let (Some(first), Some(second)) =
+                (slot_at(&row.insns.0, slot), slot_at(&row.insns.0, slot + 1))
+            else {
+                return Err(Unusable::unsupported(format!(
+                    "map {map} is referred to at slot {slot}, which the program does not have"
+                )));
+            };
+            if first.opcode != LD_IMM64 {
+                return Err(Unusable::unsupported(format!(
+                    "map {map} is referred to at slot {slot}, which is no LD_IMM64"
+                )));
+            }
+            let reference = match first.src {
+                MAP_VALUE => Reference::MapValue {
+                    map,
+                    offset: second.imm as u32,
+                },
+                _ => Reference::Map(map),
+            };
+            references.push((slot, reference));
+        }
+    }
+    references.sort_by_key(|(slot, _)| *slot);
+    if references
+        .windows(2)
+        .any(|pair| matches!(pair, [a, b] if a.0 == b.0))
+    {
+        return Err(Unusable::unsupported("two maps at one instruction"));
+    }
+    Ok(references)
+}
+
+fn slot_at(bytes: &[u8], slot: usize) -> Option<Slot> {
+    let begin = slot.checked_mul(SLOT)?;
+    let bytes = bytes.get(begin..begin.checked_add(SLOT)?)?;
+    Some(Slot::from_bytes(bytes.try_into().ok()?))
+}
+
+/// The instructions; those that refer to maps as the object model has them, with no numbers.
+fn decode(bytes: &[u8], references: &[(usize, Reference)]) -> Result<Vec<Insn>, Unusable> {
+    if !bytes.len().is_multiple_of(SLOT) {
+        return Err(Unusable::unsupported("insns are not a multiple of 8 bytes"));
+    }
+    let count = bytes.len() / SLOT;
+    let mut insns = Vec::with_capacity(count);
+    let mut slot = 0;
+    while let Some(mut first) = slot_at(bytes, slot) {
+        let mut second = slot_at(bytes, slot + 1);
+        let at = references.binary_search_by_key(&slot, |(slot, _)| *slot);
+        if let Some((_, reference)) = at.ok().and_then(|at| references.get(at)) {
+            first.imm = 0;
+            first.src = match reference {
+                Reference::MapValue { .. } => MAP_VALUE,
+                _ => MAP_FD,
+            };
+            second = second.map(|second| Slot { imm: 0, ..second });
+        }
+        let insn = Insn::decode(first, second).map_err(|error| undecodable(first, &error))?;
+        slot += insn.slots();
+        insns.push(insn);
+    }
+    Ok(insns)
+}
+
+/// What the kernel says to bytes that are no instruction (Linux 6.18).
+fn undecodable(slot: Slot, error: &DecodeError) -> Unusable {
+    let message = match error {
+        DecodeError::Register { number, .. } => format!("R{number} is invalid"),
+        DecodeError::Truncated { .. } | DecodeError::SecondSlot { .. } => {
+            "invalid bpf_ld_imm64 insn".to_owned()
+        }
+        DecodeError::Field {
+            field: FieldName::Src,
+            ..
+        } if slot.opcode == LD_IMM64 => "unrecognized bpf_ld_imm64 insn".to_owned(),
+        DecodeError::Field { .. } => format!("{} uses reserved fields", class(slot.opcode)),
+        _ => format!("unknown opcode {:02x}", slot.opcode),
+    };
+    Unusable::Refused {
+        code: Code::Encoding,
+        message,
+    }
+}
+
+/// The class of an opcode as the kernel names it.
+fn class(opcode: u8) -> &'static str {
+    match (opcode & 7, opcode & 0xf0) {
+        (0, _) => "BPF_LD_[ABS|IND]",
+        (1, _) => "BPF_LDX",
+        (2, _) => "BPF_ST",
+        (3, 0xc0 | 0xd0) => "BPF_ATOMIC",
+        (3, _) => "BPF_STX",
+        (4 | 7, 0x80) => "BPF_NEG",
+        (4 | 7, 0xb0) => "BPF_MOV",
+        (4 | 7, 0xd0) => "BPF_END",
+        (4 | 7, _) => "BPF_ALU",
+        (_, 0x00) => "BPF_JA",
+        (_, 0x80) => "BPF_CALL",
+        (_, 0x90) => "BPF_EXIT",
+        _ => "BPF_JMP/JMP32",
+    }
+}
+
+/// The functions; the first is the program itself.
+fn functions(row: &Row, btf: Option<&Btf>) -> Result<Vec<Function>, Unusable> {
+    let mut functions = Vec::new();
+    for &(slot, type_id) in &row.func_info {
+        let type_id = TypeId(type_id);
+        let Some((btf, Kind::Func { linkage, .. })) =
+            btf.and_then(|btf| Some((btf, &btf.get(type_id)?.kind)))
+        else {
+            return Err(Unusable::Refused {
+                code: Code::BadBtf,
+                message: format!("invalid type id {} in func info", type_id.0),
+            });
+        };
+        functions.push(Function {
+            slot: slot as usize,
+            name: btf.name(type_id).to_owned(),
+            linkage: *linkage,
+            type_id: Some(type_id),
+        });
+    }
+    if functions.is_empty() {
+        functions.push(Function {
+            slot: 0,
+            name: "row".to_owned(),
+            linkage: Linkage::Global,
+            type_id: None,
+        });
+    }
+    if !functions.is_sorted_by_key(|function| function.slot) {
+        return Err(Unusable::Refused {
+            code: Code::BadBtf,
+            message: "same or smaller insn offset than previous func info record".to_owned(),
+        });
+    }
+    Ok(functions)
+}
+
+fn map(index: usize, row: &MapRow, btf: Option<&Btf>) -> Result<Map, Unusable> {
+    let map_type = MapType::from_number(row.map_type)
+        .ok_or_else(|| Unusable::unsupported(format!("map type {}", row.map_type)))?;
+    let of_maps = matches!(map_type, MapType::ArrayOfMaps | MapType::HashOfMaps);
+    let inner = match (&row.inner, of_maps) {
+        (Some(inner), _) => Some(Box::new(map(index, inner, btf)?)),
+        (None, true) => Some(Box::new(Map {
+            key_size: INNER_SIZE,
+            value_size: INNER_SIZE,
+            max_entries: 1,
+            ..Map::new("inner", MapType::Array)
+        })),
+        (None, false) => None,
+    };
+    let value_type = (row.btf_value_type_id != 0).then_some(TypeId(row.btf_value_type_id));
+    Ok(Map {
+        key_size: row.key_size,
+        value_size: row.value_size,
+        max_entries: row.max_entries,
+        map_flags: row.map_flags,
+        map_extra: row.map_extra,
+        inner,
+        data: data(row, map_type),
+        key_type: value_type
+            .and(btf)
+            .and_then(|btf| key_type(btf, row.key_size)),
+        value_type,
+        ..Map::new(format!("map_{index}"), map_type)
+    })
+}
+
+/// The contents, if they are constants to the verifier: nobody can change them any more.
+fn data(row: &MapRow, map_type: MapType) -> Option<Data> {
+    let constant = row.frozen && row.map_flags & BPF_F_RDONLY_PROG != 0;
+    if !constant || map_type != MapType::Array || row.max_entries != 1 {
+        return None;
+    }
+    let mut bytes = row
+        .contents
+        .as_ref()
+        .map_or(Vec::new(), |hex| hex.0.clone());
+    if row.value_size > LARGEST_DATA {
+        return None;
+    }
+    bytes.resize(row.value_size as usize, 0);
+    Some(Data {
+        kind: DataKind::Rodata,
+        bytes,
+        variables: Vec::new(),
+    })
+}
+
+/// The largest section of constants that is filled up with zeros, in bytes.
+const LARGEST_DATA: u32 = 64 << 20;
+
+/// An integer of the key's size, which is all that the kernel wants of an array's key.
+pub(super) fn key_type(btf: &Btf, key_size: u32) -> Option<TypeId> {
+    let fits = |kind: &Kind| matches!(kind, Kind::Int { size, offset: 0, bits, .. } if *size == key_size && u32::from(*bits) == size * 8);
+    btf.types().find(|(_, ty)| fits(&ty.kind)).map(|(id, _)| id)
+}

@@ -1,0 +1,198 @@
+//! A run: so many programs of a seed, and what came of it.
+
+use std::collections::HashMap;
+use std::fmt::Write as _;
+use std::path::Path;
+use std::time::Instant;
+
+use super::generate::{self, Generated};
+use super::judge::{Answer, Judge};
+use super::matrix::Matrix;
+use super::mutate::mutated;
+use super::shrink::smallest;
+use super::{Chance, row::Row};
+use crate::Outcome;
+
+/// One of so many programs is one with something changed.
+const MUTATED: u64 = 4;
+
+/// Programs of each kind of disagreement that are kept.
+const EXAMPLES: usize = 3;
+
+/// What to do.
+#[derive(Debug, Clone, Copy)]
+pub struct Campaign {
+    /// The seed.
+    pub seed: u64,
+    /// How many programs.
+    pub count: u64,
+    /// How many kinds of disagreement are made small and shown.
+    pub shown: usize,
+}
+
+/// What came of it.
+#[derive(Debug, Default)]
+pub struct Report {
+    /// How often both agreed.
+    pub matrix: Matrix,
+    /// The kinds of disagreement, by words of both, with how many there were and the numbers
+    /// of some.
+    pub kinds: HashMap<(Disagreement, String), (u64, Vec<u64>)>,
+    /// Microseconds and instructions, of the simulator and of the kernel, where both accept.
+    pub times: [(u64, u64); 2],
+}
+
+/// On what they disagree.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Disagreement {
+    /// The simulator accepts, the kernel refuses.
+    FalseAccept,
+    /// The simulator refuses, the kernel accepts.
+    FalseReject,
+    /// The simulator does not know.
+    Unsupported,
+}
+
+/// The program of a number.
+#[must_use]
+pub fn made(seed: u64, number: u64) -> Option<Generated> {
+    let mut made = generate::program(seed, number)?;
+    if number.is_multiple_of(MUTATED) {
+        let mut chance = Chance::new(seed.wrapping_add(number));
+        made.row = mutated(&made.row, &mut chance);
+    }
+    Some(made)
+}
+
+impl Campaign {
+    /// Makes the programs and asks for their verdicts.
+    ///
+    /// # Errors
+    /// If the command `ebpfasm` does not answer.
+    pub fn run(&self, ebpfasm: &Path) -> Outcome<Report> {
+        let mut report = Report::default();
+        let seed = self.seed;
+        let lines =
+            (0..self.count).filter_map(move |number| Some(made(seed, number)?.row.line(number)));
+        Judge::start(ebpfasm)?.ask_all(lines, |answer| {
+            let made = made(seed, answer.id).ok_or("a program that was not asked")?;
+            report.add(&answer, &made);
+            Ok(())
+        })?;
+        Ok(report)
+    }
+
+    /// As [`Campaign::run`], printing all of it.
+    ///
+    /// # Errors
+    /// As [`Campaign::run`].
+    pub fn run_and_print(&self, ebpfasm: &Path) -> Outcome<Report> {
+        let begin = Instant::now();
+        let report = self.run(ebpfasm)?;
+        let seconds = begin.elapsed().as_secs_f64();
+        println!("{}", report.matrix);
+        println!("{}", report.times());
+        println!(
+            "{:.0} programs a second, both verdicts",
+            self.count as f64 / seconds
+        );
+        println!("{}", report.kinds(self.shown, self.seed, ebpfasm)?);
+        Ok(report)
+    }
+}
+
+impl Report {
+    fn add(&mut self, answer: &Answer, made: &Generated) {
+        let constructs = made.constructs.iter().map(|construct| construct.text());
+        self.matrix.add(answer, made.prog_type.name(), constructs);
+        let kind = if answer.is_false_accept() {
+            (Disagreement::FalseAccept, words(&answer.kernel.msg))
+        } else if answer.is_false_reject() {
+            (Disagreement::FalseReject, words(&answer.ours.msg))
+        } else if answer.ours.verdict == answer.kernel.verdict {
+            if answer.ours.verdict == super::judge::Word::Accept {
+                for (time, said) in self.times.iter_mut().zip([&answer.ours, &answer.kernel]) {
+                    time.0 += said.usec;
+                    time.1 += said.processed;
+                }
+            }
+            return;
+        } else {
+            (Disagreement::Unsupported, words(&answer.ours.msg))
+        };
+        let (count, numbers) = self.kinds.entry(kind).or_default();
+        *count += 1;
+        if numbers.len() < EXAMPLES {
+            numbers.push(answer.id);
+        }
+    }
+
+    fn times(&self) -> String {
+        let [ours, kernel] = self.times;
+        let rate = |(usec, insns): (u64, u64)| insns as f64 / usec.max(1) as f64;
+        format!(
+            "accepted by both: simulator {} us, {:.2} M insns/s; kernel {} us, {:.2} M insns/s",
+            ours.0,
+            rate(ours),
+            kernel.0,
+            rate(kernel)
+        )
+    }
+
+    /// The kinds of disagreement by frequency, the first of them with a small program.
+    ///
+    /// # Errors
+    /// If the batch does not answer.
+    pub fn kinds(&self, shown: usize, seed: u64, ebpfasm: &Path) -> Outcome<String> {
+        let mut kinds: Vec<_> = self.kinds.iter().collect();
+        kinds.sort_by_key(|((kind, _), (count, _))| (*kind, u64::MAX - count));
+        let mut judge = Judge::start(ebpfasm)?;
+        let mut text = String::new();
+        let mut left = shown;
+        for ((kind, words), (count, numbers)) in kinds {
+            writeln!(text, "{count:7} {kind:?}: {words} (e.g. {numbers:?})")
+                .map_err(|e| e.to_string())?;
+            if left == 0 || *kind == Disagreement::Unsupported {
+                continue;
+            }
+            left -= 1;
+            if let Some(made) = numbers.first().and_then(|&number| made(seed, number)) {
+                text += &example(made.row, *kind, words, &mut judge)?;
+            }
+        }
+        Ok(text)
+    }
+}
+
+/// The smallest program of a kind of disagreement.
+fn example(row: Row, kind: Disagreement, said: &str, judge: &mut Judge) -> Outcome<String> {
+    let small = smallest(row, judge, |answer| match kind {
+        Disagreement::FalseAccept => answer.is_false_accept() && words(&answer.kernel.msg) == said,
+        _ => answer.is_false_reject() && words(&answer.ours.msg) == said,
+    })?;
+    let answer = judge.ask(&small)?;
+    Ok(format!(
+        "    simulator: {:?} {}\n    kernel: {:?} {}\n{}\n",
+        answer.ours.verdict,
+        answer.ours.msg,
+        answer.kernel.verdict,
+        answer.kernel.msg,
+        small.text()
+    ))
+}
+
+/// A message without its numbers: what is the same for all programs of a kind.
+fn words(message: &str) -> String {
+    let mut text = String::new();
+    for c in message.chars().take(120) {
+        match c {
+            c if c.is_ascii_digit() => {
+                if !text.ends_with('#') {
+                    text.push('#');
+                }
+            }
+            c => text.push(c),
+        }
+    }
+    text
+}

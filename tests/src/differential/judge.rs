@@ -1,0 +1,147 @@
+//! The batch that is asked: `ebpfasm check --batch - --kernel-too`.
+
+use std::io::{BufRead, BufReader, Write};
+use std::path::Path;
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::thread;
+
+use serde::Deserialize;
+
+use super::row::Row;
+use crate::Outcome;
+
+/// A verdict.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Word {
+    /// The program is accepted.
+    Accept,
+    /// The program is refused.
+    Reject,
+    /// There is no verdict.
+    Unsupported,
+}
+
+/// What one verifier says.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Said {
+    /// The verdict.
+    pub verdict: Word,
+    /// The first words of a refusal.
+    pub msg: String,
+    /// Instructions followed.
+    pub processed: u64,
+    /// Microseconds.
+    pub usec: u64,
+}
+
+/// What both say of a row.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Answer {
+    /// The row's number.
+    pub id: u64,
+    /// The simulator.
+    #[serde(flatten)]
+    pub ours: Said,
+    /// The running kernel.
+    pub kernel: Said,
+}
+
+impl Answer {
+    /// Whether the simulator accepts what the kernel refuses.
+    #[must_use]
+    pub fn is_false_accept(&self) -> bool {
+        self.ours.verdict == Word::Accept && self.kernel.verdict == Word::Reject
+    }
+
+    /// Whether the simulator refuses what the kernel accepts.
+    #[must_use]
+    pub fn is_false_reject(&self) -> bool {
+        self.ours.verdict == Word::Reject && self.kernel.verdict == Word::Accept
+    }
+}
+
+/// A batch that runs.
+#[derive(Debug)]
+pub struct Judge {
+    child: Child,
+    input: Option<ChildStdin>,
+    output: BufReader<ChildStdout>,
+}
+
+impl Judge {
+    /// Starts a batch of the command `ebpfasm`.
+    ///
+    /// # Errors
+    /// If it does not start.
+    pub fn start(ebpfasm: &Path) -> Outcome<Judge> {
+        let mut child = Command::new(ebpfasm)
+            .args(["check", "--batch", "-", "--kernel-too"])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()?;
+        let (input, output) = (child.stdin.take(), child.stdout.take());
+        let output = output.ok_or("the batch has no output")?;
+        Ok(Judge {
+            child,
+            input,
+            output: BufReader::new(output),
+        })
+    }
+
+    /// Asks for one verdict.
+    ///
+    /// # Errors
+    /// If there is no answer.
+    pub fn ask(&mut self, row: &Row) -> Outcome<Answer> {
+        let input = self.input.as_mut().ok_or("the batch has ended")?;
+        input.write_all(row.line(0).as_bytes())?;
+        input.flush()?;
+        self.answer()?
+            .ok_or_else(|| "the batch ended without an answer".into())
+    }
+
+    fn answer(&mut self) -> Outcome<Option<Answer>> {
+        let mut line = String::new();
+        match self.output.read_line(&mut line)? {
+            0 => Ok(None),
+            _ => Ok(Some(
+                serde_json::from_str(&line).map_err(|error| format!("{error}: {line}"))?,
+            )),
+        }
+    }
+
+    /// Asks for the verdicts on all rows, made while answers come; ends the batch.
+    ///
+    /// # Errors
+    /// If answers are missing, or `each` fails.
+    pub fn ask_all(
+        mut self,
+        rows: impl Iterator<Item = String> + Send,
+        mut each: impl FnMut(Answer) -> Outcome,
+    ) -> Outcome {
+        let mut input = self.input.take().ok_or("the batch has ended")?;
+        thread::scope(|scope| {
+            scope.spawn(move || {
+                for row in rows {
+                    // A batch that has gone away is noticed where answers are missing.
+                    if input.write_all(row.as_bytes()).is_err() {
+                        return;
+                    }
+                }
+            });
+            while let Some(answer) = self.answer()? {
+                each(answer)?;
+            }
+            Ok(())
+        })
+    }
+}
+
+impl Drop for Judge {
+    fn drop(&mut self) {
+        // It ends with its input; what it returns then says nothing more.
+        drop(self.input.take());
+        let _ = self.child.wait();
+    }
+}

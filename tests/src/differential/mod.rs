@@ -1,0 +1,26 @@
+//! The differential machine: programs made by chance, judged by the simulator and by the
+//! kernel, and what they disagree on made small.
+//!
+//! Both are asked through `ebpfasm check --batch --kernel-too`, as anybody's fuzzer would.
+//!
+//! | file | concept |
+//! |---|---|
+//! | `chance.rs` | numbers that are the same every time |
+//! | `generate/` | programs, construct by construct, with types and bounds in mind |
+//! | `mutate.rs` | programs with one thing changed |
+//! | `row.rs` | a program as a row of a batch |
+//! | `judge.rs` | the batch that is asked |
+//! | `matrix.rs` | how often both agreed, by program type and by construct |
+//! | `shrink.rs` | the smallest program that is still disagreed on |
+//! | `campaign.rs` | a run: so many programs of a seed |
+
+pub mod campaign;
+mod chance;
+pub mod generate;
+pub mod judge;
+pub mod matrix;
+pub mod mutate;
+pub mod row;
+pub mod shrink;
+
+pub use chance::Chance;

@@ -1,0 +1,65 @@
+//! Programs with one thing changed.
+
+use super::Chance;
+use super::row::Row;
+use super::shrink::without;
+
+/// The opcode of the instruction of two slots.
+const LD_IMM64: u8 = 0x18;
+
+/// The row with one to three things changed. Slots of instructions that refer to maps keep
+/// their opcode, or the row would be none.
+#[must_use]
+pub fn mutated(row: &Row, chance: &mut Chance) -> Row {
+    let mut row = row.clone();
+    for _ in 0..=chance.below(3) {
+        row = once(row, chance);
+    }
+    row
+}
+
+fn once(mut row: Row, chance: &mut Chance) -> Row {
+    let count = row.slots.len();
+    let at = chance.below(count);
+    let second = at > 0 && row.slots[at - 1].opcode == LD_IMM64;
+    if count == 0 || second || row.slots[at].opcode == LD_IMM64 {
+        return row;
+    }
+    let slot = &mut row.slots[at];
+    match chance.below(9) {
+        0 => slot.dst = chance.below(11) as u8,
+        1 => {
+            slot.src = if slot.src == 0 {
+                0
+            } else {
+                chance.below(11) as u8
+            }
+        }
+        2 => {
+            let by = chance.pick(&[-8, -4, -1, 1, 4, 8]);
+            slot.offset = slot.offset.wrapping_add(by);
+        }
+        3 => slot.imm = slot.imm.wrapping_add(chance.pick(&[-8, -1, 1, 8])),
+        4 => slot.imm = chance.corner() as i32,
+        // Another operation of the class, another size, 32 instead of 64 bits.
+        5 => slot.opcode = slot.opcode & 0x0f | (chance.below(14) as u8) << 4,
+        6 => slot.opcode ^= chance.pick(&[0x03, 0x08, 0x10, 0x18]),
+        7 => {
+            let other = chance.below(count);
+            let near = other > 0 && row.slots[other - 1].opcode == LD_IMM64;
+            if !near && row.slots[other].opcode != LD_IMM64 {
+                row.slots.swap(at, other);
+            }
+        }
+        _ => {
+            if let Some(shorter) = without(&row, at) {
+                return shorter;
+            }
+        }
+    }
+    if row.slots[at].opcode == LD_IMM64 {
+        // Would take the next instruction with it.
+        row.slots[at].opcode = 0xb7;
+    }
+    row
+}

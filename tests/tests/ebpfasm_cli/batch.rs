@@ -1,0 +1,169 @@
+//! `ebpfasm check --batch`: rows in, answers out.
+
+use std::io::Write;
+use std::process::Stdio;
+
+use ebpf_asm::text::parse;
+use ebpf_tests::differential::row::Row;
+use ebpf_verifier_sim::{Code, Config, Verdict, verify};
+use serde_json::Value;
+
+use super::{Ended, Place, ended};
+
+/// `r0 = 2; exit`, as XDP.
+const PASSES: &str = r#"{"id":"passes","prog_type":6,"insns":"b7000000020000009500000000000000"}"#;
+
+fn batch(place: &Place, rows: &str, args: &[&str]) -> (Ended, Vec<Value>) {
+    place.write("rows.jsonl", rows);
+    let mut all = vec!["check", "--batch", "rows.jsonl"];
+    all.extend(args);
+    let ended = place.run(&all);
+    let answers = ended
+        .stdout
+        .lines()
+        .map(|line| serde_json::from_str(line).expect("JSON"));
+    let answers = answers.collect();
+    (ended, answers)
+}
+
+#[test]
+fn every_row_is_answered_in_order_whatever_it_holds() {
+    let rows = [
+        PASSES,
+        "no JSON at all",
+        r#"{"id":7,"prog_type":6}"#,
+        r#"{"id":8,"prog_type":6,"insns":"9"}"#,
+        r#"{"id":9,"prog_type":4242,"insns":"9500000000000000"}"#,
+        r#"{"id":10,"prog_type":6,"insns":"9500000000000000"}"#,
+        r#"{"id":11,"prog_type":6,"insns":"ff00000000000000"}"#,
+        r#"{"id":12,"prog_type":6,"insns":"1811000000000000"}"#,
+        r#"{"id":13,"prog_type":6,"insns":"","maps":[{"type":2,"insns":[4294967295]}]}"#,
+        r#"{"id":14,"prog_type":6,"prog_flags":16,"insns":"b7000000020000009500000000000000"}"#,
+        r#"{"id":15,"prog_type":6,"insns":"9500000000000000","func_info":[[0,1]]}"#,
+        r#"{"id":16,"prog_type":6,"insns":"9500000000000000","btf":"00"}"#,
+    ];
+    let place = Place::new();
+    let (ended, answers) = batch(&place, &rows.join("\n\n"), &["--jobs", "3"]);
+    let ended = ended.code(0);
+    assert_eq!(ended.stderr, "");
+    let said = |answer: &Value| {
+        format!(
+            "{} {}",
+            answer["id"],
+            answer["verdict"].as_str().unwrap_or("")
+        )
+    };
+    let said: Vec<String> = answers.iter().map(said).collect();
+    assert_eq!(
+        said,
+        [
+            r#""passes" accept"#,
+            "null unsupported",
+            "7 unsupported",
+            "8 unsupported",
+            "9 unsupported",
+            "10 reject",
+            "11 reject",
+            "12 reject",
+            "13 unsupported",
+            "14 reject",
+            "15 reject",
+            "16 unsupported",
+        ]
+    );
+    assert_eq!(answers[0]["processed"], 2);
+    assert_eq!(
+        (&answers[5]["code"], &answers[5]["msg"]),
+        (&"BPF0501".into(), &"R0 !read_ok".into())
+    );
+    assert_eq!(answers[6]["msg"], "unknown opcode ff");
+    // A row without id and instructions has at least its reason.
+    assert!(
+        answers[2]["msg"]
+            .as_str()
+            .is_some_and(|msg| msg.contains("insns")),
+        "{:?}",
+        answers[2]
+    );
+}
+
+#[test]
+fn answers_come_while_rows_are_still_written() {
+    let place = Place::new();
+    let mut command = place.command(&["check", "--batch", "-", "--jobs", "2"]);
+    let mut child = command
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("runs");
+    let mut input = child.stdin.take().expect("an input");
+    let mut output = std::io::BufReader::new(child.stdout.take().expect("an output"));
+    for _ in 0..3 {
+        writeln!(input, "{PASSES}").expect("it reads");
+        let mut line = String::new();
+        std::io::BufRead::read_line(&mut output, &mut line).expect("it answers");
+        assert!(line.contains("accept"), "{line}");
+    }
+    drop(input);
+    assert!(child.wait().expect("it ends").success());
+}
+
+#[test]
+fn a_batch_or_an_object_and_not_both() {
+    let place = Place::new();
+    ended(&mut place.command(&["check"])).code(2);
+    ended(&mut place.command(&["check", "x.o", "--batch", "-"])).code(2);
+    ended(&mut place.command(&["check", "x.o", "--jobs", "2"])).code(2);
+    place
+        .run(&["check", "--batch", "missing.jsonl"])
+        .code(5)
+        .says("missing.jsonl");
+}
+
+/// What text and rows say of a program is the same.
+#[test]
+fn cases_have_the_same_verdict_as_rows() {
+    let config = Config::default();
+    let (mut rows, mut expected) = (String::new(), Vec::new());
+    for path in cases(&ebpf_tests::workspace().join("tests/cases")) {
+        let text = std::fs::read_to_string(&path).expect("a case");
+        let object = parse("case", &text).expect("a case parses");
+        for program in &object.programs {
+            rows += &Row::of(&object, program).line(expected.len() as u64);
+            expected.push(match verify(&object, program, &config) {
+                Verdict::Accepted(stats) => format!("accept {} ", stats.processed),
+                Verdict::Rejected(why) if why.code == Code::NotModelled => {
+                    format!("unsupported 0 {}", why.message)
+                }
+                Verdict::Rejected(why) => format!("reject 0 {}", why.message),
+            });
+        }
+    }
+    assert!(expected.len() > 100, "cases are found");
+    let (_, answers) = batch(&Place::new(), &rows, &[]);
+    for (at, (answer, expected)) in answers.iter().zip(&expected).enumerate() {
+        let text = |name: &str| answer[name].as_str().unwrap_or_default();
+        let is = format!(
+            "{} {} {}",
+            text("verdict"),
+            answer["processed"],
+            text("msg")
+        );
+        assert_eq!(&is, expected, "row {at}");
+    }
+    assert_eq!(answers.len(), expected.len());
+}
+
+fn cases(folder: &std::path::Path) -> Vec<std::path::PathBuf> {
+    let mut all = Vec::new();
+    for entry in std::fs::read_dir(folder).expect("a folder") {
+        let path = entry.expect("an entry").path();
+        if path.is_dir() {
+            all.extend(cases(&path));
+        } else if path.extension().is_some_and(|extension| extension == "bpf") {
+            all.push(path);
+        }
+    }
+    all.sort();
+    all
+}
