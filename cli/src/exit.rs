@@ -23,7 +23,7 @@ macro_rules! exit_codes {
 
 exit_codes! {
     Ok = 0 "done",
-    Internal = 1 "a fault of this program",
+    Internal = 1 "a fault of this program; of diff: the objects differ",
     Usage = 2 "the command line is wrong or ambiguous",
     Rejected = 3 "the verifier rejects a program",
     Permission = 4 "a privilege is missing",
@@ -35,6 +35,10 @@ exit_codes! {
 }
 
 impl Exit {
+    /// How a command that compares ends if there is a difference: as diff(1) does. A fault,
+    /// whose code this is too, is told on standard error.
+    pub const DIFFERENT: Exit = Exit::Internal;
+
     /// How a command ends that a file's error ends.
     pub fn of(error: &io::Error) -> Exit {
         match error.kind() {
@@ -42,6 +46,13 @@ impl Exit {
             io::ErrorKind::PermissionDenied => Exit::Permission,
             _ => Exit::Io,
         }
+    }
+}
+
+impl From<()> for Exit {
+    /// What has nothing to tell was done.
+    fn from((): ()) -> Exit {
+        Exit::Ok
     }
 }
 

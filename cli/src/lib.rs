@@ -20,7 +20,7 @@ use exit::Exit;
 use report::Failure;
 
 /// Runs a command, tells its failure, and says how it ends.
-pub fn end(run: impl FnOnce() -> Result<(), Failure> + panic::UnwindSafe) -> Exit {
+pub fn end<T: Into<Exit>>(run: impl FnOnce() -> Result<T, Failure> + panic::UnwindSafe) -> Exit {
     // A panic is a fault of ours; it ends like any other failure.
     let result = panic::catch_unwind(run).unwrap_or_else(|_| {
         Err(
@@ -29,7 +29,7 @@ pub fn end(run: impl FnOnce() -> Result<(), Failure> + panic::UnwindSafe) -> Exi
         )
     });
     match result {
-        Ok(()) => Exit::Ok,
+        Ok(done) => done.into(),
         Err(failure) => {
             failure.print();
             failure.exit()

@@ -24,6 +24,8 @@ pub(crate) enum Command {
     Check(CheckArgs),
     /// Show an object, or bare instructions, as text
     Dis(DisArgs),
+    /// Show how the code of two objects differs
+    Diff(DiffArgs),
     /// Show the basic blocks of an object's programs
     Cfg(CfgArgs),
 }
@@ -94,6 +96,28 @@ pub(crate) struct DisArgs {
     /// The file holds instructions and nothing else: slots of 8 bytes, little-endian
     #[arg(long, conflicts_with = "prog")]
     pub(crate) raw: bool,
+}
+
+/// `ebpfasm diff`.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Programs and functions are matched by name; jumps are compared by what they \
+    lead to, maps and variables by name. Ends with 0 if nothing differs, with 1 if something \
+    does."
+)]
+pub(crate) struct DiffArgs {
+    /// The old object; - is standard input
+    #[arg(value_name = "A")]
+    pub(crate) old: PathBuf,
+    /// The new object; - is standard input
+    #[arg(value_name = "B")]
+    pub(crate) new: PathBuf,
+    /// Only the programs of this name, and nothing beside them
+    #[arg(long, value_name = "NAME")]
+    pub(crate) prog: Option<String>,
+    /// As JSON
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 /// `ebpfasm cfg`.

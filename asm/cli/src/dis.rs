@@ -85,7 +85,8 @@ impl Beside<'_> {
         match program.reference(slot)? {
             Reference::Map(_) => None,
             Reference::MapValue { map, offset } => {
-                let data = self.object.maps.get(map)?.data.as_ref()?;
+                let section = self.object.maps.get(map)?;
+                let data = section.data.as_ref()?;
                 let variable = data.variables.iter().rev().find(|known| {
                     known.offset <= offset && offset < known.offset.saturating_add(known.size)
                 })?;
@@ -93,10 +94,11 @@ impl Beside<'_> {
                     DataKind::Kconfig => "kernel option ",
                     _ => "",
                 };
-                Some(match offset - variable.offset {
-                    0 => format!("{kind}{}", variable.name),
-                    more => format!("{kind}{} + {more}", variable.name),
-                })
+                let past = match offset - variable.offset {
+                    0 => String::new(),
+                    past => format!(" + {past}"),
+                };
+                Some(format!("{kind}{}{past} in {}", variable.name, section.name))
             }
             Reference::Extern(index) => {
                 let strength = match self.object.externs.get(index)?.strength {

@@ -17,6 +17,7 @@ mod batch;
 mod build;
 mod cfg;
 mod check;
+mod diff;
 mod dis;
 mod emit;
 mod json;
@@ -36,11 +37,13 @@ fn main() -> Exit {
     ebpf_cli::end(|| run(&command))
 }
 
-fn run(command: &Command) -> Result<(), Failure> {
-    match command {
+fn run(command: &Command) -> Result<Exit, Failure> {
+    let done = match command {
+        Command::Diff(args) => return diff::run(args),
         Command::Build(args) => build::run(args),
         Command::Check(args) => check::run(args),
         Command::Dis(args) => dis::run(args),
         Command::Cfg(args) => cfg::run(args),
-    }
+    };
+    done.map(Exit::from)
 }

@@ -7,6 +7,7 @@ mod batch;
 mod build;
 mod cache;
 mod check;
+mod diff;
 mod emit;
 mod refusals;
 mod show;
