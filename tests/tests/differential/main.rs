@@ -1,5 +1,5 @@
 //! Generated programs: the interpreter against the kernel, the simulator against the kernel,
-//! and the decoder against the kernel.
+//! the decoder against the kernel, and programs so large that jumps do not reach.
 //!
 //! The generators begin from a fixed seed, so that a failure is one for everybody, and shrink
 //! what fails. `EBPF_DIFFERENTIAL_CASES` sets how many programs each trial makes.
@@ -7,6 +7,7 @@
 
 mod encoding;
 mod execution;
+mod far;
 mod verdict;
 
 use std::process::ExitCode;
@@ -32,6 +33,11 @@ fn main() -> ExitCode {
                 "execution::interpreter_and_kernel_agree",
                 &[Need::Kernel],
                 || execution::agrees(cases(500)?),
+            ),
+            policy::trial(
+                "far::jumps_lead_where_the_source_says",
+                &[Need::Kernel],
+                || far::agrees(2),
             ),
             policy::trial("verdict::no_false_accept", &[Need::Kernel], || {
                 verdict::no_false_accept(cases(3000)?)
