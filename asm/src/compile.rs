@@ -77,7 +77,7 @@ pub fn compile_for(unit: &Unit, target: Target) -> Result<Object, CompileError> 
             program: program.name.clone(),
             error,
         })?;
-        target.check(&lowered).map_err(Box::new)?;
+        target.check(&lowered)?;
         Ok::<_, CompileError>(lowered)
     });
     let programs = programs.collect::<Result<_, _>>()?;

@@ -81,17 +81,19 @@ impl Target {
     ///
     /// # Errors
     /// The first that it does not have.
-    pub fn check(self, program: &Program) -> Result<(), TargetError> {
+    pub fn check(self, program: &Program) -> Result<(), Box<TargetError>> {
         for (slot, insn) in program.slots() {
-            self.admit(insn.row()).map_err(|why| TargetError {
-                program: program.name.clone(),
-                slot,
-                insn: insn.to_string(),
-                name: insn.row().name,
-                target: self,
-                why,
-                span: program.span(slot).cloned(),
-            })?;
+            if let Err(why) = self.admit(insn.row()) {
+                return Err(Box::new(TargetError {
+                    program: program.name.clone(),
+                    slot,
+                    insn: insn.to_string(),
+                    name: insn.row().name,
+                    target: self,
+                    why,
+                    span: program.span(slot).cloned(),
+                }));
+            }
         }
         Ok(())
     }

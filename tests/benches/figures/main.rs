@@ -1,6 +1,7 @@
 //! The figures of BENCHMARKS.md, all in one run, side by side: medians and ratios.
 //!
-//! `cargo bench -p ebpf-tests --bench figures`, as root. Not a test: nothing here fails for
+//! `cargo bench -p ebpf-tests --bench figures`, as root; with `-- WORD` only those with the word
+//! in their title. Not a test: nothing here fails for
 //! being slow. What each figure is compared with runs in turn with it, so that both meet the
 //! same machine.
 #![forbid(unsafe_code)]
@@ -29,7 +30,14 @@ fn main() -> ExitCode {
         ("ebpfld attach", attach::print),
     ];
     let mut code = ExitCode::SUCCESS;
-    for (title, print) in figures {
+    let only = std::env::args()
+        .skip(1)
+        .find(|argument| !argument.starts_with('-'));
+    let wanted = |title: &str| {
+        only.as_ref()
+            .is_none_or(|only| title.contains(only.as_str()))
+    };
+    for (title, print) in figures.into_iter().filter(|(title, _)| wanted(title)) {
         println!("## {title}\n");
         if let Err(failed) = print() {
             println!("not measured: {}", failed.message().unwrap_or_default());
