@@ -54,8 +54,22 @@ impl Reg {
     ];
 
     /// The register of this number; `None` above 10.
-    pub fn new(number: u8) -> Option<Reg> {
-        Reg::ALL.get(usize::from(number)).copied()
+    #[inline]
+    pub const fn new(number: u8) -> Option<Reg> {
+        Some(match number {
+            0 => Reg::R0,
+            1 => Reg::R1,
+            2 => Reg::R2,
+            3 => Reg::R3,
+            4 => Reg::R4,
+            5 => Reg::R5,
+            6 => Reg::R6,
+            7 => Reg::R7,
+            8 => Reg::R8,
+            9 => Reg::R9,
+            10 => Reg::R10,
+            _ => return None,
+        })
     }
 
     /// The register's number, 0 to 10.

@@ -14,8 +14,8 @@ mod lookup;
 mod sem;
 mod table;
 
-pub(crate) use lookup::row_of;
 pub use lookup::rows_of;
+pub(crate) use lookup::{Second, pattern_of};
 pub use sem::{
     AluOp, AtomicOp, Callee, Cast, Cond, Fetched, Imm64, Operand, PacketMode, Sem, Size, Swap,
     Width,

@@ -4,7 +4,7 @@
 //! Only a slot that is refused is looked at field by field.
 
 use super::{DecodeError, FieldName, Insn, ProgramDecodeError, Reg, Slot};
-use crate::isa::{Field, Row, row_of, rows_of};
+use crate::isa::{Field, Row, Second, pattern_of, rows_of};
 
 impl Insn {
     /// The instruction as slots of little-endian bytes; the second is `None` for 8-byte ones.
@@ -51,29 +51,49 @@ impl Insn {
             return Err(refusal(first));
         }
         let word = |slot: Slot| u64::from_le_bytes(slot.to_bytes());
-        Insn::of_words(word(first), second.map(word))
+        let (first, second) = (word(first), second.map(word));
+        Insn::of_words(first, second).ok_or_else(|| refused(first, second))
     }
 
+    /// The instruction that two slots hold, the second of which may be another one's; `None` if
+    /// they hold none.
     #[inline]
-    fn of_words(first: u64, second: Option<u64>) -> Result<Insn, DecodeError> {
-        let refuse = || refusal(Slot::from_bytes(first.to_le_bytes()));
-        let row = row_of(first).ok_or_else(refuse)?;
-        let register = |rule, number: u64| match rule {
-            Field::Reg => Reg::new(number as u8 & 0xf),
-            _ => Some(Reg::R0),
+    fn of_words(first: u64, second: Option<u64>) -> Option<Insn> {
+        let pattern = pattern_of(first)?;
+        let next_imm = match (pattern.second, second) {
+            (Second::None, _) => 0,
+            (Second::Any, Some(second)) if second as u32 == 0 => (second >> 32) as i32,
+            (Second::Zero, Some(0)) => 0,
+            _ => return None,
         };
-        let next_imm = match row.next_imm {
-            None => 0,
-            Some(rule) => decode_second(row, rule, second)?,
-        };
-        Ok(Insn {
-            row,
-            dst: register(row.dst, first >> 8).ok_or_else(refuse)?,
-            src: register(row.src, first >> 12).ok_or_else(refuse)?,
+        Some(Insn {
+            row: pattern.row,
+            dst: Reg::new((first >> 8) as u8 & 0xf)?,
+            src: Reg::new((first >> 12) as u8 & pattern.src)?,
             offset: (first >> 16) as i16,
             imm: (first >> 32) as i32,
             next_imm,
         })
+    }
+}
+
+/// Why two slots hold no instruction.
+#[cold]
+fn refused(first: u64, second: Option<u64>) -> DecodeError {
+    let slot = |word: u64| Slot::from_bytes(word.to_le_bytes());
+    let first_slot = slot(first);
+    let row = pattern_of(first).map(|pattern| pattern.row);
+    let is_reg = |rule, number| rule != Field::Reg || Reg::new(number).is_some();
+    match row {
+        Some(row) if is_reg(row.dst, first_slot.dst) && is_reg(row.src, first_slot.src) => {
+            let name = row.name;
+            second
+                .map(slot)
+                .map_or(DecodeError::Truncated { name }, |slot| {
+                    DecodeError::SecondSlot { name, slot }
+                })
+        }
+        _ => refusal(first_slot),
     }
 }
 
@@ -121,23 +141,6 @@ fn refusal(slot: Slot) -> DecodeError {
     DecodeError::Register { field, number }
 }
 
-/// The `next_imm` of a wide instruction.
-fn decode_second(row: &Row, rule: Field, second: Option<u64>) -> Result<i32, DecodeError> {
-    let second = second.ok_or(DecodeError::Truncated { name: row.name })?;
-    let second = Slot::from_bytes(second.to_le_bytes());
-    let unused = Slot {
-        imm: second.imm,
-        ..Slot::default()
-    };
-    if second != unused || (rule == Field::Zero && second.imm != 0) {
-        return Err(DecodeError::SecondSlot {
-            name: row.name,
-            slot: second,
-        });
-    }
-    Ok(second.imm)
-}
-
 /// Decodes a program's bytes, little-endian.
 ///
 /// # Errors
@@ -154,8 +157,11 @@ pub fn decode_all(bytes: &[u8]) -> Result<Vec<Insn>, ProgramDecodeError> {
     let mut slot = 0;
     while let Some(&first) = chunks.get(slot) {
         let second = chunks.get(slot + 1).copied().map(u64::from_le_bytes);
-        let insn = Insn::of_words(u64::from_le_bytes(first), second)
-            .map_err(|error| ProgramDecodeError { slot, error })?;
+        let first = u64::from_le_bytes(first);
+        let insn = Insn::of_words(first, second).ok_or_else(|| ProgramDecodeError {
+            slot,
+            error: refused(first, second),
+        })?;
         slot += insn.slots();
         insns.push(insn);
     }

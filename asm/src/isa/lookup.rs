@@ -8,13 +8,30 @@ use super::{Field, ISA, Row, Sem};
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
-/// The bits of a first slot, as a little-endian number, that select a row, and what they are.
+/// What decoding needs of a row, and no more, so that it stays in the cache.
 #[derive(Clone, Copy)]
-struct Pattern {
+pub(crate) struct Pattern {
+    /// The bits of a first slot, as a little-endian number, that select the row.
     mask: u64,
+    /// What these bits are.
     value: u64,
-    /// The row's index in [`ISA`].
-    row: u16,
+    /// The row.
+    pub(crate) row: &'static Row,
+    /// Of the field `src_reg` the bits that name a register: all or none.
+    pub(crate) src: u8,
+    /// What the second slot may hold.
+    pub(crate) second: Second,
+}
+
+/// What may stand in the `imm` of a second slot.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Second {
+    /// There is no second slot.
+    None,
+    /// Nothing.
+    Zero,
+    /// Any number.
+    Any,
 }
 
 /// The patterns of all rows, by opcode, and within it in the table's order.
@@ -66,8 +83,20 @@ const fn pattern(index: usize) -> Pattern {
         }
         n += 1;
     }
-    let row = index as u16;
-    Pattern { mask, value, row }
+    Pattern {
+        mask,
+        value,
+        row,
+        src: match row.src {
+            Field::Reg => 0xf,
+            _ => 0,
+        },
+        second: match row.next_imm {
+            None => Second::None,
+            Some(Field::Zero) => Second::Zero,
+            Some(_) => Second::Any,
+        },
+    }
 }
 
 fn patterns_of(opcode: u8) -> &'static [Pattern] {
@@ -78,19 +107,16 @@ fn patterns_of(opcode: u8) -> &'static [Pattern] {
 
 /// The rows that share `opcode`.
 pub fn rows_of(opcode: u8) -> impl Iterator<Item = &'static Row> + Clone {
-    patterns_of(opcode)
-        .iter()
-        .filter_map(|pattern| ISA.get(usize::from(pattern.row)))
+    patterns_of(opcode).iter().map(|pattern| pattern.row)
 }
 
-/// The row whose fixed fields a first slot has, given as a little-endian number; what stands
-/// in the place of registers is not looked at.
+/// The pattern of the row whose fixed fields a first slot has, given as a little-endian number;
+/// what stands in the place of registers is not looked at.
 #[inline]
-pub(crate) fn row_of(slot: u64) -> Option<&'static Row> {
-    let found = patterns_of(slot as u8)
+pub(crate) fn pattern_of(slot: u64) -> Option<&'static Pattern> {
+    patterns_of(slot as u8)
         .iter()
-        .find(|pattern| slot & pattern.mask == pattern.value)?;
-    ISA.get(usize::from(found.row))
+        .find(|pattern| slot & pattern.mask == pattern.value)
 }
 
 static BY_MEANING: LazyLock<HashMap<Sem, &'static Row>> =
