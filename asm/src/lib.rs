@@ -19,6 +19,7 @@ mod near;
 pub mod object;
 pub mod prog_type;
 pub mod program;
+pub mod section;
 pub mod span;
 pub mod target;
 pub mod text;

@@ -1,8 +1,8 @@
-//! Program types and attach types with their UAPI numbers, and the ELF section names that
-//! stand for them.
+//! Program types and attach types with their UAPI numbers.
 //!
-//! Sources: `include/uapi/linux/bpf.h`; section names as in the kernel's
-//! `Documentation/bpf/libbpf/program_types.rst`.
+//! Source: `include/uapi/linux/bpf.h`.
+//!
+//! Read next: `section.rs`.
 
 /// An enum whose variants are UAPI numbers, with both directions and the UAPI's names.
 macro_rules! uapi_enum {
@@ -54,6 +54,7 @@ pub(crate) use uapi_enum;
 uapi_enum! {
     /// What a program is for (`enum bpf_prog_type`).
     ProgType {
+        Unspec = 0 "unspec",
         SocketFilter = 1 "socket_filter",
         Kprobe = 2 "kprobe",
         SchedCls = 3 "sched_cls",
@@ -195,156 +196,5 @@ impl ProgType {
             ProgType::RawTracepoint | ProgType::RawTracepointWritable => "bpf_raw_tracepoint_args",
             _ => "",
         }
-    }
-}
-
-/// What an ELF section's name says of the programs in it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Section {
-    /// The name, or its part before a `/`.
-    pub name: &'static str,
-    /// The type of the programs.
-    pub prog_type: ProgType,
-    /// What the kernel wants as `expected_attach_type`.
-    pub attach_type: Option<AttachType>,
-}
-
-/// The section names that name a type; a longer name stands before its own beginning.
-pub const SECTIONS: &[Section] = &[
-    sec("xdp/devmap", ProgType::Xdp, Some(AttachType::XdpDevmap)),
-    sec(
-        "xdp.frags/devmap",
-        ProgType::Xdp,
-        Some(AttachType::XdpDevmap),
-    ),
-    sec("xdp/cpumap", ProgType::Xdp, Some(AttachType::XdpCpumap)),
-    sec(
-        "xdp.frags/cpumap",
-        ProgType::Xdp,
-        Some(AttachType::XdpCpumap),
-    ),
-    sec("xdp", ProgType::Xdp, Some(AttachType::Xdp)),
-    sec("socket", ProgType::SocketFilter, None),
-    sec(
-        "tcx/ingress",
-        ProgType::SchedCls,
-        Some(AttachType::TcxIngress),
-    ),
-    sec(
-        "tcx/egress",
-        ProgType::SchedCls,
-        Some(AttachType::TcxEgress),
-    ),
-    sec("tc", ProgType::SchedCls, None),
-    sec("classifier", ProgType::SchedCls, None),
-    sec("action", ProgType::SchedAct, None),
-    sec("kprobe", ProgType::Kprobe, None),
-    sec("kretprobe", ProgType::Kprobe, None),
-    sec("uprobe", ProgType::Kprobe, None),
-    sec("uretprobe", ProgType::Kprobe, None),
-    sec("tracepoint", ProgType::Tracepoint, None),
-    sec("tp", ProgType::Tracepoint, None),
-    sec("raw_tracepoint", ProgType::RawTracepoint, None),
-    sec("raw_tp", ProgType::RawTracepoint, None),
-    sec("perf_event", ProgType::PerfEvent, None),
-    sec(
-        "cgroup_skb/ingress",
-        ProgType::CgroupSkb,
-        Some(AttachType::CgroupInetIngress),
-    ),
-    sec(
-        "cgroup_skb/egress",
-        ProgType::CgroupSkb,
-        Some(AttachType::CgroupInetEgress),
-    ),
-    sec("cgroup/skb", ProgType::CgroupSkb, None),
-    sec(
-        "cgroup/dev",
-        ProgType::CgroupDevice,
-        Some(AttachType::CgroupDevice),
-    ),
-    sec(
-        "cgroup/sysctl",
-        ProgType::CgroupSysctl,
-        Some(AttachType::CgroupSysctl),
-    ),
-    sec(
-        "sockops",
-        ProgType::SockOps,
-        Some(AttachType::CgroupSockOps),
-    ),
-    sec(
-        "sk_skb/stream_parser",
-        ProgType::SkSkb,
-        Some(AttachType::SkSkbStreamParser),
-    ),
-    sec(
-        "sk_skb/stream_verdict",
-        ProgType::SkSkb,
-        Some(AttachType::SkSkbStreamVerdict),
-    ),
-    sec("sk_skb", ProgType::SkSkb, None),
-    sec("sk_msg", ProgType::SkMsg, Some(AttachType::SkMsgVerdict)),
-    sec("sk_lookup", ProgType::SkLookup, Some(AttachType::SkLookup)),
-    sec(
-        "sk_reuseport",
-        ProgType::SkReuseport,
-        Some(AttachType::SkReuseportSelect),
-    ),
-    sec(
-        "flow_dissector",
-        ProgType::FlowDissector,
-        Some(AttachType::FlowDissector),
-    ),
-    sec("lwt_in", ProgType::LwtIn, None),
-    sec("lwt_out", ProgType::LwtOut, None),
-    sec("lwt_xmit", ProgType::LwtXmit, None),
-    sec("lwt_seg6local", ProgType::LwtSeg6local, None),
-    sec(
-        "netfilter",
-        ProgType::Netfilter,
-        Some(AttachType::Netfilter),
-    ),
-    sec("syscall", ProgType::Syscall, None),
-];
-
-const fn sec(name: &'static str, prog_type: ProgType, attach_type: Option<AttachType>) -> Section {
-    Section {
-        name,
-        prog_type,
-        attach_type,
-    }
-}
-
-/// The section that `name` is, itself or with more behind a `/` or a `.`
-/// (`tracepoint/sched/sched_switch`).
-pub fn section(name: &str) -> Option<&'static Section> {
-    SECTIONS.iter().find(|known| {
-        name.strip_prefix(known.name)
-            .is_some_and(|rest| rest.is_empty() || rest.starts_with(['/', '.']))
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_section_is_found_by_itself() {
-        for known in SECTIONS {
-            assert_eq!(section(known.name), Some(known));
-        }
-        assert_eq!(
-            section("xdp.frags").map(|s| s.prog_type),
-            Some(ProgType::Xdp)
-        );
-        assert_eq!(section("xdp_but_not_quite"), None);
-    }
-
-    /// XDP links can be updated only if the program was loaded for BPF_XDP.
-    #[test]
-    fn xdp_names_its_attach_type() {
-        let attach = section("xdp").and_then(|s| s.attach_type);
-        assert_eq!(attach.map(AttachType::number), Some(37));
     }
 }

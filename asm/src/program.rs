@@ -6,9 +6,11 @@
 //! Places in a program are slots of 8 bytes, as in the kernel's logs: a 16-byte instruction
 //! takes two.
 
+use crate::btf::core::CoreRelocation;
 use crate::btf::{Linkage, TypeId};
 use crate::insn::Insn;
 use crate::prog_type::{AttachType, ProgType};
+use crate::section::{Autoload, attach_target, autoload, section};
 use crate::span::Span;
 
 /// One program of an object.
@@ -30,6 +32,8 @@ pub struct Program {
     pub functions: Vec<Function>,
     /// Source places, by slot, ascending: each is valid up to the next.
     pub lines: Vec<(usize, Span)>,
+    /// What instructions ask of the kernel's types, by slot, ascending.
+    pub core_relocations: Vec<(usize, CoreRelocation)>,
 }
 
 /// What an instruction's immediate stands for until the program is loaded. The instruction is
@@ -65,6 +69,23 @@ pub struct Function {
 }
 
 impl Program {
+    /// `BPF_F_*` flags for the load, by the section: whether the program may sleep, and
+    /// whether it takes packets in several buffers.
+    pub fn prog_flags(&self) -> u32 {
+        section(&self.section).map_or(0, |known| known.prog_flags)
+    }
+
+    /// What the program is attached to, if its section says so: `do_exit` of
+    /// `kprobe/do_exit`.
+    pub fn attach_target(&self) -> Option<&str> {
+        attach_target(&self.section)
+    }
+
+    /// Whether the program is loaded without being asked for.
+    pub fn autoload(&self) -> Autoload {
+        autoload(&self.section)
+    }
+
     /// The instructions with the slot that each begins in.
     pub fn slots(&self) -> impl Iterator<Item = (usize, &Insn)> {
         self.insns.iter().scan(0, |next, insn| {

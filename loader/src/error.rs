@@ -175,6 +175,29 @@ pub enum Error {
         why: String,
     },
 
+    /// The name under which a map is shared is taken by something else.
+    #[error(
+        "map '{map}' is shared as {}, and there is {what}, which is not what the object defines",
+        .path.display()
+    )]
+    MapPinTaken {
+        /// The map.
+        map: String,
+        /// The pin.
+        path: PathBuf,
+        /// What is there instead.
+        what: String,
+    },
+
+    /// The kernel does not define what the object takes from it.
+    #[error("the kernel has no {what} '{name}', which the object needs")]
+    ExternMissing {
+        /// Its name.
+        name: String,
+        /// What it is: a function, a variable, an option.
+        what: &'static str,
+    },
+
     /// The driver has no such mode.
     #[error("the driver of {interface}{} does not support XDP in {mode} mode", in_brackets(.driver))]
     ModeUnsupported {
@@ -269,8 +292,10 @@ impl Error {
             | Error::ModeDiffers { .. }
             | Error::WouldNotLast { .. }
             | Error::Changed { .. }
+            | Error::MapPinTaken { .. }
             | Error::PinTaken { .. } => ErrorKind::Conflict,
             Error::MapRefused { .. }
+            | Error::ExternMissing { .. }
             | Error::ModeUnsupported { .. }
             | Error::MtuTooLarge { .. }
             | Error::DriverRefused { .. }

@@ -3,6 +3,8 @@
 //! | file | concept |
 //! |---|---|
 //! | `load.rs` | an object's BTF, maps and programs, into the kernel |
+//! | `types.rs` | the object's BTF, in the form that the kernel takes |
+//! | `create.rs` | the kernel's maps, with what they hold from the start |
 //! | `map.rs` | reading and writing a map's elements |
 //! | `program.rs` | a program that the kernel has accepted |
 //! | `verifier_log.rs` | what the kernel's verifier said, to the point |
@@ -35,6 +37,7 @@
 #![forbid(unsafe_code)]
 
 mod attachment;
+mod create;
 mod detach;
 mod diagnose;
 mod error;
@@ -46,6 +49,7 @@ mod near;
 mod pins;
 mod program;
 mod status;
+mod types;
 mod verifier_log;
 mod xdp;
 

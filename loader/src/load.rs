@@ -5,27 +5,25 @@
 
 use std::fmt;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::path::{Path, PathBuf};
 
 use ebpf_asm::btf::ext::{FuncInfo, LineInfo, Records};
 use ebpf_asm::insn::encode_all;
-use ebpf_asm::object::{self, Object};
+use ebpf_asm::object::{self, MapValue, Object, Pinning};
+use ebpf_asm::prog_type::ProgType;
 use ebpf_asm::program::{self, Reference};
-use ebpf_syscalls::bpf::{
-    self, BPF_F_XDP_HAS_FRAGS, FuncInfoRecords, LineInfoRecords, MapBtf, MapCreate, ProgLoad,
-};
-use ebpf_syscalls::caps::Capability;
+use ebpf_syscalls::bpf::{self, FuncInfoRecords, LineInfoRecords, ProgLoad};
 use ebpf_syscalls::netlink::{Interface, XdpMode};
-use ebpf_syscalls::{Errno, Error as SyscallError};
+use ebpf_syscalls::{Errno, Error as SyscallError, bpffs};
 
+use crate::create::{self, NEEDS, Surroundings};
 use crate::diagnose;
 use crate::error::{Error, Result, missing};
 use crate::map::Map;
 use crate::near::near;
 use crate::program::Program;
+use crate::types::Types;
 use crate::verifier_log::{self, Rejection};
-
-/// What creating maps and loading networking programs needs.
-const NEEDS: &[Capability] = &[Capability::Bpf, Capability::NetAdmin];
 
 /// Loads what is in an object, part by part, and keeps its maps.
 #[derive(Debug)]
@@ -36,6 +34,10 @@ pub struct Loader<'o> {
     types: Types,
     /// The maps created so far, by their index in the object.
     maps: Vec<Option<Map>>,
+    /// The maps of programs that have what they hold from the start, by index.
+    filled: Vec<usize>,
+    /// The folder of the maps that are shared by name.
+    shared: PathBuf,
     notes: Vec<Note>,
 }
 
@@ -60,17 +62,6 @@ pub enum Note {
     },
 }
 
-/// The object's BTF and how far it has come.
-#[derive(Debug)]
-enum Types {
-    /// Not needed yet.
-    Untouched,
-    /// There is none, or the kernel does not take it.
-    Absent,
-    /// In the kernel, with each program's records in the order of the object.
-    Loaded { fd: OwnedFd, records: Vec<Records> },
-}
-
 /// `func_info` and `line_info` as the kernel takes them.
 struct RecordBytes {
     funcs: Vec<u8>,
@@ -86,6 +77,8 @@ impl<'o> Loader<'o> {
             offload: None,
             types: Types::Untouched,
             maps: object.maps.iter().map(|_| None).collect(),
+            filled: Vec::new(),
+            shared: Path::new(bpffs::MOUNT_POINT).to_owned(),
             notes: Vec::new(),
         }
     }
@@ -97,7 +90,19 @@ impl<'o> Loader<'o> {
         self
     }
 
-    /// Loads the program with this name, and the maps that it refers to.
+    /// Pins maps that are shared by name in this folder of a bpffs, and looks for them there,
+    /// instead of `/sys/fs/bpf`.
+    #[must_use]
+    pub fn share_maps_in(mut self, folder: &Path) -> Self {
+        self.shared = folder.to_owned();
+        self
+    }
+
+    /// Loads the program with this name, the maps that it refers to, and the programs that
+    /// these hold from the start.
+    ///
+    /// The kernel empties a map of programs when nobody holds the map but programs: keep
+    /// [`Loader::into_maps`] as long as the program shall find them there.
     ///
     /// # Errors
     /// [`Error::ProgramMissing`], [`Error::Rejected`] by the verifier,
@@ -110,9 +115,18 @@ impl<'o> Loader<'o> {
         let Some(program) = programs.get(index) else {
             return Err(self.missing(name));
         };
+        if program.prog_type == ProgType::Unspec {
+            return Err(Error::BadObject {
+                what: format!(
+                    "program '{name}' is in section '{}', which names no program type",
+                    program.section
+                ),
+            });
+        }
         self.load_types();
         let insns = self.instructions(program)?;
         let fd = self.submit(program, index, &insns)?;
+        self.fill_maps_of_programs()?;
         Ok(Program::new(program, fd))
     }
 
@@ -159,27 +173,9 @@ impl<'o> Loader<'o> {
         }
     }
 
-    /// Loads the BTF, once. A kernel that refuses it costs comfort, not function.
     fn load_types(&mut self) {
-        if !matches!(self.types, Types::Untouched) {
-            return;
-        }
-        self.types = Types::Absent;
-        let Some(btf) = &self.object.btf else { return };
-        // The records' names are added to the BTF, so they come before its bytes.
-        let mut btf = btf.clone();
-        let programs = self.object.programs.iter();
-        let records = programs
-            .map(|program| Records::of(program, &mut btf))
-            .collect();
-        match bpf::btf_load(&btf.to_bytes()) {
-            Ok(fd) => self.types = Types::Loaded { fd, records },
-            // The next call fails as well then, and names what is missing.
-            Err(error) if error.is(Errno::EPERM) => {}
-            Err(error) => self.notes.push(Note::WithoutBtf {
-                reason: btf_reason(&error),
-            }),
-        }
+        let note = self.types.load(self.object);
+        self.notes.extend(note);
     }
 
     /// The instructions with the descriptors of the maps that they refer to.
@@ -218,19 +214,98 @@ impl<'o> Loader<'o> {
         Ok(encode_all(&insns))
     }
 
-    /// The map at this index of the object, created on first use.
+    /// The map at this index of the object, created on first use, with the maps that it
+    /// holds.
     fn create_map(&mut self, index: usize) -> Result<&Map> {
+        let object = self.object;
         let no_such = || Error::BadObject {
-            what: format!("the object has no map number {index}, which a program refers to"),
+            what: format!("the object has no map number {index}, which something refers to"),
         };
-        let definition = self.object.maps.get(index).ok_or_else(no_such)?;
-        let slot = self.maps.get_mut(index).ok_or_else(no_such)?;
-        if slot.is_none() {
-            let (map, note) = create(definition, ifindex(&self.offload), &self.types)?;
-            self.notes.extend(note);
-            *slot = Some(Map::new(definition.name.clone(), map));
+        let definition = object.maps.get(index).ok_or_else(no_such)?;
+        if self.maps.get(index).is_some_and(Option::is_none) {
+            let map = match definition.pinning {
+                Pinning::None => self.new_map(definition)?,
+                Pinning::ByName => self.shared_map(definition)?,
+            };
+            if let Some(slot) = self.maps.get_mut(index) {
+                *slot = Some(map);
+            }
+            for (key, value) in &definition.values {
+                let MapValue::Map(inner) = *value else {
+                    continue;
+                };
+                if object
+                    .maps
+                    .get(inner)
+                    .is_some_and(|map| map.inner.is_some())
+                {
+                    return Err(Error::BadObject {
+                        what: format!("map '{}' holds a map of maps", definition.name),
+                    });
+                }
+                self.create_map(inner)?;
+                let made = |index: usize| self.maps.get(index).and_then(Option::as_ref);
+                if let (Some(outer), Some(inner)) = (made(index), made(inner)) {
+                    create::put(definition, outer, *key, inner.as_fd())?;
+                }
+            }
         }
-        slot.as_ref().ok_or_else(no_such)
+        self.maps
+            .get(index)
+            .and_then(Option::as_ref)
+            .ok_or_else(no_such)
+    }
+
+    fn new_map(&mut self, definition: &object::Map) -> Result<Map> {
+        let surroundings = Surroundings {
+            ifindex: ifindex(&self.offload),
+            types: &self.types,
+        };
+        let (map, note) = create::create(definition, surroundings)?;
+        self.notes.extend(note);
+        Ok(Map::new(definition.name.clone(), map))
+    }
+
+    /// The map that is pinned under the definition's name; pinned there if it is not yet.
+    fn shared_map(&mut self, definition: &object::Map) -> Result<Map> {
+        let path = self.shared.join(&definition.name);
+        if let Some(map) = create::pinned(definition, &path)? {
+            return Ok(Map::new(definition.name.clone(), map));
+        }
+        let map = self.new_map(definition)?;
+        match bpf::obj_pin(map.as_fd(), &path) {
+            Ok(()) => Ok(map),
+            // Another loader was quicker.
+            Err(error) if error.is(Errno::EEXIST) => {
+                let theirs = create::pinned(definition, &path)?;
+                let theirs = theirs.ok_or_else(|| create::refused(definition, error))?;
+                Ok(Map::new(definition.name.clone(), theirs))
+            }
+            Err(error) => Err(create::refused(definition, error)),
+        }
+    }
+
+    /// Loads the programs that the maps created so far hold from the start.
+    fn fill_maps_of_programs(&mut self) -> Result<()> {
+        let object = self.object;
+        for (index, definition) in object.maps.iter().enumerate() {
+            let created = self.maps.get(index).is_some_and(Option::is_some);
+            if !created || self.filled.contains(&index) {
+                continue;
+            }
+            // First, for a program that the map holds may refer to the map.
+            self.filled.push(index);
+            for (key, value) in &definition.values {
+                let MapValue::Program(name) = value else {
+                    continue;
+                };
+                let held = self.load(name)?;
+                if let Some(map) = self.maps.get(index).and_then(Option::as_ref) {
+                    create::put(definition, map, *key, held.as_fd())?;
+                }
+            }
+        }
+        Ok(())
     }
 
     /// Loads, with source lines if the kernel takes them.
@@ -246,19 +321,17 @@ impl<'o> Loader<'o> {
             name: &program.name,
             insns,
             license: &self.object.license,
-            prog_flags: prog_flags(program),
+            prog_flags: program.prog_flags(),
             prog_ifindex: ifindex(&self.offload),
             ..ProgLoad::default()
         };
-        let Types::Loaded { fd, records } = &self.types else {
-            return bpf::prog_load(&plain).map_err(|error| self.refused(program, error));
-        };
-        let records = records.get(index).map(RecordBytes::new);
-        let Some(records) = records.filter(|records| !records.funcs.is_empty()) else {
+        let types = self.types.records(index);
+        let types = types.map(|(fd, records)| (fd, RecordBytes::new(records)));
+        let Some((fd, records)) = types.filter(|(_, records)| !records.funcs.is_empty()) else {
             return bpf::prog_load(&plain).map_err(|error| self.refused(program, error));
         };
         let with_lines = ProgLoad {
-            btf: Some(fd.as_fd()),
+            btf: Some(fd),
             func_info: FuncInfoRecords {
                 rec_size: FuncInfo::SIZE,
                 bytes: &records.funcs,
@@ -310,63 +383,6 @@ impl RecordBytes {
     }
 }
 
-/// Creates a map, with the types of its keys and values if the kernel takes them.
-fn create(
-    definition: &object::Map,
-    map_ifindex: u32,
-    types: &Types,
-) -> Result<(bpf::Map, Option<Note>)> {
-    let plain = MapCreate {
-        map_type: definition.map_type.number(),
-        key_size: definition.key_size,
-        value_size: definition.value_size,
-        max_entries: definition.max_entries,
-        map_flags: definition.map_flags,
-        name: &definition.name,
-        map_extra: definition.map_extra,
-        map_ifindex,
-        ..MapCreate::default()
-    };
-    let mut note = None;
-    if let (Types::Loaded { fd, .. }, Some(value_type)) = (types, definition.value_type) {
-        let typed = MapCreate {
-            btf: Some(MapBtf {
-                fd: fd.as_fd(),
-                key_type_id: definition.key_type.map_or(0, |id| id.0),
-                value_type_id: value_type.0,
-            }),
-            ..plain
-        };
-        if let Ok(map) = bpf::map_create(&typed) {
-            return Ok((map, None));
-        }
-        note = Some(Note::WithoutMapTypes {
-            map: definition.name.clone(),
-        });
-    }
-    match bpf::map_create(&plain) {
-        Ok(map) => Ok((map, note)),
-        Err(source) if source.is(Errno::EPERM) => Err(Error::Permission {
-            action: "create a map",
-            missing: missing(NEEDS),
-            source,
-        }),
-        Err(source) => Err(Error::MapRefused {
-            map: definition.name.clone(),
-            source,
-        }),
-    }
-}
-
-/// `xdp.frags` programs take packets that lie in several buffers.
-fn prog_flags(program: &program::Program) -> u32 {
-    if program.section.starts_with("xdp.frags") {
-        BPF_F_XDP_HAS_FRAGS
-    } else {
-        0
-    }
-}
-
 /// Whether the kernel refused a program for its BTF, `func_info` or `line_info`,
 /// which it checks before it verifies: in so many words, or, as kernels before
 /// 5.0 that do not know of them, without any. To verify a program that is
@@ -400,16 +416,6 @@ fn not_loaded(program: &program::Program, error: SyscallError) -> Error {
 /// The number of the interface that a program or map is bound to; 0 for none.
 fn ifindex(offload: &Option<Interface>) -> u32 {
     offload.as_ref().map_or(0, |interface| interface.index)
-}
-
-/// The kernel's own words on the BTF, or its errno.
-fn btf_reason(error: &SyscallError) -> String {
-    match error {
-        SyscallError::Refused { log, .. } => {
-            log.lines().last().unwrap_or_default().trim().to_owned()
-        }
-        error => error.to_string(),
-    }
 }
 
 impl fmt::Display for Note {

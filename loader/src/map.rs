@@ -29,6 +29,10 @@ impl Map {
         Map { name, map }
     }
 
+    pub(crate) fn as_kernel_map(&self) -> &bpf::Map {
+        &self.map
+    }
+
     /// Opens the map with this id.
     ///
     /// # Errors

@@ -7,8 +7,8 @@ use super::{AssembleError, Assembler, Names};
 use crate::btf::Linkage;
 use crate::insn::{Fields, Insn};
 use crate::isa::Sem;
-use crate::prog_type::section;
 use crate::program::{Function, Program};
+use crate::section::section;
 use crate::span::Span;
 
 /// Makes a program of the lines.
@@ -32,6 +32,7 @@ pub(super) fn finish(assembler: &Assembler, section_name: &str) -> Result<Progra
             references: Vec::new(),
             functions: functions(assembler, &layout),
             lines: Vec::new(),
+            core_relocations: Vec::new(),
         },
     };
     writer.write()?;

@@ -3,7 +3,7 @@
 //! What an object's own BTF does not have is added: a type for each function, and the
 //! definitions of its maps as the C in the kernel's `Documentation/bpf/maps.rst` makes them
 //! (section `.maps`): a variable of an anonymous struct whose members' types carry the
-//! numbers. `object/maps.rs` reads the same.
+//! numbers. `object/read/maps.rs` reads the same.
 
 use super::{Bitfields, Btf, Forward, IntEncoding, Kind, Linkage, Member, SecVar, TypeId};
 use crate::object::{Map, Object};

@@ -1,5 +1,6 @@
 //! A map of an object: its definition, and what is in it when it is created.
 
+use super::Strength;
 use crate::btf::TypeId;
 use crate::map_type::MapType;
 use std::fmt;
@@ -91,6 +92,9 @@ pub struct Variable {
     pub offset: u32,
     /// Its size in bytes.
     pub size: u32,
+    /// Of an option of the kernel's configuration: whether it may be missing. All others are
+    /// [`Strength::Strong`].
+    pub strength: Strength,
     /// The variable, a VAR of the object's BTF.
     pub type_id: Option<TypeId>,
 }

@@ -4,12 +4,12 @@
 //! [`write()`] makes an ELF64 BPF relocatable of it, [`read()`] makes it of one, ours or a
 //! compiler's.
 //!
-//! Read before: `program.rs`, `btf/`. Read next: `map.rs`, `external.rs`, `write.rs`, `read.rs`,
-//! `maps.rs`.
+//! Read before: `program.rs`, `btf/`. Read next: `map.rs`, `external.rs`, `read/mod.rs`,
+//! `write.rs`.
 
+mod elf_numbers;
 mod external;
 mod map;
-mod maps;
 mod read;
 mod write;
 

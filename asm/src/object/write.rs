@@ -1,6 +1,7 @@
 //! Writing: an object as an ELF64 BPF relocatable, the way compilers lay it out and libbpf
 //! reads it: a section for each kind of program, `license`, `.maps`, `.BTF`, `.BTF.ext`.
 
+use super::elf_numbers::R_BPF_64_64;
 use super::{Map, Object};
 use crate::btf::build::{MAPS_SECTION, complete, map_var_size};
 use crate::btf::ext::{Ext, FuncInfo, LineInfo, Records, SectionRecords};
@@ -12,11 +13,6 @@ use object::{
     Architecture, BinaryFormat, Endianness, RelocationFlags, SectionKind, SymbolFlags, SymbolKind,
     SymbolScope,
 };
-
-/// `R_BPF_64_64`: the address of a symbol in a 16-byte instruction.
-pub(super) const R_BPF_64_64: u32 = 1;
-/// `R_BPF_64_32`: the distance to a function in a call.
-pub(super) const R_BPF_64_32: u32 = 10;
 
 /// Why an object cannot be written.
 #[derive(Debug, thiserror::Error)]
@@ -37,6 +33,12 @@ pub enum WriteError {
         /// The program.
         program: String,
     },
+    /// A map that is more than its definition.
+    #[error("map '{map}' has contents, which are not written yet")]
+    Map {
+        /// The map.
+        map: String,
+    },
     /// ELF cannot hold it.
     #[error("the ELF file cannot be made: {0}")]
     Elf(#[from] object::write::Error),
@@ -48,6 +50,12 @@ pub enum WriteError {
 /// # Errors
 /// If a reference leads nowhere, or ELF cannot hold what there is.
 pub fn write(object: &Object) -> Result<Vec<u8>, WriteError> {
+    let plain = |map: &Map| map.data.is_none() && map.inner.is_none() && map.values.is_empty();
+    if let Some(map) = object.maps.iter().find(|map| !plain(map)) {
+        return Err(WriteError::Map {
+            map: map.name.clone(),
+        });
+    }
     let mut object = complete(object);
     let mut btf = object.btf.take().unwrap_or_default();
     let mut elf = Elf::new(BinaryFormat::Elf, Architecture::Bpf, Endianness::Little);

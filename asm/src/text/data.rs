@@ -10,7 +10,7 @@ use super::directive::parameter;
 use super::parse::Parser;
 use super::spelling::Wrong;
 use super::words::{Word, Words, quoted};
-use crate::object::{Data, DataKind, Map, Variable};
+use crate::object::{Data, DataKind, Map, Strength, Variable};
 use std::fmt::{self, Write};
 
 /// The most bytes of global data that one text may have: as much as an array's value can,
@@ -131,6 +131,7 @@ impl<'a> Parser<'a> {
             name: name.string()?,
             offset,
             size,
+            strength: Strength::Strong,
             type_id: None,
         };
         data.variables.insert(at, variable);

@@ -9,8 +9,9 @@ use crate::btf::Linkage;
 use crate::map_type::MapType;
 use crate::near::near;
 use crate::object::{Extern, ExternKind, Map, MapValue, Pinning, Strength};
-use crate::prog_type::{AttachType, ProgType, SECTIONS, section};
+use crate::prog_type::{AttachType, ProgType};
 use crate::program::Program;
+use crate::section::{SECTIONS, section};
 use crate::span::Span;
 use std::sync::Arc;
 

@@ -35,9 +35,11 @@ pub struct MapCreate<'a> {
     pub max_entries: u32,
     /// `BPF_F_*` flags.
     pub map_flags: u32,
-    /// What only some types have, as the hash functions of a bloom filter.
+    /// What only some types have: the hash functions of a bloom filter, an arena's address.
     pub map_extra: u64,
-    /// A map like those in a map of maps.
+    /// The memory node, with `BPF_F_NUMA_NODE` in `map_flags`.
+    pub numa_node: u32,
+    /// A map as those that a map of maps will hold; the kernel keeps what it is like.
     pub inner_map: Option<BorrowedFd<'a>>,
     /// The map's name, cut to 15 characters for the kernel.
     pub name: &'a str,
@@ -92,10 +94,11 @@ pub fn map_create(create: &MapCreate<'_>) -> Result<Map> {
         value_size: create.value_size,
         max_entries: create.max_entries,
         map_flags: create.map_flags,
-        map_extra: create.map_extra,
-        inner_map_fd: create.inner_map.map_or(0, |fd| fd.as_raw_fd() as u32),
         map_name: name::encode(create.name),
         map_ifindex: create.map_ifindex,
+        map_extra: create.map_extra,
+        numa_node: create.numa_node,
+        inner_map_fd: create.inner_map.map_or(0, |map| map.as_raw_fd() as u32),
         ..MapCreateAttr::zeroed()
     };
     if let Some(btf) = create.btf {

@@ -38,8 +38,5 @@ pub use link::{
 pub use map::{Map, MapBtf, MapCreate, MapKeys, UpdateMode, map_create};
 pub use name::BPF_OBJ_NAME_LEN;
 pub use pin::{obj_get, obj_pin};
-pub use prog::{
-    BPF_F_XDP_HAS_FRAGS, FuncInfoRecords, LineInfoRecords, ProgLoad, prog_load,
-    prog_load_with_stats,
-};
+pub use prog::{FuncInfoRecords, LineInfoRecords, ProgLoad, prog_load, prog_load_with_stats};
 pub use test_run::{TestRun, TestRunResult, prog_test_run};

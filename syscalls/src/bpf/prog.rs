@@ -14,9 +14,6 @@ use super::log::{Attempt, Outcome, collect};
 use super::name;
 use crate::{Error, Result, memlock};
 
-/// `prog_flags`: the program can take packets in several buffers (`xdp.frags`, Linux 5.18).
-pub const BPF_F_XDP_HAS_FRAGS: u32 = 1 << 5;
-
 /// Attempts at a load that the kernel answers with EAGAIN (it does when a
 /// signal interrupts verification).
 const ATTEMPTS: u32 = 5;
@@ -64,7 +61,7 @@ pub struct ProgLoad<'a> {
     pub insns: &'a [u8],
     /// The license, which decides on helpers that only GPL programs may call.
     pub license: &'a str,
-    /// `BPF_F_*` flags, such as [`BPF_F_XDP_HAS_FRAGS`].
+    /// `BPF_F_*` flags: that the program may sleep, or takes packets in several buffers.
     pub prog_flags: u32,
     /// The interface for which an offloaded program is translated; else 0.
     pub prog_ifindex: u32,

@@ -1,0 +1,226 @@
+//! The functions of a file: executable sections, cut at the symbols of functions.
+
+use super::ReadError;
+use super::elf::{Binding, File, Role, Section, Symbol, SymbolKind};
+use crate::btf::core::CoreRelocation;
+use crate::btf::{Linkage, TypeId};
+use crate::insn::{Insn, decode_all};
+use crate::program::{Function, Reference};
+use crate::span::Span;
+
+/// The section of the functions that programs call.
+pub(super) const TEXT: &str = ".text";
+
+/// A function of the file. Places in it are slots from its own beginning.
+pub(super) struct Code {
+    /// The index of its section.
+    pub(super) section: usize,
+    /// Where it begins in its section, in bytes.
+    pub(super) base: u64,
+    pub(super) name: String,
+    pub(super) linkage: Linkage,
+    pub(super) insns: Vec<Insn>,
+    /// The slot that each instruction begins in.
+    pub(super) starts: Vec<usize>,
+    /// How many slots it has.
+    pub(super) slots: usize,
+    /// Which other functions it calls or takes the address of, by slot: indexes of functions.
+    pub(super) calls: Vec<(usize, usize)>,
+    /// Functions inside of it that have no symbol, by slot.
+    pub(super) inner: Vec<Function>,
+    pub(super) references: Vec<(usize, Reference)>,
+    pub(super) type_id: Option<TypeId>,
+    pub(super) lines: Vec<(usize, Span)>,
+    pub(super) core_relocations: Vec<(usize, CoreRelocation)>,
+}
+
+/// A program: a name for the function that it begins with.
+pub(super) struct Entry {
+    pub(super) name: String,
+    /// The index of the function.
+    pub(super) code: usize,
+}
+
+/// The functions of a file, by section and place, and the programs among them.
+pub(super) struct Functions {
+    pub(super) all: Vec<Code>,
+    pub(super) entries: Vec<Entry>,
+}
+
+impl Functions {
+    pub(super) fn read(file: &File<'_>) -> Result<Functions, ReadError> {
+        let mut functions = Functions {
+            all: Vec::new(),
+            entries: Vec::new(),
+        };
+        let code = |(_, section): &(usize, &Section<'_>)| {
+            section.role == Role::Code && !section.contents.is_empty()
+        };
+        for (index, section) in file.sections.iter().enumerate().filter(code) {
+            functions.read_section(file, index, section)?;
+        }
+        if functions.entries.is_empty() {
+            functions.take_for_programs();
+        }
+        Ok(functions)
+    }
+
+    /// The function that has the byte `at` of a section.
+    pub(super) fn containing(&self, section: usize, at: u64) -> Option<usize> {
+        let place = |code: &Code| (code.section, code.base);
+        let behind = self
+            .all
+            .partition_point(|code| place(code) <= (section, at));
+        let index = behind.checked_sub(1)?;
+        let code = self.all.get(index)?;
+        let inside = code.section == section && at - code.base < code.slots as u64 * 8;
+        inside.then_some(index)
+    }
+
+    /// The function that begins at byte `at` of a section.
+    pub(super) fn beginning(&self, section: usize, at: u64) -> Option<usize> {
+        let index = self.containing(section, at)?;
+        let code = self.all.get(index)?;
+        (code.base == at).then_some(index)
+    }
+
+    /// Functions of `.text` alone: who compiled them wants to see them.
+    fn take_for_programs(&mut self) {
+        let is_global = |code: &Code| code.linkage == Linkage::Global;
+        let any_global = self.all.iter().any(is_global);
+        let chosen = |(_, code): &(usize, &Code)| is_global(code) || !any_global;
+        let entries = self.all.iter().enumerate().filter(chosen);
+        self.entries = entries
+            .map(|(index, code)| Entry {
+                name: code.name.clone(),
+                code: index,
+            })
+            .collect();
+    }
+
+    fn read_section(
+        &mut self,
+        file: &File<'_>,
+        index: usize,
+        section: &Section<'_>,
+    ) -> Result<(), ReadError> {
+        let symbols = function_symbols(file, index, section);
+        // A section without a program of its own: old tools left out what the symbols are.
+        let programs_are_global = symbols.iter().any(|symbol| is_global(symbol));
+        let mut last: Option<(u64, u64)> = None;
+        for symbol in &symbols {
+            let range = (symbol.value, symbol.value.saturating_add(symbol.size));
+            let is_program = section.name != TEXT && (is_global(symbol) || !programs_are_global);
+            match last {
+                Some(known) if known == range => {}
+                Some((_, end)) if range.0 < end => {
+                    return Err(ReadError::Section {
+                        section: section.name.to_owned(),
+                        offset: range.0,
+                        why: format!(
+                            "function '{}' begins inside of another, which ends at byte {end}",
+                            symbol.name
+                        ),
+                    });
+                }
+                _ => self.all.push(decode(index, section, symbol, range)?),
+            }
+            last = Some(range);
+            if is_program {
+                self.entries.push(Entry {
+                    name: symbol.name.to_owned(),
+                    code: self.all.len().saturating_sub(1),
+                });
+            }
+        }
+        Ok(())
+    }
+}
+
+fn is_global(symbol: &Symbol<'_>) -> bool {
+    matches!(symbol.binding, Binding::Global | Binding::Weak)
+}
+
+fn decode(
+    index: usize,
+    section: &Section<'_>,
+    symbol: &Symbol<'_>,
+    (base, end): (u64, u64),
+) -> Result<Code, ReadError> {
+    let outside = |at| ReadError::Symbol {
+        symbol: symbol.name.to_owned(),
+        section: section.name.to_owned(),
+        at,
+        len: section.contents.len(),
+    };
+    let range = usize::try_from(base).ok().zip(usize::try_from(end).ok());
+    let bytes = range
+        .and_then(|(base, end)| section.contents.get(base..end))
+        .ok_or_else(|| outside(end))?;
+    let insns = decode_all(bytes).map_err(|error| ReadError::Insn {
+        section: section.name.to_owned(),
+        program: symbol.name.to_owned(),
+        error,
+    })?;
+    let mut slots = 0;
+    let starts = insns.iter().map(|insn| {
+        let start = slots;
+        slots += insn.slots();
+        start
+    });
+    let starts = starts.collect();
+    Ok(Code {
+        section: index,
+        base,
+        name: symbol.name.to_owned(),
+        linkage: match symbol.binding {
+            Binding::Local | Binding::Hidden => Linkage::Static,
+            Binding::Global | Binding::Weak => Linkage::Global,
+        },
+        insns,
+        starts,
+        slots,
+        calls: Vec::new(),
+        inner: Vec::new(),
+        references: Vec::new(),
+        type_id: None,
+        lines: Vec::new(),
+        core_relocations: Vec::new(),
+    })
+}
+
+/// The symbols of the functions of a section, by ascending place, with sizes.
+///
+/// Assemblers leave out types and sizes: then every visible symbol is a function, which ends
+/// where the next begins; and a section without any is one function of its own name.
+fn function_symbols<'a>(file: &File<'a>, index: usize, section: &Section<'a>) -> Vec<Symbol<'a>> {
+    let of_kind = |kind: SymbolKind| {
+        let wanted = move |symbol: &&Symbol<'a>| symbol.is_in(index) && symbol.kind == kind;
+        file.symbols.iter().filter(wanted).copied()
+    };
+    let mut symbols: Vec<Symbol<'a>> = of_kind(SymbolKind::Function).collect();
+    if symbols.is_empty() {
+        symbols = of_kind(SymbolKind::Unknown).filter(is_global).collect();
+    }
+    if symbols.is_empty() {
+        let whole = Symbol {
+            name: section.name,
+            home: super::elf::Home::Section(index),
+            value: 0,
+            size: section.contents.len() as u64,
+            kind: SymbolKind::Function,
+            binding: Binding::Global,
+        };
+        return vec![whole];
+    }
+    symbols.sort_by_key(|symbol| (symbol.value, symbol.size));
+    let ends: Vec<u64> = symbols.iter().skip(1).map(|next| next.value).collect();
+    let last = section.contents.len() as u64;
+    let ends = ends.into_iter().chain([last]);
+    for (symbol, end) in symbols.iter_mut().zip(ends) {
+        if symbol.size == 0 {
+            symbol.size = end.saturating_sub(symbol.value);
+        }
+    }
+    symbols
+}

@@ -1,0 +1,388 @@
+//! The ELF file: sections, symbols and relocations, each checked once, so that all that
+//! comes after reads them without a doubt.
+//!
+//! Total and bounded: what is kept is never more than a few times the file's own size.
+
+use super::ReadError;
+use goblin::container::{Container, Ctx, Endian};
+use goblin::elf::header::{EI_CLASS, EI_DATA, ELFCLASS64, ELFDATA2LSB, ELFMAG, EM_BPF, ET_REL};
+use goblin::elf::section_header::{
+    SHF_ALLOC, SHF_EXECINSTR, SHN_LORESERVE, SHN_UNDEF, SHT_NOBITS, SHT_NULL, SHT_REL, SHT_RELA,
+    SHT_SYMTAB,
+};
+use goblin::elf::sym::{STB_LOCAL, STB_WEAK, STT_FUNC, STT_NOTYPE, STT_OBJECT, STT_SECTION};
+use goblin::elf::sym::{STV_HIDDEN, STV_INTERNAL};
+use goblin::elf::{Elf, RelocSection, SectionHeader, Symtab};
+
+/// The longest name of a symbol or section, in bytes; longer ones are refused, so that
+/// names that end nowhere are not read again and again.
+const MAX_NAME: usize = 4096;
+
+/// An ELF64 BPF relocatable.
+pub(super) struct File<'a> {
+    /// The sections; the first is ELF's empty one.
+    pub(super) sections: Vec<Section<'a>>,
+    /// The symbols; the first is ELF's empty one.
+    pub(super) symbols: Vec<Symbol<'a>>,
+}
+
+/// A section.
+pub(super) struct Section<'a> {
+    pub(super) name: &'a str,
+    /// What it is for.
+    pub(super) role: Role,
+    /// Its size in bytes.
+    pub(super) size: u64,
+    /// Its bytes; none for a section of zeros.
+    pub(super) contents: &'a [u8],
+    /// What the linker or loader fills in, by ascending place.
+    pub(super) relocations: Vec<Relocation>,
+}
+
+/// What a section is for, by its type and flags.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Role {
+    /// Instructions.
+    Code,
+    /// Data of the program.
+    Data,
+    /// Data of the program that begins as zeros.
+    Zeros,
+    /// Anything else: tables of ELF, debug information.
+    Other,
+}
+
+/// A symbol.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Symbol<'a> {
+    /// The name; of the symbol of a section the section's.
+    pub(super) name: &'a str,
+    pub(super) home: Home,
+    /// Where it is in its section, in bytes.
+    pub(super) value: u64,
+    /// Its size in bytes.
+    pub(super) size: u64,
+    pub(super) kind: SymbolKind,
+    pub(super) binding: Binding,
+}
+
+/// Where a symbol is defined.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Home {
+    /// In another file: in the kernel.
+    Undefined,
+    /// In the section of this index.
+    Section(usize),
+    /// In none: an absolute number, or a common variable.
+    Nowhere,
+}
+
+/// What a symbol names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum SymbolKind {
+    Unknown,
+    Object,
+    Function,
+    Section,
+    Other,
+}
+
+/// Who sees a symbol.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Binding {
+    /// The file alone.
+    Local,
+    /// The object, and nobody who links it (`__hidden` in C).
+    Hidden,
+    /// Everybody.
+    Global,
+    /// Everybody, and nobody minds if there is none.
+    Weak,
+}
+
+/// A place that depends on a symbol.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Relocation {
+    /// The place in the section, in bytes.
+    pub(super) offset: u64,
+    pub(super) r_type: u32,
+    /// The index of the symbol.
+    pub(super) symbol: usize,
+    /// What is added to the symbol's place; `None` says that it stands in the place itself.
+    pub(super) addend: Option<i64>,
+}
+
+impl<'a> File<'a> {
+    /// Reads the tables of a file.
+    pub(super) fn parse(bytes: &'a [u8]) -> Result<File<'a>, ReadError> {
+        let headers = section_headers(bytes)?;
+        let names = match usize::from(header(bytes)?.e_shstrndx) {
+            index if index >= SHN_LORESERVE as usize => {
+                headers.first().map_or(0, |first| first.sh_link as usize)
+            }
+            index => index,
+        };
+        let names = headers
+            .get(names)
+            .map(|header| raw(bytes, header, ".shstrtab"));
+        let names = names.transpose()?.unwrap_or_default();
+        let mut sections = Vec::with_capacity(headers.len());
+        let mut total = 0u64;
+        for header in &headers {
+            let name = name_at(names, header.sh_name)?;
+            let contents = raw(bytes, header, name)?;
+            total = total.saturating_add(contents.len() as u64);
+            sections.push(Section {
+                name,
+                role: role(header),
+                size: header.sh_size,
+                contents,
+                relocations: Vec::new(),
+            });
+        }
+        if total > bytes.len() as u64 {
+            return Err(ReadError::Elf(format!(
+                "the sections have {total} bytes in all, and the file has {}: they overlap",
+                bytes.len()
+            )));
+        }
+        let symbols = symbols(&headers, &sections)?;
+        let mut file = File { sections, symbols };
+        file.read_relocations(&headers)?;
+        Ok(file)
+    }
+
+    /// The first section of this name, with its index.
+    pub(super) fn section(&self, name: &str) -> Option<(usize, &Section<'a>)> {
+        let mut all = self.sections.iter().enumerate();
+        all.find(|(_, section)| section.name == name)
+    }
+
+    /// The contents of the section of this name; nothing if there is none.
+    pub(super) fn contents(&self, name: &str) -> Option<&'a [u8]> {
+        self.section(name).map(|(_, section)| section.contents)
+    }
+
+    /// The symbol that a relocation is against; its table may end before.
+    pub(super) fn symbol(&self, relocation: &Relocation) -> Option<&Symbol<'a>> {
+        self.symbols.get(relocation.symbol)
+    }
+
+    /// The relocation in a section as an error.
+    pub(super) fn refuse(
+        &self,
+        section: &str,
+        relocation: &Relocation,
+        why: impl Into<String>,
+    ) -> ReadError {
+        ReadError::Relocation {
+            section: section.to_owned(),
+            offset: relocation.offset,
+            r_type: relocation.r_type,
+            symbol: self
+                .symbol(relocation)
+                .map_or("", |symbol| symbol.name)
+                .to_owned(),
+            why: why.into(),
+        }
+    }
+
+    fn read_relocations(&mut self, headers: &[SectionHeader]) -> Result<(), ReadError> {
+        let context = Ctx::new(Container::Big, Endian::Little);
+        for (index, header) in headers.iter().enumerate() {
+            let with_addends = match header.sh_type {
+                SHT_REL => false,
+                SHT_RELA => true,
+                _ => continue,
+            };
+            let Some(table) = self.sections.get(index).map(|section| section.contents) else {
+                continue;
+            };
+            let target = self.sections.get(header.sh_info as usize);
+            // Debug information has many, and nobody here asks for it.
+            if !target.is_some_and(|target| target.role != Role::Other || is_btf(target.name)) {
+                continue;
+            }
+            let parsed = RelocSection::parse(table, 0, table.len(), with_addends, context)
+                .map_err(broken)?;
+            let Some(target) = self.sections.get_mut(header.sh_info as usize) else {
+                continue;
+            };
+            target
+                .relocations
+                .extend(parsed.iter().map(|entry| Relocation {
+                    offset: entry.r_offset,
+                    r_type: entry.r_type,
+                    symbol: entry.r_sym,
+                    addend: entry.r_addend,
+                }));
+            target.relocations.sort_by_key(|entry| entry.offset);
+        }
+        Ok(())
+    }
+}
+
+impl Symbol<'_> {
+    /// Whether it is in the section of this index.
+    pub(super) fn is_in(&self, section: usize) -> bool {
+        self.home == Home::Section(section)
+    }
+}
+
+/// Whether a section holds types, or records about code.
+fn is_btf(name: &str) -> bool {
+    name.starts_with(".BTF")
+}
+
+fn broken(error: goblin::error::Error) -> ReadError {
+    ReadError::Elf(error.to_string())
+}
+
+/// The file's header, if it is that of a BPF relocatable.
+fn header(bytes: &[u8]) -> Result<goblin::elf::Header, ReadError> {
+    if !bytes.starts_with(ELFMAG) {
+        return Err(ReadError::NotElf(bytes.get(..4).unwrap_or(bytes).to_vec()));
+    }
+    match bytes.get(EI_CLASS) {
+        Some(&ELFCLASS64) => {}
+        Some(_) => return Err(ReadError::Foreign("32-bit ELF, and 64-bit is wanted")),
+        None => return Err(ReadError::Elf("the file ends within the ELF header".into())),
+    }
+    if bytes.get(EI_DATA) != Some(&ELFDATA2LSB) {
+        let what = "big-endian, and little-endian (bpfel) is wanted";
+        return Err(ReadError::Foreign(what));
+    }
+    let header = Elf::parse_header(bytes).map_err(broken)?;
+    if header.e_machine != EM_BPF {
+        return Err(ReadError::NotBpf(header.e_machine));
+    }
+    if header.e_type != ET_REL {
+        return Err(ReadError::NotRelocatable(header.e_type));
+    }
+    Ok(header)
+}
+
+fn section_headers(bytes: &[u8]) -> Result<Vec<SectionHeader>, ReadError> {
+    let header = header(bytes)?;
+    if header.e_shoff == 0 {
+        return Ok(Vec::new());
+    }
+    let context = Ctx::new(Container::Big, Endian::Little);
+    let entry = SectionHeader::size(context);
+    if usize::from(header.e_shentsize) != entry {
+        return Err(ReadError::Elf(format!(
+            "section headers have {} bytes each, and {entry} are wanted",
+            header.e_shentsize
+        )));
+    }
+    let size = u64::from(header.e_shnum.max(1)) * entry as u64;
+    let end = header.e_shoff.saturating_add(size);
+    if end > bytes.len() as u64 {
+        return Err(ReadError::Truncated {
+            section: "(section headers)".into(),
+            begin: header.e_shoff,
+            end,
+            have: bytes.len(),
+        });
+    }
+    let (offset, count) = (header.e_shoff as usize, usize::from(header.e_shnum));
+    SectionHeader::parse_from(bytes, offset, count, context).map_err(broken)
+}
+
+/// The bytes of a section in the file.
+fn raw<'a>(bytes: &'a [u8], header: &SectionHeader, name: &str) -> Result<&'a [u8], ReadError> {
+    if matches!(header.sh_type, SHT_NOBITS | SHT_NULL) {
+        return Ok(&[]);
+    }
+    let begin = header.sh_offset;
+    let end = begin.saturating_add(header.sh_size);
+    let range = usize::try_from(begin).ok().zip(usize::try_from(end).ok());
+    range
+        .and_then(|(begin, end)| bytes.get(begin..end))
+        .ok_or_else(|| ReadError::Truncated {
+            section: name.to_owned(),
+            begin,
+            end,
+            have: bytes.len(),
+        })
+}
+
+fn role(header: &SectionHeader) -> Role {
+    let has = |flag: u32| header.sh_flags & u64::from(flag) != 0;
+    match header.sh_type {
+        SHT_NOBITS if has(SHF_ALLOC) => Role::Zeros,
+        SHT_NOBITS | SHT_NULL | SHT_REL | SHT_RELA | SHT_SYMTAB => Role::Other,
+        _ if has(SHF_EXECINSTR) => Role::Code,
+        _ if has(SHF_ALLOC) => Role::Data,
+        _ => Role::Other,
+    }
+}
+
+/// The name at an offset of a string table.
+fn name_at(strings: &[u8], offset: usize) -> Result<&str, ReadError> {
+    let rest = strings.get(offset..).unwrap_or_default();
+    let rest = rest.get(..MAX_NAME).unwrap_or(rest);
+    let end = rest.iter().position(|&byte| byte == 0);
+    if end.is_none() && rest.len() == MAX_NAME {
+        let why = format!("the name at byte {offset} of its table is longer than {MAX_NAME} bytes");
+        return Err(ReadError::Elf(why));
+    }
+    let name = rest.get(..end.unwrap_or(rest.len())).unwrap_or_default();
+    std::str::from_utf8(name)
+        .map_err(|_| ReadError::Elf(format!("the name \"{}\" is no UTF-8", name.escape_ascii())))
+}
+
+fn symbols<'a>(
+    headers: &[SectionHeader],
+    sections: &[Section<'a>],
+) -> Result<Vec<Symbol<'a>>, ReadError> {
+    let mut tables = headers.iter().zip(sections);
+    let Some((header, table)) = tables.find(|(header, _)| header.sh_type == SHT_SYMTAB) else {
+        return Ok(Vec::new());
+    };
+    let strings = sections.get(header.sh_link as usize);
+    let strings = strings.map_or(&[][..], |section| section.contents);
+    let context = Ctx::new(Container::Big, Endian::Little);
+    let count = table.contents.len() / goblin::elf::sym::sym64::SIZEOF_SYM;
+    if count == 0 {
+        return Ok(Vec::new());
+    }
+    let parsed = Symtab::parse(table.contents, 0, count, context).map_err(broken)?;
+    parsed
+        .iter()
+        .map(|symbol| {
+            let home = match symbol.st_shndx as u32 {
+                SHN_UNDEF => Home::Undefined,
+                SHN_LORESERVE.. => Home::Nowhere,
+                index => Home::Section(index as usize),
+            };
+            let kind = match symbol.st_type() {
+                STT_NOTYPE => SymbolKind::Unknown,
+                STT_OBJECT => SymbolKind::Object,
+                STT_FUNC => SymbolKind::Function,
+                STT_SECTION => SymbolKind::Section,
+                _ => SymbolKind::Other,
+            };
+            let binding = match (symbol.st_bind(), symbol.st_visibility()) {
+                (STB_LOCAL, _) => Binding::Local,
+                (STB_WEAK, _) => Binding::Weak,
+                (_, STV_HIDDEN | STV_INTERNAL) => Binding::Hidden,
+                _ => Binding::Global,
+            };
+            let name = match (kind, home) {
+                (SymbolKind::Section, Home::Section(index)) => {
+                    sections.get(index).map_or("", |section| section.name)
+                }
+                _ => name_at(strings, symbol.st_name)?,
+            };
+            Ok(Symbol {
+                name,
+                home,
+                value: symbol.st_value,
+                size: symbol.st_size,
+                kind,
+                binding,
+            })
+        })
+        .collect()
+}

@@ -1,0 +1,78 @@
+//! Reading: an ELF64 BPF relocatable, ours or a compiler's, as an object.
+//!
+//! Total: any bytes give an object or one error that says where it is wrong, and what is
+//! made of them is not much larger than they are. What is understood but not carried out is
+//! an error by name: a program is never read as something else.
+//!
+//! Read before: `../mod.rs`. Read next: `elf.rs`, `code.rs`, `types.rs`, `maps.rs`,
+//! `legacy.rs`, `data.rs`, `externs.rs`, `relocate.rs`, `records.rs`, `link.rs`.
+
+mod code;
+mod data;
+mod elf;
+mod error;
+mod externs;
+mod legacy;
+mod link;
+pub(super) mod maps;
+mod records;
+mod relocate;
+mod types;
+
+pub use error::ReadError;
+
+use super::Object;
+use code::Functions;
+use data::Places;
+use elf::File;
+use externs::Externs;
+
+/// Reads the bytes of an ELF file.
+///
+/// # Errors
+/// The first thing that is wrong, or not supported.
+pub fn read(bytes: &[u8]) -> Result<Object, ReadError> {
+    let file = File::parse(bytes)?;
+    let (mut btf, ext) = types::read(&file)?;
+    let mut functions = Functions::read(&file)?;
+    if functions.entries.is_empty() {
+        return Err(ReadError::NoProgram);
+    }
+    let mut maps = maps::read(&file, btf.as_ref())?;
+    maps.extend(data::sections(&file, btf.as_ref())?);
+    let externs = Externs::read(&file, btf.as_mut(), &mut maps)?;
+    let places = Places::of(&maps);
+    maps::read_values(&file, &functions, &places, btf.as_ref(), &mut maps)?;
+    relocate::relocate(&file, &mut functions, &places, &externs)?;
+    if let Some(btf) = &mut btf {
+        records::attach(&file, &mut functions, btf, &ext)?;
+    }
+    Ok(Object {
+        license: license(&file),
+        version: version(&file)?,
+        programs: link::programs(&file, &functions)?,
+        maps: maps.into_iter().map(|found| found.map).collect(),
+        externs: externs.all,
+        btf,
+    })
+}
+
+/// The text of section `license`, up to its first NUL.
+fn license(file: &File<'_>) -> String {
+    let bytes = file.contents("license").unwrap_or_default();
+    let text = bytes.split(|&byte| byte == 0).next().unwrap_or_default();
+    String::from_utf8_lossy(text).into_owned()
+}
+
+/// The number in section `version`.
+fn version(file: &File<'_>) -> Result<Option<u32>, ReadError> {
+    let Some(bytes) = file.contents("version") else {
+        return Ok(None);
+    };
+    let number = bytes.try_into().map_err(|_| ReadError::Section {
+        section: "version".to_owned(),
+        offset: 0,
+        why: format!("it has {} bytes, and a number of 4 is wanted", bytes.len()),
+    });
+    Ok(Some(u32::from_le_bytes(number?)))
+}
