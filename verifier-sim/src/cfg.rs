@@ -13,7 +13,7 @@ use crate::machine::not_modelled;
 use ebpf_asm::blocks::Flow;
 use ebpf_asm::helper::{Effect, Helper, by_id};
 use ebpf_asm::insn::Insn;
-use ebpf_asm::isa::{Callee, Sem};
+use ebpf_asm::isa::{Callee, Imm64, Sem};
 use ebpf_asm::program::{Function, Program};
 
 /// The most instructions of a program, in slots, and of one loaded without `CAP_BPF`.
@@ -122,6 +122,11 @@ impl<'a> Cfg<'a> {
     /// Functions begin where local calls lead.
     fn find_functions(&mut self) -> Checked {
         for (slot, insn) in self.program.slots() {
+            if insn.sem() == Sem::LoadImm64(Imm64::Code) {
+                let mut refused = not_modelled("functions that the kernel calls back");
+                refused.slot = slot;
+                return Err(refused);
+            }
             if insn.sem() != Sem::Call(Callee::Local) {
                 continue;
             }

@@ -15,7 +15,7 @@ use crate::scalar::Scalar;
 use ebpf_asm::btf::{Btf, TypeId};
 use ebpf_asm::insn::Reg;
 use ebpf_asm::isa::Size;
-use ebpf_asm::object::Map;
+use ebpf_asm::object::{DataKind, Map};
 use std::collections::BTreeSet;
 
 /// `BPF_F_RDONLY_PROG` and `BPF_F_WRONLY_PROG`, `include/uapi/linux/bpf.h`.
@@ -243,7 +243,33 @@ impl<'a> Machine<'_, 'a> {
         let map = self.value_map(map)?;
         self.check_map_value_bytes(map, base, access.extent(base))?;
         self.check_map_direction(map, access.extent(base), Direction::Read)?;
-        Ok(RegState::scalar(Scalar::of_size(access.size)))
+        Ok(match self.constant_in(map, base, access) {
+            Some(number) => RegState::constant(number),
+            None => RegState::scalar(Scalar::of_size(access.size)),
+        })
+    }
+
+    /// The number at a fixed place among global constants: the kernel reads it since 5.5, for
+    /// who loads the object has frozen them. Options of the kernel's configuration are not
+    /// known here.
+    fn constant_in(&self, map: &Map, base: &RegState, access: MemAccess) -> Option<u64> {
+        let data = map
+            .data
+            .as_ref()
+            .filter(|data| data.kind == DataKind::Rodata)?;
+        let read_only = map.map_flags & BPF_F_RDONLY_PROG != 0;
+        if !read_only || !self.env.config.since((5, 5)) {
+            return None;
+        }
+        let at = access
+            .extent(base)
+            .off
+            .checked_add(base.constant_var_off()?)?;
+        let begin = usize::try_from(at).ok()?;
+        let len = access.size.bytes() as usize;
+        let bytes = data.bytes.get(begin..begin.checked_add(len)?)?;
+        let digits = bytes.iter().rev();
+        Some(digits.fold(0, |number, byte| number << 8 | u64::from(*byte)))
     }
 
     pub(crate) fn write_map_value(
@@ -365,6 +391,10 @@ fn has_special_parts(btf: &Btf, whole: TypeId) -> bool {
                 members.iter().map(|member| member.ty).collect()
             }
             Some(Type::Array { element, .. }) => vec![*element],
+            Some(Type::DataSec { vars, .. }) => vars.iter().map(|var| var.var).collect(),
+            // A pointer is a number unless a tag says what it is to the kernel.
+            Some(Type::Ptr(to)) if !is_tag(btf, *to) => Vec::new(),
+            Some(Type::Var { ty, .. }) => vec![*ty],
             Some(Type::Typedef(ty) | Type::Volatile(ty) | Type::Const(ty) | Type::Restrict(ty)) => {
                 vec![*ty]
             }
@@ -376,6 +406,11 @@ fn has_special_parts(btf: &Btf, whole: TypeId) -> bool {
         waiting.extend(parts.into_iter().filter(|part| seen.insert(*part)));
     }
     false
+}
+
+fn is_tag(btf: &Btf, ty: TypeId) -> bool {
+    let kind = btf.get(ty).map(|ty| &ty.kind);
+    matches!(kind, Some(ebpf_asm::btf::Kind::TypeTag { .. }))
 }
 
 /// `byte 8` or `bytes 8..12`.

@@ -128,9 +128,9 @@ fn sources_and_foreign_objects() -> Outcome {
     }
     ensure!(renamed > 0, "no section is called xdp");
     fs::write(console.folder().join("other.o"), bytes)?;
-    let said = console.run("attach lo other.o")?.ends(7)?;
-    said.complains("not supported yet")?
-        .complains("this version cannot use that")?;
+    let said = console.run("attach lo other.o")?.ends(8)?;
+    said.complains("has no XDP program")?
+        .complains("a section named 'xdp'")?;
     Ok(())
 }
 

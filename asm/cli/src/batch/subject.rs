@@ -94,6 +94,7 @@ fn program(row: &Row, btf: Option<&Btf>) -> Result<Program, Unusable> {
         references,
         functions: functions(row, btf)?,
         lines: Vec::new(),
+        core_relocations: Vec::new(),
     })
 }
 

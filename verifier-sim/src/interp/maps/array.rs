@@ -18,12 +18,18 @@ pub(super) struct Array {
 }
 
 impl Array {
-    /// All zeros, with `copies` values for each index.
+    /// All zeros, with `copies` values for each index; of global variables, what they begin
+    /// with.
     pub(super) fn new(definition: &object::Map, copies: usize) -> Array {
         let value_size = definition.value_size as usize;
         let values = definition.max_entries as usize * copies;
+        let mut bytes = vec![0; values * value_size];
+        let data = definition.data.iter().flat_map(|data| &data.bytes);
+        for (byte, begins_with) in bytes.iter_mut().zip(data) {
+            *byte = *begins_with;
+        }
         Array {
-            bytes: vec![0; values * value_size],
+            bytes,
             value_size,
             max_entries: definition.max_entries,
             copies,
