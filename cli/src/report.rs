@@ -6,7 +6,7 @@
 //! ```
 
 use std::fmt;
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, BufWriter, IsTerminal, Write};
 
 use crate::exit::Exit;
 use anstyle::{AnsiColor, Style};
@@ -113,6 +113,21 @@ pub fn print(text: impl fmt::Display) -> Result<(), Failure> {
 pub fn print_bytes(bytes: &[u8]) -> Result<(), Failure> {
     written(write_at_once(io::stdout().lock(), bytes))
 }
+
+/// Prints what is long to standard output as it is made.
+///
+/// # Errors
+/// As for [`print()`].
+pub fn stream(write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<(), Failure> {
+    let mut out = BufWriter::with_capacity(STREAM_BUFFER, io::stdout().lock());
+    let result = write(&mut out).and_then(|()| out.flush());
+    // What could not be written is not tried again when the buffer goes.
+    let _ = out.into_parts();
+    written(result)
+}
+
+/// The buffer of what is streamed, in bytes: a pipe's own size.
+const STREAM_BUFFER: usize = 64 << 10;
 
 fn written(result: io::Result<()>) -> Result<(), Failure> {
     match result {

@@ -28,6 +28,8 @@ pub(crate) enum Command {
     Diff(DiffArgs),
     /// Show the basic blocks of an object's programs
     Cfg(CfgArgs),
+    /// Show the types of an object or of the kernel, as C
+    Btf(BtfArgs),
 }
 
 /// `ebpfasm build`.
@@ -141,6 +143,37 @@ pub(crate) enum GraphForm {
     Dot,
     /// For terminals
     Ascii,
+}
+
+/// `ebpfasm btf`.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "What it prints of /sys/kernel/btf/vmlinux is the vmlinux.h of CO-RE programs."
+)]
+pub(crate) struct BtfArgs {
+    /// An object with BTF, or BTF itself, such as /sys/kernel/btf/vmlinux; - is standard input
+    #[arg(value_name = "FILE")]
+    pub(crate) file: PathBuf,
+    /// How to show the types
+    #[arg(long, value_enum, default_value_t = TypeForm::C)]
+    pub(crate) format: TypeForm,
+    /// Only the types of this name or number; as C, with what they need
+    #[arg(long = "type", value_name = "NAME|ID")]
+    pub(crate) chosen: Option<String>,
+    /// What the file's types go on from, for a kernel module's /sys/kernel/btf/vmlinux
+    #[arg(long, value_name = "FILE")]
+    pub(crate) base: Option<PathBuf>,
+}
+
+/// The forms in which types are shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum TypeForm {
+    /// A C header
+    C,
+    /// The entries one by one, as bpftool shows them
+    Raw,
+    /// JSON
+    Json,
 }
 
 /// The forms in which an object is written.

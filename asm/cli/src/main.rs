@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `args.rs` | the command line |
 //! | `build/` | `build`: from a program file to an object |
+//! | `btf/` | `btf`: types as C, and as they are |
 //! | `check.rs`, `dis.rs`, `diff/`, `cfg/` | the commands of these names |
 //! | `select.rs`, `source.rs` | the program that `--prog` names; source lines |
 //! | `batch/` | `check --batch`: corpora of programs, one a line |
@@ -14,6 +15,7 @@
 
 mod args;
 mod batch;
+mod btf;
 mod build;
 mod cfg;
 mod check;
@@ -44,6 +46,7 @@ fn run(command: &Command) -> Result<Exit, Failure> {
         Command::Check(args) => check::run(args),
         Command::Dis(args) => dis::run(args),
         Command::Cfg(args) => cfg::run(args),
+        Command::Btf(args) => btf::run(args),
     };
     done.map(Exit::from)
 }

@@ -5,11 +5,14 @@
 //! Names are offsets into one string section, as in the format, so that a blob of any size
 //! is read without a copy of every name.
 //!
-//! Read before: nothing. Read next: `read.rs`, `write.rs`, `ext.rs`, `core.rs`, `build.rs`.
+//! Read before: nothing. Read next: `kinds.rs`, `read.rs`, `write.rs`, `file.rs`, `ext.rs`,
+//! `core.rs`, `build.rs`, `c/`.
 
 pub mod build;
+pub mod c;
 pub mod core;
 pub mod ext;
+pub mod file;
 mod kinds;
 mod read;
 mod write;
@@ -171,7 +174,7 @@ pub enum Bitfields {
 }
 
 /// What a forward declaration declares.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[allow(missing_docs, reason = "they say it")]
 pub enum Forward {
     Struct,
