@@ -26,6 +26,8 @@ pub enum Need {
     Kernel,
     /// A program on the PATH.
     Tool(&'static str),
+    /// The kernel's own BTF, `/sys/kernel/btf/vmlinux`.
+    Vmlinux,
     /// A C header, under `/usr/include`: its development package is installed.
     Header(&'static str),
 }
@@ -38,6 +40,7 @@ impl fmt::Display for Need {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Need::Kernel => f.write_str("kernel"),
+            Need::Vmlinux => f.write_str("vmlinux"),
             Need::Tool(name) | Need::Header(name) => f.write_str(name),
         }
     }
@@ -48,6 +51,10 @@ impl Need {
     fn missing(self) -> Option<String> {
         match self {
             Need::Kernel => KERNEL.clone(),
+            Need::Vmlinux => {
+                let path = std::path::Path::new("/sys/kernel/btf/vmlinux");
+                (!path.exists()).then(|| format!("no {}", path.display()))
+            }
             Need::Tool(name) => tool::find(name)
                 .is_none()
                 .then(|| format!("no program '{name}' on the PATH")),

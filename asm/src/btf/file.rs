@@ -6,7 +6,6 @@ use std::sync::Arc;
 use goblin::container::{Container, Ctx, Endian};
 use goblin::elf::header::{EI_CLASS, EI_DATA, ELFCLASS64, ELFDATA2LSB, ELFMAG};
 use goblin::elf::{Elf, SectionHeader};
-use goblin::strtab::Strtab;
 
 use super::write::MAGIC;
 use super::{Btf, BtfError};
@@ -103,7 +102,10 @@ fn find(bytes: &[u8]) -> Result<Option<SectionHeader>, FileError> {
     let headers = SectionHeader::parse(bytes, at, count, context).map_err(broken)?;
     let names = headers.get(usize::from(elf.e_shstrndx));
     let names = names.and_then(|header| contents(bytes, header));
-    let names = Strtab::new(names.unwrap_or_default(), 0);
-    let named = |header: &SectionHeader| names.get_at(header.sh_name) == Some(".BTF");
+    let names = names.unwrap_or_default();
+    let named = |header: &SectionHeader| {
+        let name = names.get(header.sh_name..).unwrap_or_default();
+        name.starts_with(b".BTF\0")
+    };
     Ok(headers.into_iter().find(named))
 }

@@ -1,10 +1,12 @@
 //! Tools that are not ours, as witnesses: what we write they read, and what they write we do.
 //!
+//! `btf.rs` is about types: the kernel's own, and those that clang makes.
 //! `bpftool.rs` and `libbpf.rs` load our objects and show what is in them, `llvm.rs` reads
 //! them as ELF and disassembles them; `graphviz.rs` draws their blocks; `twins.rs` has clang build the same programs from C.
 #![forbid(unsafe_code)]
 
 mod bpftool;
+mod btf;
 mod graphviz;
 mod libbpf;
 mod llvm;
@@ -31,6 +33,7 @@ fn main() -> ExitCode {
         let modules = [
             bpftool::trials(),
             graphviz::trials(),
+            btf::trials(),
             libbpf::trials(),
             llvm::trials(),
             twins::trials(),

@@ -187,14 +187,14 @@ impl Printer<'_> {
                 text,
                 "{indent}/* its members lie where C cannot have them */"
             );
-            let _ = writeln!(text, "{indent}char __opaque[{size}];");
+            let _ = writeln!(text, "{indent}char __btf_opaque[{size}];");
             self.close(&mut text, id, depth, "");
             return Ok(text);
         };
         for item in items {
             match item {
                 Item::Padding { bits, .. } if is_union => {
-                    let _ = writeln!(text, "{indent}char __padding[{}];", bits / 8);
+                    let _ = writeln!(text, "{indent}char __btf_padding[{}];", bits / 8);
                 }
                 Item::Padding { at, bits } => padding(&mut text, &indent, at, bits),
                 Item::Member(index, bits) => {
@@ -222,15 +222,26 @@ impl Printer<'_> {
 
     /// The name of a member; only structs and unions without names can do without.
     fn member_name(&self, name: &str, index: usize, ty: TypeId) -> String {
-        let is_record = matches!(
-            self.kind(ty),
-            Some(Kind::Struct { .. } | Kind::Union { .. }) if self.btf.name(ty).is_empty()
-        );
         match name {
-            "" if is_record => String::new(),
+            "" if self.is_anonymous_record(ty) => String::new(),
             "" => format!("__unnamed{index}"),
             name => identifier(name).into_owned(),
         }
+    }
+
+    /// Whether a type is a struct or union without a name, whatever qualifies it.
+    fn is_anonymous_record(&self, ty: TypeId) -> bool {
+        let mut at = ty;
+        for _ in 0..MAX_DECLARATOR {
+            at = match self.kind(at) {
+                Some(Kind::Const(ty) | Kind::Volatile(ty) | Kind::TypeTag { ty, .. }) => *ty,
+                Some(Kind::Struct { .. } | Kind::Union { .. }) => {
+                    return self.btf.name(at).is_empty();
+                }
+                _ => return false,
+            };
+        }
+        false
     }
 
     fn close(&self, text: &mut String, id: TypeId, depth: u32, attributes: &str) {
@@ -352,7 +363,7 @@ fn padding(text: &mut String, indent: &str, at: u64, bits: u64) {
         if at % 8 == 0 && end - at > MAX_PADDING_BITS {
             let _ = writeln!(
                 text,
-                "{indent}char __padding{}[{}];",
+                "{indent}char __btf_padding{}[{}];",
                 at / 8,
                 (end - at) / 8
             );

@@ -13,7 +13,7 @@ mod names;
 use std::collections::{HashMap, HashSet};
 
 use self::layout::Layouts;
-use self::names::{Names, is_builtin, is_keyword_since_c23};
+use self::names::{Names, is_keyword_since_c23};
 use super::{Btf, Kind, Tag, TypeId};
 
 /// Why types cannot be printed as C.
@@ -229,7 +229,7 @@ impl<'a> Printer<'a> {
                 let text = self.enumeration(id, 0)?;
                 self.out.push_str(&format!("{text};\n\n"));
             }
-            Kind::Typedef(ty) if !is_builtin(&name) => {
+            Kind::Typedef(ty) => {
                 self.require(*ty, Need::Declared, None, depth)?;
                 let tags = self.decl_tags(id, -1);
                 let text = self.declaration(*ty, &format!("{name}{tags}"), 0)?;

@@ -62,17 +62,13 @@ const KEYWORDS: &[&str] = &[
 /// Keywords of C23 that older kernels define themselves; what defines them is guarded.
 const DEFINED: &[&str] = &["bool", "false", "true"];
 
-/// Types that compilers know without a definition, and take none for.
+/// Types that compilers know without a definition, and take none for: theirs need not be laid
+/// out as the one in hand.
 const BUILTIN: &[&str] = &["__builtin_va_list"];
 
 /// Whether C before C23 needs the definition of this name, and C23 takes none.
 pub(super) fn is_keyword_since_c23(name: &str) -> bool {
     DEFINED.contains(&name)
-}
-
-/// Whether every compiler has a type of this name.
-pub(super) fn is_builtin(name: &str) -> bool {
-    BUILTIN.contains(&name)
 }
 
 /// The nearest identifier to `name`, which is itself nearly always.
@@ -129,6 +125,9 @@ impl Names {
             forwards: HashMap::new(),
             ordinary: Space::default(),
         };
+        for name in BUILTIN {
+            names.ordinary.take(name);
+        }
         let mut tags = Space::default();
         let all = || (1..=btf.len() as u32).map(TypeId);
         for id in all() {
@@ -154,7 +153,7 @@ impl Names {
             Kind::Struct { .. } => Some(Forward::Struct),
             Kind::Union { .. } => Some(Forward::Union),
             Kind::Enum { .. } | Kind::Enum64 { .. } => None,
-            Kind::Typedef(_) if is_keyword_since_c23(name) || is_builtin(name) => {
+            Kind::Typedef(_) if is_keyword_since_c23(name) => {
                 self.types.insert(id, name.to_owned());
                 return;
             }
