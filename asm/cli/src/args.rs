@@ -7,7 +7,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use ebpf_cli::exit::Exit;
 
-/// Build eBPF objects from Rust files, check and show them.
+/// Build eBPF objects from Rust files and text, check and show them.
 #[derive(Debug, Parser)]
 #[command(name = "ebpfasm", version, after_help = Exit::HELP, max_term_width = 100)]
 pub(crate) struct CommandLine {
@@ -18,7 +18,7 @@ pub(crate) struct CommandLine {
 /// The commands.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Compile a program file, verify it and write the object
+    /// Compile a program file or assemble text, verify it and write the object
     Build(BuildArgs),
     /// Verify every program of an object, ours or clang's
     Check(CheckArgs),
@@ -35,13 +35,13 @@ pub(crate) enum Command {
 /// `ebpfasm build`.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "The file is compiled with rustc and run: what it does when it is run, \
+    after_help = "A Rust file is compiled with rustc and run: what it does when it is run, \
     it does at build time, as a build script would.\n\nCompiled files are kept in the user's \
     cache ($XDG_CACHE_HOME/ebpfasm or ~/.cache/ebpfasm), which may be deleted at any time."
 )]
 pub(crate) struct BuildArgs {
-    /// The program file
-    #[arg(value_name = "FILE.rs")]
+    /// The program file: Rust, or text (.bpf; - is text from standard input)
+    #[arg(value_name = "FILE")]
     pub(crate) file: PathBuf,
     /// Where to write; by default target/bpf/NAME.o of the workspace or folder, and standard
     /// output for what is no object; - is standard output
@@ -59,7 +59,7 @@ pub(crate) struct BuildArgs {
 #[derive(Debug, Args)]
 #[command(group = clap::ArgGroup::new("what").required(true))]
 pub(crate) struct CheckArgs {
-    /// The object file
+    /// The object file, or program text (.bpf)
     #[arg(value_name = "OBJ", group = "what")]
     pub(crate) object: Option<PathBuf>,
     /// One program a line as JSON, one answer a line; - is standard input

@@ -4,9 +4,8 @@ use std::path::Path;
 
 use crate::args::CheckArgs;
 use crate::batch::{self, Kernel};
-use crate::verdict;
+use crate::{text_file, verdict};
 use ebpf_cli::exit::Exit;
-use ebpf_cli::object_file::ObjectFile;
 use ebpf_cli::report::{self, Failure};
 
 /// Runs the command.
@@ -25,7 +24,7 @@ pub(crate) fn run(args: &CheckArgs) -> Result<(), Failure> {
 }
 
 fn check_object(path: &Path) -> Result<(), Failure> {
-    let object = ObjectFile::read(path)?.object;
+    let object = text_file::object(path)?;
     let checked = verdict::all(&object);
     let lines: String = checked.iter().map(|one| one.line() + "\n").collect();
     report::print(lines)?;

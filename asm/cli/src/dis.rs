@@ -10,16 +10,16 @@ use ebpf_asm::text::{Remarks, print_object_with};
 
 use crate::args::DisArgs;
 use crate::emit::unprintable;
-use crate::{json, select, source};
+use crate::{json, select, source, text_file};
 use ebpf_cli::exit::Exit;
-use ebpf_cli::object_file::{ObjectFile, read_bytes_or_stdin};
+use ebpf_cli::object_file::read_bytes_or_stdin;
 use ebpf_cli::report::{self, Failure};
 
 /// Runs the command.
 pub(crate) fn run(args: &DisArgs) -> Result<(), Failure> {
     let mut object = match args.raw {
         true => bare(&args.object)?,
-        false => ObjectFile::read_or_stdin(&args.object)?.object,
+        false => text_file::object(&args.object)?,
     };
     if let Some(name) = &args.prog {
         let shown = select::program(&object, name, &args.object)?.name.clone();

@@ -9,6 +9,7 @@
 //! | `select.rs`, `source.rs` | the program that `--prog` names; source lines |
 //! | `batch/` | `check --batch`: corpora of programs, one a line |
 //! | `emit.rs`, `json.rs` | the forms in which an object is written |
+//! | `text_file.rs` | program text in the place of an object |
 //! | `verdict.rs` | what the verifier says of an object |
 //! | `write.rs` | how a file is written whole or not at all |
 #![forbid(unsafe_code)]
@@ -25,6 +26,7 @@ mod emit;
 mod json;
 mod select;
 mod source;
+mod text_file;
 mod verdict;
 mod write;
 

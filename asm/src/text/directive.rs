@@ -70,6 +70,12 @@ pub(super) struct LateValue {
     wrong: Wrong,
 }
 
+/// Whether a line is a directive: a dot and a name.
+pub(super) fn is_directive(line: &str) -> bool {
+    let mut bytes = line.bytes().skip_while(|byte| matches!(byte, b' ' | b'\t'));
+    bytes.next() == Some(b'.') && bytes.next().is_some_and(|byte| byte.is_ascii_alphabetic())
+}
+
 impl<'a> Parser<'a> {
     /// The directives by name, and what reads each.
     const DIRECTIVES: [(&'static str, Read<'a>); 11] = [

@@ -15,7 +15,7 @@
 //! A listing that names no section, or one that is no program type's (`.text`), is taken as a
 //! socket filter; a `.prog` line above it says otherwise.
 
-use super::directive::Header;
+use super::directive::{Header, is_directive};
 use super::parse::{Binding, Current, Parser, is_instruction, split};
 use super::spelling::{Known, Wrong, match_line};
 use super::synonyms::Printers;
@@ -82,7 +82,7 @@ pub(super) fn begins<'a>(lines: Lines<'a>, all: &mut Vec<Placed<'a>>) -> Option<
         let text = line.trim_start();
         match text.as_bytes() {
             [] | [b';', ..] => {}
-            [b'.', ..] => return None,
+            _ if is_directive(line) => return None,
             _ => match classify(line) {
                 Line::Instruction(_) | Line::Section(_) | Line::Log(_) => {
                     return Some(Listing::default());

@@ -3,6 +3,7 @@
 //!
 //! Read next: `directive.rs`, `listing.rs`, `spelling.rs`.
 
+use super::directive::is_directive;
 use super::listing::{self, Listing};
 use super::spelling::{Known, Wrong, match_line, try_line};
 use super::synonyms::Printers;
@@ -117,7 +118,7 @@ impl<'a> Parser<'a> {
         while let Some(text) = self.lines.next() {
             self.number += 1;
             self.text = text;
-            if text.trim_start().starts_with('.') {
+            if is_directive(text) {
                 self.directive(text)?;
             } else if self.listing.is_some() {
                 self.listing_line(text, &mut line)?;

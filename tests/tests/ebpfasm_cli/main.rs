@@ -11,6 +11,7 @@ mod diff;
 mod emit;
 mod refusals;
 mod show;
+mod text;
 
 use std::fs;
 use std::path::{Path, PathBuf};

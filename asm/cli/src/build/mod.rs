@@ -1,6 +1,7 @@
-//! `ebpfasm build`: compiles a program file, verifies what it declares, writes the object.
+//! `ebpfasm build`: compiles a program file, or assembles program text ([`text_file`]),
+//! verifies what it declares, writes the object.
 //!
-//! The file is a Rust program that records what it declares ([`ebpf_asm::dsl`]). It is
+//! A program file is a Rust program that records what it declares ([`ebpf_asm::dsl`]). It is
 //! compiled against a prebuilt library ([`library`]) by rustc itself ([`toolchain`]), and run.
 //! Only the compiled file is kept ([`program`]): running it, lowering, verifying and writing
 //! happen each time, so that no object can be older than its source.
@@ -23,7 +24,7 @@ use std::path::{Path, PathBuf};
 use ebpf_asm::object::Object;
 
 use crate::args::{BuildArgs, Form};
-use crate::{emit, verdict, write};
+use crate::{emit, text_file, verdict, write};
 use cache::Cache;
 use ebpf_cli::exit::Exit;
 use ebpf_cli::place;
@@ -53,8 +54,14 @@ pub(crate) fn run(args: &BuildArgs) -> Result<(), Failure> {
     report::print(format!("{shown}: {}, {verified}\n", contents(&object)))
 }
 
-/// Compiles and runs the program file; the unit's name, and the object.
+/// Compiles and runs the program file, or reads the program text; the unit's name, or the
+/// text file's, and the object.
 fn compile(file: &Path, folder: &Path) -> Result<(String, Object), Failure> {
+    if text_file::is_text(file) || file == Path::new("-") {
+        let name = file.file_stem().unwrap_or_default().to_string_lossy();
+        let name = if name == "-" { "stdin" } else { &name };
+        return Ok((name.to_owned(), text_file::read(file)?));
+    }
     let program = ProgramFile::new(file, folder)?;
     let cache = Cache::open()?;
     let toolchain = Toolchain::find(&cache, folder)?;

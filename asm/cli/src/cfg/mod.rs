@@ -9,13 +9,12 @@ use ebpf_asm::program::Program;
 use ebpf_asm::text::Places;
 
 use crate::args::{CfgArgs, GraphForm};
-use crate::{select, source};
-use ebpf_cli::object_file::ObjectFile;
+use crate::{select, source, text_file};
 use ebpf_cli::report::{self, Failure};
 
 /// Runs the command.
 pub(crate) fn run(args: &CfgArgs) -> Result<(), Failure> {
-    let object = ObjectFile::read_or_stdin(&args.object)?.object;
+    let object = text_file::object(&args.object)?;
     let programs: Vec<&Program> = match &args.prog {
         Some(name) => vec![select::program(&object, name, &args.object)?],
         None => object.programs.iter().collect(),

@@ -22,17 +22,13 @@ use self::code::Code;
 use self::definition::Change;
 use self::function::FunctionDifference;
 use crate::args::DiffArgs;
-use crate::select;
+use crate::{select, text_file};
 use ebpf_cli::exit::Exit;
-use ebpf_cli::object_file::ObjectFile;
 use ebpf_cli::report::{self, Failure};
 
 /// Runs the command.
 pub(crate) fn run(args: &DiffArgs) -> Result<Exit, Failure> {
-    let (old, new) = (
-        ObjectFile::read_or_stdin(&args.old)?.object,
-        ObjectFile::read_or_stdin(&args.new)?.object,
-    );
+    let (old, new) = (text_file::object(&args.old)?, text_file::object(&args.new)?);
     let difference = match &args.prog {
         Some(name) => {
             let programs = (
