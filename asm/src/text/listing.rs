@@ -75,6 +75,9 @@ enum Before<'a> {
     Bytes(&'a str),
 }
 
+/// What bpftool prints of an instruction that is newer than it: `BUG_ldx_91`.
+const BUG: &str = "BUG_";
+
 /// Whether the lines, up to the next directive, are a listing: the first that is an
 /// instruction decides.
 pub(super) fn begins<'a>(lines: Lines<'a>, all: &mut Vec<Placed<'a>>) -> Option<Listing<'a>> {
@@ -363,6 +366,7 @@ impl<'a> Parser<'a> {
         let insn = match known {
             // The tool is older than the instruction.
             Known::Bytes(insn) if numbered.text == "<unknown>" => insn,
+            _ if numbered.text.starts_with(BUG) => return self.list_unknown(line, &numbered),
             _ => {
                 let (begin, _) = place(line, numbered.text);
                 let moved = |wrong: Wrong| Wrong {
@@ -386,6 +390,22 @@ impl<'a> Parser<'a> {
                 printer: numbered.printer,
                 text: numbered.text,
             });
+        }
+        Ok(())
+    }
+
+    /// Waits for the bytes of an instruction that bpftool has no text for.
+    fn list_unknown(&mut self, line: &str, numbered: &Numbered<'a>) -> Result<(), Wrong> {
+        let bytes = self.lines.clone().next().unwrap_or_default().trim();
+        if slots(bytes).is_none() {
+            let message = "bpftool has no text for this instruction".to_owned();
+            let help = "have it print the bytes: bpftool prog dump xlated ... opcodes";
+            return Err(over(line, numbered.text, message).help(Some(help.into())));
+        }
+        let insn = decode(bytes).map_err(|message| over(line, numbered.text, message))?;
+        self.list(line, numbered.number, insn)?;
+        if let Some(listing) = &mut self.listing {
+            listing.last = None;
         }
         Ok(())
     }

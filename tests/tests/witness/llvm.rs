@@ -51,15 +51,14 @@ fn disassembles_clangs(name: &str) -> Outcome {
 /// Our parser makes of llvm-objdump's lines the instructions that are in the object.
 fn same_instructions(subject: &Subject, path: &Path) -> Outcome {
     let mut objdump = tool::command("llvm-objdump");
-    let listing = tool::output(objdump.args(["-d", "--no-show-raw-insn"]).arg(path))?;
+    let listing = tool::output(objdump.args(["-d", "-S", "-r"]).arg(path))?;
     ensure!(
         listing.contains(&format!("<{}>:", subject.program)),
         "no symbol {} in:\n{listing}",
         subject.program
     );
-    let lines: Vec<String> = listing.lines().filter_map(instruction).collect();
-    let parsed = parse("objdump", &format!(".prog xdp\n{}\n", lines.join("\n")))
-        .map_err(|error| format!("{error}\n{listing}"))?;
+    let parsed = parse("objdump", &listing).map_err(|error| format!("{error}\n{listing}"))?;
+    ensure_eq!(parsed.programs[0].name, subject.program, "names");
     let [program] = subject.object.programs.as_slice() else {
         return Err("not one program".into());
     };
@@ -77,24 +76,6 @@ fn same_instructions(subject: &Subject, path: &Path) -> Outcome {
     let theirs: Vec<String> = parsed.programs[0].insns.iter().map(bare).collect();
     ensure_eq!(theirs, ours, "the instructions by llvm-objdump, and ours");
     Ok(())
-}
-
-/// The text of an instruction: `12:<tab>r0 = 2`, without `<LABEL>`.
-fn instruction(line: &str) -> Option<String> {
-    let (slot, text) = line.trim().split_once(':')?;
-    slot.parse::<usize>().ok()?;
-    let label = text
-        .strip_suffix('>')
-        .and_then(|text| text.rsplit_once(" <"));
-    let text = label.map_or(text, |(text, _)| text).trim();
-    // LLVM's own word for a reference to a map: `ld_pseudo<tab>r1, 1, 0`.
-    let reference = text
-        .strip_prefix("ld_pseudo")
-        .and_then(|rest| rest.split(',').next());
-    Some(match reference {
-        Some(register) => format!("{} = 0 ll", register.trim()),
-        None => text.to_owned(),
-    })
 }
 
 fn readelf((name, subject): Named) -> Outcome {

@@ -2,13 +2,15 @@
 //!
 //! `btf.rs` is about types: the kernel's own, and those that clang makes.
 //! `bpftool.rs` and `libbpf.rs` load our objects and show what is in them, `llvm.rs` reads
-//! them as ELF and disassembles them; `graphviz.rs` draws their blocks; `twins.rs` has clang build the same programs from C.
+//! them as ELF and disassembles them; `listings.rs` has every row of the table printed by others;
+//! `graphviz.rs` draws their blocks; `twins.rs` has clang build the same programs from C.
 #![forbid(unsafe_code)]
 
 mod bpftool;
 mod btf;
 mod graphviz;
 mod libbpf;
+mod listings;
 mod llvm;
 mod twins;
 
@@ -35,6 +37,7 @@ fn main() -> ExitCode {
             graphviz::trials(),
             btf::trials(),
             libbpf::trials(),
+            listings::trials(),
             llvm::trials(),
             twins::trials(),
         ];
