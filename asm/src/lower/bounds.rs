@@ -196,10 +196,14 @@ struct Walk<'a> {
 
 impl Walk<'_> {
     /// Whether every way from `at` ends as the way out does.
-    fn ends_the_same(&mut self, at: BlockId, env: Env) -> Same {
+    fn ends_the_same(&mut self, at: BlockId, mut env: Env) -> Same {
         self.steps += 1;
         if self.steps > MAX_STEPS {
             return Same::Unknown;
+        }
+        // What is not read any more only costs time.
+        if let Some(live) = self.live_in.get(at.0) {
+            env.retain(|reg, _| live.contains(*reg));
         }
         if self.meets_way_out(at, &env) {
             return Same::Yes;

@@ -14,7 +14,7 @@ pub(super) struct Liveness {
 
 impl Liveness {
     pub(super) fn of(cfg: &Cfg) -> Self {
-        let none = RegSet::new(cfg.next_reg);
+        let none = RegSet::default();
         let mut live = Liveness {
             live_in: vec![none.clone(); cfg.blocks.len()],
             live_out: vec![none; cfg.blocks.len()],

@@ -20,7 +20,7 @@ impl Graph {
     /// The graph of a program in the machine's form.
     pub(super) fn of(cfg: &Cfg) -> Self {
         let mut graph = Graph {
-            neighbours: vec![RegSet::new(cfg.next_reg); cfg.next_reg as usize],
+            neighbours: vec![RegSet::default(); cfg.next_reg as usize],
             alias: (0..cfg.next_reg).map(VReg).collect(),
             copies: Vec::new(),
             uses: vec![0; cfg.next_reg as usize],
@@ -144,15 +144,26 @@ impl Graph {
             .collect()
     }
 
-    /// Makes the ends of copies one register, where that cannot cost a colour.
+    /// Makes the ends of copies one register, where that cannot cost a colour. What cannot be
+    /// one at first may be when others are.
     pub(super) fn coalesce(&mut self) {
-        loop {
-            let found = self.copies().find(|(a, b)| self.can_be_one(*a, *b));
-            match found {
-                Some((a, b)) if b.is_machine() => self.make_one(a, b),
-                Some((a, b)) => self.make_one(b, a),
-                None => return,
-            }
+        let mut left = self.copies.len() + 1;
+        let mut copies: Vec<(VReg, VReg)> = self.copies().collect();
+        while copies.len() < left {
+            left = copies.len();
+            copies.retain(|(a, b)| {
+                let (a, b) = (self.representative(*a), self.representative(*b));
+                if a == b {
+                    return false;
+                }
+                let can = self.can_be_one(a, b);
+                match b.is_machine() {
+                    _ if !can => {}
+                    true => self.make_one(a, b),
+                    false => self.make_one(b, a),
+                }
+                !can
+            });
         }
     }
 
