@@ -15,7 +15,7 @@ pub mod insn;
 pub mod isa;
 pub mod lower;
 pub mod map_type;
-mod near;
+pub mod near;
 pub mod object;
 pub mod prog_type;
 pub mod program;

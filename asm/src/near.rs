@@ -2,7 +2,7 @@
 
 /// The name of `names` that is nearest to `word`, if it is near at all: a third of it may be
 /// wrong, and exchanging two neighbours counts as one fault.
-pub(crate) fn near<'n>(word: &str, names: impl IntoIterator<Item = &'n str>) -> Option<&'n str> {
+pub fn near<'n>(word: &str, names: impl IntoIterator<Item = &'n str>) -> Option<&'n str> {
     let most = word.chars().count().div_ceil(3);
     let candidates = names.into_iter().filter(|name| *name != word);
     candidates

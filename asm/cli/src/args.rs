@@ -5,6 +5,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use ebpf_asm::isa::{Cpu, KernelVersion};
+use ebpf_asm::target::{Target, parse_kernel};
 use ebpf_cli::exit::Exit;
 
 /// Build eBPF objects from Rust files and text, check and show them.
@@ -30,6 +32,8 @@ pub(crate) enum Command {
     Cfg(CfgArgs),
     /// Show the types of an object or of the kernel, as C
     Btf(BtfArgs),
+    /// List the instruction set, or explain an instruction
+    Isa(IsaArgs),
 }
 
 /// `ebpfasm build`.
@@ -53,6 +57,8 @@ pub(crate) struct BuildArgs {
     /// Write without verifying first
     #[arg(long)]
     pub(crate) no_check: bool,
+    #[command(flatten)]
+    pub(crate) target: TargetArgs,
 }
 
 /// `ebpfasm check`.
@@ -71,6 +77,29 @@ pub(crate) struct CheckArgs {
     /// Load each program of a batch for real, and show the running kernel's verdict too
     #[arg(long, requires = "batch", conflicts_with = "object")]
     pub(crate) kernel_too: bool,
+    #[command(flatten)]
+    pub(crate) target: TargetArgs,
+}
+
+/// For whom a program is built or checked.
+#[derive(Debug, Args)]
+pub(crate) struct TargetArgs {
+    /// The instruction set, v1 to v4, as compilers take it by -mcpu
+    #[arg(long, value_name = "CPU", default_value_t = Target::default().cpu)]
+    cpu: Cpu,
+    /// The oldest Linux release that is to take the program, such as 5.10
+    #[arg(long, value_name = "VERSION", value_parser = parse_kernel)]
+    kernel: Option<KernelVersion>,
+}
+
+impl TargetArgs {
+    /// The target that the arguments name.
+    pub(crate) fn target(&self) -> Target {
+        Target {
+            cpu: self.cpu,
+            kernel: self.kernel,
+        }
+    }
 }
 
 /// `ebpfasm dis`.
@@ -120,6 +149,17 @@ pub(crate) struct DiffArgs {
     /// As JSON
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+/// `ebpfasm isa`.
+#[derive(Debug, Args)]
+pub(crate) struct IsaArgs {
+    /// A name (MOVSX), an opcode (0x0d) or a part of a spelling (s>>=, atomic_fetch_add)
+    #[arg(value_name = "MNEMONIC")]
+    pub(crate) mnemonic: Vec<String>,
+    /// The whole reference page, which is ISA.md
+    #[arg(long, conflicts_with = "mnemonic")]
+    pub(crate) markdown: bool,
 }
 
 /// `ebpfasm cfg`.

@@ -4,7 +4,8 @@ use std::path::Path;
 
 use crate::args::CheckArgs;
 use crate::batch::{self, Kernel};
-use crate::{text_file, verdict};
+use crate::{target, text_file, verdict};
+use ebpf_asm::target::Target;
 use ebpf_cli::exit::Exit;
 use ebpf_cli::report::{self, Failure};
 
@@ -12,20 +13,25 @@ use ebpf_cli::report::{self, Failure};
 pub(crate) fn run(args: &CheckArgs) -> Result<(), Failure> {
     match (&args.batch, &args.object) {
         (Some(rows), _) => {
+            if args.target.target() != Target::default() {
+                let message = "--cpu and --kernel are for an object, not for a batch";
+                return Err(Failure::new(Exit::Usage, message));
+            }
             let kernel = match args.kernel_too {
                 true => Kernel::Asked,
                 false => Kernel::NotAsked,
             };
             batch::run(rows, args.jobs, kernel)
         }
-        (None, Some(object)) => check_object(object),
+        (None, Some(object)) => check_object(object, args.target.target()),
         (None, None) => Err(Failure::new(Exit::Usage, "no object and no batch to check")),
     }
 }
 
-fn check_object(path: &Path) -> Result<(), Failure> {
+fn check_object(path: &Path, target: Target) -> Result<(), Failure> {
     let object = text_file::object(path)?;
-    let checked = verdict::all(&object);
+    target::check(&object, target)?;
+    let checked = verdict::all(&object, target);
     let lines: String = checked.iter().map(|one| one.line() + "\n").collect();
     report::print(lines)?;
     verdict::refuse_rejected(&checked)

@@ -6,10 +6,12 @@
 //! | `build/` | `build`: from a program file to an object |
 //! | `btf/` | `btf`: types as C, and as they are |
 //! | `check.rs`, `dis.rs`, `diff/`, `cfg/` | the commands of these names |
+//! | `isa/` | `isa`: the instruction set, listed or explained |
 //! | `select.rs`, `source.rs` | the program that `--prog` names; source lines |
 //! | `batch/` | `check --batch`: corpora of programs, one a line |
 //! | `emit.rs`, `json.rs` | the forms in which an object is written |
 //! | `text_file.rs` | program text in the place of an object |
+//! | `target.rs` | what is too new for `--cpu` and `--kernel` |
 //! | `verdict.rs` | what the verifier says of an object |
 //! | `write.rs` | how a file is written whole or not at all |
 #![forbid(unsafe_code)]
@@ -23,9 +25,11 @@ mod check;
 mod diff;
 mod dis;
 mod emit;
+mod isa;
 mod json;
 mod select;
 mod source;
+mod target;
 mod text_file;
 mod verdict;
 mod write;
@@ -49,6 +53,7 @@ fn run(command: &Command) -> Result<Exit, Failure> {
         Command::Dis(args) => dis::run(args),
         Command::Cfg(args) => cfg::run(args),
         Command::Btf(args) => btf::run(args),
+        Command::Isa(args) => isa::run(args),
     };
     done.map(Exit::from)
 }

@@ -2,6 +2,7 @@
 
 use ebpf_asm::object::Object;
 use ebpf_asm::program::Program;
+use ebpf_asm::target::Target;
 use ebpf_verifier_sim::{Code, Config, Decor, Rejection, Stats, Verdict, verify};
 
 use ebpf_cli::exit::Exit;
@@ -46,9 +47,14 @@ impl Checked<'_> {
     }
 }
 
-/// Verifies all programs of an object, for the newest kernel and root.
-pub(crate) fn all(object: &Object) -> Vec<Checked<'_>> {
-    let config = Config::default();
+/// Verifies all programs of an object, for root and the target's kernel: the newest, unless it
+/// has one.
+pub(crate) fn all(object: &Object, target: Target) -> Vec<Checked<'_>> {
+    let newest = Config::default();
+    let config = Config {
+        kernel: target.kernel.unwrap_or(newest.kernel),
+        ..newest
+    };
     let check = |program| Checked {
         program,
         verdict: verify(object, program, &config),

@@ -9,6 +9,7 @@ mod cache;
 mod check;
 mod diff;
 mod emit;
+mod isa;
 mod refusals;
 mod show;
 mod text;

@@ -3,11 +3,13 @@
 //! `btf.rs` is about types: the kernel's own, and those that clang makes.
 //! `bpftool.rs` and `libbpf.rs` load our objects and show what is in them, `llvm.rs` reads
 //! them as ELF and disassembles them; `listings.rs` has every row of the table printed by others;
+//! `cpu.rs` compares what each -mcpu emits with the table;
 //! `graphviz.rs` draws their blocks; `twins.rs` has clang build the same programs from C.
 #![forbid(unsafe_code)]
 
 mod bpftool;
 mod btf;
+mod cpu;
 mod graphviz;
 mod libbpf;
 mod listings;
@@ -34,6 +36,7 @@ fn main() -> ExitCode {
     policy::main(|| {
         let modules = [
             bpftool::trials(),
+            cpu::trials(),
             graphviz::trials(),
             btf::trials(),
             libbpf::trials(),

@@ -21,9 +21,12 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use ebpf_asm::CompileError;
 use ebpf_asm::object::Object;
+use ebpf_asm::target::Target;
 
 use crate::args::{BuildArgs, Form};
+use crate::target::{check as check_target, too_new};
 use crate::{emit, text_file, verdict, write};
 use cache::Cache;
 use ebpf_cli::exit::Exit;
@@ -37,11 +40,12 @@ use toolchain::Toolchain;
 pub(crate) fn run(args: &BuildArgs) -> Result<(), Failure> {
     let folder =
         env::current_dir().map_err(|error| Failure::file("find", "the current folder", &error))?;
-    let (name, object) = compile(&args.file, &folder)?;
+    let target = args.target.target();
+    let (name, object) = compile(&args.file, &folder, target)?;
     let verified = match args.no_check {
         true => "not verified",
         false => {
-            verdict::refuse_rejected(&verdict::all(&object))?;
+            verdict::refuse_rejected(&verdict::all(&object, target))?;
             "verified"
         }
     };
@@ -56,19 +60,23 @@ pub(crate) fn run(args: &BuildArgs) -> Result<(), Failure> {
 
 /// Compiles and runs the program file, or reads the program text; the unit's name, or the
 /// text file's, and the object.
-fn compile(file: &Path, folder: &Path) -> Result<(String, Object), Failure> {
+fn compile(file: &Path, folder: &Path, target: Target) -> Result<(String, Object), Failure> {
     if text_file::is_text(file) || file == Path::new("-") {
         let name = file.file_stem().unwrap_or_default().to_string_lossy();
         let name = if name == "-" { "stdin" } else { &name };
-        return Ok((name.to_owned(), text_file::read(file)?));
+        let object = text_file::read(file)?;
+        check_target(&object, target)?;
+        return Ok((name.to_owned(), object));
     }
     let program = ProgramFile::new(file, folder)?;
     let cache = Cache::open()?;
     let toolchain = Toolchain::find(&cache, folder)?;
     let library = Library::find(&cache, &toolchain)?;
     let unit = program.unit(&cache, &toolchain, &library)?;
-    let object = ebpf_asm::compile(&unit)
-        .map_err(|error| Failure::new(Exit::BadObject, format!("{}: {error}", file.display())))?;
+    let object = ebpf_asm::compile_for(&unit, target).map_err(|error| match error {
+        CompileError::Target(error) => too_new(&error),
+        error => Failure::new(Exit::BadObject, format!("{}: {error}", file.display())),
+    })?;
     Ok((unit.name().to_owned(), object))
 }
 
