@@ -60,11 +60,12 @@ impl<'a> Parser<'a> {
         Ok(())
     }
 
-    /// `.var NAME [offset=N] [size=N] [u32 NUMBER... | "BYTES"]` of the section above; without
+    /// `.var NAME [weak] [offset=N] [size=N] [u32 NUMBER... | "BYTES"]` of the section above; without
     /// an offset behind the variable above, aligned as its numbers are.
     pub(super) fn variable(&mut self, words: &mut Words<'a>) -> Result<(), Wrong> {
         let name = words.wants("a name for the variable")?;
         let (mut offset, mut size, mut value) = (None, None, Value::default());
+        let mut strength = Strength::Strong;
         while let Some(word) = words.next() {
             match word
                 .split_at_equals()
@@ -76,13 +77,14 @@ impl<'a> Parser<'a> {
                 Some((field, bytes)) if field.text == "size" => {
                     size = Some(bytes.number::<u32>("a size in bytes")?);
                 }
+                _ if word.text == "weak" => strength = Strength::Weak,
                 _ => value.take(&word, words)?,
             }
         }
         let Some(mut map) = self.object.maps.pop() else {
             return Err(no_section(words));
         };
-        let placed = self.place(&mut map, &name, offset, size, value);
+        let placed = self.place(&mut map, &name, strength, (offset, size), value);
         self.object.maps.push(map);
         placed
     }
@@ -91,8 +93,8 @@ impl<'a> Parser<'a> {
         &self,
         map: &mut Map,
         name: &Word<'_>,
-        offset: Option<u32>,
-        size: Option<u32>,
+        strength: Strength,
+        (offset, size): (Option<u32>, Option<u32>),
         value: Value,
     ) -> Result<(), Wrong> {
         let Some(data) = &map.data else {
@@ -131,7 +133,7 @@ impl<'a> Parser<'a> {
             name: name.string()?,
             offset,
             size,
-            strength: Strength::Strong,
+            strength,
             type_id: None,
         };
         data.variables.insert(at, variable);
@@ -236,7 +238,11 @@ pub(super) fn print_data(out: &mut dyn Write, map: &Map, data: &Data) -> fmt::Re
         print_unnamed(out, data, covered, begin)?;
         let end = begin + variable.size as usize;
         let name = super::print::name(&variable.name);
-        write!(out, ".var {name} offset={begin}")?;
+        let weak = match variable.strength {
+            Strength::Strong => "",
+            Strength::Weak => " weak",
+        };
+        write!(out, ".var {name}{weak} offset={begin}")?;
         print_value(out, data.bytes.get(begin..end).unwrap_or_default())?;
         covered = covered.max(end);
     }

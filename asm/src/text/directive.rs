@@ -138,11 +138,12 @@ impl<'a> Parser<'a> {
     /// `.map NAME TYPE key_size=4 ...`.
     fn map(&mut self, words: &mut Words<'a>) -> Result<(), Wrong> {
         let name = words.wants("a name for the map")?;
-        if self.object.map(name.text).is_some() {
-            let message = format!("a map '{}' is there already", name.text);
+        let text = name.string()?;
+        if self.object.map(&text).is_some() {
+            let message = format!("a map '{text}' is there already");
             return Err(name.wrong(message));
         }
-        let map = definition(name.text, words)?;
+        let map = definition(&text, words)?;
         self.object.maps.push(map);
         Ok(())
     }
@@ -167,11 +168,12 @@ impl<'a> Parser<'a> {
         let Some(map) = self.object.maps.len().checked_sub(1) else {
             return Err(words.wrong("no map above that the value could stand in"));
         };
-        let message = format!("no program or map is named '{}'", name.text);
+        let text = name.string()?;
+        let message = format!("no program or map is named '{text}'");
         self.late.push(LateValue {
             map,
             index,
-            name: name.text.to_owned(),
+            name: text,
             line: self.number,
             wrong: name.wrong(message),
         });
@@ -229,7 +231,7 @@ impl<'a> Parser<'a> {
             Some(word) => return Err(word.wrong("expected 'weak' or the end of the line")),
         };
         self.object.externs.push(Extern {
-            name: name.text.to_owned(),
+            name: name.string()?,
             kind,
             strength,
             type_id: None,
@@ -242,11 +244,13 @@ impl<'a> Parser<'a> {
     fn program(&mut self, words: &mut Words<'a>) -> Result<(), Wrong> {
         self.finish_program()?;
         let place = words.wants("an ELF section or a program type")?;
-        let name = words.next_plain().map_or("prog", |word| word.text);
+        let named = words.next_plain();
+        let name = named.map_or(Ok("prog".to_owned()), |word| word.string())?;
+        let section_name = place.string()?;
         let mut header = Header {
-            name: name.to_owned(),
-            section: place.text.to_owned(),
-            assembled_as: place.text.to_owned(),
+            name: name.clone(),
+            section: section_name.clone(),
+            assembled_as: section_name.clone(),
             prog_type: None,
             attach_type: None,
         };
@@ -260,8 +264,8 @@ impl<'a> Parser<'a> {
                 _ => return Err(word.wrong("expected type=TYPE or attach_type=TYPE")),
             }
         }
-        if section(place.text).is_none() {
-            header.assembled_as = match (header.prog_type, by_type(place.text)) {
+        if section(&section_name).is_none() {
+            header.assembled_as = match (header.prog_type, by_type(&section_name)) {
                 (Some(_), _) => UNNAMED.to_owned(),
                 (None, Some(section)) => {
                     header.section = section.to_owned();
@@ -273,7 +277,11 @@ impl<'a> Parser<'a> {
                 header.attach_type.get_or_insert(None);
             }
         }
-        self.refuse_second(name)?;
+        self.refuse_second(&name).map_err(|wrong| Wrong {
+            begin: named.map_or(0, |word| word.begin),
+            end: named.map_or(0, |word| word.end),
+            ..wrong
+        })?;
         self.current = Some(Current::new(header));
         self.listing = listing::begins(self.lines.clone(), &mut Vec::new());
         Ok(())
@@ -289,21 +297,22 @@ impl<'a> Parser<'a> {
     /// `.func NAME [global]`.
     fn function(&mut self, words: &mut Words<'a>) -> Result<(), Wrong> {
         let name = words.wants("a name for the function")?;
+        let text = name.string()?;
         let is_global = match words.next() {
             None => false,
             Some(word) if word.text == "global" => true,
             Some(word) => return Err(word.wrong("expected 'global' or the end of the line")),
         };
         let placed = Placed {
-            token: Token::Word(name.text),
+            token: Token::Word(&text),
             begin: name.begin,
             end: name.end,
         };
-        let label = self.name_label(&placed, name.text, Binding::Here)?;
+        let label = self.name_label(&placed, &text, Binding::Here)?;
         if let Some(current) = &mut self.current {
-            current.assembler.function(label, name.text);
+            current.assembler.function(label, &*text);
             if is_global {
-                current.global.push(name.text.to_owned());
+                current.global.push(text.clone());
             }
         }
         Ok(())

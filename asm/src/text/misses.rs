@@ -155,7 +155,15 @@ impl Expected {
                 let others: Vec<String> = others.iter().map(Want::to_string).collect();
                 format!("expected {} or {last}", others.join(", "))
             }
-            _ => "no instruction is spelled like this".into(),
+            many if many
+                .iter()
+                .all(|want| matches!(want, Want::Token(Token::Sign(_)))) =>
+            {
+                let signs: Vec<String> = many.iter().map(Want::to_string).collect();
+                format!("expected an operator: {}", signs.join(" "))
+            }
+            _ if self.at == 0 => "no instruction begins like this".into(),
+            _ => "no instruction goes on like this".into(),
         }
     }
 

@@ -30,7 +30,7 @@
 //! | `.inner TYPE key_size=4 ...` | what every map in the map of maps above is like |
 //! | `.value INDEX NAME` | a program or map that the map above holds from the start |
 //! | `.data SECTION size=8` | a section of global variables: `.data`, `.rodata`, `.bss`, `.kconfig` |
-//! | `.var NAME offset=0 u32 42` | a variable of the section above: `u8` to `u64` with numbers, a string with its bytes (`"eth0\x00"`), or `size=64` for zeros; without `offset` behind the one above. `-` for a name has bytes that belong to no variable |
+//! | `.var NAME offset=0 u32 42` | a variable of the section above: `u8` to `u64` with numbers, a string with its bytes (`"eth0\x00"`), or `size=64` for zeros; without `offset` behind the one above. `-` for a name has bytes that belong to no variable; `weak` if the kernel need not have the option |
 //! | `.extern func NAME weak` | a kfunc, or with `var` a variable of the kernel; `weak` if it may be missing |
 //! | `.prog SECTION NAME` | a program; a program type stands for its section. `type=` and `attach_type=` (or `none`) say what the section does not |
 //! | `.func NAME global` | a function that `call NAME` calls; static without `global` |

@@ -378,13 +378,17 @@ pub(super) fn split<'a>(text: &'a str, all: &mut Vec<Placed<'a>>) -> Result<(), 
         begin,
         end,
         message: "no register, number, name or operator".into(),
-        help: register_help(text.get(begin as usize..end as usize)),
+        help: help_of_word(text.get(begin as usize..end as usize)),
     })
 }
 
-/// What to say of a word like `r11`.
-fn register_help(word: Option<&str>) -> Option<String> {
-    let digits = word?.strip_prefix(['r', 'w'])?;
+/// What to say of a word like `r11`, and of a number that is none.
+fn help_of_word(word: Option<&str>) -> Option<String> {
+    let word = word?;
+    if word.starts_with(|first: char| first.is_ascii_digit()) {
+        return Some("numbers are decimal, or hexadecimal behind 0x, and have 64 bits".into());
+    }
+    let digits = word.strip_prefix(['r', 'w'])?;
     let is_register = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
     is_register.then(|| "registers are r0 to r10, and their low halves w0 to w10".into())
 }

@@ -1,6 +1,7 @@
 //! Places of a program by name: where its functions begin, and where its jumps go.
 
-use super::print::{Names, Numbers, Referred, print_insn};
+use super::print::{Names, Numbers, Referred, name, print_insn};
+use super::token::is_word;
 use crate::btf::Linkage;
 use crate::helper;
 use crate::insn::Insn;
@@ -39,7 +40,10 @@ impl Place<'_> {
             Place::Local(_) => ("", ":"),
         };
         out.write_str(before)?;
-        out.write_str(self.name())?;
+        match self {
+            Place::Function(function) => out.write_str(&name(&function.name))?,
+            Place::Local(label) => out.write_str(label)?,
+        }
         out.write_str(behind)
     }
 }
@@ -138,7 +142,10 @@ impl NamedInsn<'_> {
     /// The name of what the instruction reaches.
     fn target(&self) -> Option<&str> {
         let target = self.places.program.target(self.slot, self.insn)?;
-        self.places.at(target).map(Place::name)
+        match self.places.at(target)? {
+            Place::Function(function) => Some(function.name.as_str()).filter(|name| is_word(name)),
+            Place::Local(name) => Some(name),
+        }
     }
 }
 
@@ -158,10 +165,8 @@ impl Names for NamedInsn<'_> {
 
     fn function(&self, out: &mut dyn Write, distance: i32) -> fmt::Result {
         match self.target() {
-            // A call of it by name would be one of the helper.
-            Some(name) if name.starts_with("bpf_") && helper::by_name(name).is_some() => {
-                Numbers.function(out, distance)
-            }
+            // A call of it by name would be one of the helper, or of the extern.
+            Some(name) if self.is_called_otherwise(name) => Numbers.function(out, distance),
             Some(name) => out.write_str(name),
             None => Numbers.function(out, distance),
         }
@@ -197,6 +202,12 @@ impl Names for NamedInsn<'_> {
 }
 
 impl NamedInsn<'_> {
+    /// Whether a call of this name is not one of the program's function.
+    fn is_called_otherwise(&self, name: &str) -> bool {
+        let mut externs = self.places.object.externs.iter();
+        helper::by_name(name).is_some() || name == "kfunc" || externs.any(|e| e.name == name)
+    }
+
     /// Writes `r1 = counter ll`, or the map's first value where no variable has the byte.
     fn value(&self, out: &mut dyn Write, map: usize, offset: u32) -> fmt::Result {
         let dst = self.insn.dst();
@@ -217,7 +228,7 @@ impl NamedInsn<'_> {
         let data = object.maps.iter().filter_map(|map| map.data.as_ref());
         let variables = data.flat_map(|data| &data.variables);
         let same = variables.filter(|variable| variable.name == name).count();
-        same == 1 && object.map(name).is_none()
+        same == 1 && object.map(name).is_none() && is_word(name)
     }
 }
 

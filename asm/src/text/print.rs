@@ -304,7 +304,12 @@ pub(super) fn name(name: &str) -> String {
 }
 
 fn print_header(out: &mut dyn Write, program: &Program) -> fmt::Result {
-    write!(out, ".prog {} {}", program.section, program.name)?;
+    write!(
+        out,
+        ".prog {} {}",
+        name(&program.section),
+        name(&program.name)
+    )?;
     let known = section(&program.section);
     if known.map(|known| known.prog_type) != Some(program.prog_type) {
         write!(out, " type={}", program.prog_type)?;

@@ -1,10 +1,19 @@
 //! Laws of the text syntax, over the whole table, and what errors say.
 
-use super::{parse, print_object};
+use super::{parse, print_object, print_object_with_lines};
+use crate::assembler::Assembler;
+use crate::btf::Linkage;
 use crate::insn::{Fields, Insn, Reg};
-use crate::isa::ISA;
-use crate::program::Reference;
+use crate::isa::{Callee, ISA, Imm64, Sem};
+use crate::map_type::MapType;
+use crate::object::{
+    Data, DataKind, Extern, ExternKind, Map, MapValue, Object, Pinning, Strength, Variable,
+};
+use crate::prog_type::{AttachType, ProgType};
+use crate::program::{Program, Reference};
+use crate::span::Span;
 use proptest::prelude::*;
+use std::fmt::Write;
 
 #[test]
 fn no_spelling_is_read_as_another_row() {
@@ -107,51 +116,375 @@ L7:
     );
 }
 
+/// Inputs, each line behind `> `, and below them what is said of them.
+const ERRORS: &str = include_str!("errors.txt");
+
 #[test]
 fn errors_say_where_and_what_is_expected() {
-    let message = |line: &str| match parse("t", &format!(".prog xdp\n{line}\n")) {
-        Ok(_) => "no error".to_owned(),
-        Err(error) => format!("{error} [{}]", error.len),
+    let mut input = String::new();
+    let mut actual = String::new();
+    for line in ERRORS.lines() {
+        if let Some(text) = line.strip_prefix("> ") {
+            input.push_str(text);
+            input.push('\n');
+            writeln!(actual, "{line}").unwrap();
+        } else if line.is_empty() {
+            writeln!(actual, "{}\n", shown_error(&input)).unwrap();
+            input.clear();
+        }
+    }
+    assert_eq!(
+        actual, ERRORS,
+        "asm/src/text/errors.txt should be:\n{actual}"
+    );
+}
+
+/// `LINE:COLUMN [LENGTH] MESSAGE; HELP`.
+fn shown_error(input: &str) -> String {
+    // A directive or a listing stands as it is, instructions stand in a program.
+    let begins = |words: &[&str]| words.iter().any(|word| input.starts_with(word));
+    let text = match begins(&[".", "0:", "D", "goto +0 "]) {
+        true => input.to_owned(),
+        false => format!(".prog xdp\n{input}"),
     };
-    assert_eq!(
-        message("r1 = *(u9 *)(r2 + 0)"),
-        "t:2:8: expected 'u8', 'u16', 'u32', 'u64', 's8', 's16' or 's32' [2]"
+    match parse("t", &text) {
+        Ok(_) => "no error".to_owned(),
+        Err(error) => {
+            let help = error.help.as_ref().map(|help| format!("; {help}"));
+            let help = help.unwrap_or_default();
+            let place = &error.span;
+            let (line, column, len) = (place.line, place.column, error.len);
+            format!("{line}:{column} [{len}] {}{help}", error.message)
+        }
+    }
+}
+
+#[test]
+fn a_log_of_two_paths_is_one_program() {
+    let log = "\
+func#0 @0
+Live regs before insn:
+      0: .1........ (61) r2 = *(u32 *)(r1 +4)
+      1: .12....... (15) if r2 == 0xfffffffe goto pc+1
+0: R1=ctx() R10=fp0
+; int p(struct xdp_md *ctx) @ p.c:1
+0: (61) r2 = *(u32 *)(r1 +4)          ; R1=ctx() R2_w=pkt_end()
+1: (15) if r2 == 0xfffffffe goto pc+1  ; R2_w=pkt_end()
+2: (b7) r0 = 1                        ; R0_w=1
+3: (95) exit
+
+from 1 to 3: R0=scalar() R1=ctx() R10=fp0
+3: R0=scalar() R1=ctx()
+3: (95) exit
+processed 5 insns (limit 1000000) max_states_per_insn 0 total_states 0 peak_states 0 mark_read 0
+";
+    let object = parse("log", log).unwrap();
+    let mut printed = String::new();
+    print_object(&mut printed, &object).unwrap();
+    let expected = "\
+.prog socket prog
+    r2 = *(u32 *)(r1 + 4)
+    if r2 == -2 goto L3
+    r0 = 1
+L3:
+    exit
+";
+    assert_eq!(printed, expected);
+}
+
+#[test]
+fn a_section_of_functions_is_one_program_and_others_begin_one_each() {
+    let listing = "\
+x.o:\tfile format elf64-bpf
+
+Disassembly of section .text:
+
+0000000000000000 <one>:
+       0:\tw0 = 0x1
+       1:\texit
+
+0000000000000010 <two>:
+       2:\tgoto +0x0 <LBB1_1>
+
+0000000000000018 <LBB1_1>:
+       3:\texit
+
+Disassembly of section tc:
+
+0000000000000000 <in>:
+       0:\texit
+
+0000000000000008 <out>:
+       1:\texit
+";
+    let object = parse("x", listing).unwrap();
+    let names: Vec<_> = object
+        .programs
+        .iter()
+        .map(|p| (&*p.section, &*p.name))
+        .collect();
+    assert_eq!(names, [(".text", "one"), ("tc", "in"), ("tc", "out")]);
+    let functions: Vec<_> = object.programs[0]
+        .functions
+        .iter()
+        .map(|f| (f.slot, &*f.name))
+        .collect();
+    assert_eq!(functions, [(0, "one"), (2, "two")]);
+}
+
+/// A name that begins with `prefix`, so that names of different things differ.
+fn name(prefix: &'static str) -> impl Strategy<Value = String> {
+    "[a-z_.0-9]{0,6}".prop_map(move |rest| format!("{prefix}_{rest}"))
+}
+
+fn any_map() -> impl Strategy<Value = Map> {
+    let numbers = (
+        0..64_u32,
+        0..64_u32,
+        any::<u32>(),
+        any::<u32>(),
+        any::<u64>(),
+        0..4_u32,
     );
-    assert_eq!(
-        message("r1 = 0x1ffffffff"),
-        "t:2:6: 8589934591 does not fit: the field holds -2147483648 to 2147483647 [11]"
-    );
-    assert_eq!(
-        message("r1 = r11"),
-        "t:2:6: no register, number, name or operator [3]"
-    );
-    assert_eq!(
-        message("r1 += w2"),
-        "t:2:7: expected a number or a register (r0 to r10) [2]"
-    );
-    assert_eq!(message("r1 = -r2"), "t:2:7: expected register 1 again [2]");
-    assert_eq!(
-        message("goto nowhere"),
-        "t:2:6: the label 'nowhere' is nowhere bound [7]"
-    );
-    assert_eq!(
-        message("call bpf_nothing"),
-        "t:2:6: no helper, function or extern is named bpf_nothing [11]"
-    );
-    assert_eq!(
-        message("exit now"),
-        "t:2:6: expected the end of the line [3]"
-    );
-    assert_eq!(
-        message("r1 = m ll"),
-        "t:2:6: no map, variable or extern is named 'm' above [1]"
-    );
-    assert_eq!(
-        message("r1 ="),
-        "t:2:5: no instruction is spelled like this [0]"
-    );
-    assert_eq!(
-        message("r1 = 5 €"),
-        "t:2:8: no register, number, name or operator [3]"
-    );
+    let inner = proptest::option::of((0..64_u32, 0..64_u32));
+    (0..MapType::ALL.len(), numbers, any::<bool>(), inner).prop_map(
+        |(
+            of,
+            (key_size, value_size, max_entries, map_flags, map_extra, numa_node),
+            pins,
+            inner,
+        )| {
+            let map_type = MapType::ALL[of];
+            let pinning = if pins { Pinning::ByName } else { Pinning::None };
+            let inner = inner.map(|(key_size, value_size)| {
+                let inner = Map::new("", MapType::Array);
+                Box::new(Map {
+                    key_size,
+                    value_size,
+                    ..inner
+                })
+            });
+            Map {
+                key_size,
+                value_size,
+                max_entries,
+                map_flags,
+                map_extra,
+                numa_node,
+                pinning,
+                inner,
+                ..Map::new("", map_type)
+            }
+        },
+    )
+}
+
+fn any_data() -> impl Strategy<Value = Map> {
+    let kinds = [
+        (".data", DataKind::Data),
+        (".rodata.x", DataKind::Rodata),
+        (".bss", DataKind::Bss),
+        (".kconfig", DataKind::Kconfig),
+    ];
+    let places = proptest::collection::vec((0..3_u32, 0..17_u32), 0..5);
+    (
+        0..kinds.len(),
+        places,
+        proptest::collection::vec(any::<u8>(), 0..90),
+    )
+        .prop_map(move |(of, places, mut bytes)| {
+            let (name, kind) = kinds[of];
+            let (mut variables, mut at) = (Vec::new(), 0);
+            for (n, (gap, size)) in places.into_iter().enumerate() {
+                variables.push(Variable {
+                    name: format!("v_{n}"),
+                    offset: at + gap,
+                    size,
+                    strength: if gap == 2 {
+                        Strength::Weak
+                    } else {
+                        Strength::Strong
+                    },
+                    type_id: None,
+                });
+                at += gap + size.max(1);
+            }
+            bytes.resize(bytes.len().max(at as usize), 7);
+            Map::of_data(
+                name,
+                Data {
+                    kind,
+                    bytes,
+                    variables,
+                },
+            )
+        })
+}
+
+/// The insns of a program, with references to what the object has.
+fn any_insns() -> impl Strategy<Value = Vec<(usize, Fields)>> {
+    let fields = (0..11u8, 0..11u8, -9..9_i16, -9..9_i32, any::<i32>());
+    let fields = fields.prop_map(|(dst, src, offset, imm, next_imm)| Fields {
+        dst: Reg::new(dst).unwrap(),
+        src: Reg::new(src).unwrap(),
+        offset,
+        imm,
+        next_imm,
+    });
+    proptest::collection::vec((0..ISA.len(), fields), 1..40)
+}
+
+/// An object of all that text can say.
+fn any_object() -> impl Strategy<Value = Object> {
+    let externs = proptest::collection::vec((any::<bool>(), any::<bool>()), 0..3);
+    let programs = proptest::collection::vec((any_insns(), 0..5_usize, any::<bool>()), 1..3);
+    let maps = proptest::collection::vec((any_map(), name("m")), 0..4);
+    let version = proptest::option::of(any::<u32>());
+    (
+        version,
+        maps,
+        proptest::option::of(any_data()),
+        externs,
+        programs,
+    )
+        .prop_map(|(version, maps, data, externs, programs)| {
+            let named = maps.into_iter().enumerate();
+            let mut maps: Vec<Map> = named
+                .map(|(n, (map, name))| Map {
+                    name: format!("{name}{n}"),
+                    ..map
+                })
+                .collect();
+            if let Some(first) = maps.first_mut() {
+                first.values = vec![(3, MapValue::Program("p0".into())), (9, MapValue::Map(0))];
+            }
+            maps.extend(data);
+            let externs = externs
+                .into_iter()
+                .enumerate()
+                .map(|(n, (is_func, is_weak))| Extern {
+                    name: format!("e{n}"),
+                    kind: if is_func {
+                        ExternKind::Function
+                    } else {
+                        ExternKind::Variable
+                    },
+                    strength: if is_weak {
+                        Strength::Weak
+                    } else {
+                        Strength::Strong
+                    },
+                    type_id: None,
+                });
+            let mut object = Object {
+                license: "Dual MIT/GPL".into(),
+                version,
+                maps,
+                externs: externs.collect(),
+                ..Object::default()
+            };
+            for (n, (insns, functions, is_plain)) in programs.into_iter().enumerate() {
+                let program = assembled(&object, n, insns, functions, is_plain);
+                object.programs.push(program);
+            }
+            object
+        })
+}
+
+fn assembled(
+    object: &Object,
+    n: usize,
+    insns: Vec<(usize, Fields)>,
+    functions: usize,
+    is_plain: bool,
+) -> Program {
+    let mut assembler = Assembler::new(format!("p{n}"));
+    assembler.at(None);
+    let every = insns.len() / (functions + 1) + 1;
+    for (at, (row, fields)) in insns.into_iter().enumerate() {
+        if at > 0 && at.is_multiple_of(every) {
+            let label = assembler.label();
+            assembler.function(label, format!("f{n}_{at}"));
+        }
+        let insn = Insn::new(&ISA[row], fields);
+        let pick = |count: usize| at.checked_rem(count);
+        let size = |map: usize| object.maps[map].value_size.max(1);
+        match (
+            insn.sem(),
+            pick(object.maps.len()),
+            pick(object.externs.len()),
+        ) {
+            (Sem::LoadImm64(Imm64::MapFd), Some(map), _) => {
+                assembler.ld_reference(insn.dst(), Reference::Map(map))
+            }
+            (Sem::LoadImm64(Imm64::MapValueFd), Some(map), _) => {
+                let offset = fields.next_imm as u32 % size(map);
+                assembler.ld_reference(insn.dst(), Reference::MapValue { map, offset })
+            }
+            (Sem::LoadImm64(Imm64::Variable), _, Some(index)) => {
+                assembler.ld_reference(insn.dst(), Reference::Extern(index))
+            }
+            (Sem::Call(Callee::Kfunc), _, Some(index)) => assembler.call_extern(index),
+            _ => assembler.insn(insn),
+        };
+    }
+    let mut program = assembler.finish("xdp").unwrap();
+    for function in program.functions.iter_mut().skip(2) {
+        function.linkage = Linkage::Global;
+    }
+    if !is_plain {
+        program.prog_type = ProgType::SchedCls;
+        program.expected_attach_type = Some(AttachType::CgroupInetIngress);
+    }
+    program
+}
+
+/// The object without the lines that its instructions come from.
+fn without_lines(mut object: Object) -> Object {
+    for program in &mut object.programs {
+        program.lines.clear();
+    }
+    object
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(512))]
+
+    #[test]
+    fn an_object_is_read_as_it_was_printed(object in any_object()) {
+        let mut printed = String::new();
+        print_object(&mut printed, &object).unwrap();
+        let again = parse("t", &printed).map_err(|error| {
+            TestCaseError::fail(format!("{error}: {:?}\n{printed}", error.help))
+        })?;
+        prop_assert_eq!(without_lines(again), object, "{}", printed);
+    }
+
+    #[test]
+    fn source_lines_go_through_text(lines in proptest::collection::vec((0..3_u32, ".{0,9}"), 1..9)) {
+        let mut object = parse("t", ".prog xdp p\n    exit\n").unwrap();
+        let exit = object.programs[0].insns[0];
+        object.programs[0].insns = vec![exit; lines.len()];
+        let spans = lines.into_iter().enumerate().map(|(slot, (line, text))| {
+            let span = Span {
+                file: "a b.c".into(),
+                line,
+                column: slot as u32,
+                text: text.into(),
+                inlined_at: None,
+            };
+            (slot, span)
+        });
+        object.programs[0].lines = spans.collect();
+        let mut printed = String::new();
+        print_object_with_lines(&mut printed, &object).unwrap();
+        let again = parse("t", &printed).map_err(|error| TestCaseError::fail(error.to_string()))?;
+        prop_assert_eq!(again, object);
+    }
+
+    #[test]
+    fn no_text_panics(text in "(\\PC{0,20}\\n?){0,6}", prefix in 0..4_usize) {
+        let begins = ["", ".prog xdp\n", "0: (95) exit\n1: ", "   0:\t95 00 00 00 00 00 00 00\t"];
+        let _ = parse("t", &format!("{}{text}", begins[prefix]));
+    }
 }

@@ -110,6 +110,17 @@ pub(super) fn tokens<'a>(line: &'a str, all: &mut Vec<Placed<'a>>) -> Result<(),
     Ok(())
 }
 
+/// Whether a name can stand among tokens and be read as a name.
+pub(super) fn is_word(name: &str) -> bool {
+    let mut all = Vec::new();
+    let is_one = tokens(name, &mut all).is_ok() && all.len() == 1;
+    is_one
+        && all
+            .first()
+            .is_some_and(|placed| placed.token == Token::Word(name))
+        && name != "pc"
+}
+
 /// What a character that is not ASCII is.
 enum Beyond {
     Space(usize),

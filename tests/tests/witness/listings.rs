@@ -164,8 +164,10 @@ fn reread(lines: &[String]) -> Result<Vec<Insn>, String> {
         .unwrap_or_default())
 }
 
-/// Every row, and its samples with the lines that a tool prints of them.
-fn rows(tool: &str, arguments: &[&str]) -> Outcome<Vec<(&'static Row, Vec<Insn>, Vec<String>)>> {
+/// A row, and its samples with the lines that a tool prints of them.
+type Printed = (&'static Row, Vec<Insn>, Vec<String>);
+
+fn rows(tool: &str, arguments: &[&str]) -> Outcome<Vec<Printed>> {
     let all: Vec<Insn> = ISA.iter().flat_map(samples).collect();
     let count = all.len();
     let lines = disassemble(tool, arguments, all)?;
