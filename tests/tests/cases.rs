@@ -1,4 +1,5 @@
-//! Every `tests/cases/**/*.bpf`, on the simulator and on the kernel.
+//! Every `tests/cases/**/*.bpf`, on the simulator and on the kernel; and every `*.c` there, for
+//! what needs a compiler's BTF.
 //!
 //! A case's head says what both shall answer, written by hand:
 //!
@@ -7,7 +8,8 @@
 //! ; kernel: the first words of the kernel's refusal
 //! ```
 //!
-//! The `.stderr` beside a rejected case is the simulator's whole explanation. With
+//! In C each line of the head begins with `//`. The `.stderr` beside a rejected case in text is
+//! the simulator's whole explanation (what a compiler makes of C is its own affair). With
 //! `EBPF_UPDATE_CASES=1` it is written anew instead of being compared; the verdict and the
 //! kernel's words never are.
 #![forbid(unsafe_code)]
@@ -17,11 +19,11 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use ebpf_asm::object::Object;
+use ebpf_asm::object::{self, Object};
 use ebpf_asm::text::parse;
 use ebpf_loader::Loader;
 use ebpf_tests::policy::{self, Need};
-use ebpf_tests::{Outcome, ensure, ensure_eq, workspace};
+use ebpf_tests::{Outcome, clang, ensure, ensure_eq, workspace};
 use ebpf_verifier_sim::{Config, Decor, Rejection, Verdict, verify};
 use libtest_mimic::Trial;
 
@@ -64,6 +66,9 @@ fn main() -> ExitCode {
 fn trials_of(root: &Path, path: &Path) -> [Trial; 2] {
     let relative = path.strip_prefix(root).unwrap_or(path).with_extension("");
     let name = relative.display().to_string().replace('/', "::");
+    if is_c(path) {
+        return c_trials(&name, path);
+    }
     let case = read(path).map(Arc::new);
     let simulated = case.clone();
     [
@@ -72,6 +77,25 @@ fn trials_of(root: &Path, path: &Path) -> [Trial; 2] {
             in_kernel(&*case?)
         }),
     ]
+}
+
+/// The same for a case in C, which is compiled when a trial runs.
+fn c_trials(name: &str, path: &Path) -> [Trial; 2] {
+    let (simulated, loaded) = (path.to_owned(), path.to_owned());
+    [
+        policy::trial(format!("sim::{name}"), &policy::CLANG, move || {
+            in_simulator(&read(&simulated)?)
+        }),
+        policy::trial(
+            format!("kernel::{name}"),
+            &[policy::CLANG[0], policy::CLANG[1], Need::Kernel],
+            move || in_kernel(&read(&loaded)?),
+        ),
+    ]
+}
+
+fn is_c(path: &Path) -> bool {
+    path.extension().is_some_and(|extension| extension == "c")
 }
 
 /// All cases below a folder, in order.
@@ -85,7 +109,10 @@ fn files(folder: &Path) -> Vec<PathBuf> {
     for path in paths {
         if path.is_dir() {
             files.extend(self::files(&path));
-        } else if path.extension().is_some_and(|extension| extension == "bpf") {
+        } else if path
+            .extension()
+            .is_some_and(|known| known == "bpf" || known == "c")
+        {
             files.push(path);
         }
     }
@@ -94,9 +121,14 @@ fn files(folder: &Path) -> Vec<PathBuf> {
 
 fn read(path: &Path) -> Outcome<Case> {
     let text = fs::read_to_string(path)?;
-    // The explanation quotes the path: the same wherever the workspace lies.
-    let shown = path.strip_prefix(workspace()).unwrap_or(path);
-    let object = parse(&shown.display().to_string(), &text)?;
+    let object = if is_c(path) {
+        let folder = tempfile::tempdir()?;
+        object::read(&fs::read(clang::compile(path, folder.path())?)?)?
+    } else {
+        // The explanation quotes the path: the same wherever the workspace lies.
+        let shown = path.strip_prefix(workspace()).unwrap_or(path);
+        parse(&shown.display().to_string(), &text)?
+    };
     ensure!(!object.programs.is_empty(), "the case has no program");
     Ok(Case {
         path: path.to_owned(),
@@ -107,10 +139,14 @@ fn read(path: &Path) -> Outcome<Case> {
 
 fn expected(text: &str) -> Outcome<Expected> {
     let field = |name: &str| {
-        let head = text.lines().take_while(|line| line.starts_with(';'));
-        head.filter_map(|line| line.trim_start_matches(';').trim().strip_prefix(name))
-            .map(|value| value.trim().to_owned())
-            .next()
+        let head = text.lines().take_while(|line| line.starts_with([';', '/']));
+        head.filter_map(|line| {
+            line.trim_start_matches([';', '/'])
+                .trim()
+                .strip_prefix(name)
+        })
+        .map(|value| value.trim().to_owned())
+        .next()
     };
     match (field("verdict:").as_deref(), field("kernel:")) {
         (Some("accept"), None) => Ok(Expected::Accept),
@@ -147,6 +183,9 @@ fn in_simulator(case: &Case) -> Outcome {
         (Expected::Reject(_), None) => Err("the simulator accepts what should be refused".into()),
         (Expected::Reject(words), Some((text, why))) => {
             same_words(&why, words)?;
+            if is_c(&case.path) {
+                return Ok(());
+            }
             same_explanation(&explanation, &text)
         }
     }

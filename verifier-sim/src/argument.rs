@@ -248,6 +248,26 @@ impl<'a> Machine<'_, 'a> {
         self.check_bytes(memory, &pointer, most, zero, usage, found)
     }
 
+    /// That memory of `size` bytes may be read and written by another function. A pointer that
+    /// may be null is checked as if it were not.
+    pub(crate) fn check_shared_memory(
+        &mut self,
+        reg: Reg,
+        value: &RegState,
+        size: u32,
+        found: &mut Arguments<'a>,
+    ) -> Checked {
+        let value = RegState {
+            null: Null::Never,
+            ..*value
+        };
+        if !value.kind.is_memory() {
+            return Err(wrong_type(reg, &value, "fp"));
+        }
+        let (size, usage) = (i64::from(size), MemoryUse::Changes);
+        self.check_bytes(reg, &value, size, ZeroSize::Allowed, usage, found)
+    }
+
     /// That `size` bytes of memory may be used so.
     fn check_bytes(
         &mut self,
@@ -279,7 +299,9 @@ impl<'a> Machine<'_, 'a> {
                 self.check_map_value_bytes(map, value, extent)?;
                 self.check_map_direction(map, extent, direction)
             }
-            Kind::RingbufMem(bytes) => self.check_mem_bytes(bytes, value, extent),
+            Kind::RingbufMem(bytes) | Kind::Mem(bytes) => {
+                self.check_mem_bytes(bytes, value, extent)
+            }
             Kind::Stack(depth) => self.check_stack_bytes(depth, value, extent, usage, found),
             _ => Err(wrong_type(reg, value, MEMORY_KINDS)),
         }

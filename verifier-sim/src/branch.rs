@@ -270,7 +270,7 @@ fn never_null(pointer: &RegState) -> bool {
     pointer.null == Null::Never
         && matches!(
             pointer.kind,
-            Kind::MapValue(_) | Kind::Map(_) | Kind::RingbufMem(_)
+            Kind::MapValue(_) | Kind::Map(_) | Kind::RingbufMem(_) | Kind::Mem(_)
         )
 }
 

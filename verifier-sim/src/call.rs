@@ -23,7 +23,7 @@ pub(crate) const ARGUMENTS: [Reg; 5] = [Reg::R1, Reg::R2, Reg::R3, Reg::R4, Reg:
 
 impl Machine<'_, '_> {
     /// `call helper`.
-    pub(crate) fn call_helper(&mut self, insn: &Insn) -> Checked {
+    pub(crate) fn call_helper(&mut self, insn: &Insn) -> Checked<Flow> {
         let (helper, proto) = self.env.callable(insn.imm())?;
         let mut arguments = Arguments::default();
         for (&reg, &arg) in ARGUMENTS.iter().zip(proto.args) {
@@ -34,7 +34,7 @@ impl Machine<'_, '_> {
             check_map_use(helper, proto.map, map)?;
         }
         if proto.effect == Effect::LeavesProgram {
-            self.check_leaves(helper)?;
+            self.check_leaves()?;
         }
         let ret = self.returned(proto.ret, &arguments)?;
         self.release(&arguments)?;
@@ -43,7 +43,12 @@ impl Machine<'_, '_> {
         if proto.effect == Effect::MovesPacket {
             self.end_packet_pointers();
         }
-        self.write_reg(Reg::R0, ret)
+        self.write_reg(Reg::R0, ret)?;
+        let next = self.slot + insn.slots();
+        match proto.effect {
+            Effect::LeavesProgram => self.tail_called(next),
+            _ => Ok(Flow::To(next)),
+        }
     }
 
     /// What the call leaves in R0.
@@ -89,22 +94,6 @@ impl Machine<'_, '_> {
         Ok(value.maybe_null(id))
     }
 
-    /// That the program may go on in another one here: nothing is left to be given back.
-    fn check_leaves(&self, helper: &Helper) -> Checked {
-        if let Some(first) = self.state.references.first() {
-            let (id, acquired_at) = (first.id, first.acquired_at);
-            let message = format!("Unreleased reference id={id} alloc_insn={acquired_at}");
-            return Err(Rejection::new(Code::ReferenceLeak, message)
-                .label(format!(
-                    "bpf_{} goes on in another program, with something not given back",
-                    helper.name
-                ))
-                .because(Place::at(acquired_at), "acquired here")
-                .help("submit or discard the record before"));
-        }
-        Ok(())
-    }
-
     /// Gives back what the helper takes back.
     fn release(&mut self, arguments: &Arguments<'_>) -> Checked {
         let Some(id) = arguments.released else {
@@ -127,7 +116,7 @@ impl Machine<'_, '_> {
     }
 
     /// Forgets what is in memory that the helper writes.
-    fn fill_memory(&mut self, arguments: &Arguments<'_>) {
+    pub(crate) fn fill_memory(&mut self, arguments: &Arguments<'_>) {
         for filled in arguments.filled.iter().flatten() {
             self.clobber_stack(filled.depth, filled.offsets, filled.size);
         }
@@ -142,7 +131,7 @@ impl Machine<'_, '_> {
     }
 
     /// The packet may have moved: pointers into it are numbers now.
-    fn end_packet_pointers(&mut self) {
+    pub(crate) fn end_packet_pointers(&mut self) {
         let place = self.here();
         self.state.for_each_reg(|reg| {
             if reg.is_packet() || reg.kind == Kind::PacketEnd {
@@ -154,6 +143,10 @@ impl Machine<'_, '_> {
     /// `call` of the program's own function.
     pub(crate) fn call_local(&mut self, insn: &Insn) -> Checked<Flow> {
         let target = self.target(insn)?;
+        let env = self.env;
+        if let Some(global) = env.global(target) {
+            return self.call_global(insn, global);
+        }
         let depth = self.state.frames().len();
         if depth >= MAX_CALL_FRAMES {
             let message = format!("the call stack of {} frames is too deep", depth + 1);
@@ -167,9 +160,6 @@ impl Machine<'_, '_> {
             )
             .label("calls a function"));
         }
-        if self.is_global(target) {
-            return Err(not_modelled("calls of global functions"));
-        }
         let mut callee = Frame::new(self.state.depth() + 1, target, self.slot + insn.slots());
         for reg in ARGUMENTS {
             if let Some(entry) = callee.regs.get_mut(reg.index()) {
@@ -180,26 +170,6 @@ impl Machine<'_, '_> {
         *self.state.reg_mut(Reg::R0) = RegState::NOT_INIT.made(self.here());
         self.state.push(callee);
         Ok(Flow::To(target))
-    }
-
-    /// Whether BTF says that others than this object may call the function, so that the
-    /// kernel verifies it by itself.
-    fn is_global(&self, target: usize) -> bool {
-        use ebpf_asm::btf::{Kind as Type, Linkage};
-        let function = self.env.program.functions.iter().find(|f| f.slot == target);
-        let (Some(btf), Some(function)) = (&self.env.object.btf, function) else {
-            return false;
-        };
-        let global = |kind: &Type| {
-            matches!(
-                kind,
-                Type::Func {
-                    linkage: Linkage::Global,
-                    ..
-                }
-            )
-        };
-        btf.find(&function.name, global).is_some()
     }
 
     /// `exit`: of a function or of the program.
@@ -229,6 +199,10 @@ impl Machine<'_, '_> {
                 .because(Place::at(first.acquired_at), "acquired here")
                 .help("submit or discard the record on this path too"));
         }
+        let is_function = self.state.frames().first().is_some_and(|f| f.function > 0);
+        if is_function && !self.state.reg(Reg::R0).is_scalar() {
+            return Err(no_number(self.state.reg(Reg::R0)));
+        }
         let result = self.read_reg(Reg::R0).map_err(|mut refused| {
             refused.code = Code::NoReturnValue;
             refused.label = "ends with nothing in R0".to_owned();
@@ -244,6 +218,15 @@ impl Machine<'_, '_> {
         }
         Ok(Flow::End)
     }
+}
+
+/// A global function returns numbers only.
+fn no_number(result: &RegState) -> Box<Rejection> {
+    let name = result.type_name();
+    let message = format!("At subprogram exit the register R0 is not a scalar value ({name})");
+    Rejection::new(Code::ReturnLeak, message)
+        .label("a global function returns what is no number")
+        .because(result.origin.made, "it is made here")
 }
 
 /// A pointer to a value of the map among the arguments.

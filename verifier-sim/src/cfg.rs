@@ -10,11 +10,11 @@ use crate::codes::Code;
 use crate::config::Config;
 use crate::diag::{Checked, Place, Rejection};
 use crate::machine::not_modelled;
+use crate::tail_call::{check_typed, is_tail_call};
 use ebpf_asm::blocks::Flow;
-use ebpf_asm::helper::{Effect, Helper, by_id};
 use ebpf_asm::insn::Insn;
 use ebpf_asm::isa::{Callee, Imm64, Sem};
-use ebpf_asm::program::{Function, Program};
+use ebpf_asm::program::Program;
 
 /// The most instructions of a program, in slots, and of one loaded without `CAP_BPF`.
 const MAX_SLOTS: usize = 1_000_000;
@@ -30,6 +30,8 @@ pub(crate) struct Cfg<'a> {
     functions: Vec<usize>,
     /// What is known of each slot as a place to come to.
     joins: Vec<Join>,
+    /// The first slots of the functions that are verified on their own.
+    globals: Vec<usize>,
 }
 
 /// What a slot is as a place that execution comes to.
@@ -44,8 +46,13 @@ pub(crate) enum Join {
 }
 
 impl<'a> Cfg<'a> {
-    /// The graph of a program that passes the checks.
-    pub(crate) fn new(program: &'a Program, config: &Config) -> Checked<Cfg<'a>> {
+    /// The graph of a program that passes the checks; calls of the functions that begin at the
+    /// slots `globals` are not followed.
+    pub(crate) fn new(
+        program: &'a Program,
+        config: &Config,
+        globals: Vec<usize>,
+    ) -> Checked<Cfg<'a>> {
         let mut insns = vec![None; program.slot_count()];
         for (slot, insn) in program.slots() {
             if let Some(entry) = insns.get_mut(slot) {
@@ -58,6 +65,7 @@ impl<'a> Cfg<'a> {
             insns,
             functions: vec![0],
             joins,
+            globals,
         };
         cfg.check_length(config)?;
         cfg.find_functions()?;
@@ -150,7 +158,7 @@ impl<'a> Cfg<'a> {
     }
 
     /// The slots of the function that `slot` belongs to.
-    fn function_range(&self, slot: usize) -> std::ops::Range<usize> {
+    pub(crate) fn function_range(&self, slot: usize) -> std::ops::Range<usize> {
         let after = self.functions.partition_point(|&start| start <= slot);
         let start = after.checked_sub(1).and_then(|at| self.functions.get(at));
         let end = self.functions.get(after).copied();
@@ -161,7 +169,9 @@ impl<'a> Cfg<'a> {
         for (slot, insn) in self.program.slots() {
             let function = self.function_range(slot);
             self.check_jump(slot, insn, &function)?;
-            self.check_tail_call(slot, insn, function.start)?;
+            if is_tail_call(insn) {
+                check_typed(self.program, slot, function.start)?;
+            }
             let is_last = slot + insn.slots() == function.end;
             if is_last && !matches!(insn.sem(), Sem::Exit | Sem::Ja | Sem::Gotol) {
                 let mut refused = Rejection::new(Code::FallsOff, "last insn is not an exit or jmp")
@@ -172,29 +182,6 @@ impl<'a> Cfg<'a> {
             }
         }
         Ok(())
-    }
-
-    /// That functions other than the program itself do no tail calls.
-    fn check_tail_call(&self, slot: usize, insn: &Insn, function: usize) -> Checked {
-        let leaves = |helper: &Helper| {
-            let effect = helper.proto.map(|proto| proto.effect);
-            effect == Some(Effect::LeavesProgram)
-        };
-        let is_helper = insn.sem() == Sem::Call(Callee::Helper);
-        if function == 0 || !is_helper || !by_id(insn.imm()).is_some_and(leaves) {
-            return Ok(());
-        }
-        let typed = |f: &Function| f.slot == function && f.type_id.is_some();
-        let mut refused = if self.program.functions.iter().any(typed) {
-            not_modelled("tail calls in functions")
-        } else {
-            let message = "tail_call is not allowed in subprogs without BTF";
-            Rejection::new(Code::HelperNotAllowed, message)
-                .label("goes on in another program from within a function")
-                .help("call bpf_tail_call in the program itself")
-        };
-        refused.slot = slot;
-        Err(refused)
     }
 
     fn check_jump(&self, slot: usize, insn: &Insn, function: &std::ops::Range<usize>) -> Checked {
@@ -223,6 +210,13 @@ impl<'a> Cfg<'a> {
         let insn = self.insn(slot)?;
         let local = insn.sem() == Sem::Call(Callee::Local);
         if local { self.target(slot, insn) } else { None }
+    }
+
+    /// Whether the call at `slot` goes on in the function that it calls: not if that is
+    /// verified on its own.
+    pub(crate) fn is_followed(&self, slot: usize) -> bool {
+        self.callee(slot)
+            .is_some_and(|callee| !self.globals.contains(&callee))
     }
 
     /// Follows every edge once, depth first; finds joins and loops, and what is not reached.

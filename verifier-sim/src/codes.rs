@@ -140,6 +140,13 @@ codes! {
         "The pointer must be the one that the acquiring helper returned, unchanged."
     409 PacketLoad "LD_ABS and LD_IND are not possible here."
         "They need a program type that works on an sk_buff, and the context in R6."
+    410 GlobalFunction "A global function has a prototype that cannot be verified."
+        "The kernel verifies a global function on its own, for any arguments of its prototype: numbers, \
+         the context, and pointers to types of a known size; its result is a number. Make the function \
+         static, or change its parameters."
+    411 TailCall "A tail call is not possible here."
+        "Functions of a program may do tail calls only if they have a type in BTF, and if the frames of \
+         the functions that are active before take less than 256 bytes of stack."
     501 NoReturnValue "R0 holds nothing when the program ends."
         "The program's result is R0. Set it on every path."
     502 ReturnLeak "The program would return a pointer."

@@ -11,6 +11,7 @@ use crate::codes::Code;
 use crate::diag::{Checked, Rejection};
 use crate::stack::STACK_SIZE;
 use crate::state::State;
+use crate::tail_call::tail_call_in;
 
 /// Frames are rounded up to this many bytes.
 const FRAME_ALIGN: usize = 16;
@@ -59,6 +60,9 @@ impl Chains {
     }
 }
 
+/// What the frames before a function that does tail calls may not reach, in bytes.
+const MAX_BEFORE_TAIL_CALL: usize = 256;
+
 /// The longest chain that is allowed.
 pub(crate) const MAX_CALL_FRAMES: usize = 8;
 
@@ -93,6 +97,7 @@ impl Depths {
     pub(crate) fn check(&self, cfg: &Cfg<'_>) -> Checked<usize> {
         let mut known = vec![None; self.0.len()];
         let deepest = self.chains_from(cfg, 0, 1, &mut known)?;
+        self.check_tail_calls(cfg)?;
         if deepest.bytes <= STACK_SIZE as usize {
             return Ok(deepest.bytes);
         }
@@ -124,9 +129,8 @@ impl Depths {
             return Ok(chains);
         }
         let own = self.0.get(index).map_or(0, |depth| depth.bytes);
-        let end = self.0.get(index + 1).map(|next| next.function);
         let mut worst = Chains::default();
-        for slot in function..end.unwrap_or(cfg.slot_count()) {
+        for slot in self.range(cfg, index) {
             if let Some(callee) = cfg.callee(slot) {
                 worst = worst.or(self.chains_from(cfg, callee, active + 1, known)?);
             }
@@ -136,6 +140,55 @@ impl Depths {
             *entry = Some(chains);
         }
         Ok(chains)
+    }
+}
+
+impl Depths {
+    /// That what is active before a function that does tail calls leaves room for programs
+    /// which have no idea of it. The chains of calls are known to end.
+    fn check_tail_calls(&self, cfg: &Cfg<'_>) -> Checked {
+        let mut before = vec![0; self.0.len()];
+        // A function's callers are settled before it after as many rounds as chains are long.
+        for _ in 0..MAX_CALL_FRAMES {
+            for (caller, depth) in self.0.iter().enumerate() {
+                let above = before.get(caller).copied().unwrap_or(0);
+                let below = above + depth.bytes.next_multiple_of(FRAME_ALIGN);
+                for callee in self.callees(cfg, caller) {
+                    if let Some(entry) = before.get_mut(callee) {
+                        *entry = below.max(*entry);
+                    }
+                }
+            }
+        }
+        for (index, bytes) in before.into_iter().enumerate() {
+            if bytes < MAX_BEFORE_TAIL_CALL {
+                continue;
+            }
+            if let Some(slot) = tail_call_in(cfg, self.range(cfg, index)) {
+                let message = format!(
+                    "tail_calls are not allowed when call stack of previous frames is {bytes} \
+                     bytes. Too large"
+                );
+                let mut refused = Rejection::new(Code::TailCall, message).label(format!(
+                    "the functions that are active here take {bytes} bytes of stack"
+                ));
+                refused.slot = slot;
+                return Err(refused);
+            }
+        }
+        Ok(())
+    }
+
+    /// The slots of a function.
+    fn range(&self, cfg: &Cfg<'_>, index: usize) -> std::ops::Range<usize> {
+        let at = |index: usize| self.0.get(index).map(|depth| depth.function);
+        at(index).unwrap_or(0)..at(index + 1).unwrap_or(cfg.slot_count())
+    }
+
+    /// The indexes of the functions that a function calls.
+    fn callees<'c>(&'c self, cfg: &'c Cfg<'_>, caller: usize) -> impl Iterator<Item = usize> + 'c {
+        let slots = self.range(cfg, caller);
+        slots.filter_map(|slot| self.index(cfg.callee(slot)?))
     }
 }
 

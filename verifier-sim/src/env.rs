@@ -8,6 +8,7 @@ use crate::codes::Code;
 use crate::config::Config;
 use crate::ctx::{Context, context};
 use crate::diag::{Checked, Rejection};
+use crate::global::{Global, globals};
 use crate::live::{RegSet, live_registers};
 use ebpf_asm::object::{Map, Object};
 use ebpf_asm::prog_type::ProgType;
@@ -26,6 +27,8 @@ pub(crate) struct Env<'a> {
     pub context: &'static Context,
     /// Where execution can go.
     pub cfg: Cfg<'a>,
+    /// Its global functions.
+    pub(crate) globals: Vec<Global>,
     live: Vec<RegSet>,
 }
 
@@ -44,7 +47,8 @@ impl<'a> Env<'a> {
                 .label("the kernel answers with EPERM")
                 .help("load it as root, or with CAP_BPF and CAP_NET_ADMIN"));
         }
-        let cfg = Cfg::new(program, config)?;
+        let globals = globals(program, object.btf.as_ref());
+        let cfg = Cfg::new(program, config, globals.iter().map(|g| g.slot).collect())?;
         let live = live_registers(&cfg);
         Ok(Env {
             object,
@@ -52,6 +56,7 @@ impl<'a> Env<'a> {
             config,
             context,
             cfg,
+            globals,
             live,
         })
     }

@@ -13,13 +13,14 @@ use crate::codes::Code;
 use crate::depth::Depths;
 use crate::diag::{Checked, Place, Rejection, Step};
 use crate::env::Env;
+use crate::global::no_such_function;
 use crate::machine::{Flow, Machine, not_modelled};
 use crate::mem::AddressKind;
 use crate::precision::{Needs, Notes, Past};
 use crate::prune::{Likeness, alike};
 use crate::reg::{Kind, RegState};
 use crate::state::State;
-use ebpf_asm::insn::Insn;
+use ebpf_asm::insn::{Insn, Reg};
 use ebpf_asm::isa::Sem;
 
 /// The most instructions that the kernel follows, over all paths.
@@ -145,21 +146,61 @@ pub(crate) fn explore(env: &Env<'_>) -> Checked<Stats> {
     explorer
         .checkpoints
         .resize_with(env.cfg.slot_count(), Vec::new);
-    explorer.pending.push(Path {
-        state: Box::new(State::entry(RegState::pointer(Kind::Ctx))),
-        slot: 0,
-        node: None,
-        trail: None,
-        history: Vec::new(),
-    });
-    while let Some(path) = explorer.pending.pop() {
-        explorer.follow(path)?;
-    }
+    let mut program = State::entry(0);
+    *program.reg_mut(Reg::R1) = RegState::pointer(Kind::Ctx);
+    explorer.follow_all(0, program)?;
+    explorer.follow_globals()?;
     explorer.stats.stack_depth = explorer.depths.check(&env.cfg)?;
     Ok(explorer.stats)
 }
 
 impl Explorer<'_, '_> {
+    /// Follows all paths from the first instruction of a function.
+    fn follow_all(&mut self, function: usize, state: State) -> Checked {
+        self.pending.push(Path {
+            state: Box::new(state),
+            slot: function,
+            node: None,
+            trail: None,
+            history: Vec::new(),
+        });
+        while let Some(path) = self.pending.pop() {
+            self.follow(path)?;
+        }
+        Ok(())
+    }
+
+    /// Verifies each global function that is called, once and on its own.
+    fn follow_globals(&mut self) -> Checked {
+        let env = self.env;
+        let mut verified = Vec::new();
+        loop {
+            let called = &self.notes.called;
+            let next = called
+                .iter()
+                .copied()
+                .filter(|slot| !verified.contains(slot));
+            // In the order of the program, as the kernel does.
+            let Some(slot) = next.min() else {
+                return Ok(());
+            };
+            verified.push(slot);
+            let global = env.global(slot).ok_or_else(|| no_such_function(slot))?;
+            let state = global.entry(&mut self.last_id)?;
+            self.branches.clear();
+            self.nodes.clear();
+            self.checkpoints.iter_mut().for_each(Vec::clear);
+            self.kept = 0;
+            self.follow_all(slot, state).map_err(|refused| {
+                let on_its_own = format!(
+                    "'{}' is verified on its own, for any arguments of its prototype",
+                    global.name
+                );
+                refused.because(Place::at(slot), on_its_own)
+            })?;
+        }
+    }
+
     /// Follows one path to its end, leaving its branches for later.
     fn follow(&mut self, mut path: Path) -> Checked {
         loop {
@@ -221,6 +262,15 @@ impl Explorer<'_, '_> {
                 jump,
                 jump_state,
             } => self.fork(path, next, jump, jump_state)?,
+            Flow::Leave {
+                caller,
+                stay,
+                stay_state,
+            } => {
+                let slot = path.slot;
+                self.fork(path, caller, stay, stay_state)?;
+                path.history.push(Past::left_function(slot));
+            }
         }
         Ok(Seen::New)
     }

@@ -8,7 +8,7 @@
 //! |---|---|
 //! | what is asked | `config`, `codes`, `diag`, `ctx` |
 //! | before execution | `cfg`, `live`, `env` |
-//! | one instruction | `machine`, `alu`, `pointer_alu`, `mem`, `region`, `packet_help`, `stack_access`, `branch`, `callable`, `call`, `argument`, `compat` |
+//! | one instruction | `machine`, `alu`, `pointer_alu`, `mem`, `region`, `packet_help`, `stack_access`, `branch`, `callable`, `call`, `argument`, `compat`, `global`, `tail_call` |
 //! | all paths | `precision`, `prune`, `depth`, `explore`, `verify` |
 //! | the answer as text | `render` |
 //!
@@ -31,6 +31,7 @@ mod depth;
 mod diag;
 mod env;
 mod explore;
+mod global;
 pub mod interp;
 mod live;
 mod machine;
@@ -47,6 +48,7 @@ mod scalar_alu;
 mod stack;
 mod stack_access;
 mod state;
+mod tail_call;
 mod tnum;
 mod verify;
 

@@ -24,6 +24,13 @@ pub(crate) enum Flow {
         jump: usize,
         jump_state: Box<State>,
     },
+    /// On two ways from a tail call in a function: at `caller` with the state as it is now, and
+    /// later, still in the function, at `stay` with another.
+    Leave {
+        caller: usize,
+        stay: usize,
+        stay_state: Box<State>,
+    },
     /// Nowhere: the program has ended.
     End,
 }
@@ -73,7 +80,7 @@ impl Machine<'_, '_> {
                 operand,
             } => return self.jump(insn, cond, width, operand),
             Sem::Ja | Sem::Gotol => return self.target(insn).map(Flow::To),
-            Sem::Call(Callee::Helper) => self.call_helper(insn)?,
+            Sem::Call(Callee::Helper) => return self.call_helper(insn),
             Sem::Call(Callee::Local) => return self.call_local(insn),
             Sem::Exit => return self.exit(),
             Sem::Call(Callee::Kfunc) => return Err(not_modelled("calls of kernel functions")),

@@ -265,7 +265,7 @@ impl Machine<'_, '_> {
                 Ok(RegState::scalar(Scalar::of_size(access.size)))
             }
             Kind::MapValue(map) => self.read_map_value(map, base, access),
-            Kind::RingbufMem(bytes) => {
+            Kind::RingbufMem(bytes) | Kind::Mem(bytes) => {
                 self.check_mem(bytes, base, access)?;
                 Ok(RegState::scalar(Scalar::of_size(access.size)))
             }
@@ -296,7 +296,7 @@ impl Machine<'_, '_> {
                 self.check_packet(base, access)
             }
             Kind::MapValue(map) => self.write_map_value(map, base, access),
-            Kind::RingbufMem(bytes) => {
+            Kind::RingbufMem(bytes) | Kind::Mem(bytes) => {
                 if let Stored::Reg(reg, value) = stored {
                     self.check_leak(reg, &value, "leaks addr into mem")?;
                 }

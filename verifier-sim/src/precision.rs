@@ -43,6 +43,29 @@ pub(crate) struct Past {
     pub(crate) spill: Option<StackSlot>,
     /// For comparisons: all that shared the compared numbers.
     pub(crate) sharers: Box<[Sharer]>,
+    /// Where the next instruction is.
+    pub(crate) goes_on: GoesOn,
+}
+
+/// In which function execution goes on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) enum GoesOn {
+    /// Where the instruction says.
+    #[default]
+    Here,
+    /// In the caller, by a tail call whose program returns there.
+    InCaller,
+}
+
+impl Past {
+    /// The tail call at `slot`, whose program has returned to the caller.
+    pub(crate) fn left_function(slot: usize) -> Past {
+        Past {
+            slot: u32::try_from(slot).unwrap_or(u32::MAX),
+            goes_on: GoesOn::InCaller,
+            ..Past::default()
+        }
+    }
 }
 
 /// What the execution of an instruction leaves to say about precision.
@@ -54,6 +77,8 @@ pub(crate) struct Notes {
     pub(crate) sharers: Vec<Sharer>,
     /// What it needed of the state before it.
     pub(crate) needs: Needs,
+    /// The global functions that were called so far, by their slots.
+    pub(crate) called: Vec<usize>,
 }
 
 impl Notes {
@@ -63,6 +88,7 @@ impl Notes {
             slot: u32::try_from(slot).unwrap_or(u32::MAX),
             spill: self.spill.take(),
             sharers: std::mem::take(&mut self.sharers).into_boxed_slice(),
+            goes_on: GoesOn::Here,
         };
         let needs = std::mem::take(&mut self.needs);
         (past, (!needs.is_empty()).then_some(needs))
@@ -172,9 +198,16 @@ impl Needs {
         let Some(insn) = cfg.insn(past.slot as usize) else {
             return;
         };
+        if past.goes_on == GoesOn::InCaller {
+            // The other program's result is nobody's number.
+            self.forget_reg(*depth, Reg::R0);
+            return self.enter_callee(depth);
+        }
         match insn.sem() {
             Sem::Exit => self.enter_callee(depth),
-            Sem::Call(Callee::Local) => self.leave_callee(depth),
+            Sem::Call(Callee::Local) if cfg.is_followed(past.slot as usize) => {
+                self.leave_callee(depth);
+            }
             Sem::Call(_) | Sem::LoadPacket { .. } => self.forget_reg(*depth, Reg::R0),
             Sem::Jump { .. } => self.before_jump(insn, past, *depth),
             Sem::Store { operand, .. } => self.before_store(insn, operand, past, *depth),

@@ -58,6 +58,8 @@ pub(crate) enum Kind {
     Stack(u8),
     /// A ring buffer record of so many bytes.
     RingbufMem(u32),
+    /// Memory of so many bytes that a global function's caller hands over.
+    Mem(u32),
     /// A pointer that the context gives and that is not modelled further.
     Opaque(&'static str),
 }
@@ -251,6 +253,7 @@ impl RegState {
             Kind::MapValue(_) => "map_value",
             Kind::Stack(_) => "fp",
             Kind::RingbufMem(_) => "ringbuf_mem",
+            Kind::Mem(_) => "mem",
             Kind::Opaque(name) => name,
         };
         match self.null {

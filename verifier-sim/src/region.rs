@@ -453,6 +453,7 @@ impl Kind {
                 | Kind::PacketMeta
                 | Kind::MapValue(_)
                 | Kind::RingbufMem(_)
+                | Kind::Mem(_)
         )
     }
 }

@@ -53,12 +53,10 @@ impl Frame {
 }
 
 impl State {
-    /// The program at its beginning, the context in R1.
-    pub(crate) fn entry(ctx: RegState) -> State {
-        let mut frame = Frame::new(0, 0, 0);
-        frame.regs[Reg::R1.index()] = ctx;
+    /// The function that begins at slot `function`, at its beginning: only R10 holds something.
+    pub(crate) fn entry(function: usize) -> State {
         State {
-            frames: vec![frame],
+            frames: vec![Frame::new(0, function, 0)],
             references: Vec::new(),
         }
     }

@@ -1,0 +1,23 @@
+// verdict: accept
+#include <linux/bpf.h>
+#include <bpf/bpf_helpers.h>
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PROG_ARRAY);
+	__type(key, int);
+	__type(value, int);
+	__uint(max_entries, 4);
+} programs SEC(".maps");
+
+static __attribute__((noinline)) int next(struct xdp_md *ctx)
+{
+	bpf_tail_call(ctx, &programs, 0);
+	return 1;
+}
+
+SEC("xdp") int program(struct xdp_md *ctx)
+{
+	return next(ctx) + 1;
+}
+
+char _license[] SEC("license") = "GPL";

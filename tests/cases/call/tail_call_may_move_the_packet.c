@@ -1,0 +1,29 @@
+// verdict: reject
+// kernel: R6 invalid mem access 'scalar'
+#include <linux/bpf.h>
+#include <bpf/bpf_helpers.h>
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PROG_ARRAY);
+	__type(key, int);
+	__type(value, int);
+	__uint(max_entries, 4);
+} programs SEC(".maps");
+
+static __attribute__((noinline)) int next(struct xdp_md *ctx)
+{
+	bpf_tail_call(ctx, &programs, 0);
+	return 1;
+}
+
+SEC("xdp") int program(struct xdp_md *ctx)
+{
+	void *data = (void *)(long)ctx->data, *end = (void *)(long)ctx->data_end;
+
+	if (data + 16 > end)
+		return 0;
+	next(ctx);
+	return *(char *)data;
+}
+
+char _license[] SEC("license") = "GPL";

@@ -1,0 +1,75 @@
+//! Tail calls: going on in another program.
+//!
+//! From the program itself a tail call ends it. From one of its functions, the program that
+//! is gone on in returns to that function's caller: with any number in R0, and the packet
+//! perhaps moved. As observed on Linux 6.18, which follows that way first.
+//!
+//! Read before: `call.rs`. Read next: `depth.rs`.
+
+use crate::cfg::Cfg;
+use crate::codes::Code;
+use crate::diag::{Checked, Place, Rejection};
+use crate::machine::{Flow, Machine};
+use crate::reg::RegState;
+use ebpf_asm::helper::{Effect, by_id};
+use ebpf_asm::insn::{Insn, Reg};
+use ebpf_asm::isa::{Callee, Sem};
+use ebpf_asm::program::{Function, Program};
+
+/// Whether the instruction is a tail call.
+pub(crate) fn is_tail_call(insn: &Insn) -> bool {
+    let proto = by_id(insn.imm()).and_then(|helper| helper.proto);
+    insn.sem() == Sem::Call(Callee::Helper)
+        && proto.is_some_and(|proto| proto.effect == Effect::LeavesProgram)
+}
+
+/// That a tail call in a function is in one that has a type.
+pub(crate) fn check_typed(program: &Program, slot: usize, function: usize) -> Checked {
+    let typed = |f: &Function| f.slot == function && f.type_id.is_some();
+    if function == 0 || program.functions.iter().any(typed) {
+        return Ok(());
+    }
+    let message = "tail_call is not allowed in subprogs without BTF";
+    let mut refused = Rejection::new(Code::TailCall, message)
+        .label("goes on in another program from within a function")
+        .help("call bpf_tail_call in the program itself");
+    refused.slot = slot;
+    Err(refused)
+}
+
+/// The tail calls of a function with the slots `function`.
+pub(crate) fn tail_call_in(cfg: &Cfg<'_>, function: std::ops::Range<usize>) -> Option<usize> {
+    let mut slots = function.into_iter();
+    slots.find(|&slot| cfg.insn(slot).is_some_and(is_tail_call))
+}
+
+impl Machine<'_, '_> {
+    /// That nothing is left to be given back when the program goes on in another one.
+    pub(crate) fn check_leaves(&self) -> Checked {
+        let Some(first) = self.state.references.first() else {
+            return Ok(());
+        };
+        let (id, acquired_at) = (first.id, first.acquired_at);
+        let message = format!("Unreleased reference id={id} alloc_insn={acquired_at}");
+        Err(Rejection::new(Code::ReferenceLeak, message)
+            .label("goes on in another program, with something not given back")
+            .because(Place::at(acquired_at), "acquired here")
+            .help("submit or discard the record before"))
+    }
+
+    /// Both ways from a tail call that was checked: behind it, for there may be no such
+    /// program, and in a function also behind its call.
+    pub(crate) fn tail_called(&mut self, next: usize) -> Checked<Flow> {
+        let stayed = Box::new(self.state.clone());
+        let Some(frame) = self.state.pop() else {
+            return Ok(Flow::To(next));
+        };
+        self.end_packet_pointers();
+        self.write_reg(Reg::R0, RegState::unknown())?;
+        Ok(Flow::Leave {
+            caller: frame.return_to,
+            stay: next,
+            stay_state: stayed,
+        })
+    }
+}
