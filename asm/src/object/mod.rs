@@ -4,15 +4,17 @@
 //! [`write()`] makes an ELF64 BPF relocatable of it, [`read()`] makes it of one, ours or a
 //! compiler's.
 //!
-//! Read before: `program.rs`, `btf/`. Read next: `map.rs`, `external.rs`, `read/mod.rs`,
+//! Read before: `program.rs`, `btf/`. Read next: `map.rs`, `external.rs`, `core.rs`, `read/mod.rs`,
 //! `write.rs`.
 
+mod core;
 mod elf_numbers;
 mod external;
 mod map;
 mod read;
 mod write;
 
+pub use core::{CoreAnswer, Fate, RelocateError};
 pub use external::{Extern, ExternKind, Strength};
 pub use map::{
     BPF_F_MMAPABLE, BPF_F_RDONLY_PROG, Data, DataKind, Map, MapValue, Pinning, SetError, Variable,

@@ -1,6 +1,7 @@
 //! Tools that are not ours, as witnesses: what we write they read, and what they write we do.
 //!
-//! `btf.rs` is about types: the kernel's own, and those that clang makes.
+//! `btf.rs` is about types: the kernel's own, and those that clang makes; `core.rs` about what
+//! CO-RE makes of them.
 //! `bpftool.rs` and `libbpf.rs` load our objects and show what is in them, `llvm.rs` reads
 //! them as ELF and disassembles them; `listings.rs` has every row of the table printed by others;
 //! `cpu.rs` compares what each -mcpu emits with the table;
@@ -9,6 +10,7 @@
 
 mod bpftool;
 mod btf;
+mod core;
 mod cpu;
 mod graphviz;
 mod libbpf;
@@ -39,6 +41,7 @@ fn main() -> ExitCode {
             cpu::trials(),
             graphviz::trials(),
             btf::trials(),
+            core::trials(),
             libbpf::trials(),
             listings::trials(),
             llvm::trials(),

@@ -1,4 +1,4 @@
-//! CO-RE relocations as data: what an instruction asks of the running kernel's types.
+//! CO-RE relocations: what an instruction asks of the running kernel's types, and the answers.
 //!
 //! A relocation names a type of the object's own BTF and a path into it (the *access*), and
 //! says what about the place is wanted. Whoever loads the object finds the same place in the
@@ -7,10 +7,18 @@
 //! Source: the kernel's `Documentation/bpf/llvm_reloc.rst`, "CO-RE Relocations", and
 //! `enum bpf_core_relo_kind` of `include/uapi/linux/bpf.h`.
 //!
-//! Read before: `mod.rs`, `ext.rs`.
+//! Read before: `../mod.rs`, `../ext.rs`. Read next: `place.rs`, `types.rs`, `resolve.rs`,
+//! `patch.rs`.
+
+mod patch;
+mod place;
+mod resolve;
+mod types;
 
 use std::fmt;
 
+pub use self::patch::{POISON, PatchError, Patched, patch};
+pub use self::resolve::{Answer, Resize, Resolved, Resolver, relocate};
 use super::ext::CoreRelo;
 use super::{Btf, TypeId};
 
@@ -218,6 +226,37 @@ pub enum CoreRecordError {
         insn_off: u32,
         /// What the string section has there.
         access: String,
+    },
+}
+
+/// Why a relocation has no answer.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum CoreError {
+    /// The type has no name to find it by.
+    #[error("type {0} has no name to find it by in the kernel's types")]
+    NoName(u32),
+    /// The path leads nowhere in the object's own types.
+    #[error("'{access}' leads nowhere in the object's own type '{root}'")]
+    Path {
+        /// The path.
+        access: String,
+        /// The name of the type that it begins at.
+        root: String,
+    },
+    /// Several types of the kernel have the name, and answer differently.
+    #[error(
+        "{kind} of '{name}' at '{access}' is {} in one type of that name and {} in another",
+        values.0, values.1
+    )]
+    Ambiguous {
+        /// What is asked.
+        kind: CoreKind,
+        /// The name of the type.
+        name: String,
+        /// The path.
+        access: String,
+        /// Two of the answers.
+        values: (u64, u64),
     },
 }
 
