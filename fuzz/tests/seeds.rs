@@ -29,3 +29,8 @@ fn over(folder: &str, law: fn(&[u8])) {
 fn text() {
     over("text", ebpf_fuzz::text);
 }
+
+#[test]
+fn decode() {
+    over("decode", ebpf_fuzz::decode);
+}
