@@ -10,7 +10,7 @@ use ebpf_asm::text::{Remarks, print_object_with};
 
 use crate::args::DisArgs;
 use crate::emit::unprintable;
-use crate::{json, select, source, text_file};
+use crate::{core_relo, json, select, source, text_file};
 use ebpf_cli::exit::Exit;
 use ebpf_cli::object_file::read_bytes_or_stdin;
 use ebpf_cli::report::{self, Failure};
@@ -73,7 +73,11 @@ impl Remarks for Beside<'_> {
 
     fn beside(&self, program: &Program, slot: usize, insn: &Insn) -> Option<String> {
         let bytes = self.args.bytes.then(|| format!("{slot}: {}", hex(insn)));
-        let remarks = [bytes, self.meaning(program, slot)];
+        let remarks = [
+            bytes,
+            self.meaning(program, slot),
+            core_relo::at(self.object, program, slot),
+        ];
         let remarks: Vec<String> = remarks.into_iter().flatten().collect();
         (!remarks.is_empty()).then(|| remarks.join("; "))
     }

@@ -9,6 +9,7 @@ use ebpf_asm::program::{self, Reference};
 use ebpf_asm::span;
 use serde::Serialize;
 
+use crate::core_relo;
 use ebpf_cli::exit::Exit;
 use ebpf_cli::report::Failure;
 
@@ -57,6 +58,10 @@ struct Instruction<'o> {
     text: String,
     map: Option<&'o str>,
     r#extern: Option<&'o str>,
+    /// The slot that it jumps to, calls or takes the address of.
+    target: Option<usize>,
+    /// What it asks of the kernel's types (CO-RE).
+    core_relo: Option<String>,
     source: Option<Source<'o>>,
 }
 
@@ -109,6 +114,8 @@ fn program<'o>(object: &'o Object, program: &'o program::Program) -> Program<'o>
         r#extern: program
             .reference(slot)
             .and_then(|at| extern_name(object, at)),
+        target: program.target(slot, insn),
+        core_relo: core_relo::at(object, program, slot),
         source: program.span(slot).map(source),
     });
     Program {

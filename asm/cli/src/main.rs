@@ -8,6 +8,7 @@
 //! | `check.rs`, `dis.rs`, `diff/`, `cfg/` | the commands of these names |
 //! | `isa/` | `isa`: the instruction set, listed or explained |
 //! | `select.rs`, `source.rs` | the program that `--prog` names; source lines |
+//! | `core_relo.rs` | CO-RE relocations in words |
 //! | `batch/` | `check --batch`: corpora of programs, one a line |
 //! | `emit.rs`, `json.rs` | the forms in which an object is written |
 //! | `text_file.rs` | program text in the place of an object |
@@ -22,6 +23,7 @@ mod btf;
 mod build;
 mod cfg;
 mod check;
+mod core_relo;
 mod diff;
 mod dis;
 mod emit;

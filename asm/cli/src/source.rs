@@ -14,8 +14,12 @@ pub(crate) fn line(span: &Span) -> String {
     line.replace(|c: char| c.is_control(), " ")
 }
 
-/// Whether the instruction at `slot` comes from another line than the one before it.
+/// Whether the instruction at `slot` comes from another line than the one before it. Compilers
+/// say line 0 of what comes from no line.
 pub(crate) fn begins(program: &Program, slot: usize) -> bool {
+    if program.span(slot).is_some_and(|span| span.line == 0) {
+        return false;
+    }
     let place = |slot: usize| {
         let span = program.span(slot)?;
         Some((&span.file, span.line))

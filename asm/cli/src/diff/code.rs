@@ -11,7 +11,7 @@ use ebpf_asm::object::Object;
 use ebpf_asm::program::{Program, Reference};
 use ebpf_asm::text::{Names, Numbers, Referred, print_insn};
 
-use crate::source;
+use crate::{core_relo, source};
 
 /// Stands for the target in [`Line::key`]: no name holds it.
 const TARGET: char = '\0';
@@ -95,6 +95,9 @@ fn lines(
             let mut key = String::new();
             // Writing to a String cannot fail.
             let _ = print_insn(&mut key, insn, &names);
+            if let Some(asked) = core_relo::at(object, program, slot) {
+                let _ = write!(key, " ; {asked}");
+            }
             Line {
                 slot,
                 key,
