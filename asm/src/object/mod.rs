@@ -19,6 +19,7 @@ pub use external::{Extern, ExternKind, Strength};
 pub use map::{
     BPF_F_MMAPABLE, BPF_F_RDONLY_PROG, Data, DataKind, Map, MapValue, Pinning, SetError, Variable,
 };
+pub(crate) use read::maps_as_defined;
 pub use read::{ReadError, read};
 pub use write::{WriteError, write};
 

@@ -9,7 +9,7 @@ use crate::program::{Function, Reference};
 use crate::span::Span;
 
 /// The section of the functions that programs call.
-pub(super) const TEXT: &str = ".text";
+pub(in crate::object) const TEXT: &str = ".text";
 
 /// A function of the file. Places in it are slots from its own beginning.
 pub(super) struct Code {

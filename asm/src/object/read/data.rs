@@ -77,7 +77,7 @@ impl Places {
 }
 
 /// The kind of a section of global variables by its name.
-pub(super) fn kind(name: &str) -> Option<DataKind> {
+pub(in crate::object) fn kind(name: &str) -> Option<DataKind> {
     let is = |of: &str| {
         let rest = name.strip_prefix(of);
         rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))

@@ -6,15 +6,11 @@
 use super::ReadError;
 use super::data::{FoundMap, data_section};
 use super::elf::{Binding, File, Home, Role, Symbol, SymbolKind};
+use crate::btf::build::{KCONFIG_SECTION, KSYMS_SECTION};
 use crate::btf::{Btf, Kind, TypeId};
 use crate::object::elf_numbers::R_BPF_64_32;
 use crate::object::{Data, DataKind, Extern, ExternKind, Map, Strength, Variable};
 use std::collections::{HashMap, HashSet};
-
-/// The section of BTF that lists options of the kernel's configuration.
-pub(crate) const KCONFIG: &str = ".kconfig";
-/// The section of BTF that lists functions and variables of the kernel.
-pub(crate) const KSYMS: &str = ".ksyms";
 
 /// The most bytes that the options may have.
 const MAX_OPTIONS: u32 = 64 << 10;
@@ -134,7 +130,7 @@ fn called(file: &File<'_>) -> HashSet<usize> {
 
 /// The functions and variables of the kernel that BTF lists, by name.
 fn kernel_types(btf: &Btf) -> HashMap<String, (TypeId, ExternKind)> {
-    let section = data_section(btf, KSYMS).and_then(|id| btf.get(id));
+    let section = data_section(btf, KSYMS_SECTION).and_then(|id| btf.get(id));
     let Some(Kind::DataSec { vars, .. }) = section.map(|ty| &ty.kind) else {
         return HashMap::new();
     };
@@ -152,7 +148,7 @@ fn kernel_types(btf: &Btf) -> HashMap<String, (TypeId, ExternKind)> {
 /// The options of the kernel's configuration that BTF lists, as the map that the loader
 /// makes of them: one behind the other, each at a multiple of its size, all zero.
 fn options_of(btf: &mut Btf, weak: &HashSet<&str>) -> Result<Option<Map>, ReadError> {
-    let Some(id) = data_section(btf, KCONFIG) else {
+    let Some(id) = data_section(btf, KCONFIG_SECTION) else {
         return Ok(None);
     };
     let Some(Kind::DataSec { vars, .. }) = btf.get(id).map(|ty| &ty.kind) else {
@@ -164,7 +160,7 @@ fn options_of(btf: &mut Btf, weak: &HashSet<&str>) -> Result<Option<Map>, ReadEr
     for var in &mut vars {
         let name = btf.name(var.var).to_owned();
         let (offset, size) = option_place(btf, var.var, end).map_err(|why| ReadError::Section {
-            section: KCONFIG.to_owned(),
+            section: KCONFIG_SECTION.to_owned(),
             offset: u64::from(end),
             why: format!("option '{name}' {why}"),
         })?;
@@ -190,7 +186,7 @@ fn options_of(btf: &mut Btf, weak: &HashSet<&str>) -> Result<Option<Map>, ReadEr
         bytes: vec![0; end as usize],
         variables,
     };
-    let mut map = Map::of_data(KCONFIG, data);
+    let mut map = Map::of_data(KCONFIG_SECTION, data);
     map.value_type = Some(id);
     Ok(Some(map))
 }

@@ -68,7 +68,7 @@ fn defined_by_btf(file: &File<'_>, btf: Option<&Btf>) -> Result<Vec<FoundMap>, R
 }
 
 /// The map that a variable of `.maps` defines.
-pub(crate) fn of_variable(btf: &Btf, var: TypeId) -> Result<Map, ReadError> {
+fn of_variable(btf: &Btf, var: TypeId) -> Result<Map, ReadError> {
     let name = btf.name(var);
     let Some(Kind::Var { ty, .. }) = btf.get(var).map(|ty| &ty.kind) else {
         return Err(ReadError::Map {
@@ -82,6 +82,11 @@ pub(crate) fn of_variable(btf: &Btf, var: TypeId) -> Result<Map, ReadError> {
         level: Level::Outer,
     }
     .read(*ty)
+}
+
+/// The map that a variable of `.maps` defines, if it defines one.
+pub(crate) fn as_defined(btf: &Btf, var: TypeId) -> Option<Map> {
+    of_variable(btf, var).ok()
 }
 
 /// Whether a definition is of a map of the object, or of what is in one.
@@ -260,7 +265,7 @@ fn pointee(btf: &Btf, member: &Member) -> Option<TypeId> {
 }
 
 /// Where `values` are in the variable that defines a map, in bytes.
-pub(crate) fn values_offset(btf: &Btf, map: &str) -> Option<u64> {
+pub(in crate::object) fn values_offset(btf: &Btf, map: &str) -> Option<u64> {
     let section = super::data::data_section(btf, MAPS_SECTION)?;
     let Kind::DataSec { vars, .. } = &btf.get(section)?.kind else {
         return None;

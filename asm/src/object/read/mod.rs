@@ -14,12 +14,16 @@ mod error;
 mod externs;
 mod legacy;
 mod link;
-pub(super) mod maps;
+mod maps;
 mod records;
 mod relocate;
 mod types;
 
+pub(super) use code::TEXT;
+pub(super) use data::kind as data_kind;
 pub use error::ReadError;
+pub(crate) use maps::as_defined as maps_as_defined;
+pub(super) use maps::values_offset;
 
 use super::Object;
 use code::Functions;

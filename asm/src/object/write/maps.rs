@@ -1,0 +1,87 @@
+//! Map definitions: section `.maps`, laid out as BTF says, with the addresses of what the
+//! maps hold from the start.
+
+use super::{File, Seen, WriteError, symbol};
+use crate::btf::build::MAPS_SECTION;
+use crate::btf::{Btf, Kind, SecVar};
+use crate::object::elf_numbers::R_BPF_64_ABS64;
+use crate::object::read::values_offset;
+use crate::object::{MapValue, Object};
+use object::SectionKind;
+use object::write::SectionId;
+
+/// The section of the definitions.
+pub(super) struct Defined {
+    section: SectionId,
+    /// Where each map without variables is, by its order among them.
+    offsets: Vec<u64>,
+}
+
+impl File {
+    /// The section, all zero, with a symbol for each map.
+    pub(super) fn add_maps(&mut self, object: &Object, btf: &Btf) -> Option<Defined> {
+        let (size, vars) = layout(btf)?;
+        let zeros = vec![0; size as usize];
+        let section = self.add_section(MAPS_SECTION, SectionKind::Data, &zeros);
+        let mut offsets = Vec::new();
+        let maps = object.maps.iter().enumerate();
+        let defined = maps.filter(|(_, map)| map.data.is_none());
+        for ((index, map), var) in defined.zip(vars) {
+            let begin = u64::from(var.offset);
+            let place = begin..begin + u64::from(var.size);
+            let id = self
+                .elf
+                .add_symbol(symbol(&map.name, section, place, Seen::ByAll));
+            if let Some(entry) = self.maps.get_mut(index) {
+                *entry = Some(id);
+            }
+            offsets.push(begin);
+        }
+        Some(Defined { section, offsets })
+    }
+
+    /// The relocations for what maps hold from the start.
+    pub(super) fn fill_maps(
+        &mut self,
+        object: &Object,
+        btf: &Btf,
+        defined: Option<Defined>,
+    ) -> Result<(), WriteError> {
+        let Some(defined) = defined else {
+            return Ok(());
+        };
+        let maps = object.maps.iter().filter(|map| map.data.is_none());
+        for (map, offset) in maps.zip(&defined.offsets) {
+            let values = values_offset(btf, &map.name).unwrap_or(0);
+            for (index, value) in &map.values {
+                let missing = |what: String| WriteError::NoSuchValue {
+                    map: map.name.clone(),
+                    what,
+                };
+                let symbol = match value {
+                    MapValue::Map(held) => {
+                        let symbol = self.maps.get(*held).copied().flatten();
+                        symbol.ok_or_else(|| missing(format!("map {held}")))?
+                    }
+                    MapValue::Program(name) => {
+                        let known = self.programs.iter().find(|(known, _)| known == name);
+                        let symbol = known.map(|(_, symbol)| *symbol);
+                        symbol.ok_or_else(|| missing(format!("program '{name}'")))?
+                    }
+                };
+                let place = offset + values + u64::from(*index) * 8;
+                self.relocate(defined.section, place, R_BPF_64_ABS64, symbol)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The size of the section in bytes, and where the variables are.
+fn layout(btf: &Btf) -> Option<(u32, Vec<SecVar>)> {
+    let id = btf.find(MAPS_SECTION, |kind| matches!(kind, Kind::DataSec { .. }))?;
+    match &btf.get(id)?.kind {
+        Kind::DataSec { size, vars } if !vars.is_empty() => Some((*size, vars.clone())),
+        _ => None,
+    }
+}

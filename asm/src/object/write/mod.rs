@@ -1,0 +1,166 @@
+//! Writing: an object as an ELF64 BPF relocatable, the way compilers lay it out and libbpf
+//! reads it: a section for each kind of program and `.text` for the functions that they call,
+//! sections of variables, `.maps`, `license`, `version`, `.BTF`, `.BTF.ext`.
+//!
+//! What the kernel defines are symbols without a section. Functions that no program reaches
+//! are written, and reading leaves them out.
+//!
+//! Read before: `../read/mod.rs`, `btf/build/`. Read next: `functions.rs`, `code.rs`,
+//! `data.rs`, `maps.rs`.
+
+mod code;
+mod data;
+mod functions;
+mod maps;
+
+use super::Object;
+use crate::btf::build::complete;
+use object::write::{Object as Elf, Relocation, SectionId, Symbol, SymbolId, SymbolSection};
+use object::{
+    Architecture, BinaryFormat, Endianness, RelocationFlags, SectionKind, SymbolFlags, SymbolKind,
+    SymbolScope,
+};
+
+/// Why an object cannot be written.
+#[derive(Debug, thiserror::Error)]
+pub enum WriteError {
+    /// A program refers to a map or extern that the object does not have.
+    #[error("program '{program}' refers to {what} {index}, and there are {count}")]
+    NoSuchIndex {
+        /// The program.
+        program: String,
+        /// `map` or `extern`.
+        what: &'static str,
+        /// The index that it refers to.
+        index: usize,
+        /// How many there are.
+        count: usize,
+    },
+    /// A reference into a map that holds no variables, or at none of the options.
+    #[error("program '{program}' refers to byte {offset} of map '{map}', where no variable is")]
+    NoVariable {
+        /// The program.
+        program: String,
+        /// The map.
+        map: String,
+        /// The byte.
+        offset: u32,
+    },
+    /// A map holds something that the object does not have.
+    #[error("map '{map}' holds {what}, which the object does not have")]
+    NoSuchValue {
+        /// The map.
+        map: String,
+        /// A map by its index, or a program by its name.
+        what: String,
+    },
+    /// A section of variables that ELF cannot have.
+    #[error("global variables '{section}': {why}")]
+    Data {
+        /// The section.
+        section: String,
+        /// What is wrong, and what is wanted.
+        why: String,
+    },
+    /// ELF cannot hold it.
+    #[error("the ELF file cannot be made: {0}")]
+    Elf(#[from] object::write::Error),
+}
+
+/// The bytes of an ELF file that holds the object. What the object's BTF does not describe
+/// is described.
+///
+/// # Errors
+/// If a reference leads nowhere, or ELF cannot hold what there is.
+pub fn write(object: &Object) -> Result<Vec<u8>, WriteError> {
+    let mut object = complete(object);
+    let mut btf = object.btf.take().unwrap_or_default();
+    let mut file = File {
+        elf: Elf::new(BinaryFormat::Elf, Architecture::Bpf, Endianness::Little),
+        maps: Vec::new(),
+        externs: Vec::new(),
+        options: Vec::new(),
+        programs: Vec::new(),
+    };
+    file.add_externs(&object);
+    file.add_data(&object, &btf)?;
+    let maps = file.add_maps(&object, &btf);
+    let ext = file.add_code(&object, &mut btf)?;
+    file.fill_maps(&object, &btf, maps)?;
+    let mut license = object.license.into_bytes();
+    license.push(0);
+    file.add_section("license", SectionKind::Data, &license);
+    if let Some(version) = object.version {
+        file.add_section("version", SectionKind::Data, &version.to_le_bytes());
+    }
+    file.add_section(".BTF", SectionKind::Other, &btf.to_bytes());
+    file.add_section(".BTF.ext", SectionKind::Other, &ext.to_bytes());
+    Ok(file.elf.write()?)
+}
+
+/// A file that is being made.
+struct File {
+    elf: Elf<'static>,
+    /// What references to each map are relocated against; `None` for the options.
+    maps: Vec<Option<SymbolId>>,
+    /// The symbols of the externs.
+    externs: Vec<SymbolId>,
+    /// The symbols of the options: where each begins in its section, and behind its end.
+    options: Vec<(std::ops::Range<u32>, SymbolId)>,
+    /// The symbols of the programs, by name.
+    programs: Vec<(String, SymbolId)>,
+}
+
+impl File {
+    fn add_section(&mut self, name: &str, kind: SectionKind, data: &[u8]) -> SectionId {
+        let name = name.as_bytes().to_vec();
+        let section = self.elf.add_section(Vec::new(), name, kind);
+        self.elf.append_section_data(section, data, 8);
+        section
+    }
+
+    fn relocate(
+        &mut self,
+        section: SectionId,
+        offset: u64,
+        r_type: u32,
+        symbol: SymbolId,
+    ) -> Result<(), WriteError> {
+        let relocation = Relocation {
+            offset,
+            symbol,
+            // What is added stands in the bytes themselves.
+            addend: 0,
+            flags: RelocationFlags::Elf {
+                r_type: object::elf::RelocationType(r_type),
+            },
+        };
+        Ok(self.elf.add_relocation(section, relocation)?)
+    }
+}
+
+/// Who sees a symbol.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Seen {
+    /// The file alone.
+    ByFile,
+    /// Everybody.
+    ByAll,
+}
+
+/// A symbol at a place of a section.
+fn symbol(name: &str, section: SectionId, place: std::ops::Range<u64>, seen: Seen) -> Symbol {
+    Symbol {
+        name: name.as_bytes().to_vec(),
+        value: place.start,
+        size: place.end.saturating_sub(place.start),
+        kind: SymbolKind::Data,
+        scope: match seen {
+            Seen::ByFile => SymbolScope::Compilation,
+            Seen::ByAll => SymbolScope::Dynamic,
+        },
+        weak: false,
+        section: SymbolSection::Section(section),
+        flags: SymbolFlags::None,
+    }
+}

@@ -1,0 +1,346 @@
+//! An object with everything in it, through ELF and back: functions that programs share,
+//! global variables, options, externs, maps that hold maps and programs, CO-RE relocations.
+
+use ebpf_asm::btf::build::{complete, int};
+use ebpf_asm::btf::core::{Access, CoreKind, CoreRelocation};
+use ebpf_asm::btf::{Btf, Linkage};
+use ebpf_asm::insn::{Fields, Insn};
+use ebpf_asm::isa::{AluOp, Callee, Imm64, Operand, Sem, Width};
+use ebpf_asm::map_type::MapType;
+use ebpf_asm::object::{
+    Data, DataKind, Extern, ExternKind, Map, MapValue, Object, Pinning, Strength, Variable, read,
+    write,
+};
+use ebpf_asm::prog_type::ProgType;
+use ebpf_asm::program::{Function, Program, Reference};
+use proptest::prelude::*;
+
+fn insn(sem: Sem, imm: i32) -> Insn {
+    let fields = Fields {
+        imm,
+        ..Fields::default()
+    };
+    Insn::new(sem.row().unwrap(), fields)
+}
+
+/// `r0 += number`.
+fn add(number: i32) -> Insn {
+    let (op, width, operand) = (AluOp::Add, Width::W64, Operand::Imm);
+    insn(Sem::Alu { op, width, operand }, number)
+}
+
+/// What stands in the body of a function.
+#[derive(Debug, Clone)]
+enum Step {
+    Add(i32),
+    /// Calls the function of this number.
+    Call(usize),
+    /// Takes its address.
+    Address(usize),
+    Refer(Reference),
+}
+
+/// What the functions of the object do; each calls only later ones.
+fn steps(function: usize, count: usize) -> impl Strategy<Value = Vec<Step>> {
+    let later = function + 1..count.max(function + 2);
+    let callee = move |n: usize| n.min(count - 1);
+    let references = prop_oneof![
+        (0..4usize).prop_map(Reference::Map),
+        (0..8u32).prop_map(|offset| Reference::MapValue { map: 4, offset }),
+        (0..8u32).prop_map(|offset| Reference::MapValue { map: 5, offset }),
+        Just(Reference::MapValue { map: 6, offset: 4 }),
+        (0..2usize).prop_map(Reference::Extern),
+    ];
+    let is_last = function + 1 >= count;
+    let step = prop_oneof![
+        any::<i32>().prop_map(Step::Add),
+        references.prop_map(Step::Refer),
+        later.clone().prop_map(move |n| Step::Call(callee(n))),
+        later.prop_map(move |n| Step::Address(callee(n))),
+    ];
+    let step = step.prop_map(move |step| match step {
+        Step::Call(_) | Step::Address(_) if is_last => Step::Add(1),
+        step => step,
+    });
+    proptest::collection::vec(step, 0..6)
+}
+
+/// The program that begins with function `first`, with those it reaches behind it, in the
+/// order of meeting.
+fn link(bodies: &[Vec<Step>], first: usize, name: &str, section: &str) -> Program {
+    fn meet(bodies: &[Vec<Step>], at: usize, order: &mut Vec<usize>) {
+        if order.contains(&at) {
+            return;
+        }
+        order.push(at);
+        for step in &bodies[at] {
+            if let Step::Call(to) | Step::Address(to) = step {
+                meet(bodies, *to, order);
+            }
+        }
+    }
+    let mut order = Vec::new();
+    meet(bodies, first, &mut order);
+    let slots = |step: &Step| match step {
+        Step::Add(_) | Step::Call(_) | Step::Refer(Reference::Extern(0)) => 1,
+        Step::Address(_) | Step::Refer(_) => 2,
+    };
+    let len = |at: usize| bodies[at].iter().map(slots).sum::<usize>() + 1;
+    let begin = |at: usize| {
+        let before = order.iter().take_while(|known| **known != at);
+        before.map(|known| len(*known)).sum::<usize>()
+    };
+    let known = ebpf_asm::section::section(section).unwrap();
+    let mut program = Program {
+        name: name.into(),
+        section: section.into(),
+        prog_type: known.prog_type,
+        expected_attach_type: known.attach_type,
+        insns: Vec::new(),
+        references: Vec::new(),
+        functions: Vec::new(),
+        lines: Vec::new(),
+        core_relocations: Vec::new(),
+    };
+    let mut slot = 0;
+    for &at in &order {
+        program.functions.push(Function {
+            slot,
+            name: if at == first {
+                name.into()
+            } else {
+                format!("f{at}")
+            },
+            linkage: match at {
+                at if at == first || at % 2 == 0 => Linkage::Global,
+                _ => Linkage::Static,
+            },
+            type_id: None,
+        });
+        for step in &bodies[at] {
+            let distance = |to: usize| begin(to) as i32 - slot as i32 - 1;
+            let made = match step {
+                Step::Add(number) => {
+                    if number % 3 == 0 {
+                        program.core_relocations.push((slot, size_of_int()));
+                    }
+                    add(*number)
+                }
+                Step::Call(to) => insn(Sem::Call(Callee::Local), distance(*to)),
+                Step::Address(to) => insn(Sem::LoadImm64(Imm64::Code), distance(*to)),
+                Step::Refer(reference) => {
+                    program.references.push((slot, *reference));
+                    let sem = match reference {
+                        Reference::Map(_) => Sem::LoadImm64(Imm64::MapFd),
+                        Reference::MapValue { .. } => Sem::LoadImm64(Imm64::MapValueFd),
+                        Reference::Extern(0) => Sem::Call(Callee::Kfunc),
+                        Reference::Extern(_) => Sem::LoadImm64(Imm64::Variable),
+                    };
+                    insn(sem, 0)
+                }
+            };
+            slot += made.slots();
+            program.insns.push(made);
+        }
+        program.insns.push(insn(Sem::Exit, 0));
+        slot += 1;
+    }
+    program
+}
+
+/// Type 1 of the object is `int`.
+fn size_of_int() -> CoreRelocation {
+    CoreRelocation {
+        kind: CoreKind::TypeSize,
+        type_id: ebpf_asm::btf::TypeId(1),
+        access: Access::parse("0").unwrap(),
+    }
+}
+
+fn variables(kind: DataKind, name: &str) -> Map {
+    let variable = |name: String, offset| Variable {
+        name,
+        offset,
+        size: 4,
+        strength: match (kind, offset) {
+            (DataKind::Kconfig, 4) => Strength::Weak,
+            _ => Strength::Strong,
+        },
+        type_id: None,
+    };
+    let first = variable(format!("first_{kind:?}"), 0);
+    let second = variable(format!("second_{kind:?}"), 4);
+    let bytes = match kind {
+        DataKind::Bss | DataKind::Kconfig => vec![0; 8],
+        DataKind::Data | DataKind::Rodata => (1..9).collect(),
+    };
+    let data = Data {
+        kind,
+        bytes,
+        variables: vec![first, second],
+    };
+    Map::of_data(name, data)
+}
+
+fn maps() -> Vec<Map> {
+    let sized = |name: &str, map_type| Map {
+        key_size: 4,
+        value_size: 4,
+        max_entries: 3,
+        ..Map::new(name, map_type)
+    };
+    let inner = Map {
+        map_extra: 1 << 40,
+        ..sized("inner", MapType::Array)
+    };
+    vec![
+        Map {
+            inner: Some(Box::new(Map {
+                name: String::new(),
+                ..inner.clone()
+            })),
+            values: vec![(0, MapValue::Map(1)), (2, MapValue::Map(1))],
+            ..sized("outer", MapType::ArrayOfMaps)
+        },
+        inner,
+        Map {
+            values: vec![(1, MapValue::Program("two".into()))],
+            ..sized("programs", MapType::ProgArray)
+        },
+        Map {
+            pinning: Pinning::ByName,
+            map_flags: 1,
+            numa_node: 3,
+            map_extra: 7,
+            ..sized("shared", MapType::Hash)
+        },
+        variables(DataKind::Data, ".data"),
+        variables(DataKind::Rodata, ".rodata.mine"),
+        variables(DataKind::Kconfig, ".kconfig"),
+    ]
+}
+
+fn object(bodies: &[Vec<Step>]) -> Object {
+    let of_kernel = |name: &str, kind, strength| Extern {
+        name: name.into(),
+        kind,
+        strength,
+        type_id: None,
+    };
+    let mut btf = Btf::new();
+    int(&mut btf);
+    Object {
+        license: "GPL".into(),
+        version: Some(7),
+        programs: vec![
+            link(bodies, 0, "one", "xdp"),
+            link(bodies, 1, "two", "xdp"),
+            link(bodies, 2, "three", "?tp/a/b"),
+        ],
+        maps: maps(),
+        externs: vec![
+            of_kernel("kfunc", ExternKind::Function, Strength::Weak),
+            of_kernel("variable", ExternKind::Variable, Strength::Strong),
+        ],
+        btf: Some(btf),
+    }
+}
+
+/// Functions 0 to 2 begin programs; programs call only functions from 3 on.
+fn bodies() -> impl Strategy<Value = Vec<Vec<Step>>> {
+    let count = 7;
+    let of = move |at: usize| steps(at.max(2), count);
+    (of(0), of(1), of(2), of(3), of(4), of(5), of(6))
+        .prop_map(|(a, b, c, d, e, f, g)| vec![a, b, c, d, e, f, g])
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(300))]
+
+    /// What is written is read, and written again the same.
+    #[test]
+    fn objects_survive_elf(bodies in bodies()) {
+        let object = object(&bodies);
+        let bytes = write(&object).unwrap();
+        let again = read(&bytes).unwrap();
+        let described = complete(&object);
+        prop_assert_eq!(&again.programs, &described.programs);
+        prop_assert_eq!(&again.maps, &described.maps);
+        prop_assert_eq!(&again.externs, &described.externs);
+        prop_assert_eq!((&again.license, again.version), (&object.license, object.version));
+        prop_assert_eq!(write(&again).unwrap(), bytes);
+    }
+
+    /// Damage is an object or an error, never a panic; what is read can mostly be written,
+    /// and then be read again.
+    #[test]
+    fn damage_is_no_panic(
+        bodies in bodies(),
+        damage in proptest::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..6),
+    ) {
+        let mut bytes = write(&object(&bodies)).unwrap();
+        for (at, byte) in damage {
+            let at = at.index(bytes.len());
+            bytes[at] = byte;
+        }
+        if let Ok(written) = read(&bytes).map(|object| write(&object))
+            && let Ok(written) = written
+        {
+            prop_assert!(read(&written).is_ok());
+        }
+    }
+}
+
+#[test]
+fn equal_functions_are_written_once() {
+    let bodies: Vec<Vec<Step>> = vec![
+        vec![Step::Call(3)],
+        vec![Step::Call(3), Step::Call(4)],
+        vec![],
+        vec![Step::Add(1), Step::Call(5)],
+        vec![Step::Add(2)],
+        vec![Step::Add(3)],
+        vec![],
+    ];
+    let bytes = write(&object(&bodies)).unwrap();
+    let count = |name: &[u8]| bytes.windows(name.len()).filter(|w| *w == name).count();
+    // In the string tables of ELF and of BTF.
+    assert_eq!(count(b"\0f3\0"), 2);
+    let again = read(&bytes).unwrap();
+    let names = |at: usize| {
+        let functions = again.programs[at].functions.iter();
+        functions.map(|f| f.name.as_str()).collect::<Vec<_>>()
+    };
+    assert_eq!(names(0), ["one", "f3", "f5"]);
+    assert_eq!(names(1), ["two", "f3", "f5", "f4"]);
+    assert_eq!(names(2), ["three"]);
+    assert_eq!(again.programs[2].prog_type, ProgType::Tracepoint);
+}
+
+#[test]
+fn what_elf_cannot_hold_is_an_error() {
+    let bodies = vec![Vec::new(); 7];
+    let with = |map: Map| {
+        let mut object = object(&bodies);
+        object.maps.push(map);
+        write(&object).unwrap_err().to_string()
+    };
+    assert_eq!(
+        with(variables(DataKind::Rodata, "numbers")),
+        "global variables 'numbers': a section of their kind is called '.rodata' or '.rodata.*'"
+    );
+    let mut bss = variables(DataKind::Bss, ".bss");
+    bss.data.as_mut().unwrap().bytes[0] = 1;
+    assert_eq!(
+        with(bss),
+        "global variables '.bss': they begin as zeros, and one is set to something else"
+    );
+    let holds = Map {
+        values: vec![(0, MapValue::Program("nobody".into()))],
+        ..Map::new("more", MapType::ProgArray)
+    };
+    assert_eq!(
+        with(holds),
+        "map 'more' holds program 'nobody', which the object does not have"
+    );
+}
