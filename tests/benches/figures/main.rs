@@ -7,6 +7,7 @@
 #![forbid(unsafe_code)]
 
 mod attach;
+mod btf;
 mod build;
 mod codec;
 mod instructions;
@@ -22,10 +23,11 @@ type Figure = (&'static str, fn() -> Outcome);
 
 fn main() -> ExitCode {
     sandbox::enter();
-    let figures: [Figure; 5] = [
+    let figures: [Figure; 6] = [
         ("Instructions of drop_icmp", instructions::print),
         ("Time of drop_icmp in the kernel", unrolled::print),
         ("Encoding and decoding", codec::print),
+        ("Types of the kernel", btf::print),
         ("ebpfasm build", build::print),
         ("ebpfld attach", attach::print),
     ];

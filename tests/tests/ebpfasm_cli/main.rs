@@ -4,6 +4,7 @@
 #![forbid(unsafe_code)]
 
 mod batch;
+mod btf;
 mod build;
 mod cache;
 mod check;
