@@ -120,7 +120,7 @@ impl<'a> Machine<'_, 'a> {
     }
 
     fn check_map_argument(&self, reg: Reg, value: &RegState, found: &mut Arguments<'a>) -> Checked {
-        let Kind::Map(index) = value.kind else {
+        let (Kind::Map(index), Null::Never) = (value.kind, value.null) else {
             return Err(wrong_type(reg, value, "map_ptr"));
         };
         found.map_index = Some(index);

@@ -78,6 +78,10 @@ impl Machine<'_, '_> {
 
     /// A value of the map. In an array, one whose constant index exists is there: since 6.15.
     fn looked_up(&mut self, arguments: &Arguments<'_>) -> Checked<RegState> {
+        if let Some(inner) = arguments.map_index.and_then(|map| self.env.inner_map(map)) {
+            let id = self.new_id();
+            return Ok(RegState::pointer(Kind::Map(inner)).maybe_null(id));
+        }
         let exists = match (arguments.map, arguments.key) {
             (Some(map), Some(key)) => key < u64::from(map.max_entries),
             _ => false,

@@ -70,6 +70,7 @@ impl<'a> Cfg<'a> {
         cfg.check_length(config)?;
         cfg.find_functions()?;
         cfg.check_jumps()?;
+        cfg.check_versions(config)?;
         cfg.walk(config)?;
         Ok(cfg)
     }
@@ -170,7 +171,9 @@ impl<'a> Cfg<'a> {
             let function = self.function_range(slot);
             self.check_jump(slot, insn, &function)?;
             if is_tail_call(insn) {
-                check_typed(self.program, slot, function.start)?;
+                check_typed(self.program, slot, function.start, "tail_call")?;
+            } else if matches!(insn.sem(), Sem::LoadPacket { .. }) {
+                check_typed(self.program, slot, function.start, "LD_ABS")?;
             }
             let is_last = slot + insn.slots() == function.end;
             if is_last && !matches!(insn.sem(), Sem::Exit | Sem::Ja | Sem::Gotol) {
@@ -180,6 +183,23 @@ impl<'a> Cfg<'a> {
                 refused.slot = slot;
                 return Err(refused);
             }
+        }
+        Ok(())
+    }
+
+    /// That the kernel has all instructions, those that nothing reaches among them.
+    fn check_versions(&self, config: &Config) -> Checked {
+        for (slot, insn) in self.program.slots() {
+            let row = insn.row();
+            let label = match row.since {
+                Some(since) if config.since(since) => continue,
+                Some((major, minor)) => format!("{} came with Linux {major}.{minor}", row.name),
+                None => format!("no Linux release has {}", row.name),
+            };
+            let message = format!("unknown opcode {:02x}", row.opcode);
+            let mut refused = Rejection::new(Code::KernelTooOld, message).label(label);
+            refused.slot = slot;
+            return Err(refused);
         }
         Ok(())
     }

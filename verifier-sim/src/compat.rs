@@ -86,6 +86,12 @@ pub(crate) fn check_map_type(helper: &Helper, map: &Map) -> Checked {
             Err(mismatch())
         };
     }
+    if map.inner.is_some() {
+        return match helper.name {
+            "map_lookup_elem" => Ok(()),
+            _ => Err(mismatch()),
+        };
+    }
     let of_helper = FAMILIES
         .iter()
         .find(|family| family.helpers.contains(&helper.name));

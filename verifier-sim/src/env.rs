@@ -10,9 +10,11 @@ use crate::ctx::{Context, context};
 use crate::diag::{Checked, Rejection};
 use crate::global::{Global, globals};
 use crate::live::{RegSet, live_registers};
+use crate::pointer_alu::MAX_VAR_OFF;
+use ebpf_asm::map_type::MapType;
 use ebpf_asm::object::{Map, Object};
 use ebpf_asm::prog_type::ProgType;
-use ebpf_asm::program::Program;
+use ebpf_asm::program::{Program, Reference};
 
 /// The surroundings of a verification.
 #[derive(Debug)]
@@ -49,6 +51,7 @@ impl<'a> Env<'a> {
         }
         let globals = globals(program, object.btf.as_ref());
         let cfg = Cfg::new(program, config, globals.iter().map(|g| g.slot).collect())?;
+        check_value_addresses(object, program)?;
         let live = live_registers(&cfg);
         Ok(Env {
             object,
@@ -61,9 +64,22 @@ impl<'a> Env<'a> {
         })
     }
 
-    /// The map at this index of the object.
+    /// The map at this index of the object; behind all of them, what the maps in each are like.
     pub(crate) fn map(&self, index: u32) -> Option<&'a Map> {
-        self.object.maps.get(usize::try_from(index).ok()?)
+        let index = usize::try_from(index).ok()?;
+        let maps = &self.object.maps;
+        match index.checked_sub(maps.len()) {
+            None => maps.get(index),
+            Some(outer) => maps.get(outer)?.inner.as_deref(),
+        }
+    }
+
+    /// The index of what the maps in the map at an index are like, if it is a map of maps.
+    pub(crate) fn inner_map(&self, index: u32) -> Option<u32> {
+        let inner = u32::try_from(self.object.maps.len())
+            .ok()?
+            .checked_add(index)?;
+        self.map(inner).map(|_| inner)
     }
 
     /// The registers that may be read at `slot` or later.
@@ -85,4 +101,32 @@ fn required(prog_type: ProgType) -> crate::config::Capabilities {
 fn unknown_type(prog_type: ProgType) -> Box<Rejection> {
     let message = format!("programs of type {prog_type} are not modelled");
     Rejection::new(Code::NotModelled, message).label("its context is not known here")
+}
+
+/// That the addresses of map values that the program takes are inside of them: checked also
+/// where no path leads.
+fn check_value_addresses(object: &Object, program: &Program) -> Checked {
+    for &(slot, reference) in &program.references {
+        let Reference::MapValue { map, offset } = reference else {
+            continue;
+        };
+        let Some(map) = object.maps.get(map) else {
+            continue;
+        };
+        let message = if map.map_type != MapType::Array {
+            "no direct value access support for this map type".to_owned()
+        } else if i64::from(offset) >= MAX_VAR_OFF {
+            format!("direct value offset of {offset} is not allowed")
+        } else if map.max_entries != 1 || offset >= map.value_size {
+            let size = map.value_size;
+            format!("invalid access to map value pointer, value_size={size} off={offset}")
+        } else {
+            continue;
+        };
+        let mut refused = Rejection::new(Code::MapValueBounds, message)
+            .label("takes an address that is not in the value of an array of one value");
+        refused.slot = slot;
+        return Err(refused);
+    }
+    Ok(())
 }

@@ -52,7 +52,6 @@ pub(crate) struct Machine<'e, 'a> {
 impl Machine<'_, '_> {
     /// Executes the instruction.
     pub(crate) fn step(&mut self, insn: &Insn) -> Checked<Flow> {
-        self.check_version(insn)?;
         let next = self.slot + insn.slots();
         match insn.sem() {
             Sem::Alu { op, operand, .. } => {
@@ -161,53 +160,20 @@ impl Machine<'_, '_> {
         }
     }
 
-    fn check_version(&self, insn: &Insn) -> Checked {
-        let row = insn.row();
-        let label = match row.since {
-            Some(since) if self.env.config.since(since) => return Ok(()),
-            Some((major, minor)) => format!("{} came with Linux {major}.{minor}", row.name),
-            None => format!("no Linux release has {}", row.name),
-        };
-        let message = format!("unknown opcode {:02x}", row.opcode);
-        Err(Rejection::new(Code::KernelTooOld, message).label(label))
-    }
-
     fn load_imm64(&mut self, insn: &Insn, kind: Imm64) -> Checked {
         self.check_writable(insn.dst())?;
         let value = match (kind, self.env.program.reference(self.slot)) {
             (Imm64::Value, None) => RegState::constant(insn.imm64()),
             (_, Some(Reference::Map(map))) => RegState::pointer(Kind::Map(index(map)?)),
             (_, Some(Reference::MapValue { map, offset })) => {
-                self.map_value_address(index(map)?, offset)?
+                // That there is such a byte was checked before (`env.rs`).
+                let mut value = RegState::pointer(Kind::MapValue(index(map)?));
+                value.off = i32::try_from(offset).unwrap_or(i32::MAX);
+                value
             }
             _ => return Err(not_modelled("this form of a 16-byte load")),
         };
         self.write_reg(insn.dst(), value)
-    }
-
-    /// The address of a byte of the first value of an array.
-    fn map_value_address(&self, index: u32, offset: u32) -> Checked<RegState> {
-        use ebpf_asm::map_type::MapType;
-        let map = self
-            .env
-            .map(index)
-            .ok_or_else(|| not_modelled("a map without definition"))?;
-        if map.map_type != MapType::Array || map.max_entries != 1 {
-            return Err(not_modelled(
-                "value addresses in other maps than arrays of one value",
-            ));
-        }
-        if offset >= map.value_size {
-            let message = format!(
-                "direct value offset of {offset} is not allowed: value_size={}",
-                map.value_size
-            );
-            return Err(Rejection::new(Code::MapValueBounds, message)
-                .label("takes an address outside of the map's value"));
-        }
-        let mut value = RegState::pointer(Kind::MapValue(index));
-        value.off = i32::try_from(offset).unwrap_or(i32::MAX);
-        Ok(value)
     }
 }
 

@@ -6,10 +6,12 @@
 //! Read before: `machine.rs`. Read next: `region.rs`, `stack_access.rs`.
 
 use crate::codes::Code;
+use crate::config::Alignment;
 use crate::diag::{Checked, Rejection};
 use crate::machine::{Machine, not_modelled};
 use crate::reg::{Kind, Null, RegState};
 use crate::scalar::Scalar;
+use crate::tnum::Tnum;
 use ebpf_asm::insn::{Insn, Reg};
 use ebpf_asm::isa::{AtomicOp, Fetched, Operand, PacketMode, Sem, Size};
 use ebpf_asm::prog_type::ProgType;
@@ -56,6 +58,10 @@ pub(crate) enum Stored {
     /// Nobody knows.
     Unknown,
 }
+
+/// How far behind a multiple of 4 a packet is taken to begin, so that what is behind the 14
+/// bytes of Ethernet is aligned (`NET_IP_ALIGN`).
+const PACKET_ALIGN: i64 = 2;
 
 /// What the address register of an instruction was found to hold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -257,6 +263,7 @@ impl Machine<'_, '_> {
     /// Reads memory; gives what is read, not yet cut to the size.
     fn read_memory(&mut self, base: &RegState, access: MemAccess) -> Checked<RegState> {
         self.check_followable(access.reg, base)?;
+        self.check_strictly_aligned(base, access)?;
         match base.kind {
             Kind::Stack(depth) => self.read_stack(depth, base, access),
             Kind::Ctx => self.read_ctx(base, access),
@@ -282,6 +289,7 @@ impl Machine<'_, '_> {
         stored: Stored,
     ) -> Checked {
         self.check_followable(access.reg, base)?;
+        self.check_strictly_aligned(base, access)?;
         if let (Stored::Reg(reg, value), Kind::MapValue(_)) = (stored, base.kind) {
             self.check_leak(reg, &value, "leaks addr into map")?;
         }
@@ -368,6 +376,29 @@ impl Machine<'_, '_> {
             base.type_name()
         ))
         .help("access the context with an instruction of its own"))
+    }
+
+    /// That an access is aligned to its size, if the loader wants that of all memory.
+    fn check_strictly_aligned(&self, base: &RegState, access: MemAccess) -> Checked {
+        if self.env.config.alignment == Alignment::Any {
+            return Ok(());
+        }
+        if !base.is_packet() {
+            return self.check_aligned(base, access);
+        }
+        let constant = PACKET_ALIGN + i64::from(base.off) + i64::from(access.off);
+        let address = base.scalar.tnum.add(Tnum::constant(constant as u64));
+        if address.is_aligned(access.size) {
+            return Ok(());
+        }
+        let (bytes, var_off) = (access.size.bytes(), base.scalar.tnum);
+        let message = format!(
+            "misaligned packet access off {PACKET_ALIGN}+{var_off}+{}+{} size {bytes}",
+            base.off, access.off
+        );
+        Err(Rejection::new(Code::Misaligned, message)
+            .label(format!("not a multiple of {bytes} bytes"))
+            .because(base.origin.made, "the address is made here"))
     }
 
     /// That an access is aligned to its size, wherever the kernel insists on it.

@@ -243,6 +243,14 @@ impl<'a> Machine<'_, 'a> {
         let map = self.value_map(map)?;
         self.check_map_value_bytes(map, base, access.extent(base))?;
         self.check_map_direction(map, access.extent(base), Direction::Read)?;
+        if map.constant().is_some() && map.max_entries != 1 && base.constant_var_off().is_some() {
+            return Err(Rejection::new(Code::ReadOnly, "it gives no reason")
+                .label(format!(
+                    "reads '{}', a constant array of several values",
+                    map.name
+                ))
+                .help("the kernel knows constants only in arrays of one value"));
+        }
         Ok(match self.constant_in(map, base, access) {
             Some(number) => RegState::constant(number),
             None => RegState::scalar(Scalar::of_size(access.size)),

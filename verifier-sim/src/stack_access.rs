@@ -108,8 +108,9 @@ impl Machine<'_, '_> {
             );
         }
         self.check_initialised(depth, extent.reg, offsets, extent.size)?;
-        let all = offsets.max + extent.size - offsets.min;
-        let zero = self.stack_is_zero(depth, offsets.min, all);
+        // A spilled zero is none here, as in the kernel.
+        let mut all = offsets.min..offsets.max + extent.size;
+        let zero = all.all(|off| self.stack_byte(depth, off) == Byte::Zero);
         Ok(match zero {
             true => RegState::constant(0),
             false => RegState::unknown(),
@@ -257,12 +258,12 @@ impl Machine<'_, '_> {
                     extent.size,
                 ));
             }
-            // Any one of the bytes may be written; zero stays zero only if zero is written.
-            let keeps_zero = zero && self.stack_is_zero(depth, off, 1);
+            // Any one of the bytes may be written; zero stays as it is only if zero is written.
+            if zero && self.stack_is_zero(depth, off, 1) {
+                continue;
+            }
             if let Some(frame) = self.state.frame_at(depth) {
-                frame
-                    .stack
-                    .set_byte(off, if keeps_zero { Byte::Zero } else { Byte::Misc });
+                frame.stack.set_byte(off, Byte::Misc);
             }
         }
         Ok(())

@@ -23,16 +23,17 @@ pub(crate) fn is_tail_call(insn: &Insn) -> bool {
         && proto.is_some_and(|proto| proto.effect == Effect::LeavesProgram)
 }
 
-/// That a tail call in a function is in one that has a type.
-pub(crate) fn check_typed(program: &Program, slot: usize, function: usize) -> Checked {
+/// That what leaves the program from within a function, a tail call or a load from a packet
+/// that may be too short, is in a function that has a type.
+pub(crate) fn check_typed(program: &Program, slot: usize, function: usize, what: &str) -> Checked {
     let typed = |f: &Function| f.slot == function && f.type_id.is_some();
     if function == 0 || program.functions.iter().any(typed) {
         return Ok(());
     }
-    let message = "tail_call is not allowed in subprogs without BTF";
+    let message = format!("{what} is not allowed in subprogs without BTF");
     let mut refused = Rejection::new(Code::TailCall, message)
-        .label("goes on in another program from within a function")
-        .help("call bpf_tail_call in the program itself");
+        .label("leaves the program from within a function")
+        .help("do it in the program itself, or give the function a type");
     refused.slot = slot;
     Err(refused)
 }

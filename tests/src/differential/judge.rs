@@ -10,6 +10,9 @@ use serde::Deserialize;
 use super::row::Row;
 use crate::Outcome;
 
+/// More than there are processors: loading a program is mostly waiting for the kernel.
+const JOBS: &str = "8";
+
 /// A verdict.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -76,7 +79,7 @@ impl Judge {
     /// If it does not start.
     pub fn start(ebpfasm: &Path) -> Outcome<Judge> {
         let mut child = Command::new(ebpfasm)
-            .args(["check", "--batch", "-", "--kernel-too"])
+            .args(["check", "--batch", "-", "--kernel-too", "--jobs", JOBS])
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()?;

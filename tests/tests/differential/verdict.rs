@@ -14,7 +14,7 @@ const SEED: u64 = 1;
 const RAREST: u64 = 100;
 
 /// The simulator may refuse one program in vain of so many that it judges.
-const IN_VAIN: u64 = 100;
+const IN_VAIN: u64 = 500;
 
 pub(crate) fn no_false_accept(cases: u32) -> Outcome {
     let campaign = Campaign {

@@ -123,7 +123,7 @@ fn of_row(row: &Row, ask: Kernel) -> Answer {
 }
 
 fn simulate(row: &Row) -> Result<Said, Unusable> {
-    let object = subject::object(row)?;
+    let subject::Subject { object, wrong } = subject::subject(row)?;
     let program = object
         .programs
         .first()
@@ -136,6 +136,11 @@ fn simulate(row: &Row) -> Result<Said, Unusable> {
             processed: stats.processed,
             ..Said::accept()
         },
+        Verdict::Rejected(why) if wrong.iter().any(|(slot, _)| *slot == why.slot) => {
+            let said = wrong.iter().find(|(slot, _)| *slot == why.slot);
+            let message = said.map_or("", |(_, message)| message);
+            Said::reject(message).code(Code::Encoding)
+        }
         Verdict::Rejected(why) if why.code == Code::NotModelled => {
             Said::unsupported(why.message.as_str()).code(why.code)
         }

@@ -18,8 +18,14 @@ const XDP_DEV_BOUND_ONLY: u32 = 1 << 6;
 const TEST_REG_INVARIANTS: u32 = 1 << 7;
 
 /// Those that change no verdict: what is put into upper halves, how often states are kept,
-/// and whether bounds that contradict each other are reported.
-const HARMLESS: u32 = ANY_ALIGNMENT | TEST_RND_HI32 | TEST_STATE_FREQ | TEST_REG_INVARIANTS;
+/// whether bounds that contradict each other are reported, and where an XDP program may be
+/// attached (which other types may say as well).
+const HARMLESS: u32 = ANY_ALIGNMENT
+    | TEST_RND_HI32
+    | TEST_STATE_FREQ
+    | TEST_REG_INVARIANTS
+    | XDP_HAS_FRAGS
+    | XDP_DEV_BOUND_ONLY;
 
 /// The types of which some programs may sleep.
 const MAY_SLEEP: [ProgType; 6] = [
@@ -39,9 +45,6 @@ pub(super) fn config(prog_flags: u32, prog_type: ProgType) -> Result<Config, Unu
         config.alignment = Alignment::Strict;
         rest &= !STRICT_ALIGNMENT;
     }
-    if rest & XDP_HAS_FRAGS != 0 && prog_type == ProgType::Xdp {
-        rest &= !XDP_HAS_FRAGS;
-    }
     if rest & SLEEPABLE != 0 && !MAY_SLEEP.contains(&prog_type) {
         return Err(Unusable::Refused {
             code: Code::LoadFlags,
@@ -53,7 +56,6 @@ pub(super) fn config(prog_flags: u32, prog_type: ProgType) -> Result<Config, Unu
     match rest {
         0 => Ok(config),
         SLEEPABLE => Err(Unusable::unsupported("programs that may sleep")),
-        XDP_DEV_BOUND_ONLY => Err(Unusable::unsupported("programs bound to a device")),
         rest => Err(Unusable::Refused {
             code: Code::LoadFlags,
             message: format!("prog_flags {rest:#x} are not for programs of type {prog_type}"),

@@ -5,7 +5,7 @@
 use std::fmt;
 
 use ebpf_asm::btf::{Btf, Kind, Linkage, TypeId};
-use ebpf_asm::insn::{DecodeError, FieldName, Insn, Slot};
+use ebpf_asm::insn::{DecodeError, Insn, Slot};
 use ebpf_asm::map_type::MapType;
 use ebpf_asm::object::{BPF_F_RDONLY_PROG, Data, DataKind, Map, Object};
 use ebpf_asm::prog_type::{AttachType, ProgType};
@@ -20,6 +20,12 @@ const SLOT: usize = 8;
 
 /// The opcode of `LD_IMM64`, whose `src_reg` says what its number stands for.
 const LD_IMM64: u8 = 0x18;
+
+/// The opcodes of `CALL` and `JA`, and the code of `EXIT`.
+const CALL: u8 = 0x85;
+const JA: u8 = 0x05;
+const EXIT: u8 = 0x90;
+const JMP_CLASS: u8 = 0x05;
 
 /// `BPF_PSEUDO_MAP_FD` and `BPF_PSEUDO_MAP_VALUE`.
 const MAP_FD: u8 = 1;
@@ -43,8 +49,18 @@ impl Unusable {
     }
 }
 
-/// The object that the row describes.
-pub(super) fn object(row: &Row) -> Result<Object, Unusable> {
+/// A row as the verifier takes it.
+pub(super) struct Subject {
+    /// The object, with one program.
+    pub(super) object: Object,
+    /// The slots where the row has something that is no instruction, and what the kernel says
+    /// when it comes there. It never looks at what no path leads to; so others stand there that
+    /// are refused where they are reached.
+    pub(super) wrong: Vec<(usize, String)>,
+}
+
+/// What the row describes.
+pub(super) fn subject(row: &Row) -> Result<Subject, Unusable> {
     let btf = match &row.btf {
         Some(bytes) => Some(
             Btf::from_bytes(&bytes.0)
@@ -58,16 +74,22 @@ pub(super) fn object(row: &Row) -> Result<Object, Unusable> {
         .enumerate()
         .map(|(index, one)| map(index, one, btf.as_ref()))
         .collect::<Result<_, _>>()?;
-    Ok(Object {
+    let mut wrong = Vec::new();
+    let object = Object {
         license: row.license.clone(),
-        programs: vec![program(row, btf.as_ref())?],
+        programs: vec![program(row, btf.as_ref(), &mut wrong)?],
         maps,
         btf,
         ..Object::default()
-    })
+    };
+    Ok(Subject { object, wrong })
 }
 
-fn program(row: &Row, btf: Option<&Btf>) -> Result<Program, Unusable> {
+fn program(
+    row: &Row,
+    btf: Option<&Btf>,
+    wrong: &mut Vec<(usize, String)>,
+) -> Result<Program, Unusable> {
     let prog_type = ProgType::from_number(row.prog_type)
         .ok_or_else(|| Unusable::unsupported(format!("program type {}", row.prog_type)))?;
     let expected_attach_type = match row.expected_attach_type {
@@ -90,7 +112,7 @@ fn program(row: &Row, btf: Option<&Btf>) -> Result<Program, Unusable> {
         section: section(prog_type, row.prog_flags).to_owned(),
         prog_type,
         expected_attach_type,
-        insns: decode(bytes, &references)?,
+        insns: decode(bytes, &references, wrong)?,
         references,
         functions: functions(row, btf)?,
         lines: Vec::new(),
@@ -152,7 +174,12 @@ fn slot_at(bytes: &[u8], slot: usize) -> Option<Slot> {
 }
 
 /// The instructions; those that refer to maps as the object model has them, with no numbers.
-fn decode(bytes: &[u8], references: &[(usize, Reference)]) -> Result<Vec<Insn>, Unusable> {
+/// Where no instruction is, `wrong` says so.
+fn decode(
+    bytes: &[u8],
+    references: &[(usize, Reference)],
+    wrong: &mut Vec<(usize, String)>,
+) -> Result<Vec<Insn>, Unusable> {
     if !bytes.len().is_multiple_of(SLOT) {
         return Err(Unusable::unsupported("insns are not a multiple of 8 bytes"));
     }
@@ -170,30 +197,65 @@ fn decode(bytes: &[u8], references: &[(usize, Reference)]) -> Result<Vec<Insn>, 
             };
             second = second.map(|second| Slot { imm: 0, ..second });
         }
-        let insn = Insn::decode(first, second).map_err(|error| undecodable(first, &error))?;
+        if first.opcode == JMP_CLASS | EXIT {
+            // The kernel does not look at it.
+            first.offset = 0;
+        }
+        let insn = match Insn::decode(first, second) {
+            Ok(insn) => insn,
+            Err(error) => {
+                let (message, stand_in) = undecodable(first, &error);
+                let refused = || Unusable::Refused {
+                    code: Code::Encoding,
+                    message: message.clone(),
+                };
+                let stand_in = stand_in.ok_or_else(refused)?;
+                let insn = Insn::decode(stand_in, None).map_err(|_| refused())?;
+                wrong.push((slot, message));
+                insn
+            }
+        };
         slot += insn.slots();
         insns.push(insn);
     }
     Ok(insns)
 }
 
-/// What the kernel says to bytes that are no instruction (Linux 6.18).
-fn undecodable(slot: Slot, error: &DecodeError) -> Unusable {
-    let message = match error {
-        DecodeError::Register { number, .. } => format!("R{number} is invalid"),
-        DecodeError::Truncated { .. } | DecodeError::SecondSlot { .. } => {
-            "invalid bpf_ld_imm64 insn".to_owned()
-        }
-        DecodeError::Field {
-            field: FieldName::Src,
-            ..
-        } if slot.opcode == LD_IMM64 => "unrecognized bpf_ld_imm64 insn".to_owned(),
-        DecodeError::Field { .. } => format!("{} uses reserved fields", class(slot.opcode)),
-        _ => format!("unknown opcode {:02x}", slot.opcode),
+/// What the kernel says to bytes that are no instruction (Linux 6.18), and what can stand in
+/// their place if it says so only where they are reached (loads and numbers are looked at
+/// before): a call of no helper, or for `EXIT`,
+/// behind which nothing follows, a jump to itself.
+fn undecodable(slot: Slot, error: &DecodeError) -> (String, Option<Slot>) {
+    let of_class = |code| slot.opcode & 7 == 5 && slot.opcode & 0xf0 == code;
+    let jumps = matches!(slot.opcode & 7, 5 | 6);
+    let checked_before = slot.opcode & 7 == 1;
+    let stand_in = if of_class(EXIT) {
+        Some(Slot {
+            opcode: JA,
+            offset: -1,
+            ..Slot::default()
+        })
+    } else if of_class(CALL & 0xf0) || !jumps && !checked_before {
+        Some(Slot {
+            opcode: CALL,
+            ..Slot::default()
+        })
+    } else {
+        None
     };
-    Unusable::Refused {
-        code: Code::Encoding,
-        message,
+    match error {
+        DecodeError::Register { number, .. } => (format!("R{number} is invalid"), stand_in),
+        DecodeError::Truncated { .. } | DecodeError::SecondSlot { .. } => {
+            ("invalid bpf_ld_imm64 insn".to_owned(), None)
+        }
+        DecodeError::Field { .. } if slot.opcode == LD_IMM64 => {
+            ("unrecognized bpf_ld_imm64 insn".to_owned(), None)
+        }
+        DecodeError::Field { .. } => (
+            format!("{} uses reserved fields", class(slot.opcode)),
+            stand_in,
+        ),
+        _ => (format!("unknown opcode {:02x}", slot.opcode), None),
     }
 }
 
@@ -287,7 +349,7 @@ fn map(index: usize, row: &MapRow, btf: Option<&Btf>) -> Result<Map, Unusable> {
 /// The contents, if they are constants to the verifier: nobody can change them any more.
 fn data(row: &MapRow, map_type: MapType) -> Option<Data> {
     let constant = row.frozen && row.map_flags & BPF_F_RDONLY_PROG != 0;
-    if !constant || map_type != MapType::Array || row.max_entries != 1 {
+    if !constant || map_type != MapType::Array {
         return None;
     }
     let mut bytes = row
