@@ -3,6 +3,8 @@
 
 use std::sync::Arc;
 
+use ebpf_asm::btf::c;
+use ebpf_asm::btf::core::{Access, CoreKind, CoreRelocation, Resolver};
 use ebpf_asm::btf::ext::Ext;
 use ebpf_asm::btf::{
     Bitfields, Btf, Forward, IntEncoding, Kind, Linkage, Member, SecVar, Signedness, StrId, Tag,
@@ -203,6 +205,31 @@ proptest! {
         }
         if let Ok(btf) = Btf::from_bytes(&bytes) {
             prop_assert_eq!(Btf::from_bytes(&btf.to_bytes()), Ok(btf));
+        }
+    }
+
+    /// Types that no compiler makes are printed as C, or refused.
+    #[test]
+    fn any_types_are_c_or_an_error(btf in generated()) {
+        let _ = c::header(&btf);
+        for id in 0..=TYPES {
+            let _ = c::definitions(&btf, &[TypeId(id)]);
+        }
+    }
+
+    /// Any relocation has an answer or an error in any types.
+    #[test]
+    fn any_relocation_is_answered_or_refused(
+        local in generated(),
+        target in generated(),
+        type_id in ty(),
+        steps in prop::collection::vec(prop_oneof![0..4u32, any::<u32>()], 1..5),
+    ) {
+        let access = Access::new(steps).expect("not too long");
+        let mut resolver = Resolver::new(&local, &target);
+        for kind in CoreKind::all() {
+            let access = access.clone();
+            let _ = resolver.resolve(&CoreRelocation { kind, type_id, access });
         }
     }
 

@@ -144,7 +144,7 @@ impl Layouts {
             ..
         }) = btf.get(btf.resolve(member.ty)).map(|ty| &ty.kind)
             && bits == 0
-            && u32::from(*width) != size * 8
+            && u64::from(*width) != u64::from(*size) * 8
         {
             (offset, bits) = (offset + u64::from(*skip), u64::from(*width));
         }

@@ -11,6 +11,9 @@ use super::{Access, CoreError};
 /// How deep members without names may be nested.
 const MAX_DEPTH: u32 = 32;
 
+/// Places are below this bit of their type.
+const MAX_OFFSET: u64 = 1 << 48;
+
 /// A place in a type.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Place {
@@ -57,9 +60,11 @@ fn members(btf: &Btf, ty: TypeId) -> Option<(&[Member], Bitfields)> {
 
 /// The place of element `index` of what begins at `place` and has elements of type `ty`.
 fn element(btf: &Btf, place: Place, ty: TypeId, index: u32) -> Option<Place> {
-    let distance = u64::from(index) * u64::from(btf.size_of(ty)?) * 8;
+    let distance = u64::from(index) * u64::from(btf.size_of(ty)?);
+    let offset = distance.checked_mul(8)?.checked_add(place.offset)?;
     Some(Place {
-        offset: place.offset + distance,
+        // No object is so large, and the sums to come must not overflow.
+        offset: (offset < MAX_OFFSET).then_some(offset)?,
         bitfield: None,
         ty,
     })
