@@ -102,6 +102,10 @@ static TREE: LazyLock<Vec<Node>> = LazyLock::new(|| {
             add(&mut tree, synonym.text, row, synonym.by);
         }
     }
+    for node in &mut tree {
+        // Most lines have it: it is to be found first.
+        node.signs.sort_by_key(|branch| branch.takes != Sign::IS);
+    }
     tree
 });
 

@@ -36,6 +36,7 @@ impl Sign {
     pub(super) const PLUS: Sign = Sign::of(b"+");
     pub(super) const MINUS: Sign = Sign::of(b"-");
     pub(super) const HASH: Sign = Sign::of(b"#");
+    pub(super) const IS: Sign = Sign::of(b"=");
     pub(super) const COLON: Sign = Sign::of(b":");
 
     const fn of(text: &[u8]) -> Sign {
@@ -73,20 +74,22 @@ pub(super) struct Placed<'a> {
 /// cannot hold, or a register that there is not.
 pub(super) fn tokens<'a>(line: &'a str, all: &mut Vec<Placed<'a>>) -> Result<(), (u32, u32)> {
     all.clear();
+    let place = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
     let bytes = line.as_bytes();
     let mut begin = 0;
     while let Some(&first) = bytes.get(begin) {
-        if matches!(first, b' ' | b'\t' | b'\r') {
-            begin += 1;
-            continue;
-        }
-        if first == b';' {
-            break;
-        }
         let found = match first {
+            b' ' | b'\t' | b'\r' => {
+                begin += 1;
+                continue;
+            }
+            b';' => break,
+            b'(' | b')' | b',' | b'[' | b']' | b':' | b'#' | b'{' | b'}' => {
+                Some((Token::Sign(Sign(first.into())), begin + 1))
+            }
             b'a'..=b'z' | b'A'..=b'Z' | b'_' | b'.' => word(line, begin),
             b'0'..=b'9' => number(line, begin),
-            0..=0x7f => sign(bytes, begin),
+            0..=0x7f => operator(bytes, begin),
             _ => match beyond_ascii(line, begin) {
                 Beyond::Space(len) => {
                     begin += len;
@@ -96,7 +99,6 @@ pub(super) fn tokens<'a>(line: &'a str, all: &mut Vec<Placed<'a>>) -> Result<(),
                 Beyond::Other => None,
             },
         };
-        let place = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
         let Some((token, end)) = found else {
             return Err((place(begin), place(word_end(line, begin))));
         };
@@ -159,7 +161,7 @@ fn word(line: &str, begin: usize) -> Option<(Token<'_>, usize)> {
         [b'r', digits @ ..] if all_digits(digits) => Token::Reg(register(digits)?),
         [b'w', digits @ ..] if all_digits(digits) => Token::Low(register(digits)?),
         // The signed operators: `s>=`, `s/=`...
-        [b's'] => match sign(line.as_bytes(), begin) {
+        [b's'] => match signed_operator(line.as_bytes(), begin) {
             Some(signed) => return Some(signed),
             None => Token::Word(text),
         },
@@ -231,25 +233,31 @@ fn decimal(digits: &[u8]) -> Option<u64> {
 
 /// The operator at `begin` and its end: as long as can be.
 #[inline]
-fn sign(bytes: &[u8], begin: usize) -> Option<(Token<'static>, usize)> {
+fn operator(bytes: &[u8], begin: usize) -> Option<(Token<'static>, usize)> {
     let at = |n: usize| bytes.get(begin + n).copied().unwrap_or_default();
-    let len = match (at(0), at(1), at(2), at(3)) {
-        (b's', b'>', b'>', b'=') => 4,
-        (b's', b'>' | b'<' | b'/' | b'%', b'=', _) => 3,
-        (b's', b'>' | b'<', ..) => 2,
-        (b'>', b'>', b'=', _) | (b'<', b'<', b'=', _) => 3,
-        (
-            b'=' | b'!' | b'>' | b'<' | b'+' | b'-' | b'*' | b'/' | b'|' | b'&' | b'^' | b'%',
-            b'=',
-            ..,
-        ) => 2,
-        (
-            b'=' | b'>' | b'<' | b'&' | b'+' | b'-' | b'*' | b'(' | b')' | b',' | b'[' | b']'
-            | b':' | b'#' | b'{' | b'}',
-            ..,
-        ) => 1,
+    let (first, second) = (at(0), at(1));
+    let len = match first {
+        b'<' | b'>' if second == first && at(2) == b'=' => 3,
+        b'=' | b'<' | b'>' | b'&' | b'+' | b'-' | b'*' => 1 + usize::from(second == b'='),
+        b'!' | b'/' | b'|' | b'^' | b'%' if second == b'=' => 2,
         _ => return None,
     };
+    sign(bytes, begin, len)
+}
+
+/// The operator behind an `s` at `begin`, which makes it a signed one: `s>=`, `s/=`...
+fn signed_operator(bytes: &[u8], begin: usize) -> Option<(Token<'static>, usize)> {
+    let (Token::Sign(operator), end) = operator(bytes, begin + 1)? else {
+        return None;
+    };
+    const SIGNED: [&[u8]; 7] = [b">", b"<", b">=", b"<=", b">>=", b"/=", b"%="];
+    let is_signed = SIGNED.iter().any(|known| Sign::of(known) == operator);
+    is_signed.then(|| sign(bytes, begin, end - begin))?
+}
+
+/// The sign of a length.
+#[inline]
+fn sign(bytes: &[u8], begin: usize, len: usize) -> Option<(Token<'static>, usize)> {
     let end = begin + len;
     Some((Token::Sign(Sign::of(bytes.get(begin..end)?)), end))
 }

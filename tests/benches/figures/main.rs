@@ -12,6 +12,7 @@ mod build;
 mod codec;
 mod instructions;
 mod stats;
+mod text;
 mod unrolled;
 
 use std::process::ExitCode;
@@ -23,11 +24,12 @@ type Figure = (&'static str, fn() -> Outcome);
 
 fn main() -> ExitCode {
     sandbox::enter();
-    let figures: [Figure; 6] = [
+    let figures: [Figure; 7] = [
         ("Instructions of drop_icmp", instructions::print),
         ("Time of drop_icmp in the kernel", unrolled::print),
         ("Encoding and decoding", codec::print),
         ("Types of the kernel", btf::print),
+        ("Text", text::print),
         ("ebpfasm build", build::print),
         ("ebpfld attach", attach::print),
     ];
