@@ -10,8 +10,8 @@ use ebpf_asm::isa::{
 };
 use ebpf_asm::object::Object;
 use ebpf_asm::program::{Program, Reference};
-use ebpf_asm::text::parse;
-use ebpf_tests::policy::{self, Need};
+use ebpf_asm::text::{parse, print_object};
+use ebpf_tests::policy::{self, CLANG, Need};
 use ebpf_tests::{Outcome, ensure, ensure_eq, tool};
 use libtest_mimic::Trial;
 
@@ -103,7 +103,37 @@ pub(crate) fn trials() -> Vec<Trial> {
         &kernel,
         log_of_taken,
     );
-    llvm.chain([bare, log, taken, xlated]).collect()
+    let clangs = policy::trial(
+        "listings::clangs_objects_go_through_our_text",
+        &CLANG,
+        clangs_objects,
+    );
+    llvm.chain([bare, log, taken, xlated, clangs]).collect()
+}
+
+/// What clang makes goes through our text and back, but for types and source lines.
+fn clangs_objects() -> Outcome {
+    for name in ["drop_icmp.c", "count_protocols.c"] {
+        let mut object = ebpf_tests::subjects::twin(name)?.object;
+        object.btf = None;
+        for map in &mut object.maps {
+            (map.key_type, map.value_type) = (None, None);
+        }
+        for program in &mut object.programs {
+            program.lines.clear();
+            for function in &mut program.functions {
+                function.type_id = None;
+            }
+        }
+        let mut text = String::new();
+        print_object(&mut text, &object)?;
+        let mut again = parse(name, &text).map_err(|error| format!("{error}\n{text}"))?;
+        for program in &mut again.programs {
+            program.lines.clear();
+        }
+        ensure_eq!(again, object, "{text}");
+    }
+    Ok(())
 }
 
 /// Samples of what a row's fields may hold: small, large and negative numbers.
