@@ -5,6 +5,7 @@
 //! | `load.rs` | an object's BTF, maps and programs, into the kernel |
 //! | `types.rs` | the object's BTF, in the form that the kernel takes |
 //! | `create.rs` | the kernel's maps, with what they hold from the start |
+//! | `kernel.rs` | what the kernel defines: types, symbols, configuration |
 //! | `map.rs` | reading and writing a map's elements |
 //! | `program.rs` | a program that the kernel has accepted |
 //! | `verifier_log.rs` | what the kernel's verifier said, to the point |
@@ -42,6 +43,7 @@ mod detach;
 mod diagnose;
 mod error;
 mod holder;
+mod kernel;
 mod link;
 mod load;
 mod map;

@@ -19,6 +19,7 @@ use ebpf_syscalls::{Errno, Error as SyscallError, bpffs};
 use crate::create::{self, NEEDS, Surroundings};
 use crate::diagnose;
 use crate::error::{Error, Result, missing};
+use crate::kernel::{self, Kernel};
 use crate::map::Map;
 use crate::near::near;
 use crate::program::Program;
@@ -32,6 +33,7 @@ pub struct Loader<'o> {
     /// The interface in whose network card the program shall run.
     offload: Option<Interface>,
     types: Types,
+    kernel: Kernel,
     /// The maps created so far, by their index in the object.
     maps: Vec<Option<Map>>,
     /// The maps of programs that have what they hold from the start, by index.
@@ -76,6 +78,7 @@ impl<'o> Loader<'o> {
             object,
             offload: None,
             types: Types::Untouched,
+            kernel: Kernel::default(),
             maps: object.maps.iter().map(|_| None).collect(),
             filled: Vec::new(),
             shared: Path::new(bpffs::MOUNT_POINT).to_owned(),
@@ -182,33 +185,32 @@ impl<'o> Loader<'o> {
     fn instructions(&mut self, program: &program::Program) -> Result<Vec<u8>> {
         let mut insns = program.insns.clone();
         let slots: Vec<usize> = program.slots().map(|(slot, _)| slot).collect();
+        self.kernel.relocate(self.object, program, &mut insns)?;
         for (slot, reference) in &program.references {
+            let at = slots.binary_search(slot).ok();
+            let no_insn = || Error::BadObject {
+                what: format!(
+                    "program '{}' refers to something at slot {slot}, where no instruction begins",
+                    program.name
+                ),
+            };
+            let insn = at.and_then(|at| insns.get_mut(at)).ok_or_else(no_insn)?;
             let (map, offset) = match *reference {
                 Reference::Map(map) => (map, 0),
                 Reference::MapValue { map, offset } => (map, offset),
-                Reference::Extern(_) => {
-                    return Err(Error::BadObject {
-                        what: format!(
-                            "program '{}' refers to what the kernel defines at slot {slot}, which \
-                             is not loaded yet",
-                            program.name
-                        ),
-                    });
+                Reference::Extern(index) => {
+                    let of = self
+                        .object
+                        .externs
+                        .get(index)
+                        .ok_or_else(|| Error::BadObject {
+                            what: format!("the object has no extern number {index}"),
+                        })?;
+                    *insn = self.kernel.bind(self.object, of, insn)?;
+                    continue;
                 }
             };
             let fd = self.create_map(map)?.as_fd().as_raw_fd();
-            let insn = slots
-                .binary_search(slot)
-                .ok()
-                .and_then(|at| insns.get_mut(at));
-            let Some(insn) = insn else {
-                return Err(Error::BadObject {
-                    what: format!(
-                        "program '{}' refers to a map at slot {slot}, where no instruction begins",
-                        program.name
-                    ),
-                });
-            };
             *insn = insn.with_imm(fd, offset as i32);
         }
         Ok(encode_all(&insns))
@@ -261,7 +263,17 @@ impl<'o> Loader<'o> {
             ifindex: ifindex(&self.offload),
             types: &self.types,
         };
-        let (map, note) = create::create(definition, surroundings)?;
+        let is_options = |data: &object::Data| data.kind == object::DataKind::Kconfig;
+        let (map, note) = if definition.data.as_ref().is_some_and(is_options) {
+            let mut filled = definition.clone();
+            let bytes = kernel::options(self.object, definition)?;
+            if let Some(data) = &mut filled.data {
+                data.bytes = bytes;
+            }
+            create::create(&filled, surroundings)?
+        } else {
+            create::create(definition, surroundings)?
+        };
         self.notes.extend(note);
         Ok(Map::new(definition.name.clone(), map))
     }

@@ -16,6 +16,7 @@ mod graphviz;
 mod libbpf;
 mod listings;
 mod llvm;
+mod objects;
 mod twins;
 
 use std::path::{Path, PathBuf};
@@ -45,6 +46,7 @@ fn main() -> ExitCode {
             libbpf::trials(),
             listings::trials(),
             llvm::trials(),
+            objects::trials(),
             twins::trials(),
         ];
         modules.into_iter().flatten().collect()

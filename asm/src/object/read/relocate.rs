@@ -34,7 +34,12 @@ pub(super) fn relocate(
         if section.role != Role::Code {
             continue;
         }
+        let mut last = None;
         for relocation in &section.relocations {
+            if last.replace(relocation.offset) == Some(relocation.offset) {
+                let why = "there is another relocation of the same instruction";
+                return Err(file.refuse(section.name, relocation, why));
+            }
             let place = Place {
                 file,
                 section,

@@ -1,0 +1,277 @@
+//! What the running kernel defines: its types, its symbols, and its configuration. Each is
+//! read when the first program asks.
+
+use std::fs;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use ebpf_asm::btf::core::{POISON, Patched, patch, relocate};
+use ebpf_asm::btf::{Btf, IntEncoding, Kind, TypeId};
+use ebpf_asm::insn::{Fields, Insn};
+use ebpf_asm::isa::{Callee, Imm64, Sem};
+use ebpf_asm::object::{Extern, ExternKind, Map, Object, Strength, Variable};
+use ebpf_asm::program::Program;
+
+use crate::error::{Error, Result};
+
+/// The kernel's own types.
+const VMLINUX: &str = "/sys/kernel/btf/vmlinux";
+/// The addresses of the kernel's symbols.
+const KALLSYMS: &str = "/proc/kallsyms";
+/// The option that is no option: `LINUX_VERSION_CODE` of the running kernel.
+const KERNEL_VERSION: &str = "LINUX_KERNEL_VERSION";
+
+/// What was read of the running kernel so far.
+#[derive(Debug, Default)]
+pub(crate) struct Kernel {
+    types: Option<Btf>,
+    symbols: Option<String>,
+}
+
+impl Kernel {
+    fn types(&mut self) -> Result<&Btf> {
+        if self.types.is_none() {
+            let bytes = read(Path::new(VMLINUX))?;
+            let types = Btf::from_bytes(&bytes).map_err(|error| Error::BadObject {
+                what: format!("{VMLINUX} {error}"),
+            })?;
+            self.types = Some(types);
+        }
+        // Just read.
+        Ok(self.types.get_or_insert_default())
+    }
+
+    /// The instruction that refers to an extern, with what the kernel has for it.
+    pub(crate) fn bind(&mut self, object: &Object, of: &Extern, insn: &Insn) -> Result<Insn> {
+        let name = &of.name;
+        let is_function = of.kind == ExternKind::Function;
+        let found = match is_function || has_type(object, of.type_id) {
+            true => {
+                let types = self.types()?;
+                let wanted = |kind: &Kind| match kind {
+                    Kind::Func { .. } => is_function,
+                    Kind::Var { .. } => !is_function,
+                    _ => false,
+                };
+                types.find(name, wanted).map(|id| Found::Type(id.0 as i32))
+            }
+            false => self.address(name)?.map(Found::Address),
+        };
+        let found = match (found, of.strength) {
+            (Some(found), _) => found,
+            (None, Strength::Weak) => Found::Nothing,
+            (None, Strength::Strong) => {
+                return Err(Error::ExternMissing {
+                    name: name.clone(),
+                    what: if is_function { "function" } else { "variable" },
+                });
+            }
+        };
+        let (sem, imm, next_imm) = match (insn.sem(), found) {
+            (Sem::Call(_), Found::Type(id)) => (Sem::Call(Callee::Kfunc), id, 0),
+            // No program may reach a call of what the kernel lacks.
+            (Sem::Call(_), _) => (Sem::Call(Callee::Helper), POISON, 0),
+            (_, Found::Type(id)) => (Sem::LoadImm64(Imm64::Variable), id, 0),
+            (_, Found::Address(at)) => (Sem::LoadImm64(Imm64::Value), at as i32, (at >> 32) as i32),
+            (_, Found::Nothing) => (Sem::LoadImm64(Imm64::Value), 0, 0),
+        };
+        let fields = Fields {
+            dst: insn.dst(),
+            imm,
+            next_imm,
+            ..Fields::default()
+        };
+        Ok(sem.row().map_or(*insn, |row| Insn::new(row, fields)))
+    }
+
+    /// Answers what a program's instructions ask of the kernel's types.
+    pub(crate) fn relocate(
+        &mut self,
+        object: &Object,
+        program: &Program,
+        insns: &mut [Insn],
+    ) -> Result<()> {
+        let Some(local) = object
+            .btf
+            .as_ref()
+            .filter(|_| !program.core_relocations.is_empty())
+        else {
+            return Ok(());
+        };
+        let target = self.types()?;
+        let slots: Vec<usize> = program.slots().map(|(slot, _)| slot).collect();
+        for (slot, relocation) in &program.core_relocations {
+            let bad = |why: String| Error::BadObject {
+                what: format!("program '{}', insn {slot}: {why}", program.name),
+            };
+            let index = slots.binary_search(slot).ok();
+            let insn = index.and_then(|index| insns.get_mut(index));
+            let insn = insn.ok_or_else(|| bad("no instruction begins there".into()))?;
+            let answer = relocate(local, target, relocation).map_err(|e| bad(e.to_string()))?;
+            match patch(insn, &answer).map_err(|error| bad(error.to_string()))? {
+                Patched::Insn(patched) => *insn = patched,
+                Patched::Poison(call) if insn.slots() == 1 => *insn = call,
+                Patched::Poison(_) => {
+                    return Err(bad(
+                        "the kernel lacks what a 16-byte instruction asks for".into()
+                    ));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The address of a symbol; 0 where the kernel hides them.
+    fn address(&mut self, name: &str) -> Result<Option<u64>> {
+        if self.symbols.is_none() {
+            let bytes = read(Path::new(KALLSYMS))?;
+            self.symbols = Some(String::from_utf8_lossy(&bytes).into_owned());
+        }
+        let lines = self.symbols.iter().flat_map(|text| text.lines());
+        let mut fields = lines.map(|line| line.split_whitespace());
+        Ok(fields.find_map(|mut fields| {
+            let address = fields.next()?;
+            let _kind = fields.next()?;
+            (fields.next()? == name).then(|| u64::from_str_radix(address, 16).ok())?
+        }))
+    }
+}
+
+/// What the kernel has under a name.
+enum Found {
+    /// A type, by its number.
+    Type(i32),
+    /// Something at an address.
+    Address(u64),
+    Nothing,
+}
+
+/// Whether a variable has a type, and not only an address.
+fn has_type(object: &Object, id: Option<TypeId>) -> bool {
+    let btf = object.btf.as_ref();
+    btf.zip(id)
+        .is_some_and(|(btf, id)| btf.size_of(id).is_some())
+}
+
+/// Options of the kernel's configuration with the values that they have, as the bytes of the
+/// map that holds them.
+pub(crate) fn options(object: &Object, map: &Map) -> Result<Vec<u8>> {
+    let Some(data) = &map.data else {
+        return Ok(Vec::new());
+    };
+    let mut filled = data.clone();
+    let asks = |variable: &Variable| variable.name != KERNEL_VERSION;
+    let text = match data.variables.iter().any(asks) {
+        true => configuration()?,
+        false => String::new(),
+    };
+    for variable in &data.variables {
+        let name = &variable.name;
+        let value = match name.as_str() {
+            KERNEL_VERSION => Some(version_code().to_string()),
+            name => option(&text, name).map(str::to_owned),
+        };
+        let Some(value) = value else {
+            if variable.strength == Strength::Strong {
+                return Err(Error::ExternMissing {
+                    name: name.clone(),
+                    what: "option",
+                });
+            }
+            continue;
+        };
+        let bytes = encode(object, variable, &value).ok_or_else(|| Error::BadObject {
+            what: format!(
+                "the kernel has {name}={value}, which a variable of its type cannot hold"
+            ),
+        })?;
+        filled.set(name, &bytes).map_err(|error| Error::BadObject {
+            what: error.to_string(),
+        })?;
+    }
+    Ok(filled.bytes)
+}
+
+/// The value of an option; one that is not set has none.
+fn option<'t>(text: &'t str, name: &str) -> Option<&'t str> {
+    text.lines()
+        .find_map(|line| line.strip_prefix(name)?.strip_prefix('='))
+}
+
+/// A value as a variable's bytes: `y`, `m` and `n` as its type has them, a number, a string.
+fn encode(object: &Object, variable: &Variable, value: &str) -> Option<Vec<u8>> {
+    let size = variable.size as usize;
+    let btf = object.btf.as_ref()?;
+    let Kind::Var { ty, .. } = btf.get(variable.type_id?)?.kind else {
+        return None;
+    };
+    let kind = &btf.get(btf.resolve(ty))?.kind;
+    if let Some(text) = value.strip_prefix('"') {
+        let text = text.strip_suffix('"').unwrap_or(text);
+        let is_text = matches!(kind, Kind::Array { .. });
+        // What does not fit is cut, and ends with a zero all the same.
+        let mut bytes: Vec<u8> = text.bytes().take(size.saturating_sub(1)).collect();
+        bytes.resize(size, 0);
+        return is_text.then_some(bytes);
+    }
+    let is_char =
+        matches!(kind, Kind::Int { size: 1, encoding, .. } if *encoding != IntEncoding::BOOL);
+    let number = match (value, is_char) {
+        ("y" | "m" | "n", true) => i128::from(*value.as_bytes().first()?),
+        ("n", false) => 0,
+        ("y", false) => 1,
+        // TRI_MODULE of enum libbpf_tristate; a bool cannot say it.
+        ("m", false) if matches!(kind, Kind::Enum { .. }) => 2,
+        ("m", false) => return None,
+        (hex, _) if hex.starts_with("0x") => i128::from_str_radix(hex.get(2..)?, 16).ok()?,
+        (number, _) => number.parse().ok()?,
+    };
+    let bits = u32::try_from(size.checked_mul(8)?)
+        .ok()
+        .filter(|bits| *bits <= 64)?;
+    let fits = number >= -(1i128 << (bits - 1)) && number < 1i128 << bits;
+    fits.then(|| number.to_le_bytes().get(..size).map(<[u8]>::to_vec))?
+}
+
+/// `LINUX_VERSION_CODE` of the running kernel.
+fn version_code() -> u32 {
+    let release = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
+    let mut numbers = release.split(|c: char| !c.is_ascii_digit());
+    let mut next = || {
+        numbers
+            .next()
+            .and_then(|n| n.parse::<u32>().ok())
+            .unwrap_or(0)
+    };
+    let (major, minor, patch) = (next(), next(), next());
+    major << 16 | minor << 8 | patch.min(255)
+}
+
+/// The text of the kernel's configuration.
+fn configuration() -> Result<String> {
+    let release = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
+    let plain = PathBuf::from(format!("/boot/config-{}", release.trim()));
+    if let Ok(text) = fs::read_to_string(plain) {
+        return Ok(text);
+    }
+    let path = Path::new("/proc/config.gz");
+    let bytes = read(path)?;
+    let mut text = String::new();
+    let mut unpacked = flate2::read::GzDecoder::new(bytes.as_slice());
+    unpacked
+        .read_to_string(&mut text)
+        .map_err(|source| Error::File {
+            action: "cannot unpack",
+            path: path.to_owned(),
+            source,
+        })?;
+    Ok(text)
+}
+
+fn read(path: &Path) -> Result<Vec<u8>> {
+    fs::read(path).map_err(|source| Error::File {
+        action: "cannot read",
+        path: path.to_owned(),
+        source,
+    })
+}

@@ -1,0 +1,123 @@
+//! A compiler's object with everything in it: read and loaded by ours, written again by ours
+//! and loaded by libbpf, and damaged.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use ebpf_asm::btf::build::complete;
+use ebpf_asm::object::{self, Object};
+use ebpf_loader::Loader;
+use ebpf_syscalls::bpf::TestRun;
+use ebpf_tests::policy::{self, CLANG, Need};
+use ebpf_tests::{Outcome, clang, ensure, ensure_eq, tool};
+use libtest_mimic::Trial;
+
+use crate::save;
+
+/// What `tail` returns if all is as it should be: a bit for each thing.
+const ALL_FOUND: u32 = 31;
+
+pub(crate) fn trials() -> Vec<Trial> {
+    let kernel = [Need::Kernel, CLANG[0], CLANG[1]];
+    let libbpf = [Need::Kernel, Need::Tool("bpftool"), CLANG[0], CLANG[1]];
+    vec![
+        policy::trial(
+            "objects::a_whole_one_is_written_as_it_was_read",
+            &CLANG,
+            written_as_read,
+        ),
+        policy::trial("objects::a_whole_one_runs", &kernel, runs),
+        policy::trial(
+            "objects::libbpf_loads_what_we_write_of_it",
+            &libbpf,
+            libbpf_loads,
+        ),
+        policy::trial("objects::damage_is_no_panic", &CLANG, damaged),
+    ]
+}
+
+fn compiled(folder: &Path) -> Outcome<(PathBuf, Object)> {
+    let path = clang::compile(&clang::source("whole_object.c"), folder)?;
+    let object = object::read(&fs::read(&path)?)?;
+    Ok((path, object))
+}
+
+fn written_as_read() -> Outcome {
+    let folder = tempfile::tempdir()?;
+    let (_, object) = compiled(folder.path())?;
+    let bytes = object::write(&object)?;
+    let again = object::read(&bytes)?;
+    let described = complete(&object);
+    ensure_eq!(again.programs, described.programs, "programs");
+    ensure_eq!(again.maps, described.maps, "maps");
+    ensure_eq!(again.externs, described.externs, "externs");
+    ensure!(object::write(&again)? == bytes, "written twice, it differs");
+    Ok(())
+}
+
+fn runs() -> Outcome {
+    let folder = tempfile::tempdir()?;
+    let (_, mut object) = compiled(folder.path())?;
+    ensure_eq!(returned(&object, "entry")?, ALL_FOUND, "what was found");
+    object.set_variable("limit", &11i32.to_ne_bytes())?;
+    ensure_eq!(
+        returned(&object, "entry")?,
+        ALL_FOUND & !16,
+        "with another limit"
+    );
+    Loader::new(&object).load("trace")?;
+    let again = object::read(&object::write(&object)?)?;
+    ensure_eq!(
+        returned(&again, "entry")?,
+        ALL_FOUND & !16,
+        "written and read"
+    );
+    Ok(())
+}
+
+fn returned(object: &Object, program: &str) -> Outcome<u32> {
+    let mut loader = Loader::new(object);
+    let program = loader.load(program)?;
+    ensure!(loader.notes().is_empty(), "notes: {:?}", loader.notes());
+    let frame = [0; 64];
+    let run = TestRun {
+        data: &frame,
+        ..TestRun::default()
+    };
+    Ok(program.test_run(&run, &mut [0; 128])?.retval)
+}
+
+fn libbpf_loads() -> Outcome {
+    let folder = tempfile::tempdir()?;
+    let (_, object) = compiled(folder.path())?;
+    let path = save(&object, folder.path())?;
+    let pins = Path::new("/sys/fs/bpf/whole_object");
+    let mut bpftool = tool::command("bpftool");
+    tool::output(bpftool.args(["prog", "loadall"]).arg(&path).arg(pins))?;
+    let mut bpftool = tool::command("bpftool");
+    let skeleton = tool::output(bpftool.args(["gen", "skeleton"]).arg(&path))?;
+    for variable in ["int counter;", "int limit;", "int CONFIG_HZ;"] {
+        ensure!(skeleton.contains(variable), "no {variable} in:\n{skeleton}");
+    }
+    Ok(())
+}
+
+/// Bytes all over the file set to something else, each on its own.
+fn damaged() -> Outcome {
+    let folder = tempfile::tempdir()?;
+    let (path, _) = compiled(folder.path())?;
+    let bytes = fs::read(path)?;
+    for (first, value) in [(0, 0x00), (3, 0x01), (5, 0x7f), (7, 0xff)] {
+        for at in (first..bytes.len()).step_by(13) {
+            let mut damaged = bytes.clone();
+            damaged[at] = value;
+            if let Ok(object) = object::read(&damaged)
+                && let Ok(written) = object::write(&object)
+            {
+                let again = object::read(&written);
+                again.map_err(|error| format!("byte {at} as {value}: {error}"))?;
+            }
+        }
+    }
+    Ok(())
+}
