@@ -469,7 +469,7 @@ impl Kind {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use ebpf_asm::btf::{Bitfields, IntEncoding, Kind as Type, Member};
+    use ebpf_asm::btf::{Bitfields, IntEncoding, Kind as Type, Member, Tag};
 
     fn number(btf: &mut Btf) -> TypeId {
         let encoding = IntEncoding::default();
@@ -519,6 +519,16 @@ mod tests {
         assert!(has_special_parts(&btf, two));
         let pointer = btf.add("", Type::Ptr(plain));
         let three = record(&mut btf, "pointing", pointer);
-        assert!(has_special_parts(&btf, three));
+        assert!(!has_special_parts(&btf, three));
+        let tagged = btf.add(
+            "kptr",
+            Type::TypeTag {
+                ty: good,
+                tag: Tag::Btf,
+            },
+        );
+        let pointer = btf.add("", Type::Ptr(tagged));
+        let four = record(&mut btf, "holding", pointer);
+        assert!(has_special_parts(&btf, four));
     }
 }

@@ -403,8 +403,10 @@ fn interface_vanishes() -> Outcome {
             !pin.exists(),
             "the attempt has left the pin of what is gone"
         );
+        // Rigs of other tests may leave theirs at this moment.
         let status = xdp.status()?;
-        ensure_eq!(status.stale_pins, Vec::new(), "stale pins");
+        let stale = status.stale_pins.iter().any(|stale| stale.path == pin);
+        ensure!(!stale, "the pin of what is gone is stale");
         Ok(())
     })
 }
