@@ -4,6 +4,7 @@
 
 use crate::alu::describe;
 use crate::codes::Code;
+use crate::ctx::PacketUse;
 use crate::diag::{Checked, Rejection};
 use crate::machine::{Machine, not_modelled};
 use crate::mem::Direction;
@@ -83,7 +84,7 @@ impl<'a> Machine<'_, 'a> {
         found: &mut Arguments<'a>,
     ) -> Checked {
         let value = self.read_reg(reg)?;
-        if value.is_packet() && arg != Arg::Anything && packet == PacketArgs::Refused {
+        if value.is_packet() && arg != Arg::Anything && !self.may_hand_packet(packet) {
             return Err(Rejection::new(
                 Code::ArgumentType,
                 "helper access to the packet is not allowed",
@@ -109,6 +110,16 @@ impl<'a> Machine<'_, 'a> {
                 check_alloc_size(reg, &value, found)
             }
             Arg::RingbufRecord => self.check_record(reg, &value, found),
+            Arg::Sock => check_sock(reg, &value),
+        }
+    }
+
+    /// Whether helpers that treat packets so take the program's packet.
+    fn may_hand_packet(&self, packet: PacketArgs) -> bool {
+        match self.env.context.packet {
+            PacketUse::Look => false,
+            PacketUse::Buffer => true,
+            PacketUse::Read | PacketUse::Write => packet == PacketArgs::Taken,
         }
     }
 
@@ -185,6 +196,9 @@ impl<'a> Machine<'_, 'a> {
     fn check_kind(&self, reg: Reg, value: &RegState) -> Checked {
         if value.null == Null::Never && value.kind.is_memory() {
             return Ok(());
+        }
+        if matches!(value.kind, Kind::Trusted(_)) {
+            return Err(not_modelled("structures of the kernel as memory"));
         }
         Err(wrong_type(reg, value, MEMORY_KINDS))
     }
@@ -363,6 +377,19 @@ impl<'a> Machine<'_, 'a> {
         }
         found.released = Some(value.ref_id);
         Ok(())
+    }
+}
+
+/// That it is a socket of any kind, not null.
+fn check_sock(reg: Reg, value: &RegState) -> Checked {
+    match value.kind {
+        Kind::Sock(_) if value.null == Null::Never => Ok(()),
+        Kind::Trusted(_) => Err(not_modelled("sockets that are structures of the kernel")),
+        _ => Err(wrong_type(
+            reg,
+            value,
+            "sock_common, sock, tcp_sock, xdp_sock",
+        )),
     }
 }
 

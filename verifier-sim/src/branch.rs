@@ -270,7 +270,12 @@ fn never_null(pointer: &RegState) -> bool {
     pointer.null == Null::Never
         && matches!(
             pointer.kind,
-            Kind::MapValue(_) | Kind::Map(_) | Kind::RingbufMem(_) | Kind::Mem(_)
+            Kind::MapValue(_)
+                | Kind::Map(_)
+                | Kind::RingbufMem(_)
+                | Kind::Mem(_)
+                | Kind::Sock(_)
+                | Kind::Trusted(_)
         )
 }
 

@@ -11,11 +11,12 @@ use crate::compat::check_map_type;
 use crate::depth::MAX_CALL_FRAMES;
 use crate::diag::{Checked, Place, Rejection};
 use crate::machine::{Flow, Machine, not_modelled};
-use crate::reg::{Kind, RegState};
+use crate::reg::{Kind, RegState, SockType};
 use crate::region::BPF_F_RDONLY_PROG;
 use crate::state::{Frame, Reference};
 use ebpf_asm::helper::{Effect, Helper, MapUse, Ret};
 use ebpf_asm::insn::{Insn, Reg};
+use ebpf_asm::map_type::MapType;
 use ebpf_asm::object::Map;
 
 /// R1 to R5.
@@ -57,6 +58,8 @@ impl Machine<'_, '_> {
             Ret::Integer => RegState::unknown(),
             Ret::Void => RegState::NOT_INIT,
             Ret::MapValueOrNull => self.looked_up(arguments)?,
+            Ret::SockOrNull => self.sock_or_null(SockType::Sock),
+            Ret::TcpSockOrNull => self.sock_or_null(SockType::Tcp),
             Ret::CpuMapValueOrNull => self.value_or_null(arguments)?,
             Ret::RingbufRecordOrNull => {
                 let size = arguments
@@ -90,6 +93,11 @@ impl Machine<'_, '_> {
             return looked_in(arguments);
         }
         self.value_or_null(arguments)
+    }
+
+    fn sock_or_null(&mut self, sock: SockType) -> RegState {
+        let id = self.new_id();
+        RegState::pointer(Kind::Sock(sock)).maybe_null(id)
     }
 
     fn value_or_null(&mut self, arguments: &Arguments<'_>) -> Checked<RegState> {
@@ -220,6 +228,9 @@ impl Machine<'_, '_> {
                     .because(result.origin.made, "the pointer is made here"),
             );
         }
+        if !is_function {
+            self.check_result(&result)?;
+        }
         Ok(Flow::End)
     }
 }
@@ -237,7 +248,12 @@ fn no_number(result: &RegState) -> Box<Rejection> {
 fn looked_in(arguments: &Arguments<'_>) -> Checked<RegState> {
     let index = arguments.map_index;
     let index = index.ok_or_else(|| not_modelled("a lookup without map"))?;
-    Ok(RegState::pointer(Kind::MapValue(index)))
+    Ok(RegState::pointer(
+        match arguments.map.map(|map| map.map_type) {
+            Some(MapType::Xskmap) => Kind::Sock(SockType::Xdp),
+            _ => Kind::MapValue(index),
+        },
+    ))
 }
 
 /// That the map's flags allow programs what the helper does.

@@ -83,7 +83,7 @@ impl Env<'_> {
         let proto = helper
             .proto
             .ok_or_else(|| not_modelled(&format!("the helper bpf_{name}")))?;
-        if self.hands_structures() && proto.args.contains(&Arg::Ctx) {
+        if self.hands_structures(helper) && proto.args.contains(&Arg::Ctx) {
             return Err(not_modelled(&format!(
                 "what bpf_{name} takes from {} programs",
                 self.program.prog_type
@@ -92,13 +92,14 @@ impl Env<'_> {
         Ok((helper, proto))
     }
 
-    /// Whether helpers take structures of the kernel from these programs where they take the
-    /// context from others.
-    fn hands_structures(&self) -> bool {
-        matches!(
-            self.program.prog_type,
-            ProgType::Syscall | ProgType::Tracing | ProgType::Lsm | ProgType::StructOps
-        )
+    /// Whether the helper takes a structure of the kernel or a socket from these programs
+    /// where it takes the context from others.
+    fn hands_structures(&self, helper: &Helper) -> bool {
+        match self.program.prog_type {
+            ProgType::Syscall | ProgType::Tracing | ProgType::Lsm | ProgType::StructOps => true,
+            ProgType::SkReuseport => helper.name == "get_socket_cookie",
+            _ => false,
+        }
     }
 
     fn check_release(&self, helper: &Helper) -> Checked {
@@ -131,14 +132,14 @@ impl Env<'_> {
                 )),
             });
         }
-        let (allowed, capability) = match callers.privilege {
-            Privilege::None => (true, ""),
-            Privilege::Bpf => (self.config.may_use_bpf(), "CAP_BPF"),
-            Privilege::Perfmon => (self.config.may_leak_pointers(), "CAP_PERFMON"),
-        };
-        if allowed {
+        let config = self.config;
+        let capability = if callers.perfmon.has(prog_type) && !config.may_leak_pointers() {
+            "CAP_PERFMON"
+        } else if callers.privilege == Privilege::Bpf && !config.may_use_bpf() {
+            "CAP_BPF"
+        } else {
             return Ok(());
-        }
+        };
         Err(refuse()
             .label(format!("the loader lacks {capability}"))
             .help(format!("load the program with {capability}")))

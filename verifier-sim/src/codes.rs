@@ -153,6 +153,9 @@ codes! {
         "Return a number."
     503 ReturnRange "The result is not one that the program type has."
         "Some program types allow only certain results, and the verifier must see that R0 is one."
+    504 AttachType "The program type cannot be loaded for this attach type."
+        "Some program types want to know at load what they will be attached to, as \
+         expected_attach_type; the section's name says it, as in `cgroup/connect4`."
     901 NotModelled "This is not modelled here, so that nothing is promised."
         "The kernel may accept the program. Ask it: load the program for real."
     902 KernelTooOld "The kernel is too old for this."

@@ -85,6 +85,11 @@ impl Capabilities {
     /// `CAP_SYS_ADMIN`, which stands for the three others too.
     pub const ALL: Capabilities = Capabilities(7);
 
+    /// Both sets together, as `|` gives them.
+    pub const fn with(self, other: Capabilities) -> Capabilities {
+        Capabilities(self.0 | other.0)
+    }
+
     /// Whether all of `other` are in the set.
     pub const fn has(self, other: Capabilities) -> bool {
         self.0 & other.0 == other.0
@@ -95,6 +100,6 @@ impl BitOr for Capabilities {
     type Output = Capabilities;
 
     fn bitor(self, other: Capabilities) -> Capabilities {
-        Capabilities(self.0 | other.0)
+        self.with(other)
     }
 }

@@ -10,6 +10,7 @@ use crate::ctx::{Context, context};
 use crate::diag::{Checked, Rejection};
 use crate::global::{Global, globals};
 use crate::live::{RegSet, live_registers};
+use crate::loadable::check_loadable;
 use crate::pointer_alu::MAX_VAR_OFF;
 use ebpf_asm::map_type::MapType;
 use ebpf_asm::object::{Map, Object};
@@ -41,14 +42,10 @@ impl<'a> Env<'a> {
         program: &'a Program,
         config: &'a Config,
     ) -> Checked<Env<'a>> {
-        let context = context(program.prog_type, program.expected_attach_type)
+        check_loadable(program, config)?;
+        let attach_type = program.prog_type.attach_type(program.expected_attach_type);
+        let context = context(program.prog_type, attach_type)
             .ok_or_else(|| unknown_type(program.prog_type))?;
-        if !config.capabilities.has(required(program.prog_type)) {
-            let message = format!("program type {} needs more capabilities", program.prog_type);
-            return Err(Rejection::new(Code::Capability, message)
-                .label("the kernel answers with EPERM")
-                .help("load it as root, or with CAP_BPF and CAP_NET_ADMIN"));
-        }
         let globals = globals(program, object.btf.as_ref());
         let cfg = Cfg::new(program, config, globals.iter().map(|g| g.slot).collect())?;
         check_value_addresses(object, program)?;
@@ -85,16 +82,6 @@ impl<'a> Env<'a> {
     /// The registers that may be read at `slot` or later.
     pub(crate) fn live(&self, slot: usize) -> RegSet {
         self.live.get(slot).copied().unwrap_or_default()
-    }
-}
-
-/// What one needs to load programs of a type, besides what is checked instruction by
-/// instruction: capabilities(7).
-fn required(prog_type: ProgType) -> crate::config::Capabilities {
-    use crate::config::Capabilities;
-    match prog_type {
-        ProgType::SocketFilter | ProgType::CgroupSkb => Capabilities::NONE,
-        _ => Capabilities::BPF | Capabilities::NET_ADMIN,
     }
 }
 

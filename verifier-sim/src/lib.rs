@@ -7,8 +7,8 @@
 //! | what is known | `tnum`, `bounds`, `scalar`, `scalar_alu`, `compare`, `reg`, `stack`, `state` |
 //! |---|---|
 //! | what is asked | `config`, `codes`, `diag`, `ctx` |
-//! | before execution | `cfg`, `live`, `env` |
-//! | one instruction | `machine`, `alu`, `pointer_alu`, `mem`, `region`, `packet_help`, `stack_access`, `branch`, `callable`, `call`, `argument`, `compat`, `global`, `tail_call` |
+//! | before execution | `loadable`, `cfg`, `live`, `env` |
+//! | one instruction | `machine`, `alu`, `pointer_alu`, `mem`, `region`, `structure`, `packet_help`, `stack_access`, `branch`, `callable`, `call`, `argument`, `compat`, `returns`, `global`, `tail_call` |
 //! | all paths | `precision`, `prune`, `depth`, `explore`, `verify` |
 //! | the answer as text | `render` |
 //!
@@ -34,6 +34,7 @@ mod explore;
 mod global;
 pub mod interp;
 mod live;
+mod loadable;
 mod machine;
 mod mem;
 mod packet_help;
@@ -43,11 +44,13 @@ mod prune;
 mod reg;
 mod region;
 mod render;
+mod returns;
 mod scalar;
 mod scalar_alu;
 mod stack;
 mod stack_access;
 mod state;
+mod structure;
 mod tail_call;
 mod tnum;
 mod verify;

@@ -9,8 +9,9 @@ use crate::codes::Code;
 use crate::config::Alignment;
 use crate::diag::{Checked, Rejection};
 use crate::machine::{Machine, not_modelled};
-use crate::reg::{Kind, Null, RegState};
+use crate::reg::{Kind, Null, RegState, SockType};
 use crate::scalar::Scalar;
+use crate::structure::read_only_sock;
 use crate::tnum::Tnum;
 use ebpf_asm::insn::{Insn, Reg};
 use ebpf_asm::isa::{AtomicOp, Fetched, Operand, PacketMode, Sem, Size};
@@ -98,16 +99,19 @@ impl Machine<'_, '_> {
             direction: Direction::Read,
         };
         if matches!(insn.sem(), Sem::LoadAcquire { .. }) {
-            self.check_atomic_kind(insn.src(), &base, "loads from")?;
             self.check_aligned(&base, access)?;
         }
         let loaded = self.read_memory(&base, access)?;
+        if matches!(insn.sem(), Sem::LoadAcquire { .. }) {
+            self.check_atomic_kind(insn.src(), &base, "loads from")?;
+        }
         self.check_same_kind(access.reg, &base)?;
         let value = match (loaded.kind, extend) {
             (Kind::Scalar, Extend::Zero) if size != Size::DW => loaded.truncated(size),
             (Kind::Scalar, Extend::Sign) => RegState::scalar(loaded.scalar.sign_extend(size)),
             (Kind::Scalar, _) => loaded,
-            (_, Extend::Sign) => return Err(not_modelled("sign-extending loads of pointers")),
+            // So short are only the pointers that a context gives, which are read as they are.
+            (_, Extend::Sign) => return Err(self.refuse_ctx(access)),
             _ => loaded,
         };
         let origin = loaded.origin;
@@ -137,7 +141,6 @@ impl Machine<'_, '_> {
             direction: Direction::Write,
         };
         if matches!(insn.sem(), Sem::StoreRelease { .. }) {
-            self.check_atomic_kind(insn.dst(), &base, "stores into")?;
             self.check_aligned(&base, access)?;
         }
         if operand == Operand::Imm && base.kind == Kind::Ctx && !self.env.config.since((6, 4)) {
@@ -150,6 +153,9 @@ impl Machine<'_, '_> {
             );
         }
         self.write_memory(&base, access, stored)?;
+        if matches!(insn.sem(), Sem::StoreRelease { .. }) {
+            self.check_atomic_kind(insn.dst(), &base, "stores into")?;
+        }
         self.check_same_kind(access.reg, &base)
     }
 
@@ -277,6 +283,15 @@ impl Machine<'_, '_> {
                 Ok(RegState::scalar(Scalar::of_size(access.size)))
             }
             Kind::Map(_) => Err(not_modelled("reading the kernel's map structure")),
+            Kind::Sock(sock) => self.read_sock(sock, access),
+            Kind::FlowKeys => {
+                self.check_flow_keys(base, access)?;
+                Ok(RegState::scalar(Scalar::of_size(access.size)))
+            }
+            Kind::TpBuffer => {
+                self.check_tp_buffer(base, access)?;
+                Ok(RegState::scalar(Scalar::of_size(access.size)))
+            }
             _ => Err(not_modelled(&format!("reading '{}'", base.type_name()))),
         }
     }
@@ -310,6 +325,14 @@ impl Machine<'_, '_> {
                 }
                 self.check_mem(bytes, base, access)
             }
+            Kind::Sock(_) => Err(read_only_sock(access.reg, base)),
+            Kind::FlowKeys => {
+                if let Stored::Reg(reg, value) = stored {
+                    self.check_leak(reg, &value, "leaks addr into flow keys")?;
+                }
+                self.check_flow_keys(base, access)
+            }
+            Kind::TpBuffer => self.check_tp_buffer(base, access),
             Kind::Map(_) => Err(Rejection::new(
                 Code::ReadOnly,
                 "only read from the kernel's map structure is supported",
@@ -321,8 +344,12 @@ impl Machine<'_, '_> {
 
     /// That the memory allows atomic operations.
     fn check_atomic_kind(&self, reg: Reg, base: &RegState, what: &str) -> Checked {
-        let allowed = !matches!(base.kind, Kind::Ctx | Kind::Packet | Kind::PacketMeta);
-        if allowed {
+        let allowed = !matches!(
+            base.kind,
+            Kind::Ctx | Kind::Packet | Kind::PacketMeta | Kind::FlowKeys | Kind::Sock(_)
+        );
+        // What may be null is refused for that.
+        if allowed || base.null == Null::Maybe {
             return Ok(());
         }
         let (number, name) = (reg.number(), base.type_name());
@@ -354,7 +381,7 @@ impl Machine<'_, '_> {
     /// kernel rewrites accesses to the context.
     fn check_same_kind(&mut self, reg: Reg, base: &RegState) -> Checked {
         let kind = match base.kind {
-            Kind::Ctx | Kind::Opaque(_) => AddressKind::Rewritten(base.kind),
+            Kind::Ctx | Kind::Sock(_) | Kind::Trusted(_) => AddressKind::Rewritten(base.kind),
             _ => AddressKind::Plain,
         };
         let Some(known) = self.address_kinds.get_mut(self.slot) else {
@@ -415,6 +442,13 @@ impl Machine<'_, '_> {
             Kind::Stack(_) => "stack ",
             Kind::MapValue(_) => "value ",
             Kind::Ctx => "context ",
+            Kind::FlowKeys => "flow keys ",
+            Kind::Sock(sock) if base.null == Null::Never => match sock {
+                SockType::Common => "sock_common ",
+                SockType::Sock => "sock ",
+                SockType::Tcp => "tcp_sock ",
+                SockType::Xdp => "xdp_sock ",
+            },
             _ => "",
         };
         let message = format!(

@@ -125,7 +125,8 @@ impl Machine<'_, '_> {
                 .help("compare it with 0 first, and do this where it is not"));
         }
         let allowed = match pointer.kind {
-            Kind::PacketEnd | Kind::Opaque(_) => false,
+            Kind::PacketEnd | Kind::Sock(_) => false,
+            Kind::FlowKeys => number.as_constant().is_some(),
             Kind::Map(_) => op == AluOp::Add && number.is_zero(),
             _ => true,
         };

@@ -60,8 +60,39 @@ pub(crate) enum Kind {
     RingbufMem(u32),
     /// Memory of so many bytes that a global function's caller hands over.
     Mem(u32),
-    /// A pointer that the context gives and that is not modelled further.
-    Opaque(&'static str),
+    /// A socket.
+    Sock(SockType),
+    /// What the flow dissector finds out.
+    FlowKeys,
+    /// The buffer that a writable tracepoint hands over.
+    TpBuffer,
+    /// A structure of the kernel, which exists. What is in it is not modelled.
+    Trusted(&'static str),
+}
+
+/// As what a socket is known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum SockType {
+    /// As any kind of socket.
+    Common,
+    /// As a full socket.
+    Sock,
+    /// As a TCP socket.
+    Tcp,
+    /// As a socket of XDP.
+    Xdp,
+}
+
+impl SockType {
+    /// The name of the pointer, as the kernel's log spells it.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            SockType::Common => "sock_common",
+            SockType::Sock => "sock",
+            SockType::Tcp => "tcp_sock",
+            SockType::Xdp => "xdp_sock",
+        }
+    }
 }
 
 /// Whether a pointer may be null.
@@ -256,7 +287,12 @@ impl RegState {
             Kind::Stack(_) => "fp",
             Kind::RingbufMem(_) => "ringbuf_mem",
             Kind::Mem(_) => "mem",
-            Kind::Opaque(name) => name,
+            Kind::Sock(sock) => sock.name(),
+            Kind::FlowKeys => "flow_keys",
+            Kind::TpBuffer => "tp_buffer",
+            Kind::Trusted(name) => {
+                return format!("trusted_ptr_{name}");
+            }
         };
         match self.null {
             Null::Never => base.to_owned(),

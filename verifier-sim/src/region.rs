@@ -4,7 +4,7 @@
 
 use crate::alu::describe;
 use crate::codes::Code;
-use crate::ctx::{PacketWrite, Value};
+use crate::ctx::{Field, Loader, PacketUse, Value};
 use crate::diag::{Checked, Rejection};
 use crate::machine::{Machine, not_modelled};
 use crate::mem::{Direction, MemAccess, Stored};
@@ -80,13 +80,11 @@ impl<'a> Machine<'_, 'a> {
         let Some(field) = self.env.context.read(offset, access.size) else {
             return Err(self.refuse_ctx(access));
         };
-        let Some(kind) = field.value.pointer() else {
-            return Ok(RegState::scalar(Scalar::of_size(access.size)));
-        };
-        let pointer = RegState::pointer(kind);
+        self.check_field(field, access)?;
         Ok(match field.value {
-            Value::OpaqueOrNull(_) => pointer.maybe_null(self.new_id()),
-            _ => pointer,
+            Value::Number => RegState::scalar(Scalar::of_size(access.size)),
+            Value::Pointer(kind) => RegState::pointer(kind),
+            Value::PointerOrNull(kind) => RegState::pointer(kind).maybe_null(self.new_id()),
         })
     }
 
@@ -101,12 +99,33 @@ impl<'a> Machine<'_, 'a> {
         }
         self.check_whole_ctx(access.reg, base)?;
         match self.env.context.write(i64::from(access.off), access.size) {
-            Some(_) => Ok(()),
+            Some(field) => self.check_field(field, access),
             None => Err(self.refuse_ctx(access)),
         }
     }
 
-    fn refuse_ctx(&self, access: MemAccess) -> Box<Rejection> {
+    /// That the kernel is new enough for the field, and the loader allowed to use it so.
+    fn check_field(&self, field: &Field, access: MemAccess) -> Checked {
+        let config = self.env.config;
+        if !config.since(field.since) {
+            let (major, minor) = field.since;
+            let mut refused = self.refuse_ctx(access);
+            refused.code = Code::KernelTooOld;
+            return Err(refused.label(format!("{} came with Linux {major}.{minor}", field.name)));
+        }
+        let open = match (field.loader, access.direction) {
+            (Loader::Any, _) | (Loader::BpfToWrite, Direction::Read) => true,
+            (Loader::Bpf | Loader::BpfToWrite, _) => config.may_use_bpf(),
+        };
+        if open {
+            return Ok(());
+        }
+        Err(self
+            .refuse_ctx(access)
+            .label(format!("{} needs CAP_BPF", field.name)))
+    }
+
+    pub(crate) fn refuse_ctx(&self, access: MemAccess) -> Box<Rejection> {
         let (context, offset) = (self.env.context, i64::from(access.off));
         let bytes = access.size.bytes();
         let message = format!("invalid bpf_context access off={offset} size={bytes}");
@@ -140,7 +159,10 @@ impl<'a> Machine<'_, 'a> {
 
     /// That the program type may write to the packet.
     pub(crate) fn check_packet_write(&self, reg: Reg, base: &RegState) -> Checked {
-        if self.env.context.packet == PacketWrite::Allowed {
+        if matches!(
+            self.env.context.packet,
+            PacketUse::Write | PacketUse::Buffer
+        ) {
             return Ok(());
         }
         Err(Rejection::new(Code::ReadOnly, "cannot write into packet")

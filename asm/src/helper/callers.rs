@@ -61,6 +61,8 @@ pub struct Callers {
     pub gpl: ProgTypes,
     /// What the loader must be allowed to do.
     pub privilege: Privilege,
+    /// The program types whose loader needs `CAP_PERFMON` for it.
+    pub perfmon: ProgTypes,
     /// Whether it may sleep.
     pub sleeps: Sleeps,
 }
@@ -83,8 +85,6 @@ pub enum Privilege {
     None,
     /// `CAP_BPF`.
     Bpf,
-    /// `CAP_PERFMON` as well.
-    Perfmon,
 }
 
 /// Whether a helper may sleep.
@@ -103,6 +103,7 @@ impl Callers {
         attached: Attached::Anywhere,
         gpl: NONE,
         privilege: Privilege::Bpf,
+        perfmon: NONE,
         sleeps: Sleeps::Never,
     };
 
@@ -154,8 +155,12 @@ impl Helper {
         self
     }
 
-    pub(super) const fn perfmon(mut self) -> Helper {
-        self.callers.privilege = Privilege::Perfmon;
+    pub(super) const fn perfmon(self) -> Helper {
+        self.perfmon_for(ALL)
+    }
+
+    pub(super) const fn perfmon_for(mut self, prog_types: ProgTypes) -> Helper {
+        self.callers.perfmon = prog_types;
         self
     }
 

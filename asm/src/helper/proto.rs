@@ -68,6 +68,8 @@ pub enum Arg {
     ConstAllocSize,
     /// A ring buffer record that `ringbuf_reserve` returned.
     RingbufRecord,
+    /// A socket of any kind.
+    Sock,
 }
 
 /// What a helper leaves in R0.
@@ -83,6 +85,10 @@ pub enum Ret {
     CpuMapValueOrNull,
     /// A ring buffer record of the size asked for, or null; it must be given back.
     RingbufRecordOrNull,
+    /// A full socket, or null.
+    SockOrNull,
+    /// A TCP socket, or null.
+    TcpSockOrNull,
 }
 
 /// What a helper does besides returning.

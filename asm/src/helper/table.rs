@@ -101,6 +101,8 @@ const RINGBUF_RESERVE: Proto = proto(
     &[Arg::Map, Arg::ConstAllocSize, Arg::Anything],
     Ret::RingbufRecordOrNull,
 );
+const AS_SOCK: Proto = proto(&[Arg::Sock], Ret::SockOrNull);
+const AS_TCP_SOCK: Proto = proto(&[Arg::Sock], Ret::TcpSockOrNull);
 const RINGBUF_DONE: Proto = proto(&[Arg::RingbufRecord, Arg::Anything], Ret::Void);
 
 /// All helpers; the id is the index plus one.
@@ -200,10 +202,10 @@ pub static HELPERS: [Helper; 211] = [
     helper(92, "rc_pointer_rel", (5, 0)).from(LIRC_MODE2),
     helper(93, "spin_lock", (5, 1)),
     helper(94, "spin_unlock", (5, 1)),
-    helper(95, "sk_fullsock", (5, 1)).from(TC.or(CGROUP_SKB)),
-    helper(96, "tcp_sock", (5, 1)).from(TC.or(CGROUP_SKB).or(SOCKOPT).or(SOCK_OPS)),
+    helper(95, "sk_fullsock", (5, 1)).from(TC.or(CGROUP_SKB)).proto(AS_SOCK),
+    helper(96, "tcp_sock", (5, 1)).from(TC.or(CGROUP_SKB).or(SOCKOPT).or(SOCK_OPS)).proto(AS_TCP_SOCK),
     helper(97, "skb_ecn_set_ce", (5, 1)).from(TC.or(CGROUP_SKB)),
-    helper(98, "get_listener_sock", (5, 1)).from(TC.or(CGROUP_SKB)),
+    helper(98, "get_listener_sock", (5, 1)).from(TC.or(CGROUP_SKB)).proto(AS_SOCK),
     helper(99, "skc_lookup_tcp", (5, 2)).from(TC.or(XDP).or(CGROUP_SKB).or(SOCK_ADDR).or(SK_SKB)),
     helper(100, "tcp_check_syncookie", (5, 2)).from(TC.or(XDP)).gpl(),
     helper(101, "sysctl_get_name", (5, 2)).from(SYSCTL),
@@ -241,11 +243,11 @@ pub static HELPERS: [Helper; 211] = [
     helper(133, "ringbuf_discard", (5, 8)).unprivileged().proto(RINGBUF_DONE),
     helper(134, "ringbuf_query", (5, 8)).unprivileged().proto(RINGBUF_QUERY),
     helper(135, "csum_level", (5, 7)).from(TC.or(LWT_XMIT)),
-    helper(136, "skc_to_tcp6_sock", (5, 9)).from(SOCKETS.or(TRACING)).perfmon(),
-    helper(137, "skc_to_tcp_sock", (5, 9)).from(SOCKETS.or(TRACING)).perfmon(),
-    helper(138, "skc_to_tcp_timewait_sock", (5, 9)).from(SOCKETS.or(TRACING)).perfmon(),
-    helper(139, "skc_to_tcp_request_sock", (5, 9)).from(SOCKETS.or(TRACING)).perfmon(),
-    helper(140, "skc_to_udp6_sock", (5, 9)).from(SOCKETS.or(TRACING)).perfmon(),
+    helper(136, "skc_to_tcp6_sock", (5, 9)).from(SOCKETS.or(TRACING)).perfmon_for(ALL.without(SYSCALL)),
+    helper(137, "skc_to_tcp_sock", (5, 9)).from(SOCKETS.or(TRACING)).perfmon_for(ALL.without(SYSCALL)),
+    helper(138, "skc_to_tcp_timewait_sock", (5, 9)).from(SOCKETS.or(TRACING)).perfmon_for(ALL.without(SYSCALL)),
+    helper(139, "skc_to_tcp_request_sock", (5, 9)).from(SOCKETS.or(TRACING)).perfmon_for(ALL.without(SYSCALL)),
+    helper(140, "skc_to_udp6_sock", (5, 9)).from(SOCKETS.or(TRACING)).perfmon_for(ALL.without(SYSCALL)),
     helper(141, "get_task_stack", (5, 9)).perfmon(),
     helper(142, "load_hdr_opt", (5, 10)).from(SOCK_OPS),
     helper(143, "store_hdr_opt", (5, 10)).from(SOCK_OPS),
@@ -283,7 +285,7 @@ pub static HELPERS: [Helper; 211] = [
     helper(175, "task_pt_regs", (5, 16)).gpl().perfmon(),
     helper(176, "get_branch_snapshot", (5, 16)).gpl().perfmon(),
     helper(177, "trace_vprintk", (5, 16)).gpl().perfmon(),
-    helper(178, "skc_to_unix_sock", (5, 16)).from(SOCKETS.or(TRACING)).perfmon(),
+    helper(178, "skc_to_unix_sock", (5, 16)).from(SOCKETS.or(TRACING)).perfmon_for(ALL.without(SYSCALL)),
     helper(179, "kallsyms_lookup_name", (5, 17)).from(SYSCALL),
     helper(180, "find_vma", (5, 17)).perfmon(),
     helper(181, "loop", (5, 17)),
@@ -301,7 +303,7 @@ pub static HELPERS: [Helper; 211] = [
     helper(193, "ima_file_hash", (5, 19)).from(LSM),
     helper(194, "kptr_xchg", (5, 19)),
     helper(195, "map_lookup_percpu_elem", (5, 19)).proto(MAP_LOOKUP_PERCPU.takes_packet()),
-    helper(196, "skc_to_mptcp_sock", (5, 19)).from(SOCKETS.or(TRACING)).perfmon(),
+    helper(196, "skc_to_mptcp_sock", (5, 19)).from(SOCKETS.or(TRACING)).perfmon_for(ALL.without(SYSCALL)),
     helper(197, "dynptr_from_mem", (5, 19)),
     helper(198, "ringbuf_reserve_dynptr", (5, 19)),
     helper(199, "ringbuf_submit_dynptr", (5, 19)),

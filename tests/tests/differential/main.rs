@@ -1,5 +1,6 @@
 //! Generated programs: the interpreter against the kernel, the simulator against the kernel,
-//! the decoder against the kernel, and programs so large that jumps do not reach.
+//! the decoder against the kernel, the tables of contexts, callers and results against the
+//! kernel, and programs so large that jumps do not reach.
 //!
 //! The generators begin from a fixed seed, so that a failure is one for everybody, and shrink
 //! what fails. `EBPF_DIFFERENTIAL_CASES` sets how many programs each trial makes.
@@ -8,6 +9,7 @@
 mod encoding;
 mod execution;
 mod far;
+mod rules;
 mod verdict;
 
 use std::process::ExitCode;
@@ -39,6 +41,21 @@ fn main() -> ExitCode {
                 &[Need::Kernel],
                 || far::agrees(2),
             ),
+            policy::trial("rules::contexts", &[Need::Kernel], || {
+                rules::contexts::agree(cases(12_000)?)
+            }),
+            policy::trial("rules::pointers", &[Need::Kernel], || {
+                rules::pointers::agree(cases(8000)?)
+            }),
+            policy::trial("rules::callers", &[Need::Kernel], || {
+                rules::callers::agree(cases(6000)?)
+            }),
+            policy::trial("rules::results", &[Need::Kernel], || {
+                rules::results::agree(cases(4000)?)
+            }),
+            policy::trial("rules::loaders", &[Need::Kernel], || {
+                rules::loaders::agree(cases(4000)?)
+            }),
             policy::trial("verdict::no_false_accept", &[Need::Kernel], || {
                 verdict::no_false_accept(cases(3000)?)
             }),

@@ -1,0 +1,216 @@
+//! Rules that are tables: which fields a context has, who may call which helper, what may be
+//! returned, by whom a program may be loaded. Every entry is a small program, and whatever the
+//! kernel says of it the simulator shall say in the same words.
+//!
+//! The probes of a table are all enumerated; a run takes as many as it is told, spread evenly.
+//! `EBPF_DIFFERENTIAL_CASES=10000000` takes all.
+
+pub(crate) mod callers;
+pub(crate) mod contexts;
+pub(crate) mod loaders;
+pub(crate) mod pointers;
+pub(crate) mod results;
+
+use ebpf_asm::assembler::Assembler;
+use ebpf_asm::insn::{Reg, encode_all};
+use ebpf_asm::object::Object;
+use ebpf_asm::prog_type::{AttachType, ProgType};
+use ebpf_asm::program::Program;
+use ebpf_syscalls::Error;
+use ebpf_syscalls::bpf::{ProgLoad, prog_load};
+use ebpf_tests::{Failed, Outcome, ensure};
+use ebpf_verifier_sim::{Code, Config, Verdict, verify};
+use std::ops::ControlFlow;
+
+/// `BPF_F_SLEEPABLE`, without which `syscall` programs are not loaded.
+const BPF_F_SLEEPABLE: u32 = 1 << 4;
+
+/// How many disagreements are shown.
+const SHOWN: usize = 20;
+
+/// A program type with an attach type.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Place {
+    pub(crate) prog_type: ProgType,
+    pub(crate) attach_type: Option<AttachType>,
+}
+
+/// The types of which programs load here.
+fn loadable(prog_type: ProgType) -> bool {
+    !matches!(
+        prog_type,
+        ProgType::LircMode2
+            | ProgType::Tracing
+            | ProgType::StructOps
+            | ProgType::Ext
+            | ProgType::Lsm
+    )
+}
+
+/// All program types, with every attach type and without.
+pub(crate) fn places() -> Vec<Place> {
+    let types = ProgType::ALL.iter().copied().filter(|&ty| loadable(ty));
+    let attached = AttachType::ALL.iter().copied().map(Some);
+    let attached: Vec<_> = [None].into_iter().chain(attached).collect();
+    types
+        .flat_map(|prog_type| {
+            attached.iter().map(move |&attach_type| Place {
+                prog_type,
+                attach_type,
+            })
+        })
+        .collect()
+}
+
+/// A number that programs may return anywhere they can be loaded.
+pub(crate) fn harmless(place: Place) -> i32 {
+    let name = place.attach_type.map_or("", AttachType::name);
+    let certain = ["recvmsg", "getpeername", "getsockname"];
+    i32::from(certain.iter().any(|end| name.ends_with(end)))
+}
+
+/// The places where programs can be loaded at all, one for each that the kernel treats alike.
+pub(crate) fn distinct_places() -> Vec<Place> {
+    let places = places().into_iter();
+    places
+        .filter(|place| {
+            let restricted = matches!(
+                place.prog_type,
+                ProgType::CgroupSkb
+                    | ProgType::CgroupSock
+                    | ProgType::CgroupSockAddr
+                    | ProgType::CgroupSockopt
+                    | ProgType::SkReuseport
+                    | ProgType::SkLookup
+                    | ProgType::Netfilter
+            );
+            let special = matches!(
+                (place.prog_type, place.attach_type),
+                (ProgType::Xdp, Some(AttachType::XdpDevmap))
+                    | (ProgType::Kprobe, Some(AttachType::TraceKprobeSession))
+            );
+            restricted || special || place.attach_type.is_none()
+        })
+        .filter(|&place| {
+            let program = program(place, |a| {
+                a.mov(Reg::R0, harmless(place)).exit();
+            });
+            program.is_ok_and(|program| in_kernel(&object(program, "GPL")).is_ok())
+        })
+        .collect()
+}
+
+/// A program of these instructions.
+pub(crate) fn program(place: Place, write: impl FnOnce(&mut Assembler)) -> Outcome<Program> {
+    let mut a = Assembler::new("probe");
+    write(&mut a);
+    let mut program = a
+        .finish("socket")
+        .map_err(|error| Failed::from(error.to_string()))?;
+    program.prog_type = place.prog_type;
+    program.expected_attach_type = place.attach_type;
+    Ok(program)
+}
+
+/// An object with this program only.
+pub(crate) fn object(program: Program, license: &str) -> Object {
+    Object {
+        license: license.to_owned(),
+        programs: vec![program],
+        ..Object::default()
+    }
+}
+
+/// Nothing, or the kernel's log, which is empty where it says no more than an error number.
+pub(crate) fn in_kernel(object: &Object) -> Result<(), String> {
+    let Some(program) = object.programs.first() else {
+        return Err("no program".to_owned());
+    };
+    let sleepable = program.prog_type == ProgType::Syscall;
+    let loaded = prog_load(&ProgLoad {
+        prog_type: program.prog_type.number(),
+        expected_attach_type: program.expected_attach_type.map_or(0, AttachType::number),
+        prog_flags: if sleepable { BPF_F_SLEEPABLE } else { 0 },
+        name: "probe",
+        insns: &encode_all(&program.insns),
+        license: &object.license,
+        ..ProgLoad::default()
+    });
+    match loaded {
+        Ok(_) => Ok(()),
+        Err(Error::Refused { log, .. }) => Err(log),
+        Err(_) => Err(String::new()),
+    }
+}
+
+/// What became of a probe.
+#[derive(Debug, Clone, Copy, Default)]
+struct Counts {
+    accepted: usize,
+    refused: usize,
+    /// The simulator promised nothing.
+    open: usize,
+}
+
+/// Compares the simulator with the kernel on so many of the objects.
+pub(crate) fn agree(
+    what: &str,
+    config: &Config,
+    cases: u32,
+    probes: impl ExactSizeIterator<Item = Outcome<Object>>,
+) -> Outcome {
+    let every = (probes.len() / cases.max(1) as usize).max(1);
+    let mut counts = Counts::default();
+    let mut wrong = Vec::new();
+    for object in probes.step_by(every) {
+        if let ControlFlow::Break(text) = one(config, &object?, &mut counts) {
+            wrong.push(text);
+        }
+    }
+    println!("{what}: {counts:?}, one of {every}");
+    let shown: Vec<String> = wrong.iter().take(SHOWN).cloned().collect();
+    ensure!(
+        wrong.is_empty(),
+        "{what}: {} disagreements, of which the first are\n{}",
+        wrong.len(),
+        shown.join("\n")
+    );
+    ensure!(
+        counts.accepted > 0 && counts.refused > 0,
+        "{what}: nothing was compared: {counts:?}"
+    );
+    Ok(())
+}
+
+/// Compares one program; breaks with a description where the answers differ.
+fn one(config: &Config, object: &Object, counts: &mut Counts) -> ControlFlow<String> {
+    let Some(program) = object.programs.first() else {
+        return ControlFlow::Continue(());
+    };
+    let kernels = in_kernel(object);
+    let simulated = verify(object, program, config);
+    let differ = |ours: &str, kernels: &str| {
+        let mut text = format!(
+            "{} {:?}: the simulator says '{ours}', the kernel: {kernels}\n",
+            program.prog_type, program.expected_attach_type
+        );
+        // Writing to a string cannot fail.
+        let _ = ebpf_asm::text::print_program(&mut text, object, program);
+        ControlFlow::Break(text)
+    };
+    match (&simulated, &kernels) {
+        (Verdict::Accepted(_), Ok(())) => counts.accepted += 1,
+        (Verdict::Accepted(_), Err(log)) => return differ("accepted", log),
+        (Verdict::Rejected(why), _) if why.code == Code::NotModelled => counts.open += 1,
+        (Verdict::Rejected(why), Ok(())) => return differ(&why.message, "accepted"),
+        // Without a log there are no words to compare.
+        (Verdict::Rejected(_), Err(log)) if log.is_empty() => counts.refused += 1,
+        (Verdict::Rejected(why), Err(log)) => {
+            if !log.lines().any(|line| line.starts_with(&why.message)) {
+                return differ(&why.message, log);
+            }
+            counts.refused += 1;
+        }
+    }
+    ControlFlow::Continue(())
+}

@@ -1,0 +1,21 @@
+//! Contexts that are no struct of the UAPI: netfilter's, and the argument of
+//! `BPF_PROG_TEST_RUN` for `syscall` programs.
+
+use super::{ALL, ANY_SIZE, Context, DOUBLE, Field, Value, field};
+use crate::reg::Kind;
+
+/// The largest argument of a `syscall` program, in bytes.
+const ARGUMENT: i32 = 65535;
+
+#[rustfmt::skip]
+static NETFILTER_FIELDS: [Field; 2] = [
+    field("state", 0, 8).read(DOUBLE, ALL).value(Value::Pointer(Kind::Trusted("nf_hook_state"))),
+    field("skb", 8, 8).read(DOUBLE, ALL).value(Value::Pointer(Kind::Trusted("sk_buff"))),
+];
+
+static SYSCALL_FIELDS: [Field; 1] = [field("argument", 0, ARGUMENT)
+    .read(ANY_SIZE, ALL)
+    .write(ANY_SIZE, ALL)];
+
+pub(super) static NETFILTER: Context = Context::new("bpf_nf_ctx", &NETFILTER_FIELDS, ALL);
+pub(super) static SYSCALL: Context = Context::new("the argument", &SYSCALL_FIELDS, ALL);

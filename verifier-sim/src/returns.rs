@@ -1,0 +1,124 @@
+//! Results: which numbers a program of a type may return.
+//!
+//! Most types may return anything. Where the kernel acts on single values it wants to see
+//! that R0 is one of them. Observed on Linux 6.18, every type with every attach type; first
+//! releases are from the kernel's history.
+//!
+//! Read before: `env.rs`. Read next: `call.rs`.
+
+use crate::codes::Code;
+use crate::config::Config;
+use crate::diag::{Checked, Rejection};
+use crate::machine::Machine;
+use crate::reg::RegState;
+use ebpf_asm::insn::Reg;
+use ebpf_asm::prog_type::{AttachType, ProgType};
+use std::ops::RangeInclusive;
+
+/// Refused or allowed.
+const NO_OR_YES: Option<RangeInclusive<i64>> = Some(0..=1);
+
+/// The same, and whether the network is congested, or a port need not be asked for.
+const WITH_HINT: Option<RangeInclusive<i64>> = Some(0..=3);
+
+/// Nothing can be refused any more.
+const YES: Option<RangeInclusive<i64>> = Some(1..=1);
+
+/// The results that programs may have; `None` if any.
+pub(crate) fn results(
+    prog_type: ProgType,
+    attach_type: AttachType,
+    config: &Config,
+) -> Option<RangeInclusive<i64>> {
+    match prog_type {
+        ProgType::CgroupSkb => match attach_type {
+            AttachType::CgroupInetEgress if config.since((5, 3)) => WITH_HINT,
+            _ => NO_OR_YES,
+        },
+        ProgType::CgroupSockAddr => of_address(attach_type, config),
+        ProgType::CgroupSock
+        | ProgType::CgroupDevice
+        | ProgType::CgroupSysctl
+        | ProgType::CgroupSockopt
+        | ProgType::SockOps
+        | ProgType::SkLookup
+        | ProgType::Netfilter => NO_OR_YES,
+        ProgType::Kprobe => match attach_type {
+            AttachType::TraceKprobeSession | AttachType::TraceUprobeSession => NO_OR_YES,
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
+fn of_address(attach_type: AttachType, config: &Config) -> Option<RangeInclusive<i64>> {
+    match attach_type {
+        AttachType::CgroupInet4Bind | AttachType::CgroupInet6Bind if config.since((5, 12)) => {
+            WITH_HINT
+        }
+        AttachType::CgroupUdp4Recvmsg
+        | AttachType::CgroupUdp6Recvmsg
+        | AttachType::CgroupUnixRecvmsg
+        | AttachType::CgroupInet4Getpeername
+        | AttachType::CgroupInet6Getpeername
+        | AttachType::CgroupUnixGetpeername
+        | AttachType::CgroupInet4Getsockname
+        | AttachType::CgroupInet6Getsockname
+        | AttachType::CgroupUnixGetsockname => YES,
+        _ => NO_OR_YES,
+    }
+}
+
+impl Machine<'_, '_> {
+    /// That R0, which the program returns here, is one of its results.
+    pub(crate) fn check_result(&mut self, result: &RegState) -> Checked {
+        let program = self.env.program;
+        let attach_type = program.prog_type.attach_type(program.expected_attach_type);
+        let Some(allowed) = results(program.prog_type, attach_type, self.env.config) else {
+            return Ok(());
+        };
+        self.need(Reg::R0);
+        let range = result.scalar.bounds.s64;
+        if result.is_scalar() && allowed.contains(&range.min) && allowed.contains(&range.max) {
+            return Ok(());
+        }
+        let (least, most) = (allowed.start(), allowed.end());
+        let what = found(result);
+        let label = match result.is_scalar() {
+            true => format!("R0 is {}", crate::alu::describe(&result.scalar)),
+            false => "R0 is a pointer".to_owned(),
+        };
+        let wanted = match result.is_scalar() {
+            true => format!(" should have been in [{least}, {most}]"),
+            false => String::new(),
+        };
+        let message = format!("At program exit the register R0 {what}{wanted}");
+        let name = program.prog_type;
+        Err(Rejection::new(Code::ReturnRange, message)
+            .label(label)
+            .because(result.origin.made, "the result comes from here")
+            .help(match least == most {
+                true => format!("{name} programs that are attached here return {least}"),
+                false => format!("{name} programs return {least} to {most}: set or mask R0"),
+            }))
+    }
+}
+
+/// What R0 is, in the kernel's words: bounds that say nothing are left out.
+fn found(result: &RegState) -> String {
+    if !result.is_scalar() {
+        return format!("is not a known value ({})", result.type_name());
+    }
+    let range = result.scalar.bounds.s64;
+    let mut text = "has".to_owned();
+    if range.min == i64::MIN && range.max == i64::MAX {
+        return text + " unknown scalar value";
+    }
+    if range.min > i64::MIN {
+        text += &format!(" smin={}", range.min);
+    }
+    if range.max < i64::MAX {
+        text += &format!(" smax={}", range.max);
+    }
+    text
+}
