@@ -289,7 +289,8 @@ pub(crate) fn context(prog_type: ProgType, attach_type: AttachType) -> Option<&'
         ProgType::RawTracepointWritable => &trace::RAW_TRACEPOINT_WRITABLE,
         ProgType::Netfilter => &kernel::NETFILTER,
         ProgType::Syscall => &kernel::SYSCALL,
-        ProgType::LircMode2
+        ProgType::Unspec
+        | ProgType::LircMode2
         | ProgType::Tracing
         | ProgType::StructOps
         | ProgType::Ext

@@ -39,7 +39,8 @@ pub(crate) struct Place {
 fn loadable(prog_type: ProgType) -> bool {
     !matches!(
         prog_type,
-        ProgType::LircMode2
+        ProgType::Unspec
+            | ProgType::LircMode2
             | ProgType::Tracing
             | ProgType::StructOps
             | ProgType::Ext
