@@ -42,19 +42,19 @@ fn main() -> ExitCode {
                 || far::agrees(2),
             ),
             policy::trial("rules::contexts", &[Need::Kernel], || {
-                rules::contexts::agree(cases(12_000)?)
+                rules::contexts::agree(cases(6000)?)
             }),
             policy::trial("rules::pointers", &[Need::Kernel], || {
-                rules::pointers::agree(cases(8000)?)
+                rules::pointers::agree(cases(3000)?)
             }),
             policy::trial("rules::callers", &[Need::Kernel], || {
-                rules::callers::agree(cases(6000)?)
+                rules::callers::agree(cases(3000)?)
             }),
             policy::trial("rules::results", &[Need::Kernel], || {
-                rules::results::agree(cases(4000)?)
+                rules::results::agree(cases(2000)?)
             }),
             policy::trial("rules::loaders", &[Need::Kernel], || {
-                rules::loaders::agree(cases(4000)?)
+                rules::loaders::agree(cases(2000)?)
             }),
             policy::trial("verdict::no_false_accept", &[Need::Kernel], || {
                 verdict::no_false_accept(cases(3000)?)
