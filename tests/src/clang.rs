@@ -29,13 +29,15 @@ pub fn compile_by(clang: &Path, c: &Path, folder: &Path) -> Outcome<PathBuf> {
         .with_extension("clang.o");
     let mut clang = Command::new(clang);
     clang.args(["-O2", "-g", "-target", "bpf", "-c"]).arg(c);
-    // Where distributions keep <asm/types.h>, which no BPF target folder has.
-    clang.arg(format!(
-        "-I/usr/include/{}-linux-gnu",
-        std::env::consts::ARCH
-    ));
+    clang.arg(system_headers());
     tool::output(clang.arg("-o").arg(&object))?;
     Ok(object)
+}
+
+/// The flag for where distributions keep `<asm/types.h>`, which no BPF target folder has.
+#[must_use]
+pub fn system_headers() -> String {
+    format!("-I/usr/include/{}-linux-gnu", std::env::consts::ARCH)
 }
 
 /// Compiles and links a C program against libbpf.

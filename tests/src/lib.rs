@@ -2,15 +2,15 @@
 //!
 //! In reading order: [`policy`] (what becomes of a test that cannot run here), [`sandbox`] (a
 //! private bpffs), [`rig`] (two network namespaces and a cable), [`frames`] (what is sent),
-//! [`oracle`] (what shall become of it),
-//! [`subjects`] (the programs under test), [`tool`] and [`clang`] (independent witnesses),
-//! [`commands`] (our own binaries).
+//! [`oracle`] (what shall become of it), [`subjects`] and [`corpus`] (the programs under test),
+//! [`tool`] and [`clang`] (independent witnesses), [`commands`] (our own binaries).
 //!
 //! Tests that need a kernel or a tool are trials of `libtest-mimic`; the others are ordinary.
 #![forbid(unsafe_code)]
 
 pub mod clang;
 pub mod commands;
+pub mod corpus;
 pub mod differential;
 pub mod frames;
 pub mod oracle;

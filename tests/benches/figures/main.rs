@@ -11,6 +11,7 @@ mod btf;
 mod build;
 mod codec;
 mod instructions;
+mod open;
 mod stats;
 mod text;
 mod unrolled;
@@ -24,7 +25,7 @@ type Figure = (&'static str, fn() -> Outcome);
 
 fn main() -> ExitCode {
     sandbox::enter();
-    let figures: [Figure; 7] = [
+    let figures: &[Figure] = &[
         ("Instructions of drop_icmp", instructions::print),
         ("Time of drop_icmp in the kernel", unrolled::print),
         ("Encoding and decoding", codec::print),
@@ -32,6 +33,7 @@ fn main() -> ExitCode {
         ("Text", text::print),
         ("ebpfasm build", build::print),
         ("ebpfld attach", attach::print),
+        ("Reading an object", open::print),
     ];
     let mut code = ExitCode::SUCCESS;
     let only = std::env::args()
@@ -41,7 +43,7 @@ fn main() -> ExitCode {
         only.as_ref()
             .is_none_or(|only| title.contains(only.as_str()))
     };
-    for (title, print) in figures.into_iter().filter(|(title, _)| wanted(title)) {
+    for (title, print) in figures.iter().filter(|(title, _)| wanted(title)) {
         println!("## {title}\n");
         if let Err(failed) = print() {
             println!("not measured: {}", failed.message().unwrap_or_default());

@@ -15,6 +15,7 @@ mod maps;
 
 use super::Object;
 use crate::btf::build::complete;
+use crate::btf::{Btf, Kind};
 use object::write::{Object as Elf, Relocation, SectionId, Symbol, SymbolId, SymbolSection};
 use object::{
     Architecture, BinaryFormat, Endianness, RelocationFlags, SectionKind, SymbolFlags, SymbolKind,
@@ -89,9 +90,9 @@ pub fn write(object: &Object) -> Result<Vec<u8>, WriteError> {
     file.fill_maps(&object, &btf, maps)?;
     let mut license = object.license.into_bytes();
     license.push(0);
-    file.add_section("license", SectionKind::Data, &license);
+    file.add_described("license", &license, &btf);
     if let Some(version) = object.version {
-        file.add_section("version", SectionKind::Data, &version.to_le_bytes());
+        file.add_described("version", &version.to_le_bytes(), &btf);
     }
     file.add_section(".BTF", SectionKind::Other, &btf.to_bytes());
     file.add_section(".BTF.ext", SectionKind::Other, &ext.to_bytes());
@@ -117,6 +118,23 @@ impl File {
         let section = self.elf.add_section(Vec::new(), name, kind);
         self.elf.append_section_data(section, data, 8);
         section
+    }
+
+    /// A section with symbols for the variables that BTF lists in it: libbpf refuses types of
+    /// variables that it finds no symbol for.
+    fn add_described(&mut self, name: &str, data: &[u8], btf: &Btf) {
+        let section = self.add_section(name, SectionKind::Data, data);
+        let listed = btf.find(name, |kind| matches!(kind, Kind::DataSec { .. }));
+        if let Some(Kind::DataSec { vars, .. }) =
+            listed.and_then(|id| btf.get(id)).map(|ty| &ty.kind)
+        {
+            for var in vars {
+                let begin = u64::from(var.offset);
+                let place = begin..begin + u64::from(var.size);
+                let symbol = symbol(btf.name(var.var), section, place, Seen::ByAll);
+                self.elf.add_symbol(symbol);
+            }
+        }
     }
 
     fn relocate(

@@ -1,0 +1,142 @@
+//! Where it is known that something does not work, and why; what begins to work is a failure
+//! as well, until its line here goes.
+
+use ebpf_tests::corpus::{Build, Debug};
+
+/// What is done with an object, in this order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Step {
+    /// clang compiles the source.
+    Compile,
+    /// We read what libbpf opens, and find the same in it.
+    Read,
+    /// libbpf opens what we read.
+    Open,
+    /// libbpf makes the same of what we write again.
+    Rewrite,
+    /// The kernel says and does the same when we load it.
+    Load,
+}
+
+/// A failure that is known.
+pub(crate) struct Known {
+    /// The sources; none stands for each.
+    sources: &'static [&'static str],
+    /// Which builds.
+    builds: fn(&Build) -> bool,
+    step: Step,
+    /// Why it must be so.
+    why: &'static str,
+}
+
+const KNOWN: &[Known] = &[
+    Known {
+        sources: &["core_bitfields", "core_kinds", "core_tasks", "kfuncs"],
+        builds: |build| build.debug == Debug::Off,
+        step: Step::Compile,
+        why: "clang compiles its builtins for CO-RE only with -g",
+    },
+    Known {
+        sources: &["legacy"],
+        builds: |build| !old_unoptimised(build),
+        step: Step::Open,
+        why: "libbpf 1 dropped sections 'maps'",
+    },
+    Known {
+        sources: &["kconfig", "ksyms"],
+        builds: |build| build.debug == Debug::Off,
+        step: Step::Open,
+        why: UNTYPED,
+    },
+    Known {
+        sources: &["kfuncs"],
+        builds: old_unoptimised,
+        step: Step::Open,
+        why: UNTYPED,
+    },
+    Known {
+        sources: WITH_CALLX,
+        builds: old_unoptimised,
+        step: Step::Read,
+        why: "clang 14 calls helpers by callx with the register in imm, which no kernel takes",
+    },
+    Known {
+        sources: &["kconfig"],
+        builds: |build| build.debug == Debug::On,
+        step: Step::Read,
+        why: "our section .kconfig is laid out otherwise than libbpf's",
+    },
+    Known {
+        sources: &[],
+        builds: |build| build.debug == Debug::Off,
+        step: Step::Rewrite,
+        why: "we describe functions and variables that the object has no BTF for",
+    },
+    Known {
+        sources: &["strings"],
+        builds: |build| build.clang.version == 14 && optimised(build),
+        step: Step::Rewrite,
+        why: "clang 14 describes merged constants wrongly, and we describe them rightly",
+    },
+    Known {
+        sources: &["core_bitfields", "core_kinds", "core_tasks", "tracing"],
+        builds: optimised,
+        step: Step::Load,
+        why: "CO-RE is not carried out yet, and targets in the kernel are not found",
+    },
+    Known {
+        sources: &["kfuncs", "ksyms"],
+        builds: |_| true,
+        step: Step::Load,
+        why: "what the kernel defines is not found yet",
+    },
+    Known {
+        sources: &["rings"],
+        builds: optimised,
+        step: Step::Load,
+        why: "perf event arrays without a size are not given one yet",
+    },
+];
+
+const UNTYPED: &str = "libbpf wants a type for every extern, and clang has given none";
+
+/// The sources that call a helper by its address in a variable when nothing is optimised.
+const WITH_CALLX: &[&str] = &[
+    "arrays",
+    "bitfields",
+    "callbacks",
+    "core_bitfields",
+    "core_tasks",
+    "kinds",
+    "ksyms",
+    "licence",
+    "loops",
+    "nested_maps",
+    "parser",
+    "pinned",
+    "queues",
+    "redirects",
+    "rings",
+    "strings",
+    "tail_calls",
+    "tracing",
+    "tries",
+];
+
+fn old_unoptimised(build: &Build) -> bool {
+    build.clang.version == 14 && !optimised(build)
+}
+
+fn optimised(build: &Build) -> bool {
+    build.optimisation > 0
+}
+
+/// Why a step must fail; `None` if it must not.
+pub(crate) fn reason(source: &str, build: &Build, step: Step) -> Option<&'static str> {
+    let matches = |known: &&Known| {
+        (known.sources.is_empty() || known.sources.contains(&source))
+            && known.step == step
+            && (known.builds)(build)
+    };
+    KNOWN.iter().find(matches).map(|known| known.why)
+}
