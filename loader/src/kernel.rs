@@ -5,7 +5,7 @@ use std::fs;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use ebpf_asm::btf::core::{POISON, Patched, patch, relocate};
+use ebpf_asm::btf::core::POISON;
 use ebpf_asm::btf::{Btf, IntEncoding, Kind, TypeId};
 use ebpf_asm::insn::{Fields, Insn};
 use ebpf_asm::isa::{Callee, Imm64, Sem};
@@ -84,41 +84,23 @@ impl Kernel {
         Ok(sem.row().map_or(*insn, |row| Insn::new(row, fields)))
     }
 
-    /// Answers what a program's instructions ask of the kernel's types.
-    pub(crate) fn relocate(
-        &mut self,
-        object: &Object,
-        program: &Program,
-        insns: &mut [Insn],
-    ) -> Result<()> {
-        let Some(local) = object
-            .btf
-            .as_ref()
-            .filter(|_| !program.core_relocations.is_empty())
-        else {
-            return Ok(());
-        };
-        let target = self.types()?;
-        let slots: Vec<usize> = program.slots().map(|(slot, _)| slot).collect();
-        for (slot, relocation) in &program.core_relocations {
-            let bad = |why: String| Error::BadObject {
-                what: format!("program '{}', insn {slot}: {why}", program.name),
-            };
-            let index = slots.binary_search(slot).ok();
-            let insn = index.and_then(|index| insns.get_mut(index));
-            let insn = insn.ok_or_else(|| bad("no instruction begins there".into()))?;
-            let answer = relocate(local, target, relocation).map_err(|e| bad(e.to_string()))?;
-            match patch(insn, &answer).map_err(|error| bad(error.to_string()))? {
-                Patched::Insn(patched) => *insn = patched,
-                Patched::Poison(call) if insn.slots() == 1 => *insn = call,
-                Patched::Poison(_) => {
-                    return Err(bad(
-                        "the kernel lacks what a 16-byte instruction asks for".into()
-                    ));
-                }
-            }
+    /// The program with the kernel's answers to what its instructions ask of its types.
+    pub(crate) fn relocate(&mut self, object: &Object, program: &Program) -> Result<Program> {
+        if program.core_relocations.is_empty() {
+            return Ok(program.clone());
         }
-        Ok(())
+        let mut alone = Object {
+            programs: vec![program.clone()],
+            btf: object.btf.clone(),
+            ..Object::default()
+        };
+        alone
+            .relocate_core(self.types()?)
+            .map_err(|error| Error::BadObject {
+                what: error.to_string(),
+            })?;
+        let answered = alone.programs.pop();
+        Ok(answered.unwrap_or_else(|| program.clone()))
     }
 
     /// The address of a symbol; 0 where the kernel hides them.

@@ -183,9 +183,9 @@ impl<'o> Loader<'o> {
 
     /// The instructions with the descriptors of the maps that they refer to.
     fn instructions(&mut self, program: &program::Program) -> Result<Vec<u8>> {
-        let mut insns = program.insns.clone();
+        let program = self.kernel.relocate(self.object, program)?;
         let slots: Vec<usize> = program.slots().map(|(slot, _)| slot).collect();
-        self.kernel.relocate(self.object, program, &mut insns)?;
+        let mut insns = program.insns.clone();
         for (slot, reference) in &program.references {
             let at = slots.binary_search(slot).ok();
             let no_insn = || Error::BadObject {
