@@ -79,16 +79,10 @@ const KNOWN: &[Known] = &[
         why: "clang 14 describes merged constants wrongly, and we describe them rightly",
     },
     Known {
-        sources: &["core_bitfields", "core_kinds", "core_tasks", "tracing"],
+        sources: &["core_bitfields", "core_tasks", "tracing"],
         builds: optimised,
         step: Step::Load,
-        why: "CO-RE is not carried out yet, and targets in the kernel are not found",
-    },
-    Known {
-        sources: &["kfuncs", "ksyms"],
-        builds: |_| true,
-        step: Step::Load,
-        why: "what the kernel defines is not found yet",
+        why: "what a program is attached to in the kernel is not found yet",
     },
     Known {
         sources: &["rings"],

@@ -22,12 +22,9 @@ pub(crate) fn account(object: &Object) -> Outcome<(Account, String)> {
     let object = &without_pins(object);
     let (mut lines, mut said) = (Vec::new(), String::new());
     let mut loader = Loader::new(object);
-    let all: Result<Vec<Program>, _> = object
-        .programs
-        .iter()
-        .map(|program| loader.load(&program.name))
-        .collect();
-    if let Ok(programs) = all {
+    let names = object.programs.iter().map(|program| &program.name);
+    let all: Option<Vec<Program>> = names.map(|name| loader.load(name).ok()).collect();
+    if let Some(programs) = all {
         for program in &programs {
             lines.extend(runs(program));
         }
