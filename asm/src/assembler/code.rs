@@ -106,8 +106,7 @@ pub(super) fn shown(assembler: &Assembler, line: usize) -> String {
 
 /// Where a line comes from.
 pub(super) fn span(assembler: &Assembler, line: usize) -> Option<Box<Span>> {
-    let line = assembler.lines.get(line)?;
-    line.span.clone().map(Box::new)
+    assembler.span(line).cloned().map(Box::new)
 }
 
 /// The goal at a slot.

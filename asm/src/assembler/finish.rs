@@ -12,14 +12,14 @@ use crate::section::section;
 use crate::span::Span;
 
 /// Makes a program of the lines.
-pub(super) fn finish(assembler: &Assembler, section_name: &str) -> Result<Program, AssembleError> {
+pub(super) fn finish(assembler: Assembler, section_name: &str) -> Result<Program, AssembleError> {
     let known =
         section(section_name).ok_or_else(|| AssembleError::Section(section_name.to_owned()))?;
-    let code = Code::new(assembler)?;
+    let code = Code::new(&assembler)?;
     let layout = relax(&code, assembler.target)
-        .map_err(|unreached| too_far(assembler, &code, unreached.line))?;
+        .map_err(|unreached| too_far(&assembler, &code, unreached.line))?;
     let mut writer = Writer {
-        assembler,
+        assembler: &assembler,
         code: &code,
         layout: &layout,
         slot: 0,
@@ -30,13 +30,38 @@ pub(super) fn finish(assembler: &Assembler, section_name: &str) -> Result<Progra
             expected_attach_type: known.attach_type,
             insns: Vec::with_capacity(assembler.lines.len()),
             references: Vec::new(),
-            functions: functions(assembler, &layout),
+            functions: functions(&assembler, &layout),
             lines: Vec::new(),
             core_relocations: Vec::new(),
         },
     };
     writer.write()?;
-    Ok(writer.program)
+    let mut program = writer.program;
+    program.lines = spans(assembler, &layout);
+    Ok(program)
+}
+
+/// Where the code from a slot on comes from. Each island comes from the first line that it
+/// serves.
+fn spans(mut assembler: Assembler, layout: &Layout) -> Vec<(usize, Span)> {
+    let start = |line: usize| layout.starts.get(line).copied().unwrap_or(0);
+    let of_line = |slot, line| Some((slot, assembler.span(line)?.clone()));
+    let mut of_islands = Vec::new();
+    for pool in &layout.pools {
+        let islands = pool.islands();
+        of_islands.extend(islands.filter_map(|(slot, island)| of_line(slot, island.from)));
+        of_islands.extend(of_line(start(pool.line), pool.line));
+    }
+    let mut spans = std::mem::take(&mut assembler.spans);
+    for (at, _) in &mut spans {
+        *at = start(*at);
+    }
+    if !of_islands.is_empty() {
+        spans.extend(of_islands);
+        spans.sort_by_key(|(slot, _)| *slot);
+        spans.dedup_by(|(_, span), (_, before)| span == before);
+    }
+    spans
 }
 
 fn functions(assembler: &Assembler, layout: &Layout) -> Vec<Function> {
@@ -103,9 +128,6 @@ impl Writer<'_> {
             if let Some(pool) = pools.next_if(here) {
                 self.pool(pool)?;
             }
-            if let Some(span) = &line.span {
-                push_span(&mut self.program.lines, self.slot, span);
-            }
             if let Names::Reference(reference) = line.names {
                 self.program.references.push((self.slot, reference));
             }
@@ -144,7 +166,7 @@ impl Writer<'_> {
         self.goto(Sem::Gotol, line, self.layout.slot(goal))
     }
 
-    /// The pool of this index. Each island comes from the first line that it serves.
+    /// The pool of this index.
     fn pool(&mut self, index: usize) -> Result<(), AssembleError> {
         let Some(pool) = self.layout.pools.get(index) else {
             return Ok(());
@@ -153,22 +175,10 @@ impl Writer<'_> {
             let behind = self.layout.starts.get(pool.line).copied().unwrap_or(0);
             self.goto(Sem::Ja, pool.line, behind as i64)?;
         }
-        for (slot, island) in pool.islands() {
-            let from = self.code.lines.get(island.from);
-            if let Some(span) = from.and_then(|line| line.span.as_ref()) {
-                push_span(&mut self.program.lines, slot, span);
-            }
+        for (_, island) in pool.islands() {
             let to = self.layout.next_of_island(index, island.goal);
             self.goto(Sem::Ja, island.from, to)?;
         }
         Ok(())
-    }
-}
-
-/// Records where the code from `slot` on comes from, unless that is where the code before
-/// it comes from.
-fn push_span(lines: &mut Vec<(usize, Span)>, slot: usize, span: &Span) {
-    if lines.last().is_none_or(|(_, last)| last != span) {
-        lines.push((slot, span.clone()));
     }
 }

@@ -73,6 +73,8 @@ enum Place {
     Caller,
     /// From [`Assembler::at`].
     Given(Option<Span>),
+    /// From [`Assembler::next_at`]: taken by the next line, and none after it.
+    Next(Option<Span>),
 }
 
 /// What a line stands for beside its instruction.
@@ -87,7 +89,6 @@ enum Names {
 struct Line {
     insn: Insn,
     names: Names,
-    span: Option<Span>,
 }
 
 /// Builds one program.
@@ -95,6 +96,8 @@ struct Line {
 pub struct Assembler {
     name: String,
     lines: Vec<Line>,
+    /// Where the code from a line on comes from, ascending by line.
+    spans: Vec<(usize, Span)>,
     labels: Vec<Bound>,
     functions: Vec<(Label, String)>,
     target: Target,
@@ -110,6 +113,7 @@ impl Assembler {
         Assembler {
             name: name.into(),
             lines: Vec::new(),
+            spans: Vec::new(),
             labels: Vec::new(),
             functions: Vec::new(),
             target: Target::default(),
@@ -129,6 +133,11 @@ impl Assembler {
     pub fn at(&mut self, span: Option<Span>) -> &mut Self {
         self.place = Place::Given(span);
         self
+    }
+
+    /// Says where the next line comes from, whose place is not copied for those behind it.
+    pub(crate) fn next_at(&mut self, span: Span) {
+        self.place = Place::Next(Some(span));
     }
 
     /// Says whom the program is for: far jumps are lengthened with `gotol` if the target has that
@@ -194,13 +203,21 @@ impl Assembler {
         if let Some((line, sem)) = self.missing {
             return Err(AssembleError::Missing { line, sem });
         }
-        finish::finish(&self, section_name)
+        finish::finish(self, section_name)
+    }
+
+    /// Where a line comes from.
+    fn span(&self, line: usize) -> Option<&Span> {
+        let after = self.spans.partition_point(|(begin, _)| *begin <= line);
+        let (_, span) = self.spans.get(after.checked_sub(1)?)?;
+        Some(span)
     }
 
     #[track_caller]
     fn push(&mut self, insn: Insn, names: Names) -> &mut Self {
-        let span = match &self.place {
+        let span = match &mut self.place {
             Place::Given(span) => span.clone(),
+            Place::Next(span) => span.take(),
             Place::Caller => {
                 let caller = Location::caller();
                 Some(
@@ -209,7 +226,11 @@ impl Assembler {
                 )
             }
         };
-        self.lines.push(Line { insn, names, span });
+        let last = self.spans.last().map(|(_, last)| last);
+        if let Some(span) = span.filter(|span| last != Some(span)) {
+            self.spans.push((self.lines.len(), span));
+        }
+        self.lines.push(Line { insn, names });
         self
     }
 }

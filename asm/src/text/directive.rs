@@ -329,7 +329,7 @@ impl<'a> Parser<'a> {
                 column: words
                     .wants("a column's number")?
                     .number("a column's number")?,
-                text: Arc::from(words.wants("the line's text")?.string()?),
+                text: words.wants("the line's text")?.string()?.into(),
                 inlined_at: None,
             }),
         };

@@ -15,7 +15,7 @@ use crate::isa::{Imm64, Sem};
 use crate::near::near;
 use crate::object::Object;
 use crate::program::Reference;
-use crate::span::Span;
+use crate::span::{LineText, Span};
 use std::collections::HashMap;
 use std::str::Lines;
 use std::sync::Arc;
@@ -42,6 +42,8 @@ pub struct ParseError {
 pub fn parse(path: &str, text: &str) -> Result<Object, ParseError> {
     let mut parser = Parser {
         file: Arc::from(path),
+        whole: text,
+        shared: Arc::from(text),
         text: "",
         number: 0,
         lines: text.lines(),
@@ -50,13 +52,17 @@ pub fn parse(path: &str, text: &str) -> Result<Object, ParseError> {
         current: None,
         listing: None,
     };
-    parser.run().map_err(|wrong| parser.error(text, wrong))?;
+    parser.run().map_err(|wrong| parser.error(wrong))?;
     Ok(parser.object)
 }
 
 /// The state of reading a text.
 pub(super) struct Parser<'a> {
     file: Arc<str>,
+    /// All of the text.
+    whole: &'a str,
+    /// The same, for the source places to share.
+    shared: Arc<str>,
     /// The line being read.
     text: &'a str,
     /// Its number, counted from 1.
@@ -131,9 +137,9 @@ impl<'a> Parser<'a> {
     }
 
     /// The error at a place of the line whose number is the parser's.
-    fn error(&self, text: &str, wrong: Wrong) -> ParseError {
+    fn error(&self, wrong: Wrong) -> ParseError {
         let index = self.number.saturating_sub(1) as usize;
-        let line = text.lines().nth(index).unwrap_or_default();
+        let line = self.whole.lines().nth(index).unwrap_or_default();
         ParseError {
             span: self.span_of(line, wrong.begin),
             len: wrong.end.saturating_sub(wrong.begin) as usize,
@@ -147,12 +153,14 @@ impl<'a> Parser<'a> {
         self.span_of(self.text, column)
     }
 
-    fn span_of(&self, text: &str, column: u32) -> Span {
+    /// The place of a column of `line`, which is a part of the text.
+    fn span_of(&self, line: &str, column: u32) -> Span {
+        let begin = (line.as_ptr() as usize).saturating_sub(self.whole.as_ptr() as usize);
         Span {
             file: self.file.clone(),
             line: self.number,
-            column: column + 1,
-            text: Arc::from(text),
+            column: column.saturating_add(1),
+            text: LineText::part_of(&self.shared, begin..begin.saturating_add(line.len())),
             inlined_at: None,
         }
     }
@@ -169,8 +177,7 @@ impl<'a> Parser<'a> {
             rest = tail;
         }
         let [first, ..] = rest else { return Ok(()) };
-        let (file, number) = (&self.file, self.number);
-        let Some(current) = &mut self.current else {
+        let Some(current) = &self.current else {
             let missing = "an instruction outside any program";
             let help = "begin a program: .prog SECTION NAME";
             return Err(Wrong::at(first, missing).help(Some(help.into())));
@@ -179,25 +186,16 @@ impl<'a> Parser<'a> {
         let insn = Insn::new(row, filled.fields);
         let span = match &current.place {
             Some(place) => place.clone(),
-            None => Span {
-                file: file.clone(),
-                line: number,
-                column: first.begin + 1,
-                text: Arc::from(text),
-                inlined_at: None,
-            },
+            None => self.span(first.begin),
         };
-        current.assembler.at(Some(span));
-        match filled.symbol {
-            None => {
+        let symbol = filled.symbol.and_then(|at| rest.get(usize::from(at)));
+        if let Some(current) = &mut self.current {
+            current.assembler.next_at(span);
+            if symbol.is_none() {
                 current.assembler.insn(insn);
-                Ok(())
             }
-            Some(symbol) => match rest.get(usize::from(symbol)).copied() {
-                Some(symbol) => self.symbolic(insn, &symbol),
-                None => Ok(()),
-            },
         }
+        symbol.map_or(Ok(()), |symbol| self.symbolic(insn, symbol))
     }
 
     /// An instruction with a name in the place of a number.
@@ -299,27 +297,23 @@ impl<'a> Parser<'a> {
         let Some(current) = &mut self.current else {
             return Err(Wrong::at(placed, "a label outside any program"));
         };
-        if !current.labels.contains_key(name) {
-            let label = current.assembler.named_label(name);
-            let bound = Bound {
-                label,
-                line,
-                column,
-                is_bound: false,
-            };
-            current.labels.insert(name.to_owned(), bound);
-        }
-        let Some(bound) = current.labels.get_mut(name) else {
-            return Err(Wrong::at(placed, "a label that is lost"));
-        };
-        if binding == Binding::Here {
-            if bound.is_bound {
+        if let Some(known) = current.labels.get_mut(name) {
+            if known.is_bound && binding == Binding::Here {
                 let message = format!("the label '{name}' is bound twice");
                 return Err(Wrong::at(placed, message));
             }
-            bound.is_bound = true;
+            known.is_bound |= binding == Binding::Here;
+            return Ok(known.label);
         }
-        Ok(bound.label)
+        let label = current.assembler.named_label(name);
+        let new = Bound {
+            label,
+            line,
+            column,
+            is_bound: binding == Binding::Here,
+        };
+        current.labels.insert(name.to_owned(), new);
+        Ok(label)
     }
 
     /// Adds the program that has been read to the object.

@@ -35,7 +35,7 @@ pub(super) fn attach(
                 file: names.get(btf, record.file_name),
                 line: record.line_number,
                 column: record.column,
-                text: names.get(btf, record.line),
+                text: names.get(btf, record.line).into(),
                 inlined_at: None,
             };
             code.lines.push((slot, span));
