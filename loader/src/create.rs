@@ -4,10 +4,11 @@
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::path::Path;
 
+use ebpf_asm::map_type::MapType;
 use ebpf_asm::object;
 use ebpf_syscalls::bpf::{self, MapBtf, MapCreate, UpdateMode};
 use ebpf_syscalls::caps::Capability;
-use ebpf_syscalls::{Errno, Error as SyscallError};
+use ebpf_syscalls::{Errno, Error as SyscallError, cpu};
 
 use crate::error::{Error, Result, missing};
 use crate::load::Note;
@@ -52,7 +53,7 @@ fn empty(
         map_type: definition.map_type.number(),
         key_size: definition.key_size,
         value_size: definition.value_size,
-        max_entries: definition.max_entries,
+        max_entries: entries(definition)?,
         map_flags: definition.map_flags,
         map_extra: definition.map_extra,
         numa_node: definition.numa_node,
@@ -82,6 +83,17 @@ fn empty(
         Ok(map) => Ok((map, note)),
         Err(source) => Err(refused(definition, source)),
     }
+}
+
+/// The most entries: a perf event array that does not say has one for each CPU that there may
+/// be.
+fn entries(definition: &object::Map) -> Result<u32> {
+    let says = definition.max_entries != 0 || definition.map_type != MapType::PerfEventArray;
+    if says {
+        return Ok(definition.max_entries);
+    }
+    let cpus = cpu::possible().map_err(|source| refused(definition, source))?;
+    Ok(u32::try_from(cpus).unwrap_or(u32::MAX))
 }
 
 /// Gives global variables the values that they begin with; constants stay so from here on,
@@ -135,7 +147,7 @@ pub(crate) fn pinned(definition: &object::Map, path: &Path) -> Result<Option<bpf
         definition.map_type.number(),
         definition.key_size,
         definition.value_size,
-        definition.max_entries,
+        entries(definition)?,
     ];
     if have != want {
         let [map_type, key, value, entries] = have;

@@ -84,12 +84,6 @@ const KNOWN: &[Known] = &[
         step: Step::Load,
         why: "what a program is attached to in the kernel is not found yet",
     },
-    Known {
-        sources: &["rings"],
-        builds: optimised,
-        step: Step::Load,
-        why: "perf event arrays without a size are not given one yet",
-    },
 ];
 
 const UNTYPED: &str = "libbpf wants a type for every extern, and clang has given none";

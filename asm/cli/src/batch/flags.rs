@@ -55,6 +55,8 @@ pub(super) fn config(prog_flags: u32, prog_type: ProgType) -> Result<Config, Unu
     }
     match rest {
         0 => Ok(config),
+        // They always may.
+        SLEEPABLE if prog_type == ProgType::Syscall => Ok(config),
         SLEEPABLE => Err(Unusable::unsupported("programs that may sleep")),
         rest => Err(Unusable::Refused {
             code: Code::LoadFlags,
