@@ -194,7 +194,7 @@ pub enum Error {
     ExternMissing {
         /// Its name.
         name: String,
-        /// What it is: a function, a variable, an option.
+        /// What it is: a function, a variable, an option, a tracepoint...
         what: &'static str,
     },
 

@@ -10,6 +10,7 @@ use ebpf_asm::btf::{Btf, IntEncoding, Kind, TypeId};
 use ebpf_asm::insn::{Fields, Insn};
 use ebpf_asm::isa::{Callee, Imm64, Sem};
 use ebpf_asm::object::{Extern, ExternKind, Map, Object, Strength, Variable};
+use ebpf_asm::prog_type::{AttachType, ProgType};
 use ebpf_asm::program::Program;
 
 use crate::error::{Error, Result};
@@ -101,6 +102,34 @@ impl Kernel {
             })?;
         let answered = alone.programs.pop();
         Ok(answered.unwrap_or_else(|| program.clone()))
+    }
+
+    /// The type of what the program is attached to in the kernel, as its section names it
+    /// (`tp_btf/sched_switch`); 0 for programs that are attached otherwise.
+    pub(crate) fn attach_type_id(&mut self, program: &Program) -> Result<u32> {
+        let function: fn(&Kind) -> bool = |kind| matches!(kind, Kind::Func { .. });
+        let typedef: fn(&Kind) -> bool = |kind| matches!(kind, Kind::Typedef(_));
+        // The kernel's names for what programs name more shortly.
+        let (prefix, wanted, what) = match (program.prog_type, program.expected_attach_type) {
+            (ProgType::Tracing, Some(AttachType::TraceRawTp)) => {
+                ("btf_trace_", typedef, "tracepoint")
+            }
+            (ProgType::Tracing, Some(AttachType::TraceIter)) => ("bpf_iter_", function, "iterator"),
+            (ProgType::Tracing, _) => ("", function, "function"),
+            (ProgType::Lsm, _) => ("bpf_lsm_", function, "LSM hook"),
+            _ => return Ok(0),
+        };
+        let Some(target) = program.attach_target() else {
+            return Ok(0);
+        };
+        let found = self.types()?.find(&format!("{prefix}{target}"), wanted);
+        match found {
+            Some(id) => Ok(id.0),
+            None => Err(Error::ExternMissing {
+                name: target.to_owned(),
+                what,
+            }),
+        }
     }
 
     /// The address of a symbol; 0 where the kernel hides them.

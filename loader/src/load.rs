@@ -335,6 +335,7 @@ impl<'o> Loader<'o> {
             license: &self.object.license,
             prog_flags: program.prog_flags(),
             prog_ifindex: ifindex(&self.offload),
+            attach_btf_id: self.kernel.attach_type_id(program)?,
             ..ProgLoad::default()
         };
         let types = self.types.records(index);

@@ -78,12 +78,6 @@ const KNOWN: &[Known] = &[
         step: Step::Rewrite,
         why: "clang 14 describes merged constants wrongly, and we describe them rightly",
     },
-    Known {
-        sources: &["core_bitfields", "core_tasks", "tracing"],
-        builds: optimised,
-        step: Step::Load,
-        why: "what a program is attached to in the kernel is not found yet",
-    },
 ];
 
 const UNTYPED: &str = "libbpf wants a type for every extern, and clang has given none";
