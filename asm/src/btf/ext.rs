@@ -263,16 +263,7 @@ fn sections<T, const N: usize>(
     }
     while !words.is_at_end() {
         let (section, count) = (StrId(words.next()?), words.next()? as usize);
-        let records = words.list(count, size, |words| {
-            let mut known = [0; N];
-            for word in &mut known {
-                *word = words.next()?;
-            }
-            for _ in N..size {
-                words.next()?;
-            }
-            Ok(record(known))
-        })?;
+        let records = words.list(count, size)?.map(&record).collect();
         sections.push(SectionRecords { section, records });
     }
     Ok(sections)

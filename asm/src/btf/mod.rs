@@ -182,9 +182,10 @@ pub enum Forward {
 }
 
 /// Who sees a function or variable.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Linkage {
     /// Only its own file.
+    #[default]
     Static,
     /// Everybody.
     Global,
@@ -249,9 +250,12 @@ impl Btf {
 
     /// Where the own names begin.
     fn base_strings(&self) -> usize {
-        self.base
-            .as_ref()
-            .map_or(0, |base| base.base_strings() + base.strings.len())
+        self.base.as_ref().map_or(0, |base| base.strings_end())
+    }
+
+    /// Where the names end.
+    pub(crate) fn strings_end(&self) -> usize {
+        self.base_strings() + self.strings.len()
     }
 
     /// Adds a type.

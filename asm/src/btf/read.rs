@@ -136,23 +136,24 @@ impl<'a> Words<'a> {
         Ok(u32::from_le_bytes(*word))
     }
 
-    /// `count` items of `words` words each, read by `item`.
-    pub(super) fn list<T>(
+    /// `count` items of `words` words each, of which the first `N` are read.
+    pub(super) fn list<const N: usize>(
         &mut self,
         count: usize,
         words: usize,
-        mut item: impl FnMut(&mut Words<'a>) -> Result<T, BtfError>,
-    ) -> Result<Vec<T>, BtfError> {
+    ) -> Result<impl ExactSizeIterator<Item = [u32; N]> + use<'a, N>, BtfError> {
         let want = self.at.saturating_add(count.saturating_mul(words * 4));
-        if want > self.bytes.len() {
-            let have = self.bytes.len();
-            return Err(BtfError::Truncated {
-                what: self.what,
-                want,
-                have,
-            });
-        }
-        (0..count).map(|_| item(self)).collect()
+        let items = self.bytes.get(self.at..want).ok_or(BtfError::Truncated {
+            what: self.what,
+            want,
+            have: self.bytes.len(),
+        })?;
+        self.at = want;
+        let known = |item: &[u8]| {
+            let known = item.as_chunks::<4>().0.first_chunk::<N>();
+            known.map_or([0; N], |known| known.map(u32::from_le_bytes))
+        };
+        Ok(items.chunks_exact((words * 4).max(1)).map(known))
     }
 }
 

@@ -12,6 +12,7 @@ use crate::span::Span;
 pub(in crate::object) const TEXT: &str = ".text";
 
 /// A function of the file. Places in it are slots from its own beginning.
+#[derive(Clone, Default)]
 pub(super) struct Code {
     /// The index of its section.
     pub(super) section: usize,
@@ -20,10 +21,8 @@ pub(super) struct Code {
     pub(super) name: String,
     pub(super) linkage: Linkage,
     pub(super) insns: Vec<Insn>,
-    /// The slot that each instruction begins in.
-    pub(super) starts: Vec<usize>,
-    /// How many slots it has.
-    pub(super) slots: usize,
+    /// Of each slot the index of the instruction that begins there; [`INSIDE`] of a second one.
+    begins: Vec<u32>,
     /// Which other functions it calls or takes the address of, by slot: indexes of functions.
     pub(super) calls: Vec<(usize, usize)>,
     /// Functions inside of it that have no symbol, by slot.
@@ -32,6 +31,30 @@ pub(super) struct Code {
     pub(super) type_id: Option<TypeId>,
     pub(super) lines: Vec<(usize, Span)>,
     pub(super) core_relocations: Vec<(usize, CoreRelocation)>,
+}
+
+/// What is in no slot that an instruction begins in.
+const INSIDE: u32 = u32::MAX;
+
+impl Code {
+    /// How many slots it has.
+    pub(super) fn slots(&self) -> usize {
+        self.begins.len()
+    }
+
+    /// The index of the instruction that begins in a slot.
+    pub(super) fn insn_at(&self, slot: usize) -> Option<usize> {
+        let index = self.begins.get(slot).filter(|index| **index != INSIDE)?;
+        Some(*index as usize)
+    }
+
+    /// Whether it has the byte `at` of a section.
+    fn contains(&self, section: usize, at: u64) -> bool {
+        let distance = at
+            .checked_sub(self.base)
+            .filter(|_| self.section == section);
+        distance.is_some_and(|distance| distance < self.slots() as u64 * 8)
+    }
 }
 
 /// A program: a name for the function that it begins with.
@@ -73,8 +96,21 @@ impl Functions {
             .partition_point(|code| place(code) <= (section, at));
         let index = behind.checked_sub(1)?;
         let code = self.all.get(index)?;
-        let inside = code.section == section && at - code.base < code.slots as u64 * 8;
-        inside.then_some(index)
+        code.contains(section, at).then_some(index)
+    }
+
+    /// The same, where it is likely to be the function of the last one who asked.
+    pub(super) fn containing_after(
+        &self,
+        last: Option<usize>,
+        section: usize,
+        at: u64,
+    ) -> Option<usize> {
+        let is_in = |index: &usize| {
+            let code = self.all.get(*index);
+            code.is_some_and(|code| code.contains(section, at))
+        };
+        last.filter(is_in).or_else(|| self.containing(section, at))
     }
 
     /// The function that begins at byte `at` of a section.
@@ -162,13 +198,11 @@ fn decode(
         program: symbol.name.to_owned(),
         error,
     })?;
-    let mut slots = 0;
-    let starts = insns.iter().map(|insn| {
-        let start = slots;
-        slots += insn.slots();
-        start
-    });
-    let starts = starts.collect();
+    let mut begins = Vec::with_capacity(bytes.len() / 8);
+    for (index, insn) in insns.iter().enumerate() {
+        begins.push(index as u32);
+        begins.resize(begins.len() + insn.slots() - 1, INSIDE);
+    }
     Ok(Code {
         section: index,
         base,
@@ -178,8 +212,7 @@ fn decode(
             Binding::Global | Binding::Weak => Linkage::Global,
         },
         insns,
-        starts,
-        slots,
+        begins,
         calls: Vec::new(),
         inner: Vec::new(),
         references: Vec::new(),

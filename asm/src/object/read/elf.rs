@@ -12,7 +12,7 @@ use goblin::elf::section_header::{
 };
 use goblin::elf::sym::{STB_LOCAL, STB_WEAK, STT_FUNC, STT_NOTYPE, STT_OBJECT, STT_SECTION};
 use goblin::elf::sym::{STV_HIDDEN, STV_INTERNAL};
-use goblin::elf::{Elf, RelocSection, SectionHeader, Symtab};
+use goblin::elf::{Elf, SectionHeader, Symtab};
 
 /// The longest name of a symbol or section, in bytes; longer ones are refused, so that
 /// names that end nowhere are not read again and again.
@@ -148,7 +148,7 @@ impl<'a> File<'a> {
         }
         let symbols = symbols(&headers, &sections)?;
         let mut file = File { sections, symbols };
-        file.read_relocations(&headers)?;
+        file.read_relocations(&headers);
         Ok(file)
     }
 
@@ -187,14 +187,11 @@ impl<'a> File<'a> {
         }
     }
 
-    fn read_relocations(&mut self, headers: &[SectionHeader]) -> Result<(), ReadError> {
-        let context = Ctx::new(Container::Big, Endian::Little);
+    fn read_relocations(&mut self, headers: &[SectionHeader]) {
         for (index, header) in headers.iter().enumerate() {
-            let with_addends = match header.sh_type {
-                SHT_REL => false,
-                SHT_RELA => true,
-                _ => continue,
-            };
+            if !matches!(header.sh_type, SHT_REL | SHT_RELA) {
+                continue;
+            }
             let Some(table) = self.sections.get(index).map(|section| section.contents) else {
                 continue;
             };
@@ -203,22 +200,42 @@ impl<'a> File<'a> {
             if !target.is_some_and(|target| target.role != Role::Other || is_btf(target.name)) {
                 continue;
             }
-            let parsed = RelocSection::parse(table, 0, table.len(), with_addends, context)
-                .map_err(broken)?;
             let Some(target) = self.sections.get_mut(header.sh_info as usize) else {
                 continue;
             };
-            target
-                .relocations
-                .extend(parsed.iter().map(|entry| Relocation {
-                    offset: entry.r_offset,
-                    r_type: entry.r_type,
-                    symbol: entry.r_sym,
-                    addend: entry.r_addend,
-                }));
-            target.relocations.sort_by_key(|entry| entry.offset);
+            let relocations = &mut target.relocations;
+            match header.sh_type {
+                SHT_RELA => relocations.extend(entries(table).iter().map(Relocation::with_addend)),
+                _ => relocations.extend(entries(table).iter().map(Relocation::without_addend)),
+            }
+            relocations.sort_by_key(|entry| entry.offset);
         }
-        Ok(())
+    }
+}
+
+/// The entries of a table whole words long each; what is left of a last one is passed over.
+fn entries<const WORDS: usize>(table: &[u8]) -> &[[[u8; 8]; WORDS]] {
+    table.as_chunks::<8>().0.as_chunks::<WORDS>().0
+}
+
+impl Relocation {
+    /// `Elf64_Rel`.
+    fn without_addend([offset, info]: &[[u8; 8]; 2]) -> Relocation {
+        let info = u64::from_le_bytes(*info);
+        Relocation {
+            offset: u64::from_le_bytes(*offset),
+            r_type: info as u32,
+            symbol: (info >> 32) as usize,
+            addend: None,
+        }
+    }
+
+    /// `Elf64_Rela`.
+    fn with_addend([offset, info, addend]: &[[u8; 8]; 3]) -> Relocation {
+        Relocation {
+            addend: Some(i64::from_le_bytes(*addend)),
+            ..Relocation::without_addend(&[*offset, *info])
+        }
     }
 }
 
@@ -348,41 +365,40 @@ fn symbols<'a>(
         return Ok(Vec::new());
     }
     let parsed = Symtab::parse(table.contents, 0, count, context).map_err(broken)?;
-    parsed
-        .iter()
-        .map(|symbol| {
-            let home = match symbol.st_shndx as u32 {
-                SHN_UNDEF => Home::Undefined,
-                SHN_LORESERVE.. => Home::Nowhere,
-                index => Home::Section(index as usize),
-            };
-            let kind = match symbol.st_type() {
-                STT_NOTYPE => SymbolKind::Unknown,
-                STT_OBJECT => SymbolKind::Object,
-                STT_FUNC => SymbolKind::Function,
-                STT_SECTION => SymbolKind::Section,
-                _ => SymbolKind::Other,
-            };
-            let binding = match (symbol.st_bind(), symbol.st_visibility()) {
-                (STB_LOCAL, _) => Binding::Local,
-                (STB_WEAK, _) => Binding::Weak,
-                (_, STV_HIDDEN | STV_INTERNAL) => Binding::Hidden,
-                _ => Binding::Global,
-            };
-            let name = match (kind, home) {
-                (SymbolKind::Section, Home::Section(index)) => {
-                    sections.get(index).map_or("", |section| section.name)
-                }
-                _ => name_at(strings, symbol.st_name)?,
-            };
-            Ok(Symbol {
-                name,
-                home,
-                value: symbol.st_value,
-                size: symbol.st_size,
-                kind,
-                binding,
-            })
-        })
-        .collect()
+    let mut symbols = Vec::with_capacity(count);
+    for symbol in parsed.iter() {
+        let home = match symbol.st_shndx as u32 {
+            SHN_UNDEF => Home::Undefined,
+            SHN_LORESERVE.. => Home::Nowhere,
+            index => Home::Section(index as usize),
+        };
+        let kind = match symbol.st_type() {
+            STT_NOTYPE => SymbolKind::Unknown,
+            STT_OBJECT => SymbolKind::Object,
+            STT_FUNC => SymbolKind::Function,
+            STT_SECTION => SymbolKind::Section,
+            _ => SymbolKind::Other,
+        };
+        let binding = match (symbol.st_bind(), symbol.st_visibility()) {
+            (STB_LOCAL, _) => Binding::Local,
+            (STB_WEAK, _) => Binding::Weak,
+            (_, STV_HIDDEN | STV_INTERNAL) => Binding::Hidden,
+            _ => Binding::Global,
+        };
+        let name = match (kind, home) {
+            (SymbolKind::Section, Home::Section(index)) => {
+                sections.get(index).map_or("", |section| section.name)
+            }
+            _ => name_at(strings, symbol.st_name)?,
+        };
+        symbols.push(Symbol {
+            name,
+            home,
+            value: symbol.st_value,
+            size: symbol.st_size,
+            kind,
+            binding,
+        });
+    }
+    Ok(symbols)
 }

@@ -13,7 +13,7 @@ use crate::isa::{Callee, Imm64, Sem};
 use crate::prog_type::ProgType;
 use crate::program::{Function, Program};
 use crate::section::section;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 /// The most slots that all programs of an object may have together: four times what the
 /// kernel takes of one program. A small file may say that each of thousands of programs
@@ -21,32 +21,47 @@ use std::collections::HashMap;
 const MAX_SLOTS: usize = 4 << 20;
 
 /// The programs of a file.
-pub(super) fn programs(file: &File<'_>, functions: &Functions) -> Result<Vec<Program>, ReadError> {
+pub(super) fn programs(
+    file: &File<'_>,
+    mut functions: Functions,
+) -> Result<Vec<Program>, ReadError> {
     let mut left = MAX_SLOTS;
     let mut programs = Vec::with_capacity(functions.entries.len());
+    let called = called(&functions);
     for entry in &functions.entries {
         let reached = Reached::from(&functions.all, entry.code);
         left = left.checked_sub(reached.slots).ok_or_else(|| {
             let what = format!("programs of more than {MAX_SLOTS} instructions in all");
             ReadError::Unsupported(what)
         })?;
-        programs.push(link(file, entry, &reached));
+        programs.push(link(file, entry, &reached, &mut functions.all, &called));
     }
     Ok(programs)
 }
 
+/// Which functions others call, or several programs begin with: who is none of them is
+/// reached once.
+fn called(functions: &Functions) -> HashSet<usize> {
+    let calls = functions.all.iter().flat_map(|code| &code.calls);
+    let mut called: HashSet<usize> = calls.map(|(_, callee)| *callee).collect();
+    let mut begun = HashSet::new();
+    let begins = functions.entries.iter().map(|entry| entry.code);
+    called.extend(begins.filter(|code| !begun.insert(*code)));
+    called
+}
+
 /// The functions that one reaches from a first one.
-struct Reached<'c> {
-    /// In the order of meeting.
-    functions: Vec<&'c Code>,
+struct Reached {
+    /// Their indexes in the file, in the order of meeting.
+    functions: Vec<usize>,
     /// The first slot of each function, by its index in the file.
     begins: HashMap<usize, usize>,
     /// How many slots they have in all.
     slots: usize,
 }
 
-impl<'c> Reached<'c> {
-    fn from(all: &'c [Code], first: usize) -> Reached<'c> {
+impl Reached {
+    fn from(all: &[Code], first: usize) -> Reached {
         let mut reached = Reached {
             functions: Vec::new(),
             begins: HashMap::new(),
@@ -72,20 +87,26 @@ impl<'c> Reached<'c> {
     }
 
     /// Adds a function that was not met before.
-    fn meet(&mut self, all: &'c [Code], index: usize) -> Option<(&'c Code, usize)> {
+    fn meet<'c>(&mut self, all: &'c [Code], index: usize) -> Option<(&'c Code, usize)> {
         let code = all.get(index)?;
         if self.begins.contains_key(&index) {
             return None;
         }
         self.begins.insert(index, self.slots);
-        self.slots += code.slots;
-        self.functions.push(code);
+        self.slots += code.slots();
+        self.functions.push(index);
         Some((code, 0))
     }
 }
 
-fn link(file: &File<'_>, entry: &Entry, reached: &Reached<'_>) -> Program {
-    let home = reached.functions.first().map_or(0, |code| code.section);
+fn link(
+    file: &File<'_>,
+    entry: &Entry,
+    reached: &Reached,
+    all: &mut [Code],
+    called: &HashSet<usize>,
+) -> Program {
+    let home = all.get(entry.code).map_or(0, |code| code.section);
     let section_name = file.sections.get(home).map_or("", |section| section.name);
     let known = section(section_name);
     let mut program = Program {
@@ -100,9 +121,18 @@ fn link(file: &File<'_>, entry: &Entry, reached: &Reached<'_>) -> Program {
         core_relocations: Vec::new(),
     };
     let mut begin = 0;
-    for code in &reached.functions {
+    for index in &reached.functions {
+        let Some(code) = all.get_mut(*index) else {
+            continue;
+        };
+        // What nobody else reaches is moved: most code is that of programs.
+        let code = match called.contains(index) {
+            true => code.clone(),
+            false => std::mem::take(code),
+        };
+        let end = begin + code.slots();
         append(&mut program, code, begin, &reached.begins);
-        begin += code.slots;
+        begin = end;
     }
     if let Some(first) = program.functions.first_mut() {
         first.name.clone_from(&entry.name);
@@ -112,40 +142,46 @@ fn link(file: &File<'_>, entry: &Entry, reached: &Reached<'_>) -> Program {
 }
 
 /// Puts a function behind a program, at slot `begin`.
-fn append(program: &mut Program, code: &Code, begin: usize, begins: &HashMap<usize, usize>) {
-    let first = program.insns.len();
-    program.insns.extend(&code.insns);
+fn append(program: &mut Program, mut code: Code, begin: usize, begins: &HashMap<usize, usize>) {
     for (slot, callee) in &code.calls {
-        let index = code.starts.binary_search(slot).ok();
-        let insn = index.and_then(|index| program.insns.get_mut(first + index));
+        let index = code.insn_at(*slot);
+        let insn = index.and_then(|index| code.insns.get_mut(index));
         if let (Some(insn), Some(callee)) = (insn, begins.get(callee)) {
             *insn = leading_to(insn, begin + slot, *callee);
         }
     }
     program.functions.push(Function {
         slot: begin,
-        name: code.name.clone(),
+        name: code.name,
         linkage: code.linkage,
         type_id: code.type_id,
     });
     program
         .functions
-        .extend(code.inner.iter().map(|inner| Function {
+        .extend(code.inner.into_iter().map(|inner| Function {
             slot: begin + inner.slot,
-            ..inner.clone()
+            ..inner
         }));
-    let references = code.references.iter();
-    program
-        .references
-        .extend(references.map(|(slot, reference)| (begin + slot, *reference)));
-    let lines = code.lines.iter();
-    program
-        .lines
-        .extend(lines.map(|(slot, span)| (begin + slot, span.clone())));
-    let relocations = code.core_relocations.iter();
-    program
-        .core_relocations
-        .extend(relocations.map(|(slot, relocation)| (begin + slot, relocation.clone())));
+    join(&mut program.insns, code.insns);
+    join_moved(&mut program.references, code.references, begin);
+    join_moved(&mut program.lines, code.lines, begin);
+    join_moved(&mut program.core_relocations, code.core_relocations, begin);
+}
+
+/// Puts `more` behind `all`; the first is not copied.
+fn join<T>(all: &mut Vec<T>, more: Vec<T>) {
+    match all.is_empty() {
+        true => *all = more,
+        false => all.extend(more),
+    }
+}
+
+/// The same of what is at slots, which are `begin` slots further in the program.
+fn join_moved<T>(all: &mut Vec<(usize, T)>, mut more: Vec<(usize, T)>, begin: usize) {
+    for (slot, _) in &mut more {
+        *slot += begin;
+    }
+    join(all, more);
 }
 
 /// The call, or the load of a function's address, at `slot` with the function that begins

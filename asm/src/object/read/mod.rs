@@ -54,7 +54,7 @@ pub fn read(bytes: &[u8]) -> Result<Object, ReadError> {
     Ok(Object {
         license: license(&file),
         version: version(&file)?,
-        programs: link::programs(&file, &functions)?,
+        programs: link::programs(&file, functions)?,
         maps: maps.into_iter().map(|found| found.map).collect(),
         externs: externs.all,
         btf,

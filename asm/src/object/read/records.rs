@@ -7,7 +7,6 @@ use crate::btf::core::CoreRelocation;
 use crate::btf::ext::{Ext, SectionRecords};
 use crate::btf::{Btf, Kind, Linkage, StrId, TypeId};
 use crate::span::Span;
-use std::collections::HashMap;
 use std::sync::Arc;
 
 /// Gives the functions their types, the places of their lines, and what they ask of the
@@ -19,31 +18,37 @@ pub(super) fn attach(
     ext: &Ext,
 ) -> Result<(), ReadError> {
     for (section, records) in of_sections(file, btf, &ext.funcs) {
+        let mut cursor = Cursor::new(functions, section);
         for record in records {
-            if let Some((code, slot)) = place(functions, section, record.insn_off) {
+            if let Some((code, slot)) = cursor.place(record.insn_off) {
                 give_type(code, slot, record.type_id);
             }
         }
     }
-    let mut names = Names::default();
+    let mut names = Names::of(btf);
     for (section, records) in of_sections(file, btf, &ext.lines) {
+        let mut cursor = Cursor::new(functions, section);
         for record in records {
-            let Some((code, slot)) = place(functions, section, record.insn_off) else {
+            let Some((code, slot)) = cursor.place(record.insn_off) else {
                 continue;
             };
+            if code.lines.is_empty() {
+                code.lines.reserve(code.insns.len().min(records.len()));
+            }
             let span = Span {
-                file: names.get(btf, record.file_name),
+                file: names.get(record.file_name),
                 line: record.line_number,
                 column: record.column,
-                text: names.get(btf, record.line).into(),
+                text: names.get(record.line).into(),
                 inlined_at: None,
             };
             code.lines.push((slot, span));
         }
     }
     for (section, records) in of_sections(file, btf, &ext.core_relos) {
+        let mut cursor = Cursor::new(functions, section);
         for record in records {
-            let Some((code, slot)) = place(functions, section, record.insn_off) else {
+            let Some((code, slot)) = cursor.place(record.insn_off) else {
                 continue;
             };
             let relocation = CoreRelocation::of_record(btf, record).map_err(|error| {
@@ -78,18 +83,40 @@ fn of_sections<'r, T>(
     with_index.collect()
 }
 
-/// The function and its slot that byte `insn_off` of a section is; `None` for what is no
-/// beginning of an instruction.
-fn place(functions: &mut Functions, section: usize, insn_off: u32) -> Option<(&mut Code, usize)> {
-    let at = u64::from(insn_off);
-    let index = functions.containing(section, at)?;
-    let code = functions.all.get_mut(index)?;
-    let byte = at
-        .checked_sub(code.base)
-        .filter(|byte| byte.is_multiple_of(8))?;
-    let slot = usize::try_from(byte / 8).ok()?;
-    code.starts.binary_search(&slot).ok()?;
-    Some((code, slot))
+/// Finds the places of a section's records: most are in the function of the one before.
+struct Cursor<'f> {
+    functions: &'f mut Functions,
+    /// The index of the section.
+    section: usize,
+    /// The index of the function of the last record.
+    last: Option<usize>,
+}
+
+impl<'f> Cursor<'f> {
+    fn new(functions: &'f mut Functions, section: usize) -> Cursor<'f> {
+        Cursor {
+            functions,
+            section,
+            last: None,
+        }
+    }
+
+    /// The function and its slot that byte `insn_off` of the section is; `None` for what is no
+    /// beginning of an instruction.
+    fn place(&mut self, insn_off: u32) -> Option<(&mut Code, usize)> {
+        let at = u64::from(insn_off);
+        let index = self
+            .functions
+            .containing_after(self.last, self.section, at)?;
+        self.last = Some(index);
+        let code = self.functions.all.get_mut(index)?;
+        let byte = at
+            .checked_sub(code.base)
+            .filter(|byte| byte.is_multiple_of(8))?;
+        let slot = usize::try_from(byte / 8).ok()?;
+        code.insn_at(slot)?;
+        Some((code, slot))
+    }
 }
 
 fn give_type(code: &mut Code, slot: usize, type_id: TypeId) {
@@ -118,12 +145,36 @@ fn settle_linkage(code: &mut Code, btf: &mut Btf) {
 }
 
 /// Names that many lines share, each copied once.
-#[derive(Default)]
-struct Names(HashMap<StrId, Arc<str>>);
+struct Names<'b> {
+    btf: &'b Btf,
+    empty: Arc<str>,
+    copies: Vec<Arc<str>>,
+    /// Of each offset in the string section the number of its copy, counted from 1; 0 if
+    /// there is none yet.
+    known: Vec<u32>,
+}
 
-impl Names {
-    fn get(&mut self, btf: &Btf, id: StrId) -> Arc<str> {
-        let name = self.0.entry(id);
-        name.or_insert_with(|| Arc::from(btf.str(id))).clone()
+impl Names<'_> {
+    fn of(btf: &Btf) -> Names<'_> {
+        Names {
+            btf,
+            empty: Arc::from(""),
+            copies: Vec::new(),
+            known: vec![0; btf.strings_end()],
+        }
+    }
+
+    fn get(&mut self, id: StrId) -> Arc<str> {
+        let Some(known) = self.known.get_mut(id.0 as usize) else {
+            return self.empty.clone();
+        };
+        let copy = (*known as usize).checked_sub(1);
+        if let Some(copy) = copy.and_then(|copy| self.copies.get(copy)) {
+            return copy.clone();
+        }
+        let copy: Arc<str> = Arc::from(self.btf.str(id));
+        self.copies.push(copy.clone());
+        *known = self.copies.len() as u32;
+        copy
     }
 }

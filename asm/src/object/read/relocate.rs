@@ -105,7 +105,7 @@ impl Place<'_, '_> {
             .filter(|_| at.is_multiple_of(8))
             .and_then(|code| {
                 let slot = usize::try_from((at - code.base) / 8).ok()?;
-                Some((slot, code.starts.binary_search(&slot).ok()?))
+                Some((slot, code.insn_at(slot)?))
             })
             .ok_or_else(|| self.refuse("no instruction of a function begins there"))?;
         let insn = code.and_then(|code| code.insns.get(insn_at)).copied();
@@ -247,7 +247,10 @@ fn follow_calls(file: &File<'_>, functions: &mut Functions, index: usize) -> Res
     known.sort_unstable();
     let mut calls = Vec::new();
     let mut inner = Vec::new();
-    for (insn, &slot) in code.insns.iter().zip(&code.starts) {
+    let mut next = 0;
+    for insn in &code.insns {
+        let slot = next;
+        next += insn.slots();
         let leads = matches!(
             insn.sem(),
             Sem::Call(Callee::Local) | Sem::LoadImm64(Imm64::Code)
@@ -258,7 +261,7 @@ fn follow_calls(file: &File<'_>, functions: &mut Functions, index: usize) -> Res
         let distance = i64::from(insn.distance().unwrap_or(0));
         let target = slot as i64 + 1 + distance;
         match usize::try_from(target) {
-            Ok(target) if target > 0 && code.starts.binary_search(&target).is_ok() => {
+            Ok(target) if target > 0 && code.insn_at(target).is_some() => {
                 inner.push(target);
                 continue;
             }

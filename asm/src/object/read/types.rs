@@ -2,10 +2,11 @@
 //! variables, and the sizes of the sections that they are in, to whoever links.
 
 use super::ReadError;
-use super::elf::{File, Home, Symbol, SymbolKind};
+use super::elf::{File, Home, Role, Symbol, SymbolKind};
 use crate::btf::ext::Ext;
 use crate::btf::{Btf, BtfError, Kind, SecVar, TypeId};
 use crate::object::elf_numbers::{R_BPF_64_32, R_BPF_64_ABS32, R_BPF_64_NODYLD32};
+use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 
 const BTF: &str = ".BTF";
@@ -31,10 +32,13 @@ pub(super) fn read(file: &File<'_>) -> Result<(Option<Btf>, Ext), ReadError> {
 
 /// The bytes of a section with its relocations carried out: each adds the place of its
 /// symbol to a number of 32 bits.
-fn relocated(file: &File<'_>, name: &str) -> Result<Option<Vec<u8>>, ReadError> {
+fn relocated<'a>(file: &File<'a>, name: &str) -> Result<Option<Cow<'a, [u8]>>, ReadError> {
     let Some((_, section)) = file.section(name) else {
         return Ok(None);
     };
+    if section.relocations.is_empty() {
+        return Ok(Some(Cow::Borrowed(section.contents)));
+    }
     let mut bytes = section.contents.to_vec();
     for relocation in &section.relocations {
         let refuse = |why: &str| file.refuse(name, relocation, why);
@@ -56,7 +60,7 @@ fn relocated(file: &File<'_>, name: &str) -> Result<Option<Vec<u8>>, ReadError> 
         };
         *place = addend.wrapping_add(symbol.value as u32).to_le_bytes();
     }
-    Ok(Some(bytes))
+    Ok(Some(Cow::Owned(bytes)))
 }
 
 /// Fills in the sizes of the sections and the offsets of the variables that BTF lists, from
@@ -72,8 +76,16 @@ fn place_variables(file: &File<'_>, btf: &mut Btf) {
     }
     let mut named: HashMap<(usize, &str), u64> = HashMap::new();
     let mut anywhere: HashSet<&str> = HashSet::new();
+    // The labels of jumps are symbols too, and are most of them.
+    let is_code = |home: usize| {
+        let section = file.sections.get(home);
+        section.is_some_and(|section| section.role == Role::Code)
+    };
     for symbol in file.symbols.iter().rev() {
-        if let (Home::Section(home), true) = (symbol.home, names_a_variable(symbol)) {
+        let Home::Section(home) = symbol.home else {
+            continue;
+        };
+        if names_a_variable(symbol) && !is_code(home) {
             named.insert((home, symbol.name), symbol.value);
             anywhere.insert(symbol.name);
         }
