@@ -53,6 +53,7 @@ fn spans(mut assembler: Assembler, layout: &Layout) -> Vec<(usize, Span)> {
         of_islands.extend(of_line(start(pool.line), pool.line));
     }
     let mut spans = std::mem::take(&mut assembler.spans);
+    spans.shrink_to_fit();
     for (at, _) in &mut spans {
         *at = start(*at);
     }

@@ -73,8 +73,6 @@ enum Place {
     Caller,
     /// From [`Assembler::at`].
     Given(Option<Span>),
-    /// From [`Assembler::next_at`]: taken by the next line, and none after it.
-    Next(Option<Span>),
 }
 
 /// What a line stands for beside its instruction.
@@ -135,9 +133,21 @@ impl Assembler {
         self
     }
 
-    /// Says where the next line comes from, whose place is not copied for those behind it.
+    /// Says where the next line comes from, and it alone: nothing is copied.
     pub(crate) fn next_at(&mut self, span: Span) {
-        self.place = Place::Next(Some(span));
+        self.place = Place::Given(None);
+        self.record(span);
+    }
+
+    /// Makes room for so many more lines.
+    pub(crate) fn reserve(&mut self, lines: usize) {
+        self.lines.reserve(lines);
+        self.spans.reserve(lines);
+    }
+
+    /// How many lines there are.
+    pub(crate) fn len(&self) -> usize {
+        self.lines.len()
     }
 
     /// Says whom the program is for: far jumps are lengthened with `gotol` if the target has that
@@ -215,22 +225,26 @@ impl Assembler {
 
     #[track_caller]
     fn push(&mut self, insn: Insn, names: Names) -> &mut Self {
-        let span = match &mut self.place {
+        let span = match &self.place {
             Place::Given(span) => span.clone(),
-            Place::Next(span) => span.take(),
             Place::Caller => {
                 let caller = Location::caller();
-                Some(
-                    self.sources
-                        .span(caller.file(), caller.line(), caller.column()),
-                )
+                let (line, column) = (caller.line(), caller.column());
+                Some(self.sources.span(caller.file(), line, column))
             }
         };
-        let last = self.spans.last().map(|(_, last)| last);
-        if let Some(span) = span.filter(|span| last != Some(span)) {
-            self.spans.push((self.lines.len(), span));
+        if let Some(span) = span {
+            self.record(span);
         }
         self.lines.push(Line { insn, names });
         self
+    }
+
+    /// The next line comes from here, as do those behind it until others do not.
+    #[inline]
+    fn record(&mut self, span: Span) {
+        if self.spans.last().is_none_or(|(_, last)| *last != span) {
+            self.spans.push((self.lines.len(), span));
+        }
     }
 }

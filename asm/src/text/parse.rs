@@ -56,6 +56,10 @@ pub fn parse(path: &str, text: &str) -> Result<Object, ParseError> {
     Ok(parser.object)
 }
 
+/// A program of so many instructions gets room for all lines that follow at once: to grow
+/// step by step costs more than to parse.
+const LONG: usize = 1024;
+
 /// The state of reading a text.
 pub(super) struct Parser<'a> {
     file: Arc<str>,
@@ -155,7 +159,7 @@ impl<'a> Parser<'a> {
 
     /// The place of a column of `line`, which is a part of the text.
     fn span_of(&self, line: &str, column: u32) -> Span {
-        let begin = (line.as_ptr() as usize).saturating_sub(self.whole.as_ptr() as usize);
+        let begin = self.begin_of(line);
         Span {
             file: self.file.clone(),
             line: self.number,
@@ -163,6 +167,18 @@ impl<'a> Parser<'a> {
             text: LineText::part_of(&self.shared, begin..begin.saturating_add(line.len())),
             inlined_at: None,
         }
+    }
+
+    /// The byte that a line of the text begins at.
+    fn begin_of(&self, line: &str) -> usize {
+        (line.as_ptr() as usize).saturating_sub(self.whole.as_ptr() as usize)
+    }
+
+    /// How many lines follow, if they are as long as those before.
+    fn lines_ahead(&self) -> usize {
+        let before = self.begin_of(self.text);
+        let length = before / (self.number.max(1) as usize);
+        self.whole.len().saturating_sub(before) / length.max(1)
     }
 
     /// Labels and an instruction.
@@ -189,7 +205,9 @@ impl<'a> Parser<'a> {
             None => self.span(first.begin),
         };
         let symbol = filled.symbol.and_then(|at| rest.get(usize::from(at)));
+        let ahead = (current.assembler.len() == LONG).then(|| self.lines_ahead());
         if let Some(current) = &mut self.current {
+            current.assembler.reserve(ahead.unwrap_or(0));
             current.assembler.next_at(span);
             if symbol.is_none() {
                 current.assembler.insn(insn);

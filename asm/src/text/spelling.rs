@@ -88,6 +88,8 @@ struct Node {
     /// Registers and numbers that a spelling fixes.
     fixed: Vec<Branch<Token<'static>>>,
     holes: Vec<Branch<Hole>>,
+    /// Of these the ones that a token of each kind can begin.
+    begun: [Vec<Branch<Hole>>; KINDS],
     ends: Vec<End>,
 }
 
@@ -105,6 +107,12 @@ static TREE: LazyLock<Vec<Node>> = LazyLock::new(|| {
     for node in &mut tree {
         // Most lines have it: it is to be found first.
         node.signs.sort_by_key(|branch| branch.takes != Sign::IS);
+        for (kind, begun) in node.begun.iter_mut().enumerate() {
+            let holes = node.holes.iter().copied();
+            *begun = holes
+                .filter(|branch| kinds(branch.takes).contains(&kind))
+                .collect();
+        }
     }
     tree
 });
@@ -229,16 +237,22 @@ impl<'s, 'a, M: Misses> Search<'s, 'a, M> {
             if M::ARE_HEARD {
                 self.complain(node, next, reader.at);
             }
+            let holes = self.may_begin(node, next);
             // Nothing else could be right: no need to come back.
-            if let Some(to) = token
-                && node.holes.is_empty()
-            {
-                (at, reader) = (to, reader.skip());
-                continue;
+            match (token, holes) {
+                (Some(to), []) => {
+                    (at, reader) = (to, reader.skip());
+                    continue;
+                }
+                (None, [only]) if !M::ARE_HEARD && only.below.meets(self.printer) => {
+                    (at, reader) = (only.to, reader.fill(only.takes, self.line).ok()?);
+                    continue;
+                }
+                _ => {}
             }
             let found = token.and_then(|to| self.descend(to, reader.skip()));
             return found
-                .or_else(|| self.holes(node, next, reader))
+                .or_else(|| self.holes(holes, reader))
                 .or_else(|| self.end(node, reader));
         }
     }
@@ -260,17 +274,21 @@ impl<'s, 'a, M: Misses> Search<'s, 'a, M> {
         found.below.meets(self.printer).then_some(found.to)
     }
 
+    /// The placeholders that the next token can stand for; all, if somebody wants to know
+    /// what else could stand there.
+    #[inline]
+    fn may_begin(&self, node: &'static Node, next: Option<Token<'a>>) -> &'static [Branch<Hole>] {
+        match next {
+            _ if M::ARE_HEARD => &node.holes,
+            Some(token) => node.begun.get(kind(token)).map_or(&[], Vec::as_slice),
+            None => &[],
+        }
+    }
+
     /// The ways on through placeholders.
-    fn holes(
-        &mut self,
-        node: &Node,
-        next: Option<Token<'a>>,
-        reader: Reader,
-    ) -> Option<(&'static Row, Filled)> {
-        for branch in &node.holes {
-            if !branch.below.meets(self.printer) || !(M::ARE_HEARD || begins(branch.takes, next)) {
-                continue;
-            }
+    fn holes(&mut self, holes: &[Branch<Hole>], reader: Reader) -> Option<(&'static Row, Filled)> {
+        let printer = self.printer;
+        for branch in holes.iter().filter(|branch| branch.below.meets(printer)) {
             match reader.fill(branch.takes, self.line) {
                 Ok(after) => {
                     if let Some(found) = self.descend(branch.to, after) {
@@ -336,17 +354,42 @@ impl<'s, 'a, M: Misses> Search<'s, 'a, M> {
     }
 }
 
-/// Whether a token can begin what stands in the place of a placeholder.
+/// How many kinds of tokens there are, as far as what they begin goes.
+const KINDS: usize = 6;
+
+const REG: usize = 0;
+const LOW: usize = 1;
+const NUMBER: usize = 2;
+const WORD: usize = 3;
+/// `+` or `-`.
+const PLUS_MINUS: usize = 4;
+const OPERATOR: usize = 5;
+
 #[inline]
-fn begins(hole: Hole, next: Option<Token<'_>>) -> bool {
+fn kind(token: Token<'_>) -> usize {
+    match token {
+        Token::Reg(_) => REG,
+        Token::Low(_) => LOW,
+        Token::Number(_) => NUMBER,
+        Token::Word(_) => WORD,
+        Token::Sign(Sign::PLUS | Sign::MINUS) => PLUS_MINUS,
+        Token::Sign(_) => OPERATOR,
+    }
+}
+
+/// The kinds of tokens that can begin what stands in the place of a placeholder.
+fn kinds(hole: Hole) -> &'static [usize] {
     match hole {
-        Hole::Dst | Hole::Src => matches!(next, Some(Token::Reg(_))),
-        Hole::Dst32 | Hole::Src32 => matches!(next, Some(Token::Low(_))),
-        Hole::Symbol | Hole::Function | Hole::HelperId => matches!(next, Some(Token::Word(_))),
-        Hole::Offset | Hole::PlusImm => matches!(next, Some(Token::Sign(_))),
-        Hole::Jump | Hole::JumpImm => matches!(next, Some(Token::Sign(_) | Token::Word(_))),
-        Hole::Remark | Hole::Helper => !matches!(next, Some(Token::Reg(_) | Token::Low(_))),
-        _ => matches!(next, Some(Token::Number(_) | Token::Sign(_))),
+        Hole::Dst | Hole::Src => &[REG],
+        Hole::Dst32 | Hole::Src32 => &[LOW],
+        Hole::Symbol | Hole::Function | Hole::HelperId => &[WORD],
+        Hole::Offset | Hole::PlusImm => &[PLUS_MINUS],
+        Hole::Jump | Hole::JumpImm => &[PLUS_MINUS, WORD],
+        Hole::Remark => &[NUMBER, WORD],
+        Hole::Helper => &[NUMBER, WORD, PLUS_MINUS],
+        Hole::Imm | Hole::ImmBits | Hole::NextImm | Hole::Imm64 | Hole::OffsetNumber => {
+            &[NUMBER, PLUS_MINUS]
+        }
     }
 }
 

@@ -74,42 +74,49 @@ pub(super) struct Placed<'a> {
 /// cannot hold, or a register that there is not.
 pub(super) fn tokens<'a>(line: &'a str, all: &mut Vec<Placed<'a>>) -> Result<(), (u32, u32)> {
     all.clear();
-    let place = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
     let bytes = line.as_bytes();
     let mut begin = 0;
     while let Some(&first) = bytes.get(begin) {
-        let found = match first {
-            b' ' | b'\t' | b'\r' => {
-                begin += 1;
-                continue;
-            }
+        let end = match first {
+            b' ' | b'\t' | b'\r' => Some(begin + 1),
             b';' => break,
             b'(' | b')' | b',' | b'[' | b']' | b':' | b'#' | b'{' | b'}' => {
-                Some((Token::Sign(Sign(first.into())), begin + 1))
+                put(all, Token::Sign(Sign(first.into())), begin, begin + 1)
             }
-            b'a'..=b'z' | b'A'..=b'Z' | b'_' | b'.' => word(line, begin),
-            b'0'..=b'9' => number(line, begin),
-            0..=0x7f => operator(bytes, begin),
+            b'a'..=b'z' | b'A'..=b'Z' | b'_' | b'.' => word(line, begin, all),
+            b'0'..=b'9' => number(line, begin, all),
+            0..=0x7f => operator(bytes, begin)
+                .and_then(|(sign, end)| put(all, Token::Sign(sign), begin, end)),
             _ => match beyond_ascii(line, begin) {
-                Beyond::Space(len) => {
-                    begin += len;
-                    continue;
-                }
-                Beyond::Letter => word(line, begin),
+                Beyond::Space(len) => Some(begin + len),
+                Beyond::Letter => word(line, begin, all),
                 Beyond::Other => None,
             },
         };
-        let Some((token, end)) = found else {
+        let Some(end) = end else {
             return Err((place(begin), place(word_end(line, begin))));
         };
-        all.push(Placed {
-            token,
-            begin: place(begin),
-            end: place(end),
-        });
         begin = end;
     }
     Ok(())
+}
+
+/// A byte of a line as tokens say it.
+#[inline]
+fn place(byte: usize) -> u32 {
+    u32::try_from(byte).unwrap_or(u32::MAX)
+}
+
+/// Puts a token behind the others; gives its end. Tokens are written where they stay: to hand
+/// them around costs more than to find them.
+#[inline(always)]
+fn put<'a>(all: &mut Vec<Placed<'a>>, token: Token<'a>, begin: usize, end: usize) -> Option<usize> {
+    all.push(Placed {
+        token,
+        begin: place(begin),
+        end: place(end),
+    });
+    Some(end)
 }
 
 /// Whether a name can stand among tokens and be read as a name.
@@ -138,9 +145,9 @@ fn beyond_ascii(line: &str, begin: usize) -> Beyond {
     }
 }
 
-/// The register, name or operator that begins with the letter at `begin`, and its end.
+/// Puts the register, name or operator that begins with the letter at `begin`; gives its end.
 #[inline]
-fn word(line: &str, begin: usize) -> Option<(Token<'_>, usize)> {
+fn word<'a>(line: &'a str, begin: usize, all: &mut Vec<Placed<'a>>) -> Option<usize> {
     // Most words are registers.
     if let Some(&[letter @ (b'r' | b'w'), digit @ b'0'..=b'9', next]) = line
         .as_bytes()
@@ -149,25 +156,27 @@ fn word(line: &str, begin: usize) -> Option<(Token<'_>, usize)> {
         && matches!(next, b' ' | b',' | b')')
     {
         let number = digit - b'0';
-        let token = match letter {
-            b'r' => Token::Reg(number),
-            _ => Token::Low(number),
+        return match letter {
+            b'r' => put(all, Token::Reg(number), begin, begin + 2),
+            _ => put(all, Token::Low(number), begin, begin + 2),
         };
-        return Some((token, begin + 2));
     }
     let end = word_end(line, begin);
     let text = line.get(begin..end)?;
-    let token = match text.as_bytes() {
-        [b'r', digits @ ..] if all_digits(digits) => Token::Reg(register(digits)?),
-        [b'w', digits @ ..] if all_digits(digits) => Token::Low(register(digits)?),
+    match text.as_bytes() {
+        [b'r', digits @ ..] if all_digits(digits) => {
+            put(all, Token::Reg(register(digits)?), begin, end)
+        }
+        [b'w', digits @ ..] if all_digits(digits) => {
+            put(all, Token::Low(register(digits)?), begin, end)
+        }
         // The signed operators: `s>=`, `s/=`...
         [b's'] => match signed_operator(line.as_bytes(), begin) {
-            Some(signed) => return Some(signed),
-            None => Token::Word(text),
+            Some((sign, end)) => put(all, Token::Sign(sign), begin, end),
+            None => put(all, Token::Word(text), begin, end),
         },
-        _ => Token::Word(text),
-    };
-    Some((token, end))
+        _ => put(all, Token::Word(text), begin, end),
+    }
 }
 
 fn all_digits(bytes: &[u8]) -> bool {
@@ -203,9 +212,9 @@ fn word_end(line: &str, begin: usize) -> usize {
     end.max(begin + 1)
 }
 
-/// The number at `begin`, decimal or hexadecimal, and its end.
+/// Puts the number at `begin`, decimal or hexadecimal; gives its end.
 #[inline]
-fn number(line: &str, begin: usize) -> Option<(Token<'_>, usize)> {
+fn number<'a>(line: &'a str, begin: usize, all: &mut Vec<Placed<'a>>) -> Option<usize> {
     // Most numbers have one digit.
     if let Some(&[digit, next]) = line
         .as_bytes()
@@ -213,7 +222,7 @@ fn number(line: &str, begin: usize) -> Option<(Token<'_>, usize)> {
         .and_then(|two| two.first_chunk())
         && matches!(next, b' ' | b')' | b',')
     {
-        return Some((Token::Number((digit - b'0').into()), begin + 1));
+        return put(all, Token::Number((digit - b'0').into()), begin, begin + 1);
     }
     let end = word_end(line, begin);
     let text = line.get(begin..end)?;
@@ -221,7 +230,7 @@ fn number(line: &str, begin: usize) -> Option<(Token<'_>, usize)> {
         [b'0', b'x' | b'X', ..] => u64::from_str_radix(text.get(2..)?, 16).ok()?,
         digits => decimal(digits)?,
     };
-    Some((Token::Number(number), end))
+    put(all, Token::Number(number), begin, end)
 }
 
 fn decimal(digits: &[u8]) -> Option<u64> {
@@ -233,7 +242,7 @@ fn decimal(digits: &[u8]) -> Option<u64> {
 
 /// The operator at `begin` and its end: as long as can be.
 #[inline]
-fn operator(bytes: &[u8], begin: usize) -> Option<(Token<'static>, usize)> {
+fn operator(bytes: &[u8], begin: usize) -> Option<(Sign, usize)> {
     let at = |n: usize| bytes.get(begin + n).copied().unwrap_or_default();
     let (first, second) = (at(0), at(1));
     let len = match first {
@@ -246,10 +255,8 @@ fn operator(bytes: &[u8], begin: usize) -> Option<(Token<'static>, usize)> {
 }
 
 /// The operator behind an `s` at `begin`, which makes it a signed one: `s>=`, `s/=`...
-fn signed_operator(bytes: &[u8], begin: usize) -> Option<(Token<'static>, usize)> {
-    let (Token::Sign(operator), end) = operator(bytes, begin + 1)? else {
-        return None;
-    };
+fn signed_operator(bytes: &[u8], begin: usize) -> Option<(Sign, usize)> {
+    let (operator, end) = operator(bytes, begin + 1)?;
     const SIGNED: [&[u8]; 7] = [b">", b"<", b">=", b"<=", b">>=", b"/=", b"%="];
     let is_signed = SIGNED.iter().any(|known| Sign::of(known) == operator);
     is_signed.then(|| sign(bytes, begin, end - begin))?
@@ -257,9 +264,9 @@ fn signed_operator(bytes: &[u8], begin: usize) -> Option<(Token<'static>, usize)
 
 /// The sign of a length.
 #[inline]
-fn sign(bytes: &[u8], begin: usize, len: usize) -> Option<(Token<'static>, usize)> {
+fn sign(bytes: &[u8], begin: usize, len: usize) -> Option<(Sign, usize)> {
     let end = begin + len;
-    Some((Token::Sign(Sign::of(bytes.get(begin..end)?)), end))
+    Some((Sign::of(bytes.get(begin..end)?), end))
 }
 
 #[cfg(test)]
