@@ -298,9 +298,9 @@ impl Machine<'_, '_> {
             max: extent.off.saturating_add(bounds.max),
         };
         let last = offsets.max.saturating_add(extent.size);
-        let empty_above = offsets.max == 0 && extent.size == 0;
         let floor = self.stack_floor(base, direction);
-        if offsets.min >= floor && (last <= 0 || empty_above) && offsets.max < extent.size.max(1) {
+        // Also no bytes at all must be below the frame's end.
+        if offsets.min >= floor && offsets.max < 0 && last <= 0 {
             return Ok(offsets);
         }
         let (off, size) = (extent.off, extent.size);

@@ -41,6 +41,9 @@ fn every_row_is_answered_in_order_whatever_it_holds() {
         r#"{"id":14,"prog_type":6,"prog_flags":16,"insns":"b7000000020000009500000000000000"}"#,
         r#"{"id":15,"prog_type":6,"insns":"9500000000000000","func_info":[[0,1]]}"#,
         r#"{"id":16,"prog_type":6,"insns":"9500000000000000","btf":"00"}"#,
+        // An opcode that the kernel does not have, with a field that the instruction has not,
+        // where nobody comes.
+        r#"{"id":17,"prog_type":6,"insns":"05000100000000008d00000001000000b7000000020000009500000000000000"}"#,
     ];
     let place = Place::new();
     let (ended, answers) = batch(&place, &rows.join("\n\n"), &["--jobs", "3"]);
@@ -69,6 +72,7 @@ fn every_row_is_answered_in_order_whatever_it_holds() {
             "14 reject",
             "15 reject",
             "16 unsupported",
+            "17 reject",
         ]
     );
     assert_eq!(answers[0]["processed"], 2);
@@ -77,6 +81,7 @@ fn every_row_is_answered_in_order_whatever_it_holds() {
         (&"BPF0501".into(), &"R0 !read_ok".into())
     );
     assert_eq!(answers[6]["msg"], "unknown opcode ff");
+    assert_eq!(answers[12]["msg"], "unknown opcode 8d");
     // A row without id and instructions has at least its reason.
     assert!(
         answers[2]["msg"]

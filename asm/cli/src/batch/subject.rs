@@ -6,11 +6,12 @@ use std::fmt;
 
 use ebpf_asm::btf::{Btf, Kind, Linkage, TypeId};
 use ebpf_asm::insn::{DecodeError, Insn, Slot};
+use ebpf_asm::isa::{self, rows_of};
 use ebpf_asm::map_type::MapType;
 use ebpf_asm::object::{BPF_F_RDONLY_PROG, Data, DataKind, Map, Object};
 use ebpf_asm::prog_type::{AttachType, ProgType};
 use ebpf_asm::program::{Function, Program, Reference};
-use ebpf_verifier_sim::Code;
+use ebpf_verifier_sim::{Code, NEWEST};
 
 use super::flags;
 use super::row::{MapRow, Row};
@@ -243,6 +244,10 @@ fn undecodable(slot: Slot, error: &DecodeError) -> (String, Option<Slot>) {
     } else {
         None
     };
+    let admitted = |row: &isa::Row| row.since.is_some_and(|since| since <= NEWEST);
+    if !rows_of(slot.opcode).any(admitted) {
+        return (format!("unknown opcode {:02x}", slot.opcode), None);
+    }
     match error {
         DecodeError::Register { number, .. } => (format!("R{number} is invalid"), stand_in),
         DecodeError::Truncated { .. } | DecodeError::SecondSlot { .. } => {
@@ -255,7 +260,8 @@ fn undecodable(slot: Slot, error: &DecodeError) -> (String, Option<Slot>) {
             format!("{} uses reserved fields", class(slot.opcode)),
             stand_in,
         ),
-        _ => (format!("unknown opcode {:02x}", slot.opcode), None),
+        DecodeError::Opcode(opcode) => (format!("unknown opcode {opcode:02x}"), None),
+        DecodeError::Partial { .. } => ("invalid insn".to_owned(), None),
     }
 }
 
