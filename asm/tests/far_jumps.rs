@@ -14,20 +14,6 @@ use ebpf_asm::program::Program;
 use ebpf_asm::span::Sources;
 use proptest::prelude::*;
 
-const CONDS: [Cond; 11] = [
-    Cond::Jeq,
-    Cond::Jgt,
-    Cond::Jge,
-    Cond::Jset,
-    Cond::Jne,
-    Cond::Jsgt,
-    Cond::Jsge,
-    Cond::Jlt,
-    Cond::Jle,
-    Cond::Jslt,
-    Cond::Jsle,
-];
-
 /// What stands behind a marker.
 #[derive(Debug, Clone, Copy)]
 enum Way {
@@ -76,7 +62,7 @@ fn ways(seed: u64, markers: usize, jumps: usize, reach: usize) -> Vec<Way> {
             0..4 => Way::Goto(to),
             4 => Way::MayGoto(to),
             5 => Way::Exit,
-            _ => Way::If(random.one_of(&CONDS), width, source, to),
+            _ => Way::If(random.one_of(&Cond::ALL), width, source, to),
         };
     }
     ways[markers - 1] = Way::Exit;

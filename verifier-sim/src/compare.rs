@@ -256,22 +256,8 @@ mod tests {
     use crate::scalar::tests::{number, scalar};
     use proptest::prelude::*;
 
-    const CONDS: [Cond; 11] = [
-        Cond::Jeq,
-        Cond::Jgt,
-        Cond::Jge,
-        Cond::Jset,
-        Cond::Jne,
-        Cond::Jsgt,
-        Cond::Jsge,
-        Cond::Jlt,
-        Cond::Jle,
-        Cond::Jslt,
-        Cond::Jsle,
-    ];
-
     fn check(a: Scalar, xs: &[u64], b: Scalar, ys: &[u64]) -> Result<(), TestCaseError> {
-        for cond in CONDS {
+        for cond in Cond::ALL {
             for width in [Width::W32, Width::W64] {
                 let decided = decide(cond, width, &a, &b);
                 for (&x, &y) in xs.iter().flat_map(|x| ys.iter().map(move |y| (x, y))) {
@@ -305,7 +291,7 @@ mod tests {
 
         #[test]
         fn comparisons_of_constants_are_decided(x in number(), y in number()) {
-            for cond in CONDS {
+            for cond in Cond::ALL {
                 for width in [Width::W32, Width::W64] {
                     let decided = decide(cond, width, &Scalar::constant(x), &Scalar::constant(y));
                     prop_assert_eq!(decided, Some(Outcome::of(cond.holds(width, x, y))));

@@ -291,22 +291,6 @@ pub(crate) mod tests {
         }
     }
 
-    const OPS: [AluOp; 13] = [
-        AluOp::Add,
-        AluOp::Sub,
-        AluOp::Mul,
-        AluOp::Div,
-        AluOp::Sdiv,
-        AluOp::Or,
-        AluOp::And,
-        AluOp::Lsh,
-        AluOp::Rsh,
-        AluOp::Mod,
-        AluOp::Smod,
-        AluOp::Xor,
-        AluOp::Arsh,
-    ];
-
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(4_000))]
 
@@ -322,7 +306,7 @@ pub(crate) mod tests {
         #[test]
         fn arithmetic_is_sound((a, xs) in scalar(), (b, ys) in scalar(), count in 0..64u64) {
             for width in [Width::W32, Width::W64] {
-                for op in OPS {
+                for op in AluOp::ALL {
                     let shift = matches!(op, AluOp::Lsh | AluOp::Rsh | AluOp::Arsh);
                     let (b, ys) = match shift {
                         true => (Scalar::constant(count), vec![count]),

@@ -91,6 +91,25 @@ pub enum AluOp {
     Arsh,
 }
 
+impl AluOp {
+    /// All operations.
+    pub const ALL: [AluOp; 13] = [
+        AluOp::Add,
+        AluOp::Sub,
+        AluOp::Mul,
+        AluOp::Div,
+        AluOp::Sdiv,
+        AluOp::Or,
+        AluOp::And,
+        AluOp::Lsh,
+        AluOp::Rsh,
+        AluOp::Mod,
+        AluOp::Smod,
+        AluOp::Xor,
+        AluOp::Arsh,
+    ];
+}
+
 /// The byte swaps, RFC 9669 section 4.2.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Swap {
@@ -120,6 +139,21 @@ pub enum Cond {
 }
 
 impl Cond {
+    /// All conditions.
+    pub const ALL: [Cond; 11] = [
+        Cond::Jeq,
+        Cond::Jgt,
+        Cond::Jge,
+        Cond::Jset,
+        Cond::Jne,
+        Cond::Jsgt,
+        Cond::Jsge,
+        Cond::Jlt,
+        Cond::Jle,
+        Cond::Jslt,
+        Cond::Jsle,
+    ];
+
     /// The condition that holds exactly when this one does not; `Jset` has none.
     pub const fn negated(self) -> Option<Cond> {
         Some(match self {
@@ -206,6 +240,20 @@ pub enum AtomicOp {
 }
 
 impl AtomicOp {
+    /// All operations.
+    pub const ALL: [AtomicOp; 10] = [
+        AtomicOp::Add,
+        AtomicOp::Or,
+        AtomicOp::And,
+        AtomicOp::Xor,
+        AtomicOp::FetchAdd,
+        AtomicOp::FetchOr,
+        AtomicOp::FetchAnd,
+        AtomicOp::FetchXor,
+        AtomicOp::Xchg,
+        AtomicOp::Cmpxchg,
+    ];
+
     /// The register that receives the old value, if one does.
     pub const fn fetches_into(self) -> Option<Fetched> {
         match self {

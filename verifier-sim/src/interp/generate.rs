@@ -34,49 +34,6 @@ const VALUE: i16 = -STACK + 8;
 /// The entries of both maps: few, so that they fill up.
 const ENTRIES: u32 = 3;
 
-const ALU: [AluOp; 13] = [
-    AluOp::Add,
-    AluOp::Sub,
-    AluOp::Mul,
-    AluOp::Div,
-    AluOp::Sdiv,
-    AluOp::Or,
-    AluOp::And,
-    AluOp::Lsh,
-    AluOp::Rsh,
-    AluOp::Mod,
-    AluOp::Smod,
-    AluOp::Xor,
-    AluOp::Arsh,
-];
-
-const CONDITIONS: [Cond; 11] = [
-    Cond::Jeq,
-    Cond::Jgt,
-    Cond::Jge,
-    Cond::Jset,
-    Cond::Jne,
-    Cond::Jsgt,
-    Cond::Jsge,
-    Cond::Jlt,
-    Cond::Jle,
-    Cond::Jslt,
-    Cond::Jsle,
-];
-
-const ATOMICS: [AtomicOp; 10] = [
-    AtomicOp::Add,
-    AtomicOp::Or,
-    AtomicOp::And,
-    AtomicOp::Xor,
-    AtomicOp::FetchAdd,
-    AtomicOp::FetchOr,
-    AtomicOp::FetchAnd,
-    AtomicOp::FetchXor,
-    AtomicOp::Xchg,
-    AtomicOp::Cmpxchg,
-];
-
 /// The object of this seed: one XDP program, [`PROGRAM`], of about `steps` steps, and the
 /// maps `array` and `hash`.
 ///
@@ -169,7 +126,7 @@ impl Generator {
         self.asm.function(label, "local");
         self.asm.mov(R0, R1);
         for reg in [R2, R3, R4, R5] {
-            let op = self.choose(ALU);
+            let op = self.choose(AluOp::ALL);
             self.asm.alu(op, Width::W64, R0, Source::Reg(reg));
         }
         self.asm.exit();
@@ -178,7 +135,7 @@ impl Generator {
     /// A conditional jump over some steps.
     fn branch_over(&mut self, steps: usize) {
         let behind = self.asm.label();
-        let (cond, width) = (self.choose(CONDITIONS), self.width());
+        let (cond, width) = (self.choose(Cond::ALL), self.width());
         let (left, right) = (self.number(), self.source());
         self.asm.jump(cond, width, left, right, behind);
         for _ in 0..steps {
@@ -205,7 +162,7 @@ impl Generator {
     }
 
     fn arithmetic(&mut self) {
-        let (op, width, dst) = (self.choose(ALU), self.width(), self.number());
+        let (op, width, dst) = (self.choose(AluOp::ALL), self.width(), self.number());
         let src = match (op, self.source()) {
             // The kernel refuses these numbers before the program runs.
             (AluOp::Lsh | AluOp::Rsh | AluOp::Arsh, Source::Imm(n)) => {
@@ -254,7 +211,7 @@ impl Generator {
 
     fn atomic(&mut self) {
         let size = self.choose([Size::W, Size::DW]);
-        let (op, src) = (self.choose(ATOMICS), self.number());
+        let (op, src) = (self.choose(AtomicOp::ALL), self.number());
         let offset = self.stack_offset(size);
         self.asm.atomic(op, size, R10, offset, src);
     }

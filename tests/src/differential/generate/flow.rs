@@ -4,13 +4,13 @@ use ebpf_asm::assembler::Source;
 use ebpf_asm::insn::Reg::{self, *};
 use ebpf_asm::isa::{Cond, Size, Width};
 
-use super::numbers::{CONDS, width};
+use super::numbers::width;
 use super::state::Holds;
 use super::{Generator, maps};
 
 /// A comparison of a number, with either operand.
 fn compare(g: &mut Generator, to: ebpf_asm::assembler::Label) {
-    let (reg, cond, width) = (g.number(), g.chance.pick(&CONDS), width(g));
+    let (reg, cond, width) = (g.number(), g.chance.pick(&Cond::ALL), width(g));
     let with = match g.chance.below(3) {
         0 => Source::Reg(g.number()),
         1 => Source::Imm(g.chance.between(-1, 64)),

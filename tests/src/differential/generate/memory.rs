@@ -5,7 +5,7 @@ use ebpf_asm::insn::Reg::{self, *};
 use ebpf_asm::isa::{AluOp, AtomicOp, Cond, Size, Width};
 
 use super::Generator;
-use super::numbers::{CONDS, bound_to};
+use super::numbers::bound_to;
 use super::state::Holds;
 
 /// How far up the words reach that constructs use at fixed places, in bytes.
@@ -209,7 +209,7 @@ pub(super) fn compare(g: &mut Generator) {
         return;
     };
     let skip = g.a.label();
-    let cond = g.chance.pick(&CONDS);
+    let cond = g.chance.pick(&Cond::ALL);
     match g.chance.below(4) {
         0 => {
             let with = g.chance.pick(&[0, 0, 1, 5]);
@@ -267,21 +267,11 @@ pub(super) fn leak(g: &mut Generator) {
     }
 }
 
-const ATOMICS: [AtomicOp; 10] = [
-    AtomicOp::Add,
-    AtomicOp::Or,
-    AtomicOp::And,
-    AtomicOp::Xor,
-    AtomicOp::FetchAdd,
-    AtomicOp::FetchOr,
-    AtomicOp::FetchAnd,
-    AtomicOp::FetchXor,
-    AtomicOp::Xchg,
-    AtomicOp::Cmpxchg,
-];
-
 pub(super) fn atomic(g: &mut Generator) {
-    let (op, size) = (g.chance.pick(&ATOMICS), g.chance.pick(&[Size::W, Size::DW]));
+    let (op, size) = (
+        g.chance.pick(&AtomicOp::ALL),
+        g.chance.pick(&[Size::W, Size::DW]),
+    );
     let bytes = size.bytes() as i32;
     let src = g.number();
     let value = g.holding(|holds| matches!(holds, Holds::Value(_, left) if left >= 8));

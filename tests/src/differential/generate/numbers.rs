@@ -7,36 +7,6 @@ use ebpf_asm::isa::{AluOp, Cond, Size, Swap, Width};
 use super::Generator;
 use super::state::Holds;
 
-const OPS: [AluOp; 13] = [
-    AluOp::Add,
-    AluOp::Sub,
-    AluOp::Mul,
-    AluOp::Div,
-    AluOp::Sdiv,
-    AluOp::Or,
-    AluOp::And,
-    AluOp::Lsh,
-    AluOp::Rsh,
-    AluOp::Mod,
-    AluOp::Smod,
-    AluOp::Xor,
-    AluOp::Arsh,
-];
-
-pub(super) const CONDS: [Cond; 11] = [
-    Cond::Jeq,
-    Cond::Jgt,
-    Cond::Jge,
-    Cond::Jset,
-    Cond::Jne,
-    Cond::Jsgt,
-    Cond::Jsge,
-    Cond::Jlt,
-    Cond::Jle,
-    Cond::Jslt,
-    Cond::Jsle,
-];
-
 pub(super) fn width(g: &mut Generator) -> Width {
     g.chance.pick(&[Width::W64, Width::W64, Width::W32])
 }
@@ -50,7 +20,7 @@ pub(super) fn alu(g: &mut Generator) {
             g.state.set(dst, Holds::Number(None));
             continue;
         }
-        let (op, width) = (g.chance.pick(&OPS), width(g));
+        let (op, width) = (g.chance.pick(&AluOp::ALL), width(g));
         let is_shift = matches!(op, AluOp::Lsh | AluOp::Rsh | AluOp::Arsh);
         let divides = matches!(op, AluOp::Div | AluOp::Sdiv | AluOp::Mod | AluOp::Smod);
         let src = if g.chance.percent(40) {
@@ -242,7 +212,7 @@ pub(super) fn linked(g: &mut Generator) {
     g.state.set(to, Holds::Number(None));
     if bounded.index() < 6 && g.chance.percent(30) {
         // A condition of any kind, of which less is known.
-        let (cond, width) = (g.chance.pick(&CONDS), width(g));
+        let (cond, width) = (g.chance.pick(&Cond::ALL), width(g));
         let out = g.out;
         g.a.jump(cond, width, bounded, Source::Imm(most), out);
         return;
