@@ -38,7 +38,7 @@ pub(crate) fn check_typed(program: &Program, slot: usize, function: usize, what:
     Err(refused)
 }
 
-/// The tail calls of a function with the slots `function`.
+/// The slot of the first tail call of the function with the slots `function`.
 pub(crate) fn tail_call_in(cfg: &Cfg<'_>, function: std::ops::Range<usize>) -> Option<usize> {
     let mut slots = function.into_iter();
     slots.find(|&slot| cfg.insn(slot).is_some_and(is_tail_call))
