@@ -56,7 +56,7 @@ fn cargo(arguments: &[&str]) -> String {
     let mut command = Command::new(cargo);
     command
         .args(arguments)
-        .args(["--locked", "--offline"])
+        .arg("--locked")
         .current_dir(workspace());
     tool::output(&mut command).unwrap_or_else(|failed| panic!("{failed:?}"))
 }
