@@ -34,6 +34,8 @@ pub(crate) enum Command {
     Btf(BtfArgs),
     /// List the instruction set, or explain an instruction
     Isa(IsaArgs),
+    /// List the codes of rejections, or explain one: what it means and how to mend it
+    Explain(ExplainArgs),
 }
 
 /// `ebpfasm build`.
@@ -160,6 +162,14 @@ pub(crate) struct IsaArgs {
     /// The whole reference page, which is ISA.md
     #[arg(long, conflicts_with = "mnemonic")]
     pub(crate) markdown: bool,
+}
+
+/// `ebpfasm explain`.
+#[derive(Debug, Args)]
+pub(crate) struct ExplainArgs {
+    /// A code (BPF0203, 203), or words of a page, such as the first of a kernel's message
+    #[arg(value_name = "CODE|WORDS")]
+    pub(crate) words: Vec<String>,
 }
 
 /// `ebpfasm cfg`.

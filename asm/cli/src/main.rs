@@ -7,6 +7,7 @@
 //! | `btf/` | `btf`: types as C, and as they are |
 //! | `check.rs`, `dis.rs`, `diff/`, `cfg/` | the commands of these names |
 //! | `isa/` | `isa`: the instruction set, listed or explained |
+//! | `explain.rs` | `explain`: what the codes of rejections mean |
 //! | `select.rs`, `source.rs` | the program that `--prog` names; source lines |
 //! | `core_relo.rs` | CO-RE relocations in words |
 //! | `batch/` | `check --batch`: corpora of programs, one a line |
@@ -27,6 +28,7 @@ mod core_relo;
 mod diff;
 mod dis;
 mod emit;
+mod explain;
 mod isa;
 mod json;
 mod select;
@@ -56,6 +58,7 @@ fn run(command: &Command) -> Result<Exit, Failure> {
         Command::Cfg(args) => cfg::run(args),
         Command::Btf(args) => btf::run(args),
         Command::Isa(args) => isa::run(args),
+        Command::Explain(args) => explain::run(args),
     };
     done.map(Exit::from)
 }

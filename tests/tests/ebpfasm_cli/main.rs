@@ -10,6 +10,7 @@ mod cache;
 mod check;
 mod diff;
 mod emit;
+mod explain;
 mod isa;
 mod refusals;
 mod show;
