@@ -19,6 +19,7 @@ pub mod rig;
 pub mod sandbox;
 pub mod subjects;
 pub mod tool;
+pub mod who;
 
 use std::path::{Path, PathBuf};
 

@@ -8,6 +8,8 @@
 //! ; kernel: the first words of the kernel's refusal
 //! ```
 //!
+//! `; without: CAP_PERFMON` says that the loader lacks a capability.
+//!
 //! In C each line of the head begins with `//`. The `.stderr` beside a rejected case in text is
 //! the simulator's whole explanation (what a compiler makes of C is its own affair). With
 //! `EBPF_UPDATE_CASES=1` it is written anew instead of being compared; the verdict and the
@@ -21,8 +23,8 @@ use std::sync::Arc;
 
 use ebpf_asm::object::{self, Object};
 use ebpf_asm::text::parse;
-use ebpf_loader::Loader;
 use ebpf_tests::policy::{self, Need};
+use ebpf_tests::who::Who;
 use ebpf_tests::{Outcome, clang, ensure, ensure_eq, workspace};
 use ebpf_verifier_sim::{Config, Decor, Rejection, Verdict, verify};
 use libtest_mimic::Trial;
@@ -34,6 +36,7 @@ const UPDATE: &str = "EBPF_UPDATE_CASES";
 struct Case {
     path: PathBuf,
     expected: Expected,
+    who: Who,
     object: Object,
 }
 
@@ -133,22 +136,25 @@ fn read(path: &Path) -> Outcome<Case> {
     Ok(Case {
         path: path.to_owned(),
         expected: expected(&text)?,
+        who: field(&text, "without:").map_or(Ok(Who::Root), |name| Who::without(&name))?,
         object,
     })
 }
 
+/// What the head of a case says behind a name.
+fn field(text: &str, name: &str) -> Option<String> {
+    let head = text.lines().take_while(|line| line.starts_with([';', '/']));
+    head.filter_map(|line| {
+        line.trim_start_matches([';', '/'])
+            .trim()
+            .strip_prefix(name)
+    })
+    .map(|value| value.trim().to_owned())
+    .next()
+}
+
 fn expected(text: &str) -> Outcome<Expected> {
-    let field = |name: &str| {
-        let head = text.lines().take_while(|line| line.starts_with([';', '/']));
-        head.filter_map(|line| {
-            line.trim_start_matches([';', '/'])
-                .trim()
-                .strip_prefix(name)
-        })
-        .map(|value| value.trim().to_owned())
-        .next()
-    };
-    match (field("verdict:").as_deref(), field("kernel:")) {
+    match (field(text, "verdict:").as_deref(), field(text, "kernel:")) {
         (Some("accept"), None) => Ok(Expected::Accept),
         (Some("reject"), Some(words)) if !words.is_empty() => Ok(Expected::Reject(words)),
         (verdict, kernel) => Err(format!(
@@ -160,7 +166,10 @@ fn expected(text: &str) -> Outcome<Expected> {
 }
 
 fn in_simulator(case: &Case) -> Outcome {
-    let config = Config::default();
+    let config = Config {
+        capabilities: case.who.capabilities(),
+        ..Config::default()
+    };
     let mut rejections = case.object.programs.iter().filter_map(|program| {
         match verify(&case.object, program, &config) {
             Verdict::Accepted(_) => None,
@@ -216,10 +225,7 @@ fn same_explanation(path: &Path, text: &str) -> Outcome {
 }
 
 fn in_kernel(case: &Case) -> Outcome {
-    let mut loader = Loader::new(&case.object);
-    let mut programs = case.object.programs.iter();
-    let failed = programs.find_map(|program| loader.load(&program.name).err());
-    match (&case.expected, failed) {
+    match (&case.expected, case.who.load(&case.object)?.err()) {
         (Expected::Accept, None) => Ok(()),
         (Expected::Accept, Some(ebpf_loader::Error::Rejected(why))) => {
             Err(format!("the kernel refuses what should be accepted: {}", why.log).into())

@@ -158,6 +158,9 @@ impl Machine<'_, '_> {
         match spill {
             Some(reg) => {
                 frame.stack.spill(off, size, reg);
+                if !self.env.config.may_leak_pointers() {
+                    frame.stack.fill_slot(off);
+                }
                 self.note_spill(depth, off);
             }
             None => {

@@ -1,5 +1,7 @@
 //! What the verifier says of the programs of an object.
 
+use std::collections::BTreeSet;
+
 use ebpf_asm::object::Object;
 use ebpf_asm::program::Program;
 use ebpf_asm::target::Target;
@@ -40,6 +42,12 @@ impl Checked<'_> {
                 )
             }
         }
+    }
+
+    /// The code of what is known against the program.
+    fn refusal(&self) -> Option<Code> {
+        let why = self.verdict.rejection()?;
+        (!is_unjudged(why)).then_some(why.code)
     }
 
     fn explain(&self, why: &Rejection) -> String {
@@ -84,10 +92,14 @@ pub(crate) fn refuse_rejected(checked: &[Checked<'_>]) -> Result<(), Failure> {
             format!("the verifier cannot judge {}", names(unjudged)),
         )
         .help("nothing is known against it: the kernel will judge when it is loaded")),
-        (rejected, _) => Err(Failure::new(
-            Exit::Rejected,
-            format!("the verifier rejects {}", names(rejected)),
-        )),
+        (rejected, _) => {
+            let message = format!("the verifier rejects {}", names(rejected));
+            let codes: BTreeSet<Code> = checked.iter().filter_map(Checked::refusal).collect();
+            let failure = Failure::new(Exit::Rejected, message);
+            Err(codes.iter().fold(failure, |failure, code| {
+                failure.help(format!("more on it: ebpfasm explain {code}"))
+            }))
+        }
     }
 }
 

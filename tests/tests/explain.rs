@@ -1,0 +1,290 @@
+//! The pages of `ebpfasm explain`: each program on them is what the page says of it, by the
+//! simulator and by the kernel.
+//!
+//! The first block of code of a page shows the rejection, the others how to mend it. A block's
+//! language says what it is:
+//!
+//! | language | is |
+//! |---|---|
+//! | `bpf` | program text |
+//! | `bpf without=CAP_PERFMON` | the same, loaded without a capability |
+//! | `bpf kernel=5.2` | the same, for an older kernel: the running one is not asked |
+//! | `c` | functions, behind the usual headers |
+//! | `rust` | the body of a `unit()` that has made `unit` |
+//! | `json` | a row of a batch |
+#![forbid(unsafe_code)]
+
+use std::fs;
+use std::path::Path;
+use std::process::ExitCode;
+
+use ebpf_asm::object::{self, Object};
+use ebpf_asm::target::parse_kernel;
+use ebpf_asm::text::parse;
+use ebpf_loader::Error;
+use ebpf_tests::policy::{self, Need};
+use ebpf_tests::who::Who;
+use ebpf_tests::{Outcome, clang, commands, ensure, ensure_eq, tool};
+use ebpf_verifier_sim::{CODES, Code, Config, Entry, Verdict, verify};
+use libtest_mimic::Trial;
+
+/// Codes that no small program shows.
+const WITHOUT_PROGRAM: [Code; 2] = [
+    // It takes more than 8192 branches.
+    Code::TooManyBranches,
+    // What is not modelled changes with every release.
+    Code::NotModelled,
+];
+
+/// What C blocks begin with.
+const PRELUDE: &str = "\
+#include <linux/bpf.h>
+#include <linux/if_ether.h>
+#include <linux/ip.h>
+#include <bpf/bpf_endian.h>
+#include <bpf/bpf_helpers.h>
+
+char _license[] SEC(\"license\") = \"GPL\";
+
+";
+
+/// What program text has for a license, unless it names one.
+const LICENSE: &str = ".license GPL\n";
+
+/// A block of code.
+#[derive(Debug, Clone)]
+struct Block {
+    /// What stands behind the fence.
+    language: String,
+    text: String,
+}
+
+fn main() -> ExitCode {
+    policy::main(|| {
+        let mut trials = vec![
+            Trial::test("pages_have_headings_and_programs", pages),
+            Trial::test("the_dsl_mends_it", dsl),
+        ];
+        for entry in CODES {
+            trials.extend(trials_of(entry));
+        }
+        trials
+    })
+}
+
+/// The blocks of code of a page.
+fn blocks(entry: &Entry) -> Vec<Block> {
+    let mut blocks = Vec::new();
+    let mut inside = false;
+    for line in entry.page.lines() {
+        match (line.strip_prefix("```"), inside, blocks.last_mut()) {
+            (Some(language), false, _) => {
+                let (language, text) = (language.to_owned(), String::new());
+                blocks.push(Block { language, text });
+                inside = true;
+            }
+            (Some(_), true, _) => inside = false,
+            (None, true, Some(block)) => block.text += &format!("{line}\n"),
+            _ => {}
+        }
+    }
+    blocks
+}
+
+/// What the page says that Linux says.
+fn kernels_words(entry: &Entry) -> Option<&str> {
+    let line = entry
+        .page
+        .lines()
+        .find_map(|line| line.strip_prefix("Linux says `"))?;
+    line.strip_suffix("`.")
+}
+
+fn pages() -> Outcome {
+    for entry in CODES {
+        let heading = format!("# {}: {}", entry.code, entry.title);
+        ensure_eq!(
+            entry.page.lines().next(),
+            Some(heading.as_str()),
+            "the heading"
+        );
+        let shown = entry.page.contains("\n## A program that shows it\n");
+        let wanted = !WITHOUT_PROGRAM.contains(&entry.code);
+        ensure_eq!(shown, wanted, "{}: a program that shows it", entry.code);
+        let mended = entry.page.contains("\n## How to mend it\n");
+        ensure!(mended, "{}: no word on how to mend it", entry.code);
+    }
+    Ok(())
+}
+
+fn trials_of(entry: &'static Entry) -> Vec<Trial> {
+    let mut trials = Vec::new();
+    for (number, block) in blocks(entry).into_iter().enumerate() {
+        let shows = number == 0 && !WITHOUT_PROGRAM.contains(&entry.code);
+        let name = format!("{}::{number}_{}", entry.code, block.language);
+        let needs: &[Need] = match block.language.as_str() {
+            "rust" => continue,
+            "c" => &[policy::CLANG[0], policy::CLANG[1], Need::Kernel],
+            _ => &[Need::Kernel],
+        };
+        trials.push(policy::trial(name, needs, move || {
+            match (shows, block.language.as_str()) {
+                (true, "json") => row_is_refused(entry, &block),
+                (true, _) => is_refused(entry, &block),
+                (false, _) => is_accepted(&block),
+            }
+        }));
+    }
+    trials
+}
+
+/// The object of a block of text or C.
+fn object(block: &Block) -> Outcome<Object> {
+    if block.language == "c" {
+        let folder = tempfile::tempdir()?;
+        let file = folder.path().join("page.c");
+        fs::write(&file, format!("{PRELUDE}{}", block.text))?;
+        return Ok(object::read(&fs::read(clang::compile(
+            &file,
+            folder.path(),
+        )?)?)?);
+    }
+    let text = match block.text.starts_with(".license") {
+        true => block.text.clone(),
+        false => format!("{LICENSE}{}", block.text),
+    };
+    Ok(parse("page", &text)?)
+}
+
+/// For whom a block is verified, and who loads it.
+fn audience(block: &Block) -> Outcome<(Config, Who)> {
+    let (mut config, mut who) = (Config::default(), Who::Root);
+    for word in block.language.split(' ').skip(1) {
+        match word.split_once('=') {
+            Some(("kernel", version)) => config.kernel = parse_kernel(version)?,
+            Some(("without", capability)) => who = Who::without(capability)?,
+            _ => return Err(format!("nobody knows what '{word}' means").into()),
+        }
+    }
+    config.capabilities = who.capabilities();
+    Ok((config, who))
+}
+
+/// Whether the running kernel can be asked about a block: it is no older one.
+fn can_be_asked((config, who): (Config, Who)) -> bool {
+    config.kernel == Config::default().kernel && who.may_ask_kernel()
+}
+
+fn is_refused(entry: &Entry, block: &Block) -> Outcome {
+    let (object, audience) = (object(block)?, audience(block)?);
+    let (config, who) = audience;
+    let verdicts = object
+        .programs
+        .iter()
+        .map(|one| verify(&object, one, &config));
+    let why = verdicts
+        .filter_map(|verdict| verdict.rejection().cloned())
+        .next()
+        .ok_or("the simulator accepts it")?;
+    ensure_eq!(why.code, entry.code, "{}", why.message);
+    if let Some(words) = kernels_words(entry) {
+        ensure!(
+            why.message.starts_with(words),
+            "the simulator says {}",
+            why.message
+        );
+    }
+    if !can_be_asked(audience) {
+        return Ok(());
+    }
+    match who.load(&object)? {
+        Ok(()) => Err("the kernel accepts it".into()),
+        Err(Error::Rejected(refused)) => {
+            let words = kernels_words(entry).unwrap_or_default();
+            ensure!(
+                refused.point.starts_with(words),
+                "the kernel says {}",
+                refused.point
+            );
+            Ok(())
+        }
+        // Before the verifier has a look.
+        Err(_) if kernels_words(entry).is_none() => Ok(()),
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn is_accepted(block: &Block) -> Outcome {
+    let (object, audience) = (object(block)?, audience(block)?);
+    let (config, who) = audience;
+    for program in &object.programs {
+        if let Verdict::Rejected(why) = verify(&object, program, &config) {
+            return Err(format!("the simulator refuses it: {} {}", why.code, why.message).into());
+        }
+    }
+    match can_be_asked(audience) {
+        true => Ok(who.load(&object)??),
+        false => Ok(()),
+    }
+}
+
+/// A row is asked as anybody's would be.
+fn row_is_refused(entry: &Entry, block: &Block) -> Outcome {
+    let folder = tempfile::tempdir()?;
+    let rows = folder.path().join("page.jsonl");
+    fs::write(&rows, &block.text)?;
+    let mut command = commands::ebpfasm()?;
+    let answer = tool::output(
+        command
+            .args(["check", "--kernel-too", "--batch"])
+            .arg(&rows),
+    )?;
+    let answer: serde_json::Value = serde_json::from_str(&answer)?;
+    ensure_eq!(answer["verdict"], "reject", "{answer}");
+    ensure_eq!(answer["code"], entry.code.to_string(), "{answer}");
+    ensure_eq!(answer["kernel"]["verdict"], "reject", "{answer}");
+    let words = kernels_words(entry).unwrap_or_default();
+    for said in [&answer["msg"], &answer["kernel"]["msg"]] {
+        ensure!(
+            said.as_str().is_some_and(|said| said.starts_with(words)),
+            "{answer}"
+        );
+    }
+    Ok(())
+}
+
+/// All blocks in Rust become one program file, which `ebpfasm build` verifies.
+fn dsl() -> Outcome {
+    let blocks = CODES
+        .iter()
+        .flat_map(|entry| blocks(entry).into_iter().map(move |b| (entry, b)));
+    let rust = blocks.filter(|(_, block)| block.language == "rust");
+    let mut count = 0;
+    for (entry, block) in rust {
+        let folder = tempfile::tempdir()?;
+        let file = folder.path().join("page.rs");
+        fs::write(&file, program_file(&block.text))?;
+        build(&file, folder.path()).map_err(|failed| format!("{}: {failed:?}", entry.code))?;
+        count += 1;
+    }
+    ensure!(count > 0, "no page has a block in Rust");
+    Ok(())
+}
+
+fn program_file(body: &str) -> String {
+    format!(
+        "use ebpf_dsl::prelude::*;\n\npub fn unit() -> Unit {{\n#[allow(unused_mut)]\n\
+         let mut unit = unit!(\"page.rs\").license(\"GPL\");\n{body}}}\n\n\
+         pub fn main() -> ExitCode {{\n    emit(unit())\n}}\n"
+    )
+}
+
+fn build(file: &Path, folder: &Path) -> Outcome<String> {
+    let mut command = commands::ebpfasm()?;
+    command
+        .arg("build")
+        .arg(file)
+        .arg("-o")
+        .arg(folder.join("page.o"));
+    tool::output(&mut command)
+}
