@@ -325,10 +325,12 @@ fn set_null(state: &mut State, pointer: &RegState) {
             reg.origin = origin;
         }
     });
-    // What was not acquired need not be given back.
-    state
-        .references
-        .retain(|reference| reference.id != pointer.ref_id);
+    // What was not acquired need not be given back. Another view of it may be null alone.
+    if pointer.id == pointer.ref_id {
+        state
+            .references
+            .retain(|reference| reference.id != pointer.ref_id);
+    }
 }
 
 /// Makes all pointers that share an id not null.

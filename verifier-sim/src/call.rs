@@ -3,21 +3,18 @@
 //! What a helper takes, returns and does is in the helper table (`ebpf_asm::helper`); here is
 //! what each word of that table means.
 //!
-//! Read before: `mem.rs`. Read next: `argument.rs`.
+//! Read before: `mem.rs`. Read next: `argument/mod.rs`.
 
 use crate::argument::Arguments;
 use crate::codes::Code;
-use crate::compat::check_map_type;
+use crate::compat::check_map;
 use crate::depth::MAX_CALL_FRAMES;
 use crate::diag::{Checked, Place, Rejection};
-use crate::machine::{Flow, Machine, not_modelled};
-use crate::reg::{Kind, RegState, SockType};
-use crate::region::BPF_F_RDONLY_PROG;
-use crate::state::{Frame, Reference};
-use ebpf_asm::helper::{Effect, Helper, MapUse, Ret};
+use crate::machine::{Flow, Machine};
+use crate::reg::{Kind, RegState};
+use crate::state::Frame;
+use ebpf_asm::helper::Effect;
 use ebpf_asm::insn::{Insn, Reg};
-use ebpf_asm::map_type::MapType;
-use ebpf_asm::object::Map;
 
 /// R1 to R5.
 pub(crate) const ARGUMENTS: [Reg; 5] = [Reg::R1, Reg::R2, Reg::R3, Reg::R4, Reg::R5];
@@ -31,13 +28,14 @@ impl Machine<'_, '_> {
             self.check_argument(reg, arg, proto.packet, &mut arguments)?;
         }
         if let Some(map) = arguments.map {
-            check_map_type(helper, map)?;
-            check_map_use(helper, proto.map, map)?;
+            let program = self.env.program;
+            let attach_type = program.prog_type.attach_type(program.expected_attach_type);
+            check_map(helper, &proto, map, program.prog_type, attach_type)?;
         }
         if proto.effect == Effect::LeavesProgram {
             self.check_leaves()?;
         }
-        let ret = self.returned(proto.ret, &arguments)?;
+        let ret = self.result(&proto, &arguments)?;
         self.release(&arguments)?;
         self.fill_memory(&arguments);
         self.clobber_arguments();
@@ -52,63 +50,9 @@ impl Machine<'_, '_> {
         }
     }
 
-    /// What the call leaves in R0.
-    fn returned(&mut self, ret: Ret, arguments: &Arguments<'_>) -> Checked<RegState> {
-        Ok(match ret {
-            Ret::Integer => RegState::unknown(),
-            Ret::Void => RegState::NOT_INIT,
-            Ret::MapValueOrNull => self.looked_up(arguments)?,
-            Ret::SockOrNull => self.sock_or_null(SockType::Sock),
-            Ret::TcpSockOrNull => self.sock_or_null(SockType::Tcp),
-            Ret::CpuMapValueOrNull => self.value_or_null(arguments)?,
-            Ret::RingbufRecordOrNull => {
-                let size = arguments
-                    .alloc_size
-                    .ok_or_else(|| not_modelled("a record without size"))?;
-                // One id for being null, as the kernel counts, and one for the reference.
-                self.new_id();
-                let id = self.new_id();
-                self.state.references.push(Reference {
-                    id,
-                    acquired_at: self.slot,
-                });
-                let mut record = RegState::pointer(Kind::RingbufMem(size)).maybe_null(id);
-                record.ref_id = id;
-                record
-            }
-        })
-    }
-
-    /// A value of the map. In an array, one whose constant index exists is there: since 6.15.
-    fn looked_up(&mut self, arguments: &Arguments<'_>) -> Checked<RegState> {
-        if let Some(inner) = arguments.map_index.and_then(|map| self.env.inner_map(map)) {
-            let id = self.new_id();
-            return Ok(RegState::pointer(Kind::Map(inner)).maybe_null(id));
-        }
-        let exists = match (arguments.map, arguments.key) {
-            (Some(map), Some(key)) => key < u64::from(map.max_entries),
-            _ => false,
-        };
-        if exists && self.env.config.since((6, 15)) {
-            return looked_in(arguments);
-        }
-        self.value_or_null(arguments)
-    }
-
-    fn sock_or_null(&mut self, sock: SockType) -> RegState {
-        let id = self.new_id();
-        RegState::pointer(Kind::Sock(sock)).maybe_null(id)
-    }
-
-    fn value_or_null(&mut self, arguments: &Arguments<'_>) -> Checked<RegState> {
-        let value = looked_in(arguments)?;
-        let id = self.new_id();
-        Ok(value.maybe_null(id))
-    }
-
     /// Gives back what the helper takes back.
     fn release(&mut self, arguments: &Arguments<'_>) -> Checked {
-        let Some(id) = arguments.released else {
+        let Some(id) = arguments.released.filter(|&id| id > 0) else {
             return Ok(());
         };
         self.state.references.retain(|reference| reference.id != id);
@@ -242,29 +186,4 @@ fn no_number(result: &RegState) -> Box<Rejection> {
     Rejection::new(Code::ReturnLeak, message)
         .label("a global function returns what is no number")
         .because(result.origin.made, "it is made here")
-}
-
-/// A pointer to a value of the map among the arguments.
-fn looked_in(arguments: &Arguments<'_>) -> Checked<RegState> {
-    let index = arguments.map_index;
-    let index = index.ok_or_else(|| not_modelled("a lookup without map"))?;
-    Ok(RegState::pointer(
-        match arguments.map.map(|map| map.map_type) {
-            Some(MapType::Xskmap) => Kind::Sock(SockType::Xdp),
-            _ => Kind::MapValue(index),
-        },
-    ))
-}
-
-/// That the map's flags allow programs what the helper does.
-fn check_map_use(helper: &Helper, used: MapUse, map: &Map) -> Checked {
-    if used == MapUse::Reads || map.map_flags & BPF_F_RDONLY_PROG == 0 {
-        return Ok(());
-    }
-    Err(
-        Rejection::new(Code::ReadOnly, "write into map forbidden").label(format!(
-            "bpf_{} writes to the map '{}', which programs may only read",
-            helper.name, map.name
-        )),
-    )
 }

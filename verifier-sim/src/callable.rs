@@ -10,8 +10,7 @@ use crate::codes::Code;
 use crate::config::Config;
 use crate::diag::{Checked, Rejection};
 use crate::env::Env;
-use crate::machine::not_modelled;
-use ebpf_asm::helper::{Arg, Helper, Privilege, Proto, Sleeps, by_id};
+use ebpf_asm::helper::{Helper, Privilege, Proto, Sleeps, by_id};
 use ebpf_asm::prog_type::ProgType;
 
 /// Licenses that are compatible with the GPL: the names for `MODULE_LICENSE` in
@@ -79,27 +78,7 @@ impl Env<'_> {
         self.check_caller(helper)?;
         self.check_license(helper)?;
         self.check_barred(helper)?;
-        let name = helper.name;
-        let proto = helper
-            .proto
-            .ok_or_else(|| not_modelled(&format!("the helper bpf_{name}")))?;
-        if self.hands_structures(helper) && proto.args.contains(&Arg::Ctx) {
-            return Err(not_modelled(&format!(
-                "what bpf_{name} takes from {} programs",
-                self.program.prog_type
-            )));
-        }
-        Ok((helper, proto))
-    }
-
-    /// Whether the helper takes a structure of the kernel or a socket from these programs
-    /// where it takes the context from others.
-    fn hands_structures(&self, helper: &Helper) -> bool {
-        match self.program.prog_type {
-            ProgType::Syscall | ProgType::Tracing | ProgType::Lsm | ProgType::StructOps => true,
-            ProgType::SkReuseport => helper.name == "get_socket_cookie",
-            _ => false,
-        }
+        Ok((helper, helper.proto(self.program.prog_type)))
     }
 
     fn check_release(&self, helper: &Helper) -> Checked {

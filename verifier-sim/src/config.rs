@@ -20,6 +20,9 @@ pub struct Config {
     pub capabilities: Capabilities,
     /// How accesses to memory must be aligned.
     pub alignment: Alignment,
+    /// How many CPUs the machine can have, which bounds `bpf_get_smp_processor_id`; `None` if
+    /// that is not known.
+    pub cpus: Option<u32>,
 }
 
 /// How accesses to packets, map values and other memory must be aligned. Those to the stack
@@ -40,6 +43,7 @@ impl Default for Config {
             kernel: NEWEST,
             capabilities: Capabilities::ALL,
             alignment: Alignment::Any,
+            cpus: None,
         }
     }
 }

@@ -207,8 +207,8 @@ fn moves(insn: &Insn) -> bool {
     if insn.sem() != Sem::Call(Callee::Helper) {
         return false;
     }
-    let proto = by_id(insn.imm()).and_then(|helper| helper.proto);
-    proto.is_some_and(|proto| matches!(proto.effect, Effect::MovesPacket | Effect::LeavesProgram))
+    let effect = by_id(insn.imm()).map(|helper| helper.effect());
+    matches!(effect, Some(Effect::MovesPacket | Effect::LeavesProgram))
 }
 
 impl Global {

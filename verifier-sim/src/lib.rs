@@ -8,7 +8,7 @@
 //! |---|---|
 //! | what is asked | `config`, `codes`, `diag`, `ctx` |
 //! | before execution | `loadable`, `cfg`, `live`, `env` |
-//! | one instruction | `machine`, `alu`, `pointer_alu`, `mem`, `region`, `structure`, `packet_help`, `stack_access`, `branch`, `callable`, `call`, `argument`, `compat`, `returns`, `global`, `tail_call` |
+//! | one instruction | `machine`, `alu`, `pointer_alu`, `mem`, `region`, `structure`, `packet_help`, `stack_access`, `branch`, `callable`, `call`, `argument`, `result`, `compat`, `returns`, `global`, `tail_call` |
 //! | all paths | `precision`, `prune`, `depth`, `explore`, `verify` |
 //! | the answer as text | `render` |
 //!
@@ -44,6 +44,7 @@ mod prune;
 mod reg;
 mod region;
 mod render;
+mod result;
 mod returns;
 mod scalar;
 mod scalar_alu;

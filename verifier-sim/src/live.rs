@@ -108,8 +108,8 @@ fn read(insn: &Insn) -> RegSet {
             PacketMode::Abs => RegSet::of(Reg::R6),
             PacketMode::Ind => RegSet::of(Reg::R6).with(src),
         },
-        Sem::Call(Callee::Helper) => match helper::by_id(insn.imm()).and_then(|h| h.proto) {
-            Some(proto) => RegSet::arguments(proto.args.len()),
+        Sem::Call(Callee::Helper) => match helper::by_id(insn.imm()) {
+            Some(helper) => RegSet::arguments(helper.most_args()),
             None => RegSet::ARGUMENTS,
         },
         Sem::Call(Callee::Register) => RegSet::ARGUMENTS.with(dst),

@@ -15,6 +15,7 @@ use crate::scalar::Scalar;
 use ebpf_asm::btf::{Btf, TypeId};
 use ebpf_asm::insn::Reg;
 use ebpf_asm::isa::Size;
+use ebpf_asm::map_type::MapType;
 use ebpf_asm::object::{DataKind, Map};
 use std::collections::BTreeSet;
 
@@ -324,7 +325,7 @@ impl<'a> Machine<'_, 'a> {
             Direction::Read => (BPF_F_WRONLY_PROG, "read from map forbidden"),
             Direction::Write => (BPF_F_RDONLY_PROG, "write into map forbidden"),
         };
-        if map.map_flags & forbidding == 0 {
+        if flags_of(map) & forbidding == 0 {
             return Ok(());
         }
         Err(map_forbidden(what, map, extent))
@@ -441,6 +442,15 @@ fn has_special_parts(btf: &Btf, whole: TypeId) -> bool {
 fn is_tag(btf: &Btf, ty: TypeId) -> bool {
     let kind = btf.get(ty).map(|ty| &ty.kind);
     matches!(kind, Some(ebpf_asm::btf::Kind::TypeTag { .. }))
+}
+
+/// The flags that a map has in the kernel: programs may read the interfaces of a device map
+/// and never write them.
+pub(crate) fn flags_of(map: &Map) -> u32 {
+    match map.map_type {
+        MapType::Devmap | MapType::DevmapHash => map.map_flags | BPF_F_RDONLY_PROG,
+        _ => map.map_flags,
+    }
 }
 
 /// `byte 8` or `bytes 8..12`.

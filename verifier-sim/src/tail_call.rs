@@ -18,9 +18,8 @@ use ebpf_asm::program::{Function, Program};
 
 /// Whether the instruction is a tail call.
 pub(crate) fn is_tail_call(insn: &Insn) -> bool {
-    let proto = by_id(insn.imm()).and_then(|helper| helper.proto);
     insn.sem() == Sem::Call(Callee::Helper)
-        && proto.is_some_and(|proto| proto.effect == Effect::LeavesProgram)
+        && by_id(insn.imm()).is_some_and(|helper| helper.effect() == Effect::LeavesProgram)
 }
 
 /// That what leaves the program from within a function, a tail call or a load from a packet

@@ -10,10 +10,11 @@ mod proto;
 mod table;
 
 pub use callers::{Callers, Privilege, ProgTypes, Sleeps};
-pub use proto::{Arg, Effect, MapUse, PacketArgs, Proto, Ret};
+pub use proto::{Arg, Effect, MapUse, Ownership, PacketArgs, Proto, Ret};
 pub use table::HELPERS;
 
 use crate::isa::KernelVersion;
+use crate::prog_type::ProgType;
 
 /// A helper function of the kernel.
 #[derive(Debug, Clone, Copy)]
@@ -26,8 +27,10 @@ pub struct Helper {
     pub since: KernelVersion,
     /// Who may call it.
     pub callers: Callers,
-    /// What it takes and returns; `None` while the table does not say.
-    pub proto: Option<Proto>,
+    /// What it takes and returns.
+    proto: Proto,
+    /// What it takes instead from programs of some types.
+    elsewhere: Option<(ProgTypes, &'static [Arg])>,
 }
 
 /// The helper with this id.
@@ -48,14 +51,29 @@ const fn helper(id: i32, name: &'static str, since: KernelVersion) -> Helper {
         name,
         since,
         callers: Callers::EVERYBODY,
-        proto: None,
+        proto: Proto::NUMBER,
+        elsewhere: None,
     }
 }
 
 impl Helper {
-    const fn proto(mut self, proto: Proto) -> Helper {
-        self.proto = Some(proto);
-        self
+    /// What it takes from programs of a type, and returns to them.
+    pub fn proto(&self, prog_type: ProgType) -> Proto {
+        match self.elsewhere {
+            Some((prog_types, args)) if prog_types.has(prog_type) => Proto { args, ..self.proto },
+            _ => self.proto,
+        }
+    }
+
+    /// How many arguments it takes at most, whoever calls.
+    pub fn most_args(&self) -> usize {
+        let elsewhere = self.elsewhere.map_or(0, |(_, args)| args.len());
+        self.proto.args.len().max(elsewhere)
+    }
+
+    /// What a call does besides returning, whoever calls.
+    pub fn effect(&self) -> Effect {
+        self.proto.effect
     }
 }
 

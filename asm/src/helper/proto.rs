@@ -1,8 +1,11 @@
 //! Prototypes: what a helper takes and returns, in the words that the verifier understands.
 //!
-//! Sources: the descriptions in `include/uapi/linux/bpf.h` and bpf-helpers(7).
+//! Sources: the descriptions in `include/uapi/linux/bpf.h` and bpf-helpers(7), and what Linux
+//! 6.18 answers to registers of every kind in every argument.
 //!
 //! Read before: `helper/mod.rs`. Read next: `callers.rs`.
+
+use super::{Helper, ProgTypes};
 
 /// What a helper takes and returns.
 #[derive(Debug, Clone, Copy)]
@@ -11,6 +14,8 @@ pub struct Proto {
     pub args: &'static [Arg],
     /// The result in R0.
     pub ret: Ret,
+    /// Whose the result is.
+    pub ownership: Ownership,
     /// What a call does besides.
     pub effect: Effect,
     /// Whether arguments may point into the packet.
@@ -42,12 +47,16 @@ pub enum PacketArgs {
 pub enum Arg {
     /// The program's context.
     Ctx,
+    /// The program's context, or null.
+    CtxOrNull,
     /// A map.
     Map,
     /// Memory of that map's `key_size`, initialised.
     MapKey,
     /// Memory of that map's `value_size`, initialised.
     MapValue,
+    /// Memory of that map's `value_size`, initialised, or null.
+    MapValueOrNull,
     /// Memory of that map's `value_size`, which the helper fills.
     UninitMapValue,
     /// Initialised memory of the size in the next argument.
@@ -58,6 +67,14 @@ pub enum Arg {
     MemInOut,
     /// Memory of the size in the next argument, which the helper fills.
     UninitMem,
+    /// Memory of the size in the next argument, which the helper fills, or null.
+    UninitMemOrNull,
+    /// Initialised memory of so many bytes.
+    Fixed(u32),
+    /// Initialised memory of so many bytes, aligned to them, which the helper changes.
+    InOutFixed(u32),
+    /// Memory of so many bytes, aligned to them, which the helper fills.
+    UninitFixed(u32),
     /// The size of the memory in the argument before, at least 1.
     Size,
     /// The size of the memory in the argument before.
@@ -66,10 +83,42 @@ pub enum Arg {
     Anything,
     /// A number known when the program is verified, that sizes what is returned.
     ConstAllocSize,
-    /// A ring buffer record that `ringbuf_reserve` returned.
+    /// A text that ends with a zero byte, in a map whose contents cannot change any more.
+    ConstStr,
+    /// A ring buffer record that `ringbuf_reserve` returned, which the helper takes back.
     RingbufRecord,
-    /// A socket of any kind.
+    /// A socket of any kind, by a pointer of the UAPI.
     Sock,
+    /// A socket of any kind, by a pointer of the UAPI or to the kernel's structure.
+    BtfSock,
+    /// A socket of any kind that a helper looked up, which this one takes back.
+    ReleasedSock,
+    /// A full socket, or null.
+    FullSockOrNull,
+    /// A structure of the kernel.
+    Struct(&'static str),
+    /// A structure of the kernel, or null.
+    StructOrNull(&'static str),
+    /// A variable of the kernel that each CPU has one of.
+    PerCpu,
+    /// A function of the program.
+    Callback,
+    /// What a function of the program is handed: memory on the stack, or null.
+    CallbackCtx,
+    /// A dynptr.
+    Dynptr,
+    /// Memory for a dynptr, which the helper makes.
+    UninitDynptr,
+    /// A dynptr of a ring buffer record, which the helper takes back.
+    ReleasedDynptr,
+    /// A `struct bpf_spin_lock`.
+    SpinLock,
+    /// A `struct bpf_timer`.
+    Timer,
+    /// A field of a map's value that holds a pointer to an object of the kernel.
+    KptrPlace,
+    /// A pointer for such a field, which the helper takes, or null.
+    Kptr,
 }
 
 /// What a helper leaves in R0.
@@ -77,18 +126,49 @@ pub enum Arg {
 pub enum Ret {
     /// A number.
     Integer,
+    /// How many bytes of the memory among the arguments were filled, or a negative error.
+    LengthOrError,
+    /// The number of a CPU.
+    CpuNumber,
     /// Nothing: R0 may not be read.
     Void,
-    /// The value of the map at the key, or null if there is none.
+    /// A value of the map.
+    MapValue,
+    /// A value of the map, or null if there is none.
     MapValueOrNull,
-    /// A CPU's value of the map at the key, or null if there is none or no such CPU.
+    /// A CPU's value of the map, or null if there is none or no such CPU.
     CpuMapValueOrNull,
-    /// A ring buffer record of the size asked for, or null; it must be given back.
+    /// A ring buffer record of the size asked for, or null.
     RingbufRecordOrNull,
+    /// A socket of any kind, or null.
+    SockCommonOrNull,
     /// A full socket, or null.
     SockOrNull,
     /// A TCP socket, or null.
     TcpSockOrNull,
+    /// A structure of the kernel.
+    Struct(&'static str),
+    /// A structure of the kernel, or null.
+    StructOrNull(&'static str),
+    /// This CPU's variable of those in the argument.
+    PerCpu,
+    /// A CPU's variable of those in the argument, or null.
+    PerCpuOrNull,
+    /// Memory of a dynptr of the size asked for, or null.
+    DynptrMemOrNull,
+    /// What the field held that the argument points to, or null.
+    Kptr,
+}
+
+/// Whose the result of a helper is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ownership {
+    /// The kernel's.
+    Kernel,
+    /// The program's, which must give it back.
+    Acquired,
+    /// That of the argument, of which it is another view.
+    Shared,
 }
 
 /// What a helper does besides returning.
@@ -103,33 +183,64 @@ pub enum Effect {
 }
 
 impl Proto {
-    pub(super) const fn moves_packet(mut self) -> Proto {
-        self.effect = Effect::MovesPacket;
-        self
-    }
-
-    pub(super) const fn leaves_program(mut self) -> Proto {
-        self.effect = Effect::LeavesProgram;
-        self
-    }
-
-    pub(super) const fn writes_map(mut self) -> Proto {
-        self.map = MapUse::Writes;
-        self
-    }
-
-    pub(super) const fn takes_packet(mut self) -> Proto {
-        self.packet = PacketArgs::Taken;
-        self
-    }
-}
-
-pub(super) const fn proto(args: &'static [Arg], ret: Ret) -> Proto {
-    Proto {
-        args,
-        ret,
+    /// Takes nothing and returns a number.
+    pub(super) const NUMBER: Proto = Proto {
+        args: &[],
+        ret: Ret::Integer,
+        ownership: Ownership::Kernel,
         effect: Effect::None,
         packet: PacketArgs::Refused,
         map: MapUse::Reads,
+    };
+}
+
+impl Helper {
+    pub(super) const fn takes(mut self, args: &'static [Arg]) -> Helper {
+        self.proto.args = args;
+        self
+    }
+
+    pub(super) const fn takes_from(
+        mut self,
+        prog_types: ProgTypes,
+        args: &'static [Arg],
+    ) -> Helper {
+        self.elsewhere = Some((prog_types, args));
+        self
+    }
+
+    pub(super) const fn gives(mut self, ret: Ret) -> Helper {
+        self.proto.ret = ret;
+        self
+    }
+
+    pub(super) const fn acquires(mut self) -> Helper {
+        self.proto.ownership = Ownership::Acquired;
+        self
+    }
+
+    pub(super) const fn shares(mut self) -> Helper {
+        self.proto.ownership = Ownership::Shared;
+        self
+    }
+
+    pub(super) const fn moves_packet(mut self) -> Helper {
+        self.proto.effect = Effect::MovesPacket;
+        self
+    }
+
+    pub(super) const fn leaves_program(mut self) -> Helper {
+        self.proto.effect = Effect::LeavesProgram;
+        self
+    }
+
+    pub(super) const fn writes_map(mut self) -> Helper {
+        self.proto.map = MapUse::Writes;
+        self
+    }
+
+    pub(super) const fn takes_packet(mut self) -> Helper {
+        self.proto.packet = PacketArgs::Taken;
+        self
     }
 }

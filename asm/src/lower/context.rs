@@ -64,8 +64,7 @@ fn step(inst: &mut Inst, context: VReg, available: &mut Available) {
     }
 }
 
-/// Whether a helper moves the packet; one that the table says nothing of may.
+/// Whether a helper moves the packet; one that the table does not have may.
 pub(super) fn moves_packet(id: i32) -> bool {
-    let proto = helper::by_id(id).and_then(|helper| helper.proto);
-    proto.is_none_or(|proto| proto.effect == Effect::MovesPacket)
+    helper::by_id(id).is_none_or(|helper| helper.effect() == Effect::MovesPacket)
 }

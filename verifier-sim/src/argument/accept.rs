@@ -1,0 +1,167 @@
+//! Which kinds of registers each word of a prototype takes: one table.
+//!
+//! Read before: `argument/mod.rs`. Read next: `argument/memory.rs`.
+
+use crate::codes::Code;
+use crate::diag::{Checked, Rejection};
+use crate::machine::{Machine, not_modelled};
+use crate::reg::{Kind, Null, RegState, SockType};
+use ebpf_asm::helper::Arg;
+use ebpf_asm::insn::Reg;
+
+/// What a word takes.
+struct Accepted {
+    /// As the kernel's log lists it.
+    words: &'static str,
+    /// Whether a kind is among it.
+    has: fn(Kind) -> bool,
+}
+
+const MEMORY: Accepted = Accepted {
+    words: "fp, pkt, pkt_meta, map_key, map_value, mem, ringbuf_mem, buf, trusted_ptr_",
+    has: Kind::is_memory,
+};
+const CONTEXT: Accepted = Accepted {
+    words: "ctx",
+    has: |kind| kind == Kind::Ctx,
+};
+const MAP: Accepted = Accepted {
+    words: "map_ptr",
+    has: |kind| matches!(kind, Kind::Map(_)),
+};
+const NUMBER: Accepted = Accepted {
+    words: "scalar",
+    has: |kind| kind == Kind::Scalar,
+};
+const RECORD: Accepted = Accepted {
+    words: "ringbuf_mem",
+    has: |kind| matches!(kind, Kind::RingbufMem(_)),
+};
+const SOCK: Accepted = Accepted {
+    words: "sock_common, sock, tcp_sock, xdp_sock",
+    has: |kind| matches!(kind, Kind::Sock(_)),
+};
+const BTF_SOCK: Accepted = Accepted {
+    words: "sock_common, sock, tcp_sock, xdp_sock, ptr_, trusted_ptr_",
+    has: |kind| matches!(kind, Kind::Sock(_)),
+};
+const FULL_SOCK: Accepted = Accepted {
+    words: "sock",
+    has: |kind| kind == Kind::Sock(SockType::Sock),
+};
+const STRUCT: Accepted = Accepted {
+    words: "ptr_, trusted_ptr_, rcu_ptr_",
+    has: |_| false,
+};
+const PER_CPU: Accepted = Accepted {
+    words: "percpu_ptr_, percpu_rcu_ptr_, percpu_trusted_ptr_",
+    has: |_| false,
+};
+const FUNCTION: Accepted = Accepted {
+    words: "func",
+    has: |_| false,
+};
+const STACK: Accepted = Accepted {
+    words: "fp",
+    has: |kind| matches!(kind, Kind::Stack(_)),
+};
+const DYNPTR: Accepted = Accepted {
+    words: "fp, dynptr_ptr",
+    has: |kind| matches!(kind, Kind::Stack(_)),
+};
+const VALUE: Accepted = Accepted {
+    words: "map_value",
+    has: |kind| matches!(kind, Kind::MapValue(_)),
+};
+const VALUE_OR_OBJECT: Accepted = Accepted {
+    words: "map_value, ptr_",
+    has: |kind| matches!(kind, Kind::MapValue(_)),
+};
+
+fn accepted(arg: Arg) -> Accepted {
+    match arg {
+        Arg::Ctx | Arg::CtxOrNull => CONTEXT,
+        Arg::Map => MAP,
+        Arg::MapKey
+        | Arg::MapValue
+        | Arg::MapValueOrNull
+        | Arg::UninitMapValue
+        | Arg::Mem
+        | Arg::MemOrNull
+        | Arg::MemInOut
+        | Arg::UninitMem
+        | Arg::UninitMemOrNull
+        | Arg::Fixed(_)
+        | Arg::InOutFixed(_)
+        | Arg::UninitFixed(_) => MEMORY,
+        Arg::Anything => Accepted {
+            words: "",
+            has: |_| true,
+        },
+        Arg::Size | Arg::SizeOrZero | Arg::ConstAllocSize => NUMBER,
+        Arg::RingbufRecord => RECORD,
+        Arg::Sock => SOCK,
+        Arg::BtfSock | Arg::ReleasedSock => BTF_SOCK,
+        Arg::FullSockOrNull => FULL_SOCK,
+        Arg::Struct(_) | Arg::StructOrNull(_) | Arg::Kptr => STRUCT,
+        Arg::PerCpu => PER_CPU,
+        Arg::Callback => FUNCTION,
+        Arg::CallbackCtx => STACK,
+        Arg::Dynptr | Arg::UninitDynptr | Arg::ReleasedDynptr => DYNPTR,
+        Arg::ConstStr | Arg::Timer => VALUE,
+        Arg::SpinLock | Arg::KptrPlace => VALUE_OR_OBJECT,
+    }
+}
+
+/// Whether the number 0 will do, and so will pointers that may be null.
+pub(super) fn may_be_null(arg: Arg) -> bool {
+    matches!(
+        arg,
+        Arg::CtxOrNull
+            | Arg::MapValueOrNull
+            | Arg::MemOrNull
+            | Arg::UninitMemOrNull
+            | Arg::FullSockOrNull
+            | Arg::StructOrNull(_)
+            | Arg::CallbackCtx
+            | Arg::Kptr
+    )
+}
+
+impl Machine<'_, '_> {
+    /// That a register is of a kind that the word takes, and points to where it takes it.
+    pub(super) fn check_accepted(&self, reg: Reg, arg: Arg, value: &RegState) -> Checked {
+        let accepted = accepted(arg);
+        let null = value.null == Null::Maybe && !may_be_null(arg);
+        if null || !(accepted.has)(value.kind) {
+            return Err(match value.kind {
+                Kind::Trusted(_) => not_modelled("structures of the kernel as arguments"),
+                _ => wrong_type(reg, value, accepted.words),
+            });
+        }
+        match value.kind {
+            Kind::Ctx => self.check_whole_ctx(reg, value),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// What the kernel says to a register of the wrong kind.
+pub(super) fn wrong_type(reg: Reg, value: &RegState, expected: &str) -> Box<Rejection> {
+    let (number, name) = (reg.number(), value.type_name());
+    let message = format!("R{number} type={name} expected={expected}");
+    let refused = Rejection::new(Code::ArgumentType, message)
+        .label(format!("R{number} is {}", with_article(&name)))
+        .because(value.origin.made, format!("R{number} is made here"));
+    match value.null {
+        Null::Maybe => refused.help(format!("compare R{number} with 0 first")),
+        Null::Never => refused,
+    }
+}
+
+fn with_article(name: &str) -> String {
+    match name {
+        "scalar" => "a number".to_owned(),
+        _ => format!("a pointer of type '{name}'"),
+    }
+}

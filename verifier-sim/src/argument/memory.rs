@@ -1,0 +1,241 @@
+//! Arguments that are memory: which bytes a helper reads, and which it fills.
+//!
+//! Read before: `argument/accept.rs`. Read next: `argument/of_map.rs`.
+
+use super::Arguments;
+use super::accept::wrong_type;
+use crate::alu::describe;
+use crate::codes::Code;
+use crate::diag::{Checked, Rejection};
+use crate::machine::{Machine, not_modelled};
+use crate::mem::{Direction, MemAccess};
+use crate::reg::{Kind, Null, RegState};
+use crate::region::Extent;
+use crate::stack_access::Offsets;
+use ebpf_asm::insn::Reg;
+use ebpf_asm::isa::Size;
+
+/// Sizes of memory stay below this.
+const MAX_SIZE: u64 = 1 << 29;
+
+/// A part of a stack that a call writes.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Filled {
+    pub(crate) depth: u8,
+    pub(crate) offsets: Offsets,
+    pub(crate) size: i64,
+}
+
+/// What a helper does with memory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum MemoryUse {
+    Reads,
+    Fills,
+    Changes,
+}
+
+impl MemoryUse {
+    fn direction(self) -> Direction {
+        match self {
+            MemoryUse::Reads => Direction::Read,
+            MemoryUse::Fills | MemoryUse::Changes => Direction::Write,
+        }
+    }
+}
+
+/// Whether a size may be zero.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum ZeroSize {
+    Allowed,
+    Refused,
+}
+
+impl Arguments<'_> {
+    /// Memory whose size is the next argument, with which it is looked at.
+    pub(super) fn expect_size(&mut self, reg: Reg, usage: MemoryUse) -> Checked {
+        self.memory = Some((reg, usage));
+        Ok(())
+    }
+
+    fn fill(&mut self, filled: Filled) -> Checked {
+        match self.filled.iter_mut().find(|entry| entry.is_none()) {
+            Some(entry) => *entry = Some(filled),
+            None => return Err(not_modelled("so many pieces of memory")),
+        }
+        Ok(())
+    }
+}
+
+impl<'a> Machine<'_, 'a> {
+    /// The size of the memory in the argument before.
+    pub(super) fn check_size(
+        &mut self,
+        reg: Reg,
+        value: &RegState,
+        zero: ZeroSize,
+        found: &mut Arguments<'a>,
+    ) -> Checked {
+        let Some((memory, usage)) = found.memory.take() else {
+            return Err(not_modelled("a size without memory"));
+        };
+        self.need(reg);
+        found.most_bytes = Some(value.scalar.bounds.u64.max);
+        let most = bounded_size(reg, value, zero)?;
+        let pointer = self.read_reg(memory)?;
+        if most == 0 && pointer.as_constant() == Some(0) {
+            return Ok(());
+        }
+        // A size that varies leaves open which bytes are filled.
+        let usage = match (usage, value.as_constant()) {
+            (MemoryUse::Fills, None) => MemoryUse::Changes,
+            (usage, _) => usage,
+        };
+        self.check_bytes(memory, &pointer, most, zero, usage, found)
+    }
+
+    /// Memory of a size that the helper knows, aligned to it if it is written.
+    pub(super) fn check_fixed(
+        &mut self,
+        reg: Reg,
+        value: &RegState,
+        size: u32,
+        usage: MemoryUse,
+        found: &mut Arguments<'a>,
+    ) -> Checked {
+        self.check_bytes(reg, value, size.into(), ZeroSize::Refused, usage, found)?;
+        let size = Size::ALL.into_iter().find(|one| one.bytes() == size);
+        match (usage, size) {
+            (MemoryUse::Reads, _) | (_, None) => Ok(()),
+            (_, Some(size)) => self.check_aligned(
+                value,
+                MemAccess {
+                    reg,
+                    off: 0,
+                    size,
+                    direction: Direction::Write,
+                },
+            ),
+        }
+    }
+
+    /// That memory of `size` bytes may be read and written by another function. A pointer that
+    /// may be null is checked as if it were not.
+    pub(crate) fn check_shared_memory(
+        &mut self,
+        reg: Reg,
+        value: &RegState,
+        size: u32,
+        found: &mut Arguments<'a>,
+    ) -> Checked {
+        let value = RegState {
+            null: Null::Never,
+            ..*value
+        };
+        let (size, usage) = (i64::from(size), MemoryUse::Changes);
+        self.check_bytes(reg, &value, size, ZeroSize::Allowed, usage, found)
+    }
+
+    /// That `size` bytes of memory may be used so.
+    pub(super) fn check_bytes(
+        &mut self,
+        reg: Reg,
+        value: &RegState,
+        size: i64,
+        zero: ZeroSize,
+        usage: MemoryUse,
+        found: &mut Arguments<'a>,
+    ) -> Checked {
+        let off = i64::from(value.off);
+        let extent = Extent { reg, off, size };
+        let direction = usage.direction();
+        let nothing = size == 0 && zero == ZeroSize::Refused;
+        match value.kind {
+            _ if nothing && value.kind.is_memory() => Err(no_bytes(reg, value)),
+            Kind::Packet | Kind::PacketMeta => {
+                if direction == Direction::Write {
+                    self.check_packet_write(reg, value)?;
+                }
+                self.check_packet_bytes(value, extent, direction)
+            }
+            Kind::MapValue(map) => {
+                let map = self.value_map(map)?;
+                self.check_map_direction(map, extent, direction)?;
+                self.check_map_value_bytes(map, value, extent)
+            }
+            Kind::RingbufMem(bytes) | Kind::Mem(bytes) => {
+                self.check_mem_bytes(bytes, value, extent)
+            }
+            Kind::Stack(depth) => self.check_stack_bytes(depth, value, extent, usage, found),
+            _ => Err(wrong_type(reg, value, "fp")),
+        }
+    }
+
+    fn check_stack_bytes(
+        &mut self,
+        depth: u8,
+        value: &RegState,
+        extent: Extent,
+        usage: MemoryUse,
+        found: &mut Arguments<'a>,
+    ) -> Checked {
+        let offsets = self.check_stack_bounds(value, extent, usage.direction())?;
+        self.touch_stack(depth, offsets.min);
+        // Which bytes are filled is open where it is not known where they are.
+        let fills = usage == MemoryUse::Fills && offsets.min == offsets.max;
+        if !fills {
+            self.check_initialised(depth, extent.reg, offsets, extent.size)?;
+        }
+        if usage == MemoryUse::Reads {
+            return Ok(());
+        }
+        found.fill(Filled {
+            depth,
+            offsets,
+            size: extent.size,
+        })
+    }
+}
+
+/// The greatest that a size can be.
+fn bounded_size(reg: Reg, value: &RegState, zero: ZeroSize) -> Checked<i64> {
+    let number = reg.number();
+    let (signed, unsigned) = (value.scalar.bounds.s64, value.scalar.bounds.u64);
+    let refuse = |message: String| {
+        Rejection::new(Code::ArgumentSize, message)
+            .label(format!(
+                "the size in R{number} is {}",
+                describe(&value.scalar)
+            ))
+            .because(value.origin.made, "the size comes from here")
+    };
+    if signed.min < 0 {
+        return Err(refuse(format!(
+            "R{number} min value is negative, either use unsigned or 'var &= const'"
+        )));
+    }
+    if unsigned.min == 0 && zero == ZeroSize::Refused {
+        return Err(refuse(format!(
+            "R{number} invalid zero-sized read: u64=[{},{}]",
+            unsigned.min, unsigned.max
+        )));
+    }
+    match i64::try_from(unsigned.max) {
+        Ok(most) if unsigned.max < MAX_SIZE => Ok(most),
+        _ => Err(refuse(format!(
+            "R{number} unbounded memory access, use 'var &= const' or 'if (var < const)'"
+        ))
+        .help("compare or mask the size first")),
+    }
+}
+
+/// What the kernel says to memory of no bytes, such as the key of a map that has none.
+fn no_bytes(reg: Reg, value: &RegState) -> Box<Rejection> {
+    let message = match value.kind {
+        Kind::Stack(_) => "invalid zero-sized read",
+        Kind::MapValue(_) => "invalid access to map value, value_size=",
+        Kind::Packet | Kind::PacketMeta => "invalid access to packet, off=",
+        _ => "invalid access to memory, mem_size=",
+    };
+    Rejection::new(Code::ArgumentSize, message)
+        .label(format!("the memory in R{} has no bytes", reg.number()))
+}

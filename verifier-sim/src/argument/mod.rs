@@ -1,0 +1,155 @@
+//! Arguments of helpers: what each word of a prototype demands of a register.
+//!
+//! `accept.rs` says which kinds of registers each word takes at all; the other files of this
+//! folder say what is looked at besides, a family of words each. The order of the checks is
+//! the kernel's, which shows in what it complains of first.
+//!
+//! Read before: `call.rs`, `region.rs`. Read next: `argument/accept.rs`.
+
+mod accept;
+mod memory;
+mod of_map;
+mod owned;
+
+use crate::alu::describe;
+use crate::codes::Code;
+use crate::ctx::PacketUse;
+use crate::diag::{Checked, Rejection};
+use crate::machine::{Machine, not_modelled};
+use crate::reg::RegState;
+use accept::may_be_null;
+use memory::{MemoryUse, ZeroSize};
+
+pub(crate) use memory::Filled;
+
+use ebpf_asm::helper::{Arg, PacketArgs};
+use ebpf_asm::insn::Reg;
+use ebpf_asm::object::Map;
+
+/// What was found out about the arguments of a call.
+#[derive(Debug, Default, Clone, Copy)]
+pub(crate) struct Arguments<'a> {
+    /// The map.
+    pub(crate) map: Option<&'a Map>,
+    /// Its index in the object.
+    pub(crate) map_index: Option<u32>,
+    /// The key as a number, where it is known and the map is an array.
+    pub(crate) key: Option<u64>,
+    /// The size of what the helper returns.
+    pub(crate) alloc_size: Option<u32>,
+    /// The most bytes of memory that the helper can fill.
+    pub(crate) most_bytes: Option<u64>,
+    /// The reference among the arguments.
+    pub(crate) owned: Option<u32>,
+    /// The reference that the helper takes back.
+    pub(crate) released: Option<u32>,
+    /// Parts of the stack that the helper writes.
+    pub(crate) filled: [Option<Filled>; 3],
+    /// The memory whose size comes next.
+    memory: Option<(Reg, MemoryUse)>,
+}
+
+impl<'a> Machine<'_, 'a> {
+    /// That a register is what the helper takes there.
+    pub(crate) fn check_argument(
+        &mut self,
+        reg: Reg,
+        arg: Arg,
+        packet: PacketArgs,
+        found: &mut Arguments<'a>,
+    ) -> Checked {
+        let value = self.read_reg(reg)?;
+        if arg == Arg::Anything {
+            return self.check_leak(reg, &value, "leaks addr into helper function");
+        }
+        self.check_packet_argument(reg, &value, packet)?;
+        let arg = of_map::resolved(arg, found)?;
+        let null = may_be_null(arg) && value.as_constant() == Some(0);
+        if !null {
+            self.check_accepted(reg, arg, &value)?;
+        }
+        self.check_ownership(reg, arg, &value, found)?;
+        match arg {
+            Arg::Anything
+            | Arg::Ctx
+            | Arg::CtxOrNull
+            | Arg::Sock
+            | Arg::BtfSock
+            | Arg::ReleasedSock
+            | Arg::FullSockOrNull
+            | Arg::RingbufRecord => Ok(()),
+            Arg::Map => self.check_map_argument(&value, found),
+            Arg::MapKey => self.check_key(reg, &value, found),
+            Arg::MapValueOrNull if null => Ok(()),
+            Arg::MapValue | Arg::MapValueOrNull => {
+                self.check_value(reg, &value, MemoryUse::Reads, found)
+            }
+            Arg::UninitMapValue => self.check_value(reg, &value, MemoryUse::Fills, found),
+            Arg::Mem | Arg::MemOrNull => found.expect_size(reg, MemoryUse::Reads),
+            Arg::MemInOut => found.expect_size(reg, MemoryUse::Changes),
+            Arg::UninitMem | Arg::UninitMemOrNull => found.expect_size(reg, MemoryUse::Fills),
+            Arg::Fixed(size) => self.check_fixed(reg, &value, size, MemoryUse::Reads, found),
+            Arg::InOutFixed(size) => self.check_fixed(reg, &value, size, MemoryUse::Changes, found),
+            Arg::UninitFixed(size) => self.check_fixed(reg, &value, size, MemoryUse::Fills, found),
+            Arg::Size => self.check_size(reg, &value, ZeroSize::Refused, found),
+            Arg::SizeOrZero => self.check_size(reg, &value, ZeroSize::Allowed, found),
+            Arg::ConstAllocSize => self.check_alloc_size(reg, &value, found),
+            Arg::ConstStr
+            | Arg::Struct(_)
+            | Arg::StructOrNull(_)
+            | Arg::PerCpu
+            | Arg::Callback
+            | Arg::CallbackCtx
+            | Arg::Dynptr
+            | Arg::UninitDynptr
+            | Arg::ReleasedDynptr
+            | Arg::SpinLock
+            | Arg::Timer
+            | Arg::KptrPlace
+            | Arg::Kptr => Err(not_modelled(&format!(
+                "arguments such as R{}",
+                reg.number()
+            ))),
+        }
+    }
+
+    /// That the helper takes what is in the packet, if it is handed that.
+    fn check_packet_argument(&self, reg: Reg, value: &RegState, packet: PacketArgs) -> Checked {
+        let taken = match self.env.context.packet {
+            PacketUse::Look => false,
+            PacketUse::Buffer => true,
+            PacketUse::Read | PacketUse::Write => packet == PacketArgs::Taken,
+        };
+        if taken || !value.is_packet() {
+            return Ok(());
+        }
+        Err(Rejection::new(
+            Code::ArgumentType,
+            "helper access to the packet is not allowed",
+        )
+        .label(format!("R{} points into the packet", reg.number()))
+        .help("copy the bytes to the stack first"))
+    }
+
+    fn check_alloc_size(
+        &mut self,
+        reg: Reg,
+        value: &RegState,
+        found: &mut Arguments<'_>,
+    ) -> Checked {
+        self.need(reg);
+        let number = reg.number();
+        let Some(size) = value.as_constant() else {
+            let message = format!("R{number} is not a known constant");
+            return Err(Rejection::new(Code::ArgumentSize, message)
+                .label(format!(
+                    "the size in R{number} is {}",
+                    describe(&value.scalar)
+                ))
+                .because(value.origin.made, "the size comes from here"));
+        };
+        // The kernel keeps 32 bits of it.
+        found.alloc_size = Some(size as u32);
+        Ok(())
+    }
+}

@@ -1,0 +1,137 @@
+//! Results of helpers: what a call leaves in R0.
+//!
+//! Read before: `argument/mod.rs`. Read next: `compat.rs`.
+
+use crate::argument::Arguments;
+use crate::diag::Checked;
+use crate::machine::{Machine, not_modelled};
+use crate::reg::{Kind, RegState, SockType};
+use crate::scalar::Scalar;
+use crate::state::Reference;
+use ebpf_asm::helper::{Ownership, Proto, Ret};
+use ebpf_asm::map_type::MapType;
+
+/// Errors are the negative of at most this (`MAX_ERRNO`).
+const MAX_ERRNO: i64 = 4095;
+
+impl Machine<'_, '_> {
+    /// What a call of the helper with such arguments leaves in R0.
+    pub(crate) fn result(&mut self, proto: &Proto, arguments: &Arguments<'_>) -> Checked<RegState> {
+        let result = match proto.ret {
+            Ret::Integer => return Ok(RegState::unknown()),
+            Ret::LengthOrError => return Ok(length_or_error(arguments)),
+            Ret::CpuNumber => return Ok(self.cpu_number()),
+            Ret::Void => return Ok(RegState::NOT_INIT),
+            Ret::MapValue => return looked_in(arguments),
+            Ret::MapValueOrNull => self.looked_up(arguments)?,
+            Ret::CpuMapValueOrNull => self.value_or_null(arguments)?,
+            Ret::SockCommonOrNull => self.sock_or_null(SockType::Common),
+            Ret::SockOrNull => self.sock_or_null(SockType::Sock),
+            Ret::TcpSockOrNull => self.sock_or_null(SockType::Tcp),
+            Ret::RingbufRecordOrNull => {
+                let size = arguments.alloc_size;
+                let size = size.ok_or_else(|| not_modelled("a record without size"))?;
+                self.or_null(Kind::RingbufMem(size))
+            }
+            Ret::Struct(name) | Ret::StructOrNull(name) => {
+                return Err(not_modelled(&format!("pointers to {name} as results")));
+            }
+            Ret::PerCpu | Ret::PerCpuOrNull => return Err(not_modelled("variables of CPUs")),
+            Ret::DynptrMemOrNull => return Err(not_modelled("memory of dynptrs")),
+            Ret::Kptr => return Err(not_modelled("kernel pointers in map values")),
+        };
+        Ok(self.owned(result, owner(proto, arguments), arguments))
+    }
+
+    /// The result as the one that owns it has it.
+    fn owned(
+        &mut self,
+        mut result: RegState,
+        ownership: Ownership,
+        arguments: &Arguments<'_>,
+    ) -> RegState {
+        match ownership {
+            Ownership::Kernel => {}
+            Ownership::Shared => result.ref_id = arguments.owned.unwrap_or(0),
+            Ownership::Acquired => {
+                let id = self.new_id();
+                self.state.references.push(Reference {
+                    id,
+                    acquired_at: self.slot,
+                });
+                (result.id, result.ref_id) = (id, id);
+            }
+        }
+        result
+    }
+
+    fn or_null(&mut self, kind: Kind) -> RegState {
+        let id = self.new_id();
+        RegState::pointer(kind).maybe_null(id)
+    }
+
+    fn sock_or_null(&mut self, sock: SockType) -> RegState {
+        self.or_null(Kind::Sock(sock))
+    }
+
+    /// A value of the map. In an array, one whose constant index exists is there: since 6.15.
+    fn looked_up(&mut self, arguments: &Arguments<'_>) -> Checked<RegState> {
+        if let Some(inner) = arguments.map_index.and_then(|map| self.env.inner_map(map)) {
+            return Ok(self.or_null(Kind::Map(inner)));
+        }
+        let exists = match (arguments.map, arguments.key) {
+            (Some(map), Some(key)) => key < u64::from(map.max_entries),
+            _ => false,
+        };
+        if exists && self.env.config.since((6, 15)) {
+            return looked_in(arguments);
+        }
+        self.value_or_null(arguments)
+    }
+
+    fn value_or_null(&mut self, arguments: &Arguments<'_>) -> Checked<RegState> {
+        let value = looked_in(arguments)?;
+        let id = self.new_id();
+        Ok(value.maybe_null(id))
+    }
+
+    /// A number below that of the CPUs, since 5.14; any, if how many there are is not known.
+    fn cpu_number(&self) -> RegState {
+        match self.env.config.cpus {
+            Some(cpus) if cpus > 0 && self.env.config.since((6, 11)) => {
+                RegState::scalar(Scalar::signed_range(0, i64::from(cpus) - 1))
+            }
+            _ => RegState::unknown(),
+        }
+    }
+}
+
+/// Whose the result is: also sockets that are looked up in a map must be given back.
+fn owner(proto: &Proto, arguments: &Arguments<'_>) -> Ownership {
+    let map_type = arguments.map.map(|map| map.map_type);
+    match (proto.ret, map_type) {
+        (Ret::MapValueOrNull, Some(MapType::Sockmap | MapType::Sockhash)) => Ownership::Acquired,
+        _ => proto.ownership,
+    }
+}
+
+/// As many bytes as the memory has at most, or a negative error.
+fn length_or_error(arguments: &Arguments<'_>) -> RegState {
+    let most = arguments.most_bytes.map(i64::try_from);
+    match most {
+        Some(Ok(most)) => RegState::scalar(Scalar::signed_range(-MAX_ERRNO, most)),
+        _ => RegState::unknown(),
+    }
+}
+
+/// A pointer to a value of the map among the arguments.
+fn looked_in(arguments: &Arguments<'_>) -> Checked<RegState> {
+    let index = arguments.map_index;
+    let index = index.ok_or_else(|| not_modelled("a lookup without map"))?;
+    let map_type = arguments.map.map(|map| map.map_type);
+    Ok(RegState::pointer(match map_type {
+        Some(MapType::Xskmap) => Kind::Sock(SockType::Xdp),
+        Some(MapType::Sockmap | MapType::Sockhash) => Kind::Sock(SockType::Sock),
+        _ => Kind::MapValue(index),
+    }))
+}
