@@ -11,8 +11,6 @@
 //!
 //! Read before: `lower/mod.rs`. Read next: `object/mod.rs`.
 
-use std::sync::Arc;
-
 use crate::btf::{self, Bitfields, Btf, IntEncoding, Kind, Member, TypeId};
 use crate::lower::{self, LowerError};
 use crate::map_type::MapType;
@@ -104,22 +102,17 @@ fn sources(recording: &Recording) -> Sources {
 }
 
 /// The places of a program's locations, in their order.
-fn spans(recording: &Recording, program: &Program, sources: &Sources) -> Vec<Span> {
-    let mut spans: Vec<Span> = Vec::with_capacity(program.locations.len());
-    for loc in &program.locations {
-        // The check has seen that the caller's location comes first.
-        let caller = loc.inlined_at.and_then(|at| spans.get(at.0 as usize));
-        let inlined_at = caller.cloned().map(Arc::new);
-        let span = span(recording, loc, sources);
-        spans.push(Span { inlined_at, ..span });
-    }
-    spans
-}
-
-fn span(recording: &Recording, loc: &Loc, sources: &Sources) -> Span {
-    let file = recording.files.get(loc.file.0 as usize);
-    let path = file.map_or("", |file| file.path.as_str());
-    sources.span(path, loc.line, loc.column)
+fn spans<'s>(
+    recording: &'s Recording,
+    program: &Program,
+    sources: &'s Sources,
+) -> Vec<Span<&'s str>> {
+    let span = |loc: &Loc| {
+        let file = recording.files.get(loc.file.0 as usize);
+        let path = file.map_or("", |file| file.path.as_str());
+        sources.span(path, loc.line, loc.column)
+    };
+    program.locations.iter().map(span).collect()
 }
 
 fn map(types: &mut Btf, decl: &recording::Map) -> Map {

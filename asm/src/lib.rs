@@ -13,6 +13,7 @@ pub mod eval;
 pub mod helper;
 pub mod insn;
 pub mod isa;
+pub mod lines;
 pub mod lower;
 pub mod map_type;
 pub mod near;

@@ -9,6 +9,7 @@
 use crate::btf::core::CoreRelocation;
 use crate::btf::{Linkage, TypeId};
 use crate::insn::Insn;
+use crate::lines::Lines;
 use crate::prog_type::{AttachType, ProgType};
 use crate::section::{Autoload, attach_target, autoload, section};
 use crate::span::Span;
@@ -30,8 +31,8 @@ pub struct Program {
     pub references: Vec<(usize, Reference)>,
     /// The functions, by first slot, ascending; the first is the program itself.
     pub functions: Vec<Function>,
-    /// Source places, by slot, ascending: each is valid up to the next.
-    pub lines: Vec<(usize, Span)>,
+    /// Where the instructions come from.
+    pub lines: Lines,
     /// What instructions ask of the kernel's types, by slot, ascending.
     pub core_relocations: Vec<(usize, CoreRelocation)>,
 }
@@ -116,8 +117,7 @@ impl Program {
     }
 
     /// The source place of the instruction at `slot`.
-    pub fn span(&self, slot: usize) -> Option<&Span> {
-        let after = self.lines.partition_point(|(s, _)| *s <= slot);
-        self.lines.get(after.checked_sub(1)?).map(|(_, span)| span)
+    pub fn span(&self, slot: usize) -> Option<Span<&str>> {
+        self.lines.at(slot)
     }
 }

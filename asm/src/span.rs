@@ -1,104 +1,55 @@
 //! Where an instruction comes from: a file, a line, a column, and the line's text.
+//!
+//! Read next: `lines.rs`.
 
-use std::hash::{Hash, Hasher};
-use std::ops::{Deref, Range};
 use std::sync::Arc;
 
-/// A place in a source file.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Span {
+/// A place in a source file: one that errors keep, or, with borrowed names, one that a program
+/// or the sources lend.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Span<S = Arc<str>> {
     /// The file's path as the compiler knows it.
-    pub file: Arc<str>,
+    pub file: S,
     /// The line, counted from 1; 0 if unknown.
     pub line: u32,
     /// The column, counted from 1; 0 if unknown.
     pub column: u32,
     /// The text of the line; empty if unknown.
-    pub text: LineText,
-    /// Where the inlined function that this place is in was called.
-    pub inlined_at: Option<Arc<Span>>,
+    pub text: S,
 }
 
-/// The text of a line: a part of its file's text, which all lines of a file share.
-#[derive(Clone)]
-pub struct LineText {
-    shared: Arc<str>,
-    begin: u32,
-    end: u32,
-}
-
-impl LineText {
-    /// The bytes from where to where of a text; if it has none there, no text at all.
-    pub fn part_of(shared: &Arc<str>, bytes: Range<usize>) -> LineText {
-        let places = (u32::try_from(bytes.start), u32::try_from(bytes.end));
-        match (places, shared.get(bytes)) {
-            ((Ok(begin), Ok(end)), Some(_)) => LineText {
-                shared: shared.clone(),
-                begin,
-                end,
-            },
-            // Beyond 4 GiB a line is its own.
-            (_, part) => LineText::from(part.unwrap_or_default()),
+impl Span<&str> {
+    /// The place with its own names.
+    pub fn to_owned(self) -> Span {
+        Span {
+            file: Arc::from(self.file),
+            line: self.line,
+            column: self.column,
+            text: Arc::from(self.text),
         }
-    }
-}
-
-impl From<Arc<str>> for LineText {
-    fn from(shared: Arc<str>) -> LineText {
-        let end = u32::try_from(shared.len()).unwrap_or(0);
-        LineText {
-            shared,
-            begin: 0,
-            end,
-        }
-    }
-}
-
-impl From<&str> for LineText {
-    fn from(text: &str) -> LineText {
-        LineText::from(Arc::from(text))
-    }
-}
-
-impl From<String> for LineText {
-    fn from(text: String) -> LineText {
-        LineText::from(Arc::from(text))
-    }
-}
-
-impl Deref for LineText {
-    type Target = str;
-
-    fn deref(&self) -> &str {
-        let bytes = self.begin as usize..self.end as usize;
-        self.shared.get(bytes).unwrap_or_default()
-    }
-}
-
-impl PartialEq for LineText {
-    fn eq(&self, other: &LineText) -> bool {
-        **self == **other
-    }
-}
-
-impl Eq for LineText {}
-
-impl Hash for LineText {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        (**self).hash(state);
-    }
-}
-
-impl std::fmt::Debug for LineText {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        (**self).fmt(f)
     }
 }
 
 /// The texts of source files, from which spans quote their lines.
 #[derive(Debug, Clone, Default)]
 pub struct Sources {
-    files: Vec<(Arc<str>, Vec<LineText>)>,
+    files: Vec<SourceFile>,
+}
+
+#[derive(Debug, Clone)]
+struct SourceFile {
+    path: String,
+    text: String,
+    /// Where each line begins, in bytes.
+    begins: Vec<usize>,
+}
+
+impl SourceFile {
+    /// The line at an index.
+    fn line(&self, index: usize) -> Option<&str> {
+        let rest = self.text.get(*self.begins.get(index)?..)?;
+        rest.lines().next()
+    }
 }
 
 impl Sources {
@@ -109,22 +60,24 @@ impl Sources {
 
     /// Adds the text of a file, under the path by which spans name it.
     pub fn add(&mut self, path: &str, text: &str) {
-        let lines = text.lines().map(LineText::from).collect();
-        self.files.push((Arc::from(path), lines));
+        let ends = text.match_indices('\n').map(|(at, _)| at + 1);
+        self.files.push(SourceFile {
+            path: path.to_owned(),
+            text: text.to_owned(),
+            begins: std::iter::once(0).chain(ends).collect(),
+        });
     }
 
     /// The place with its line's text, if the file is known.
-    pub fn span(&self, path: &str, line: u32, column: u32) -> Span {
-        let known = self.files.iter().find(|(file, _)| &**file == path);
-        let file = known.map_or_else(|| Arc::from(path), |(file, _)| file.clone());
+    pub fn span<'s>(&'s self, path: &'s str, line: u32, column: u32) -> Span<&'s str> {
+        let known = self.files.iter().find(|file| file.path == path);
         let index = (line as usize).checked_sub(1);
-        let text = known.and_then(|(_, lines)| lines.get(index?)).cloned();
+        let text = known.and_then(|file| file.line(index?));
         Span {
-            file,
+            file: path,
             line,
             column,
-            text: text.unwrap_or_else(|| LineText::from("")),
-            inlined_at: None,
+            text: text.unwrap_or_default(),
         }
     }
 }

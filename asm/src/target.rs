@@ -91,7 +91,7 @@ impl Target {
                     name: insn.row().name,
                     target: self,
                     why,
-                    span: program.span(slot).cloned(),
+                    span: program.span(slot).map(Span::to_owned),
                 }));
             }
         }

@@ -6,6 +6,7 @@ use ebpf_asm::btf::core::{Access, CoreKind, CoreRelocation};
 use ebpf_asm::btf::{Btf, Linkage};
 use ebpf_asm::insn::{Fields, Insn};
 use ebpf_asm::isa::{AluOp, Callee, Imm64, Operand, Sem, Width};
+use ebpf_asm::lines::Lines;
 use ebpf_asm::map_type::MapType;
 use ebpf_asm::object::{
     Data, DataKind, Extern, ExternKind, Map, MapValue, Object, Pinning, Strength, Variable, read,
@@ -99,7 +100,7 @@ fn link(bodies: &[Vec<Step>], first: usize, name: &str, section: &str) -> Progra
         insns: Vec::new(),
         references: Vec::new(),
         functions: Vec::new(),
-        lines: Vec::new(),
+        lines: Lines::new(),
         core_relocations: Vec::new(),
     };
     let mut slot = 0;

@@ -167,8 +167,8 @@ fn last_slot(log: &str) -> Option<usize> {
 fn from_object(program: &Program, slot: usize) -> Option<SourceLine> {
     let span = program.span(slot)?;
     Some(SourceLine {
-        place: Some((span.file.to_string(), span.line)),
-        text: span.text.to_string(),
+        place: Some((span.file.to_owned(), span.line)),
+        text: span.text.to_owned(),
     })
     .filter(|line| !line.text.is_empty())
 }

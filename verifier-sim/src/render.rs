@@ -86,10 +86,10 @@ impl Rejection {
     }
 }
 
-fn from_source(span: &Span) -> (String, usize, String, Range<usize>) {
+fn from_source(span: Span<&str>) -> (String, usize, String, Range<usize>) {
     let text = span.text.trim_end().to_owned();
     let range = underlined(&text, span.column as usize);
-    (span.file.to_string(), span.line as usize, text, range)
+    (span.file.to_owned(), span.line as usize, text, range)
 }
 
 fn from_listing(program: &Program, slot: usize) -> (String, usize, String, Range<usize>) {

@@ -6,7 +6,7 @@
 use ebpf_asm::insn::{Insn, encode_all};
 use ebpf_asm::object::{self, Object};
 use ebpf_asm::program::{self, Reference};
-use ebpf_asm::span;
+use ebpf_asm::span::Span;
 use serde::Serialize;
 
 use crate::core_relo;
@@ -147,9 +147,9 @@ fn bytes(insn: &Insn) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-fn source(span: &span::Span) -> Source<'_> {
+fn source(span: Span<&str>) -> Source<'_> {
     Source {
-        file: &span.file,
+        file: span.file,
         line: span.line,
         column: span.column,
         text: span.text.trim(),

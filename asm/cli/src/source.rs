@@ -4,7 +4,7 @@ use ebpf_asm::program::Program;
 use ebpf_asm::span::Span;
 
 /// `file:line: text`.
-pub(crate) fn line(span: &Span) -> String {
+pub(crate) fn line(span: Span<&str>) -> String {
     let place = format!("{}:{}", span.file, span.line);
     let line = match span.text.trim() {
         "" => place,
@@ -22,7 +22,7 @@ pub(crate) fn begins(program: &Program, slot: usize) -> bool {
     }
     let place = |slot: usize| {
         let span = program.span(slot)?;
-        Some((&span.file, span.line))
+        Some((span.file, span.line))
     };
     match slot.checked_sub(1) {
         None => true,

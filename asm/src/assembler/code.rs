@@ -106,7 +106,8 @@ pub(super) fn shown(assembler: &Assembler, line: usize) -> String {
 
 /// Where a line comes from.
 pub(super) fn span(assembler: &Assembler, line: usize) -> Option<Box<Span>> {
-    assembler.span(line).cloned().map(Box::new)
+    let span = assembler.places.at(line)?;
+    Some(Box::new(span.to_owned()))
 }
 
 /// The goal at a slot.

@@ -5,11 +5,12 @@ use super::layout::{Entry, FarForm, Layout};
 use super::relax::{long_prefix, relax};
 use super::{AssembleError, Assembler, Names};
 use crate::btf::Linkage;
+use crate::btf::ext::LineInfo;
 use crate::insn::{Fields, Insn};
 use crate::isa::Sem;
+use crate::lines::Lines;
 use crate::program::{Function, Program};
 use crate::section::section;
-use crate::span::Span;
 
 /// Makes a program of the lines.
 pub(super) fn finish(assembler: Assembler, section_name: &str) -> Result<Program, AssembleError> {
@@ -31,38 +32,39 @@ pub(super) fn finish(assembler: Assembler, section_name: &str) -> Result<Program
             insns: Vec::with_capacity(assembler.lines.len()),
             references: Vec::new(),
             functions: functions(&assembler, &layout),
-            lines: Vec::new(),
+            lines: Lines::new(),
             core_relocations: Vec::new(),
         },
     };
     writer.write()?;
     let mut program = writer.program;
-    program.lines = spans(assembler, &layout);
+    program.lines = lines(assembler, &layout);
     Ok(program)
 }
 
-/// Where the code from a slot on comes from. Each island comes from the first line that it
-/// serves.
-fn spans(mut assembler: Assembler, layout: &Layout) -> Vec<(usize, Span)> {
+/// Where the code comes from. Each island comes from the first line that it serves.
+fn lines(assembler: Assembler, layout: &Layout) -> Lines {
     let start = |line: usize| layout.starts.get(line).copied().unwrap_or(0);
-    let of_line = |slot, line| Some((slot, assembler.span(line)?.clone()));
+    let mut lines = assembler.places;
+    let of_line = |slot: usize, line| {
+        let insn_off = u32::try_from(slot).ok()?;
+        let record = *lines.record_at(line)?;
+        Some(LineInfo { insn_off, ..record })
+    };
     let mut of_islands = Vec::new();
     for pool in &layout.pools {
         let islands = pool.islands();
         of_islands.extend(islands.filter_map(|(slot, island)| of_line(slot, island.from)));
         of_islands.extend(of_line(start(pool.line), pool.line));
     }
-    let mut spans = std::mem::take(&mut assembler.spans);
-    spans.shrink_to_fit();
-    for (at, _) in &mut spans {
-        *at = start(*at);
-    }
+    // What was said of lines that did not come.
+    lines.truncate(assembler.lines.len());
+    lines.shrink_to_fit();
+    lines.move_slots(start);
     if !of_islands.is_empty() {
-        spans.extend(of_islands);
-        spans.sort_by_key(|(slot, _)| *slot);
-        spans.dedup_by(|(_, span), (_, before)| span == before);
+        lines.insert(of_islands);
     }
-    spans
+    lines
 }
 
 fn functions(assembler: &Assembler, layout: &Layout) -> Vec<Function> {

@@ -48,6 +48,7 @@ pub use operand::Source;
 
 use crate::insn::Insn;
 use crate::isa::Sem;
+use crate::lines::Lines;
 use crate::program::{Program, Reference};
 use crate::span::{Sources, Span};
 use crate::target::Target;
@@ -67,12 +68,12 @@ struct Bound {
 }
 
 /// How lines learn where they come from.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Place {
     /// From the Rust caller of the method that emits.
     Caller,
     /// From [`Assembler::at`].
-    Given(Option<Span>),
+    Given,
 }
 
 /// What a line stands for beside its instruction.
@@ -94,8 +95,8 @@ struct Line {
 pub struct Assembler {
     name: String,
     lines: Vec<Line>,
-    /// Where the code from a line on comes from, ascending by line.
-    spans: Vec<(usize, Span)>,
+    /// Where they come from, by their indexes.
+    places: Lines,
     labels: Vec<Bound>,
     functions: Vec<(Label, String)>,
     target: Target,
@@ -111,7 +112,7 @@ impl Assembler {
         Assembler {
             name: name.into(),
             lines: Vec::new(),
-            spans: Vec::new(),
+            places: Lines::new(),
             labels: Vec::new(),
             functions: Vec::new(),
             target: Target::default(),
@@ -127,22 +128,20 @@ impl Assembler {
         self
     }
 
-    /// Says where the following lines come from, in place of the Rust caller.
-    pub fn at(&mut self, span: Option<Span>) -> &mut Self {
-        self.place = Place::Given(span);
+    /// Says where the following lines come from, in place of the Rust caller; `None` if they
+    /// come from where those before them do.
+    pub fn at(&mut self, span: Option<Span<&str>>) -> &mut Self {
+        self.place = Place::Given;
+        if let Some(span) = span {
+            self.places.set(self.lines.len(), span);
+        }
         self
     }
 
-    /// Says where the next line comes from, and it alone: nothing is copied.
-    pub(crate) fn next_at(&mut self, span: Span) {
-        self.place = Place::Given(None);
-        self.record(span);
-    }
-
-    /// Makes room for so many more lines.
-    pub(crate) fn reserve(&mut self, lines: usize) {
+    /// Makes room for so many more lines, whose texts have so many bytes.
+    pub(crate) fn reserve(&mut self, lines: usize, bytes: usize) {
         self.lines.reserve(lines);
-        self.spans.reserve(lines);
+        self.places.reserve(lines, bytes);
     }
 
     /// How many lines there are.
@@ -216,35 +215,15 @@ impl Assembler {
         finish::finish(self, section_name)
     }
 
-    /// Where a line comes from.
-    fn span(&self, line: usize) -> Option<&Span> {
-        let after = self.spans.partition_point(|(begin, _)| *begin <= line);
-        let (_, span) = self.spans.get(after.checked_sub(1)?)?;
-        Some(span)
-    }
-
     #[track_caller]
     fn push(&mut self, insn: Insn, names: Names) -> &mut Self {
-        let span = match &self.place {
-            Place::Given(span) => span.clone(),
-            Place::Caller => {
-                let caller = Location::caller();
-                let (line, column) = (caller.line(), caller.column());
-                Some(self.sources.span(caller.file(), line, column))
-            }
-        };
-        if let Some(span) = span {
-            self.record(span);
+        if self.place == Place::Caller {
+            let caller = Location::caller();
+            let sources = &self.sources;
+            let span = sources.span(caller.file(), caller.line(), caller.column());
+            self.places.set(self.lines.len(), span);
         }
         self.lines.push(Line { insn, names });
         self
-    }
-
-    /// The next line comes from here, as do those behind it until others do not.
-    #[inline]
-    fn record(&mut self, span: Span) {
-        if self.spans.last().is_none_or(|(_, last)| *last != span) {
-            self.spans.push((self.lines.len(), span));
-        }
     }
 }

@@ -8,7 +8,7 @@
 use super::read::{BtfError, Words, header, part};
 use super::write::MAGIC;
 use super::{Btf, StrId, TypeId};
-use crate::program::Program;
+use crate::program::{Function, Program};
 
 /// `struct bpf_func_info`: a function begins here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -112,30 +112,11 @@ impl Records {
             })
         });
         let funcs: Vec<FuncInfo> = typed.collect();
-        let begins_with_line = |slot: usize| {
-            program
-                .lines
-                .binary_search_by_key(&slot, |(s, _)| *s)
-                .is_ok()
+        let begins = |function: &Function| program.lines.begins_at(function.slot);
+        let lines = match program.functions.iter().all(begins) {
+            true => program.lines.records_in(0..usize::MAX, btf).collect(),
+            false => Vec::new(),
         };
-        if !program
-            .functions
-            .iter()
-            .all(|function| begins_with_line(function.slot))
-        {
-            return Records {
-                funcs,
-                lines: Vec::new(),
-            };
-        }
-        let lines = program.lines.iter().map(|(slot, span)| LineInfo {
-            insn_off: *slot as u32,
-            file_name: btf.intern(&span.file),
-            line: btf.intern(&span.text),
-            line_number: span.line,
-            column: span.column,
-        });
-        let lines = lines.collect();
         Records { funcs, lines }
     }
 }

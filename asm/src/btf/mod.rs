@@ -5,8 +5,8 @@
 //! Names are offsets into one string section, as in the format, so that a blob of any size
 //! is read without a copy of every name.
 //!
-//! Read before: nothing. Read next: `kinds.rs`, `read.rs`, `write.rs`, `file.rs`, `ext.rs`,
-//! `core.rs`, `build.rs`, `c/`.
+//! Read before: nothing. Read next: `strings.rs`, `kinds.rs`, `read.rs`, `write.rs`, `file.rs`,
+//! `ext.rs`, `core.rs`, `build.rs`, `c/`.
 
 pub mod build;
 pub mod c;
@@ -15,13 +15,14 @@ pub mod ext;
 pub mod file;
 mod kinds;
 mod read;
+pub(crate) mod strings;
 mod write;
 
 pub use read::BtfError;
 
 use std::collections::HashMap;
-use std::ffi::CStr;
 use std::sync::Arc;
+use strings::{Strings, up_to_nul};
 
 /// The number of a type; 0 is `void`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
@@ -42,7 +43,7 @@ pub struct Btf {
     /// What this one goes on from: its types and names come first.
     base: Option<Arc<Btf>>,
     types: Vec<Type>,
-    strings: Vec<u8>,
+    strings: Strings,
     /// Where each name is; made when the first name is added.
     interned: HashMap<Box<[u8]>, StrId>,
 }
@@ -220,7 +221,7 @@ impl Btf {
     /// A collection with no types and the empty name.
     pub fn new() -> Btf {
         Btf {
-            strings: vec![0],
+            strings: Strings::new(),
             ..Btf::default()
         }
     }
@@ -253,9 +254,19 @@ impl Btf {
         self.base.as_ref().map_or(0, |base| base.strings_end())
     }
 
+    /// The own names.
+    pub(crate) fn strings(&self) -> &Strings {
+        &self.strings
+    }
+
+    /// Whether offsets into `names` are names of this one.
+    pub(crate) fn has_names(&self, names: &Strings) -> bool {
+        self.base.is_none() && self.strings.is_same(names)
+    }
+
     /// Where the names end.
     pub(crate) fn strings_end(&self) -> usize {
-        self.base_strings() + self.strings.len()
+        self.base_strings() + self.strings.as_bytes().len()
     }
 
     /// Adds a type.
@@ -302,12 +313,10 @@ impl Btf {
 
     /// The bytes of the name at an offset, without the NUL that ends them.
     fn bytes(&self, id: StrId) -> &[u8] {
-        let at = id.0 as usize;
-        let rest = match (&self.base, at.checked_sub(self.base_strings())) {
-            (Some(base), None) => return base.bytes(id),
-            (_, own) => own.and_then(|own| self.strings.get(own..)),
-        };
-        CStr::from_bytes_until_nul(rest.unwrap_or_default()).map_or(&[], CStr::to_bytes)
+        match (&self.base, id.0.checked_sub(self.base_strings() as u32)) {
+            (Some(base), None) => base.bytes(id),
+            (_, own) => self.strings.bytes(StrId(own.unwrap_or(u32::MAX))),
+        }
     }
 
     /// The name of a type; empty for `void` and anonymous types.
@@ -317,23 +326,22 @@ impl Btf {
 
     /// The offset of `name`, which is added if it is not there. A NUL ends a name.
     pub fn intern(&mut self, name: &str) -> StrId {
-        let name = name.split('\0').next().unwrap_or_default().as_bytes();
+        let name = up_to_nul(name);
         if name.is_empty() {
             return StrId(0);
         }
-        if self.strings.is_empty() && self.base.is_none() {
-            self.strings.push(0);
+        if self.strings.as_bytes().is_empty() && self.base.is_none() {
+            self.strings = Strings::new();
         }
         if self.interned.is_empty() {
-            self.interned = index(&self.strings, self.base_strings());
+            self.interned = index(self.strings.as_bytes(), self.base_strings());
         }
-        if let Some(known) = self.interned.get(name) {
+        if let Some(known) = self.interned.get(name.as_bytes()) {
             return *known;
         }
-        let id = StrId((self.base_strings() + self.strings.len()) as u32);
-        self.strings.extend(name);
-        self.strings.push(0);
-        self.interned.insert(name.into(), id);
+        let own = self.strings.push(name).map_or(0, |own| own.0);
+        let id = StrId((self.base_strings() as u32).saturating_add(own));
+        self.interned.insert(name.as_bytes().into(), id);
         id
     }
 

@@ -7,6 +7,7 @@
 use std::sync::Arc;
 
 use super::kinds::{self, FORWARD, Flag, LINKAGE, Row, SIGNED, TAG, Vlen, Word};
+use super::strings::Strings;
 use super::write::{HEADER_LEN, MAGIC};
 use super::{Bitfields, Btf, IntEncoding, Kind, Member, SecVar, StrId, Type, TypeId};
 
@@ -238,7 +239,7 @@ fn read(bytes: &[u8], base: Option<Arc<Btf>>) -> Result<Btf, BtfError> {
     check_strings(strings, header_len as usize + str_off as usize, &base)?;
     let mut btf = Btf {
         base,
-        strings: strings.to_vec(),
+        strings: Strings::from_bytes(strings.to_vec()),
         ..Btf::default()
     };
     let mut reader = Reader {

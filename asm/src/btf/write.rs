@@ -15,7 +15,7 @@ impl Btf {
             write_type(&mut types, ty);
         }
         // The name at 0 is empty, and there if there are no others.
-        let strings = match (&self.base, self.strings.as_slice()) {
+        let strings = match (&self.base, self.strings.as_bytes()) {
             (None, []) => &[0],
             (_, strings) => strings,
         };

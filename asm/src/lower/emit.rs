@@ -31,7 +31,7 @@ pub(super) fn emit(
     cfg: &Cfg,
     name: &str,
     section: &str,
-    spans: &[Span],
+    spans: &[Span<&str>],
 ) -> Result<Program, LowerError> {
     let mut asm = Assembler::new(name);
     asm.target(cfg.target);
@@ -53,13 +53,13 @@ pub(super) fn emit(
 struct Emitter<'a> {
     asm: Assembler,
     labels: Vec<Label>,
-    spans: &'a [Span],
+    spans: &'a [Span<&'a str>],
     cfg: &'a Cfg,
 }
 
 impl Emitter<'_> {
     fn at(&mut self, loc: LocId) {
-        let span = self.spans.get(loc.0 as usize).cloned();
+        let span = self.spans.get(loc.0 as usize).copied();
         self.asm.at(span);
     }
 

@@ -80,7 +80,7 @@ fn located(error: &AssembleError) -> String {
 /// it is. `spans` are the places of its locations.
 pub(crate) fn lower(
     program: &recording::Program,
-    spans: &[Span],
+    spans: &[Span<&str>],
     target: Target,
 ) -> Result<Program, LowerError> {
     let mut cfg = build::build(program)?;

@@ -1,7 +1,7 @@
 //! Directives: all that an object is besides instructions.
 
 use super::listing;
-use super::parse::{Binding, Current, Parser};
+use super::parse::{Binding, Current, Parser, Places};
 use super::spelling::Wrong;
 use super::token::{Placed, Token};
 use super::words::{Word, Words};
@@ -13,7 +13,6 @@ use crate::prog_type::{AttachType, ProgType};
 use crate::program::Program;
 use crate::section::{SECTIONS, section};
 use crate::span::Span;
-use std::sync::Arc;
 
 /// What reads a directive's words.
 type Read<'a> = fn(&mut Parser<'a>, &mut Words<'a>) -> Result<(), Wrong>;
@@ -321,25 +320,33 @@ impl<'a> Parser<'a> {
     /// `.line "FILE" LINE COLUMN "TEXT"`: where the instructions below come from; `.line` alone
     /// is this text again.
     fn source_line(&mut self, words: &mut Words<'a>) -> Result<(), Wrong> {
-        let place = match words.next() {
+        let given = match words.next() {
             None => None,
-            Some(file) => Some(Span {
-                file: Arc::from(file.string()?),
-                line: words.wants("a line's number")?.number("a line's number")?,
-                column: words
+            Some(file) => Some((
+                file.string()?,
+                words.wants("a line's number")?.number("a line's number")?,
+                words
                     .wants("a column's number")?
                     .number("a column's number")?,
-                text: words.wants("the line's text")?.string()?.into(),
-                inlined_at: None,
-            }),
+                words.wants("the line's text")?.string()?,
+            )),
         };
-        match &mut self.current {
-            Some(current) => {
-                current.place = place;
-                Ok(())
+        let Some(current) = &mut self.current else {
+            return Err(words.wrong("'.line' outside any program"));
+        };
+        current.places = match given {
+            None => Places::Text,
+            Some((file, line, column, text)) => {
+                current.assembler.at(Some(Span {
+                    file: &file,
+                    line,
+                    column,
+                    text: &text,
+                }));
+                Places::Given
             }
-            None => Err(words.wrong("'.line' outside any program")),
-        }
+        };
+        Ok(())
     }
 }
 

@@ -31,7 +31,7 @@ pub(super) struct Listing<'a> {
     /// The section that the lines are in.
     section: Option<String>,
     /// What is printed at each number, and where.
-    insns: BTreeMap<usize, (Insn, Span)>,
+    insns: BTreeMap<usize, (Insn, Span<&'a str>)>,
     /// Functions that begin at a number; `None` is the next that comes.
     functions: Vec<(Option<usize>, String)>,
     /// The last instruction, to which bytes on a line of their own belong.
@@ -467,7 +467,7 @@ impl<'a> Parser<'a> {
                 }
             }
             if let Some(current) = &mut self.current {
-                current.assembler.at(Some(span.clone())).insn(*insn);
+                current.assembler.at(Some(*span)).insn(*insn);
             }
         }
         self.number = end;

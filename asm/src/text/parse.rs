@@ -15,10 +15,9 @@ use crate::isa::{Imm64, Sem};
 use crate::near::near;
 use crate::object::Object;
 use crate::program::Reference;
-use crate::span::{LineText, Span};
+use crate::span::Span;
 use std::collections::HashMap;
 use std::str::Lines;
-use std::sync::Arc;
 
 /// What is wrong in a text, and where.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -41,9 +40,8 @@ pub struct ParseError {
 /// The first line that is wrong.
 pub fn parse(path: &str, text: &str) -> Result<Object, ParseError> {
     let mut parser = Parser {
-        file: Arc::from(path),
+        file: path,
         whole: text,
-        shared: Arc::from(text),
         text: "",
         number: 0,
         lines: text.lines(),
@@ -62,11 +60,9 @@ const LONG: usize = 1024;
 
 /// The state of reading a text.
 pub(super) struct Parser<'a> {
-    file: Arc<str>,
+    file: &'a str,
     /// All of the text.
     whole: &'a str,
-    /// The same, for the source places to share.
-    shared: Arc<str>,
     /// The line being read.
     text: &'a str,
     /// Its number, counted from 1.
@@ -86,8 +82,8 @@ pub(super) struct Current {
     pub(super) program: super::directive::Header,
     pub(super) assembler: Assembler,
     labels: HashMap<String, Bound>,
-    /// The place that a `.line` gives to what follows.
-    pub(super) place: Option<Span>,
+    /// What the instructions' places are in.
+    pub(super) places: Places,
     /// Which functions everybody may call, by name.
     pub(super) global: Vec<String>,
 }
@@ -109,13 +105,22 @@ pub(super) enum Binding {
     Elsewhere,
 }
 
+/// What instructions come from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Places {
+    /// The text that is read.
+    Text,
+    /// What a `.line` says.
+    Given,
+}
+
 impl Current {
     pub(super) fn new(program: super::directive::Header) -> Current {
         Current {
             assembler: Assembler::new(&*program.name),
             program,
             labels: HashMap::new(),
-            place: None,
+            places: Places::Text,
             global: Vec::new(),
         }
     }
@@ -145,7 +150,7 @@ impl<'a> Parser<'a> {
         let index = self.number.saturating_sub(1) as usize;
         let line = self.whole.lines().nth(index).unwrap_or_default();
         ParseError {
-            span: self.span_of(line, wrong.begin),
+            span: self.span_of(line, wrong.begin).to_owned(),
             len: wrong.end.saturating_sub(wrong.begin) as usize,
             message: wrong.message,
             help: wrong.help,
@@ -153,32 +158,26 @@ impl<'a> Parser<'a> {
     }
 
     /// The place of a column, counted from 0, of the line being read.
-    pub(super) fn span(&self, column: u32) -> Span {
+    pub(super) fn span(&self, column: u32) -> Span<&'a str> {
         self.span_of(self.text, column)
     }
 
-    /// The place of a column of `line`, which is a part of the text.
-    fn span_of(&self, line: &str, column: u32) -> Span {
-        let begin = self.begin_of(line);
+    /// The place of a column of the line whose number is the parser's.
+    fn span_of(&self, line: &'a str, column: u32) -> Span<&'a str> {
         Span {
-            file: self.file.clone(),
+            file: self.file,
             line: self.number,
             column: column.saturating_add(1),
-            text: LineText::part_of(&self.shared, begin..begin.saturating_add(line.len())),
-            inlined_at: None,
+            text: line,
         }
     }
 
-    /// The byte that a line of the text begins at.
-    fn begin_of(&self, line: &str) -> usize {
-        (line.as_ptr() as usize).saturating_sub(self.whole.as_ptr() as usize)
-    }
-
-    /// How many lines follow, if they are as long as those before.
-    fn lines_ahead(&self) -> usize {
-        let before = self.begin_of(self.text);
+    /// How many bytes of text follow, and how many lines, if they are as long as those before.
+    fn ahead(&self) -> (usize, usize) {
+        let before = (self.text.as_ptr() as usize).saturating_sub(self.whole.as_ptr() as usize);
         let length = before / (self.number.max(1) as usize);
-        self.whole.len().saturating_sub(before) / length.max(1)
+        let bytes = self.whole.len().saturating_sub(before);
+        (bytes, bytes / length.max(1))
     }
 
     /// Labels and an instruction.
@@ -200,15 +199,17 @@ impl<'a> Parser<'a> {
         };
         let (row, filled) = match_line(rest, Printers::SOURCE, Known::Nothing)?;
         let insn = Insn::new(row, filled.fields);
-        let span = match &current.place {
-            Some(place) => place.clone(),
-            None => self.span(first.begin),
+        let span = match current.places {
+            Places::Given => None,
+            Places::Text => Some(self.span(first.begin)),
         };
         let symbol = filled.symbol.and_then(|at| rest.get(usize::from(at)));
-        let ahead = (current.assembler.len() == LONG).then(|| self.lines_ahead());
+        let ahead = (current.assembler.len() == LONG).then(|| self.ahead());
         if let Some(current) = &mut self.current {
-            current.assembler.reserve(ahead.unwrap_or(0));
-            current.assembler.next_at(span);
+            if let Some((bytes, lines)) = ahead {
+                current.assembler.reserve(lines, bytes);
+            }
+            current.assembler.at(span);
             if symbol.is_none() {
                 current.assembler.insn(insn);
             }

@@ -389,7 +389,7 @@ struct NoRemarks;
 
 impl Remarks for NoRemarks {}
 
-fn print_line(out: &mut dyn Write, span: &Span) -> fmt::Result {
+fn print_line(out: &mut dyn Write, span: Span<&str>) -> fmt::Result {
     let (file, text) = (quoted(span.file.as_bytes()), quoted(span.text.as_bytes()));
     writeln!(out, ".line {file} {} {} {text}", span.line, span.column)
 }

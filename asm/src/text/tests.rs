@@ -5,6 +5,7 @@ use crate::assembler::Assembler;
 use crate::btf::Linkage;
 use crate::insn::{Fields, Insn, Reg};
 use crate::isa::{Callee, ISA, Imm64, Sem};
+use crate::lines::Lines;
 use crate::map_type::MapType;
 use crate::object::{
     Data, DataKind, Extern, ExternKind, Map, MapValue, Object, Pinning, Strength, Variable,
@@ -111,7 +112,7 @@ L7:
         ]
     );
     assert_eq!(
-        first.span(0).map(|span| &*span.text),
+        first.span(0).map(|span| span.text),
         Some("    r1 = counters ll")
     );
 }
@@ -465,17 +466,16 @@ proptest! {
         let mut object = parse("t", ".prog xdp p\n    exit\n").unwrap();
         let exit = object.programs[0].insns[0];
         object.programs[0].insns = vec![exit; lines.len()];
-        let spans = lines.into_iter().enumerate().map(|(slot, (line, text))| {
-            let span = Span {
-                file: "a b.c".into(),
-                line,
+        let mut places = Lines::new();
+        for (slot, (line, text)) in lines.iter().enumerate() {
+            places.push(slot, Span {
+                file: "a b.c",
+                line: *line,
                 column: slot as u32,
-                text: text.into(),
-                inlined_at: None,
-            };
-            (slot, span)
-        });
-        object.programs[0].lines = spans.collect();
+                text,
+            });
+        }
+        object.programs[0].lines = places;
         let mut printed = String::new();
         print_object_with_lines(&mut printed, &object).unwrap();
         let again = parse("t", &printed).map_err(|error| TestCaseError::fail(error.to_string()))?;

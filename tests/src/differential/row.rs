@@ -1,6 +1,7 @@
 //! A program as the row that `ebpfasm check --batch` takes.
 
 use ebpf_asm::insn::{Slot, decode_all, encode_all};
+use ebpf_asm::lines::Lines;
 use ebpf_asm::object::{DataKind, Map, Object};
 use ebpf_asm::program::{Program, Reference};
 use ebpf_asm::text::print_object;
@@ -41,7 +42,7 @@ impl Row {
             program: Program {
                 insns: Vec::new(),
                 references: Vec::new(),
-                lines: Vec::new(),
+                lines: Lines::new(),
                 ..program.clone()
             },
             object: Object {

@@ -2,6 +2,7 @@
 
 use std::os::fd::AsFd;
 
+use ebpf_asm::span::Span;
 use ebpf_loader::{Attach, Error, Loader, Note, Xdp, XdpMode};
 use ebpf_syscalls::bpf;
 use ebpf_syscalls::netlink::Route;
@@ -49,8 +50,13 @@ fn lines_refused() -> Outcome {
     let mut object = subjects::drop_icmp()?.object;
     let program = object.programs.first_mut().ok_or("no program")?;
     let name = program.name.clone();
-    let (_, span) = program.lines.last().cloned().ok_or("no lines")?;
-    program.lines.push((program.slot_count(), span));
+    let behind = Span {
+        file: "behind.c",
+        line: 1,
+        column: 1,
+        text: "",
+    };
+    program.lines.push(program.slot_count(), behind);
     let mut loader = Loader::new(&object);
     loader.load(&name)?;
     let note = Note::WithoutLines { program: name };

@@ -56,6 +56,7 @@ pub use packet::{
 use ctx::Ctx;
 use ebpf_asm::object::Object;
 use ebpf_asm::prog_type::ProgType;
+use ebpf_asm::span::Span;
 use execution::{Execution, Prepared};
 use host::{Host, Random};
 use maps::Map;
@@ -270,7 +271,7 @@ fn faulted(execution: &Execution<'_>, kind: FaultKind) -> Fault {
         program: program.name.clone(),
         slot: execution.slot,
         insn: execution.prepared.insn(execution.slot).copied(),
-        span: program.span(execution.slot).cloned(),
+        span: program.span(execution.slot).map(Span::to_owned),
         kind,
     }
 }

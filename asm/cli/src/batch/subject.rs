@@ -7,6 +7,7 @@ use std::fmt;
 use ebpf_asm::btf::{Btf, Kind, Linkage, TypeId};
 use ebpf_asm::insn::{DecodeError, Insn, Slot};
 use ebpf_asm::isa::{self, rows_of};
+use ebpf_asm::lines::Lines;
 use ebpf_asm::map_type::MapType;
 use ebpf_asm::object::{BPF_F_RDONLY_PROG, Data, DataKind, Map, Object};
 use ebpf_asm::prog_type::{AttachType, ProgType};
@@ -116,7 +117,7 @@ fn program(
         insns: decode(bytes, &references, wrong)?,
         references,
         functions: functions(row, btf)?,
-        lines: Vec::new(),
+        lines: Lines::new(),
         core_relocations: Vec::new(),
     })
 }

@@ -3,10 +3,10 @@
 use super::ReadError;
 use super::elf::{Binding, File, Role, Section, Symbol, SymbolKind};
 use crate::btf::core::CoreRelocation;
+use crate::btf::ext::LineInfo;
 use crate::btf::{Linkage, TypeId};
 use crate::insn::{Insn, decode_all};
 use crate::program::{Function, Reference};
-use crate::span::Span;
 
 /// The section of the functions that programs call.
 pub(in crate::object) const TEXT: &str = ".text";
@@ -29,7 +29,8 @@ pub(super) struct Code {
     pub(super) inner: Vec<Function>,
     pub(super) references: Vec<(usize, Reference)>,
     pub(super) type_id: Option<TypeId>,
-    pub(super) lines: Vec<(usize, Span)>,
+    /// By `insn_off`, which is a slot.
+    pub(super) lines: Vec<LineInfo>,
     pub(super) core_relocations: Vec<(usize, CoreRelocation)>,
 }
 

@@ -8,8 +8,11 @@ use super::ReadError;
 use super::code::{Code, Entry, Functions};
 use super::elf::File;
 use crate::btf::Linkage;
+use crate::btf::ext::LineInfo;
+use crate::btf::strings::Strings;
 use crate::insn::{Fields, Insn};
 use crate::isa::{Callee, Imm64, Sem};
+use crate::lines::Lines;
 use crate::prog_type::ProgType;
 use crate::program::{Function, Program};
 use crate::section::section;
@@ -20,10 +23,11 @@ use std::collections::{HashMap, HashSet};
 /// calls all of its code.
 const MAX_SLOTS: usize = 4 << 20;
 
-/// The programs of a file.
+/// The programs of a file. `names` are those of the records of lines.
 pub(super) fn programs(
     file: &File<'_>,
     mut functions: Functions,
+    names: &Strings,
 ) -> Result<Vec<Program>, ReadError> {
     let mut left = MAX_SLOTS;
     let mut programs = Vec::with_capacity(functions.entries.len());
@@ -34,7 +38,14 @@ pub(super) fn programs(
             let what = format!("programs of more than {MAX_SLOTS} instructions in all");
             ReadError::Unsupported(what)
         })?;
-        programs.push(link(file, entry, &reached, &mut functions.all, &called));
+        programs.push(link(
+            file,
+            entry,
+            &reached,
+            &mut functions.all,
+            &called,
+            names,
+        ));
     }
     Ok(programs)
 }
@@ -105,6 +116,7 @@ fn link(
     reached: &Reached,
     all: &mut [Code],
     called: &HashSet<usize>,
+    names: &Strings,
 ) -> Program {
     let home = all.get(entry.code).map_or(0, |code| code.section);
     let section_name = file.sections.get(home).map_or("", |section| section.name);
@@ -117,9 +129,10 @@ fn link(
         insns: Vec::new(),
         references: Vec::new(),
         functions: Vec::new(),
-        lines: Vec::new(),
+        lines: Lines::new(),
         core_relocations: Vec::new(),
     };
+    let mut lines = Vec::new();
     let mut begin = 0;
     for index in &reached.functions {
         let Some(code) = all.get_mut(*index) else {
@@ -131,9 +144,10 @@ fn link(
             false => std::mem::take(code),
         };
         let end = begin + code.slots();
-        append(&mut program, code, begin, &reached.begins);
+        append(&mut program, &mut lines, code, begin, &reached.begins);
         begin = end;
     }
+    program.lines = Lines::of_records(names.clone(), lines);
     if let Some(first) = program.functions.first_mut() {
         first.name.clone_from(&entry.name);
         first.linkage = Linkage::Global;
@@ -142,7 +156,13 @@ fn link(
 }
 
 /// Puts a function behind a program, at slot `begin`.
-fn append(program: &mut Program, mut code: Code, begin: usize, begins: &HashMap<usize, usize>) {
+fn append(
+    program: &mut Program,
+    lines: &mut Vec<LineInfo>,
+    mut code: Code,
+    begin: usize,
+    begins: &HashMap<usize, usize>,
+) {
     for (slot, callee) in &code.calls {
         let index = code.insn_at(*slot);
         let insn = index.and_then(|index| code.insns.get_mut(index));
@@ -164,7 +184,10 @@ fn append(program: &mut Program, mut code: Code, begin: usize, begins: &HashMap<
         }));
     join(&mut program.insns, code.insns);
     join_moved(&mut program.references, code.references, begin);
-    join_moved(&mut program.lines, code.lines, begin);
+    for line in &mut code.lines {
+        line.insn_off += begin as u32;
+    }
+    join(lines, code.lines);
     join_moved(&mut program.core_relocations, code.core_relocations, begin);
 }
 

@@ -51,10 +51,11 @@ pub fn read(bytes: &[u8]) -> Result<Object, ReadError> {
     if let Some(btf) = &mut btf {
         records::attach(&file, &mut functions, btf, &ext)?;
     }
+    let names = btf.as_ref().map(|btf| btf.strings().clone());
     Ok(Object {
         license: license(&file),
         version: version(&file)?,
-        programs: link::programs(&file, functions)?,
+        programs: link::programs(&file, functions, &names.unwrap_or_default())?,
         maps: maps.into_iter().map(|found| found.map).collect(),
         externs: externs.all,
         btf,

@@ -4,10 +4,8 @@ use super::ReadError;
 use super::code::{Code, Functions};
 use super::elf::File;
 use crate::btf::core::CoreRelocation;
-use crate::btf::ext::{Ext, SectionRecords};
-use crate::btf::{Btf, Kind, Linkage, StrId, TypeId};
-use crate::span::Span;
-use std::sync::Arc;
+use crate::btf::ext::{Ext, LineInfo, SectionRecords};
+use crate::btf::{Btf, Kind, Linkage, TypeId};
 
 /// Gives the functions their types, the places of their lines, and what they ask of the
 /// kernel's types.
@@ -25,7 +23,6 @@ pub(super) fn attach(
             }
         }
     }
-    let mut names = Names::of(btf);
     for (section, records) in of_sections(file, btf, &ext.lines) {
         let mut cursor = Cursor::new(functions, section);
         for record in records {
@@ -35,14 +32,10 @@ pub(super) fn attach(
             if code.lines.is_empty() {
                 code.lines.reserve(code.insns.len().min(records.len()));
             }
-            let span = Span {
-                file: names.get(record.file_name),
-                line: record.line_number,
-                column: record.column,
-                text: names.get(record.line).into(),
-                inlined_at: None,
-            };
-            code.lines.push((slot, span));
+            code.lines.push(LineInfo {
+                insn_off: slot as u32,
+                ..*record
+            });
         }
     }
     for (section, records) in of_sections(file, btf, &ext.core_relos) {
@@ -62,8 +55,8 @@ pub(super) fn attach(
         }
     }
     for code in &mut functions.all {
-        code.lines.sort_by_key(|(slot, _)| *slot);
-        code.lines.dedup_by_key(|(slot, _)| *slot);
+        code.lines.sort_by_key(|record| record.insn_off);
+        code.lines.dedup_by_key(|record| record.insn_off);
         code.core_relocations.sort_by_key(|(slot, _)| *slot);
         settle_linkage(code, btf);
     }
@@ -141,40 +134,5 @@ fn settle_linkage(code: &mut Code, btf: &mut Btf) {
             Linkage::Static => *linkage = Linkage::Static,
             Linkage::Global | Linkage::Extern => code.linkage = *linkage,
         }
-    }
-}
-
-/// Names that many lines share, each copied once.
-struct Names<'b> {
-    btf: &'b Btf,
-    empty: Arc<str>,
-    copies: Vec<Arc<str>>,
-    /// Of each offset in the string section the number of its copy, counted from 1; 0 if
-    /// there is none yet.
-    known: Vec<u32>,
-}
-
-impl Names<'_> {
-    fn of(btf: &Btf) -> Names<'_> {
-        Names {
-            btf,
-            empty: Arc::from(""),
-            copies: Vec::new(),
-            known: vec![0; btf.strings_end()],
-        }
-    }
-
-    fn get(&mut self, id: StrId) -> Arc<str> {
-        let Some(known) = self.known.get_mut(id.0 as usize) else {
-            return self.empty.clone();
-        };
-        let copy = (*known as usize).checked_sub(1);
-        if let Some(copy) = copy.and_then(|copy| self.copies.get(copy)) {
-            return copy.clone();
-        }
-        let copy: Arc<str> = Arc::from(self.btf.str(id));
-        self.copies.push(copy.clone());
-        *known = self.copies.len() as u32;
-        copy
     }
 }

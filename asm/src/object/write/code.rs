@@ -228,12 +228,10 @@ fn record(ext: &mut Ext, btf: &mut Btf, unit: &Unit<'_>, base: u32) {
         })
     });
     append(&mut ext.funcs, section, typed.collect());
-    let lines = unit.lines.iter().map(|(slot, span)| LineInfo {
-        insn_off: place(*slot),
-        file_name: btf.intern(&span.file),
-        line: btf.intern(&span.text),
-        line_number: span.line,
-        column: span.column,
+    let lines = unit.program.lines.records_in(unit.slots.clone(), btf);
+    let lines = lines.map(|record| LineInfo {
+        insn_off: place(record.insn_off as usize),
+        ..record
     });
     append(&mut ext.lines, section, lines.collect());
     let relocations = unit.core_relocations.iter();

@@ -25,7 +25,8 @@ pub(super) struct Unit<'o> {
     pub(super) inner: &'o [Function],
     pub(super) insns: &'o [Insn],
     pub(super) references: &'o [(usize, Reference)],
-    pub(super) lines: &'o [(usize, Span)],
+    /// The slots of the program that it has.
+    pub(super) slots: std::ops::Range<usize>,
     pub(super) core_relocations: &'o [(usize, CoreRelocation)],
     /// Whom it calls or takes the address of, by slot: indexes of units.
     pub(super) calls: Vec<(usize, usize)>,
@@ -144,7 +145,7 @@ fn split<'o>(program: &'o Program, all: &mut Vec<Unit<'o>>) {
             },
             insns,
             references: part(&program.references, &range.slots),
-            lines: part(&program.lines, &range.slots),
+            slots: range.slots.clone(),
             core_relocations: part(&program.core_relocations, &range.slots),
             calls,
         });
@@ -228,9 +229,6 @@ fn leads_to(program: &Program, slot: usize, insn: &Insn) -> Option<usize> {
     .flatten()
 }
 
-/// File, line, column and text of a source line.
-type Line<'o> = (&'o str, u32, u32, &'o str);
-
 /// What makes functions equal, but for whom they call.
 #[derive(PartialEq, Eq, Hash)]
 struct Shape<'o> {
@@ -238,7 +236,7 @@ struct Shape<'o> {
     type_id: Option<TypeId>,
     code: Vec<u8>,
     references: Vec<(usize, Reference)>,
-    lines: Vec<(usize, Line<'o>)>,
+    lines: Vec<(usize, Span<&'o str>)>,
     core_relocations: Vec<(usize, &'o CoreRelocation)>,
     calls: Vec<usize>,
 }
@@ -256,12 +254,8 @@ impl<'o> Shape<'o> {
             });
             leads.unwrap_or(*insn).write(&mut code);
         }
-        let lines = unit.lines.iter().map(|(slot, span)| {
-            (
-                slot - base,
-                (&*span.file, span.line, span.column, &*span.text),
-            )
-        });
+        let lines = unit.program.lines.within(unit.slots.clone());
+        let lines = lines.map(|(slot, span)| (slot - base, span));
         let relocations = unit.core_relocations.iter();
         Shape {
             name: &unit.function.name,

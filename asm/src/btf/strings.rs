@@ -1,0 +1,72 @@
+//! String sections: names one after the other, each ended by a NUL. A name is its offset.
+
+use super::StrId;
+use std::ffi::CStr;
+use std::sync::Arc;
+
+/// A string section. Copies share the bytes until one of them gets another name; offsets stay
+/// good, since names are only ever added behind.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Strings(Arc<Vec<u8>>);
+
+impl Strings {
+    /// A section with the empty name, at 0.
+    pub(crate) fn new() -> Strings {
+        Strings::from_bytes(vec![0])
+    }
+
+    pub(crate) fn from_bytes(bytes: Vec<u8>) -> Strings {
+        Strings(Arc::new(bytes))
+    }
+
+    pub(crate) fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+
+    /// Whether both are one section, not only equal ones.
+    pub(crate) fn is_same(&self, other: &Strings) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+
+    /// The bytes of the name at an offset, without the NUL that ends them.
+    pub(crate) fn bytes(&self, id: StrId) -> &[u8] {
+        let rest = self.0.get(id.0 as usize..).unwrap_or_default();
+        CStr::from_bytes_until_nul(rest).map_or(&[], CStr::to_bytes)
+    }
+
+    /// The name at an offset; empty if there is none or it is not UTF-8.
+    pub(crate) fn str(&self, id: StrId) -> &str {
+        std::str::from_utf8(self.bytes(id)).unwrap_or("")
+    }
+
+    /// Makes room for so many more bytes.
+    pub(crate) fn reserve(&mut self, bytes: usize) {
+        Arc::make_mut(&mut self.0).reserve(bytes);
+    }
+
+    /// Gives back the room for names that did not come.
+    pub(crate) fn shrink_to_fit(&mut self) {
+        Arc::make_mut(&mut self.0).shrink_to_fit();
+    }
+
+    /// Whether the name at an offset is this one.
+    pub(crate) fn is(&self, id: StrId, name: &str) -> bool {
+        let rest = self.0.get(id.0 as usize..).unwrap_or_default();
+        let behind = rest.strip_prefix(name.as_bytes());
+        behind.is_some_and(|behind| behind.first() == Some(&0))
+    }
+
+    /// Adds a name without a NUL in it behind all others; `None` if no offset reaches it there.
+    pub(crate) fn push(&mut self, name: &str) -> Option<StrId> {
+        let bytes = Arc::make_mut(&mut self.0);
+        let at = u32::try_from(bytes.len()).ok()?;
+        bytes.extend_from_slice(name.as_bytes());
+        bytes.push(0);
+        Some(StrId(at))
+    }
+}
+
+/// A name as far as a section can hold it: a NUL ends it.
+pub(crate) fn up_to_nul(name: &str) -> &str {
+    name.split('\0').next().unwrap_or_default()
+}
