@@ -8,7 +8,9 @@
 //! ; kernel: the first words of the kernel's refusal
 //! ```
 //!
-//! `; without: CAP_PERFMON` says that the loader lacks a capability.
+//! `; without: CAP_PERFMON` says that the loader lacks a capability. A text has no types; where
+//! its functions need some, since they are called back, the head says `; types: functions`, and
+//! each gets that of a function without arguments that returns `int`.
 //!
 //! In C each line of the head begins with `//`. The `.stderr` beside a rejected case in text is
 //! the simulator's whole explanation (what a compiler makes of C is its own affair). With
@@ -21,6 +23,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 
+use ebpf_asm::btf::{Btf, IntEncoding, Kind};
 use ebpf_asm::object::{self, Object};
 use ebpf_asm::text::parse;
 use ebpf_tests::policy::{self, Need};
@@ -130,7 +133,11 @@ fn read(path: &Path) -> Outcome<Case> {
     } else {
         // The explanation quotes the path: the same wherever the workspace lies.
         let shown = path.strip_prefix(workspace()).unwrap_or(path);
-        parse(&shown.display().to_string(), &text)?
+        let mut object = parse(&shown.display().to_string(), &text)?;
+        if field(&text, "types:").as_deref() == Some("functions") {
+            give_types(&mut object);
+        }
+        object
     };
     ensure!(!object.programs.is_empty(), "the case has no program");
     Ok(Case {
@@ -139,6 +146,26 @@ fn read(path: &Path) -> Outcome<Case> {
         who: field(&text, "without:").map_or(Ok(Who::Root), |name| Who::without(&name))?,
         object,
     })
+}
+
+/// Gives every function a type.
+fn give_types(object: &mut Object) {
+    let btf = object.btf.get_or_insert_with(Btf::new);
+    let int = btf.add(
+        "int",
+        Kind::Int {
+            size: 4,
+            encoding: IntEncoding::SIGNED,
+            offset: 0,
+            bits: 32,
+        },
+    );
+    let (ret, params) = (int, Vec::new());
+    let proto = btf.add("", Kind::FuncProto { ret, params });
+    for function in object.programs.iter_mut().flat_map(|p| &mut p.functions) {
+        let linkage = function.linkage;
+        function.type_id = Some(btf.add(&function.name, Kind::Func { proto, linkage }));
+    }
 }
 
 /// What the head of a case says behind a name.

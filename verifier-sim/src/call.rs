@@ -11,8 +11,9 @@ use crate::compat::check_map;
 use crate::depth::MAX_CALL_FRAMES;
 use crate::diag::{Checked, Place, Rejection};
 use crate::machine::{Flow, Machine};
+use crate::precision::GoesOn;
 use crate::reg::{Kind, RegState};
-use crate::state::Frame;
+use crate::state::{Entered, Frame};
 use ebpf_asm::helper::Effect;
 use ebpf_asm::insn::{Insn, Reg};
 
@@ -32,8 +33,11 @@ impl Machine<'_, '_> {
             let attach_type = program.prog_type.attach_type(program.expected_attach_type);
             check_map(helper, &proto, map, program.prog_type, attach_type)?;
         }
-        if proto.effect == Effect::LeavesProgram {
-            self.check_leaves()?;
+        let mut inside = None;
+        match proto.effect {
+            Effect::LeavesProgram => self.check_leaves()?,
+            Effect::CallsBack(callback) => inside = self.callback(callback, &arguments)?,
+            Effect::None | Effect::MovesPacket => {}
         }
         let ret = self.result(&proto, &arguments)?;
         self.release(&arguments)?;
@@ -44,9 +48,17 @@ impl Machine<'_, '_> {
         }
         self.write_reg(Reg::R0, ret)?;
         let next = self.slot + insn.slots();
-        match proto.effect {
-            Effect::LeavesProgram => self.tail_called(next),
-            _ => Ok(Flow::To(next)),
+        match (proto.effect, inside) {
+            (Effect::LeavesProgram, _) => self.tail_called(next),
+            (_, Some(inside)) => {
+                let function = inside.frame().function;
+                Ok(Flow::CallBack {
+                    next,
+                    function,
+                    inside,
+                })
+            }
+            (_, None) => Ok(Flow::To(next)),
         }
     }
 
@@ -103,12 +115,7 @@ impl Machine<'_, '_> {
         if let Some(global) = env.global(target) {
             return self.call_global(insn, global);
         }
-        let depth = self.state.frames().len();
-        if depth >= MAX_CALL_FRAMES {
-            let message = format!("the call stack of {} frames is too deep", depth + 1);
-            return Err(Rejection::new(Code::CallDepth, message)
-                .label(format!("{MAX_CALL_FRAMES} functions are active already")));
-        }
+        self.check_depth()?;
         if !self.env.config.may_use_bpf() {
             return Err(Rejection::new(
                 Code::Capability,
@@ -128,18 +135,37 @@ impl Machine<'_, '_> {
         Ok(Flow::To(target))
     }
 
+    /// That one more function can be entered.
+    pub(crate) fn check_depth(&self) -> Checked {
+        let depth = self.state.frames().len();
+        if depth < MAX_CALL_FRAMES {
+            return Ok(());
+        }
+        let message = format!("the call stack of {} frames is too deep", depth + 1);
+        Err(Rejection::new(Code::CallDepth, message)
+            .label(format!("{MAX_CALL_FRAMES} functions are active already")))
+    }
+
     /// `exit`: of a function or of the program.
     pub(crate) fn exit(&mut self) -> Checked<Flow> {
         let result = *self.state.reg(Reg::R0);
-        let Some(frame) = self.state.pop() else {
-            return self.exit_program();
-        };
-        if matches!(result.kind, Kind::Stack(_)) {
+        let active = self.state.frames().len();
+        if active > 1 && matches!(result.kind, Kind::Stack(_)) {
             return Err(
                 Rejection::new(Code::Leak, "cannot return stack pointer to the caller")
                     .label("returns a pointer to a stack that ends here"),
             );
         }
+        if let Entered::Callback(allowed) = self.state.frame().entered.clone() {
+            self.check_callback_result(&result, &allowed)?;
+            self.notes.goes_on = GoesOn::AtCall;
+            let called_from = self.state.frame().return_to;
+            self.state.pop();
+            return Ok(Flow::Back(called_from));
+        }
+        let Some(frame) = self.state.pop() else {
+            return self.exit_program();
+        };
         *self.state.reg_mut(Reg::R0) = result;
         Ok(Flow::To(frame.return_to))
     }

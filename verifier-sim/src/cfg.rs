@@ -9,7 +9,7 @@
 use crate::codes::Code;
 use crate::config::Config;
 use crate::diag::{Checked, Place, Rejection};
-use crate::machine::not_modelled;
+use crate::rounds::comes_round;
 use crate::tail_call::{check_typed, is_tail_call};
 use ebpf_asm::blocks::Flow;
 use ebpf_asm::insn::Insn;
@@ -131,12 +131,7 @@ impl<'a> Cfg<'a> {
     /// Functions begin where local calls lead.
     fn find_functions(&mut self) -> Checked {
         for (slot, insn) in self.program.slots() {
-            if insn.sem() == Sem::LoadImm64(Imm64::Code) {
-                let mut refused = not_modelled("functions that the kernel calls back");
-                refused.slot = slot;
-                return Err(refused);
-            }
-            if insn.sem() != Sem::Call(Callee::Local) {
+            if !names_function(insn) {
                 continue;
             }
             match self
@@ -232,6 +227,17 @@ impl<'a> Cfg<'a> {
         if local { self.target(slot, insn) } else { None }
     }
 
+    /// The first slot of the program's own function that the instruction at `slot` calls or
+    /// takes the address of.
+    pub(crate) fn named(&self, slot: usize) -> Option<usize> {
+        let insn = self.insn(slot)?;
+        if names_function(insn) {
+            self.target(slot, insn)
+        } else {
+            None
+        }
+    }
+
     /// Whether the call at `slot` goes on in the function that it calls: not if that is
     /// verified on its own.
     pub(crate) fn is_followed(&self, slot: usize) -> bool {
@@ -266,7 +272,10 @@ impl<'a> Cfg<'a> {
             let from = *slot;
             let Some(to) = edges.iter_mut().find_map(Option::take) else {
                 mark(seen, from, Seen::Done);
-                called.extend(self.callee(from));
+                called.extend(self.named(from));
+                if self.insn(from).is_some_and(comes_round) {
+                    self.set_join(from, Join::Several);
+                }
                 path.pop();
                 continue;
             };
@@ -333,6 +342,14 @@ impl<'a> Cfg<'a> {
         let to_slot = jumps.filter(|(at, insn)| self.target(*at, insn) == Some(slot));
         to_slot.map(|(at, _)| at).collect()
     }
+}
+
+/// Whether an instruction calls a function of the program, or takes its address.
+fn names_function(insn: &Insn) -> bool {
+    matches!(
+        insn.sem(),
+        Sem::Call(Callee::Local) | Sem::LoadImm64(Imm64::Code)
+    )
 }
 
 fn back_edge(from: usize, to: usize) -> Box<Rejection> {

@@ -83,6 +83,8 @@ codes! {
     409 PacketLoad "LD_ABS and LD_IND are not possible here."
     410 GlobalFunction "A global function has a prototype that cannot be verified."
     411 TailCall "A tail call is not possible here."
+    412 Callback "A helper is given a function that it cannot call back."
+    413 CallbackResult "A callback's result is not one that its helper knows."
     501 NoReturnValue "R0 holds nothing when the program ends."
     502 ReturnLeak "The program would return a pointer."
     503 ReturnRange "The result is not one that the program type has."

@@ -127,6 +127,16 @@ fn maps_of(helper: &str) -> Option<&'static [MapType]> {
     })
 }
 
+/// The types whose elements a helper goes through.
+const ITERABLE: &[MapType] = &[
+    MapType::Hash,
+    MapType::Array,
+    MapType::PercpuHash,
+    MapType::PercpuArray,
+    MapType::LruHash,
+    MapType::LruPercpuHash,
+];
+
 /// That a program of the type may do with the map what the helper does.
 pub(crate) fn check_map(
     helper: &Helper,
@@ -149,6 +159,11 @@ pub(crate) fn check_map(
     if is_closed_sockmap(helper.name, map_type, prog_type, attach_type) {
         return Err(explained(
             "cannot update sockmap in this context".to_owned(),
+        ));
+    }
+    if helper.name == "for_each_map_elem" && !ITERABLE.contains(&map_type) {
+        return Err(explained(
+            "callback function not allowed for map".to_owned(),
         ));
     }
     let helpers = helpers_of(map_type).is_none_or(|names| names.contains(&helper.name));

@@ -131,7 +131,7 @@ impl Depths {
         let own = self.0.get(index).map_or(0, |depth| depth.bytes);
         let mut worst = Chains::default();
         for slot in self.range(cfg, index) {
-            if let Some(callee) = cfg.callee(slot) {
+            if let Some(callee) = cfg.named(slot) {
                 worst = worst.or(self.chains_from(cfg, callee, active + 1, known)?);
             }
         }
@@ -188,7 +188,7 @@ impl Depths {
     /// The indexes of the functions that a function calls.
     fn callees<'c>(&'c self, cfg: &'c Cfg<'_>, caller: usize) -> impl Iterator<Item = usize> + 'c {
         let slots = self.range(cfg, caller);
-        slots.filter_map(|slot| self.index(cfg.callee(slot)?))
+        slots.filter_map(|slot| self.index(cfg.named(slot)?))
     }
 }
 

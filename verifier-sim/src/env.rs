@@ -8,6 +8,7 @@ use crate::codes::Code;
 use crate::config::Config;
 use crate::ctx::{Context, context};
 use crate::diag::{Checked, Rejection};
+use crate::func_info::check_functions;
 use crate::global::{Global, globals};
 use crate::live::{RegSet, live_registers};
 use crate::loadable::check_loadable;
@@ -48,6 +49,7 @@ impl<'a> Env<'a> {
             .ok_or_else(|| unknown_type(program.prog_type))?;
         let globals = globals(program, object.btf.as_ref());
         let cfg = Cfg::new(program, config, globals.iter().map(|g| g.slot).collect())?;
+        check_functions(program, object.btf.as_ref(), &cfg)?;
         check_value_addresses(object, program)?;
         let live = live_registers(&cfg);
         Ok(Env {

@@ -16,9 +16,10 @@ use crate::env::Env;
 use crate::global::no_such_function;
 use crate::machine::{Flow, Machine, not_modelled};
 use crate::mem::AddressKind;
-use crate::precision::{Needs, Notes, Past};
+use crate::precision::{GoesOn, Needs, Notes, Past, Settled};
 use crate::prune::{Likeness, alike};
 use crate::reg::{Kind, RegState};
+use crate::rounds::{Edge, comes_round, widen};
 use crate::state::State;
 use ebpf_asm::insn::{Insn, Reg};
 use ebpf_asm::isa::Sem;
@@ -48,6 +49,9 @@ const LOOP_PACE: Pace = Pace {
 /// How often a checkpoint may be looked at in vain, for each time that it helped and once
 /// more, before it is dropped.
 const MAX_MISSES: u32 = 3;
+
+/// The same where execution comes round any number of times, in a round that has not ended.
+const MAX_MISSES_OF_ROUND: u32 = 64;
 
 /// What an exploration took.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -91,6 +95,9 @@ struct Node {
     needed: Needs,
     /// The instructions that led here from the parent.
     history: Vec<Past>,
+    /// Paths from here were covered by a checkpoint that was not followed to all its ends; the
+    /// outermost node that must be.
+    anchor: Option<usize>,
     misses: u32,
     hits: u32,
 }
@@ -115,6 +122,8 @@ struct Explorer<'e, 'a> {
     pending: Vec<Path>,
     branches: Vec<Branch>,
     nodes: Vec<Node>,
+    /// The ends of paths that were covered by what is not followed to all its ends.
+    edges: Vec<Edge>,
     /// The checkpoints at each slot, as nodes.
     checkpoints: Vec<Vec<usize>>,
     kept: u64,
@@ -134,6 +143,7 @@ pub(crate) fn explore(env: &Env<'_>) -> Checked<Stats> {
         pending: Vec::new(),
         branches: Vec::new(),
         nodes: Vec::new(),
+        edges: Vec::new(),
         checkpoints: Vec::new(),
         kept: 0,
         depths: Depths::new(&env.cfg),
@@ -189,6 +199,7 @@ impl Explorer<'_, '_> {
             let state = global.entry(&mut self.last_id)?;
             self.branches.clear();
             self.nodes.clear();
+            self.edges.clear();
             self.checkpoints.iter_mut().for_each(Vec::clear);
             self.kept = 0;
             self.follow_all(slot, state).map_err(|refused| {
@@ -251,7 +262,7 @@ impl Explorer<'_, '_> {
         .step(insn)?;
         let (past, needs) = self.notes.take(path.slot);
         if let Some(needs) = needs {
-            self.trace_back(path, needs, depth);
+            self.trace_back(&path.history, path.node, needs, depth);
         }
         path.history.push(past);
         match flow {
@@ -269,7 +280,24 @@ impl Explorer<'_, '_> {
             } => {
                 let slot = path.slot;
                 self.fork(path, caller, stay, stay_state)?;
-                path.history.push(Past::left_function(slot));
+                path.history.push(Past::elsewhere(slot, GoesOn::InCaller));
+            }
+            Flow::CallBack {
+                next,
+                function,
+                inside,
+            } => {
+                let slot = path.slot;
+                self.fork(path, next, function, inside)?;
+                if let Some(inside) = self.pending.last_mut() {
+                    inside
+                        .history
+                        .push(Past::elsewhere(slot, GoesOn::InCallback));
+                }
+            }
+            Flow::Back(slot) => {
+                self.widen(&mut path.state, slot, None);
+                path.slot = slot;
             }
         }
         Ok(Seen::New)
@@ -312,6 +340,7 @@ impl Explorer<'_, '_> {
             state,
             needed: Needs::default(),
             history: std::mem::take(&mut path.history),
+            anchor: None,
             misses: 0,
             hits: 0,
         });
@@ -327,7 +356,7 @@ impl Explorer<'_, '_> {
             Some(here) => std::mem::take(here),
             None => return Ok(Seen::New),
         };
-        let due = self.is_due(&here);
+        let due = self.is_due(slot, &here);
         let found = self.compare(path, &mut here, due);
         if due == Due::Now && matches!(found, Ok(Seen::New)) {
             here.push(self.grow(path, Some(path.state.clone()), 1));
@@ -343,7 +372,10 @@ impl Explorer<'_, '_> {
     }
 
     /// Whether it is time for a checkpoint at a place that has these.
-    fn is_due(&self, here: &[usize]) -> Due {
+    fn is_due(&self, slot: usize, here: &[usize]) -> Due {
+        if self.comes_round(slot) {
+            return Due::Now;
+        }
         let Pace { jumps, insns } = self.since;
         let open = |&at: &usize| self.nodes.get(at).is_some_and(|node| node.open > 0);
         let due = match here.iter().any(open) {
@@ -356,27 +388,38 @@ impl Explorer<'_, '_> {
     /// Looks for a checkpoint that covers the state; drops those that never do. Only looks
     /// that end in a new checkpoint count, or else a few rounds of a loop would drop them all.
     fn compare(&mut self, path: &Path, here: &mut Vec<usize>, due: Due) -> Checked<Seen> {
+        let round = self.comes_round(path.slot);
         let mut index = 0;
         while let Some(&at) = here.get(index) {
+            let anchor = self.anchor(at);
             let Some(node) = self.nodes.get_mut(at) else {
                 return Ok(Seen::New);
             };
-            let likeness = match node.open {
-                0 => Likeness::Covered(&node.needed),
+            let likeness = match (node.open, anchor) {
+                (0, None) => Likeness::Covered(&node.needed),
+                (0, Some(_)) => Likeness::Within,
+                _ if round => Likeness::Within,
                 _ => Likeness::Same,
             };
             let old = node.state.as_deref();
             if old.is_some_and(|old| alike(self.env, likeness, path.slot, old, &path.state)) {
-                if node.open > 0 {
+                if node.open > 0 && !round {
                     return Err(endless(path.slot));
                 }
                 node.hits += 1;
                 let needs = node.needed.in_state(&path.state);
-                self.trace_back(path, needs, path.state.depth());
+                self.trace_back(&path.history, path.node, needs, path.state.depth());
+                if let Some(anchor) = anchor {
+                    self.depend(path, at, anchor);
+                }
                 return Ok(Seen::Covered);
             }
             node.misses += u32::from(due == Due::Now);
-            let patience = node.hits.saturating_add(1).saturating_mul(MAX_MISSES);
+            let most = match node.open > 0 && round {
+                true => MAX_MISSES_OF_ROUND,
+                false => MAX_MISSES,
+            };
+            let patience = node.hits.saturating_add(1).saturating_mul(most);
             if node.misses > patience {
                 node.state = None;
                 here.swap_remove(index);
@@ -390,24 +433,107 @@ impl Explorer<'_, '_> {
 
     /// Goes back over a path and marks, in the checkpoints on the way, the numbers that what
     /// is needed now came from. `depth` is that of the function that needs them.
-    fn trace_back(&mut self, path: &Path, mut needs: Needs, mut depth: u8) {
+    fn trace_back(
+        &mut self,
+        history: &[Past],
+        mut at: Option<usize>,
+        mut needs: Needs,
+        mut depth: u8,
+    ) -> Settled {
         let cfg = &self.env.cfg;
-        for past in path.history.iter().rev() {
+        let mut settled = Settled::Known;
+        for past in history.iter().rev() {
             needs.step_back(cfg, past, &mut depth);
             if needs.is_empty() {
-                return;
+                return settled;
             }
         }
-        let mut at = path.node;
         while let Some(node) = at.and_then(|at| self.nodes.get_mut(at)) {
-            needs.settle(&mut node.needed, node.state.as_deref());
+            if needs.settle(&mut node.needed, node.state.as_deref()) == Settled::New {
+                settled = Settled::New;
+            }
             for past in node.history.iter().rev() {
                 if needs.is_empty() {
-                    return;
+                    return settled;
                 }
                 needs.step_back(cfg, past, &mut depth);
             }
             at = node.parent;
+        }
+        settled
+    }
+
+    fn comes_round(&self, slot: usize) -> bool {
+        self.env.cfg.insn(slot).is_some_and(comes_round)
+    }
+
+    /// Makes numbers unknown that differ from the last round's at `slot`, `but` that of one.
+    fn widen(&self, state: &mut State, slot: usize, but: Option<usize>) {
+        let here = self.checkpoints.get(slot).into_iter().flatten();
+        let open = here.copied().filter(|&at| Some(at) != but);
+        let rounds = open.filter_map(|at| Some((at, self.nodes.get(at)?)));
+        let alike = |(_, node): &(usize, &Node)| {
+            let old = node.state.as_deref().filter(|_| node.open > 0);
+            old.is_some_and(|old| old.same_calls(state))
+        };
+        let last = rounds.filter(alike).max_by_key(|(at, _)| *at);
+        if let Some((_, node)) = last
+            && let Some(old) = node.state.as_deref()
+        {
+            widen(old, &node.needed, state);
+        }
+    }
+
+    /// The node that must be followed to all its ends before all that is needed at `at` is
+    /// known, if there is one: the outermost.
+    fn anchor(&self, at: usize) -> Option<usize> {
+        let (mut at, mut found) = (Some(at), None);
+        while let Some((here, node)) = at.and_then(|at| Some((at, self.nodes.get(at)?))) {
+            if node.open > 0 {
+                found = Some(here);
+            }
+            at = node.anchor;
+        }
+        found
+    }
+
+    /// Notes that a path is covered by a checkpoint that is not followed to all its ends, nor
+    /// is `anchor`.
+    fn depend(&mut self, path: &Path, to: usize, anchor: usize) {
+        self.edges.push(Edge {
+            node: path.node,
+            history: path.history.clone(),
+            state: path.state.clone(),
+            to,
+            anchor,
+        });
+        let mut at = path.node;
+        while let Some(here) = at.filter(|&here| here != anchor)
+            && let Some(node) = self.nodes.get_mut(here)
+            && node.anchor.is_none_or(|known| known > anchor)
+        {
+            node.anchor = Some(anchor);
+            at = node.parent;
+        }
+    }
+
+    /// All paths from a node have ended, and it depends on no other: what is needed in the
+    /// rounds from it goes round until nothing is new.
+    fn settle_rounds(&mut self, anchor: usize) {
+        let first = self.edges.partition_point(|edge| edge.anchor < anchor);
+        let edges = self.edges.split_off(first);
+        let mut settled = Settled::New;
+        while settled == Settled::New {
+            settled = Settled::Known;
+            for edge in &edges {
+                let needed = self.nodes.get(edge.to).map(|node| &node.needed);
+                let needs = needed.map(|needed| needed.in_state(&edge.state));
+                let (needs, depth) = (needs.unwrap_or_default(), edge.state.depth());
+                let new = self.trace_back(&edge.history, edge.node, needs, depth);
+                if new == Settled::New {
+                    settled = new;
+                }
+            }
         }
     }
 
@@ -418,7 +544,11 @@ impl Explorer<'_, '_> {
             if node.open > 0 {
                 return;
             }
-            at = node.parent;
+            let (here, parent) = (at, node.parent);
+            if let Some(here) = here.filter(|_| node.anchor.is_none()) {
+                self.settle_rounds(here);
+            }
+            at = parent;
         }
     }
 

@@ -145,7 +145,7 @@ fn param(
 }
 
 /// Whether a type is an integer or an enum, which arguments and results may be.
-fn is_number(btf: &Btf, ty: TypeId) -> bool {
+pub(crate) fn is_number(btf: &Btf, ty: TypeId) -> bool {
     matches!(
         btf.get(btf.resolve(ty)).map(|ty| &ty.kind),
         Some(Type::Int { .. } | Type::Enum { .. } | Type::Enum64 { .. })

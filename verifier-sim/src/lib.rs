@@ -7,9 +7,9 @@
 //! | what is known | `tnum`, `bounds`, `scalar`, `scalar_alu`, `compare`, `reg`, `stack`, `state` |
 //! |---|---|
 //! | what is asked | `config`, `codes`, `diag`, `ctx` |
-//! | before execution | `loadable`, `cfg`, `live`, `env` |
-//! | one instruction | `machine`, `alu`, `pointer_alu`, `mem`, `region`, `structure`, `packet_help`, `stack_access`, `branch`, `callable`, `call`, `argument`, `result`, `compat`, `returns`, `global`, `tail_call` |
-//! | all paths | `precision`, `prune`, `depth`, `explore`, `verify` |
+//! | before execution | `loadable`, `cfg`, `func_info`, `live`, `env` |
+//! | one instruction | `machine`, `alu`, `pointer_alu`, `mem`, `region`, `structure`, `packet_help`, `stack_access`, `branch`, `callable`, `call`, `argument`, `callback`, `result`, `compat`, `returns`, `global`, `tail_call` |
+//! | all paths | `precision`, `prune`, `rounds`, `depth`, `explore`, `verify` |
 //! | the answer as text | `render` |
 //!
 //! In doubt the verifier refuses, with [`Code::NotModelled`].
@@ -21,6 +21,7 @@ mod bounds;
 mod branch;
 mod call;
 mod callable;
+mod callback;
 mod cfg;
 mod codes;
 mod compare;
@@ -31,6 +32,7 @@ mod depth;
 mod diag;
 mod env;
 mod explore;
+mod func_info;
 mod global;
 pub mod interp;
 mod live;
@@ -46,6 +48,7 @@ mod region;
 mod render;
 mod result;
 mod returns;
+mod rounds;
 mod scalar;
 mod scalar_alu;
 mod stack;

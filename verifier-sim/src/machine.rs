@@ -31,6 +31,15 @@ pub(crate) enum Flow {
         stay: usize,
         stay_state: Box<State>,
     },
+    /// On two ways from a call that calls back: at `next` with the state as it is now, and
+    /// later in the function that is called, which begins at `function`, with another.
+    CallBack {
+        next: usize,
+        function: usize,
+        inside: Box<State>,
+    },
+    /// Back at this slot, which a callback was entered from.
+    Back(usize),
     /// Nowhere: the program has ended.
     End,
 }
@@ -164,6 +173,7 @@ impl Machine<'_, '_> {
         self.check_writable(insn.dst())?;
         let value = match (kind, self.env.program.reference(self.slot)) {
             (Imm64::Value, None) => RegState::constant(insn.imm64()),
+            (Imm64::Code, None) => self.function_address(insn)?,
             (_, Some(Reference::Map(map))) => RegState::pointer(Kind::Map(index(map)?)),
             (_, Some(Reference::MapValue { map, offset })) => {
                 // That there is such a byte was checked before (`env.rs`).

@@ -10,8 +10,11 @@ use crate::config::Alignment;
 use crate::diag::{Checked, Rejection};
 use crate::machine::{Machine, not_modelled};
 use crate::reg::{Kind, Null, RegState, SockType};
+use crate::region::write_to_key;
 use crate::scalar::Scalar;
+use crate::state::Entered;
 use crate::structure::read_only_sock;
+use crate::tail_call::leaves_callback;
 use crate::tnum::Tnum;
 use ebpf_asm::insn::{Insn, Reg};
 use ebpf_asm::isa::{AtomicOp, Fetched, Operand, PacketMode, Sem, Size};
@@ -177,6 +180,9 @@ impl Machine<'_, '_> {
         };
         self.check_aligned(&base, access(Direction::Read))?;
         self.check_atomic_offset(&base, access(Direction::Read))?;
+        if matches!(base.kind, Kind::MapKey(_)) && base.null == Null::Never {
+            return Err(write_to_key(insn.dst()));
+        }
         let old = self.read_memory(&base, access(Direction::Read))?;
         self.write_memory(&base, access(Direction::Write), Stored::Unknown)?;
         let into = match op.fetches_into() {
@@ -221,6 +227,9 @@ impl Machine<'_, '_> {
             )
             .label("would leave the program if the packet is too short"));
         }
+        if matches!(self.state.frame().entered, Entered::Callback(_)) {
+            return Err(leaves_callback("may leave the program"));
+        }
         if self.state.depth() > 0 {
             return Err(not_modelled("LD_ABS and LD_IND in functions"));
         }
@@ -244,7 +253,8 @@ impl Machine<'_, '_> {
 
     /// That a pointer can be followed at all.
     fn check_followable(&self, reg: Reg, base: &RegState) -> Checked {
-        if base.null == Null::Never && !matches!(base.kind, Kind::Scalar | Kind::PacketEnd) {
+        let nowhere = matches!(base.kind, Kind::Scalar | Kind::PacketEnd | Kind::Func(_));
+        if base.null == Null::Never && !nowhere {
             return Ok(());
         }
         let (number, name) = (reg.number(), base.type_name());
@@ -259,6 +269,7 @@ impl Machine<'_, '_> {
         }
         let what = match base.kind {
             Kind::PacketEnd => "the end of the packet: there is nothing behind it",
+            Kind::Func(_) => "the address of a function, which is only called",
             _ => "a number, no address",
         };
         Err(Rejection::new(Code::NotAPointer, message)
@@ -275,6 +286,10 @@ impl Machine<'_, '_> {
             Kind::Ctx => self.read_ctx(base, access),
             Kind::Packet | Kind::PacketMeta => {
                 self.check_packet(base, access)?;
+                Ok(RegState::scalar(Scalar::of_size(access.size)))
+            }
+            Kind::MapKey(map) => {
+                self.check_map_key(map, base, access.extent(base))?;
                 Ok(RegState::scalar(Scalar::of_size(access.size)))
             }
             Kind::MapValue(map) => self.read_map_value(map, base, access),
@@ -318,6 +333,7 @@ impl Machine<'_, '_> {
                 }
                 self.check_packet(base, access)
             }
+            Kind::MapKey(_) => Err(write_to_key(access.reg)),
             Kind::MapValue(map) => self.write_map_value(map, base, access),
             Kind::RingbufMem(bytes) | Kind::Mem(bytes) => {
                 if let Stored::Reg(reg, value) = stored {

@@ -55,14 +55,18 @@ pub(crate) enum GoesOn {
     Here,
     /// In the caller, by a tail call whose program returns there.
     InCaller,
+    /// In a function that the call calls back.
+    InCallback,
+    /// At the call that called the function back, which ends here.
+    AtCall,
 }
 
 impl Past {
-    /// The tail call at `slot`, whose program has returned to the caller.
-    pub(crate) fn left_function(slot: usize) -> Past {
+    /// The instruction at `slot`, behind which execution goes on elsewhere.
+    pub(crate) fn elsewhere(slot: usize, goes_on: GoesOn) -> Past {
         Past {
             slot: u32::try_from(slot).unwrap_or(u32::MAX),
-            goes_on: GoesOn::InCaller,
+            goes_on,
             ..Past::default()
         }
     }
@@ -77,6 +81,8 @@ pub(crate) struct Notes {
     pub(crate) sharers: Vec<Sharer>,
     /// What it needed of the state before it.
     pub(crate) needs: Needs,
+    /// Where it goes on.
+    pub(crate) goes_on: GoesOn,
     /// The global functions that were called so far, by their slots.
     pub(crate) called: Vec<usize>,
 }
@@ -88,11 +94,20 @@ impl Notes {
             slot: u32::try_from(slot).unwrap_or(u32::MAX),
             spill: self.spill.take(),
             sharers: std::mem::take(&mut self.sharers).into_boxed_slice(),
-            goes_on: GoesOn::Here,
+            goes_on: std::mem::take(&mut self.goes_on),
         };
         let needs = std::mem::take(&mut self.needs);
         (past, (!needs.is_empty()).then_some(needs))
     }
+}
+
+/// Whether a checkpoint learnt something.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Settled {
+    /// It knew all that is needed.
+    Known,
+    /// It did not.
+    New,
 }
 
 /// What is needed of one function.
@@ -178,8 +193,9 @@ impl Needs {
         frame.regs = frame.regs.without(RegSet::of(reg));
     }
 
-    /// At a checkpoint: notes what is needed there, and goes on with what was not yet.
-    pub(crate) fn settle(&mut self, marks: &mut Needs, state: Option<&State>) {
+    /// At a checkpoint: notes what is needed there, and goes on with what was not yet. Says
+    /// whether there was such.
+    pub(crate) fn settle(&mut self, marks: &mut Needs, state: Option<&State>) -> Settled {
         for (depth, frame) in (0u8..).zip(self.frames.iter_mut()) {
             let known = marks.frame(depth);
             frame.regs = frame.regs.without(known.regs);
@@ -190,6 +206,10 @@ impl Needs {
             known.regs = known.regs.with(frame.regs);
             known.slots |= frame.slots;
         }
+        match self.is_empty() {
+            true => Settled::Known,
+            false => Settled::New,
+        }
     }
 
     /// What must be known before the instruction for what is needed after it. `depth` is that
@@ -198,10 +218,23 @@ impl Needs {
         let Some(insn) = cfg.insn(past.slot as usize) else {
             return;
         };
-        if past.goes_on == GoesOn::InCaller {
+        match past.goes_on {
+            GoesOn::Here => {}
             // The other program's result is nobody's number.
-            self.forget_reg(*depth, Reg::R0);
-            return self.enter_callee(depth);
+            GoesOn::InCaller => {
+                self.forget_reg(*depth, Reg::R0);
+                return self.enter_callee(depth);
+            }
+            // A callback's is the helper's, whose arguments are needed where it was called first.
+            GoesOn::AtCall => {
+                self.forget_reg(*depth, Reg::R0);
+                for reg in crate::call::ARGUMENTS {
+                    self.forget_reg(*depth, reg);
+                }
+                return self.enter_callee(depth);
+            }
+            // What a callback is handed is the helper's.
+            GoesOn::InCallback => return self.leave_frame(depth),
         }
         match insn.sem() {
             Sem::Exit => self.enter_callee(depth),
@@ -241,13 +274,17 @@ impl Needs {
     /// Back over a call: the function's arguments were the caller's.
     fn leave_callee(&mut self, depth: &mut u8) {
         let callee = self.of(usize::from(*depth));
-        *self.frame(*depth) = FrameNeeds::default();
-        *depth = depth.saturating_sub(1);
+        self.leave_frame(depth);
         for reg in crate::call::ARGUMENTS {
             if callee.regs.has(reg) {
                 self.reg(*depth, reg);
             }
         }
+    }
+
+    fn leave_frame(&mut self, depth: &mut u8) {
+        *self.frame(*depth) = FrameNeeds::default();
+        *depth = depth.saturating_sub(1);
     }
 
     fn before_jump(&mut self, insn: &Insn, past: &Past, depth: u8) {

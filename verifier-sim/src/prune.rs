@@ -20,6 +20,8 @@ pub(crate) enum Likeness<'a> {
     /// All that can happen from the new one can happen from the old one, of whose numbers
     /// only these mattered.
     Covered(&'a Needs),
+    /// The same, and all numbers matter.
+    Within,
     /// They are the same.
     Same,
 }
@@ -35,7 +37,7 @@ pub(crate) fn alike(
     let mut matcher = Matcher {
         config: env.config,
         likeness,
-        ids: Vec::new(),
+        ids: Ids::default(),
         depth: 0,
     };
     if old.frames().len() != new.frames().len() || old.references.len() != new.references.len() {
@@ -44,7 +46,7 @@ pub(crate) fn alike(
     let references = old.references.iter().zip(&new.references);
     if !references
         .into_iter()
-        .all(|(old, new)| matcher.id(old.id, new.id))
+        .all(|(old, new)| matcher.ids.same(old.id, new.id))
     {
         return false;
     }
@@ -76,11 +78,30 @@ enum Weight {
     Idle,
 }
 
+/// Which ids of a new state play the parts of which of an old one.
+#[derive(Debug, Default)]
+pub(crate) struct Ids(Vec<(u32, u32)>);
+
+impl Ids {
+    /// Whether two ids can stand for the same thing. Nothing (0) is only like nothing.
+    pub(crate) fn same(&mut self, old: u32, new: u32) -> bool {
+        if old == 0 || new == 0 {
+            return old == new;
+        }
+        match self.0.iter().find(|(a, b)| *a == old || *b == new) {
+            Some(known) => *known == (old, new),
+            None => {
+                self.0.push((old, new));
+                true
+            }
+        }
+    }
+}
+
 struct Matcher<'a> {
     config: &'a Config,
     likeness: Likeness<'a>,
-    /// Which id of the new state plays the part of which of the old one.
-    ids: Vec<(u32, u32)>,
+    ids: Ids,
     /// The depth of the function that is being compared.
     depth: usize,
 }
@@ -88,6 +109,10 @@ struct Matcher<'a> {
 impl Matcher<'_> {
     fn frame(&mut self, live: RegSet, old: &Frame, new: &Frame) -> bool {
         if old.function != new.function || old.return_to != new.return_to {
+            return false;
+        }
+        // Fewer callbacks may follow than followed there.
+        if old.entered != new.entered || old.called_back > new.called_back {
             return false;
         }
         let pairs = Reg::ALL.into_iter().zip(old.regs.iter().zip(&new.regs));
@@ -117,20 +142,6 @@ impl Matcher<'_> {
         }
     }
 
-    /// Whether two ids can stand for the same thing. Nothing (0) is only like nothing.
-    fn id(&mut self, old: u32, new: u32) -> bool {
-        if old == 0 || new == 0 {
-            return old == new;
-        }
-        match self.ids.iter().find(|(a, b)| *a == old || *b == new) {
-            Some(known) => *known == (old, new),
-            None => {
-                self.ids.push((old, new));
-                true
-            }
-        }
-    }
-
     fn reg(&mut self, old: &RegState, new: &RegState, weight: Weight) -> bool {
         if old.kind == Kind::NotInit {
             return !self.is_exact() || new.kind == Kind::NotInit;
@@ -138,7 +149,7 @@ impl Matcher<'_> {
         if old.kind != new.kind || old.null != new.null {
             return false;
         }
-        if !self.id(old.ref_id, new.ref_id) {
+        if !self.ids.same(old.ref_id, new.ref_id) {
             return false;
         }
         if self.is_exact() {
@@ -146,7 +157,7 @@ impl Matcher<'_> {
                 && old.off == new.off
                 && old.link == new.link
                 && old.range == new.range
-                && self.id(old.id, new.id);
+                && self.ids.same(old.id, new.id);
         }
         match old.kind {
             Kind::Scalar if weight == Weight::Idle => true,
@@ -160,7 +171,7 @@ impl Matcher<'_> {
                 proven
                     && old.off == new.off
                     && old.scalar.includes(&new.scalar)
-                    && self.id(old.id, new.id)
+                    && self.ids.same(old.id, new.id)
             }
         }
     }
@@ -170,12 +181,12 @@ impl Matcher<'_> {
             return false;
         }
         // What an old number shares, the new one must share as well; not the other way.
-        old.id == 0 || (old.link == new.link && old.off == new.off && self.id(old.id, new.id))
+        old.id == 0 || (old.link == new.link && old.off == new.off && self.ids.same(old.id, new.id))
     }
 
     fn stack(&mut self, old: &Stack, new: &Stack) -> bool {
         let count = match self.likeness {
-            Likeness::Covered(_) => old.slots().len(),
+            Likeness::Covered(_) | Likeness::Within => old.slots().len(),
             Likeness::Same => old.slots().len().max(new.slots().len()),
         };
         (0..count).all(|index| {

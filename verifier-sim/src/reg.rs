@@ -52,8 +52,12 @@ pub(crate) enum Kind {
     PacketEnd,
     /// A map, by its index in the object.
     Map(u32),
+    /// A key of a map, as a helper hands it to a callback.
+    MapKey(u32),
     /// A value of a map.
     MapValue(u32),
+    /// A function of the program, by its first slot.
+    Func(u32),
     /// The stack of a function, by its depth in the chain of calls.
     Stack(u8),
     /// A ring buffer record of so many bytes.
@@ -283,7 +287,9 @@ impl RegState {
             // What a lookup in a map of maps gives has this name until it is known not to be null.
             Kind::Map(_) if self.null == Null::Maybe => "map_value",
             Kind::Map(_) => "map_ptr",
+            Kind::MapKey(_) => "map_key",
             Kind::MapValue(_) => "map_value",
+            Kind::Func(_) => "func",
             Kind::Stack(_) => "fp",
             Kind::RingbufMem(_) => "ringbuf_mem",
             Kind::Mem(_) => "mem",

@@ -45,34 +45,15 @@ impl MemAccess {
 impl<'a> Machine<'_, 'a> {
     /// That a pointer to the context is the one that the program received.
     pub(crate) fn check_whole_ctx(&self, reg: Reg, base: &RegState) -> Checked {
-        let number = reg.number();
-        let refuse = |message| {
-            Rejection::new(Code::Context, message)
-                .label(format!(
-                    "R{number} is not what the program received, but was changed"
-                ))
-                .help("keep the context as it is, and give the offset to the load or store")
+        let Some(message) = changed_pointer(reg, base) else {
+            return Ok(());
         };
-        if base.off < 0 {
-            return Err(refuse(format!(
-                "negative offset ctx ptr R{number} off={} disallowed",
-                base.off
-            )));
-        }
-        if base.off != 0 {
-            return Err(refuse(format!(
-                "dereference of modified ctx ptr R{number} off={} disallowed",
-                base.off
-            )));
-        }
-        if base.constant_var_off() != Some(0) {
-            let message = format!(
-                "variable ctx access var_off={} disallowed",
-                base.scalar.tnum
-            );
-            return Err(refuse(message));
-        }
-        Ok(())
+        Err(Rejection::new(Code::Context, message)
+            .label(format!(
+                "R{} is not what the program received, but was changed",
+                reg.number()
+            ))
+            .help("keep the context as it is, and give the offset to the load or store"))
     }
 
     pub(crate) fn read_ctx(&mut self, base: &RegState, access: MemAccess) -> Checked<RegState> {
@@ -234,6 +215,19 @@ impl<'a> Machine<'_, 'a> {
         let message = |off| {
             format!(
                 "invalid access to memory, mem_size={bytes} off={off} size={}",
+                extent.size
+            )
+        };
+        self.check_within(Code::MemoryBounds, i64::from(bytes), base, extent, message)
+    }
+
+    /// That bytes of a map's key are in it.
+    pub(crate) fn check_map_key(&self, map: u32, base: &RegState, extent: Extent) -> Checked {
+        let map = self.env.map(map);
+        let bytes = map.map_or(0, |map| map.key_size);
+        let message = |off| {
+            format!(
+                "invalid access to map key, key_size={bytes} off={off} size={}",
                 extent.size
             )
         };
@@ -472,6 +466,34 @@ fn negative(code: Code, reg: Reg, base: &RegState) -> Box<Rejection> {
         .help("keep the index from being negative: compare it, or mask it")
 }
 
+/// The kernel's words if a pointer is not to the beginning of what it points to.
+pub(crate) fn changed_pointer(reg: Reg, base: &RegState) -> Option<String> {
+    let (number, off, name) = (reg.number(), base.off, base.type_name());
+    if off < 0 {
+        Some(format!(
+            "negative offset {name} ptr R{number} off={off} disallowed"
+        ))
+    } else if off != 0 {
+        Some(format!(
+            "dereference of modified {name} ptr R{number} off={off} disallowed"
+        ))
+    } else if base.constant_var_off() != Some(0) {
+        let var_off = base.scalar.tnum;
+        Some(format!(
+            "variable {name} access var_off={var_off} disallowed"
+        ))
+    } else {
+        None
+    }
+}
+
+/// A map's keys are only read.
+pub(crate) fn write_to_key(reg: Reg) -> Box<Rejection> {
+    let number = reg.number();
+    let message = format!("write to change key R{number} not allowed");
+    Rejection::new(Code::ReadOnly, message).label("writes to a key of a map")
+}
+
 fn map_forbidden(what: &str, map: &Map, extent: Extent) -> Box<Rejection> {
     let message = format!(
         "{what}, value_size={} off={} size={}",
@@ -491,6 +513,7 @@ impl Kind {
             Kind::Stack(_)
                 | Kind::Packet
                 | Kind::PacketMeta
+                | Kind::MapKey(_)
                 | Kind::MapValue(_)
                 | Kind::RingbufMem(_)
                 | Kind::Mem(_)

@@ -105,7 +105,7 @@ impl Machine<'_, '_> {
 }
 
 /// What R0 is, in the kernel's words: bounds that say nothing are left out.
-fn found(result: &RegState) -> String {
+pub(crate) fn found(result: &RegState) -> String {
     if !result.is_scalar() {
         return format!("is not a known value ({})", result.type_name());
     }

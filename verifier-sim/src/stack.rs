@@ -54,6 +54,11 @@ impl Slot {
             .count()
     }
 
+    /// Whether a register is spilled here, whole or in part.
+    pub(crate) fn is_spill(&self) -> bool {
+        self.spill_size() > 0
+    }
+
     /// The spilled register, if its bytes are all there.
     pub(crate) fn spilled_whole(&self) -> Option<&RegState> {
         (self.spill_size() == 8).then_some(&self.reg)

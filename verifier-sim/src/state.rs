@@ -6,6 +6,7 @@
 use crate::reg::{Kind, RegState};
 use crate::stack::Stack;
 use ebpf_asm::insn::Reg;
+use std::ops::RangeInclusive;
 
 /// The state of one active function.
 #[derive(Debug, Clone)]
@@ -14,10 +15,24 @@ pub(crate) struct Frame {
     pub regs: [RegState; 11],
     /// Its stack.
     pub stack: Stack,
-    /// The slot after the call, where its caller goes on; unused for the first.
+    /// Where its caller goes on: the slot after the call, or for a callback the slot of the
+    /// call; unused for the first.
     pub return_to: usize,
     /// Which function it is: the first slot.
     pub function: usize,
+    /// Who entered it.
+    pub entered: Entered,
+    /// How often the call that it is at has called back by now.
+    pub called_back: u32,
+}
+
+/// Who entered a function.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Entered {
+    /// The program, or the function is where execution began.
+    Call,
+    /// A helper, which wants one of these results.
+    Callback(RangeInclusive<i64>),
 }
 
 /// Something acquired that must be given back.
@@ -36,6 +51,8 @@ pub(crate) struct State {
     frames: Vec<Frame>,
     /// What must be given back.
     pub references: Vec<Reference>,
+    /// How many callbacks there were on the way.
+    pub callbacks: u32,
 }
 
 impl Frame {
@@ -48,6 +65,8 @@ impl Frame {
             stack: Stack::default(),
             return_to,
             function,
+            entered: Entered::Call,
+            called_back: 0,
         }
     }
 }
@@ -58,6 +77,7 @@ impl State {
         State {
             frames: vec![Frame::new(0, function, 0)],
             references: Vec::new(),
+            callbacks: 0,
         }
     }
 
@@ -101,6 +121,14 @@ impl State {
     pub(crate) fn frame_mut(&mut self) -> &mut Frame {
         let last = self.frames.len() - 1;
         &mut self.frames[last]
+    }
+
+    /// Whether the same functions are active, called from the same places.
+    pub(crate) fn same_calls(&self, other: &State) -> bool {
+        let same = |(a, b): (&Frame, &Frame)| {
+            a.function == b.function && a.return_to == b.return_to && a.entered == b.entered
+        };
+        self.frames.len() == other.frames.len() && self.frames.iter().zip(&other.frames).all(same)
     }
 
     /// A register of the innermost function.

@@ -11,6 +11,7 @@ use crate::codes::Code;
 use crate::diag::{Checked, Place, Rejection};
 use crate::machine::{Flow, Machine};
 use crate::reg::RegState;
+use crate::state::Entered;
 use ebpf_asm::helper::{Effect, by_id};
 use ebpf_asm::insn::{Insn, Reg};
 use ebpf_asm::isa::{Callee, Sem};
@@ -43,6 +44,14 @@ pub(crate) fn tail_call_in(cfg: &Cfg<'_>, function: std::ops::Range<usize>) -> O
     slots.find(|&slot| cfg.insn(slot).is_some_and(is_tail_call))
 }
 
+/// A callback does not leave the program: the kernel loses its way there (Linux 6.18), and its
+/// first words say so.
+pub(crate) fn leaves_callback(what: &str) -> Box<Rejection> {
+    Rejection::new(Code::TailCall, "verifier bug: callback unexpected regs 1")
+        .label(format!("{what} from within a callback"))
+        .help("do it in the program itself")
+}
+
 impl Machine<'_, '_> {
     /// That nothing is left to be given back when the program goes on in another one.
     pub(crate) fn check_leaves(&self) -> Checked {
@@ -60,6 +69,9 @@ impl Machine<'_, '_> {
     /// Both ways from a tail call that was checked: behind it, for there may be no such
     /// program, and in a function also behind its call.
     pub(crate) fn tail_called(&mut self, next: usize) -> Checked<Flow> {
+        if matches!(self.state.frame().entered, Entered::Callback(_)) {
+            return Err(leaves_callback("goes on in another program"));
+        }
         let stayed = Box::new(self.state.clone());
         let Some(frame) = self.state.pop() else {
             return Ok(Flow::To(next));

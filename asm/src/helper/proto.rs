@@ -180,6 +180,17 @@ pub enum Effect {
     MovesPacket,
     /// Goes on in another program, and comes back only if there is none.
     LeavesProgram,
+    /// Calls a function of the program among its arguments, any number of times.
+    CallsBack(CallbackOf),
+}
+
+/// From where a function of the program is called back, which decides what it is handed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum CallbackOf {
+    /// `bpf_loop`, with the number of the round.
+    Loop,
+    /// `bpf_for_each_map_elem`, with the map, a key and its value.
+    MapElem,
 }
 
 impl Proto {
@@ -231,6 +242,11 @@ impl Helper {
 
     pub(super) const fn leaves_program(mut self) -> Helper {
         self.proto.effect = Effect::LeavesProgram;
+        self
+    }
+
+    pub(super) const fn calls_back(mut self, callback: CallbackOf) -> Helper {
+        self.proto.effect = Effect::CallsBack(callback);
         self
     }
 

@@ -9,7 +9,7 @@
 
 use super::callers::*;
 use super::proto::Arg::*;
-use super::proto::Ret;
+use super::proto::{CallbackOf, Ret};
 use super::{Helper, helper};
 use crate::prog_type::AttachType;
 
@@ -179,7 +179,7 @@ pub static HELPERS: [Helper; 211] = [
     helper(161, "ima_inode_hash", (5, 11)).from(LSM).takes(&[Struct("inode"), UninitMem, Size]),
     helper(162, "sock_from_file", (5, 11)).from(SYSCALL.or(TRACING)).takes(&[Struct("file")]).gives(Ret::StructOrNull("socket")),
     helper(163, "check_mtu", (5, 12)).from(TC.or(XDP)).gpl().takes(&[Ctx, Anything, InOutFixed(4), Anything, Anything]),
-    helper(164, "for_each_map_elem", (5, 13)).takes(&[Map, Callback, CallbackCtx, Anything]),
+    helper(164, "for_each_map_elem", (5, 13)).takes(&[Map, Callback, CallbackCtx, Anything]).calls_back(CallbackOf::MapElem),
     helper(165, "snprintf", (5, 13)).gpl().perfmon().takes(&[UninitMemOrNull, SizeOrZero, ConstStr, MemOrNull, SizeOrZero]),
     helper(166, "sys_bpf", (5, 14)).from(SYSCALL).perfmon().takes(&[Anything, Mem, Size]),
     helper(167, "btf_find_by_name_kind", (5, 14)).from(SYSCALL).takes(&[Mem, Size, Anything, Anything]),
@@ -196,7 +196,7 @@ pub static HELPERS: [Helper; 211] = [
     helper(178, "skc_to_unix_sock", (5, 16)).from(SOCKETS.or(TRACING)).perfmon_for(ALL.without(SYSCALL)).takes(&[BtfSock]).gives(Ret::StructOrNull("unix_sock")).shares(),
     helper(179, "kallsyms_lookup_name", (5, 17)).from(SYSCALL).takes(&[Mem, SizeOrZero, Anything, UninitFixed(8)]),
     helper(180, "find_vma", (5, 17)).perfmon().takes(&[Struct("task_struct"), Anything, Callback, CallbackCtx, Anything]),
-    helper(181, "loop", (5, 17)).takes(&[Anything, Callback, CallbackCtx, Anything]),
+    helper(181, "loop", (5, 17)).takes(&[Anything, Callback, CallbackCtx, Anything]).calls_back(CallbackOf::Loop),
     helper(182, "strncmp", (5, 17)).takes(&[Mem, Size, ConstStr]),
     helper(183, "get_func_arg", (5, 17)).from(TRACING).only_at(TRAMPOLINES).takes(&[Ctx, Anything, UninitFixed(8)]),
     helper(184, "get_func_ret", (5, 17)).from(TRACING).only_at(TRAMPOLINES).takes(&[Ctx, UninitFixed(8)]),

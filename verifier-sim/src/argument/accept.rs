@@ -2,6 +2,7 @@
 //!
 //! Read before: `argument/mod.rs`. Read next: `argument/memory.rs`.
 
+use crate::callback::check_whole_function;
 use crate::codes::Code;
 use crate::diag::{Checked, Rejection};
 use crate::machine::{Machine, not_modelled};
@@ -59,7 +60,7 @@ const PER_CPU: Accepted = Accepted {
 };
 const FUNCTION: Accepted = Accepted {
     words: "func",
-    has: |_| false,
+    has: |kind| matches!(kind, Kind::Func(_)),
 };
 const STACK: Accepted = Accepted {
     words: "fp",
@@ -141,6 +142,7 @@ impl Machine<'_, '_> {
         }
         match value.kind {
             Kind::Ctx => self.check_whole_ctx(reg, value),
+            Kind::Func(_) => check_whole_function(reg, value),
             _ => Ok(()),
         }
     }

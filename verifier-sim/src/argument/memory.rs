@@ -157,6 +157,14 @@ impl<'a> Machine<'_, 'a> {
                 }
                 self.check_packet_bytes(value, extent, direction)
             }
+            Kind::MapKey(map) => {
+                if direction == Direction::Write {
+                    let message = format!("R{} cannot write into map_key", reg.number());
+                    return Err(Rejection::new(Code::ReadOnly, message)
+                        .label("hands out a key of a map to be written to"));
+                }
+                self.check_map_key(map, value, extent)
+            }
             Kind::MapValue(map) => {
                 let map = self.value_map(map)?;
                 self.check_map_direction(map, extent, direction)?;

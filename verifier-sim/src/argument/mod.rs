@@ -12,6 +12,7 @@ mod of_map;
 mod owned;
 
 use crate::alu::describe;
+use crate::callback::function;
 use crate::codes::Code;
 use crate::ctx::PacketUse;
 use crate::diag::{Checked, Rejection};
@@ -43,6 +44,8 @@ pub(crate) struct Arguments<'a> {
     pub(crate) owned: Option<u32>,
     /// The reference that the helper takes back.
     pub(crate) released: Option<u32>,
+    /// The function that the helper calls, by its first slot.
+    pub(crate) callback: Option<usize>,
     /// Parts of the stack that the helper writes.
     pub(crate) filled: [Option<Filled>; 3],
     /// The memory whose size comes next.
@@ -77,7 +80,12 @@ impl<'a> Machine<'_, 'a> {
             | Arg::BtfSock
             | Arg::ReleasedSock
             | Arg::FullSockOrNull
-            | Arg::RingbufRecord => Ok(()),
+            | Arg::RingbufRecord
+            | Arg::CallbackCtx => Ok(()),
+            Arg::Callback => {
+                found.callback = function(&value);
+                Ok(())
+            }
             Arg::Map => self.check_map_argument(&value, found),
             Arg::MapKey => self.check_key(reg, &value, found),
             Arg::MapValueOrNull if null => Ok(()),
@@ -98,8 +106,6 @@ impl<'a> Machine<'_, 'a> {
             | Arg::Struct(_)
             | Arg::StructOrNull(_)
             | Arg::PerCpu
-            | Arg::Callback
-            | Arg::CallbackCtx
             | Arg::Dynptr
             | Arg::UninitDynptr
             | Arg::ReleasedDynptr

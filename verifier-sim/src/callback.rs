@@ -1,0 +1,158 @@
+//! Callbacks: functions of the program that a helper calls, any number of times.
+//!
+//! `bpf_loop` and its like take the address of a function. A call of such a helper goes two
+//! ways: on behind it, as if the function had been called often enough, and into the function.
+//! Where that ends, execution is back at the call, with everything that the function has
+//! changed outside of it; `rounds.rs` says when that has an end.
+//!
+//! Described in bpf-helpers(7); what callbacks are handed and may return was observed on Linux
+//! 6.18.
+//!
+//! Read before: `argument.rs`. Read next: `rounds.rs`.
+
+use crate::argument::Arguments;
+use crate::codes::Code;
+use crate::diag::{Checked, Rejection};
+use crate::machine::{Machine, not_modelled};
+use crate::reg::{Kind, RegState};
+use crate::region::changed_pointer;
+use crate::returns::found;
+use crate::state::{Entered, Frame, State};
+use ebpf_asm::btf::Linkage;
+use ebpf_asm::helper::CallbackOf;
+use ebpf_asm::insn::{Insn, Reg};
+use std::ops::RangeInclusive;
+
+/// To go on, or to stop.
+const GO_ON_OR_STOP: RangeInclusive<i64> = 0..=1;
+
+impl Machine<'_, '_> {
+    /// The address of a function of the program: one with a type, which nobody else can call.
+    pub(crate) fn function_address(&self, insn: &Insn) -> Checked<RegState> {
+        let slot = self.target(insn)?;
+        let function = self.env.program.functions.iter().find(|f| f.slot == slot);
+        let Some(function) = function.filter(|function| function.type_id.is_some()) else {
+            return Err(Rejection::new(Code::Callback, "missing btf func_info")
+                .label("takes the address of a function whose type is not known")
+                .help("compile with -g, so that the object has BTF"));
+        };
+        if function.linkage != Linkage::Static {
+            return Err(
+                Rejection::new(Code::Callback, "callback function not static")
+                    .label(format!("'{}' is global", function.name))
+                    .help("declare the function static"),
+            );
+        }
+        let slot = u32::try_from(slot).map_err(|_| not_modelled("so many instructions"))?;
+        Ok(RegState::pointer(Kind::Func(slot)))
+    }
+
+    /// The state in the function that a helper is about to call, if it calls it once more.
+    pub(crate) fn callback(
+        &mut self,
+        callback: CallbackOf,
+        arguments: &Arguments<'_>,
+    ) -> Checked<Option<Box<State>>> {
+        let function = arguments.callback;
+        let function = function.ok_or_else(|| not_modelled("a callback without function"))?;
+        let rounds = self.state.frame().called_back;
+        if callback == CallbackOf::Loop {
+            self.need(Reg::R1);
+            let most = self.state.reg(Reg::R1).scalar.bounds.u64.max;
+            if u64::from(rounds) >= most {
+                self.state.frame_mut().called_back = 0;
+                return Ok(None);
+            }
+        }
+        self.check_depth()?;
+        let mut inside = Box::new(self.state.clone());
+        inside.callbacks += 1;
+        inside.frame_mut().called_back += 1;
+        let mut frame = Frame::new(self.state.depth() + 1, function, self.slot);
+        frame.entered = Entered::Callback(GO_ON_OR_STOP);
+        let handed = self.handed(callback, arguments)?;
+        for (reg, value) in crate::call::ARGUMENTS.into_iter().zip(handed) {
+            if let Some(entry) = frame.regs.get_mut(reg.index()) {
+                *entry = value;
+            }
+        }
+        inside.push(frame);
+        self.state.frame_mut().called_back = 0;
+        Ok(Some(inside))
+    }
+
+    /// What a callback finds in R1 to R5.
+    fn handed(&self, callback: CallbackOf, arguments: &Arguments<'_>) -> Checked<[RegState; 5]> {
+        let nothing = RegState::NOT_INIT;
+        let given = |reg| *self.state.reg(reg);
+        let made = |value: RegState| value.made(self.here());
+        Ok(match callback {
+            CallbackOf::Loop => [
+                made(RegState::unknown()),
+                given(Reg::R3),
+                nothing,
+                nothing,
+                nothing,
+            ],
+            CallbackOf::MapElem => {
+                let map = arguments.map_index;
+                let map = map.ok_or_else(|| not_modelled("elements without map"))?;
+                [
+                    given(Reg::R1),
+                    made(RegState::pointer(Kind::MapKey(map))),
+                    made(RegState::pointer(Kind::MapValue(map))),
+                    given(Reg::R3),
+                    nothing,
+                ]
+            }
+        })
+    }
+
+    /// That R0, which a callback returns here, is one of the results that its helper knows.
+    pub(crate) fn check_callback_result(
+        &mut self,
+        result: &RegState,
+        allowed: &RangeInclusive<i64>,
+    ) -> Checked {
+        if !result.is_scalar() {
+            return Err(
+                Rejection::new(Code::CallbackResult, "R0 not a scalar value")
+                    .label(format!("a callback returns '{}'", result.type_name()))
+                    .because(result.origin.made, "the result comes from here")
+                    .help("return a number"),
+            );
+        }
+        self.need(Reg::R0);
+        let range = result.scalar.bounds.s64;
+        if allowed.contains(&range.min) && allowed.contains(&range.max) {
+            return Ok(());
+        }
+        let (least, most) = (allowed.start(), allowed.end());
+        let message = format!(
+            "At callback return the register R0 {} should have been in [{least}, {most}]",
+            found(result)
+        );
+        Err(Rejection::new(Code::CallbackResult, message)
+            .label(format!("R0 is {}", crate::alu::describe(&result.scalar)))
+            .because(result.origin.made, "the result comes from here")
+            .help("return 0 to go on, or 1 to stop"))
+    }
+}
+
+/// The function that a register holds the address of, by its first slot.
+pub(crate) fn function(value: &RegState) -> Option<usize> {
+    match value.kind {
+        Kind::Func(function) => usize::try_from(function).ok(),
+        _ => None,
+    }
+}
+
+/// That the address of a function is that of its beginning.
+pub(crate) fn check_whole_function(reg: Reg, value: &RegState) -> Checked {
+    let Some(message) = changed_pointer(reg, value) else {
+        return Ok(());
+    };
+    Err(Rejection::new(Code::Callback, message)
+        .label("is not the beginning of the function")
+        .because(value.origin.made, "the address is made here"))
+}
