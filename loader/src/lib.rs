@@ -8,6 +8,7 @@
 //! | `kernel.rs` | what the kernel defines: types, symbols, configuration |
 //! | `map.rs` | reading and writing a map's elements |
 //! | `program.rs` | a program that the kernel has accepted |
+//! | `raw_tracepoint.rs` | attaching to a tracepoint |
 //! | `verifier_log.rs` | what the kernel's verifier said, to the point |
 //! | `xdp.rs` | attaching to an interface, replacing what is there |
 //! | `detach.rs` | taking off what runs there |
@@ -50,6 +51,7 @@ mod map;
 mod near;
 mod pins;
 mod program;
+mod raw_tracepoint;
 mod status;
 mod types;
 mod verifier_log;
@@ -63,6 +65,7 @@ pub use load::{Loader, Note};
 pub use map::{Map, PerCpuValues};
 pub use pins::Pins;
 pub use program::Program;
+pub use raw_tracepoint::RawTracepointLink;
 pub use status::{InterfaceStatus, MovedPin, StalePin, Status};
 pub use verifier_log::{Rejection, SourceLine, point};
 pub use xdp::{Attach, Existing, Lifetime, Via, Xdp};

@@ -15,6 +15,7 @@ pub struct Program {
     name: String,
     prog_type: ProgType,
     attach_type: Option<AttachType>,
+    attach_target: Option<String>,
     fd: OwnedFd,
 }
 
@@ -25,6 +26,7 @@ impl Program {
             name: program.name.clone(),
             prog_type: program.prog_type,
             attach_type: program.expected_attach_type,
+            attach_target: program.attach_target().map(str::to_owned),
             fd,
         }
     }
@@ -45,6 +47,12 @@ impl Program {
     #[must_use]
     pub fn attach_type(&self) -> Option<AttachType> {
         self.attach_type
+    }
+
+    /// What its section names to attach it to: `sched_switch` of `raw_tp/sched_switch`.
+    #[must_use]
+    pub fn attach_target(&self) -> Option<&str> {
+        self.attach_target.as_deref()
     }
 
     /// What the kernel says of it.

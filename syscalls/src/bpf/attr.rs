@@ -169,6 +169,15 @@ pub(super) struct LinkFdAttr {
     pub(super) link_fd: u32,
 }
 
+/// `BPF_RAW_TRACEPOINT_OPEN`.
+#[derive(Debug, Clone, Copy, Pod, Zeroable)]
+#[repr(C)]
+pub(super) struct RawTracepointAttr {
+    pub(super) name: u64,
+    pub(super) prog_fd: u32,
+    pub(super) pad: u32,
+}
+
 /// `struct bpf_prog_info`.
 #[derive(Debug, Clone, Copy, Pod, Zeroable)]
 #[repr(C)]
@@ -314,6 +323,7 @@ mod tests {
             link_fd = 0, new_prog_fd = 4, flags = 8, old_prog_fd = 12
         } size 16);
         layout!(LinkFdAttr { link_fd = 0 } size 4);
+        layout!(RawTracepointAttr { name = 0, prog_fd = 8 } size 16);
     }
 
     #[test]

@@ -19,6 +19,7 @@ mod map;
 mod name;
 mod pin;
 mod prog;
+mod raw_tracepoint;
 mod test_run;
 
 pub use btf::btf_load;
@@ -39,4 +40,5 @@ pub use map::{Map, MapBtf, MapCreate, MapKeys, UpdateMode, map_create};
 pub use name::BPF_OBJ_NAME_LEN;
 pub use pin::{obj_get, obj_pin};
 pub use prog::{FuncInfoRecords, LineInfoRecords, ProgLoad, prog_load, prog_load_with_stats};
+pub use raw_tracepoint::raw_tracepoint_open;
 pub use test_run::{TestRun, TestRunResult, prog_test_run};
