@@ -9,10 +9,13 @@
 //! # Ok::<(), ebpf_asm::CompileError>(())
 //! ```
 //!
-//! Read before: `lower/mod.rs`. Read next: `object/mod.rs`.
+//! Read before: `lower/mod.rs`. Read next: `compile/kernel_types.rs`, `object/mod.rs`.
 
-use crate::btf::{self, Bitfields, Btf, IntEncoding, Kind, Member, TypeId};
-use crate::lower::{self, LowerError};
+mod kernel_types;
+
+use self::kernel_types::KernelTypes;
+use crate::btf::{self, Bitfields, Btf, IntEncoding, Member, TypeId};
+use crate::lower::{self, Kernel, LowerError};
 use crate::map_type::MapType;
 use crate::object::{Map, Object};
 use crate::span::{Sources, Span};
@@ -68,9 +71,16 @@ pub fn compile_for(unit: &Unit, target: Target) -> Result<Object, CompileError> 
         return Err(CompileError::NoProgram { unit });
     }
     let sources = sources(recording);
+    let mut types = Btf::new();
+    let kernel_types = KernelTypes::add(&mut types, recording);
     let programs = recording.programs.iter().map(|program| {
         let spans = spans(recording, program, &sources);
-        let lowered = lower::lower(program, &spans, target);
+        let asked = kernel_types.of(program);
+        let kernel = Kernel {
+            btf: &types,
+            types: &asked,
+        };
+        let lowered = lower::lower(program, &spans, kernel, target);
         let lowered = lowered.map_err(|error| CompileError::Lower {
             program: program.name.clone(),
             error,
@@ -79,7 +89,6 @@ pub fn compile_for(unit: &Unit, target: Target) -> Result<Object, CompileError> 
         Ok::<_, CompileError>(lowered)
     });
     let programs = programs.collect::<Result<_, _>>()?;
-    let mut types = Btf::new();
     let maps = recording.maps.iter().map(|decl| map(&mut types, decl));
     let maps = maps.collect();
     Ok(btf::build::complete(&Object {
@@ -143,22 +152,20 @@ fn map_type(map_type: recording::MapType) -> MapType {
 fn data_type(types: &mut Btf, ty: &DataType) -> TypeId {
     match ty {
         DataType::Scalar(ty) => scalar(types, *ty),
-        DataType::Bytes(len) => {
-            let element = scalar(types, Type::U8);
-            let index = scalar(types, Type::U32);
-            let len = *len;
-            let array = Kind::Array {
-                element,
-                index,
-                len,
-            };
-            match types.find("", |known| *known == array) {
-                Some(id) => id,
-                None => types.add("", array),
-            }
-        }
+        DataType::Bytes(len) => bytes(types, *len),
         DataType::Struct(ty) => structure(types, ty),
     }
+}
+
+fn bytes(types: &mut Btf, len: u32) -> TypeId {
+    let element = scalar(types, Type::U8);
+    let index = scalar(types, Type::U32);
+    let array = btf::Kind::Array {
+        element,
+        index,
+        len,
+    };
+    types.find_or_add("", array)
 }
 
 /// A number by the name of the kernel's type for it.
@@ -180,16 +187,13 @@ fn structure(types: &mut Btf, ty: &recording::StructType) -> TypeId {
         ty: data_type(types, &field.ty),
         offset: field.offset.saturating_mul(8),
     });
-    let kind = Kind::Struct {
+    let kind = btf::Kind::Struct {
         size: ty.size,
         members: members.collect(),
         bitfields: Bitfields::No,
     };
     // Two records may have one name: only the same fields make them one type.
-    match types.find(&ty.name, |known| *known == kind) {
-        Some(id) => id,
-        None => types.add(&ty.name, kind),
-    }
+    types.find_or_add(&ty.name, kind)
 }
 
 #[cfg(test)]

@@ -7,7 +7,10 @@
 use core::fmt;
 
 use crate::check_ops::Checker;
-use crate::recording::{DataType, Loc, LocId, Map, MapType, Recording, SourceFile, Type};
+use crate::recording::{
+    DataType, KernelKind, KernelType, Loc, LocId, Map, MapType, MemberType, Pointee, ProgramKind,
+    Recording, SourceFile, Type,
+};
 
 /// How deep blocks may nest.
 pub const MAX_DEPTH: usize = 64;
@@ -64,6 +67,13 @@ pub enum RecordError {
         /// What is wrong.
         reason: &'static str,
     },
+    /// A declaration of a type of the kernel that no kernel has.
+    BadKernelType {
+        /// The type's name.
+        name: String,
+        /// What is wrong.
+        reason: &'static str,
+    },
     /// Blocks nest deeper than [`MAX_DEPTH`].
     TooDeep {
         /// Where.
@@ -106,6 +116,9 @@ impl fmt::Display for RecordError {
                  255 bytes"
             ),
             RecordError::BadMap { map, reason } => write!(f, "map `{map}`: {reason}"),
+            RecordError::BadKernelType { name, reason } => {
+                write!(f, "the kernel's type `{name}`: {reason}")
+            }
             RecordError::TooDeep { at } => {
                 write!(f, "{at}: branches nest deeper than {MAX_DEPTH} levels")
             }
@@ -136,18 +149,32 @@ pub(crate) fn check(recording: &Recording) -> Result<(), RecordError> {
     let programs = recording.programs.iter().map(|program| &program.name);
     check_names(maps.chain(programs))?;
     recording.maps.iter().try_for_each(check_map)?;
-    let mut programs = recording.programs.iter();
-    programs.try_for_each(|program| Checker::new(recording, program).check())
+    for program in &recording.programs {
+        if let ProgramKind::RawTracepoint { tracepoint } = &program.kind {
+            check_name(tracepoint)?;
+        }
+        let mut types = program.kernel_types.iter();
+        types.try_for_each(|ty| check_kernel_type(ty, 0))?;
+        Checker::new(recording, program).check()?;
+    }
+    Ok(())
+}
+
+/// Checks that a name can be a symbol's and one in BTF.
+fn check_name(name: &str) -> Result<(), RecordError> {
+    let letters = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
+    let starts = name.bytes().next().is_some_and(|b| !b.is_ascii_digit());
+    if starts && name.bytes().all(letters) && name.len() <= 255 {
+        return Ok(());
+    }
+    let name = name.to_string();
+    Err(RecordError::BadName { name })
 }
 
 fn check_names<'a>(names: impl Iterator<Item = &'a String>) -> Result<(), RecordError> {
     let mut seen: Vec<&String> = Vec::new();
     for name in names {
-        let letters = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
-        let starts = name.bytes().next().is_some_and(|b| !b.is_ascii_digit());
-        if !starts || !name.bytes().all(letters) || name.len() > 255 {
-            return Err(RecordError::BadName { name: name.clone() });
-        }
+        check_name(name)?;
         if seen.contains(&name) {
             return Err(RecordError::DuplicateName { name: name.clone() });
         }
@@ -183,4 +210,39 @@ fn check_map(map: &Map) -> Result<(), RecordError> {
         }
         (_, Some(_)) => Ok(()),
     }
+}
+
+/// The most bytes of an array in a type of the kernel: more than any program can read.
+const MAX_BYTES: u32 = 1 << 16;
+
+fn check_kernel_type(ty: &KernelType, depth: usize) -> Result<(), RecordError> {
+    let bad = |reason| {
+        let name = ty.name.clone();
+        Err(RecordError::BadKernelType { name, reason })
+    };
+    if depth > MAX_DEPTH {
+        return bad("it is declared within too many others");
+    }
+    check_name(&ty.name)?;
+    match &ty.kind {
+        KernelKind::Enum(enumerators) => check_names(enumerators.iter())?,
+        KernelKind::Struct(members) | KernelKind::Union(members) => {
+            check_names(members.iter().map(|member| &member.name))?;
+        }
+    }
+    for member in ty.members() {
+        match &member.ty {
+            MemberType::Kernel(inner) => check_kernel_type(inner, depth + 1)?,
+            MemberType::Bytes(0) => return bad("an array has at least one byte"),
+            MemberType::Bytes(len) if *len > MAX_BYTES => return bad("an array is too large"),
+            MemberType::Bytes(_) => {}
+            MemberType::Number(number) | MemberType::Pointer(Pointee::Number(number)) => {
+                if !number.ty.is_number() {
+                    return bad("a condition or pointer is no number");
+                }
+            }
+            MemberType::Pointer(Pointee::Struct(name) | Pointee::Union(name)) => check_name(name)?,
+        }
+    }
+    Ok(())
 }

@@ -3,9 +3,10 @@
 //! Read before: `check.rs`.
 
 use crate::check::{MAX_DEPTH, Place, RecordError, describe};
+use crate::raw_tracepoint::MAX_ARGS;
 use crate::recording::{
-    Arg, BinaryOp, Block, CompareOp, ContextField, LocId, Op, OpKind, Operand, Program, Recording,
-    Type, ValueId, VarId,
+    Arg, BinaryOp, Block, CompareOp, ContextField, CoreKind, CoreSubject, KernelTypeId, LocId, Op,
+    OpKind, Operand, Program, ProgramKind, Recording, Type, ValueId, VarId,
 };
 
 /// What is known about a value or a variable at a point of the walk.
@@ -350,12 +351,7 @@ impl<'a> Checker<'a> {
                 self.must(fits, "only 32 and 64 bits are added to atomically")?;
                 self.operand(value, ty, loc)
             }
-            OpKind::Context { dst, field } => match field {
-                ContextField::Data => dst_is(dst, Type::Ptr),
-                ContextField::Length
-                | ContextField::IngressIfindex
-                | ContextField::RxQueueIndex => dst_is(dst, Type::U32),
-            },
+            OpKind::Context { dst, field } => dst_is(dst, self.context(field, loc)?),
             OpKind::Advance {
                 dst,
                 ptr,
@@ -385,6 +381,20 @@ impl<'a> Checker<'a> {
                 )?;
                 dst_is(dst, Type::Ptr)
             }
+            OpKind::Scratch { dst, size } => {
+                let what = "what is read does not fit the stack, which has 512 bytes";
+                self.fits(size <= 512, loc, what)?;
+                dst_is(dst, Type::Ptr)
+            }
+            OpKind::Core {
+                dst,
+                kind,
+                ty,
+                ref path,
+            } => {
+                self.core(kind, ty, path)?;
+                dst_is(dst, Type::U64)
+            }
             OpKind::GetVar { dst, var } => {
                 self.in_scope(self.vars.get(var.0 as usize).copied(), loc)?;
                 let ty = self.program.vars.get(var.0 as usize).copied();
@@ -392,6 +402,37 @@ impl<'a> Checker<'a> {
             }
             _ => Ok(()),
         }
+    }
+
+    /// The type of a field of the context, which the program has.
+    fn context(&self, field: ContextField, loc: LocId) -> Result<Type, RecordError> {
+        let (ty, fits) = match (field, &self.program.kind) {
+            (ContextField::Data, kind) => (Type::Ptr, *kind == ProgramKind::Xdp),
+            (ContextField::Args(number), ProgramKind::RawTracepoint { .. }) => {
+                let what = "a tracepoint has at most 12 arguments, numbers 0 to 11";
+                self.fits(number < MAX_ARGS, loc, what)?;
+                (Type::U64, true)
+            }
+            (ContextField::Args(_), _) => (Type::U64, false),
+            (
+                ContextField::Length | ContextField::IngressIfindex | ContextField::RxQueueIndex,
+                kind,
+            ) => (Type::U32, *kind == ProgramKind::Xdp),
+        };
+        self.must(fits, "the program's context has no such field")?;
+        Ok(ty)
+    }
+
+    /// Whether there is what is asked about.
+    fn core(&self, kind: CoreKind, ty: KernelTypeId, path: &[u32]) -> Checked {
+        let ty = self.program.kernel_types.get(ty.0 as usize);
+        let there = ty.is_some_and(|ty| match (kind.subject(), path) {
+            (CoreSubject::Type, path) => path.is_empty(),
+            (CoreSubject::Field, path) => ty.field(path).is_some(),
+            (CoreSubject::Enumerator, [index]) => ty.enumerator(*index).is_some(),
+            (CoreSubject::Enumerator, _) => false,
+        });
+        self.must(there, "something is asked about no type of the kernel")
     }
 
     /// Instructions have 16 bits for an offset, with a sign.

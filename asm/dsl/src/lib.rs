@@ -120,6 +120,115 @@
 //! assert_eq!(unit().check(), Ok(()));
 //! ```
 //!
+//! # What to write about the kernel
+//!
+//! Programs on raw tracepoints get pointers into the kernel's own memory. Its structures differ
+//! from build to build; so a program names the fields that it needs, and where they are is asked
+//! of the kernel that it is loaded into (CO-RE). What cannot be read is zero.
+//!
+//! | for | write |
+//! |---|---|
+//! | a program on a tracepoint | `.raw_tracepoint("watch", "sched_switch", \|f, ctx\| {` |
+//! | the tracepoint's argument: a number, a pointer | `ctx.arg::<u32>(0)`, `ctx.arg::<*const task_struct>(1)` |
+//! | the current thread, its numbers, its name | `f.get_current_task::<task_struct>()`, `f.get_current_pid_tgid()`, `f.get_current_comm()` |
+//! | a field, also behind pointers and in structs | `task.tgid()`, `task.real_parent().comm()`, `task.se().vruntime()` |
+//! | whether a pointer is null | `KernelPtr::is_null(task.mm())` |
+//! | a pointer as a number, and back | `KernelPtr::address(task)`, `KernelPtr::from_address(address)` |
+//! | another type at the same place | `KernelPtr::cast::<task_struct___old>(task)` |
+//! | a copy of memory, and whether it failed | `f.probe_read_kernel(&copy, task).failed()` |
+//! | whether the kernel has a field, a type, an enumerator | `f.core_field_exists::<task_struct>().__state()`, `f.core_type_exists::<sched_entity>()`, `f.core_enum_value_exists(pid_type::PIDTYPE_SID)` |
+//! | the value of an enumerator | `f.core_enum_value(pid_type::PIDTYPE_SID)` |
+//! | the size of a type, of a field, where a field is | `f.core_type_size::<task_struct>()`, `f.core_field_size::<task_struct>().comm()`, `f.core_field_offset::<task_struct>().se()` |
+//!
+//! Structs and enums of the kernel are declared by [`kernel_struct!`](crate::kernel_struct!) and
+//! [`kernel_enum!`](crate::kernel_enum!), which say what fields can be.
+//!
+//! ```
+//! use ebpf_dsl::prelude::*;
+//!
+//! kernel_struct! {
+//!     /// A thread.
+//!     pub struct task_struct {
+//!         __state: u32,
+//!         tgid: i32,
+//!         comm: [u8; 16],
+//!         real_parent: *const task_struct,
+//!         mm: *const u8,
+//!         se: sched_entity,
+//!         sched_reset_on_fork: Bitfield<u32>,
+//!     }
+//! }
+//!
+//! kernel_struct! {
+//!     /// What of a thread is scheduled.
+//!     pub struct sched_entity { vruntime: u64 }
+//! }
+//!
+//! kernel_struct! {
+//!     /// A thread, before Linux 5.14.
+//!     pub struct task_struct___old { state: i64 }
+//! }
+//!
+//! kernel_enum! {
+//!     /// What a number names.
+//!     pub enum pid_type { PIDTYPE_SID }
+//! }
+//!
+//! record! {
+//!     /// A thread that was switched away from.
+//!     pub struct Thread {
+//!         pub vruntime: u64,
+//!         pub state: u64,
+//!         pub parent: [u8; 16],
+//!         pub current: [u8; 16],
+//!     }
+//! }
+//!
+//! pub fn unit() -> Unit {
+//!     let mut unit = Unit::new("threads").license("GPL");
+//!     let threads = unit.hash::<u32, Thread>("threads", 1024);
+//!     let facts = unit.array::<u64>("facts", 4);
+//!     unit.raw_tracepoint("watch", "sched_switch", |f, ctx| {
+//!         let preempted = ctx.arg::<u32>(0);
+//!         let task = ctx.arg::<*const task_struct>(1);
+//!         f.return_if(preempted.eq(1) | KernelPtr::is_null(task.mm()), ());
+//!         let seen = f.local::<Thread>();
+//!         seen.fields().vruntime().set(task.se().vruntime());
+//!         seen.fields().parent().set(task.real_parent().comm());
+//!         seen.fields().current().set(f.get_current_comm());
+//!         f.if_(f.core_field_exists::<task_struct>().__state())
+//!             .then(|_| seen.fields().state().set(task.__state().to_u64()))
+//!             .else_(|_| {
+//!                 let old = KernelPtr::cast::<task_struct___old>(task);
+//!                 seen.fields().state().set(old.state());
+//!             });
+//!         f.update(threads, task.tgid(), &seen, BPF_ANY);
+//!
+//!         let current = f.get_current_task::<task_struct>();
+//!         let is_ours = f.get_current_pid_tgid().tgid().eq(current.tgid());
+//!         f.return_if(!is_ours | current.sched_reset_on_fork().eq(1), ());
+//!         let copy = f.local::<[u8; 64]>();
+//!         f.return_if(f.probe_read_kernel(&copy, task).failed(), ());
+//!         let address = KernelPtr::address(task);
+//!         let address = address + f.core_field_offset::<task_struct>().se();
+//!         let entity: KernelPtr<sched_entity> = KernelPtr::from_address(address);
+//!         f.return_if(entity.vruntime().eq(0), ());
+//!
+//!         f.return_if(!f.core_type_exists::<sched_entity>(), ());
+//!         f.return_if(!f.core_enum_value_exists(pid_type::PIDTYPE_SID), ());
+//!         for (key, fact) in (0..).zip([
+//!             f.core_enum_value(pid_type::PIDTYPE_SID),
+//!             f.core_type_size::<task_struct>(),
+//!             f.core_field_size::<task_struct>().comm(),
+//!         ]) {
+//!             f.lookup(facts, key).then(|_, place| place.set(fact));
+//!         }
+//!     })
+//! }
+//!
+//! assert_eq!(unit().check(), Ok(()));
+//! ```
+//!
 //! # What does not compile
 //!
 //! A number in network order with a recorded one in host order: what was forgotten is
@@ -150,7 +259,8 @@
 //! # Reading order
 //!
 //! `recording.rs` (the notes), `recorder.rs` (how they are taken), `value.rs`
-//! and `scope.rs` (the surface), `packet.rs`, `map.rs` and `ring.rs` (what needs a check).
+//! and `scope.rs` (the surface), `packet.rs`, `map.rs` and `ring.rs` (what needs a check),
+//! `kernel_struct.rs`, `kernel_ptr.rs` and `core_relo.rs` (what is the kernel's own).
 #![forbid(unsafe_code)]
 
 mod action;
@@ -160,15 +270,20 @@ mod check;
 mod check_ops;
 mod compare;
 mod context;
+mod core_relo;
+mod current;
 mod emit;
 mod header;
 pub mod headers;
+mod kernel_ptr;
+mod kernel_struct;
 mod listing;
 mod map;
 mod order;
 mod own_file;
 mod packet;
 mod place;
+mod raw_tracepoint;
 mod record;
 mod recorder;
 pub mod recording;
@@ -188,16 +303,23 @@ pub use address::{Address, Bytes, Field, Write};
 pub use check::{MAX_DEPTH, Place as SourcePlace, RecordError};
 pub use compare::{Ordered, WithOperators};
 pub use context::XdpContext;
+pub use core_relo::{CorePlace, FieldExists, FieldOffset, FieldQuestion, FieldSize};
+pub use current::PidTgid;
 pub use emit::{UNIT_PATH, emit};
+pub use kernel_ptr::{
+    Bitfield, KernelAddress, KernelField, KernelNumber, KernelPtr, KernelStruct, PointedTo,
+};
+pub use kernel_struct::{KernelEnum, OfKernel};
 pub use map::{
     BPF_ANY, BPF_EXIST, BPF_NOEXIST, InMemory, Map, NeedsNullCheck, Outcome, UpdateFlag,
 };
 pub use order::{Be16, Be32};
 pub use packet::{Cursor, Header, NeedsBoundsCheck};
 pub use place::Place;
+pub use raw_tracepoint::{RawTracepointContext, TracepointArg};
 pub use record::Data;
 pub use recorder::Rec;
-pub use returns::{RecordIsOpen, ReturnType, Returns, Xdp};
+pub use returns::{RawTracepoint, RecordIsOpen, ReturnType, Returns, Xdp};
 pub use ring::{RingRecord, Ringbuf, SubmittedOrDiscarded};
 pub use scope::{If, Scope, Then};
 #[cfg(feature = "sources")]
@@ -218,24 +340,31 @@ pub mod prelude {
     pub use crate::context::XdpContext;
     pub use crate::emit::emit;
     pub use crate::headers::*;
+    pub use crate::kernel_ptr::{Bitfield, KernelPtr};
     pub use crate::map::{BPF_ANY, BPF_EXIST, BPF_NOEXIST, Map, UpdateFlag};
     pub use crate::order::{Be16, Be32};
     pub use crate::packet::Cursor;
+    pub use crate::raw_tracepoint::RawTracepointContext;
     pub use crate::record::Data;
-    pub use crate::returns::Xdp;
+    pub use crate::returns::{RawTracepoint, Xdp};
     pub use crate::ring::Ringbuf;
     pub use crate::scope::Scope;
     pub use crate::unit::Unit;
     pub use crate::value::{Cond, Operand, U8, U16, U32, U64, Value};
-    pub use crate::{header, record, unit};
+    pub use crate::{header, kernel_enum, kernel_struct, record, unit};
 }
 
 /// What the macros expand to; no promise is made about it.
 #[doc(hidden)]
 pub mod private {
     pub use crate::address::{Address, Field, Write};
+    pub use crate::core_relo::{CorePlace, FieldQuestion};
+    pub use crate::kernel_ptr::{KernelAddress, KernelField, KernelPtr, KernelStruct, PointedTo};
+    pub use crate::kernel_struct::{KernelEnum, OfKernel};
     pub use crate::own_file::own_file;
     pub use crate::packet::{Cursor, Header};
     pub use crate::record::Data;
-    pub use crate::recording::{DataType, StructType};
+    pub use crate::recording::{
+        DataType, KernelMember, KernelType, MemberType, Pointee, StructType,
+    };
 }

@@ -3,8 +3,8 @@
 use core::fmt::{self, Display, Formatter};
 
 use crate::recording::{
-    Arg, BinaryOp, Block, CompareOp, ContextField, DataType, Map, Op, OpKind, Operand, Program,
-    Recording, ValueId, VarId,
+    Arg, BinaryOp, Block, CompareOp, ContextField, CoreKind, CoreSubject, DataType, KernelType,
+    Map, Op, OpKind, Operand, Program, Recording, ValueId, VarId,
 };
 use crate::unit::Unit;
 
@@ -20,7 +20,7 @@ impl Display for Unit {
             writeln!(f, "map {}", MapLine(map))?;
         }
         for program in &recording.programs {
-            writeln!(f, "\n{:?} {}:", program.kind, program.name)?;
+            writeln!(f, "\n{} {}:", program.kind.section(), program.name)?;
             Listing { recording, program }.block(f, &program.body, 1)?;
         }
         Ok(())
@@ -126,6 +126,39 @@ impl ContextField {
             ContextField::Length => "data_end - data",
             ContextField::IngressIfindex => "ingress_ifindex",
             ContextField::RxQueueIndex => "rx_queue_index",
+            ContextField::Args(_) => "args",
+        }
+    }
+}
+
+/// A type of the kernel with what is asked of it: `task_struct.se.vruntime`.
+struct Subject<'a> {
+    ty: Option<&'a KernelType>,
+    kind: CoreKind,
+    path: &'a [u32],
+}
+
+impl Display for Subject<'_> {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let Some(ty) = self.ty else {
+            return f.write_str("?");
+        };
+        f.write_str(&ty.name)?;
+        match self.kind.subject() {
+            CoreSubject::Type => Ok(()),
+            CoreSubject::Field => {
+                let names = ty.field(self.path).map(|(names, _)| names);
+                write!(
+                    f,
+                    ".{}",
+                    names.map_or("?".to_string(), |names| names.join("."))
+                )
+            }
+            CoreSubject::Enumerator => {
+                let index = self.path.first().copied();
+                let name = index.and_then(|index| ty.enumerator(index));
+                write!(f, "::{}", name.unwrap_or("?"))
+            }
         }
     }
 }
@@ -171,7 +204,10 @@ impl Listing<'_> {
             OpKind::AtomicAdd {
                 ptr, offset, value, ..
             } => writeln!(f, "atomic *({ptr} + {offset}) += {value}"),
-            OpKind::Context { field, .. } => writeln!(f, "{}", field.name()),
+            OpKind::Context { field, .. } => match field {
+                ContextField::Args(number) => writeln!(f, "{}[{number}]", field.name()),
+                field => writeln!(f, "{}", field.name()),
+            },
             OpKind::Advance {
                 ptr,
                 offset,
@@ -181,6 +217,12 @@ impl Listing<'_> {
             OpKind::InPacket { ptr, end, .. } => writeln!(f, "{ptr} + {end} <= data_end"),
             OpKind::NotNull { ptr, .. } => writeln!(f, "{ptr} != null"),
             OpKind::Local { size, .. } => writeln!(f, "stack, {size} bytes"),
+            OpKind::Scratch { size, .. } => writeln!(f, "scratch, {size} bytes"),
+            OpKind::Core { kind, ty, path, .. } => {
+                let ty = self.program.kernel_types.get(ty.0 as usize);
+                let (name, kind) = (kind.name(), *kind);
+                writeln!(f, "{name} of {}", Subject { ty, kind, path })
+            }
             OpKind::SetVar { var, value } => writeln!(f, "{var} = {value}"),
             OpKind::GetVar { var, .. } => writeln!(f, "{var}"),
             OpKind::Call { helper, args, .. } => self.call(f, helper.name(), args),

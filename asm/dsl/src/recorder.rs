@@ -3,13 +3,14 @@
 //! Everything here is free of generics, so that the typed surface forwards to code that is
 //! compiled once, with this crate, and not again with every program file.
 
+use core::any;
 use core::marker::PhantomData;
 use core::panic::Location;
 use std::cell::RefCell;
 
 use crate::recording::{
-    Arg, BinaryOp, Block, CompareOp, FileId, Helper, Loc, LocId, MapId, Op, OpKind, Operand, Type,
-    ValueId, VarId,
+    Arg, BinaryOp, Block, CompareOp, CoreKind, FileId, Helper, KernelType, KernelTypeId, Loc,
+    LocId, MapId, Op, OpKind, Operand, Type, ValueId, VarId,
 };
 
 /// One program being recorded.
@@ -25,6 +26,10 @@ pub(crate) struct State {
     pub(crate) locations: Vec<Loc>,
     pub(crate) values: Vec<Type>,
     pub(crate) vars: Vec<Type>,
+    /// Types of the kernel, with the Rust types that declare them.
+    pub(crate) kernel_types: Vec<(any::TypeId, KernelType)>,
+    /// Places in types of the kernel; [`PlaceId`] indexes them.
+    places: Vec<KernelPlace>,
     /// Maps by number and name, to tell whether they are this unit's.
     pub(crate) maps_used: Vec<(MapId, &'static str, LocId)>,
     /// Blocks being recorded, innermost last. Never empty while a closure runs.
@@ -32,6 +37,17 @@ pub(crate) struct State {
     /// Calls of the inlined functions being recorded, innermost last.
     calls: Vec<LocId>,
 }
+
+/// A type of the kernel, or a member of it: of an enum an enumerator.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct KernelPlace {
+    ty: KernelTypeId,
+    path: Vec<u32>,
+}
+
+/// Number of a place in a type of the kernel while its program is recorded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct PlaceId(usize);
 
 /// A recorder, branded by its program's lifetime.
 ///
@@ -86,6 +102,14 @@ impl State {
         if let Some(block) = self.open.last_mut() {
             block.push(Op { kind, loc });
         }
+    }
+
+    fn place(&mut self, place: KernelPlace) -> PlaceId {
+        let known = self.places.iter().position(|known| *known == place);
+        PlaceId(known.unwrap_or_else(|| {
+            self.places.push(place);
+            self.places.len() - 1
+        }))
     }
 
     fn value(&mut self, ty: Type) -> ValueId {
@@ -187,6 +211,65 @@ impl Recorder {
         let mut state = self.state.borrow_mut();
         let loc = state.loc(Location::caller());
         state.maps_used.push((map, name, loc));
+    }
+
+    /// The type of the kernel that the Rust type `declared` declares.
+    pub(crate) fn kernel_type(&self, declared: any::TypeId, ty: fn() -> KernelType) -> PlaceId {
+        let mut state = self.state.borrow_mut();
+        let known = state
+            .kernel_types
+            .iter()
+            .position(|(id, _)| *id == declared);
+        let index = known.unwrap_or_else(|| {
+            state.kernel_types.push((declared, ty()));
+            state.kernel_types.len() - 1
+        });
+        let (ty, path) = (KernelTypeId(number(index)), Vec::new());
+        state.place(KernelPlace { ty, path })
+    }
+
+    /// The member, or enumerator, of this index.
+    pub(crate) fn within(&self, place: PlaceId, index: u32) -> PlaceId {
+        let mut state = self.state.borrow_mut();
+        match state.places.get(place.0).cloned() {
+            Some(mut inner) => {
+                inner.path.push(index);
+                state.place(inner)
+            }
+            // Numbers of places come from this recorder.
+            None => place,
+        }
+    }
+
+    /// Whether a place is a whole type.
+    pub(crate) fn is_whole(&self, place: PlaceId) -> bool {
+        let state = self.state.borrow();
+        state
+            .places
+            .get(place.0)
+            .is_some_and(|place| place.path.is_empty())
+    }
+
+    /// Asks the running kernel about a place.
+    #[track_caller]
+    pub(crate) fn core(&self, kind: CoreKind, place: PlaceId) -> ValueId {
+        let known = self.state.borrow().places.get(place.0).cloned();
+        let KernelPlace { ty, path } = known.unwrap_or(KernelPlace {
+            ty: KernelTypeId(0),
+            path: Vec::new(),
+        });
+        self.define(Type::U64, |dst| OpKind::Core {
+            dst,
+            kind,
+            ty,
+            path,
+        })
+    }
+
+    /// Memory on the stack, until the next call of this.
+    #[track_caller]
+    pub(crate) fn scratch(&self, size: u32) -> ValueId {
+        self.define(Type::Ptr, |dst| OpKind::Scratch { dst, size })
     }
 
     #[track_caller]

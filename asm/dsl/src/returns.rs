@@ -10,6 +10,10 @@ use crate::value::{Operand, Scalar, Value};
 #[derive(Clone, Copy, Debug)]
 pub enum Xdp {}
 
+/// Marks the scopes of a raw tracepoint's program: they return nothing.
+#[derive(Clone, Copy, Debug)]
+pub enum RawTracepoint {}
+
 /// Marks the scopes in which a ring buffer record is open: nothing can return there, since
 /// the record must be submitted or discarded first.
 #[derive(Clone, Copy, Debug)]
@@ -26,7 +30,7 @@ pub trait ReturnType {
 /// A result that a scope of return type `R` can return.
 #[diagnostic::on_unimplemented(
     message = "a scope that returns `{R}` cannot return `{Self}`",
-    note = "an XDP program (`Xdp`) returns an action such as `XDP_PASS`",
+    note = "an XDP program (`Xdp`) returns an action such as `XDP_PASS`, one for a raw tracepoint (`RawTracepoint`) nothing: `()`",
     note = "while a ring buffer record is open (`RecordIsOpen`) nothing can return: submit or discard the record first"
 )]
 pub trait Returns<'p, R> {

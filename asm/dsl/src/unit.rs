@@ -177,7 +177,13 @@ impl Unit {
         self
     }
 
-    fn add_program(&mut self, name: &str, kind: ProgramKind, loc: LocId, recorder: Recorder) {
+    pub(crate) fn add_program(
+        &mut self,
+        name: &str,
+        kind: ProgramKind,
+        loc: LocId,
+        recorder: Recorder,
+    ) {
         let body = recorder.close();
         let mut state = recorder.into_state();
         self.own_files(&mut state);
@@ -197,6 +203,7 @@ impl Unit {
             locations: state.locations,
             values: state.values,
             vars: state.vars,
+            kernel_types: state.kernel_types.into_iter().map(|(_, ty)| ty).collect(),
             body,
         });
     }
@@ -293,7 +300,7 @@ macro_rules! unit {
 impl Recorder {
     /// Opens the program's own block and tells where it was declared.
     #[track_caller]
-    fn begin(&self) -> LocId {
+    pub(crate) fn begin(&self) -> LocId {
         self.open();
         self.here()
     }

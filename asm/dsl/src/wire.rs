@@ -13,11 +13,11 @@ use crate::recording::*;
 use crate::unit::Unit;
 
 /// Version of the format. It changes with every change of [`Recording`].
-pub const WIRE_VERSION: u32 = 1;
+pub const WIRE_VERSION: u32 = 2;
 
 const MAGIC: &[u8; 8] = b"ebpfunit";
 
-/// Deepest nesting that is read: blocks and structs together.
+/// Deepest nesting that is read: blocks and types together.
 const MAX_NESTING: u32 = 200;
 
 /// Why bytes are no unit.
@@ -260,7 +260,7 @@ macro_rules! enums {
     )*};
 }
 
-ids!(ValueId VarId MapId FileId LocId);
+ids!(ValueId VarId MapId FileId LocId KernelTypeId);
 
 records! {
     Recording { name, license, files, maps, programs }
@@ -268,7 +268,10 @@ records! {
     Map { name, map_type, key, value, max_entries }
     StructType { name, size, fields }
     StructField { name, offset, ty }
-    Program { name, kind, loc, locations, values, vars, body }
+    Program { name, kind, loc, locations, values, vars, kernel_types, body }
+    KernelType { name, kind }
+    KernelMember { name, ty }
+    NumberType { ty, sign }
     Loc { file, line, column, inlined_at }
     Op { kind, loc }
     Place { file, line, column }
@@ -278,7 +281,15 @@ enums! {
     MapType { 0 Hash, 1 Array, 2 PercpuHash, 3 PercpuArray, 4 Ringbuf, }
     DataType { 0 Scalar(ty), 1 Bytes(len), 2 Struct(ty), }
     Type { 0 Bool, 1 U8, 2 U16, 3 U32, 4 U64, 5 Be16, 6 Be32, 7 Ptr, }
-    ProgramKind { 0 Xdp, }
+    ProgramKind { 0 Xdp, 1 RawTracepoint { tracepoint }, }
+    KernelKind { 0 Struct(members), 1 Union(members), 2 Enum(enumerators), }
+    MemberType { 0 Number(ty), 1 Bytes(len), 2 Pointer(to), 3 Kernel(ty), }
+    Sign { 0 Unsigned, 1 Signed, }
+    Pointee { 0 Number(ty), 1 Struct(name), 2 Union(name), }
+    CoreKind {
+        0 FieldByteOffset, 1 FieldByteSize, 2 FieldExists, 3 FieldLshiftU64, 4 FieldRshiftU64,
+        5 TypeExists, 6 TypeSize, 7 EnumvalExists, 8 EnumvalValue,
+    }
     Operand { 0 Value(id), 1 Const(number), }
     BinaryOp {
         0 Add, 1 Sub, 2 Mul, 3 Div, 4 Mod, 5 Sdiv, 6 Smod, 7 And, 8 Or, 9 Xor, 10 Lsh, 11 Rsh,
@@ -287,11 +298,12 @@ enums! {
     CompareOp {
         0 Eq, 1 Ne, 2 Lt, 3 Le, 4 Gt, 5 Ge, 6 Slt, 7 Sle, 8 Sgt, 9 Sge, 10 Set,
     }
-    ContextField { 0 Data, 1 Length, 2 IngressIfindex, 3 RxQueueIndex, }
+    ContextField { 0 Data, 1 Length, 2 IngressIfindex, 3 RxQueueIndex, 4 Args(number), }
     Arg { 0 Context, 1 Map(id), 2 Operand(operand), 3 InMemory { ty, value }, }
     Helper {
         0 MapLookupElem, 1 MapUpdateElem, 2 MapDeleteElem, 3 KtimeGetNs, 4 GetSmpProcessorId,
         5 XdpAdjustHead, 6 XdpAdjustTail, 7 RingbufReserve, 8 RingbufSubmit, 9 RingbufDiscard,
+        10 GetCurrentPidTgid, 11 GetCurrentComm, 12 GetCurrentTask, 13 ProbeReadKernel,
     }
     OpKind {
         0 Binary { dst, op, lhs, rhs },
@@ -313,5 +325,7 @@ enums! {
         16 If { cond, then, otherwise },
         17 Inlined { dst, body },
         18 Return { value },
+        19 Scratch { dst, size },
+        20 Core { dst, kind, ty, path },
     }
 }

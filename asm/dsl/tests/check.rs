@@ -9,7 +9,9 @@ use ebpf_dsl::prelude::*;
 
 #[test]
 fn a_unit_that_uses_everything_is_well_formed() {
-    assert_eq!(samples::everything().check(), Ok(()));
+    for unit in samples::everything() {
+        assert_eq!(unit.check(), Ok(()));
+    }
 }
 
 #[test]
@@ -109,6 +111,93 @@ fn names_are_unique_and_can_be_symbols() {
         let unit = Unit::new("bad").xdp(bad, |_, _| XDP_PASS);
         let error = unit.check().unwrap_err();
         assert_eq!(error, RecordError::BadName { name: bad.into() });
+    }
+}
+
+kernel_struct! {
+    struct task_struct { pid: i32 }
+}
+
+#[test]
+fn a_pointer_that_leaves_its_branch_is_found() {
+    let unit = Unit::new("hole").raw_tracepoint("prog", "sched_switch", |f, ctx| {
+        let mut kept = None;
+        let preempted = ctx.arg::<u32>(0).eq(1);
+        f.if_(preempted)
+            .then(|_| kept = Some(ctx.arg::<*const task_struct>(1)));
+        if let Some(task) = kept {
+            f.return_if(task.pid().eq(1), ());
+        }
+    });
+    let error = unit.check().unwrap_err();
+    assert!(matches!(error, RecordError::OutOfScope { .. }), "{error}");
+}
+
+#[test]
+fn a_tracepoint_has_at_most_twelve_arguments() {
+    let unit = |number| {
+        Unit::new("args").raw_tracepoint("prog", "sched_switch", |f, ctx| {
+            f.return_if(ctx.arg::<u64>(number).eq(1), ());
+        })
+    };
+    assert_eq!(unit(11).check(), Ok(()));
+    let error = unit(12).check().unwrap_err();
+    assert!(
+        matches!(&error, RecordError::TooLarge { at, .. } if at.line > 0),
+        "{error}"
+    );
+}
+
+#[test]
+fn a_tracepoint_has_a_name() {
+    for bad in ["", "sched/switch", "raw_tp/sched_switch", "a\0b"] {
+        let unit = Unit::new("named").raw_tracepoint("prog", bad, |_, _| {});
+        let error = unit.check().unwrap_err();
+        assert_eq!(error, RecordError::BadName { name: bad.into() });
+    }
+}
+
+#[test]
+fn what_no_kernel_declares_is_refused() {
+    use ebpf_dsl::recording::{KernelMember, KernelType, MemberType};
+
+    let empty = KernelMember::new("comm", MemberType::Bytes(0));
+    let named = KernelMember::new("a.b", MemberType::Bytes(4));
+    let twice = vec![KernelMember::new("comm", MemberType::Bytes(4)); 2];
+    let mut deep = KernelType::structure("inner", vec![]);
+    for _ in 0..=ebpf_dsl::MAX_DEPTH {
+        let inner = KernelMember::new("inner", MemberType::Kernel(deep));
+        deep = KernelType::structure("outer", vec![inner]);
+    }
+    for ty in [
+        KernelType::structure("task_struct", vec![empty]),
+        KernelType::structure("task_struct", vec![named]),
+        KernelType::union("task_struct", twice),
+        KernelType::enumeration("pid type", &["PIDTYPE_PID"]),
+        KernelType::enumeration("pid_type", &["PIDTYPE_PID", "PIDTYPE_PID"]),
+        deep,
+    ] {
+        let unit = Unit::new("declared").raw_tracepoint("prog", "sched_switch", |_, _| {});
+        let mut recording = unit.recording().clone();
+        recording.programs[0].kernel_types.push(ty.clone());
+        assert!(Unit::from_recording(recording).check().is_err(), "{ty:?}");
+    }
+}
+
+#[test]
+fn what_is_asked_is_shown() {
+    let unit = Unit::new("asked").raw_tracepoint("prog", "sched_switch", |f, ctx| {
+        let task = ctx.arg::<*const task_struct>(1);
+        f.return_if(task.pid().eq(1), ());
+    });
+    let listing = unit.to_string();
+    for line in [
+        "raw_tp/sched_switch prog:",
+        "v0: U64 = args[1]",
+        "v1: U64 = FIELD_BYTE_OFFSET of task_struct.pid",
+        "v5: U64 = bpf_probe_read_kernel(v3, v4, v2)",
+    ] {
+        assert!(listing.contains(line), "no '{line}' in\n{listing}");
     }
 }
 

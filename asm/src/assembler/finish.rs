@@ -5,6 +5,7 @@ use super::layout::{Entry, FarForm, Layout};
 use super::relax::{long_prefix, relax};
 use super::{AssembleError, Assembler, Names};
 use crate::btf::Linkage;
+use crate::btf::core::CoreRelocation;
 use crate::btf::ext::LineInfo;
 use crate::insn::{Fields, Insn};
 use crate::isa::Sem;
@@ -33,7 +34,7 @@ pub(super) fn finish(assembler: Assembler, section_name: &str) -> Result<Program
             references: Vec::new(),
             functions: functions(&assembler, &layout),
             lines: Lines::new(),
-            core_relocations: Vec::new(),
+            core_relocations: core_relocations(&assembler, &layout),
         },
     };
     writer.write()?;
@@ -85,6 +86,19 @@ fn functions(assembler: &Assembler, layout: &Layout) -> Vec<Function> {
         })
     }));
     functions
+}
+
+/// What the instruction at a slot asks. Of a line that was never emitted nothing is kept.
+fn core_relocations(assembler: &Assembler, layout: &Layout) -> Vec<(usize, CoreRelocation)> {
+    let emitted = assembler
+        .core
+        .iter()
+        .filter(|(line, _)| *line < assembler.lines.len());
+    let placed = emitted.filter_map(|(line, relocation)| {
+        let slot = layout.starts.get(*line).copied()?;
+        Some((slot, relocation.clone()))
+    });
+    placed.collect()
 }
 
 /// The error for a jump that does not reach, by its line.

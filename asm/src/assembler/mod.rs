@@ -46,6 +46,7 @@ mod tests;
 pub use error::AssembleError;
 pub use operand::Source;
 
+use crate::btf::core::CoreRelocation;
 use crate::insn::Insn;
 use crate::isa::Sem;
 use crate::lines::Lines;
@@ -99,6 +100,8 @@ pub struct Assembler {
     places: Lines,
     labels: Vec<Bound>,
     functions: Vec<(Label, String)>,
+    /// What instructions ask of the kernel's types, ascending by line.
+    core: Vec<(usize, CoreRelocation)>,
     target: Target,
     sources: Sources,
     place: Place,
@@ -115,6 +118,7 @@ impl Assembler {
             places: Lines::new(),
             labels: Vec::new(),
             functions: Vec::new(),
+            core: Vec::new(),
             target: Target::default(),
             sources: Sources::new(),
             place: Place::Caller,
@@ -189,6 +193,13 @@ impl Assembler {
         if let Some(bound) = self.labels.get_mut(label.0) {
             bound.name = Some(name);
         }
+    }
+
+    /// Says what the next instruction asks of the kernel's types. Until it is loaded it has the
+    /// answer of the object's own.
+    pub fn core(&mut self, relocation: CoreRelocation) -> &mut Self {
+        self.core.push((self.lines.len(), relocation));
+        self
     }
 
     /// Emits any instruction of the table, numbers as they are.

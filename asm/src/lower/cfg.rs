@@ -8,6 +8,7 @@
 //!
 //! Read before: `ebpf_dsl::recording`. Read next: `build.rs`.
 
+use crate::btf::core::CoreRelocation;
 use crate::isa::{AluOp, Cond, Size, Swap, Width};
 use crate::target::Target;
 use ebpf_dsl::recording::LocId;
@@ -106,6 +107,11 @@ pub(crate) enum InstKind {
         dst: VReg,
         map: usize,
     },
+    /// `dst =` what the running kernel answers.
+    Core {
+        dst: VReg,
+        question: Box<Question>,
+    },
     /// A call with its arguments and result anywhere; `expand.rs` makes a `CallHelper` of it.
     Call {
         helper: i32,
@@ -117,6 +123,14 @@ pub(crate) enum InstKind {
         helper: i32,
         args: u32,
     },
+}
+
+/// What a program asks of the kernel's types.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Question {
+    pub(crate) relocation: CoreRelocation,
+    /// The answer of the object's own types, which the instruction has until it is loaded.
+    pub(crate) local: u64,
 }
 
 /// An instruction and where it comes from.
@@ -329,6 +343,7 @@ impl InstKind {
             | InstKind::Load { dst, .. }
             | InstKind::FrameAddr { dst, .. }
             | InstKind::MapAddr { dst, .. }
+            | InstKind::Core { dst, .. }
             | InstKind::Call { dst, .. } => Some(*dst),
             InstKind::CallHelper { .. } => Some(VReg::R0),
             InstKind::Store { .. } | InstKind::AtomicAdd { .. } => None,
@@ -344,6 +359,7 @@ impl InstKind {
             | InstKind::Load { dst, .. }
             | InstKind::FrameAddr { dst, .. }
             | InstKind::MapAddr { dst, .. }
+            | InstKind::Core { dst, .. }
             | InstKind::Call { dst, .. } => Some(dst),
             _ => None,
         }
@@ -386,7 +402,7 @@ impl InstKind {
                     each(&mut VReg(arg));
                 }
             }
-            InstKind::FrameAddr { .. } | InstKind::MapAddr { .. } => {}
+            InstKind::FrameAddr { .. } | InstKind::MapAddr { .. } | InstKind::Core { .. } => {}
         }
     }
 

@@ -1,10 +1,11 @@
 //! Emission: blocks in order become lines of the assembler.
 
 use super::LowerError;
-use super::cfg::{Base, BlockId, Cfg, End, Inst, InstKind, Src, Test, VReg};
+use super::cfg::{Base, BlockId, Cfg, End, Inst, InstKind, Question, Src, Test, VReg};
 use super::expand::fits;
 use super::layout::{is_exit, layout};
 use crate::assembler::{Assembler, Label, Source};
+use crate::btf::core::CoreKind;
 use crate::insn::Reg;
 use crate::isa::{AtomicOp, Operand, Sem, Width};
 use crate::program::{Program, Reference};
@@ -225,11 +226,26 @@ impl Emitter<'_> {
             InstKind::MapAddr { dst, map } => {
                 self.asm.ld_reference(machine(dst)?, Reference::Map(map));
             }
+            InstKind::Core { dst, ref question } => self.core(machine(dst)?, question)?,
             InstKind::CallHelper { helper, .. } => {
                 self.asm.call(helper);
             }
             InstKind::Call { .. } => return Err(LowerError::Malformed),
         }
+        Ok(())
+    }
+
+    /// A number that whoever loads the program replaces. Enumerators may have 64 bits.
+    fn core(&mut self, dst: Reg, question: &Question) -> Result<(), LowerError> {
+        let Question { relocation, local } = question;
+        self.asm.core(relocation.clone());
+        match relocation.kind {
+            CoreKind::EnumvalValue => self.asm.ld_imm64(dst, *local),
+            _ => {
+                let number = i32::try_from(*local).map_err(|_| LowerError::Malformed)?;
+                self.asm.mov(dst, number)
+            }
+        };
         Ok(())
     }
 

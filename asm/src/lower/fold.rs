@@ -138,8 +138,10 @@ impl Folder {
                     }
                 }
             }
-            InstKind::CallHelper { .. } | InstKind::FrameAddr { .. } | InstKind::MapAddr { .. } => {
-            }
+            InstKind::CallHelper { .. }
+            | InstKind::FrameAddr { .. }
+            | InstKind::MapAddr { .. }
+            | InstKind::Core { .. } => {}
         }
     }
 

@@ -40,6 +40,7 @@ mod types;
 
 use self::cfg::Cfg;
 use crate::assembler::AssembleError;
+use crate::btf::{Btf, TypeId};
 use crate::program::Program;
 use crate::span::Span;
 use crate::target::Target;
@@ -76,14 +77,24 @@ fn located(error: &AssembleError) -> String {
     }
 }
 
+/// The types of the kernel that a program asks about.
+#[derive(Clone, Copy)]
+pub(crate) struct Kernel<'a> {
+    /// The object's BTF, which declares them.
+    pub(crate) btf: &'a Btf,
+    /// Their numbers there, in the order of the program's own.
+    pub(crate) types: &'a [TypeId],
+}
+
 /// Lowers one program of a checked unit for a target; what the target has no way to do stays as
 /// it is. `spans` are the places of its locations.
 pub(crate) fn lower(
     program: &recording::Program,
     spans: &[Span<&str>],
+    kernel: Kernel<'_>,
     target: Target,
 ) -> Result<Program, LowerError> {
-    let mut cfg = build::build(program)?;
+    let mut cfg = build::build(program, kernel)?;
     cfg.target = target;
     optimise(&mut cfg);
     let plain = machine(cfg.clone())?;
@@ -99,7 +110,7 @@ pub(crate) fn lower(
         }
         hoist::Hoisted::No => plain,
     };
-    emit::emit(&best, &program.name, section(program.kind), spans)
+    emit::emit(&best, &program.name, &program.kind.section(), spans)
 }
 
 /// The passes that know nothing of the machine's registers.
@@ -130,11 +141,4 @@ fn machine(mut cfg: Cfg) -> Result<Cfg, LowerError> {
     tails::merge(&mut cfg);
     thread::thread(&mut cfg);
     Ok(cfg)
-}
-
-/// The ELF section that names a program's type.
-fn section(kind: recording::ProgramKind) -> &'static str {
-    match kind {
-        recording::ProgramKind::Xdp => "xdp",
-    }
 }

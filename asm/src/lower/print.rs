@@ -3,6 +3,7 @@
 use std::fmt;
 
 use super::cfg::{Base, BlockId, CallArg, Cfg, End, InstKind, Src, Test, VReg};
+use crate::btf::core::CoreRelocation;
 use crate::isa::Width;
 
 impl fmt::Display for VReg {
@@ -97,6 +98,14 @@ impl fmt::Display for InstKind {
             } => write!(f, "atomic_add{} {base} {offset:+}, {src}", size.bytes() * 8),
             InstKind::FrameAddr { dst, offset } => write!(f, "{dst} = r10 {offset:+}"),
             InstKind::MapAddr { dst, map } => write!(f, "{dst} = map {map}"),
+            InstKind::Core { dst, question } => {
+                let CoreRelocation {
+                    kind,
+                    type_id,
+                    access,
+                } = &question.relocation;
+                write!(f, "{dst} = {kind} of type {}, {access}", type_id.0)
+            }
             InstKind::Call { helper, dst, args } => {
                 let args: Vec<String> = args.iter().map(CallArg::to_string).collect();
                 write!(f, "{dst} = call {helper}({})", args.join(", "))

@@ -3,13 +3,18 @@
 use ebpf_dsl::prelude::*;
 
 use super::cfg::Cfg;
-use super::{bounds, build, context, dead, emit, fold, hoist, machine, optimise, thread};
+use super::{Kernel, bounds, build, context, dead, emit, fold, hoist, machine, optimise, thread};
+use crate::btf::Btf;
 use crate::compile;
 
 /// The blocks of a unit's only program, before any pass.
 fn blocks(unit: &Unit) -> Cfg {
     assert_eq!(unit.check(), Ok(()));
-    build::build(&unit.recording().programs[0]).unwrap()
+    let none = Kernel {
+        btf: &Btf::new(),
+        types: &[],
+    };
+    build::build(&unit.recording().programs[0], none).unwrap()
 }
 
 /// The instructions of a unit's only program.

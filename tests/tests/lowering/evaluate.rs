@@ -265,6 +265,7 @@ impl<'a> Evaluation<'_, 'a> {
                 ContextField::Length => Value::Number((self.end - self.data) as u64),
                 ContextField::IngressIfindex => Value::Number(crate::INGRESS_IFINDEX),
                 ContextField::RxQueueIndex => Value::Number(0),
+                ContextField::Args(_) => return Err(Invalid("a frame has no arguments".into())),
             },
             OpKind::Advance {
                 ptr,

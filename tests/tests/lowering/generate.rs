@@ -136,6 +136,7 @@ pub(crate) fn unit(random: &mut Random) -> Recording {
         locations: generator.locations,
         values: generator.values,
         vars: generator.vars,
+        kernel_types: Vec::new(),
         body,
     };
     Recording {

@@ -5,11 +5,16 @@
 //! byte order of the machine: constants of network-order types are written as their host
 //! number, and the lowering swaps them for its target.
 //!
-//! Read before: nothing. Read next: `op.rs` for the operations, `recorder.rs`, which fills
-//! this in.
+//! Read before: nothing. Read next: `op.rs` for the operations, `kernel.rs` for types of the
+//! kernel, `recorder.rs`, which fills this in.
 
+mod kernel;
 mod op;
 
+pub use kernel::{
+    CoreKind, CoreSubject, KernelKind, KernelMember, KernelType, MemberType, NumberType, Pointee,
+    Sign,
+};
 pub use op::{Arg, BinaryOp, Block, CompareOp, ContextField, Helper, Op, OpKind, Operand};
 
 /// Everything one program file declares.
@@ -144,7 +149,8 @@ pub enum Type {
     Be16,
     /// 32 bits in network order.
     Be32,
-    /// A pointer to a packet, a map value, a ring buffer record or the stack.
+    /// A pointer to a packet, a map value, a ring buffer record or the stack. Addresses in the
+    /// kernel's memory, through which programs cannot read, are `U64`.
     Ptr,
 }
 
@@ -181,6 +187,10 @@ pub struct MapId(pub u32);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct FileId(pub u32);
 
+/// Number of a type of the kernel within its program.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct KernelTypeId(pub u32);
+
 /// Number of a location within its program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct LocId(pub u32);
@@ -200,15 +210,32 @@ pub struct Program {
     pub values: Vec<Type>,
     /// The type of each variable; [`VarId`] indexes them.
     pub vars: Vec<Type>,
+    /// The types of the kernel that it asks about; [`KernelTypeId`] indexes them.
+    pub kernel_types: Vec<KernelType>,
     /// The operations.
     pub body: Block,
 }
 
 /// What a program attaches to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ProgramKind {
     /// `BPF_PROG_TYPE_XDP`, in section `xdp`.
     Xdp,
+    /// `BPF_PROG_TYPE_RAW_TRACEPOINT`, in section `raw_tp/TRACEPOINT`.
+    RawTracepoint {
+        /// The kernel's name of the tracepoint, such as `sched_switch`.
+        tracepoint: String,
+    },
+}
+
+impl ProgramKind {
+    /// The ELF section that says so, by libbpf's names.
+    pub fn section(&self) -> String {
+        match self {
+            ProgramKind::Xdp => "xdp".to_string(),
+            ProgramKind::RawTracepoint { tracepoint } => format!("raw_tp/{tracepoint}"),
+        }
+    }
 }
 
 /// A place in a source file.

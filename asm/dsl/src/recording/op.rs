@@ -2,7 +2,7 @@
 //!
 //! Read before: `mod.rs`.
 
-use super::{LocId, MapId, Type, ValueId, VarId};
+use super::{CoreKind, KernelTypeId, LocId, MapId, Type, ValueId, VarId};
 
 /// Operations in order.
 pub type Block = Vec<Op>;
@@ -147,6 +147,25 @@ pub enum OpKind {
         /// Size in bytes.
         size: u32,
     },
+    /// Memory on the stack for a moment: the next `Scratch` may be the same memory. It holds
+    /// nothing that is known.
+    Scratch {
+        /// Value defined, a pointer.
+        dst: ValueId,
+        /// Size in bytes.
+        size: u32,
+    },
+    /// `dst =` what the running kernel answers about one of its types.
+    Core {
+        /// Value defined, a `U64`.
+        dst: ValueId,
+        /// What is asked.
+        kind: CoreKind,
+        /// The type asked about.
+        ty: KernelTypeId,
+        /// Of a field the indexes of the members that lead to it; of an enumerator its index.
+        path: Vec<u32>,
+    },
     /// Gives a variable its value.
     SetVar {
         /// The variable.
@@ -251,7 +270,8 @@ pub enum CompareOp {
     Set,
 }
 
-/// What can be read of the context, by the names of `struct xdp_md`.
+/// What can be read of the context: by the names of `struct xdp_md`, or of
+/// `struct bpf_raw_tracepoint_args`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ContextField {
     /// Pointer to the packet's first byte.
@@ -262,6 +282,8 @@ pub enum ContextField {
     IngressIfindex,
     /// Index of the receive queue.
     RxQueueIndex,
+    /// The tracepoint's argument of this number, from 0.
+    Args(u32),
 }
 
 /// An argument of a helper.
@@ -305,6 +327,14 @@ pub enum Helper {
     RingbufSubmit,
     /// `bpf_ringbuf_discard`
     RingbufDiscard,
+    /// `bpf_get_current_pid_tgid`
+    GetCurrentPidTgid,
+    /// `bpf_get_current_comm`
+    GetCurrentComm,
+    /// `bpf_get_current_task`
+    GetCurrentTask,
+    /// `bpf_probe_read_kernel`
+    ProbeReadKernel,
 }
 
 impl Helper {
@@ -321,6 +351,10 @@ impl Helper {
             Helper::RingbufReserve => "bpf_ringbuf_reserve",
             Helper::RingbufSubmit => "bpf_ringbuf_submit",
             Helper::RingbufDiscard => "bpf_ringbuf_discard",
+            Helper::GetCurrentPidTgid => "bpf_get_current_pid_tgid",
+            Helper::GetCurrentComm => "bpf_get_current_comm",
+            Helper::GetCurrentTask => "bpf_get_current_task",
+            Helper::ProbeReadKernel => "bpf_probe_read_kernel",
         }
     }
 
@@ -345,6 +379,8 @@ impl OpKind {
             | OpKind::InPacket { dst, .. }
             | OpKind::NotNull { dst, .. }
             | OpKind::Local { dst, .. }
+            | OpKind::Scratch { dst, .. }
+            | OpKind::Core { dst, .. }
             | OpKind::GetVar { dst, .. }
             | OpKind::Call { dst, .. } => Some(*dst),
             OpKind::Inlined { dst, .. } => *dst,

@@ -1,4 +1,4 @@
-//! A unit that uses everything the DSL has.
+//! Units that use everything the DSL has.
 
 use ebpf_dsl::prelude::*;
 
@@ -16,14 +16,54 @@ record! {
     }
 }
 
-/// A unit with every kind of operation.
-pub(crate) fn everything() -> Unit {
-    let mut unit = Unit::new("everything").license("GPL");
+kernel_struct! {
+    /// A thread.
+    struct task_struct {
+        /// Its number.
+        pid: i32,
+        /// Its name.
+        comm: [u8; 16],
+        /// Who started it.
+        real_parent: *const task_struct,
+        /// How it is scheduled.
+        se: sched_entity,
+        /// Whether its children are scheduled otherwise.
+        sched_reset_on_fork: Bitfield<u32>,
+        /// What it does not have.
+        no_such: *const u64,
+    }
+}
+
+kernel_struct! {
+    /// How a thread is scheduled.
+    union sched_entity {
+        /// Time it was given.
+        vruntime: u64,
+        /// What it names.
+        kind: pid_type,
+    }
+}
+
+kernel_enum! {
+    /// What a number names.
+    enum pid_type {
+        PIDTYPE_PID,
+        PIDTYPE_TGID,
+    }
+}
+
+/// Units with every kind of operation.
+pub(crate) fn everything() -> [Unit; 2] {
+    [packets(), threads()]
+}
+
+fn packets() -> Unit {
+    let mut unit = Unit::new("packets").license("GPL");
     let flows = unit.hash::<Flow, u64>("flows", 1024);
     let cpus = unit.percpu_hash::<u32, u32>("cpus", 64);
     let frames = unit.array::<u64>("frames", 1);
     let events = unit.ringbuf::<Flow>("events", 4096);
-    unit.xdp("xdp_everything", |f, ctx| {
+    unit.xdp("xdp_packets", |f, ctx| {
         let now = f.ktime_get_ns();
         let cpu = f.get_smp_processor_id();
         let odd = f.var::<u32>(0);
@@ -64,5 +104,45 @@ pub(crate) fn everything() -> Unit {
         });
         f.return_if(dest.ne([0xff; 6]), XDP_TX);
         signed.to_action()
+    })
+}
+
+fn threads() -> Unit {
+    let mut unit = Unit::new("threads").license("GPL");
+    let cpus = unit.percpu_hash::<u32, u32>("cpus", 64);
+    let frames = unit.array::<u64>("frames", 1);
+    unit.raw_tracepoint("threads", "sched_switch", |f, ctx| {
+        let next = ctx.arg::<*const task_struct>(2);
+        let parent = next.real_parent();
+        f.return_if(KernelPtr::is_null(parent) | ctx.arg::<u32>(0).eq(1), ());
+        let current = f.get_current_task::<task_struct>();
+        let numbers = f.get_current_pid_tgid();
+        f.update(cpus, numbers.tgid(), current.pid(), UpdateFlag::Any);
+        f.update(
+            cpus,
+            numbers.pid(),
+            parent.sched_reset_on_fork(),
+            UpdateFlag::Any,
+        );
+        let there = f.core_field_exists::<task_struct>().no_such();
+        f.if_(there).then(|f| {
+            let number = next.no_such().get();
+            f.update(cpus, number.to_u32(), next.se().kind(), UpdateFlag::Any);
+        });
+        f.return_if(!f.core_type_exists::<sched_entity>(), ());
+        f.return_if(!f.core_enum_value_exists(pid_type::PIDTYPE_TGID), ());
+        let total = f.lookup(frames, 0).or_return(());
+        total.add(f.core_enum_value(pid_type::PIDTYPE_TGID) + f.core_type_size::<task_struct>());
+        total.add(f.core_field_size::<task_struct>().comm());
+        total.add(f.core_field_offset::<task_struct>().comm() + next.se().vruntime());
+        let copy = f.local::<[u8; 16]>();
+        let start = KernelPtr::cast::<u8>(next.se());
+        let start = KernelPtr::<u64>::from_address(KernelPtr::address(start) + 8);
+        let read = f.probe_read_kernel(&copy, start);
+        f.return_if(
+            read.failed() | next.comm().eq(*b"swapper/0\0\0\0\0\0\0\0"),
+            (),
+        );
+        copy.fields().set(f.get_current_comm());
     })
 }

@@ -8,7 +8,7 @@ use crate::lower::cfg::{InstKind, Src};
 use crate::lower::types::{alu_op, alu_width, size_of};
 use ebpf_dsl::recording::{BinaryOp, LocId, Operand, Type, ValueId};
 
-impl Builder {
+impl Builder<'_> {
     pub(super) fn binary(
         &mut self,
         dst: ValueId,

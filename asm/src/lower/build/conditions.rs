@@ -26,7 +26,7 @@ pub(super) enum Known {
     Fails,
 }
 
-impl Builder {
+impl Builder<'_> {
     pub(super) fn compare(
         &mut self,
         dst: ValueId,

@@ -17,7 +17,7 @@ mod xdp_md {
     pub(super) const RX_QUEUE_INDEX: i16 = 16;
 }
 
-impl Builder {
+impl Builder<'_> {
     pub(super) fn call(
         &mut self,
         dst: ValueId,
@@ -143,6 +143,7 @@ impl Builder {
                 self.set(dst, Lowered::Cond(Condition::Test(test, loc)));
             }
             OpKind::Local { dst, size } => self.local(dst, size, loc),
+            OpKind::Scratch { dst, size } => self.scratch(dst, size),
             _ => return Err(LowerError::Malformed),
         }
         Ok(())
@@ -163,6 +164,11 @@ impl Builder {
             ContextField::RxQueueIndex => {
                 Lowered::Number(self.load(Size::W, context, xdp_md::RX_QUEUE_INDEX, loc))
             }
+            ContextField::Args(number) => {
+                // The check has seen that there are not so many.
+                let offset = i16::try_from(number.saturating_mul(8)).unwrap_or(i16::MAX);
+                Lowered::Number(self.load(Size::DW, context, offset, loc))
+            }
         };
         self.set(dst, lowered);
     }
@@ -173,6 +179,15 @@ impl Builder {
 
     pub(super) fn data_end(&mut self, loc: LocId) -> VReg {
         self.load(Size::W, Base::Reg(self.cfg.context), xdp_md::DATA_END, loc)
+    }
+
+    /// Memory on the stack that nobody needs for long.
+    fn scratch(&mut self, dst: ValueId, size: u32) {
+        let slots = size.div_ceil(8).max(1);
+        let known = self.scratch.get(&slots).copied();
+        let start = known.unwrap_or_else(|| self.cfg.frame_slot(slots * 8));
+        self.scratch.insert(slots, start);
+        self.set(dst, Lowered::Pointer(Base::Frame, i32::from(start)));
     }
 
     /// Zeroed memory on the stack, in whole slots, so that a helper may read all of it.

@@ -6,10 +6,11 @@
 //!
 //! The recording was checked (`Unit::check`), so that its numbers and types fit.
 //!
-//! Read before: `cfg.rs`. Read next: `conditions.rs`, `memory.rs`.
+//! Read before: `cfg.rs`. Read next: `conditions.rs`, `memory.rs`, `kernel.rs`.
 
 mod arithmetic;
 mod conditions;
+mod kernel;
 mod memory;
 mod shared;
 mod unaligned;
@@ -18,9 +19,9 @@ use std::collections::HashMap;
 
 use self::conditions::Condition;
 use self::shared::Conditions;
-use super::LowerError;
 use super::cfg::{Base, Block, BlockId, Cfg, End, Inst, InstKind, MACHINE_REGS, Src, VReg};
 use super::types::host_constant;
+use super::{Kernel, LowerError};
 use crate::isa::{AluOp, Width};
 use ebpf_dsl::recording::{self, LocId, Op, OpKind, Operand, Program, Type, ValueId, VarId};
 
@@ -43,7 +44,8 @@ enum Leave {
     },
 }
 
-struct Builder {
+struct Builder<'a> {
+    kernel: Kernel<'a>,
     cfg: Cfg,
     types: Vec<Type>,
     values: HashMap<ValueId, Lowered>,
@@ -54,10 +56,12 @@ struct Builder {
     leave: Leave,
     /// Stack slots for numbers that a helper takes by address, by argument.
     arg_slots: [Option<i16>; 5],
+    /// Stack memory that is used for a moment, by its size in slots.
+    scratch: HashMap<u32, i16>,
 }
 
 /// The blocks of a program.
-pub(super) fn build(program: &Program) -> Result<Cfg, LowerError> {
+pub(super) fn build(program: &Program, kernel: Kernel<'_>) -> Result<Cfg, LowerError> {
     let context = VReg(MACHINE_REGS);
     let mut cfg = Cfg {
         blocks: Vec::new(),
@@ -69,6 +73,7 @@ pub(super) fn build(program: &Program) -> Result<Cfg, LowerError> {
     let var_types = (0..).map(VarId).zip(&program.vars);
     let vars = var_types.map(|(var, ty)| (var, (cfg.reg(), *ty))).collect();
     let mut builder = Builder {
+        kernel,
         cfg,
         types: program.values.clone(),
         values: HashMap::new(),
@@ -77,6 +82,7 @@ pub(super) fn build(program: &Program) -> Result<Cfg, LowerError> {
         at: BlockId(0),
         leave: Leave::Program,
         arg_slots: [None; 5],
+        scratch: HashMap::new(),
     };
     builder.at = builder.new_block(program.loc);
     let src = Src::Reg(VReg::R1);
@@ -85,7 +91,7 @@ pub(super) fn build(program: &Program) -> Result<Cfg, LowerError> {
     Ok(builder.cfg)
 }
 
-impl Builder {
+impl Builder<'_> {
     /// A block that ends the program until it is told otherwise: where control cannot come.
     fn new_block(&mut self, loc: LocId) -> BlockId {
         self.cfg.blocks.push(Block {
@@ -230,6 +236,12 @@ impl Builder {
                 self.set(*dst, Lowered::Number(copy));
                 Ok(())
             }
+            OpKind::Core {
+                dst,
+                kind,
+                ty,
+                path,
+            } => self.core(*dst, (*kind, *ty, path), loc),
             memory => self.memory(memory, loc),
         }
     }

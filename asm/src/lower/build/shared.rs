@@ -105,7 +105,7 @@ impl Conditions {
     }
 }
 
-impl Builder {
+impl Builder<'_> {
     /// Defines a condition made of others.
     pub(super) fn compound(
         &mut self,

@@ -33,7 +33,7 @@ fn pieces(size: Size, offset: i16) -> Vec<Piece> {
     starts.map(at).collect()
 }
 
-impl Builder {
+impl Builder<'_> {
     /// Reads memory into a new register.
     pub(super) fn load(&mut self, size: Size, base: Base, offset: i16, loc: LocId) -> VReg {
         if base != Base::Frame {
