@@ -7,5 +7,6 @@
 
 pub mod count_protocols;
 pub mod drop_icmp;
+pub mod sched_watch;
 #[cfg(feature = "user")]
 pub mod user;

@@ -6,6 +6,7 @@ use ebpf_dsl::Data;
 use ebpf_loader::{Map, Result};
 
 use crate::count_protocols::Counter;
+use crate::sched_watch::Process;
 
 /// One counter of a per-CPU array, summed over the CPUs; `None` if the array has no such key.
 ///
@@ -15,6 +16,16 @@ use crate::count_protocols::Counter;
 pub fn counter(map: &Map, key: u32) -> Result<Option<Counter>> {
     let values = map.lookup_per_cpu(&key.to_bytes())?;
     Ok(values.map(|values| sum(values.iter())))
+}
+
+/// What is known of the process with this number; `None` if it has not been switched away from.
+///
+/// # Errors
+/// If the kernel does not let the map be read, or keys are not of 4 bytes.
+#[allow(clippy::result_large_err, reason = "the error is the loader's own")]
+pub fn process(map: &Map, tgid: u32) -> Result<Option<Process>> {
+    let value = map.lookup(&tgid.to_bytes())?;
+    Ok(value.and_then(|value| Process::from_bytes(&value)))
 }
 
 /// The sum of the values that the CPUs have. A value of another size counts nothing.

@@ -32,6 +32,14 @@ pub fn count_protocols() -> Outcome<Subject> {
     Subject::new(ebpf_asm::compile(&ebpf_programs::count_protocols::unit())?)
 }
 
+/// `programs/sched_watch.rs`.
+///
+/// # Errors
+/// If it does not compile.
+pub fn sched_watch() -> Outcome<Subject> {
+    Subject::new(ebpf_asm::compile(&ebpf_programs::sched_watch::unit())?)
+}
+
 /// What clang makes of the C twin of a program.
 ///
 /// # Errors

@@ -17,9 +17,10 @@ use ebpf_tests::program_files;
 type ProgramFile = (&'static str, fn() -> Unit);
 
 /// All of `programs/`.
-const PROGRAMS: [ProgramFile; 2] = [
+const PROGRAMS: [ProgramFile; 3] = [
     ("count_protocols", ebpf_programs::count_protocols::unit),
     ("drop_icmp", ebpf_programs::drop_icmp::unit),
+    ("sched_watch", ebpf_programs::sched_watch::unit),
 ];
 
 /// Text for people, and the bytes that the kernel gets, eight a line.
