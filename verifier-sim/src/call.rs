@@ -35,7 +35,10 @@ impl Machine<'_, '_> {
         }
         let mut inside = None;
         match proto.effect {
-            Effect::LeavesProgram => self.check_leaves()?,
+            Effect::LeavesProgram => {
+                self.check_leaves()?;
+                self.need_index(arguments.map);
+            }
             Effect::CallsBack(callback) => inside = self.callback(callback, &arguments)?,
             Effect::None | Effect::MovesPacket => {}
         }

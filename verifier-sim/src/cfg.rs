@@ -4,17 +4,17 @@
 //!
 //! Described in the kernel's `Documentation/bpf/verifier.rst`, first section.
 //!
-//! Read before: `diag.rs`. Read next: `live.rs`.
+//! Read before: `diag.rs`. Read next: `stops.rs`.
 
 use crate::codes::Code;
 use crate::config::Config;
 use crate::diag::{Checked, Place, Rejection};
-use crate::rounds::comes_round;
 use crate::tail_call::{check_typed, is_tail_call};
 use ebpf_asm::blocks::Flow;
 use ebpf_asm::insn::Insn;
 use ebpf_asm::isa::{Callee, Imm64, Sem};
 use ebpf_asm::program::Program;
+use std::collections::BTreeSet;
 
 /// The most instructions of a program, in slots, and of one loaded without `CAP_BPF`.
 const MAX_SLOTS: usize = 1_000_000;
@@ -28,21 +28,10 @@ pub(crate) struct Cfg<'a> {
     insns: Vec<Option<&'a Insn>>,
     /// The first slots of the functions, ascending.
     functions: Vec<usize>,
-    /// What is known of each slot as a place to come to.
-    joins: Vec<Join>,
+    /// The slots that execution comes back to: the heads of loops.
+    loops: BTreeSet<usize>,
     /// The first slots of the functions that are verified on their own.
     globals: Vec<usize>,
-}
-
-/// What a slot is as a place that execution comes to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Join {
-    /// Execution comes from one place only.
-    Single,
-    /// Execution comes from several places, or goes to several: here states are compared.
-    Several,
-    /// Execution comes back to it: the head of a loop.
-    Loop,
 }
 
 impl<'a> Cfg<'a> {
@@ -59,12 +48,11 @@ impl<'a> Cfg<'a> {
                 *entry = Some(insn);
             }
         }
-        let joins = vec![Join::Single; insns.len()];
         let mut cfg = Cfg {
             program,
             insns,
             functions: vec![0],
-            joins,
+            loops: BTreeSet::new(),
             globals,
         };
         cfg.check_length(config)?;
@@ -90,9 +78,9 @@ impl<'a> Cfg<'a> {
         &self.functions
     }
 
-    /// What a slot is as a place to come to.
-    pub(crate) fn join(&self, slot: usize) -> Join {
-        self.joins.get(slot).copied().unwrap_or(Join::Single)
+    /// The slots that execution comes back to.
+    pub(crate) fn loops(&self) -> &BTreeSet<usize> {
+        &self.loops
     }
 
     /// Where a jump, call or code address of the instruction at `slot` leads.
@@ -245,7 +233,7 @@ impl<'a> Cfg<'a> {
             .is_some_and(|callee| !self.globals.contains(&callee))
     }
 
-    /// Follows every edge once, depth first; finds joins and loops, and what is not reached.
+    /// Follows every edge once, depth first; finds loops, and what is not reached.
     fn walk(&mut self, config: &Config) -> Checked {
         let loops_allowed = config.may_use_bpf() && config.since((5, 3));
         let mut seen = vec![Seen::No; self.insns.len()];
@@ -273,41 +261,22 @@ impl<'a> Cfg<'a> {
             let Some(to) = edges.iter_mut().find_map(Option::take) else {
                 mark(seen, from, Seen::Done);
                 called.extend(self.named(from));
-                if self.insn(from).is_some_and(comes_round) {
-                    self.set_join(from, Join::Several);
-                }
                 path.pop();
                 continue;
             };
-            if self.is_conditional(from) {
-                self.set_join(from, Join::Several);
-            }
             match seen.get(to) {
                 Some(Seen::No) => {
                     mark(seen, to, Seen::OnPath);
                     path.push((to, self.successors(to)));
                 }
                 Some(Seen::OnPath) if !loops_allowed => return Err(back_edge(from, to)),
-                Some(Seen::OnPath) => self.set_join(to, Join::Loop),
-                Some(Seen::Done) => self.set_join(to, Join::Several),
-                None => {}
+                Some(Seen::OnPath) => {
+                    self.loops.insert(to);
+                }
+                Some(Seen::Done) | None => {}
             }
         }
         Ok(called)
-    }
-
-    /// Whether the instruction goes two ways. Before it states are compared too, as in the
-    /// kernel: it costs little, and what is found covered there needs not go two ways.
-    fn is_conditional(&self, slot: usize) -> bool {
-        self.successors(slot).iter().all(Option::is_some)
-    }
-
-    fn set_join(&mut self, slot: usize, join: Join) {
-        if let Some(entry) = self.joins.get_mut(slot)
-            && *entry != Join::Loop
-        {
-            *entry = join;
-        }
     }
 
     fn check_reached(&self, seen: &[Seen]) -> Checked {

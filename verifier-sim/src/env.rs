@@ -13,6 +13,7 @@ use crate::global::{Global, globals};
 use crate::live::{RegSet, live_registers};
 use crate::loadable::check_loadable;
 use crate::pointer_alu::MAX_VAR_OFF;
+use crate::stops::Stops;
 use ebpf_asm::map_type::MapType;
 use ebpf_asm::object::{Map, Object};
 use ebpf_asm::prog_type::ProgType;
@@ -33,6 +34,8 @@ pub(crate) struct Env<'a> {
     pub cfg: Cfg<'a>,
     /// Its global functions.
     pub(crate) globals: Vec<Global>,
+    /// Where states are compared.
+    pub(crate) stops: Stops,
     live: Vec<RegSet>,
 }
 
@@ -51,6 +54,7 @@ impl<'a> Env<'a> {
         let cfg = Cfg::new(program, config, globals.iter().map(|g| g.slot).collect())?;
         check_functions(program, object.btf.as_ref(), &cfg)?;
         check_value_addresses(object, program)?;
+        let stops = Stops::new(&cfg);
         let live = live_registers(&cfg);
         Ok(Env {
             object,
@@ -59,6 +63,7 @@ impl<'a> Env<'a> {
             context,
             cfg,
             globals,
+            stops,
             live,
         })
     }

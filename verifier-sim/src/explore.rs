@@ -8,12 +8,12 @@
 //!
 //! Read before: `machine.rs`, `prune.rs`. Read next: `verify.rs`.
 
-use crate::cfg::Join;
 use crate::codes::Code;
 use crate::depth::Depths;
 use crate::diag::{Checked, Place, Rejection, Step};
 use crate::env::Env;
 use crate::global::no_such_function;
+use crate::live_stack::LiveStack;
 use crate::machine::{Flow, Machine, not_modelled};
 use crate::mem::AddressKind;
 use crate::precision::{GoesOn, Needs, Notes, Past, Settled};
@@ -46,6 +46,9 @@ const LOOP_PACE: Pace = Pace {
     insns: 100,
 };
 
+/// A checkpoint is made in any case when there are more notes since the last one than this.
+const MAX_NOTES: u32 = 40;
+
 /// How often a checkpoint may be looked at in vain, for each time that it helped and once
 /// more, before it is dropped.
 const MAX_MISSES: u32 = 3;
@@ -76,6 +79,11 @@ struct Path {
     trail: Option<usize>,
     /// The instructions since that node of the tree.
     history: Vec<Past>,
+    /// How many notes the kernel would have taken since the last checkpoint, to go back over
+    /// the path.
+    notes: u32,
+    /// The active function in [`LiveStack`], if it is known since the last call or return.
+    activation: Option<usize>,
 }
 
 /// A branch on the way of some paths.
@@ -98,8 +106,17 @@ struct Node {
     /// Paths from here were covered by a checkpoint that was not followed to all its ends; the
     /// outermost node that must be.
     anchor: Option<usize>,
+    /// Whether what nothing will read is still in the state.
+    litter: Litter,
     misses: u32,
     hits: u32,
+}
+
+/// Whether a state has what nothing will read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Litter {
+    MayBe,
+    Gone,
 }
 
 /// Whether it is time for a checkpoint.
@@ -130,6 +147,7 @@ struct Explorer<'e, 'a> {
     depths: Depths,
     last_id: u32,
     notes: Notes,
+    live_stack: LiveStack,
     address_kinds: Vec<AddressKind>,
     /// What happened since the last checkpoint was made.
     since: Pace,
@@ -149,6 +167,7 @@ pub(crate) fn explore(env: &Env<'_>) -> Checked<Stats> {
         depths: Depths::new(&env.cfg),
         last_id: 0,
         notes: Notes::default(),
+        live_stack: LiveStack::new(&env.cfg),
         address_kinds: vec![AddressKind::Unknown; env.cfg.slot_count()],
         since: Pace { jumps: 0, insns: 0 },
         stats: Stats::default(),
@@ -173,6 +192,8 @@ impl Explorer<'_, '_> {
             node: None,
             trail: None,
             history: Vec::new(),
+            notes: 0,
+            activation: None,
         });
         while let Some(path) = self.pending.pop() {
             self.follow(path)?;
@@ -243,7 +264,7 @@ impl Explorer<'_, '_> {
         let Some(insn) = env.cfg.insn(path.slot) else {
             return Err(not_modelled("a place where no instruction begins"));
         };
-        if env.cfg.join(path.slot) != Join::Single && matches!(self.look(path)?, Seen::Covered) {
+        if env.stops.is_compared(path.slot) && matches!(self.look(path)?, Seen::Covered) {
             return Ok(Seen::Covered);
         }
         self.since.jumps += u64::from(is_jump(insn));
@@ -251,6 +272,11 @@ impl Explorer<'_, '_> {
             self.depths.note(&path.state);
         }
         let depth = path.state.depth();
+        let activation = match path.activation {
+            Some(known) => known,
+            None => self.live_stack.active(&env.cfg, &path.state),
+        };
+        path.activation = Some(activation);
         let flow = Machine {
             env,
             state: &mut path.state,
@@ -260,7 +286,16 @@ impl Explorer<'_, '_> {
             address_kinds: &mut self.address_kinds,
         }
         .step(insn)?;
+        if may_touch_stack(insn, &self.notes) {
+            let touched = &self.notes.touched;
+            self.live_stack.note(activation, path.slot, touched);
+            self.notes.touched.clear();
+        }
+        if path.state.depth() != depth {
+            path.activation = None;
+        }
         let (past, needs) = self.notes.take(path.slot);
+        path.notes += u32::from(env.stops.is_entered(path.slot) || past.is_noted());
         if let Some(needs) = needs {
             self.trace_back(&path.history, path.node, needs, depth);
         }
@@ -326,6 +361,8 @@ impl Explorer<'_, '_> {
             node: Some(fork),
             trail: taken,
             history: Vec::new(),
+            notes: path.notes,
+            activation: None,
         });
         path.trail = passed;
         path.slot = next;
@@ -341,6 +378,7 @@ impl Explorer<'_, '_> {
             needed: Needs::default(),
             history: std::mem::take(&mut path.history),
             anchor: None,
+            litter: Litter::MayBe,
             misses: 0,
             hits: 0,
         });
@@ -356,10 +394,11 @@ impl Explorer<'_, '_> {
             Some(here) => std::mem::take(here),
             None => return Ok(Seen::New),
         };
-        let due = self.is_due(slot, &here);
+        let due = self.is_due(path, &here);
         let found = self.compare(path, &mut here, due);
         if due == Due::Now && matches!(found, Ok(Seen::New)) {
             here.push(self.grow(path, Some(path.state.clone()), 1));
+            path.notes = 0;
             self.since = Pace { jumps: 0, insns: 0 };
             self.kept += 1;
             self.stats.total_states += 1;
@@ -372,8 +411,8 @@ impl Explorer<'_, '_> {
     }
 
     /// Whether it is time for a checkpoint at a place that has these.
-    fn is_due(&self, slot: usize, here: &[usize]) -> Due {
-        if self.comes_round(slot) {
+    fn is_due(&self, path: &Path, here: &[usize]) -> Due {
+        if path.notes > MAX_NOTES || self.comes_round(path.slot) {
             return Due::Now;
         }
         let Pace { jumps, insns } = self.since;
@@ -385,15 +424,21 @@ impl Explorer<'_, '_> {
         if due { Due::Now } else { Due::Later }
     }
 
-    /// Looks for a checkpoint that covers the state; drops those that never do. Only looks
-    /// that end in a new checkpoint count, or else a few rounds of a loop would drop them all.
+    /// Looks for a checkpoint that covers the state, the newest first; drops those that never
+    /// do. Only looks that end in a new checkpoint count, or else a few rounds of a loop would
+    /// drop them all.
     fn compare(&mut self, path: &Path, here: &mut Vec<usize>, due: Due) -> Checked<Seen> {
         let round = self.comes_round(path.slot);
-        let mut index = 0;
-        while let Some(&at) = here.get(index) {
+        for index in (0..here.len()).rev() {
+            let Some(&at) = here.get(index) else {
+                continue;
+            };
             let anchor = self.anchor(at);
+            if anchor.is_none() {
+                self.clean(at, path.slot);
+            }
             let Some(node) = self.nodes.get_mut(at) else {
-                return Ok(Seen::New);
+                continue;
             };
             let likeness = match (node.open, anchor) {
                 (0, None) => Likeness::Covered(&node.needed),
@@ -422,13 +467,27 @@ impl Explorer<'_, '_> {
             let patience = node.hits.saturating_add(1).saturating_mul(most);
             if node.misses > patience {
                 node.state = None;
-                here.swap_remove(index);
+                here.remove(index);
                 self.kept -= 1;
-            } else {
-                index += 1;
             }
         }
         Ok(Seen::New)
+    }
+
+    /// Takes out of a checkpoint that was followed to all its ends what nothing will read.
+    fn clean(&mut self, at: usize, slot: usize) {
+        let Some(node) = self.nodes.get_mut(at) else {
+            return;
+        };
+        if node.open > 0 || node.litter == Litter::Gone {
+            return;
+        }
+        node.litter = Litter::Gone;
+        if let Some(state) = &mut node.state {
+            let live = self.live_stack.live(&self.env.cfg, state, slot);
+            node.needed.keep_slots(&live);
+            state.keep_slots(&live);
+        }
     }
 
     /// Goes back over a path and marks, in the checkpoints on the way, the numbers that what
@@ -570,11 +629,10 @@ impl Explorer<'_, '_> {
         );
         let refused = Rejection::new(Code::TooComplex, message)
             .label("here the limit of one million instructions was reached");
-        let busiest = (0..self.env.cfg.slot_count())
-            .filter(|&slot| self.env.cfg.join(slot) == Join::Loop)
-            .max_by_key(|&slot| self.checkpoints.get(slot).map_or(0, Vec::len));
+        let loops = self.env.cfg.loops().iter();
+        let busiest = loops.max_by_key(|&&slot| self.checkpoints.get(slot).map_or(0, Vec::len));
         match busiest {
-            Some(slot) => refused
+            Some(&slot) => refused
                 .because(Place::at(slot), "this loop goes round the most")
                 .help("let a counter with a constant bound end the loop"),
             None => refused,
@@ -587,6 +645,16 @@ fn endless(slot: usize) -> Box<Rejection> {
     Rejection::new(Code::InfiniteLoop, message)
         .label("comes back here with nothing changed")
         .help("change something in the loop that its end depends on, such as a counter")
+}
+
+/// Whether an instruction that was executed has to say something about stacks: stores also if
+/// they wrote elsewhere.
+fn may_touch_stack(insn: &Insn, notes: &Notes) -> bool {
+    let stores = matches!(
+        insn.sem(),
+        Sem::Store { .. } | Sem::StoreRelease { .. } | Sem::Atomic { .. }
+    );
+    stores || !notes.touched.is_empty()
 }
 
 fn is_jump(insn: &Insn) -> bool {

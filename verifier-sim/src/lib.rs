@@ -7,9 +7,9 @@
 //! | what is known | `tnum`, `bounds`, `scalar`, `scalar_alu`, `compare`, `reg`, `stack`, `state` |
 //! |---|---|
 //! | what is asked | `config`, `codes`, `diag`, `ctx` |
-//! | before execution | `loadable`, `cfg`, `func_info`, `live`, `env` |
+//! | before execution | `loadable`, `cfg`, `stops`, `func_info`, `live`, `env` |
 //! | one instruction | `machine`, `alu`, `pointer_alu`, `mem`, `region`, `structure`, `packet_help`, `stack_access`, `branch`, `callable`, `call`, `argument`, `callback`, `result`, `compat`, `returns`, `global`, `tail_call` |
-//! | all paths | `precision`, `prune`, `rounds`, `depth`, `explore`, `verify` |
+//! | all paths | `precision`, `live_stack`, `prune`, `rounds`, `depth`, `explore`, `verify` |
 //! | the answer as text | `render` |
 //!
 //! In doubt the verifier refuses, with [`Code::NotModelled`].
@@ -36,6 +36,7 @@ mod func_info;
 mod global;
 pub mod interp;
 mod live;
+mod live_stack;
 mod loadable;
 mod machine;
 mod mem;
@@ -54,6 +55,7 @@ mod scalar_alu;
 mod stack;
 mod stack_access;
 mod state;
+mod stops;
 mod structure;
 mod tail_call;
 mod tnum;

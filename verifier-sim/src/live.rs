@@ -4,7 +4,7 @@
 //! only there are the same (`prune.rs`). Computed backwards over the graph until nothing
 //! changes.
 //!
-//! Read before: `cfg.rs`. Read next: `env.rs`.
+//! Read before: `stops.rs`. Read next: `env.rs`.
 
 use crate::cfg::Cfg;
 use ebpf_asm::helper;

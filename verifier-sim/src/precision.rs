@@ -12,6 +12,7 @@
 
 use crate::cfg::Cfg;
 use crate::live::RegSet;
+use crate::live_stack::Touched;
 use crate::state::State;
 use ebpf_asm::insn::{Insn, Reg};
 use ebpf_asm::isa::{Callee, Field, Operand, Sem};
@@ -62,6 +63,12 @@ pub(crate) enum GoesOn {
 }
 
 impl Past {
+    /// Whether the kernel takes a note of it, wherever it is: of spills, and of comparisons
+    /// that teach others something too.
+    pub(crate) fn is_noted(&self) -> bool {
+        self.spill.is_some() || self.sharers.len() > 1
+    }
+
     /// The instruction at `slot`, behind which execution goes on elsewhere.
     pub(crate) fn elsewhere(slot: usize, goes_on: GoesOn) -> Past {
         Past {
@@ -85,9 +92,29 @@ pub(crate) struct Notes {
     pub(crate) goes_on: GoesOn,
     /// The global functions that were called so far, by their slots.
     pub(crate) called: Vec<usize>,
+    /// What it did with stacks.
+    pub(crate) touched: Vec<Touched>,
 }
 
 impl Notes {
+    /// Notes that something was read of `slots` of a frame, a bit each.
+    pub(crate) fn read(&mut self, depth: u8, slots: u64) {
+        self.touched.push(Touched {
+            depth,
+            read: slots,
+            written: 0,
+        });
+    }
+
+    /// Notes that `slots` of a frame were written whole, a bit each.
+    pub(crate) fn written(&mut self, depth: u8, slots: u64) {
+        self.touched.push(Touched {
+            depth,
+            read: 0,
+            written: slots,
+        });
+    }
+
     /// The instruction at `slot` as one that was executed, and what it needed.
     pub(crate) fn take(&mut self, slot: usize) -> (Past, Option<Needs>) {
         let past = Past {
@@ -147,6 +174,13 @@ impl Needs {
         let frames = (0..self.frames.len()).map(|depth| numbers_of(state, depth, self.of(depth)));
         Needs {
             frames: frames.collect(),
+        }
+    }
+
+    /// Forgets all slots but these, by the depth of the functions.
+    pub(crate) fn keep_slots(&mut self, slots: &[u64]) {
+        for (frame, slots) in self.frames.iter_mut().zip(slots) {
+            frame.slots &= slots;
         }
     }
 
@@ -288,24 +322,29 @@ impl Needs {
     }
 
     fn before_jump(&mut self, insn: &Insn, past: &Past, depth: u8) {
+        self.share(past);
+        let both = insn.row().src == Field::Reg;
+        if both && (self.has_reg(depth, insn.dst()) || self.has_reg(depth, insn.src())) {
+            self.reg(depth, insn.dst());
+            self.reg(depth, insn.src());
+            self.share(past);
+        }
+    }
+
+    /// What one of those needs that share a number, all need.
+    fn share(&mut self, past: &Past) {
         let shares = past.sharers.iter().any(|sharer| match *sharer {
             Sharer::Reg(depth, reg) => self.has_reg(depth, reg),
             Sharer::Slot(slot) => self.has_slot(slot),
         });
-        if shares {
-            for sharer in &past.sharers {
-                match *sharer {
-                    Sharer::Reg(depth, reg) => self.reg(depth, reg),
-                    Sharer::Slot(slot) => self.slot(slot),
-                }
-            }
-        }
-        if insn.row().src != Field::Reg {
+        if !shares {
             return;
         }
-        if self.has_reg(depth, insn.dst()) || self.has_reg(depth, insn.src()) {
-            self.reg(depth, insn.dst());
-            self.reg(depth, insn.src());
+        for sharer in &past.sharers {
+            match *sharer {
+                Sharer::Reg(depth, reg) => self.reg(depth, reg),
+                Sharer::Slot(slot) => self.slot(slot),
+            }
         }
     }
 

@@ -9,7 +9,7 @@ use crate::config::Config;
 use crate::env::Env;
 use crate::live::RegSet;
 use crate::precision::Needs;
-use crate::reg::{Kind, PacketRange, RegState};
+use crate::reg::{Kind, Link, PacketRange, RegState};
 use crate::stack::{Byte, Slot, Stack};
 use crate::state::{Frame, State};
 use ebpf_asm::insn::Reg;
@@ -80,18 +80,33 @@ enum Weight {
 
 /// Which ids of a new state play the parts of which of an old one.
 #[derive(Debug, Default)]
-pub(crate) struct Ids(Vec<(u32, u32)>);
+pub(crate) struct Ids {
+    pairs: Vec<(u32, u32)>,
+    /// How many ids were given out to numbers that have none.
+    own: u32,
+}
 
 impl Ids {
+    /// Whether the ids of two numbers can stand for the same thing. A number that no other
+    /// shares has an id of its own.
+    pub(crate) fn same_number(&mut self, old: u32, new: u32) -> bool {
+        let mut own = |id: u32| {
+            self.own += u32::from(id == 0);
+            if id == 0 { u32::MAX - self.own } else { id }
+        };
+        let (old, new) = (own(old), own(new));
+        self.same(old, new)
+    }
+
     /// Whether two ids can stand for the same thing. Nothing (0) is only like nothing.
     pub(crate) fn same(&mut self, old: u32, new: u32) -> bool {
         if old == 0 || new == 0 {
             return old == new;
         }
-        match self.0.iter().find(|(a, b)| *a == old || *b == new) {
+        match self.pairs.iter().find(|(a, b)| *a == old || *b == new) {
             Some(known) => *known == (old, new),
             None => {
-                self.0.push((old, new));
+                self.pairs.push((old, new));
                 true
             }
         }
@@ -177,39 +192,48 @@ impl Matcher<'_> {
     }
 
     fn number(&mut self, old: &RegState, new: &RegState) -> bool {
-        if !old.scalar.includes(&new.scalar) {
-            return false;
-        }
-        // What an old number shares, the new one must share as well; not the other way.
-        old.id == 0 || (old.link == new.link && old.off == new.off && self.ids.same(old.id, new.id))
+        old.link == new.link
+            && (old.link == Link::Same || old.off == new.off)
+            && old.scalar.includes(&new.scalar)
+            && self.ids.same_number(old.id, new.id)
     }
 
+    /// What the new stack has beyond the old one was never looked at.
     fn stack(&mut self, old: &Stack, new: &Stack) -> bool {
-        let count = match self.likeness {
-            Likeness::Covered(_) | Likeness::Within => old.slots().len(),
-            Likeness::Same => old.slots().len().max(new.slots().len()),
-        };
-        (0..count).all(|index| {
-            let slot = |stack: &Stack| stack.slots().get(index).copied().unwrap_or(Slot::INVALID);
-            self.slot(&slot(old), &slot(new), self.weight_of_slot(index))
+        (0..old.slots().len()).all(|index| {
+            let weight = self.weight_of_slot(index);
+            match (old.slots().get(index), new.slots().get(index)) {
+                (Some(old), Some(new)) => self.slot(old, new, weight),
+                (Some(old), None) => !self.is_exact() && self.is_anything(old),
+                (None, _) => true,
+            }
         })
     }
 
+    /// Whether nothing is asked of a slot that is compared with this one.
+    fn is_anything(&self, slot: &Slot) -> bool {
+        let anything = |byte: &Byte| match byte {
+            Byte::Invalid => true,
+            Byte::Misc => self.config.may_read_uninit_stack(),
+            Byte::Zero | Byte::Spill => false,
+        };
+        slot.bytes.iter().all(anything)
+    }
+
     fn slot(&mut self, old: &Slot, new: &Slot, weight: Weight) -> bool {
-        if let (false, Some(old), Some(new)) = (self.is_exact(), self.whole(old), self.whole(new)) {
+        if self.is_exact() && old.bytes != new.bytes {
+            return false;
+        }
+        if self.is_anything(old) {
+            return true;
+        }
+        if let (Some(old), Some(new)) = (self.whole(old), self.whole(new)) {
             return self.reg(&old, &new, weight);
         }
         let mut bytes = old.bytes.iter().zip(&new.bytes);
-        if !bytes.all(|(old, byte)| self.byte(*old, *byte, new)) {
-            return false;
-        }
-        // Where both have a spill it must be alike; where only the old one has, the bytes
-        // were not alike already.
-        match (old.spill_size(), new.spill_size()) {
-            (0, _) => true,
-            (old_size, new_size) if old_size == new_size => self.reg(&old.reg, &new.reg, weight),
-            _ => false,
-        }
+        bytes.all(|(old, new)| self.byte(*old, *new))
+            // Also where one spill is longer than the other.
+            && (old.spill_size() == 0 || self.reg(&old.reg, &new.reg, weight))
     }
 
     /// The slot as the number that a load of all of it gives, if it gives one.
@@ -225,18 +249,12 @@ impl Matcher<'_> {
         slot.bytes.iter().all(unknown).then(RegState::unknown)
     }
 
-    fn byte(&self, old: Byte, new: Byte, new_slot: &Slot) -> bool {
-        if self.is_exact() {
-            return old == new;
-        }
+    fn byte(&self, old: Byte, new: Byte) -> bool {
         match (old, new) {
             (Byte::Invalid, _) => true,
             (Byte::Misc, _) if self.config.may_read_uninit_stack() => true,
-            (Byte::Misc, Byte::Misc | Byte::Zero) => true,
-            (Byte::Misc, Byte::Spill) => new_slot.reg.is_scalar(),
-            (Byte::Zero, Byte::Zero) => true,
-            (Byte::Spill, Byte::Spill) => true,
-            _ => false,
+            (Byte::Misc, Byte::Zero) => true,
+            _ => old == new,
         }
     }
 }

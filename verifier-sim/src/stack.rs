@@ -59,6 +59,12 @@ impl Slot {
         self.spill_size() > 0
     }
 
+    /// What is known of the byte at `off`, which is in this slot.
+    pub(crate) fn byte(&self, off: i64) -> Byte {
+        let found = place(off).and_then(|(_, byte)| self.bytes.get(byte));
+        found.copied().unwrap_or(Byte::Invalid)
+    }
+
     /// The spilled register, if its bytes are all there.
     pub(crate) fn spilled_whole(&self) -> Option<&RegState> {
         (self.spill_size() == 8).then_some(&self.reg)
@@ -104,6 +110,16 @@ pub(crate) fn slot_index(off: i64) -> Option<u8> {
     place(off).and_then(|(slot, _)| u8::try_from(slot).ok())
 }
 
+/// The slots of the bytes from `off` up to `end`, a bit each, as far as they are in the frame.
+pub(crate) fn slots_between(off: i64, end: i64) -> u64 {
+    let (off, end) = (off.max(-STACK_SIZE), end.min(0));
+    let slots = (off..end).step_by(SLOT_SIZE as usize).chain([end - 1]);
+    slots
+        .filter(|&at| at >= off)
+        .filter_map(slot_index)
+        .fold(0, |bits, index| bits | 1 << index)
+}
+
 impl Stack {
     /// The slots from R10 downwards, as far as there are any that may have been written.
     pub(crate) fn slots(&self) -> &[Slot] {
@@ -113,6 +129,17 @@ impl Stack {
     /// The slots, to change registers spilled there.
     pub(crate) fn slots_mut(&mut self) -> &mut [Slot] {
         &mut self.slots
+    }
+
+    /// Forgets all slots but those with a bit in `slots`.
+    pub(crate) fn keep(&mut self, slots: u64) {
+        for (index, slot) in (0u32..).zip(&mut self.slots) {
+            if slots.checked_shr(index).is_none_or(|bits| bits & 1 == 0) {
+                *slot = Slot::INVALID;
+            }
+        }
+        let known = self.slots.iter().rposition(|slot| *slot != Slot::INVALID);
+        self.slots.truncate(known.map_or(0, |last| last + 1));
     }
 
     /// How deep the function went, in bytes.
@@ -137,9 +164,7 @@ impl Stack {
 
     /// What is known of the byte at `off`.
     pub(crate) fn byte(&self, off: i64) -> Byte {
-        let slot = self.slot(off);
-        let found = place(off).and_then(|(_, byte)| slot.bytes.get(byte));
-        found.copied().unwrap_or(Byte::Invalid)
+        self.slot(off).byte(off)
     }
 
     /// Sets what is known of the byte at `off`, ending a spill that it is part of.
@@ -156,18 +181,20 @@ impl Stack {
         }
     }
 
-    /// Spills the low `size` of a register to `off`, the beginning of a slot.
+    /// Spills the low `size` of a register to `off`, the beginning of a slot. What is left of
+    /// an earlier spill are bytes of unknown contents.
     pub(crate) fn spill(&mut self, off: i64, size: Size, reg: RegState) {
         self.touch(off);
         let Some((slot, _)) = place(off) else {
             return;
         };
         if let Some(slot) = self.slots.get_mut(slot) {
-            slot.scrub();
             slot.reg = reg;
             for (index, byte) in (0u32..).zip(&mut slot.bytes) {
                 if index < size.bytes() {
                     *byte = Byte::Spill;
+                } else if *byte == Byte::Spill {
+                    *byte = Byte::Misc;
                 }
             }
         }
@@ -183,22 +210,6 @@ impl Stack {
                 *byte = Byte::Misc;
             }
         }
-    }
-
-    /// The slots of `count` bytes from `off` on whose spilled register makes bytes zero.
-    pub(crate) fn zero_spills(&self, off: i64, count: i64) -> impl Iterator<Item = u8> {
-        (off..off + count)
-            .filter(|&off| self.byte(off) == Byte::Spill)
-            .filter_map(slot_index)
-    }
-
-    /// Whether all `count` bytes from `off` on are known to be zero.
-    pub(crate) fn is_zero(&self, off: i64, count: i64) -> bool {
-        (off..off + count).all(|off| match self.byte(off) {
-            Byte::Zero => true,
-            Byte::Spill => self.slot(off).reg.as_constant() == Some(0),
-            Byte::Invalid | Byte::Misc => false,
-        })
     }
 
     /// The number that `size` bytes at `off` hold, if it is known as the kernel knows the keys
@@ -241,6 +252,6 @@ mod tests {
         assert_eq!(stack.slot(-8).spill_size(), 0);
         assert_eq!(stack.byte(-8), Byte::Misc);
         assert_eq!(stack.constant(-8, Size::DW), None);
-        assert!(stack.is_zero(-5, 1));
+        assert_eq!(stack.byte(-5), Byte::Zero);
     }
 }

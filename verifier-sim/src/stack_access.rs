@@ -13,7 +13,7 @@ use crate::precision::StackSlot;
 use crate::reg::{Kind, Link, RegState};
 use crate::region::Extent;
 use crate::scalar::Scalar;
-use crate::stack::{Byte, SLOT_SIZE, STACK_SIZE, Slot, slot_index};
+use crate::stack::{Byte, SLOT_SIZE, STACK_SIZE, Slot, slot_index, slots_between};
 use ebpf_asm::insn::Reg;
 use ebpf_asm::isa::Size;
 
@@ -49,31 +49,42 @@ impl Machine<'_, '_> {
 
     fn read_stack_at(&mut self, depth: u8, off: i64, access: MemAccess) -> Checked<RegState> {
         let (size, bytes) = (access.size, i64::from(access.size.bytes()));
+        self.note_read(depth, Offsets { min: off, max: off }, bytes);
         let slot = self.stack_slot(depth, off);
-        let spilled = slot.spill_size();
-        if spilled > 0 && (spilled < 8 || size != Size::DW) {
-            if !slot.reg.is_scalar() {
-                return Err(partial_pointer(
-                    "invalid size of register fill",
-                    &slot.reg,
-                    size,
-                ));
-            }
-            let from_start = off % SLOT_SIZE == 0 && size.bytes() as usize <= spilled;
-            if from_start {
+        match slot.spill_size() {
+            0 => {}
+            8 if size == Size::DW => {
                 self.note_spill(depth, off);
-                return Ok(slot.reg.truncated(size));
+                return Ok(self.fill(depth, off, slot.reg));
             }
-        } else if let Some(reg) = slot.spilled_whole() {
-            self.note_spill(depth, off);
-            return Ok(self.fill(depth, off, *reg));
+            spilled => {
+                if !slot.reg.is_scalar() {
+                    let message = "invalid size of register fill";
+                    return Err(partial_pointer(message, &slot.reg, size));
+                }
+                if off % SLOT_SIZE == 0 && size.bytes() as usize <= spilled {
+                    self.note_spill(depth, off);
+                    return Ok(slot.reg.truncated(size));
+                }
+            }
         }
         self.check_initialised(depth, access.reg, Offsets { min: off, max: off }, bytes)?;
-        let zero = self.stack_is_zero(depth, off, bytes);
-        Ok(RegState::scalar(match zero {
+        // Zero is known of bytes, or of a spill; not of some of these and some of those.
+        let is = |byte| (off..off + bytes).all(|off| slot.byte(off) == byte);
+        let of_spill = is(Byte::Spill) && slot.reg.as_constant() == Some(0);
+        if of_spill {
+            self.note_spill(depth, off);
+        }
+        Ok(RegState::scalar(match of_spill || is(Byte::Zero) {
             true => Scalar::constant(0),
             false => Scalar::of_size(size),
         }))
+    }
+
+    /// Notes which slots an instruction may read.
+    fn note_read(&mut self, depth: u8, offsets: Offsets, size: i64) {
+        let end = offsets.max.saturating_add(size);
+        self.notes.read(depth, slots_between(offsets.min, end));
     }
 
     /// Notes which spill an instruction wrote or filled from.
@@ -136,6 +147,10 @@ impl Machine<'_, '_> {
 
     fn write_stack_at(&mut self, depth: u8, off: i64, size: Size, stored: Stored) -> Checked {
         self.check_corruption(depth, off, size)?;
+        if size == Size::DW {
+            let end = off.saturating_add(SLOT_SIZE);
+            self.notes.written(depth, slots_between(off, end));
+        }
         let at_slot = off % SLOT_SIZE == 0;
         let precise = self.env.config.may_use_bpf();
         let spill = match stored {
@@ -151,7 +166,7 @@ impl Machine<'_, '_> {
             }
             _ => None,
         };
-        let zero = self.stores_zero(stored, spill.is_none());
+        let zero = spill.is_none() && self.stores_zero(stored);
         let Some(frame) = self.state.frame_at(depth) else {
             return Err(not_modelled("a stack that is gone"));
         };
@@ -173,18 +188,15 @@ impl Machine<'_, '_> {
         Ok(())
     }
 
-    /// Whether zero is stored. Bytes known to be zero depend on the register.
-    fn stores_zero(&mut self, stored: Stored, plain: bool) -> bool {
+    /// Whether zero is stored. That the bytes are known to be zero depends on the register.
+    fn stores_zero(&mut self, stored: Stored) -> bool {
         match stored {
-            Stored::Reg(reg, value) => {
-                let zero = value.as_constant() == Some(0);
-                if zero && plain {
-                    self.notes.needs.own_reg(self.state, reg);
-                }
-                zero
+            Stored::Reg(reg, value) if value.as_constant() == Some(0) => {
+                self.need(reg);
+                true
             }
             Stored::Imm(imm) => imm == 0,
-            Stored::Unknown => false,
+            _ => false,
         }
     }
 
@@ -249,10 +261,16 @@ impl Machine<'_, '_> {
                 "writes at computed stack offsets without CAP_PERFMON",
             ));
         }
-        let zero = self.stores_zero(stored, true);
         let allowed = self.env.config.may_read_uninit_stack();
+        let zero = match stored {
+            Stored::Reg(_, value) => value.as_constant() == Some(0),
+            Stored::Imm(imm) => imm == 0,
+            Stored::Unknown => false,
+        };
+        let mut stays_zero = false;
         for off in offsets.min..offsets.max + extent.size {
-            let byte = self.stack_byte(depth, off);
+            let slot = self.stack_slot(depth, off);
+            let byte = slot.byte(off);
             if byte == Byte::Invalid && !allowed {
                 return Err(uninitialised(
                     extent.reg,
@@ -262,12 +280,15 @@ impl Machine<'_, '_> {
                 ));
             }
             // Any one of the bytes may be written; zero stays as it is only if zero is written.
-            if zero && self.stack_is_zero(depth, off, 1) {
-                continue;
-            }
-            if let Some(frame) = self.state.frame_at(depth) {
+            let spilled_zero = byte == Byte::Spill && slot.reg.as_constant() == Some(0);
+            let is_zero = zero && (byte == Byte::Zero || spilled_zero);
+            stays_zero |= is_zero;
+            if let Some(frame) = self.state.frame_at(depth).filter(|_| !is_zero) {
                 frame.stack.set_byte(off, Byte::Misc);
             }
+        }
+        if let (Stored::Reg(reg, _), true) = (stored, stays_zero) {
+            self.need(reg);
         }
         Ok(())
     }
@@ -347,6 +368,7 @@ impl Machine<'_, '_> {
         offsets: Offsets,
         size: i64,
     ) -> Checked {
+        self.note_read(depth, offsets, size);
         if self.env.config.may_read_uninit_stack() {
             return Ok(());
         }
@@ -383,19 +405,6 @@ impl Machine<'_, '_> {
     fn stack_byte(&mut self, depth: u8, off: i64) -> Byte {
         let frame = self.state.frame_at(depth);
         frame.map_or(Byte::Invalid, |frame| frame.stack.byte(off))
-    }
-
-    fn stack_is_zero(&mut self, depth: u8, off: i64, count: i64) -> bool {
-        let Some(frame) = self.state.frame_at(depth) else {
-            return false;
-        };
-        let zero = frame.stack.is_zero(off, count);
-        if zero {
-            for index in frame.stack.zero_spills(off, count) {
-                self.notes.needs.slot(StackSlot { depth, index });
-            }
-        }
-        zero
     }
 }
 

@@ -71,6 +71,16 @@ impl Frame {
     }
 }
 
+impl Frame {
+    /// The slot of the call that entered it; unused for the first.
+    pub(crate) fn called_at(&self) -> usize {
+        match self.entered {
+            Entered::Call => self.return_to.saturating_sub(1),
+            Entered::Callback(_) => self.return_to,
+        }
+    }
+}
+
 impl State {
     /// The function that begins at slot `function`, at its beginning: only R10 holds something.
     pub(crate) fn entry(function: usize) -> State {
@@ -139,6 +149,13 @@ impl State {
     /// A register of the innermost function, to change it.
     pub(crate) fn reg_mut(&mut self, reg: Reg) -> &mut RegState {
         &mut self.frame_mut().regs[reg.index()]
+    }
+
+    /// Forgets all slots of stacks but these, by the depth of the functions.
+    pub(crate) fn keep_slots(&mut self, slots: &[u64]) {
+        for (frame, &slots) in self.frames.iter_mut().zip(slots) {
+            frame.stack.keep(slots);
+        }
     }
 
     /// Does something to every register there is, those spilled to stacks included.

@@ -15,6 +15,7 @@ use crate::state::Entered;
 use ebpf_asm::helper::{Effect, by_id};
 use ebpf_asm::insn::{Insn, Reg};
 use ebpf_asm::isa::{Callee, Sem};
+use ebpf_asm::object::Map;
 use ebpf_asm::program::{Function, Program};
 
 /// Whether the instruction is a tail call.
@@ -64,6 +65,17 @@ impl Machine<'_, '_> {
             .label("goes on in another program, with something not given back")
             .because(Place::at(acquired_at), "acquired here")
             .help("submit or discard the record before"))
+    }
+
+    /// A constant index of a tail call matters: the kernel writes the call anew for it.
+    pub(crate) fn need_index(&mut self, map: Option<&Map>) {
+        let index = self.state.reg(Reg::R3).as_constant();
+        if index
+            .zip(map)
+            .is_some_and(|(index, map)| index < u64::from(map.max_entries))
+        {
+            self.need(Reg::R3);
+        }
     }
 
     /// Both ways from a tail call that was checked: behind it, for there may be no such

@@ -1,0 +1,85 @@
+//! Stops: at which instructions a path may be found to be covered by another.
+//!
+//! Comparing states costs much more than executing an instruction. So they are compared only
+//! where paths go apart or come together: before conditional jumps, where jumps lead, behind
+//! calls, and where functions begin and are called or called back. Observed on Linux 6.18.
+//!
+//! Read before: `cfg.rs`. Read next: `live.rs`.
+
+use crate::cfg::Cfg;
+use crate::rounds::comes_round;
+use ebpf_asm::blocks::Flow;
+use ebpf_asm::isa::{Imm64, Sem};
+
+/// What an instruction is for paths that come to it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+struct Stop {
+    /// States are compared.
+    compared: bool,
+    /// Execution may come to it from elsewhere than from the instruction before it.
+    entered: bool,
+}
+
+/// The stops of a program.
+#[derive(Debug)]
+pub(crate) struct Stops(Vec<Stop>);
+
+impl Stops {
+    /// The stops in a graph.
+    pub(crate) fn new(cfg: &Cfg<'_>) -> Stops {
+        let mut stops = Stops(vec![Stop::default(); cfg.slot_count()]);
+        for slot in 0..cfg.slot_count() {
+            stops.mark(cfg, slot);
+        }
+        stops
+    }
+
+    /// Whether states are compared before the instruction at `slot`.
+    pub(crate) fn is_compared(&self, slot: usize) -> bool {
+        self.0.get(slot).is_some_and(|stop| stop.compared)
+    }
+
+    /// Whether execution may come to `slot` from elsewhere than from the instruction before it.
+    pub(crate) fn is_entered(&self, slot: usize) -> bool {
+        self.0.get(slot).is_some_and(|stop| stop.entered)
+    }
+
+    /// Marks what the instruction at `slot` makes stops.
+    fn mark(&mut self, cfg: &Cfg<'_>, slot: usize) {
+        let Some(insn) = cfg.insn(slot) else {
+            return;
+        };
+        let target = cfg.target(slot, insn);
+        match Flow::of(insn.sem()) {
+            Flow::Branch => {
+                self.compare(Some(slot));
+                self.enter(target);
+            }
+            Flow::Jump => self.enter(target),
+            Flow::On if matches!(insn.sem(), Sem::Call(_) | Sem::LoadImm64(Imm64::Code)) => {
+                self.enter(Some(slot + insn.slots()));
+                if let Some(function) = cfg.named(slot) {
+                    self.compare(Some(slot));
+                    self.enter(Some(function));
+                }
+                if comes_round(insn) {
+                    self.enter(Some(slot));
+                }
+            }
+            Flow::On | Flow::Unknown | Flow::Exit => {}
+        }
+    }
+
+    fn compare(&mut self, slot: Option<usize>) {
+        if let Some(stop) = slot.and_then(|slot| self.0.get_mut(slot)) {
+            stop.compared = true;
+        }
+    }
+
+    fn enter(&mut self, slot: Option<usize>) {
+        self.compare(slot);
+        if let Some(stop) = slot.and_then(|slot| self.0.get_mut(slot)) {
+            stop.entered = true;
+        }
+    }
+}
