@@ -91,11 +91,14 @@ fn uninitialised_stack_wants_perfmon() {
         Some("invalid read from stack R10 off=-8 size=8")
     );
 
+    // A spill of a part of a slot counts for all of it, other bytes do not.
     let half = ".prog xdp\n*(u32 *)(r10 - 8) = 0\nr0 = *(u64 *)(r10 - 8)\nexit\n";
-    let refused = answer(half, without_perfmon());
+    assert_eq!(answer(half, without_perfmon()), None);
+    let byte = ".prog xdp\n*(u8 *)(r10 - 5) = 0\nr0 = *(u64 *)(r10 - 8)\nexit\n";
+    let refused = answer(byte, without_perfmon());
     assert_eq!(
         refused.as_deref(),
-        Some("invalid read from stack off -8+4 size 8")
+        Some("invalid read from stack off -8+0 size 8")
     );
 }
 
