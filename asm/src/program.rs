@@ -25,6 +25,9 @@ pub struct Program {
     pub prog_type: ProgType,
     /// What the program will be attached to, where the kernel wants to know it at load.
     pub expected_attach_type: Option<AttachType>,
+    /// The kernel's type that the program attaches to, where it is known by number
+    /// (`attach_btf_id`); else its section names it, and the loader looks it up.
+    pub attach_btf_id: Option<TypeId>,
     /// The instructions.
     pub insns: Vec<Insn>,
     /// What instructions refer to, by slot, ascending.

@@ -97,6 +97,7 @@ fn link(bodies: &[Vec<Step>], first: usize, name: &str, section: &str) -> Progra
         section: section.into(),
         prog_type: known.prog_type,
         expected_attach_type: known.attach_type,
+        attach_btf_id: None,
         insns: Vec::new(),
         references: Vec::new(),
         functions: Vec::new(),

@@ -3,7 +3,8 @@
 //! In reading order: [`policy`] (what becomes of a test that cannot run here), [`sandbox`] (a
 //! private bpffs), [`rig`] (two network namespaces and a cable), [`frames`] (what is sent),
 //! [`oracle`] (what shall become of it), [`subjects`] and [`corpus`] (the programs under test),
-//! [`tool`] and [`clang`] (independent witnesses), [`commands`] (our own binaries).
+//! [`kernel_types`] (what the running kernel defines), [`tool`] and [`clang`] (independent
+//! witnesses), [`commands`] (our own binaries).
 //!
 //! Tests that need a kernel or a tool are trials of `libtest-mimic`; the others are ordinary.
 #![forbid(unsafe_code)]
@@ -13,6 +14,7 @@ pub mod commands;
 pub mod corpus;
 pub mod differential;
 pub mod frames;
+pub mod kernel_types;
 pub mod oracle;
 pub mod policy;
 pub mod rig;

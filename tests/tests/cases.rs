@@ -26,10 +26,11 @@ use std::sync::Arc;
 use ebpf_asm::btf::{Btf, IntEncoding, Kind};
 use ebpf_asm::object::{self, Object};
 use ebpf_asm::text::parse;
+use ebpf_tests::kernel_types;
 use ebpf_tests::policy::{self, Need};
 use ebpf_tests::who::Who;
 use ebpf_tests::{Outcome, clang, ensure, ensure_eq, workspace};
-use ebpf_verifier_sim::{Config, Decor, Rejection, Verdict, verify};
+use ebpf_verifier_sim::{Config, Decor, Rejection, Verdict, verify_with};
 use libtest_mimic::Trial;
 
 /// The variable that has explanations written anew.
@@ -129,7 +130,8 @@ fn read(path: &Path) -> Outcome<Case> {
     let text = fs::read_to_string(path)?;
     let object = if is_c(path) {
         let folder = tempfile::tempdir()?;
-        object::read(&fs::read(clang::compile(path, folder.path())?)?)?
+        let compiled = fs::read(clang::compile(path, folder.path())?)?;
+        kernel_types::relocated(object::read(&compiled)?)?
     } else {
         // The explanation quotes the path: the same wherever the workspace lies.
         let shown = path.strip_prefix(workspace()).unwrap_or(path);
@@ -198,7 +200,7 @@ fn in_simulator(case: &Case) -> Outcome {
         ..Config::default()
     };
     let mut rejections = case.object.programs.iter().filter_map(|program| {
-        match verify(&case.object, program, &config) {
+        match verify_with(&case.object, program, &config, &kernel_types::RUNNING) {
             Verdict::Accepted(_) => None,
             Verdict::Rejected(why) => Some((why.render(program, Decor::Plain), why)),
         }

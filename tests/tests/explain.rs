@@ -22,10 +22,11 @@ use ebpf_asm::object::{self, Object};
 use ebpf_asm::target::parse_kernel;
 use ebpf_asm::text::parse;
 use ebpf_loader::Error;
+use ebpf_tests::kernel_types;
 use ebpf_tests::policy::{self, Need};
 use ebpf_tests::who::Who;
 use ebpf_tests::{Outcome, clang, commands, ensure, ensure_eq, tool};
-use ebpf_verifier_sim::{CODES, Code, Config, Entry, Verdict, verify};
+use ebpf_verifier_sim::{CODES, Code, Config, Entry, Verdict, verify_with};
 use libtest_mimic::Trial;
 
 /// Codes that no small program shows.
@@ -144,10 +145,8 @@ fn object(block: &Block) -> Outcome<Object> {
         let folder = tempfile::tempdir()?;
         let file = folder.path().join("page.c");
         fs::write(&file, format!("{PRELUDE}{}", block.text))?;
-        return Ok(object::read(&fs::read(clang::compile(
-            &file,
-            folder.path(),
-        )?)?)?);
+        let compiled = fs::read(clang::compile(&file, folder.path())?)?;
+        return kernel_types::relocated(object::read(&compiled)?);
     }
     let text = match block.text.starts_with(".license") {
         true => block.text.clone(),
@@ -181,7 +180,7 @@ fn is_refused(entry: &Entry, block: &Block) -> Outcome {
     let verdicts = object
         .programs
         .iter()
-        .map(|one| verify(&object, one, &config));
+        .map(|one| verify_with(&object, one, &config, &kernel_types::RUNNING));
     let why = verdicts
         .filter_map(|verdict| verdict.rejection().cloned())
         .next()
@@ -218,7 +217,9 @@ fn is_accepted(block: &Block) -> Outcome {
     let (object, audience) = (object(block)?, audience(block)?);
     let (config, who) = audience;
     for program in &object.programs {
-        if let Verdict::Rejected(why) = verify(&object, program, &config) {
+        if let Verdict::Rejected(why) =
+            verify_with(&object, program, &config, &kernel_types::RUNNING)
+        {
             return Err(format!("the simulator refuses it: {} {}", why.code, why.message).into());
         }
     }

@@ -267,16 +267,17 @@ impl Comparison {
 
 /// Whether a pointer is known not to be null, as the kernel sees it.
 fn never_null(pointer: &RegState) -> bool {
-    pointer.null == Null::Never
-        && matches!(
+    let exists = pointer.is_trusted_structure()
+        || matches!(
             pointer.kind,
             Kind::MapValue(_)
                 | Kind::Map(_)
                 | Kind::RingbufMem(_)
                 | Kind::Mem(_)
                 | Kind::Sock(_)
-                | Kind::Trusted(_)
-        )
+                | Kind::ReadOnlyMem(_)
+        );
+    pointer.null == Null::Never && exists
 }
 
 /// A register or spill, to change it.

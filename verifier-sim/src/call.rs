@@ -66,7 +66,7 @@ impl Machine<'_, '_> {
     }
 
     /// Gives back what the helper takes back.
-    fn release(&mut self, arguments: &Arguments<'_>) -> Checked {
+    pub(crate) fn release(&mut self, arguments: &Arguments<'_>) -> Checked {
         let Some(id) = arguments.released.filter(|&id| id > 0) else {
             return Ok(());
         };

@@ -127,7 +127,7 @@ impl Env<'_> {
     fn check_license(&self, helper: &Helper) -> Checked {
         let license = self.object.license.as_str();
         let wanted = helper.callers.gpl.has(self.program.prog_type);
-        if !wanted || GPL_COMPATIBLE.contains(&license) {
+        if !wanted || self.is_gpl_compatible() {
             return Ok(());
         }
         Err(Rejection::new(
@@ -138,6 +138,11 @@ impl Env<'_> {
             "bpf_{} wants a license compatible with the GPL, not '{license}'",
             helper.name
         )))
+    }
+
+    /// Whether the object's license is compatible with the GPL.
+    pub(crate) fn is_gpl_compatible(&self) -> bool {
+        GPL_COMPATIBLE.contains(&self.object.license.as_str())
     }
 
     fn check_barred(&self, helper: &Helper) -> Checked {

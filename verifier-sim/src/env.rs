@@ -3,6 +3,7 @@
 //!
 //! Read before: `cfg.rs`, `live.rs`, `ctx.rs`. Read next: `machine.rs`.
 
+use crate::btf_ptr::{BtfPtr, Marks};
 use crate::cfg::Cfg;
 use crate::codes::Code;
 use crate::config::Config;
@@ -10,14 +11,18 @@ use crate::ctx::{Context, context};
 use crate::diag::{Checked, Rejection};
 use crate::func_info::check_functions;
 use crate::global::{Global, globals};
+use crate::kernel_types::KernelTypes;
 use crate::live::{RegSet, live_registers};
 use crate::loadable::check_loadable;
 use crate::pointer_alu::MAX_VAR_OFF;
+use crate::reg::Kind as RegKind;
+use ebpf_asm::btf::{Btf, TypeId};
 use crate::stops::Stops;
 use ebpf_asm::map_type::MapType;
 use ebpf_asm::object::{Map, Object};
 use ebpf_asm::prog_type::ProgType;
 use ebpf_asm::program::{Program, Reference};
+use ebpf_asm::section::BPF_F_SLEEPABLE;
 
 /// The surroundings of a verification.
 #[derive(Debug)]
@@ -28,6 +33,8 @@ pub(crate) struct Env<'a> {
     pub program: &'a Program,
     /// For whom.
     pub config: &'a Config,
+    /// The types of the kernel.
+    pub kernel: &'a KernelTypes,
     /// What the program receives.
     pub context: &'static Context,
     /// Where execution can go.
@@ -45,6 +52,7 @@ impl<'a> Env<'a> {
         object: &'a Object,
         program: &'a Program,
         config: &'a Config,
+        kernel: &'a KernelTypes,
     ) -> Checked<Env<'a>> {
         check_loadable(program, config)?;
         let attach_type = program.prog_type.attach_type(program.expected_attach_type);
@@ -60,6 +68,7 @@ impl<'a> Env<'a> {
             object,
             program,
             config,
+            kernel,
             context,
             cfg,
             globals,
@@ -84,6 +93,34 @@ impl<'a> Env<'a> {
             .ok()?
             .checked_add(index)?;
         self.map(inner).map(|_| inner)
+    }
+
+    /// Whether the program may wait for something.
+    pub(crate) fn is_sleepable(&self) -> bool {
+        self.program.prog_type == ProgType::Syscall
+            || self.program.prog_flags() & BPF_F_SLEEPABLE != 0
+    }
+
+    /// Whether programs of the type may write to some structures of the kernel.
+    pub(crate) fn has_writable_structures(&self) -> bool {
+        matches!(
+            self.program.prog_type,
+            ProgType::Xdp | ProgType::SchedCls | ProgType::SchedAct | ProgType::StructOps
+        )
+    }
+
+    /// A pointer to a structure of the kernel of this name, which exists. Of which type it is
+    /// stays open where the kernel's types are not at hand.
+    pub(crate) fn trusted(&self, name: &str) -> RegKind {
+        let id = self.kernel.record(name).unwrap_or(TypeId::VOID);
+        RegKind::Btf(BtfPtr::kernel(id, Marks::TRUSTED))
+    }
+
+    /// Whether a pointer to a type of the kernel is a pointer to the program's context.
+    pub(crate) fn is_context(&self, btf: &Btf, ty: TypeId) -> bool {
+        let name = btf.name(ty);
+        let context = self.program.prog_type.context_struct();
+        !context.is_empty() && name == context
     }
 
     /// The registers that may be read at `slot` or later.

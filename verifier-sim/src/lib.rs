@@ -4,11 +4,11 @@
 //! on packets. The verifier is an abstract interpreter in the kernel's own terms. Its modules,
 //! in the order in which they are best read:
 //!
-//! | what is known | `tnum`, `bounds`, `scalar`, `scalar_alu`, `compare`, `reg`, `stack`, `state` |
+//! | what is known | `tnum`, `bounds`, `scalar`, `scalar_alu`, `compare`, `kernel_types`, `btf_ptr`, `reg`, `stack`, `state` |
 //! |---|---|
 //! | what is asked | `config`, `codes`, `diag`, `ctx` |
 //! | before execution | `loadable`, `cfg`, `stops`, `func_info`, `live`, `env` |
-//! | one instruction | `machine`, `alu`, `pointer_alu`, `mem`, `region`, `structure`, `packet_help`, `stack_access`, `branch`, `callable`, `call`, `argument`, `callback`, `result`, `compat`, `returns`, `global`, `tail_call` |
+//! | one instruction | `machine`, `alu`, `pointer_alu`, `mem`, `region`, `structure`, `kernel_symbol`, `btf_walk`, `btf_access`, `packet_help`, `stack_access`, `branch`, `callable`, `call`, `argument`, `callback`, `result`, `kfunc`, `compat`, `returns`, `global`, `tail_call` |
 //! | all paths | `precision`, `live_stack`, `prune`, `rounds`, `depth`, `explore`, `verify` |
 //! | the answer as text | `render` |
 //!
@@ -19,6 +19,9 @@ mod alu;
 mod argument;
 mod bounds;
 mod branch;
+mod btf_access;
+mod btf_ptr;
+mod btf_walk;
 mod call;
 mod callable;
 mod callback;
@@ -35,6 +38,9 @@ mod explore;
 mod func_info;
 mod global;
 pub mod interp;
+mod kernel_symbol;
+mod kernel_types;
+mod kfunc;
 mod live;
 mod live_stack;
 mod loadable;
@@ -65,5 +71,6 @@ pub use codes::{CODES, Code, Entry};
 pub use config::{Alignment, Capabilities, Config, NEWEST};
 pub use diag::{Cause, Place, Rejection, Step};
 pub use explore::Stats;
+pub use kernel_types::KernelTypes;
 pub use render::Decor;
-pub use verify::{Verdict, verify};
+pub use verify::{Verdict, verify, verify_with};

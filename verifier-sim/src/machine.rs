@@ -91,7 +91,7 @@ impl Machine<'_, '_> {
             Sem::Call(Callee::Helper) => return self.call_helper(insn),
             Sem::Call(Callee::Local) => return self.call_local(insn),
             Sem::Exit => return self.exit(),
-            Sem::Call(Callee::Kfunc) => return Err(not_modelled("calls of kernel functions")),
+            Sem::Call(Callee::Kfunc) => return self.call_kfunc(insn),
             Sem::AddrSpaceCast(_) => return Err(not_modelled("address space casts")),
             Sem::MayGoto => return Err(not_modelled("may_goto")),
             Sem::Gotox => return Err(not_modelled("indirect jumps")),
@@ -181,6 +181,8 @@ impl Machine<'_, '_> {
                 value.off = i32::try_from(offset).unwrap_or(i32::MAX);
                 value
             }
+            (_, Some(Reference::Extern(index))) => self.extern_address(index)?,
+            (Imm64::Variable, None) => self.numbered_address(insn)?,
             _ => return Err(not_modelled("this form of a 16-byte load")),
         };
         self.write_reg(insn.dst(), value)

@@ -13,7 +13,7 @@ use crate::reg::{Kind, Null, RegState, SockType};
 use crate::region::write_to_key;
 use crate::scalar::Scalar;
 use crate::state::Entered;
-use crate::structure::read_only_sock;
+use crate::structure::{read_only_memory, read_only_sock};
 use crate::tail_call::leaves_callback;
 use crate::tnum::Tnum;
 use ebpf_asm::insn::{Insn, Reg};
@@ -74,6 +74,8 @@ pub(crate) enum AddressKind {
     Unknown,
     /// Memory that is accessed as the instruction says.
     Plain,
+    /// Something that may be gone, where wrong addresses read as zero.
+    Probed,
     /// Something for which the kernel rewrites the instruction.
     Rewritten(Kind),
 }
@@ -307,7 +309,15 @@ impl Machine<'_, '_> {
                 self.check_tp_buffer(base, access)?;
                 Ok(RegState::scalar(Scalar::of_size(access.size)))
             }
-            _ => Err(not_modelled(&format!("reading '{}'", base.type_name()))),
+            Kind::ReadOnlyMem(bytes) => {
+                self.check_mem(bytes, base, access)?;
+                Ok(RegState::scalar(Scalar::of_size(access.size)))
+            }
+            Kind::UntrustedMem => Ok(RegState::scalar(Scalar::of_size(access.size))),
+            Kind::Btf(pointer) => self.read_structure(pointer, base, access),
+            Kind::NotInit | Kind::Scalar | Kind::PacketEnd | Kind::Func(_) => {
+                Err(not_modelled(&format!("reading '{}'", base.type_name())))
+            }
         }
     }
 
@@ -354,7 +364,11 @@ impl Machine<'_, '_> {
                 "only read from the kernel's map structure is supported",
             )
             .label("writes to the map itself, not to a value of it")),
-            _ => Err(not_modelled(&format!("writing '{}'", base.type_name()))),
+            Kind::ReadOnlyMem(_) | Kind::UntrustedMem => Err(read_only_memory(access.reg, base)),
+            Kind::Btf(pointer) => self.write_structure(pointer, base, access),
+            Kind::NotInit | Kind::Scalar | Kind::PacketEnd | Kind::Func(_) => {
+                Err(not_modelled(&format!("writing '{}'", base.type_name())))
+            }
         }
     }
 
@@ -397,7 +411,8 @@ impl Machine<'_, '_> {
     /// kernel rewrites accesses to the context.
     fn check_same_kind(&mut self, reg: Reg, base: &RegState) -> Checked {
         let kind = match base.kind {
-            Kind::Ctx | Kind::Sock(_) | Kind::Trusted(_) => AddressKind::Rewritten(base.kind),
+            Kind::Ctx | Kind::Sock(_) => AddressKind::Rewritten(base.kind),
+            Kind::Btf(_) | Kind::UntrustedMem => AddressKind::Probed,
             _ => AddressKind::Plain,
         };
         let Some(known) = self.address_kinds.get_mut(self.slot) else {

@@ -6,6 +6,7 @@
 //!
 //! Read before: `scalar.rs`, `diag.rs`. Read next: `stack.rs`.
 
+use crate::btf_ptr::BtfPtr;
 use crate::diag::Place;
 use crate::scalar::Scalar;
 use ebpf_asm::isa::Size;
@@ -70,8 +71,12 @@ pub(crate) enum Kind {
     FlowKeys,
     /// The buffer that a writable tracepoint hands over.
     TpBuffer,
-    /// A structure of the kernel, which exists. What is in it is not modelled.
-    Trusted(&'static str),
+    /// A structure of the kernel, or one that the program allocated.
+    Btf(BtfPtr),
+    /// Memory of so many bytes that is only read.
+    ReadOnlyMem(u32),
+    /// Memory that is only read and may be anywhere: wrong addresses read as zero.
+    UntrustedMem,
 }
 
 /// As what a socket is known.
@@ -233,6 +238,14 @@ impl RegState {
         !matches!(self.kind, Kind::Scalar | Kind::NotInit)
     }
 
+    /// Whether it points to a structure that is known to exist, if it is not null.
+    pub(crate) fn is_trusted_structure(&self) -> bool {
+        match self.kind {
+            Kind::Btf(pointer) => self.ref_id != 0 || pointer.marks.are_trusted(),
+            _ => false,
+        }
+    }
+
     /// Whether it is a pointer into the packet or its meta data.
     pub(crate) fn is_packet(&self) -> bool {
         matches!(self.kind, Kind::Packet | Kind::PacketMeta)
@@ -296,8 +309,14 @@ impl RegState {
             Kind::Sock(sock) => sock.name(),
             Kind::FlowKeys => "flow_keys",
             Kind::TpBuffer => "tp_buffer",
-            Kind::Trusted(name) => {
-                return format!("trusted_ptr_{name}");
+            Kind::ReadOnlyMem(_) => "rdonly_mem",
+            Kind::UntrustedMem => "rdonly_untrusted_mem",
+            Kind::Btf(pointer) => {
+                let prefix = pointer.marks.prefix();
+                return match self.null {
+                    Null::Never => format!("{prefix}ptr_"),
+                    Null::Maybe => format!("{prefix}ptr_or_null_"),
+                };
             }
         };
         match self.null {

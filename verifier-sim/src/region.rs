@@ -31,6 +31,13 @@ pub(crate) struct Extent {
     pub(crate) size: i64,
 }
 
+/// Whether a pointer that is passed to a function may have a constant added to it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum FixedOffset {
+    Allowed,
+    Refused,
+}
+
 impl MemAccess {
     /// The bytes of the access.
     pub(crate) fn extent(self, base: &RegState) -> Extent {
@@ -56,6 +63,38 @@ impl<'a> Machine<'_, 'a> {
             .help("keep the context as it is, and give the offset to the load or store"))
     }
 
+    /// That a pointer is passed to a function as it was made.
+    pub(crate) fn check_pointer_offset(
+        &self,
+        reg: Reg,
+        base: &RegState,
+        fixed: FixedOffset,
+    ) -> Checked {
+        let (number, name, off) = (reg.number(), base.type_name(), base.off);
+        let refuse = |message| {
+            Rejection::new(Code::ArgumentType, message)
+                .label(format!("R{number} is not as it was made"))
+                .because(base.origin.made, format!("R{number} is made here"))
+        };
+        if off < 0 {
+            let message = format!("negative offset {name} ptr R{number} off={off} disallowed");
+            return Err(refuse(message));
+        }
+        if off != 0 && fixed == FixedOffset::Refused {
+            let message =
+                format!("dereference of modified {name} ptr R{number} off={off} disallowed");
+            return Err(refuse(message));
+        }
+        if base.constant_var_off() != Some(0) {
+            let message = format!(
+                "variable {name} access var_off={} disallowed",
+                base.scalar.tnum
+            );
+            return Err(refuse(message));
+        }
+        Ok(())
+    }
+
     pub(crate) fn read_ctx(&mut self, base: &RegState, access: MemAccess) -> Checked<RegState> {
         self.check_whole_ctx(access.reg, base)?;
         let offset = i64::from(access.off);
@@ -67,6 +106,7 @@ impl<'a> Machine<'_, 'a> {
             Value::Number => RegState::scalar(Scalar::of_size(access.size)),
             Value::Pointer(kind) => RegState::pointer(kind),
             Value::PointerOrNull(kind) => RegState::pointer(kind).maybe_null(self.new_id()),
+            Value::Structure(name) => RegState::pointer(self.env.trusted(name)),
         })
     }
 

@@ -86,3 +86,11 @@ pub(crate) fn read_only_sock(reg: Reg, base: &RegState) -> Box<Rejection> {
         .label("writes to a socket")
         .because(base.origin.made, "the socket comes from here")
 }
+
+/// Memory that is only read.
+pub(crate) fn read_only_memory(reg: Reg, base: &RegState) -> Box<Rejection> {
+    let message = format!("R{} cannot write into {}", reg.number(), base.type_name());
+    Rejection::new(Code::ReadOnly, message)
+        .label("writes to memory that is only read")
+        .because(base.origin.made, "the pointer comes from here")
+}

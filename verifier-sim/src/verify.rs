@@ -20,6 +20,7 @@ use crate::config::Config;
 use crate::diag::Rejection;
 use crate::env::Env;
 use crate::explore::{Stats, explore};
+use crate::kernel_types::KernelTypes;
 use ebpf_asm::object::Object;
 use ebpf_asm::program::Program;
 
@@ -53,8 +54,20 @@ impl Verdict {
 /// What is known of numbers, and which jumps are decided by it, follows Linux 6.18, whatever
 /// release `config` names: its release decides only which instructions, helpers and features
 /// there are. An older kernel knows less in places, and may refuse what is accepted here.
+///
+/// What depends on the kernel's own types is not judged; [`verify_with`] takes them.
 pub fn verify(object: &Object, program: &Program, config: &Config) -> Verdict {
-    match Env::new(object, program, config).and_then(|env| explore(&env)) {
+    verify_with(object, program, config, &KernelTypes::unknown())
+}
+
+/// As [`verify`], for a kernel that has these types.
+pub fn verify_with(
+    object: &Object,
+    program: &Program,
+    config: &Config,
+    kernel: &KernelTypes,
+) -> Verdict {
+    match Env::new(object, program, config, kernel).and_then(|env| explore(&env)) {
         Ok(stats) => Verdict::Accepted(stats),
         Err(why) => Verdict::Rejected(why),
     }

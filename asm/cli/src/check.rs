@@ -4,7 +4,7 @@ use std::path::Path;
 
 use crate::args::CheckArgs;
 use crate::batch::{self, Kernel};
-use crate::{target, text_file, verdict};
+use crate::{kernel_types, target, text_file, verdict};
 use ebpf_asm::target::Target;
 use ebpf_cli::exit::Exit;
 use ebpf_cli::report::{self, Failure};
@@ -31,7 +31,9 @@ pub(crate) fn run(args: &CheckArgs) -> Result<(), Failure> {
 fn check_object(path: &Path, target: Target) -> Result<(), Failure> {
     let object = text_file::object(path)?;
     target::check(&object, target)?;
-    let checked = verdict::all(&object, target);
+    let types = kernel_types::running();
+    let object = kernel_types::relocated(&object, &types)?;
+    let checked = verdict::all(&object, target, &types);
     let lines: String = checked.iter().map(|one| one.line() + "\n").collect();
     report::print(lines)?;
     verdict::refuse_rejected(&checked)

@@ -13,6 +13,7 @@
 //! | `batch/` | `check --batch`: corpora of programs, one a line |
 //! | `emit.rs`, `json.rs` | the forms in which an object is written |
 //! | `text_file.rs` | program text in the place of an object |
+//! | `kernel_types.rs` | the running kernel's own types |
 //! | `target.rs` | what is too new for `--cpu` and `--kernel` |
 //! | `verdict.rs` | what the verifier says of an object |
 //! | `write.rs` | how a file is written whole or not at all |
@@ -31,6 +32,7 @@ mod emit;
 mod explain;
 mod isa;
 mod json;
+mod kernel_types;
 mod select;
 mod source;
 mod target;

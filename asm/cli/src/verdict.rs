@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use ebpf_asm::object::Object;
 use ebpf_asm::program::Program;
 use ebpf_asm::target::Target;
-use ebpf_verifier_sim::{Code, Config, Decor, Rejection, Stats, Verdict, verify};
+use ebpf_verifier_sim::{Code, Config, Decor, KernelTypes, Rejection, Stats, Verdict, verify_with};
 
 use ebpf_cli::exit::Exit;
 use ebpf_cli::report::{self, Failure};
@@ -56,8 +56,8 @@ impl Checked<'_> {
 }
 
 /// Verifies all programs of an object, for root and the target's kernel: the newest, unless it
-/// has one.
-pub(crate) fn all(object: &Object, target: Target) -> Vec<Checked<'_>> {
+/// has one. What the programs ask of the kernel's types is answered from `types`.
+pub(crate) fn all<'o>(object: &'o Object, target: Target, types: &KernelTypes) -> Vec<Checked<'o>> {
     let newest = Config::default();
     let config = Config {
         kernel: target.kernel.unwrap_or(newest.kernel),
@@ -65,7 +65,7 @@ pub(crate) fn all(object: &Object, target: Target) -> Vec<Checked<'_>> {
     };
     let check = |program| Checked {
         program,
-        verdict: verify(object, program, &config),
+        verdict: verify_with(object, program, &config, types),
     };
     object.programs.iter().map(check).collect()
 }

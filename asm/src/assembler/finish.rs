@@ -30,6 +30,7 @@ pub(super) fn finish(assembler: Assembler, section_name: &str) -> Result<Program
             section: section_name.to_owned(),
             prog_type: known.prog_type,
             expected_attach_type: known.attach_type,
+            attach_btf_id: None,
             insns: Vec::with_capacity(assembler.lines.len()),
             references: Vec::new(),
             functions: functions(&assembler, &layout),

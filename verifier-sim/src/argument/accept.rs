@@ -136,7 +136,7 @@ impl Machine<'_, '_> {
         let null = value.null == Null::Maybe && !may_be_null(arg);
         if null || !(accepted.has)(value.kind) {
             return Err(match value.kind {
-                Kind::Trusted(_) => not_modelled("structures of the kernel as arguments"),
+                Kind::Btf(_) => not_modelled("structures of the kernel as arguments"),
                 _ => wrong_type(reg, value, accepted.words),
             });
         }

@@ -93,6 +93,19 @@ impl<'a> Machine<'_, 'a> {
         self.check_bytes(memory, &pointer, most, zero, usage, found)
     }
 
+    /// That memory may be read and written by another function, as many bytes of it as the
+    /// other register says.
+    pub(crate) fn check_sized_memory(
+        &mut self,
+        memory: Reg,
+        size: Reg,
+        found: &mut Arguments<'a>,
+    ) -> Checked {
+        let value = self.read_reg(size)?;
+        found.expect_size(memory, MemoryUse::Changes)?;
+        self.check_size(size, &value, ZeroSize::Allowed, found)
+    }
+
     /// Memory of a size that the helper knows, aligned to it if it is written.
     pub(super) fn check_fixed(
         &mut self,

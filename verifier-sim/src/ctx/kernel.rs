@@ -2,15 +2,14 @@
 //! `BPF_PROG_TEST_RUN` for `syscall` programs.
 
 use super::{ALL, ANY_SIZE, Context, DOUBLE, Field, Value, field};
-use crate::reg::Kind;
 
 /// The largest argument of a `syscall` program, in bytes.
 const ARGUMENT: i32 = 65535;
 
 #[rustfmt::skip]
 static NETFILTER_FIELDS: [Field; 2] = [
-    field("state", 0, 8).read(DOUBLE, ALL).value(Value::Pointer(Kind::Trusted("nf_hook_state"))),
-    field("skb", 8, 8).read(DOUBLE, ALL).value(Value::Pointer(Kind::Trusted("sk_buff"))),
+    field("state", 0, 8).read(DOUBLE, ALL).value(Value::Structure("nf_hook_state")),
+    field("skb", 8, 8).read(DOUBLE, ALL).value(Value::Structure("sk_buff")),
 ];
 
 static SYSCALL_FIELDS: [Field; 1] = [field("argument", 0, ARGUMENT)

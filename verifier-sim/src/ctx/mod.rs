@@ -112,6 +112,8 @@ pub(crate) enum Value {
     Pointer(Kind),
     /// A pointer, or null.
     PointerOrNull(Kind),
+    /// A structure of the kernel of this name, which exists.
+    Structure(&'static str),
 }
 
 /// `data`, or what stands for it.

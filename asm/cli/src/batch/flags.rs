@@ -12,7 +12,7 @@ const STRICT_ALIGNMENT: u32 = 1 << 0;
 const ANY_ALIGNMENT: u32 = 1 << 1;
 const TEST_RND_HI32: u32 = 1 << 2;
 const TEST_STATE_FREQ: u32 = 1 << 3;
-const SLEEPABLE: u32 = 1 << 4;
+pub(super) const SLEEPABLE: u32 = 1 << 4;
 pub(super) const XDP_HAS_FRAGS: u32 = 1 << 5;
 const XDP_DEV_BOUND_ONLY: u32 = 1 << 6;
 const TEST_REG_INVARIANTS: u32 = 1 << 7;
@@ -54,10 +54,7 @@ pub(super) fn config(prog_flags: u32, prog_type: ProgType) -> Result<Config, Unu
         });
     }
     match rest {
-        0 => Ok(config),
-        // They always may.
-        SLEEPABLE if prog_type == ProgType::Syscall => Ok(config),
-        SLEEPABLE => Err(Unusable::unsupported("programs that may sleep")),
+        0 | SLEEPABLE => Ok(config),
         rest => Err(Unusable::Refused {
             code: Code::LoadFlags,
             message: format!("prog_flags {rest:#x} are not for programs of type {prog_type}"),

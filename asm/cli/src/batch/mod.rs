@@ -21,6 +21,7 @@ use std::panic;
 use std::path::Path;
 use std::thread;
 
+use crate::kernel_types;
 use ebpf_cli::report::Failure;
 
 /// Whether the running kernel is asked too.
@@ -51,8 +52,9 @@ pub(crate) fn run(
         .unwrap_or(NonZero::<usize>::MIN);
     // What is caught is answered; its place in our sources helps nobody who reads answers.
     panic::set_hook(Box::new(|_| {}));
+    let types = kernel_types::running();
     ordered::map_lines(input, io::stdout(), jobs, &|line| {
-        let answer = answer::answer(line, kernel);
+        let answer = answer::answer(line, kernel, &types);
         // Nothing in an answer can fail to be JSON: its maps have text for keys.
         serde_json::to_string(&answer).unwrap_or_default()
     })

@@ -12,6 +12,7 @@ use ebpf_asm::map_type::MapType;
 use ebpf_asm::object::{BPF_F_RDONLY_PROG, Data, DataKind, Map, Object};
 use ebpf_asm::prog_type::{AttachType, ProgType};
 use ebpf_asm::program::{Function, Program, Reference};
+use ebpf_asm::section::{SECTIONS, Section};
 use ebpf_verifier_sim::{Code, NEWEST};
 
 use super::flags;
@@ -111,9 +112,10 @@ fn program(
     }
     Ok(Program {
         name: "row".to_owned(),
-        section: section(prog_type, row.prog_flags).to_owned(),
+        section: section(prog_type, row.prog_flags)?.to_owned(),
         prog_type,
         expected_attach_type,
+        attach_btf_id: (row.attach_btf_id != 0).then_some(TypeId(row.attach_btf_id)),
         insns: decode(bytes, &references, wrong)?,
         references,
         functions: functions(row, btf)?,
@@ -122,12 +124,21 @@ fn program(
     })
 }
 
-/// The section that stands for the type; programs for packets in several buffers have their
-/// own.
-fn section(prog_type: ProgType, prog_flags: u32) -> &'static str {
-    match prog_flags & flags::XDP_HAS_FRAGS {
-        0 => prog_type.name(),
-        _ => "xdp.frags",
+/// The section that stands for the type; programs that may sleep, or are for packets in several
+/// buffers, have their own.
+fn section(prog_type: ProgType, prog_flags: u32) -> Result<&'static str, Unusable> {
+    let says = match prog_type {
+        ProgType::Xdp => flags::XDP_HAS_FRAGS,
+        _ => flags::SLEEPABLE,
+    };
+    let wanted = prog_flags & says;
+    let of_flags = |known: &&Section| known.prog_type == prog_type && known.prog_flags == wanted;
+    match (SECTIONS.iter().find(of_flags), wanted & flags::SLEEPABLE) {
+        (Some(known), _) => Ok(known.name),
+        (None, 0) => Ok(prog_type.name()),
+        (None, _) => Err(Unusable::unsupported(format!(
+            "programs of type {prog_type} that may sleep"
+        ))),
     }
 }
 

@@ -27,7 +27,7 @@ use ebpf_asm::target::Target;
 
 use crate::args::{BuildArgs, Form};
 use crate::target::{check as check_target, too_new};
-use crate::{emit, text_file, verdict, write};
+use crate::{emit, kernel_types, text_file, verdict, write};
 use cache::Cache;
 use ebpf_cli::exit::Exit;
 use ebpf_cli::place;
@@ -45,7 +45,7 @@ pub(crate) fn run(args: &BuildArgs) -> Result<(), Failure> {
     let verified = match args.no_check {
         true => "not verified",
         false => {
-            verdict::refuse_rejected(&verdict::all(&object, target))?;
+            verdict::refuse_rejected(&verdict::all(&object, target, &kernel_types::running()))?;
             "verified"
         }
     };

@@ -126,6 +126,7 @@ fn link(
         section: section_name.to_owned(),
         prog_type: known.map_or(ProgType::Unspec, |known| known.prog_type),
         expected_attach_type: known.and_then(|known| known.attach_type),
+        attach_btf_id: None,
         insns: Vec::new(),
         references: Vec::new(),
         functions: Vec::new(),

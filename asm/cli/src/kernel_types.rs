@@ -1,0 +1,39 @@
+//! The running kernel's own types, read when the first program asks for them.
+
+use std::borrow::Cow;
+use std::fs;
+
+use ebpf_asm::btf::Btf;
+use ebpf_asm::object::Object;
+use ebpf_cli::exit::Exit;
+use ebpf_cli::report::Failure;
+use ebpf_verifier_sim::KernelTypes;
+
+/// Where the kernel shows its types.
+const VMLINUX: &str = "/sys/kernel/btf/vmlinux";
+
+/// The types of the kernel that this runs on; none where it shows none.
+pub(crate) fn running() -> KernelTypes {
+    KernelTypes::on_demand(|| Btf::from_bytes(&fs::read(VMLINUX).ok()?).ok())
+}
+
+/// The object as it is loaded into a kernel of these types: what its instructions ask of them
+/// is answered, if there are any.
+pub(crate) fn relocated<'o>(
+    object: &'o Object,
+    types: &KernelTypes,
+) -> Result<Cow<'o, Object>, Failure> {
+    let mut programs = object.programs.iter();
+    if programs.all(|program| program.core_relocations.is_empty()) {
+        return Ok(Cow::Borrowed(object));
+    }
+    let Some(btf) = types.btf() else {
+        return Ok(Cow::Borrowed(object));
+    };
+    let mut relocated = object.clone();
+    match relocated.relocate_core(btf) {
+        Ok(_) => Ok(Cow::Owned(relocated)),
+        Err(error) => Err(Failure::new(Exit::BadObject, error.to_string())
+            .help("the answers come from the types of the running kernel")),
+    }
+}

@@ -1,0 +1,32 @@
+//! The running kernel's own types, read once for all tests of a process.
+
+use std::fs;
+use std::sync::LazyLock;
+
+use ebpf_asm::btf::Btf;
+use ebpf_asm::object::Object;
+use ebpf_verifier_sim::KernelTypes;
+
+use crate::Outcome;
+
+/// The types of the kernel that the tests run on; none where it shows none.
+pub static RUNNING: LazyLock<KernelTypes> = LazyLock::new(|| {
+    KernelTypes::on_demand(|| Btf::from_bytes(&fs::read("/sys/kernel/btf/vmlinux").ok()?).ok())
+});
+
+/// The object as the running kernel gets it: what its instructions ask of the kernel's types is
+/// answered.
+///
+/// # Errors
+/// If there is no answer.
+pub fn relocated(mut object: Object) -> Outcome<Object> {
+    if let Some(btf) = asks(&object).then(|| RUNNING.btf()).flatten() {
+        object.relocate_core(btf)?;
+    }
+    Ok(object)
+}
+
+fn asks(object: &Object) -> bool {
+    let mut programs = object.programs.iter();
+    programs.any(|program| !program.core_relocations.is_empty())
+}

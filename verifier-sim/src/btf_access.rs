@@ -1,0 +1,242 @@
+//! Loads and stores through pointers to structures.
+//!
+//! A structure of the kernel is only read: a wrong address reads as zero. What a pointer found
+//! in it may be used for depends on how far the pointer to the structure is trusted, and on
+//! lists that the kernel keeps in its own types: `struct task_struct__safe_rcu` has the members
+//! of `struct task_struct` that RCU protects.
+//!
+//! Described in the kernel's `Documentation/bpf/kfuncs.rst`, "KF_TRUSTED_ARGS"; messages as
+//! observed on Linux 6.18.
+//!
+//! Read before: `btf_walk.rs`. Read next: `stack_access.rs`.
+
+use crate::btf_ptr::{BtfPtr, Marks, Types};
+use crate::btf_walk::{Field, field_at};
+use crate::codes::Code;
+use crate::diag::{Checked, Rejection};
+use crate::machine::{Machine, not_modelled};
+use crate::mem::{Direction, MemAccess};
+use crate::reg::{Kind, Null, RegState};
+use crate::scalar::Scalar;
+use ebpf_asm::btf::{Btf, Kind as Type, TypeId};
+
+impl<'a> Machine<'_, 'a> {
+    /// Reads what a pointer to a structure points to.
+    pub(crate) fn read_structure(
+        &mut self,
+        pointer: BtfPtr,
+        base: &RegState,
+        access: MemAccess,
+    ) -> Checked<RegState> {
+        let btf = self.types_of(pointer)?;
+        let off = self.check_structure_access(btf, pointer, base, access)?;
+        self.check_owned(pointer, base)?;
+        match self.structure_field(btf, pointer, off, access)? {
+            Field::Number => Ok(RegState::scalar(Scalar::of_size(access.size))),
+            // What the program itself stored there is a number.
+            _ if pointer.marks.has(Marks::ALLOC) => {
+                Ok(RegState::scalar(Scalar::of_size(access.size)))
+            }
+            Field::PlainPointer => Ok(RegState::pointer(Kind::UntrustedMem)),
+            Field::Pointer { name, to, marks } => {
+                let (marks, null) = self.inherited(btf, base, pointer, name, to, marks);
+                let found = RegState::pointer(Kind::Btf(BtfPtr {
+                    types: pointer.types,
+                    marks,
+                    id: to,
+                }));
+                Ok(match null {
+                    Null::Never => found,
+                    Null::Maybe => found.maybe_null(self.new_id()),
+                })
+            }
+        }
+    }
+
+    /// Writes to what a pointer to a structure points to.
+    pub(crate) fn write_structure(
+        &mut self,
+        pointer: BtfPtr,
+        base: &RegState,
+        access: MemAccess,
+    ) -> Checked {
+        let btf = self.types_of(pointer)?;
+        let off = self.check_structure_access(btf, pointer, base, access)?;
+        let allocated = pointer.marks.has(Marks::ALLOC) && !pointer.marks.has(Marks::UNTRUSTED);
+        if !allocated {
+            if self.env.has_writable_structures() {
+                return Err(not_modelled("writing to structures of the kernel"));
+            }
+            return Err(Rejection::new(Code::ReadOnly, "only read is supported")
+                .label(format!(
+                    "writes to a structure of the kernel, struct {}",
+                    btf.name(pointer.id)
+                ))
+                .because(base.origin.made, "the pointer comes from here"));
+        }
+        self.check_owned(pointer, base)?;
+        self.structure_field(btf, pointer, off, access).map(|_| ())
+    }
+
+    /// The types that a pointer's number counts in.
+    pub(crate) fn types_of(&self, pointer: BtfPtr) -> Checked<&'a Btf> {
+        match pointer.types {
+            Types::Kernel => self.env.kernel.needed_for("what is in structures"),
+            Types::Program => {
+                let btf = self.env.object.btf.as_ref();
+                btf.ok_or_else(|| not_modelled("objects of no type"))
+            }
+        }
+    }
+
+    /// What every access through such a pointer wants; gives the offset in bytes.
+    fn check_structure_access(
+        &self,
+        btf: &Btf,
+        pointer: BtfPtr,
+        base: &RegState,
+        access: MemAccess,
+    ) -> Checked<u32> {
+        let (name, number) = (btf.name(pointer.id), access.reg.number());
+        if pointer.id == TypeId::VOID {
+            return Err(not_modelled("what is in this structure"));
+        }
+        if !self.env.config.may_leak_pointers() {
+            let message =
+                format!("'struct {name}' access is allowed only to CAP_PERFMON and CAP_SYS_ADMIN");
+            return Err(Rejection::new(Code::Capability, message)
+                .label("looks into a structure of the kernel"));
+        }
+        if pointer.types == Types::Kernel && !self.env.is_gpl_compatible() {
+            let message =
+                format!("Cannot access kernel 'struct {name}' from non-GPL compatible program");
+            return Err(Rejection::new(Code::GplOnly, message)
+                .label("looks into a structure of the kernel")
+                .help("declare a license such as GPL, if that is the license"));
+        }
+        let off = i64::from(base.off) + i64::from(access.off);
+        let refuse = |message: String, label: &str| {
+            Err(Rejection::new(Code::MemoryBounds, message)
+                .label(label.to_owned())
+                .because(base.origin.made, "the pointer comes from here"))
+        };
+        let Ok(off) = u32::try_from(off) else {
+            let message = format!("R{number} is ptr_{name} invalid negative access: off={off}");
+            return refuse(message, "begins before the structure");
+        };
+        if base.constant_var_off() != Some(0) {
+            let message = format!(
+                "R{number} is ptr_{name} invalid variable offset: off={off}, var_off={}",
+                base.scalar.tnum
+            );
+            return refuse(message, "at a computed place");
+        }
+        for (mark, what) in [(Marks::USER, "user"), (Marks::PERCPU, "percpu")] {
+            if pointer.marks.has(mark) {
+                let message = format!("R{number} is ptr_{name} access {what} memory: off={off}");
+                return refuse(message, "the pointer itself is no address here");
+            }
+        }
+        Ok(off)
+    }
+
+    /// That an object that the program allocated still belongs to it.
+    fn check_owned(&self, pointer: BtfPtr, base: &RegState) -> Checked {
+        let kept = Marks::NON_OWNING | Marks::RCU | Marks::UNTRUSTED;
+        if !pointer.marks.has(Marks::ALLOC) || pointer.marks.has_any(kept) || base.ref_id != 0 {
+            return Ok(());
+        }
+        Err(
+            Rejection::new(Code::MemoryBounds, "allocated object must have ref_obj_id")
+                .label("the object is nobody's"),
+        )
+    }
+
+    fn structure_field(
+        &self,
+        btf: &'a Btf,
+        pointer: BtfPtr,
+        off: u32,
+        access: MemAccess,
+    ) -> Checked<Field<'a>> {
+        let size = access.size.bytes();
+        field_at(btf, pointer.id, off, size).map_err(|message| {
+            let verb = match access.direction {
+                Direction::Read => "reads",
+                Direction::Write => "writes",
+            };
+            Rejection::new(Code::MemoryBounds, message).label(format!(
+                "{verb} {size} bytes at {off} of struct {}",
+                btf.name(pointer.id)
+            ))
+        })
+    }
+
+    /// What a pointer found in a structure may be used for, and whether it may be null.
+    fn inherited(
+        &self,
+        btf: &Btf,
+        base: &RegState,
+        from: BtfPtr,
+        member: &str,
+        to: TypeId,
+        found: Marks,
+    ) -> (Marks, Null) {
+        let plain = found.without(Marks::TRUSTED | Marks::RCU | Marks::UNTRUSTED);
+        if from.marks.has(Marks::UNTRUSTED) {
+            return (plain | Marks::UNTRUSTED, Null::Never);
+        }
+        if !(base.is_trusted_structure() || from.marks.has(Marks::RCU)) {
+            return (found.without(Marks::TRUSTED | Marks::RCU), Null::Never);
+        }
+        let listed = |list: &str| is_listed(btf, self.env.kernel, from.id, list, member, to);
+        if listed("__safe_trusted") {
+            return (found | Marks::TRUSTED, Null::Never);
+        }
+        if listed("__safe_trusted_or_null") {
+            return (found | Marks::TRUSTED, Null::Maybe);
+        }
+        if !self.in_rcu_section() {
+            return (plain | Marks::UNTRUSTED, Null::Never);
+        }
+        if listed("__safe_rcu") {
+            return (found | Marks::RCU, Null::Never);
+        }
+        if found.has(Marks::RCU) || listed("__safe_rcu_or_null") {
+            return (found | Marks::RCU, Null::Maybe);
+        }
+        if found.has_any(Marks::PERCPU | Marks::USER) {
+            return (found, Null::Never);
+        }
+        (found.without(Marks::TRUSTED | Marks::RCU), Null::Never)
+    }
+
+    /// Whether what RCU protects stays: always, where the program must not sleep.
+    pub(crate) fn in_rcu_section(&self) -> bool {
+        !self.env.is_sleepable()
+    }
+}
+
+/// Whether the kernel's list of the name has a member of the structure with this type.
+fn is_listed(
+    btf: &Btf,
+    kernel: &crate::kernel_types::KernelTypes,
+    of: TypeId,
+    list: &str,
+    member: &str,
+    to: TypeId,
+) -> bool {
+    let id = kernel.record(&format!("{}{list}", btf.name(of)));
+    let Some(Type::Struct { members, .. } | Type::Union { members, .. }) =
+        id.and_then(|id| btf.get(id)).map(|ty| &ty.kind)
+    else {
+        return false;
+    };
+    members.iter().any(|listed| {
+        let is_pointer_to = |ty: TypeId| match btf.get(btf.resolve(ty)).map(|ty| &ty.kind) {
+            Some(Type::Ptr(target)) => btf.resolve(*target) == to,
+            _ => false,
+        };
+        btf.str(listed.name) == member && is_pointer_to(listed.ty)
+    })
+}

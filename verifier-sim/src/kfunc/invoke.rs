@@ -1,0 +1,141 @@
+//! The call of a kernel function: what it gives back, ends and leaves in R0.
+//!
+//! Read before: `kfunc/argument.rs`. Read next: `btf_access.rs`.
+
+use super::Kfunc;
+use super::argument::{Found, kind_word};
+use super::param::Returned;
+use super::table::Flags;
+use crate::btf_ptr::{BtfPtr, Marks};
+use crate::codes::Code;
+use crate::diag::{Checked, Rejection};
+use crate::machine::{Flow, Machine, not_modelled};
+use crate::reg::{Kind, RegState};
+use crate::state::Reference;
+use ebpf_asm::btf::{Kind as Type, TypeId};
+use ebpf_asm::insn::{Insn, Reg};
+
+/// Functions whose calls do more than their prototypes and flags say, and are not modelled.
+const SPECIAL: &[&str] = &[
+    "__bpf_trap",
+    "bpf_cast_to_kern_ctx",
+    "bpf_get_kmem_cache",
+    "bpf_list_back",
+    "bpf_list_front",
+    "bpf_list_pop_back",
+    "bpf_list_pop_front",
+    "bpf_local_irq_restore",
+    "bpf_local_irq_save",
+    "bpf_obj_new_impl",
+    "bpf_percpu_obj_new_impl",
+    "bpf_preempt_disable",
+    "bpf_preempt_enable",
+    "bpf_rbtree_first",
+    "bpf_rbtree_left",
+    "bpf_rbtree_remove",
+    "bpf_rbtree_right",
+    "bpf_rbtree_root",
+    "bpf_rcu_read_lock",
+    "bpf_rcu_read_unlock",
+    "bpf_rdonly_cast",
+    "bpf_refcount_acquire_impl",
+    "bpf_throw",
+    "bpf_xdp_metadata_rx_hash",
+    "bpf_xdp_metadata_rx_timestamp",
+    "bpf_xdp_metadata_rx_vlan_tag",
+    "bpf_xdp_pull_data",
+];
+
+impl<'a> Machine<'_, 'a> {
+    /// `call kfunc`.
+    pub(crate) fn call_kfunc(&mut self, insn: &Insn) -> Checked<Flow> {
+        let kfunc = self.env.kfunc(self.slot, insn)?;
+        self.check_kfunc_sleeps(&kfunc)?;
+        if SPECIAL.contains(&kfunc.name) {
+            return Err(not_modelled(&format!("the kernel function {}", kfunc.name)));
+        }
+        let found = self.check_kfunc_arguments(&kfunc)?;
+        self.release(&found.plain)?;
+        self.fill_memory(&found.plain);
+        self.clobber_arguments();
+        let ret = self.kfunc_returned(&kfunc, &found)?;
+        self.write_reg(Reg::R0, ret)?;
+        Ok(Flow::To(self.slot + insn.slots()))
+    }
+
+    /// That what may sleep is called where one may.
+    fn check_kfunc_sleeps(&self, kfunc: &Kfunc<'_>) -> Checked {
+        if !kfunc.row.has(Flags::SLEEPABLE) || self.env.is_sleepable() {
+            return Ok(());
+        }
+        let message = format!(
+            "program must be sleepable to call sleepable kfunc {}",
+            kfunc.name
+        );
+        Err(Rejection::new(Code::KfuncNotAllowed, message)
+            .label("it may wait, which this program must not")
+            .help("load the program with BPF_F_SLEEPABLE, if its type allows that"))
+    }
+
+    /// What the call leaves in R0.
+    fn kfunc_returned(&mut self, kfunc: &Kfunc<'a>, found: &Found<'a>) -> Checked<RegState> {
+        let btf = kfunc.btf;
+        let ret = btf.resolve(kfunc.ret);
+        if ret == TypeId::VOID {
+            return Ok(RegState::NOT_INIT);
+        }
+        let mut result = match btf.get(ret).map(|ty| &ty.kind) {
+            Some(Type::Int { .. } | Type::Enum { .. } | Type::Enum64 { .. }) => {
+                return Ok(RegState::unknown());
+            }
+            Some(Type::Ptr(to)) => {
+                let to = btf.resolve(*to);
+                RegState::pointer(self.pointed_to(kfunc, to, found)?)
+            }
+            _ => return Err(not_modelled(&format!("what {} returns", kfunc.name))),
+        };
+        if kfunc.row.has(Flags::RET_NULL) {
+            result = result.maybe_null(self.new_id());
+        }
+        if kfunc.row.has(Flags::ACQUIRE) {
+            let id = self.new_id();
+            let acquired_at = self.slot;
+            self.state.references.push(Reference { id, acquired_at });
+            result.ref_id = id;
+            if kfunc.row.has(Flags::RET_NULL) {
+                result.id = id;
+            }
+        }
+        Ok(result)
+    }
+
+    /// What a returned pointer points to.
+    fn pointed_to(&self, kfunc: &Kfunc<'a>, to: TypeId, found: &Found<'a>) -> Checked<Kind> {
+        let btf = kfunc.btf;
+        let is_struct = matches!(
+            btf.get(to).map(|ty| &ty.kind),
+            Some(Type::Struct { .. } | Type::Union { .. })
+        );
+        if is_struct {
+            let marks = match kfunc.row.has(Flags::RCU_PROTECTED) {
+                true => Marks::RCU,
+                false => Marks::NONE,
+            };
+            return Ok(Kind::Btf(BtfPtr::kernel(to, marks)));
+        }
+        match (found.returned, btf.size_of(to)) {
+            (Some((size, Returned::Written)), _) => Ok(Kind::Mem(size)),
+            (Some((size, Returned::Read)), _) => Ok(Kind::ReadOnlyMem(size)),
+            (None, Some(size)) => Ok(Kind::ReadOnlyMem(size)),
+            (None, None) => {
+                let message = format!(
+                    "kernel function {} returns pointer type {} {} is not supported",
+                    kfunc.name,
+                    kind_word(btf, to),
+                    btf.name(to)
+                );
+                Err(Rejection::new(Code::KfuncNotAllowed, message))
+            }
+        }
+    }
+}

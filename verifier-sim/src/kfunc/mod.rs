@@ -1,0 +1,115 @@
+//! Kernel functions that programs call by their type's number: kfuncs.
+//!
+//! What one takes and returns is in the kernel's BTF; what its pointers must be like, whether
+//! it acquires, releases, may sleep, is in its flags (`table.rs`), and who may call it as well
+//! (`hook.rs`). Here they are put together; `param.rs` reads a prototype, `argument.rs` checks
+//! a call against it, `invoke.rs` does what the call does.
+//!
+//! Described in the kernel's `Documentation/bpf/kfuncs.rst`.
+//!
+//! Read before: `kernel_types.rs`, `btf_ptr.rs`. Read next: `kfunc/hook.rs`, `kfunc/table.rs`,
+//! `kfunc/param.rs`, `kfunc/argument.rs`, `kfunc/invoke.rs`.
+
+mod argument;
+mod hook;
+mod invoke;
+mod param;
+mod table;
+
+use crate::codes::Code;
+use crate::diag::{Checked, Rejection};
+use crate::env::Env;
+use crate::machine::not_modelled;
+use ebpf_asm::btf::core::POISON;
+use ebpf_asm::btf::{Btf, Kind as Type, StrId, TypeId};
+use ebpf_asm::insn::Insn;
+use ebpf_asm::object::Strength;
+use ebpf_asm::program::Reference;
+use table::Row;
+
+/// A kernel function, as a call finds it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Kfunc<'a> {
+    /// The kernel's types, which the numbers below belong to.
+    pub(crate) btf: &'a Btf,
+    /// Its name.
+    pub(crate) name: &'a str,
+    /// What it returns.
+    pub(crate) ret: TypeId,
+    /// What it takes: the name and the type of each parameter.
+    pub(crate) params: &'a [(StrId, TypeId)],
+    /// Its flags and callers.
+    pub(crate) row: &'static Row,
+}
+
+impl<'a> Env<'a> {
+    /// The function that the call at `slot` calls, if the program may.
+    pub(crate) fn kfunc(&self, slot: usize, insn: &Insn) -> Checked<Kfunc<'a>> {
+        let btf = self.kernel.needed_for("calls of kernel functions")?;
+        if insn.offset() != 0 {
+            return Err(not_modelled("functions of kernel modules"));
+        }
+        let id = self.kfunc_id(slot, insn)?;
+        let function = |id| match btf.get(id).map(|ty| &ty.kind) {
+            Some(Type::Func { proto, .. }) => Some(*proto),
+            _ => None,
+        };
+        let proto = function(id).and_then(|proto| btf.get(proto));
+        let Some(Type::FuncProto { ret, params }) = proto.map(|proto| &proto.kind) else {
+            let message = format!("kernel btf_id {} is not a function", id.0);
+            return Err(Rejection::new(Code::UnknownKfunc, message)
+                .label("the kernel's types have no function of this number"));
+        };
+        let name = btf.name(id);
+        let row = self.kfunc_row(id, name)?;
+        Ok(Kfunc {
+            btf,
+            name,
+            ret: *ret,
+            params,
+            row,
+        })
+    }
+
+    /// The number of the function that a call calls.
+    fn kfunc_id(&self, slot: usize, insn: &Insn) -> Checked<TypeId> {
+        let Some(Reference::Extern(index)) = self.program.reference(slot) else {
+            return Ok(TypeId(insn.imm() as u32));
+        };
+        let of = self.object.externs.get(index);
+        let of = of.ok_or_else(|| not_modelled("a call of an extern that is not there"))?;
+        self.kernel.function(&of.name).ok_or_else(|| {
+            let label = match of.strength {
+                Strength::Strong => "the program cannot be loaded: the kernel has no such function",
+                Strength::Weak => "is called although the kernel does not have it",
+            };
+            // What loaders put into the place of such a call.
+            Rejection::new(Code::UnknownKfunc, format!("invalid func unknown#{POISON}"))
+                .label(label)
+                .help("declare it weak, and call it only where its address is not 0")
+        })
+    }
+
+    /// The row of a function that the program may call.
+    fn kfunc_row(&self, id: TypeId, name: &str) -> Checked<&'static Row> {
+        let refuse = |label: String| {
+            let message = format!("calling kernel function {name} is not allowed");
+            Err(Rejection::new(Code::KfuncNotAllowed, message).label(label))
+        };
+        let Some(row) = table::by_name(name) else {
+            return match self.kernel.is_kfunc(id) {
+                true => Err(not_modelled(&format!("the kernel function {name}"))),
+                false => refuse("it is not for programs to call".to_owned()),
+            };
+        };
+        if !self.config.since(row.since) {
+            let (major, minor) = row.since;
+            return refuse(format!("{name} came with Linux {major}.{minor}"));
+        }
+        if !hook::may_call(self.program, row.callers) {
+            let prog_type = self.program.prog_type;
+            return refuse(format!("{prog_type} programs may not call it"));
+        }
+        Ok(row)
+    }
+}
