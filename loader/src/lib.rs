@@ -67,8 +67,8 @@ pub use pins::Pins;
 pub use program::Program;
 pub use raw_tracepoint::RawTracepointLink;
 pub use status::{InterfaceStatus, MovedPin, StalePin, Status};
-pub use verifier_log::{Rejection, SourceLine, point};
+pub use verifier_log::{Rejection, SourceLine, figure, point};
 pub use xdp::{Attach, Existing, Lifetime, Via, Xdp};
 
-pub use ebpf_syscalls::bpf::UpdateMode;
+pub use ebpf_syscalls::bpf::{LogLevel, UpdateMode};
 pub use ebpf_syscalls::netlink::{Interface, XdpMode};

@@ -12,7 +12,7 @@ use ebpf_asm::insn::encode_all;
 use ebpf_asm::object::{self, MapValue, Object, Pinning};
 use ebpf_asm::prog_type::ProgType;
 use ebpf_asm::program::{self, Reference};
-use ebpf_syscalls::bpf::{self, FuncInfoRecords, LineInfoRecords, ProgLoad};
+use ebpf_syscalls::bpf::{self, FuncInfoRecords, LineInfoRecords, LogLevel, ProgLoad};
 use ebpf_syscalls::netlink::{Interface, XdpMode};
 use ebpf_syscalls::{Errno, Error as SyscallError, bpffs};
 
@@ -111,6 +111,18 @@ impl<'o> Loader<'o> {
     /// [`Error::ProgramMissing`], [`Error::Rejected`] by the verifier,
     /// [`Error::Permission`], [`Error::MapRefused`], [`Error::ProgramSize`].
     pub fn load(&mut self, name: &str) -> Result<Program> {
+        self.load_logged(name, None).map(|(program, _)| program)
+    }
+
+    /// As [`Loader::load`], with the verifier's log.
+    ///
+    /// # Errors
+    /// As for [`Loader::load`].
+    pub fn load_with_log(&mut self, name: &str, level: LogLevel) -> Result<(Program, String)> {
+        self.load_logged(name, Some(level))
+    }
+
+    fn load_logged(&mut self, name: &str, log: Option<LogLevel>) -> Result<(Program, String)> {
         let programs = &self.object.programs;
         let Some(index) = programs.iter().position(|program| program.name == name) else {
             return Err(self.missing(name));
@@ -128,9 +140,9 @@ impl<'o> Loader<'o> {
         }
         self.load_types();
         let insns = self.instructions(program)?;
-        let fd = self.submit(program, index, &insns)?;
+        let (fd, log) = self.submit(program, index, &insns, log)?;
         self.fill_maps_of_programs()?;
-        Ok(Program::new(program, fd))
+        Ok((Program::new(program, fd), log))
     }
 
     /// The map with this name, created if no program needed it yet.
@@ -326,7 +338,12 @@ impl<'o> Loader<'o> {
         program: &program::Program,
         index: usize,
         insns: &[u8],
-    ) -> Result<OwnedFd> {
+        log: Option<LogLevel>,
+    ) -> Result<(OwnedFd, String)> {
+        let offer = |load: &ProgLoad<'_>| match log {
+            Some(level) => bpf::prog_load_with_log(load, level),
+            None => bpf::prog_load(load).map(|fd| (fd, String::new())),
+        };
         let plain = ProgLoad {
             prog_type: program.prog_type.number(),
             expected_attach_type: program.expected_attach_type.map_or(0, |t| t.number()),
@@ -341,7 +358,7 @@ impl<'o> Loader<'o> {
         let types = self.types.records(index);
         let types = types.map(|(fd, records)| (fd, RecordBytes::new(records)));
         let Some((fd, records)) = types.filter(|(_, records)| !records.funcs.is_empty()) else {
-            return bpf::prog_load(&plain).map_err(|error| self.refused(program, error));
+            return offer(&plain).map_err(|error| self.refused(program, error));
         };
         let with_lines = ProgLoad {
             btf: Some(fd),
@@ -355,8 +372,8 @@ impl<'o> Loader<'o> {
             },
             ..plain
         };
-        let error = match bpf::prog_load(&with_lines) {
-            Ok(fd) => return Ok(fd),
+        let error = match offer(&with_lines) {
+            Ok(loaded) => return Ok(loaded),
             Err(error) => error,
         };
         if !blames_records(&error) {
@@ -364,11 +381,11 @@ impl<'o> Loader<'o> {
         }
         // Without its records the program may do. If not, the first answer
         // counts, which tells source lines.
-        let fd = bpf::prog_load(&plain).map_err(|_| self.refused(program, error))?;
+        let loaded = offer(&plain).map_err(|_| self.refused(program, error))?;
         self.notes.push(Note::WithoutLines {
             program: program.name.clone(),
         });
-        Ok(fd)
+        Ok(loaded)
     }
 
     fn refused(&self, program: &program::Program, error: SyscallError) -> Error {

@@ -100,6 +100,18 @@ pub fn point(log: &str) -> String {
     lines.join("; ")
 }
 
+/// The number behind the last occurrence of a text in a log, such as `processed `; 0 if there is
+/// none.
+#[must_use]
+pub fn figure(log: &str, text: &str) -> u64 {
+    let rest = log.rfind(text).and_then(|at| log.get(at + text.len()..));
+    let digits = rest.map(|rest| rest.split(|c: char| !c.is_ascii_digit()).next());
+    digits
+        .flatten()
+        .and_then(|digits| digits.parse().ok())
+        .unwrap_or(0)
+}
+
 /// Whether the refusal is of the program's BTF, `func_info` or `line_info`, and
 /// not of what the program does.
 pub(crate) fn blames_records(log: &str) -> bool {

@@ -13,6 +13,7 @@ use crate::depth::Depths;
 use crate::diag::{Checked, Place, Rejection, Step};
 use crate::env::Env;
 use crate::global::no_such_function;
+use crate::live::touched;
 use crate::live_stack::LiveStack;
 use crate::machine::{Flow, Machine, not_modelled};
 use crate::mem::AddressKind;
@@ -20,7 +21,9 @@ use crate::precision::{GoesOn, Needs, Notes, Past, Settled};
 use crate::prune::{Likeness, alike};
 use crate::reg::{Kind, RegState};
 use crate::rounds::{Edge, comes_round, widen};
+use crate::snapshot::Snapshot;
 use crate::state::State;
+use crate::watch::{Event, Watcher};
 use ebpf_asm::insn::{Insn, Reg};
 use ebpf_asm::isa::Sem;
 
@@ -134,8 +137,10 @@ enum Seen {
     New,
 }
 
-struct Explorer<'e, 'a> {
+struct Explorer<'e, 'a, 'w> {
     env: &'e Env<'a>,
+    /// Who is told what happens.
+    watcher: Option<&'e mut Watcher<'w>>,
     pending: Vec<Path>,
     branches: Vec<Branch>,
     nodes: Vec<Node>,
@@ -154,10 +159,14 @@ struct Explorer<'e, 'a> {
     stats: Stats,
 }
 
-/// Follows all paths of a program.
-pub(crate) fn explore(env: &Env<'_>) -> Checked<Stats> {
+/// Follows all paths of a program, and tells the watcher.
+pub(crate) fn explore<'e>(
+    env: &'e Env<'_>,
+    watcher: Option<&'e mut Watcher<'_>>,
+) -> Checked<Stats> {
     let mut explorer = Explorer {
         env,
+        watcher,
         pending: Vec::new(),
         branches: Vec::new(),
         nodes: Vec::new(),
@@ -183,7 +192,7 @@ pub(crate) fn explore(env: &Env<'_>) -> Checked<Stats> {
     Ok(explorer.stats)
 }
 
-impl Explorer<'_, '_> {
+impl Explorer<'_, '_, '_> {
     /// Follows all paths from the first instruction of a function.
     fn follow_all(&mut self, function: usize, state: State) -> Checked {
         self.pending.push(Path {
@@ -235,6 +244,7 @@ impl Explorer<'_, '_> {
 
     /// Follows one path to its end, leaving its branches for later.
     fn follow(&mut self, mut path: Path) -> Checked {
+        self.tell_beginning(&path);
         loop {
             let slot = path.slot;
             match self.advance(&mut path) {
@@ -265,6 +275,7 @@ impl Explorer<'_, '_> {
             return Err(not_modelled("a place where no instruction begins"));
         };
         if env.stops.is_compared(path.slot) && matches!(self.look(path)?, Seen::Covered) {
+            self.tell(&Event::Covered { slot: path.slot });
             return Ok(Seen::Covered);
         }
         self.since.jumps += u64::from(is_jump(insn));
@@ -277,6 +288,7 @@ impl Explorer<'_, '_> {
             None => self.live_stack.active(&env.cfg, &path.state),
         };
         path.activation = Some(activation);
+        let (at, before) = (path.slot, self.snapshot(&path.state));
         let flow = Machine {
             env,
             state: &mut path.state,
@@ -300,6 +312,7 @@ impl Explorer<'_, '_> {
             self.trace_back(&path.history, path.node, needs, depth);
         }
         path.history.push(past);
+        self.tell_step(at, insn, before, &path.state, &flow);
         match flow {
             Flow::To(slot) => path.slot = slot,
             Flow::End => return Ok(Seen::Covered),
@@ -336,6 +349,63 @@ impl Explorer<'_, '_> {
             }
         }
         Ok(Seen::New)
+    }
+
+    /// The state for the watcher, if there is one.
+    fn snapshot(&self, state: &State) -> Option<Snapshot> {
+        self.watcher
+            .is_some()
+            .then(|| Snapshot::of(self.env, state))
+    }
+
+    fn tell(&mut self, event: &Event<'_>) {
+        if let Some(watcher) = &mut self.watcher {
+            watcher(event);
+        }
+    }
+
+    /// Tells that a path begins.
+    fn tell_beginning(&mut self, path: &Path) {
+        let Some(state) = self.snapshot(&path.state) else {
+            return;
+        };
+        let branch = path.trail.and_then(|at| self.branches.get(at));
+        let (slot, state) = (path.slot, &state);
+        self.tell(&match branch.map(|branch| branch.step.slot) {
+            Some(from) => Event::Branch { from, slot, state },
+            None => Event::Begin { slot, state },
+        });
+    }
+
+    /// Tells that an instruction was executed, if somebody wanted the state before it.
+    fn tell_step(
+        &mut self,
+        slot: usize,
+        insn: &Insn,
+        before: Option<Snapshot>,
+        state: &State,
+        flow: &Flow,
+    ) {
+        let Some(before) = before else {
+            return;
+        };
+        let next = match flow {
+            Flow::End => None,
+            Flow::To(next)
+            | Flow::Back(next)
+            | Flow::Fork { next, .. }
+            | Flow::CallBack { next, .. }
+            | Flow::Leave { caller: next, .. } => Some(*next),
+        };
+        let after = self.snapshot(state);
+        let touched: Vec<Reg> = touched(insn).iter().collect();
+        self.tell(&Event::Step {
+            slot,
+            insn,
+            touched: &touched,
+            before: &before,
+            goes_on: next.zip(after.as_ref()),
+        });
     }
 
     /// Leaves the jump for later and goes on behind it.

@@ -10,6 +10,7 @@
 //! | before execution | `loadable`, `cfg`, `stops`, `func_info`, `live`, `env` |
 //! | one instruction | `machine`, `alu`, `pointer_alu`, `mem`, `region`, `structure`, `kernel_symbol`, `btf_walk`, `btf_access`, `packet_help`, `stack_access`, `branch`, `callable`, `call`, `argument`, `callback`, `result`, `kfunc`, `compat`, `returns`, `global`, `tail_call` |
 //! | all paths | `precision`, `live_stack`, `prune`, `rounds`, `depth`, `explore`, `verify` |
+//! | what happens on the way | `snapshot`, `watch`, `log` |
 //! | the answer as text | `render` |
 //!
 //! In doubt the verifier refuses, with [`Code::NotModelled`].
@@ -44,6 +45,7 @@ mod kfunc;
 mod live;
 mod live_stack;
 mod loadable;
+mod log;
 mod machine;
 mod mem;
 mod packet_help;
@@ -58,6 +60,7 @@ mod returns;
 mod rounds;
 mod scalar;
 mod scalar_alu;
+mod snapshot;
 mod stack;
 mod stack_access;
 mod state;
@@ -66,11 +69,15 @@ mod structure;
 mod tail_call;
 mod tnum;
 mod verify;
+mod watch;
 
 pub use codes::{CODES, Code, Entry};
 pub use config::{Alignment, Capabilities, Config, NEWEST};
 pub use diag::{Cause, Place, Rejection, Step};
 pub use explore::Stats;
 pub use kernel_types::KernelTypes;
+pub use log::KernelLog;
 pub use render::Decor;
-pub use verify::{Verdict, verify, verify_with};
+pub use snapshot::{FrameSnapshot, Snapshot};
+pub use verify::{Verdict, verify, verify_watched, verify_with};
+pub use watch::{Event, Watcher};

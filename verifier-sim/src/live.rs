@@ -35,6 +35,11 @@ impl RegSet {
         RegSet(self.0 | other.0)
     }
 
+    /// The registers in the set, ascending.
+    pub(crate) fn iter(self) -> impl Iterator<Item = Reg> {
+        Reg::ALL.into_iter().filter(move |reg| self.has(*reg))
+    }
+
     /// What is in `self` only.
     #[must_use]
     pub(crate) const fn without(self, other: RegSet) -> RegSet {
@@ -74,6 +79,11 @@ pub(crate) fn live_registers(cfg: &Cfg<'_>) -> Vec<RegSet> {
         }
     }
     live
+}
+
+/// The registers that an instruction reads or writes.
+pub(crate) fn touched(insn: &Insn) -> RegSet {
+    read(insn).with(written(insn))
 }
 
 /// The registers that an instruction reads.

@@ -21,6 +21,7 @@ use crate::diag::Rejection;
 use crate::env::Env;
 use crate::explore::{Stats, explore};
 use crate::kernel_types::KernelTypes;
+use crate::watch::Watcher;
 use ebpf_asm::object::Object;
 use ebpf_asm::program::Program;
 
@@ -67,7 +68,28 @@ pub fn verify_with(
     config: &Config,
     kernel: &KernelTypes,
 ) -> Verdict {
-    match Env::new(object, program, config, kernel).and_then(|env| explore(&env)) {
+    answer(object, program, config, kernel, None)
+}
+
+/// As [`verify_with`], and tells a watcher what happens on the way.
+pub fn verify_watched(
+    object: &Object,
+    program: &Program,
+    config: &Config,
+    kernel: &KernelTypes,
+    watcher: &mut Watcher<'_>,
+) -> Verdict {
+    answer(object, program, config, kernel, Some(watcher))
+}
+
+fn answer(
+    object: &Object,
+    program: &Program,
+    config: &Config,
+    kernel: &KernelTypes,
+    watcher: Option<&mut Watcher<'_>>,
+) -> Verdict {
+    match Env::new(object, program, config, kernel).and_then(|env| explore(&env, watcher)) {
         Ok(stats) => Verdict::Accepted(stats),
         Err(why) => Verdict::Rejected(why),
     }

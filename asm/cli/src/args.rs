@@ -70,17 +70,50 @@ pub(crate) struct CheckArgs {
     /// The object file, or program text (.bpf)
     #[arg(value_name = "OBJ", group = "what")]
     pub(crate) object: Option<PathBuf>,
+    /// Only the program of this name
+    #[arg(long, value_name = "NAME", conflicts_with = "batch")]
+    pub(crate) prog: Option<String>,
+    /// Show what is known at every instruction: what changes, or all of it
+    #[arg(
+        long,
+        value_enum,
+        value_name = "STATES",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "changes",
+        conflicts_with = "batch"
+    )]
+    pub(crate) trace: Option<Shown>,
+    /// As JSON: a line a verdict, and a line an event of the trace
+    #[arg(long, conflicts_with_all = ["batch", "log_level"])]
+    pub(crate) json: bool,
+    /// Show it in the format of the kernel's log of this level
+    #[arg(long, value_name = "2", value_parser = clap::value_parser!(u8).range(2..=2), conflicts_with_all = ["trace", "batch"])]
+    pub(crate) log_level: Option<u8>,
     /// One program a line as JSON, one answer a line; - is standard input
     #[arg(long, value_name = "FILE.jsonl", group = "what")]
     pub(crate) batch: Option<PathBuf>,
     /// How many rows of a batch are judged at once; by default one for each processor
     #[arg(long, value_name = "N", requires = "batch", conflicts_with = "object")]
     pub(crate) jobs: Option<NonZero<usize>>,
-    /// Load each program of a batch for real, and show the running kernel's verdict too
-    #[arg(long, requires = "batch", conflicts_with = "object")]
+    /// Load each program for real, and show the running kernel's verdict too
+    #[arg(long)]
     pub(crate) kernel_too: bool,
-    #[command(flatten)]
-    pub(crate) target: TargetArgs,
+    /// The instruction set, v1 to v4, as compilers take it by -mcpu
+    #[arg(long, value_name = "CPU", default_value_t = Target::default().cpu, conflicts_with = "batch")]
+    pub(crate) cpu: Cpu,
+    /// The Linux releases that are to take the program, such as 5.10,6.6: a verdict each
+    #[arg(long, value_name = "VERSIONS", value_delimiter = ',', value_parser = parse_kernel)]
+    pub(crate) kernel: Vec<KernelVersion>,
+}
+
+/// What of a state is shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Shown {
+    /// What an instruction changed
+    Changes,
+    /// All that is known behind it
+    Whole,
 }
 
 /// For whom a program is built or checked.

@@ -1,40 +1,120 @@
-//! `ebpfasm check`: verifies every program of an object, or of a batch.
+//! `ebpfasm check`: verifies the programs of an object, or of a batch.
 
 use std::path::Path;
 
-use crate::args::CheckArgs;
-use crate::batch::{self, Kernel};
-use crate::{kernel_types, target, text_file, verdict};
+use ebpf_asm::isa::KernelVersion;
+use ebpf_asm::object::Object;
+use ebpf_asm::program::Program;
 use ebpf_asm::target::Target;
 use ebpf_cli::exit::Exit;
 use ebpf_cli::report::{self, Failure};
+use ebpf_verifier_sim::KernelTypes;
+
+use crate::args::{CheckArgs, Shown};
+use crate::batch::{self, Kernel};
+use crate::trace::{self, Style};
+use crate::verdict::{self, Checked};
+use crate::{kernel_types, running, select, target, text_file};
 
 /// Runs the command.
 pub(crate) fn run(args: &CheckArgs) -> Result<(), Failure> {
     match (&args.batch, &args.object) {
         (Some(rows), _) => {
-            if args.target.target() != Target::default() {
-                let message = "--cpu and --kernel are for an object, not for a batch";
-                return Err(Failure::new(Exit::Usage, message));
-            }
             let kernel = match args.kernel_too {
                 true => Kernel::Asked,
                 false => Kernel::NotAsked,
             };
-            batch::run(rows, args.jobs, kernel)
+            batch::run(rows, args.jobs, kernel, one_kernel(args)?)
         }
-        (None, Some(object)) => check_object(object, args.target.target()),
+        (None, Some(object)) => check_object(object, args),
         (None, None) => Err(Failure::new(Exit::Usage, "no object and no batch to check")),
     }
 }
 
-fn check_object(path: &Path, target: Target) -> Result<(), Failure> {
+/// The release that rows are judged for, if one is named.
+fn one_kernel(args: &CheckArgs) -> Result<Option<KernelVersion>, Failure> {
+    match args.kernel.as_slice() {
+        [] => Ok(None),
+        [kernel] => Ok(Some(*kernel)),
+        _ => Err(Failure::new(
+            Exit::Usage,
+            "a batch is judged for one kernel: its answers have one verdict each",
+        )),
+    }
+}
+
+fn check_object(path: &Path, args: &CheckArgs) -> Result<(), Failure> {
     let object = text_file::object(path)?;
-    target::check(&object, target)?;
+    target::check(&object, Target::from(args.cpu))?;
     let types = kernel_types::running();
     let object = kernel_types::relocated(&object, &types)?;
-    let checked = verdict::all(&object, target, &types);
-    let lines: String = checked.iter().map(|one| one.line() + "\n").collect();
-    report::print(lines)?;
+    let programs: Vec<&Program> = match &args.prog {
+        Some(name) => vec![select::program(&object, name, path)?],
+        None => object.programs.iter().collect(),
+    };
+    let mut checked = Vec::new();
+    for program in programs {
+        for kernel in kernels(args) {
+            let one = judge(&object, program, kernel, &types, style(args))?;
+            report::print(match args.json {
+                true => format!("{}\n", one.json()),
+                false => one.line() + "\n",
+            })?;
+            checked.push(one);
+        }
+        if args.kernel_too {
+            let said = running::verdict(&object, program);
+            report::print(match args.json {
+                true => format!("{}\n", said.json(program)),
+                false => said.line(program) + "\n",
+            })?;
+        }
+    }
     verdict::refuse_rejected(&checked)
+}
+
+/// The releases asked for; `None` stands for the newest.
+fn kernels(args: &CheckArgs) -> Vec<Option<KernelVersion>> {
+    match args.kernel.as_slice() {
+        [] => vec![None],
+        kernels => kernels.iter().copied().map(Some).collect(),
+    }
+}
+
+/// How what the verifier does is to be shown, if it is.
+fn style(args: &CheckArgs) -> Option<Style> {
+    let shown: Option<Shown> = args.trace;
+    match (args.log_level, shown, args.json) {
+        (Some(_), ..) => Some(Style::KernelLog),
+        (None, Some(shown), false) => Some(Style::Text(shown)),
+        (None, Some(shown), true) => Some(Style::Json(shown)),
+        (None, None, _) => None,
+    }
+}
+
+fn judge<'o>(
+    object: &Object,
+    program: &'o Program,
+    kernel: Option<KernelVersion>,
+    types: &KernelTypes,
+    style: Option<Style>,
+) -> Result<Checked<'o>, Failure> {
+    let Some(style) = style else {
+        return Ok(verdict::one(object, program, kernel, types));
+    };
+    let config = verdict::config(kernel);
+    let mut verdict = None;
+    report::stream(|out| {
+        verdict = Some(trace::verify(object, program, &config, types, style, out)?);
+        Ok(())
+    })?;
+    // Whoever reads the trace may have gone away before the end: then there is nobody to tell.
+    Ok(match verdict {
+        Some(verdict) => Checked {
+            program,
+            kernel,
+            verdict,
+        },
+        None => verdict::one(object, program, kernel, types),
+    })
 }

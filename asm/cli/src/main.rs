@@ -10,6 +10,8 @@
 //! | `explain.rs` | `explain`: what the codes of rejections mean |
 //! | `select.rs`, `source.rs` | the program that `--prog` names; source lines |
 //! | `core_relo.rs` | CO-RE relocations in words |
+//! | `trace.rs` | `check --trace`, `--log-level`: what the verifier does |
+//! | `running.rs`, `said.rs` | `check --kernel-too`: what the running kernel says |
 //! | `batch/` | `check --batch`: corpora of programs, one a line |
 //! | `emit.rs`, `json.rs` | the forms in which an object is written |
 //! | `text_file.rs` | program text in the place of an object |
@@ -33,10 +35,14 @@ mod explain;
 mod isa;
 mod json;
 mod kernel_types;
+#[cfg_attr(not(target_os = "linux"), path = "no_running.rs")]
+mod running;
+mod said;
 mod select;
 mod source;
 mod target;
 mod text_file;
+mod trace;
 mod verdict;
 mod write;
 

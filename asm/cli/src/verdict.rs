@@ -2,17 +2,24 @@
 
 use std::collections::BTreeSet;
 
+use ebpf_asm::isa::KernelVersion;
 use ebpf_asm::object::Object;
 use ebpf_asm::program::Program;
-use ebpf_asm::target::Target;
 use ebpf_verifier_sim::{Code, Config, Decor, KernelTypes, Rejection, Stats, Verdict, verify_with};
+
+use serde_json::{Value, json};
 
 use ebpf_cli::exit::Exit;
 use ebpf_cli::report::{self, Failure};
 
+/// The name of the layout of a verdict in JSON.
+pub(crate) const SCHEMA: &str = "ebpfasm.check.v1";
+
 /// The verdict on one program.
 pub(crate) struct Checked<'o> {
     pub(crate) program: &'o Program,
+    /// For which release, where it was asked for one.
+    pub(crate) kernel: Option<KernelVersion>,
     pub(crate) verdict: Verdict,
 }
 
@@ -22,26 +29,57 @@ impl Checked<'_> {
         let Program {
             name, prog_type, ..
         } = self.program;
-        match &self.verdict {
+        let on = self.kernel.map_or_else(String::new, on);
+        let said = match &self.verdict {
             Verdict::Accepted(Stats { processed, .. }) => {
                 let count = self.program.insns.len();
-                format!(
-                    "{name} ({prog_type}): accepted, {count} instructions, {processed} followed"
-                )
+                format!("accepted, {count} instructions, {processed} followed")
             }
             Verdict::Rejected(why) if is_unjudged(why) => {
-                format!(
-                    "{name} ({prog_type}): not judged, {} {}",
-                    why.code, why.message
-                )
+                format!("not judged, {} {}", why.code, why.message)
             }
+            Verdict::Rejected(why) => format!("rejected, {} {}", why.code, why.message),
+        };
+        format!("{name} ({prog_type}){on}: {said}")
+    }
+
+    /// The same as JSON.
+    pub(crate) fn json(&self) -> Value {
+        let mut json = json!({
+            "schema": SCHEMA,
+            "event": "verdict",
+            "program": self.program.name,
+            "prog_type": self.program.prog_type.name(),
+            "kernel": self.kernel.map(|(major, minor)| format!("{major}.{minor}")),
+        });
+        let said = match &self.verdict {
+            Verdict::Accepted(stats) => json!({
+                "verdict": "accept",
+                "processed": stats.processed,
+                "stack_depth": stats.stack_depth,
+            }),
             Verdict::Rejected(why) => {
-                format!(
-                    "{name} ({prog_type}): rejected, {} {}",
-                    why.code, why.message
-                )
+                let verdict = if is_unjudged(why) {
+                    "unsupported"
+                } else {
+                    "reject"
+                };
+                let line = self.program.span(why.slot);
+                json!({
+                    "verdict": verdict,
+                    "code": why.code.to_string(),
+                    "msg": why.message,
+                    "slot": why.slot,
+                    "file": line.as_ref().map(|line| line.file.to_string()),
+                    "line": line.as_ref().map(|line| line.line),
+                    "help": why.help,
+                })
             }
+        };
+        if let (Some(json), Value::Object(said)) = (json.as_object_mut(), said) {
+            json.extend(said);
         }
+        json
     }
 
     /// The code of what is known against the program.
@@ -53,21 +91,50 @@ impl Checked<'_> {
     fn explain(&self, why: &Rejection) -> String {
         why.render(self.program, Decor::Styled)
     }
+
+    fn name(&self) -> String {
+        let on = self.kernel.map_or_else(String::new, on);
+        format!("{}{on}", self.program.name)
+    }
 }
 
-/// Verifies all programs of an object, for root and the target's kernel: the newest, unless it
-/// has one. What the programs ask of the kernel's types is answered from `types`.
-pub(crate) fn all<'o>(object: &'o Object, target: Target, types: &KernelTypes) -> Vec<Checked<'o>> {
+fn on((major, minor): KernelVersion) -> String {
+    format!(" on Linux {major}.{minor}")
+}
+
+/// For root and a release: the newest, if none is named.
+pub(crate) fn config(kernel: Option<KernelVersion>) -> Config {
     let newest = Config::default();
-    let config = Config {
-        kernel: target.kernel.unwrap_or(newest.kernel),
+    Config {
+        kernel: kernel.unwrap_or(newest.kernel),
         ..newest
-    };
-    let check = |program| Checked {
+    }
+}
+
+/// Verifies a program for a release. What it asks of the kernel's types is answered from `types`.
+pub(crate) fn one<'o>(
+    object: &Object,
+    program: &'o Program,
+    kernel: Option<KernelVersion>,
+    types: &KernelTypes,
+) -> Checked<'o> {
+    Checked {
         program,
-        verdict: verify_with(object, program, &config, types),
-    };
-    object.programs.iter().map(check).collect()
+        kernel,
+        verdict: verify_with(object, program, &config(kernel), types),
+    }
+}
+
+/// Verifies all programs of an object for a release.
+pub(crate) fn all<'o>(
+    object: &'o Object,
+    kernel: Option<KernelVersion>,
+    types: &KernelTypes,
+) -> Vec<Checked<'o>> {
+    let programs = object.programs.iter();
+    programs
+        .map(|program| one(object, program, kernel, types))
+        .collect()
 }
 
 /// Explains each program that was not accepted; the failure says which were refused, or if
@@ -77,12 +144,10 @@ pub(crate) fn refuse_rejected(checked: &[Checked<'_>]) -> Result<(), Failure> {
     for one in checked {
         if let Some(why) = one.verdict.rejection() {
             report::explain(&one.explain(why));
-            let kind = if is_unjudged(why) {
-                &mut unjudged
-            } else {
-                &mut rejected
-            };
-            kind.push(one.program.name.as_str());
+            match is_unjudged(why) {
+                true => unjudged.push(one.name()),
+                false => rejected.push(one.name()),
+            }
         }
     }
     match (rejected.as_slice(), unjudged.as_slice()) {
@@ -108,9 +173,9 @@ fn is_unjudged(why: &Rejection) -> bool {
     why.code == Code::NotModelled
 }
 
-fn names(programs: &[&str]) -> String {
+fn names(programs: &[String]) -> String {
     match programs {
-        [name] => (*name).to_owned(),
+        [name] => name.clone(),
         several => format!("{} programs: {}", several.len(), several.join(", ")),
     }
 }

@@ -8,7 +8,7 @@ use bytemuck::Zeroable;
 
 use super::attr::BtfLoadAttr;
 use super::command::{Command, address, address_mut, bpf_fd};
-use super::log::{Attempt, Outcome, collect};
+use super::log::{Attempt, FIRST, Outcome, collect};
 use crate::{Error, Result, memlock};
 
 /// Loads the contents of a `.BTF` section.
@@ -28,12 +28,12 @@ pub fn btf_load(btf: &[u8]) -> Result<OwnedFd> {
         Ok(fd) => return Ok(fd),
         Err(errno) => errno,
     };
-    match collect(|buffer| submit(attr, buffer)) {
-        Outcome::Accepted(fd) => Ok(fd),
-        Outcome::Log(log) if log.is_empty() => {
+    match collect(FIRST, |buffer| submit(attr, buffer)) {
+        Outcome::Accepted(fd, _) => Ok(fd),
+        Outcome::Refused(_, log) if log.is_empty() => {
             Err(Error::call(Command::BtfLoad.name(), "BTF", errno))
         }
-        Outcome::Log(log) => Err(Error::Refused {
+        Outcome::Refused(_, log) => Err(Error::Refused {
             call: Command::BtfLoad.name(),
             object: "BTF".to_owned(),
             errno,

@@ -3,7 +3,7 @@
 use nix::errno::Errno;
 
 /// First size of a log buffer, in bytes: enough for most refusals of small programs.
-const FIRST: usize = 64 * 1024;
+pub(super) const FIRST: usize = 64 * 1024;
 
 /// Largest log buffer, in bytes. Kernels before 5.2 refuse more (`UINT_MAX >> 8`),
 /// and a refusal's last lines, which matter, are kept by newer ones anyway.
@@ -19,28 +19,36 @@ pub(super) struct Attempt<T> {
 
 /// What repeated attempts came to.
 pub(super) enum Outcome<T> {
-    /// The kernel accepted this time: the first refusal was a passing state.
-    Accepted(T),
-    /// It refused again, and this is its log (which may be empty).
-    Log(String),
+    /// The kernel accepted, and this is its log.
+    Accepted(T, String),
+    /// It refused, and this is its log (which may be empty).
+    Refused(Errno, String),
 }
 
-/// Calls `attempt` with growing buffers until the log fits or cannot grow.
+/// Calls `attempt` with buffers of `first` bytes and more until the log fits or cannot grow.
 ///
 /// `ENOSPC` means that the log was cut. Since 6.4 the kernel says how much it
 /// needs; before, the buffer is doubled.
-pub(super) fn collect<T>(mut attempt: impl FnMut(&mut [u8]) -> Attempt<T>) -> Outcome<T> {
-    let mut buffer = vec![0; FIRST];
+pub(super) fn collect<T>(
+    first: usize,
+    mut attempt: impl FnMut(&mut [u8]) -> Attempt<T>,
+) -> Outcome<T> {
+    let mut buffer = vec![0; first];
     loop {
         let Attempt { result, true_size } = attempt(&mut buffer);
         match result {
-            Ok(value) => return Outcome::Accepted(value),
+            Ok(value) => return Outcome::Accepted(value, text(&buffer)),
             Err(Errno::ENOSPC) if buffer.len() < LARGEST => {
                 buffer = vec![0; next_size(buffer.len(), true_size)];
             }
-            Err(_) => return Outcome::Log(super::name::decode(&buffer).trim_end().to_owned()),
+            Err(errno) => return Outcome::Refused(errno, text(&buffer)),
         }
     }
+}
+
+/// The log in a buffer, up to its NUL.
+fn text(buffer: &[u8]) -> String {
+    super::name::decode(buffer).trim_end().to_owned()
 }
 
 fn next_size(size: usize, true_size: usize) -> usize {
@@ -73,11 +81,11 @@ mod tests {
     fn grows_to_the_true_size_in_one_step() {
         let mut calls = 0;
         let mut answer = kernel(1_000_000, true);
-        let outcome = collect(|buffer| {
+        let outcome = collect(FIRST, |buffer| {
             calls += 1;
             answer(buffer)
         });
-        assert!(matches!(outcome, Outcome::Log(log) if log.ends_with("R0 !read_ok")));
+        assert!(matches!(outcome, Outcome::Refused(_, log) if log.ends_with("R0 !read_ok")));
         assert_eq!(calls, 2);
     }
 
@@ -85,7 +93,7 @@ mod tests {
     fn doubles_where_the_kernel_does_not_say() {
         let mut sizes = Vec::new();
         let mut answer = kernel(200_000, false);
-        collect(|buffer| {
+        collect(FIRST, |buffer| {
             sizes.push(buffer.len());
             answer(buffer)
         });
@@ -96,7 +104,7 @@ mod tests {
     fn stops_at_the_largest_buffer() {
         let mut last = 0;
         let mut answer = kernel(usize::MAX, true);
-        collect(|buffer| {
+        collect(FIRST, |buffer| {
             last = buffer.len();
             answer(buffer)
         });

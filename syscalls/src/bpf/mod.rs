@@ -39,6 +39,8 @@ pub use link::{
 pub use map::{Map, MapBtf, MapCreate, MapKeys, UpdateMode, map_create};
 pub use name::BPF_OBJ_NAME_LEN;
 pub use pin::{obj_get, obj_pin};
-pub use prog::{FuncInfoRecords, LineInfoRecords, ProgLoad, prog_load, prog_load_with_stats};
+pub use prog::{
+    FuncInfoRecords, LineInfoRecords, LogLevel, ProgLoad, prog_load, prog_load_with_log,
+};
 pub use raw_tracepoint::raw_tracepoint_open;
 pub use test_run::{TestRun, TestRunResult, prog_test_run};

@@ -10,7 +10,7 @@ use nix::errno::Errno;
 
 use super::attr::ProgLoadAttr;
 use super::command::{Command, address, address_mut, bpf_fd};
-use super::log::{Attempt, Outcome, collect};
+use super::log::{Attempt, FIRST, Outcome, collect};
 use super::name;
 use crate::{Error, Result, memlock};
 
@@ -20,6 +20,9 @@ const ATTEMPTS: u32 = 5;
 
 /// The verifier's usual log: every instruction of the path that failed.
 const BPF_LOG_LEVEL1: u32 = 1;
+
+/// Every instruction of all paths, with the state behind each.
+const BPF_LOG_LEVEL2: u32 = 2;
 
 /// The figures at the end of the log: how long it took, how many instructions (Linux 5.2).
 const BPF_LOG_STATS: u32 = 4;
@@ -96,31 +99,67 @@ pub fn prog_load(load: &ProgLoad<'_>) -> Result<OwnedFd> {
     refused(load, attr, errno)
 }
 
-/// As [`prog_load`], with the figures of the verification as the log gives them: `verification
-/// time N usec`, `processed N insns ...`.
+/// What a log of an accepted program tells.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LogLevel {
+    /// The figures of the verification: `verification time N usec`, `processed N insns ...`
+    /// (`BPF_LOG_STATS`, Linux 5.2).
+    Stats,
+    /// Every instruction that was looked at and the state behind it, and the figures
+    /// (`BPF_LOG_LEVEL2`).
+    States,
+}
+
+impl LogLevel {
+    /// The number for `log_level`.
+    fn bits(self) -> u32 {
+        match self {
+            LogLevel::Stats => BPF_LOG_STATS,
+            LogLevel::States => BPF_LOG_LEVEL2 | BPF_LOG_STATS,
+        }
+    }
+
+    /// Bytes that most such logs fit in.
+    fn first_size(self) -> usize {
+        match self {
+            LogLevel::Stats => STATS_SIZE,
+            LogLevel::States => FIRST,
+        }
+    }
+}
+
+/// As [`prog_load`], with the verifier's log. A refused program has the log that
+/// [`prog_load`] gives.
 ///
 /// # Errors
 /// As for [`prog_load`].
-pub fn prog_load_with_stats(load: &ProgLoad<'_>) -> Result<(OwnedFd, String)> {
+pub fn prog_load_with_log(load: &ProgLoad<'_>, level: LogLevel) -> Result<(OwnedFd, String)> {
     let license =
         CString::new(load.license).map_err(|_| Error::argument("the license contains a NUL"))?;
     let attr = attributes(load, &license)?;
-    let mut buffer = vec![0; STATS_SIZE];
-    let first = memlock::retry_with_more(|| submit(attr, BPF_LOG_STATS, &mut buffer).result);
-    match first {
-        Ok(fd) => Ok((fd, name::decode(&buffer))),
+    let offered = memlock::retry_with_more(|| {
+        match collect(level.first_size(), |buffer| {
+            submit(attr, level.bits(), buffer)
+        }) {
+            Outcome::Accepted(fd, log) => Ok((fd, log)),
+            Outcome::Refused(errno, _) => Err(errno),
+        }
+    });
+    match offered {
+        Ok(accepted) => Ok(accepted),
         Err(errno) => refused(load, attr, errno).map(|fd| (fd, String::new())),
     }
 }
 
 /// Offers a refused program again, for its log.
 fn refused(load: &ProgLoad<'_>, attr: ProgLoadAttr, errno: Errno) -> Result<OwnedFd> {
-    match collect(|buffer| submit(attr, BPF_LOG_LEVEL1, buffer)) {
-        Outcome::Accepted(fd) => Ok(fd),
-        Outcome::Log(log) if log.is_empty() => {
+    match collect(FIRST, |buffer| submit(attr, BPF_LOG_LEVEL1, buffer)) {
+        // The first refusal was a passing state.
+        Outcome::Accepted(fd, _) => Ok(fd),
+        Outcome::Refused(_, log) if log.is_empty() => {
             Err(Error::call(Command::ProgLoad.name(), load.name, errno))
         }
-        Outcome::Log(log) => Err(Error::Refused {
+        Outcome::Refused(_, log) => Err(Error::Refused {
             call: Command::ProgLoad.name(),
             object: load.name.to_owned(),
             errno,

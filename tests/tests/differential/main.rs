@@ -1,6 +1,6 @@
 //! Generated programs: the interpreter against the kernel, the simulator against the kernel,
 //! the decoder against the kernel, the tables of contexts, callers and results against the
-//! kernel, and programs so large that jumps do not reach.
+//! kernel, states against its log, and programs so large that jumps do not reach.
 //!
 //! The generators begin from a fixed seed, so that a failure is one for everybody, and shrink
 //! what fails. `EBPF_DIFFERENTIAL_CASES` sets how many programs each trial makes.
@@ -10,6 +10,7 @@ mod encoding;
 mod execution;
 mod far;
 mod rules;
+mod states;
 mod verdict;
 
 use std::process::ExitCode;
@@ -56,6 +57,11 @@ fn main() -> ExitCode {
             policy::trial("rules::loaders", &[Need::Kernel], || {
                 rules::loaders::agree(cases(2000)?)
             }),
+            policy::trial(
+                "states::equal_the_kernels_log",
+                &[Need::Kernel],
+                states::agree,
+            ),
             policy::trial("verdict::no_false_accept", &[Need::Kernel], || {
                 verdict::no_false_accept(cases(3000)?)
             }),

@@ -104,3 +104,97 @@ fn a_rejected_program_is_not_written_unless_that_is_asked_for() {
     assert_ne!(place.read("target/bpf/drop_icmp.o"), good);
     place.run(&["check", "target/bpf/drop_icmp.o"]).code(3);
 }
+
+/// A verdict each, and the newest instructions are refused by the oldest kernel only.
+#[test]
+fn several_kernels_get_a_verdict_each() {
+    let place = Place::new();
+    let modern = ".license GPL\n.prog xdp p\n    r0 = 2\n    r0 = (s8)r0\n    exit\n";
+    object(&place, "p.o", modern);
+    let ended = place
+        .run(&["check", "p.o", "--kernel", "5.10,6.6"])
+        .code(3)
+        .says("the verifier rejects p on Linux 5.10")
+        .says("more on it: ebpfasm explain BPF0902");
+    let lines: Vec<&str> = ended.stdout.lines().collect();
+    assert!(
+        lines[0].starts_with("p (xdp) on Linux 5.10: rejected, BPF0902 "),
+        "{lines:?}"
+    );
+    assert_eq!(
+        lines[1],
+        "p (xdp) on Linux 6.6: accepted, 3 instructions, 3 followed"
+    );
+}
+
+#[test]
+fn a_trace_shows_what_each_instruction_changes() {
+    let place = Place::new();
+    object(&place, "good.o", GOOD);
+    let expected = "\
+begins at 0
+           r1 = ctx()
+           r10 = fp0
+    0  r0 = 2
+           r0 = 2
+    1  exit
+good (xdp): accepted, 2 instructions, 2 followed
+";
+    assert_eq!(
+        place.run(&["check", "good.o", "--trace"]).code(0).stdout,
+        expected
+    );
+    let whole = place
+        .run(&["check", "good.o", "--trace=whole"])
+        .code(0)
+        .stdout;
+    assert!(
+        whole.contains("    0  r0 = 2\n           r0 = 2\n           r1 = ctx()\n"),
+        "{whole}"
+    );
+}
+
+#[test]
+fn a_trace_is_json_a_line_an_event() {
+    let place = Place::new();
+    object(&place, "good.o", GOOD);
+    let ended = place.run(&["check", "good.o", "--trace", "--json"]).code(0);
+    let events: Vec<serde_json::Value> = ended
+        .stdout
+        .lines()
+        .map(|line| serde_json::from_str(line).expect("JSON"))
+        .collect();
+    assert_eq!(events.len(), 4, "{events:?}");
+    assert_eq!(events[0]["event"], "begin");
+    assert_eq!(events[1]["regs"]["r0"], "2");
+    assert_eq!(events[2]["insn"], "exit");
+    assert_eq!(events[3]["verdict"], "accept");
+    assert_eq!(events[3]["processed"], 2);
+}
+
+#[test]
+fn a_verdict_is_json_with_the_place_of_the_refusal() {
+    let place = Place::new();
+    object(&place, "bad.o", BAD);
+    let ended = place.run(&["check", "bad.o", "--json"]).code(3);
+    let verdict: serde_json::Value = serde_json::from_str(&ended.stdout).expect("JSON");
+    assert_eq!(verdict["code"], "BPF0301");
+    assert_eq!(verdict["msg"], "R7 !read_ok");
+    assert_eq!(verdict["line"], 2);
+    assert_eq!(verdict["schema"], "ebpfasm.check.v1");
+}
+
+#[test]
+fn the_log_has_the_kernels_format() {
+    let place = Place::new();
+    object(&place, "good.o", GOOD);
+    let log = place
+        .run(&["check", "good.o", "--log-level", "2"])
+        .code(0)
+        .stdout;
+    assert!(
+        log.starts_with("0: R1=ctx() R10=fp0\n; r0 = 2 @ x.bpf:3\n0: (b7) r0 = 2"),
+        "{log}"
+    );
+    place.run(&["check", "good.o", "--log-level", "1"]).code(2);
+}

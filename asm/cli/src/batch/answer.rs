@@ -5,7 +5,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant};
 
-use ebpf_verifier_sim::{Code, KernelTypes, Verdict, verify_with};
+use ebpf_verifier_sim::{Code, Config, KernelTypes, Verdict, verify_with};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -84,9 +84,9 @@ impl Said {
 }
 
 /// Answers a line. Whatever it holds, there is an answer.
-pub(super) fn answer(line: &str, ask: Kernel, types: &KernelTypes) -> Answer {
+pub(super) fn answer(line: &str, ask: Kernel, loader: &Config, types: &KernelTypes) -> Answer {
     match serde_json::from_str::<Row>(line) {
-        Ok(row) => of_row(&row, ask, types),
+        Ok(row) => of_row(&row, ask, loader, types),
         Err(error) => Answer {
             id: id_of(line),
             ours: Said::unsupported(format!("no row: {error}")),
@@ -103,9 +103,9 @@ fn id_of(line: &str) -> Value {
         .unwrap_or_default()
 }
 
-fn of_row(row: &Row, ask: Kernel, types: &KernelTypes) -> Answer {
+fn of_row(row: &Row, ask: Kernel, loader: &Config, types: &KernelTypes) -> Answer {
     // A fault of ours in one program must not end the run.
-    let ours = catch_unwind(AssertUnwindSafe(|| simulate(row, types)))
+    let ours = catch_unwind(AssertUnwindSafe(|| simulate(row, loader, types)))
         .unwrap_or_else(|_| Ok(Said::unsupported("the verifier met a fault of its own")))
         .unwrap_or_else(|unusable| match unusable {
             Unusable::Refused { code, message } => Said::reject(message).code(code),
@@ -122,13 +122,13 @@ fn of_row(row: &Row, ask: Kernel, types: &KernelTypes) -> Answer {
     }
 }
 
-fn simulate(row: &Row, types: &KernelTypes) -> Result<Said, Unusable> {
+fn simulate(row: &Row, loader: &Config, types: &KernelTypes) -> Result<Said, Unusable> {
     let subject::Subject { object, wrong } = subject::subject(row)?;
     let program = object
         .programs
         .first()
         .ok_or_else(|| Unusable::unsupported("no program"))?;
-    let config = flags::config(row.prog_flags, program.prog_type)?;
+    let config = flags::config(row.prog_flags, program.prog_type, loader)?;
     let begin = Instant::now();
     let verdict = verify_with(&object, program, &config, types);
     let said = match verdict {

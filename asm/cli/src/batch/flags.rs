@@ -37,9 +37,13 @@ const MAY_SLEEP: [ProgType; 6] = [
     ProgType::Ext,
 ];
 
-/// For whom to verify a program that is loaded with these flags, by root on the newest kernel.
-pub(super) fn config(prog_flags: u32, prog_type: ProgType) -> Result<Config, Unusable> {
-    let mut config = Config::default();
+/// For whom to verify a program that is loaded with these flags by `loader`.
+pub(super) fn config(
+    prog_flags: u32,
+    prog_type: ProgType,
+    loader: &Config,
+) -> Result<Config, Unusable> {
+    let mut config = *loader;
     let mut rest = prog_flags & !HARMLESS;
     if rest & STRICT_ALIGNMENT != 0 {
         config.alignment = Alignment::Strict;

@@ -7,9 +7,10 @@
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 
 use ebpf_asm::btf::Btf;
-use ebpf_loader::point;
+use ebpf_loader::{figure, point};
 use ebpf_syscalls::bpf::{
-    self, FuncInfoRecords, Map, MapBtf, MapCreate, ProgLoad, UpdateMode, prog_load_with_stats,
+    self, FuncInfoRecords, LogLevel, Map, MapBtf, MapCreate, ProgLoad, UpdateMode,
+    prog_load_with_log,
 };
 use ebpf_syscalls::{Errno, Error};
 
@@ -53,32 +54,35 @@ fn try_load(row: &Row) -> Result<Said, String> {
     }
     let words = row.func_info.iter().flat_map(|&(slot, id)| [slot, id]);
     let func_info: Vec<u8> = words.flat_map(u32::to_ne_bytes).collect();
-    Ok(verdict(prog_load_with_stats(&ProgLoad {
-        prog_type: row.prog_type,
-        expected_attach_type: row.expected_attach_type,
-        attach_btf_id: row.attach_btf_id,
-        prog_flags: row.prog_flags,
-        name: "row",
-        insns: &insns,
-        license: &row.license,
-        btf: btf.as_ref().map(AsFd::as_fd),
-        func_info: FuncInfoRecords {
-            rec_size: if func_info.is_empty() { 0 } else { 8 },
-            bytes: &func_info,
+    Ok(verdict(prog_load_with_log(
+        &ProgLoad {
+            prog_type: row.prog_type,
+            expected_attach_type: row.expected_attach_type,
+            attach_btf_id: row.attach_btf_id,
+            prog_flags: row.prog_flags,
+            name: "row",
+            insns: &insns,
+            license: &row.license,
+            btf: btf.as_ref().map(AsFd::as_fd),
+            func_info: FuncInfoRecords {
+                rec_size: if func_info.is_empty() { 0 } else { 8 },
+                bytes: &func_info,
+            },
+            ..ProgLoad::default()
         },
-        ..ProgLoad::default()
-    })))
+        LogLevel::Stats,
+    )))
 }
 
 fn verdict(loaded: Result<(OwnedFd, String), Error>) -> Said {
     match loaded {
         Ok((_, stats)) => Said {
-            processed: number_after(&stats, "processed "),
-            usec: number_after(&stats, "verification time "),
+            processed: figure(&stats, "processed "),
+            usec: figure(&stats, "verification time "),
             ..Said::accept()
         },
         Err(Error::Refused { log, .. }) => Said {
-            processed: number_after(&log, "processed "),
+            processed: figure(&log, "processed "),
             ..Said::reject(point(&log))
         },
         // Out of memory or of descriptors is no verdict.
@@ -87,16 +91,6 @@ fn verdict(loaded: Result<(OwnedFd, String), Error>) -> Said {
         }
         Err(error) => Said::reject(error.to_string()),
     }
-}
-
-/// The number behind the last occurrence of a text; 0 if there is none.
-fn number_after(log: &str, text: &str) -> u64 {
-    let rest = log.rfind(text).and_then(|at| log.get(at + text.len()..));
-    let digits = rest.map(|rest| rest.split(|c: char| !c.is_ascii_digit()).next());
-    digits
-        .flatten()
-        .and_then(|digits| digits.parse().ok())
-        .unwrap_or(0)
 }
 
 /// Puts a map's descriptor into the instruction that refers to it.

@@ -21,8 +21,10 @@ use std::panic;
 use std::path::Path;
 use std::thread;
 
-use crate::kernel_types;
+use ebpf_asm::isa::KernelVersion;
 use ebpf_cli::report::Failure;
+
+use crate::{kernel_types, verdict};
 
 /// Whether the running kernel is asked too.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,11 +34,13 @@ pub(crate) enum Kernel {
 }
 
 /// Answers all rows of a file; `-` is standard input. `jobs` rows are judged at once, by
-/// default as many as there are processors.
+/// default as many as there are processors. `release` is whom they are judged for, the newest if
+/// it is `None`.
 pub(crate) fn run(
     path: &Path,
     jobs: Option<NonZero<usize>>,
     kernel: Kernel,
+    release: Option<KernelVersion>,
 ) -> Result<(), Failure> {
     let input: Box<dyn BufRead + Send> = match path.to_str() {
         Some("-") => Box::new(BufReader::new(io::stdin())),
@@ -47,6 +51,7 @@ pub(crate) fn run(
             })?))
         }
     };
+    let config = verdict::config(release);
     let jobs = jobs
         .or_else(|| thread::available_parallelism().ok())
         .unwrap_or(NonZero::<usize>::MIN);
@@ -54,7 +59,7 @@ pub(crate) fn run(
     panic::set_hook(Box::new(|_| {}));
     let types = kernel_types::running();
     ordered::map_lines(input, io::stdout(), jobs, &|line| {
-        let answer = answer::answer(line, kernel, &types);
+        let answer = answer::answer(line, kernel, &config, &types);
         // Nothing in an answer can fail to be JSON: its maps have text for keys.
         serde_json::to_string(&answer).unwrap_or_default()
     })

@@ -45,7 +45,8 @@ pub(crate) fn run(args: &BuildArgs) -> Result<(), Failure> {
     let verified = match args.no_check {
         true => "not verified",
         false => {
-            verdict::refuse_rejected(&verdict::all(&object, target, &kernel_types::running()))?;
+            let types = kernel_types::running();
+            verdict::refuse_rejected(&verdict::all(&object, target.kernel, &types))?;
             "verified"
         }
     };

@@ -1,0 +1,11 @@
+//! Where there is no Linux: nobody to ask.
+
+use ebpf_asm::object::Object;
+use ebpf_asm::program::Program;
+
+use crate::said::Said;
+
+/// That there is no kernel.
+pub(crate) fn verdict(_object: &Object, _program: &Program) -> Said {
+    Said::Nothing("this system has no eBPF".to_owned())
+}

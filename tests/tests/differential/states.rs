@@ -1,0 +1,202 @@
+//! States: what the kernel's log of level 2 says to be known behind every instruction, and what
+//! ours says.
+//!
+//! The programs are the accepted cases. Both logs are read as the instructions that were looked
+//! at, in order, with the state behind each. They must be the same to the last id for as long as
+//! both look at the same instructions; where one prunes a path that the other follows, the rest
+//! is left out, and counted.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use ebpf_asm::object::Object;
+use ebpf_asm::program::Program;
+use ebpf_asm::text::parse;
+use ebpf_loader::{Loader, LogLevel};
+use ebpf_tests::{Outcome, ensure, workspace};
+use ebpf_verifier_sim::{Config, KernelLog, KernelTypes, verify_watched};
+
+/// Cases in which something is shown otherwise, and why.
+const KNOWN: [(&str, &str); 1] = [(
+    "in_map",
+    "what a lookup in a map of maps gives has the outer map's name until it is known to be there",
+)];
+
+/// One entry of a log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Entry {
+    /// An instruction that was looked at, and the state behind it as far as it is told.
+    Looked { slot: usize, state: Vec<String> },
+    /// A branch that was begun.
+    Branch { from: usize, to: usize },
+}
+
+impl Entry {
+    /// Where in the program it is.
+    fn place(&self) -> (usize, Option<usize>) {
+        match self {
+            Entry::Looked { slot, .. } => (*slot, None),
+            Entry::Branch { from, to } => (*from, Some(*to)),
+        }
+    }
+}
+
+/// How much of what was looked at was compared.
+#[derive(Debug, Default)]
+struct Compared {
+    programs: usize,
+    whole: usize,
+    states: usize,
+    differing: Vec<String>,
+}
+
+pub(crate) fn agree() -> Outcome {
+    let mut compared = Compared::default();
+    for path in cases(&workspace().join("tests/cases")) {
+        let text = fs::read_to_string(&path)?;
+        let is_known = KNOWN
+            .iter()
+            .any(|(name, _)| path.file_stem().is_some_and(|stem| stem == *name));
+        if is_known {
+            continue;
+        }
+        let plain = !text.contains("; without:") && !text.contains("; types:");
+        if text.contains("; verdict: accept") && plain {
+            let object = parse("case", &text)?;
+            for program in &object.programs {
+                compared.add(&path, &object, program)?;
+            }
+        }
+    }
+    println!(
+        "{} programs, {} of them looked at in the same order to the end, {} states, {} differ",
+        compared.programs,
+        compared.whole,
+        compared.states,
+        compared.differing.len()
+    );
+    ensure!(compared.states > 1000, "only {} states", compared.states);
+    ensure!(
+        compared.differing.is_empty(),
+        "states differ:\n{}",
+        compared.differing.join("\n")
+    );
+    Ok(())
+}
+
+fn cases(folder: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(folder).into_iter().flatten();
+    let mut paths: Vec<PathBuf> = entries.filter_map(|e| Some(e.ok()?.path())).collect();
+    paths.sort();
+    let mut files = Vec::new();
+    for path in paths {
+        match path.is_dir() {
+            true => files.extend(cases(&path)),
+            false if path.extension().is_some_and(|e| e == "bpf") => files.push(path),
+            false => {}
+        }
+    }
+    files
+}
+
+impl Compared {
+    fn add(&mut self, path: &Path, object: &Object, program: &Program) -> Outcome {
+        let mut log = KernelLog::new(program);
+        verify_watched(
+            object,
+            program,
+            &Config::default(),
+            &KernelTypes::unknown(),
+            &mut |event| log.add(event),
+        );
+        let ours = entries(&log.take());
+        let mut loader = Loader::new(object);
+        let (_, log) = loader.load_with_log(&program.name, LogLevel::States)?;
+        let kernels = entries(&log);
+        self.programs += 1;
+        for (our, their) in ours.iter().zip(&kernels) {
+            if our.place() != their.place() {
+                return Ok(());
+            }
+            let (Entry::Looked { slot, state }, Entry::Looked { state: theirs, .. }) = (our, their)
+            else {
+                continue;
+            };
+            self.states += 1;
+            if !is_same(state, theirs) {
+                let name = path.file_stem().unwrap_or_default().display();
+                let (ours, kernels) = (state.join(" "), theirs.join(" "));
+                let differing =
+                    format!("{name}\n  ours   {slot}: {ours}\n  kernel {slot}: {kernels}");
+                self.differing.push(differing);
+                return Ok(());
+            }
+        }
+        self.whole += usize::from(ours.len() == kernels.len());
+        Ok(())
+    }
+}
+
+/// Whether a state is the kernel's. Ours shows slots of the stack that changed, the kernel's
+/// those that were read too; where a path is found covered, the kernel does not show the last
+/// state any more.
+fn is_same(ours: &[String], kernels: &[String]) -> bool {
+    if kernels.is_empty() {
+        return true;
+    }
+    let told = |word: &&String| !word.starts_with("fp-") || ours.contains(word);
+    let kernels: Vec<&String> = kernels.iter().filter(told).collect();
+    kernels == ours.iter().collect::<Vec<_>>()
+}
+
+/// The entries of a log.
+fn entries(log: &str) -> Vec<Entry> {
+    let mut all: Vec<Entry> = Vec::new();
+    for line in log.lines() {
+        if let Some(branch) = branch(line) {
+            all.push(branch);
+            continue;
+        }
+        let Some((slot, rest)) = line.split_once(": ") else {
+            continue;
+        };
+        let Ok(slot) = slot.parse() else {
+            continue;
+        };
+        let state = rest.split_once("; ").map_or("", |(_, state)| state);
+        match (rest.starts_with('('), all.last_mut()) {
+            (true, _) => {
+                let state = words(state);
+                all.push(Entry::Looked { slot, state });
+            }
+            // What the kernel tells of its work moved the state to a line of its own.
+            (false, Some(Entry::Looked { state, .. })) if state.is_empty() => *state = words(rest),
+            (false, _) => {}
+        }
+    }
+    all
+}
+
+/// `from 18 to 23: R0=...`, or `safe`.
+fn branch(line: &str) -> Option<Entry> {
+    let (from, rest) = line.strip_prefix("from ")?.split_once(" to ")?;
+    let (to, _) = rest.split_once(':')?;
+    Some(Entry::Branch {
+        from: from.parse().ok()?,
+        to: to.parse().ok()?,
+    })
+}
+
+/// The registers and slots of a state, spaces in parentheses being part of them; none if it is
+/// only said that the path is covered.
+fn words(state: &str) -> Vec<String> {
+    let mut words: Vec<String> = Vec::new();
+    for word in state.split_whitespace().filter(|word| *word != "safe") {
+        let open = |text: &String| text.matches('(').count() > text.matches(')').count();
+        match words.last_mut().filter(|last| open(last)) {
+            Some(last) => *last += &format!(" {word}"),
+            None => words.push(word.to_owned()),
+        }
+    }
+    words
+}

@@ -1,0 +1,227 @@
+//! A state as text, in the spelling of the kernel's log (`log_level` 2).
+//!
+//! A register is `R1=pkt(off=14,r=14)`: the type, then what is known of it, where a bound is
+//! left out that says nothing, and bounds of one number are joined (`smin=smin32=0`). A slot
+//! of the stack is `fp-8=mmmm????`, a character a byte, or what is spilled there.
+//!
+//! Observed on Linux 6.18; `Documentation/bpf/verifier.rst`, "Understanding eBPF verifier
+//! messages", describes it.
+//!
+//! Read before: `state.rs`. Read next: `watch.rs`.
+
+use crate::bounds::Bounds;
+use crate::env::Env;
+use crate::reg::{Kind, PacketRange, RegState};
+use crate::scalar::Scalar;
+use crate::stack::{Byte, SLOT_SIZE, Slot};
+use crate::state::State;
+
+/// The state of a program between two instructions, as text.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Snapshot {
+    /// The active functions, the innermost last.
+    pub frames: Vec<FrameSnapshot>,
+    /// The ids of what was acquired and must be given back.
+    pub references: Vec<u32>,
+}
+
+/// The state of one function, as text.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct FrameSnapshot {
+    /// The registers that hold something, by number: `pkt(off=14,r=14)`.
+    pub regs: Vec<(usize, String)>,
+    /// The slots of the stack that hold something, by offset from R10, the highest first.
+    pub stack: Vec<(i64, String)>,
+}
+
+impl Snapshot {
+    pub(crate) fn of(env: &Env<'_>, state: &State) -> Snapshot {
+        let frames = (0..)
+            .zip(state.frames())
+            .map(|(depth, frame)| FrameSnapshot {
+                regs: (0..)
+                    .zip(&frame.regs)
+                    .filter(|(_, reg)| reg.kind != Kind::NotInit)
+                    .map(|(number, reg)| (number, spelled(env, depth, reg)))
+                    .collect(),
+                stack: (1..)
+                    .zip(frame.stack.slots())
+                    .filter_map(|(number, slot)| {
+                        Some((-SLOT_SIZE * number, held(env, depth, slot)?))
+                    })
+                    .collect(),
+            });
+        Snapshot {
+            frames: frames.collect(),
+            references: state
+                .references
+                .iter()
+                .map(|reference| reference.id)
+                .collect(),
+        }
+    }
+}
+
+/// What a slot of the function at `depth` holds; nothing if none of it was ever written.
+fn held(env: &Env<'_>, depth: u8, slot: &Slot) -> Option<String> {
+    let letters: String = slot.bytes.iter().rev().map(|byte| letter(*byte)).collect();
+    if slot.spill_size() == 0 {
+        return slot
+            .bytes
+            .iter()
+            .any(|byte| *byte != Byte::Invalid)
+            .then_some(letters);
+    }
+    let unspilled = letters.trim_end_matches(letter(Byte::Spill));
+    Some(format!("{unspilled}{}", spelled(env, depth, &slot.reg)))
+}
+
+/// A byte of a slot: the highest address stands first.
+fn letter(byte: Byte) -> char {
+    match byte {
+        Byte::Invalid => '?',
+        Byte::Misc => 'm',
+        Byte::Zero => '0',
+        Byte::Spill => 'r',
+    }
+}
+
+/// What a register of the function at `depth` holds.
+fn spelled(env: &Env<'_>, depth: u8, reg: &RegState) -> String {
+    match (reg.kind, reg.as_constant(), reg.constant_var_off()) {
+        (Kind::Scalar, Some(number), _) => signed(number as i64),
+        (Kind::Scalar, None, _) => format!("scalar({})", known(env, reg)),
+        (Kind::Stack(of), _, Some(var_off)) => {
+            let frame = if of == depth {
+                String::new()
+            } else {
+                format!("[{of}]")
+            };
+            format!("fp{frame}{}", i64::from(reg.off) + var_off)
+        }
+        (Kind::Stack(of), _, None) if of != depth => format!("fp[{of}]({})", known(env, reg)),
+        _ => format!("{}({})", reg.type_name(), known(env, reg)),
+    }
+}
+
+/// What is known of a register besides its type.
+fn known(env: &Env<'_>, reg: &RegState) -> String {
+    let mut facts = Vec::new();
+    if reg.id != 0 {
+        facts.push(match reg.is_scalar() && reg.off != 0 {
+            true => format!("id={}{:+}", reg.id, reg.off),
+            false => format!("id={}", reg.id),
+        });
+    }
+    if reg.ref_id != 0 {
+        facts.push(format!("ref_obj_id={}", reg.ref_id));
+    }
+    if let Kind::Map(map) | Kind::MapValue(map) = reg.kind
+        && let Some(map) = env.map(map)
+    {
+        let (name, key, value) = (&map.name, map.key_size, map.value_size);
+        facts.push(format!("map={name},ks={key},vs={value}"));
+    }
+    if !reg.is_scalar() && reg.off != 0 {
+        facts.push(format!("off={}", reg.off));
+    }
+    if reg.is_packet() {
+        facts.push(format!("r={}", unsigned(range(reg.range))));
+    }
+    if let Kind::RingbufMem(size) | Kind::Mem(size) = reg.kind {
+        facts.push(format!("sz={size}"));
+    }
+    match reg.constant_var_off() {
+        Some(0) => {}
+        Some(number) if !reg.is_scalar() => facts.push(format!("imm={number:#x}")),
+        _ => facts.extend(bounds(&reg.scalar)),
+    }
+    facts.join(",")
+}
+
+/// The bounds that say something, those of one number joined, and the known bits.
+fn bounds(scalar: &Scalar) -> Vec<String> {
+    let mut left = Bound::all(scalar);
+    let mut facts = Vec::new();
+    while let Some(first) = left.first().copied() {
+        let (same, others): (Vec<_>, Vec<_>) = left.into_iter().partition(|b| b.bits == first.bits);
+        let names = same.iter().map(|bound| format!("{}=", bound.name));
+        facts.push(names.collect::<String>() + &first.spelled());
+        left = others;
+    }
+    if scalar.tnum.mask() != u64::MAX {
+        facts.push(format!("var_off={}", scalar.tnum));
+    }
+    facts
+}
+
+/// One bound of a number.
+#[derive(Debug, Clone, Copy)]
+struct Bound {
+    name: &'static str,
+    /// The bound, as 64 bits.
+    bits: u64,
+    is_signed: bool,
+}
+
+impl Bound {
+    /// Those that say something, in the order of the log.
+    fn all(scalar: &Scalar) -> Vec<Bound> {
+        let Bounds { s64, u64, s32, u32 } = scalar.bounds;
+        let signed = |name, bound: i64, trivial: i64| (name, bound as u64, trivial as u64, true);
+        let unsigned = |name, bound: u64, trivial: u64| (name, bound, trivial, false);
+        let all = [
+            signed("smin", s64.min, i64::MIN),
+            signed("smax", s64.max, i64::MAX),
+            unsigned("umin", u64.min, u64::MIN),
+            unsigned("umax", u64.max, u64::MAX),
+            signed("smin32", s32.min.into(), i32::MIN.into()),
+            signed("smax32", s32.max.into(), i32::MAX.into()),
+            unsigned("umin32", u32.min.into(), u32::MIN.into()),
+            unsigned("umax32", u32.max.into(), u32::MAX.into()),
+        ];
+        let telling = all
+            .into_iter()
+            .filter(|(_, bound, trivial, _)| bound != trivial);
+        telling
+            .map(|(name, bits, _, is_signed)| Bound {
+                name,
+                bits,
+                is_signed,
+            })
+            .collect()
+    }
+
+    fn spelled(self) -> String {
+        match self.is_signed {
+            true => signed(self.bits as i64),
+            false => unsigned(self.bits),
+        }
+    }
+}
+
+/// A number as the log has it: small ones in decimal.
+fn signed(number: i64) -> String {
+    match i16::try_from(number) {
+        Ok(small) => small.to_string(),
+        Err(_) => format!("{number:#x}"),
+    }
+}
+
+/// The same of an unsigned number.
+fn unsigned(number: u64) -> String {
+    match u16::try_from(number) {
+        Ok(small) => small.to_string(),
+        Err(_) => format!("{number:#x}"),
+    }
+}
+
+/// How far a packet pointer is known to be inside: a number of bytes, or how the kernel says
+/// that it is at the end or beyond.
+fn range(range: PacketRange) -> u64 {
+    match range {
+        PacketRange::Bytes(bytes) => bytes.into(),
+        PacketRange::AtEnd => -1i64 as u64,
+        PacketRange::BeyondEnd => -2i64 as u64,
+    }
+}
