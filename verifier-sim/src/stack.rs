@@ -8,7 +8,6 @@
 //! Read before: `reg.rs`. Read next: `state.rs`.
 
 use crate::reg::RegState;
-use crate::scalar::Scalar;
 use ebpf_asm::isa::Size;
 
 /// The size of a frame in bytes.
@@ -213,7 +212,8 @@ impl Stack {
     }
 
     /// The number that `size` bytes at `off` hold, if it is known as the kernel knows the keys
-    /// of maps: from zeros, or from a spill of just this size, even if it is zero.
+    /// of maps: from zeros, or from a spill of just this size, even if it is zero. If the number
+    /// that was spilled did not fit, it is that number, whose low bytes are there.
     pub(crate) fn constant(&self, off: i64, size: Size) -> Option<u64> {
         let mut bytes = off..off + i64::from(size.bytes());
         if bytes.all(|off| self.byte(off) == Byte::Zero) {
@@ -221,8 +221,7 @@ impl Stack {
         }
         let slot = self.slot(off);
         let whole = slot.spill_size() == size.bytes() as usize && off % SLOT_SIZE == 0;
-        let scalar: Scalar = slot.reg.is_scalar().then_some(slot.reg.scalar)?;
-        whole.then(|| scalar.truncate(size).as_constant())?
+        slot.reg.as_constant().filter(|_| whole)
     }
 }
 
