@@ -274,6 +274,8 @@ fn never_null(pointer: &RegState) -> bool {
                 | Kind::Map(_)
                 | Kind::RingbufMem(_)
                 | Kind::Mem(_)
+                | Kind::Slice(_)
+                | Kind::MapKey(_)
                 | Kind::Sock(_)
                 | Kind::ReadOnlyMem(_)
         );

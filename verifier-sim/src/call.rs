@@ -43,7 +43,7 @@ impl Machine<'_, '_> {
             Effect::None | Effect::MovesPacket => {}
         }
         let ret = self.result(&proto, &arguments)?;
-        self.release(&arguments)?;
+        self.release(&arguments);
         self.fill_memory(&arguments);
         self.clobber_arguments();
         if proto.effect == Effect::MovesPacket {
@@ -66,24 +66,24 @@ impl Machine<'_, '_> {
     }
 
     /// Gives back what the helper takes back.
-    pub(crate) fn release(&mut self, arguments: &Arguments<'_>) -> Checked {
-        let Some(id) = arguments.released.filter(|&id| id > 0) else {
-            return Ok(());
-        };
+    pub(crate) fn release(&mut self, arguments: &Arguments<'_>) {
+        if let Some(dynptr) = &arguments.released_dynptr {
+            self.release_dynptr(dynptr);
+        }
+        if let Some(id) = arguments.released.filter(|&id| id > 0) {
+            self.release_reference(id);
+        }
+    }
+
+    /// Ends a reference, and all pointers to what it stood for.
+    pub(crate) fn release_reference(&mut self, id: u32) {
         self.state.references.retain(|reference| reference.id != id);
-        let place = self.here();
-        let readable = self.env.config.may_leak_pointers();
+        let gone = self.gone();
         self.state.for_each_reg(|reg| {
             if reg.ref_id == id {
-                let gone = if readable {
-                    RegState::unknown()
-                } else {
-                    RegState::NOT_INIT
-                };
-                *reg = gone.made(place);
+                *reg = gone;
             }
         });
-        Ok(())
     }
 
     /// Forgets what is in memory that the helper writes.
@@ -103,10 +103,10 @@ impl Machine<'_, '_> {
 
     /// The packet may have moved: pointers into it are numbers now.
     pub(crate) fn end_packet_pointers(&mut self) {
-        let place = self.here();
+        let gone = self.gone();
         self.state.for_each_reg(|reg| {
             if reg.is_packet() || reg.kind == Kind::PacketEnd {
-                *reg = RegState::unknown().made(place);
+                *reg = gone;
             }
         });
     }

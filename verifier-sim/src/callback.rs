@@ -19,7 +19,7 @@ use crate::region::changed_pointer;
 use crate::returns::found;
 use crate::state::{Entered, Frame, State};
 use ebpf_asm::btf::Linkage;
-use ebpf_asm::helper::CallbackOf;
+use ebpf_asm::helper::{CallbackOf, DynptrType};
 use ebpf_asm::insn::{Insn, Reg};
 use std::ops::RangeInclusive;
 
@@ -82,26 +82,36 @@ impl Machine<'_, '_> {
     }
 
     /// What a callback finds in R1 to R5.
-    fn handed(&self, callback: CallbackOf, arguments: &Arguments<'_>) -> Checked<[RegState; 5]> {
+    fn handed(
+        &mut self,
+        callback: CallbackOf,
+        arguments: &Arguments<'_>,
+    ) -> Checked<[RegState; 5]> {
         let nothing = RegState::NOT_INIT;
-        let given = |reg| *self.state.reg(reg);
-        let made = |value: RegState| value.made(self.here());
+        let (handed_on, map_pointer) = (*self.state.reg(Reg::R3), *self.state.reg(Reg::R1));
+        let place = self.here();
+        let made = |value: RegState| value.made(place);
         Ok(match callback {
             CallbackOf::Loop => [
                 made(RegState::unknown()),
-                given(Reg::R3),
+                handed_on,
                 nothing,
                 nothing,
                 nothing,
             ],
+            CallbackOf::UserRecord => {
+                let mut record = made(RegState::pointer(Kind::Dynptr(DynptrType::Local)));
+                record.id = self.new_id();
+                [record, handed_on, nothing, nothing, nothing]
+            }
             CallbackOf::MapElem => {
                 let map = arguments.map_index;
                 let map = map.ok_or_else(|| not_modelled("elements without map"))?;
                 [
-                    given(Reg::R1),
+                    map_pointer,
                     made(RegState::pointer(Kind::MapKey(map))),
                     made(RegState::pointer(Kind::MapValue(map))),
-                    given(Reg::R3),
+                    handed_on,
                     nothing,
                 ]
             }

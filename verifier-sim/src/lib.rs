@@ -8,7 +8,7 @@
 //! |---|---|
 //! | what is asked | `config`, `codes`, `diag`, `ctx` |
 //! | before execution | `loadable`, `cfg`, `stops`, `func_info`, `live`, `env` |
-//! | one instruction | `machine`, `alu`, `pointer_alu`, `mem`, `region`, `structure`, `kernel_symbol`, `btf_walk`, `btf_access`, `packet_help`, `stack_access`, `branch`, `callable`, `call`, `argument`, `callback`, `result`, `kfunc`, `compat`, `returns`, `global`, `tail_call` |
+//! | one instruction | `machine`, `alu`, `pointer_alu`, `mem`, `region`, `structure`, `kernel_symbol`, `btf_walk`, `btf_access`, `packet_help`, `stack_access`, `stack_object`, `dynptr`, `branch`, `callable`, `call`, `argument`, `callback`, `result`, `kfunc`, `compat`, `returns`, `global`, `tail_call` |
 //! | all paths | `precision`, `live_stack`, `prune`, `rounds`, `depth`, `explore`, `verify` |
 //! | what happens on the way | `snapshot`, `watch`, `log` |
 //! | the answer as text | `render` |
@@ -34,6 +34,7 @@ mod config;
 mod ctx;
 mod depth;
 mod diag;
+mod dynptr;
 mod env;
 mod explore;
 mod func_info;
@@ -63,6 +64,7 @@ mod scalar_alu;
 mod snapshot;
 mod stack;
 mod stack_access;
+mod stack_object;
 mod state;
 mod stops;
 mod structure;

@@ -8,6 +8,7 @@
 use crate::codes::Code;
 use crate::config::Alignment;
 use crate::diag::{Checked, Rejection};
+use crate::dynptr::Slice;
 use crate::machine::{Machine, not_modelled};
 use crate::reg::{Kind, Null, RegState, SockType};
 use crate::region::write_to_key;
@@ -255,7 +256,10 @@ impl Machine<'_, '_> {
 
     /// That a pointer can be followed at all.
     fn check_followable(&self, reg: Reg, base: &RegState) -> Checked {
-        let nowhere = matches!(base.kind, Kind::Scalar | Kind::PacketEnd | Kind::Func(_));
+        let nowhere = matches!(
+            base.kind,
+            Kind::Scalar | Kind::PacketEnd | Kind::Func(_) | Kind::Dynptr(_)
+        );
         if base.null == Null::Never && !nowhere {
             return Ok(());
         }
@@ -272,6 +276,7 @@ impl Machine<'_, '_> {
         let what = match base.kind {
             Kind::PacketEnd => "the end of the packet: there is nothing behind it",
             Kind::Func(_) => "the address of a function, which is only called",
+            Kind::Dynptr(_) => "a dynptr, which only helpers read and write",
             _ => "a number, no address",
         };
         Err(Rejection::new(Code::NotAPointer, message)
@@ -295,7 +300,7 @@ impl Machine<'_, '_> {
                 Ok(RegState::scalar(Scalar::of_size(access.size)))
             }
             Kind::MapValue(map) => self.read_map_value(map, base, access),
-            Kind::RingbufMem(bytes) | Kind::Mem(bytes) => {
+            Kind::RingbufMem(bytes) | Kind::Mem(bytes) | Kind::Slice(Slice { bytes, .. }) => {
                 self.check_mem(bytes, base, access)?;
                 Ok(RegState::scalar(Scalar::of_size(access.size)))
             }
@@ -315,7 +320,7 @@ impl Machine<'_, '_> {
             }
             Kind::UntrustedMem => Ok(RegState::scalar(Scalar::of_size(access.size))),
             Kind::Btf(pointer) => self.read_structure(pointer, base, access),
-            Kind::NotInit | Kind::Scalar | Kind::PacketEnd | Kind::Func(_) => {
+            Kind::NotInit | Kind::Scalar | Kind::PacketEnd | Kind::Func(_) | Kind::Dynptr(_) => {
                 Err(not_modelled(&format!("reading '{}'", base.type_name())))
             }
         }
@@ -345,7 +350,7 @@ impl Machine<'_, '_> {
             }
             Kind::MapKey(_) => Err(write_to_key(access.reg)),
             Kind::MapValue(map) => self.write_map_value(map, base, access),
-            Kind::RingbufMem(bytes) | Kind::Mem(bytes) => {
+            Kind::RingbufMem(bytes) | Kind::Mem(bytes) | Kind::Slice(Slice { bytes, .. }) => {
                 if let Stored::Reg(reg, value) = stored {
                     self.check_leak(reg, &value, "leaks addr into mem")?;
                 }
@@ -366,7 +371,7 @@ impl Machine<'_, '_> {
             .label("writes to the map itself, not to a value of it")),
             Kind::ReadOnlyMem(_) | Kind::UntrustedMem => Err(read_only_memory(access.reg, base)),
             Kind::Btf(pointer) => self.write_structure(pointer, base, access),
-            Kind::NotInit | Kind::Scalar | Kind::PacketEnd | Kind::Func(_) => {
+            Kind::NotInit | Kind::Scalar | Kind::PacketEnd | Kind::Func(_) | Kind::Dynptr(_) => {
                 Err(not_modelled(&format!("writing '{}'", base.type_name())))
             }
         }

@@ -215,7 +215,7 @@ impl Matcher<'_> {
         let anything = |byte: &Byte| match byte {
             Byte::Invalid => true,
             Byte::Misc => self.config.may_read_uninit_stack(),
-            Byte::Zero | Byte::Spill => false,
+            Byte::Zero | Byte::Spill | Byte::Dynptr => false,
         };
         slot.bytes.iter().all(anything)
     }
@@ -231,9 +231,16 @@ impl Matcher<'_> {
             return self.reg(&old, &new, weight);
         }
         let mut bytes = old.bytes.iter().zip(&new.bytes);
-        bytes.all(|(old, new)| self.byte(*old, *new))
-            // Also where one spill is longer than the other.
-            && (old.spill_size() == 0 || self.reg(&old.reg, &new.reg, weight))
+        if !bytes.all(|(old, new)| self.byte(*old, *new)) {
+            return false;
+        }
+        if old.bytes.contains(&Byte::Dynptr) {
+            let (old, new) = (&old.reg, &new.reg);
+            let same = old.kind == new.kind && old.off == new.off;
+            return same && self.ids.same(old.ref_id, new.ref_id);
+        }
+        // Also where one spill is longer than the other.
+        old.spill_size() == 0 || self.reg(&old.reg, &new.reg, weight)
     }
 
     /// The slot as the number that a load of all of it gives, if it gives one.
@@ -244,7 +251,7 @@ impl Matcher<'_> {
         let unknown = |byte: &Byte| match byte {
             Byte::Misc => true,
             Byte::Invalid => self.config.may_read_uninit_stack(),
-            Byte::Zero | Byte::Spill => false,
+            Byte::Zero | Byte::Spill | Byte::Dynptr => false,
         };
         slot.bytes.iter().all(unknown).then(RegState::unknown)
     }

@@ -8,7 +8,9 @@
 
 use crate::btf_ptr::BtfPtr;
 use crate::diag::Place;
+use crate::dynptr::Slice;
 use crate::scalar::Scalar;
+use ebpf_asm::helper::DynptrType;
 use ebpf_asm::isa::Size;
 
 /// What a register holds.
@@ -65,6 +67,10 @@ pub(crate) enum Kind {
     RingbufMem(u32),
     /// Memory of so many bytes that a global function's caller hands over.
     Mem(u32),
+    /// Memory that a dynptr stands for.
+    Slice(Slice),
+    /// A dynptr: one that a callback is handed, or in slots of the stack the dynptr itself.
+    Dynptr(DynptrType),
     /// A socket.
     Sock(SockType),
     /// What the flow dissector finds out.
@@ -305,7 +311,8 @@ impl RegState {
             Kind::Func(_) => "func",
             Kind::Stack(_) => "fp",
             Kind::RingbufMem(_) => "ringbuf_mem",
-            Kind::Mem(_) => "mem",
+            Kind::Mem(_) | Kind::Slice(_) => "mem",
+            Kind::Dynptr(_) => "dynptr_ptr",
             Kind::Sock(sock) => sock.name(),
             Kind::FlowKeys => "flow_keys",
             Kind::TpBuffer => "tp_buffer",

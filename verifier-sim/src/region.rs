@@ -557,6 +557,7 @@ impl Kind {
                 | Kind::MapValue(_)
                 | Kind::RingbufMem(_)
                 | Kind::Mem(_)
+                | Kind::Slice(_)
         )
     }
 }

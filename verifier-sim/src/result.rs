@@ -4,10 +4,10 @@
 
 use crate::argument::Arguments;
 use crate::diag::Checked;
+use crate::dynptr::Slice;
 use crate::machine::{Machine, not_modelled};
 use crate::reg::{Kind, RegState, SockType};
 use crate::scalar::Scalar;
-use crate::state::Reference;
 use ebpf_asm::helper::{Ownership, Proto, Ret};
 use ebpf_asm::map_type::MapType;
 
@@ -37,7 +37,7 @@ impl Machine<'_, '_> {
                 return Err(not_modelled(&format!("pointers to {name} as results")));
             }
             Ret::PerCpu | Ret::PerCpuOrNull => return Err(not_modelled("variables of CPUs")),
-            Ret::DynptrMemOrNull => return Err(not_modelled("memory of dynptrs")),
+            Ret::DynptrMemOrNull => self.slice_or_null(arguments)?,
             Ret::Kptr => return Err(not_modelled("kernel pointers in map values")),
         };
         Ok(self.owned(result, owner(proto, arguments), arguments))
@@ -54,11 +54,7 @@ impl Machine<'_, '_> {
             Ownership::Kernel => {}
             Ownership::Shared => result.ref_id = arguments.owned.unwrap_or(0),
             Ownership::Acquired => {
-                let id = self.new_id();
-                self.state.references.push(Reference {
-                    id,
-                    acquired_at: self.slot,
-                });
+                let id = self.acquire();
                 (result.id, result.ref_id) = (id, id);
             }
         }
@@ -72,6 +68,19 @@ impl Machine<'_, '_> {
 
     fn sock_or_null(&mut self, sock: SockType) -> RegState {
         self.or_null(Kind::Sock(sock))
+    }
+
+    /// As much of a dynptr's memory as was asked for; it is the dynptr's owner's.
+    fn slice_or_null(&mut self, arguments: &Arguments<'_>) -> Checked<RegState> {
+        let (Some(dynptr), Some(bytes)) = (arguments.dynptr, arguments.alloc_size) else {
+            return Err(not_modelled("memory of no dynptr"));
+        };
+        let mut slice = self.or_null(Kind::Slice(Slice {
+            bytes,
+            dynptr: dynptr.id,
+        }));
+        slice.ref_id = dynptr.ref_id;
+        Ok(slice)
     }
 
     /// A value of the map. In an array, one whose constant index exists is there: since 6.15.

@@ -27,6 +27,8 @@ pub(crate) enum Byte {
     Zero,
     /// It is a byte of the spilled register.
     Spill,
+    /// It is a byte of a dynptr, which is described as if it were a spilled register.
+    Dynptr,
 }
 
 /// Eight bytes, the one of the lowest address first.
@@ -208,6 +210,16 @@ impl Stack {
             if *byte == Byte::Invalid {
                 *byte = Byte::Misc;
             }
+        }
+    }
+
+    /// Makes the slot at `off` another one.
+    pub(crate) fn set_slot(&mut self, off: i64, to: Slot) {
+        self.touch(off);
+        if let Some((slot, _)) = place(off)
+            && let Some(slot) = self.slots.get_mut(slot)
+        {
+            *slot = to;
         }
     }
 

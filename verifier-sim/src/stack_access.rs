@@ -147,6 +147,7 @@ impl Machine<'_, '_> {
 
     fn write_stack_at(&mut self, depth: u8, off: i64, size: Size, stored: Stored) -> Checked {
         self.check_corruption(depth, off, size)?;
+        self.end_dynptrs(depth, off, i64::from(size.bytes()))?;
         if size == Size::DW {
             let end = off.saturating_add(SLOT_SIZE);
             self.notes.written(depth, slots_between(off, end));
@@ -154,6 +155,8 @@ impl Machine<'_, '_> {
         let at_slot = off % SLOT_SIZE == 0;
         let precise = self.env.config.may_use_bpf();
         let spill = match stored {
+            // Not spilled, but lost.
+            Stored::Reg(_, value) if matches!(value.kind, Kind::Dynptr(_)) => None,
             Stored::Reg(_, value) if value.is_pointer() => {
                 self.check_spill(depth, &value, size)?;
                 Some(value)
@@ -261,6 +264,8 @@ impl Machine<'_, '_> {
                 "writes at computed stack offsets without CAP_PERFMON",
             ));
         }
+        let size = offsets.max + extent.size - offsets.min;
+        self.end_dynptrs(depth, offsets.min, size)?;
         let allowed = self.env.config.may_read_uninit_stack();
         let zero = match stored {
             Stored::Reg(_, value) => value.as_constant() == Some(0),
@@ -369,13 +374,13 @@ impl Machine<'_, '_> {
         size: i64,
     ) -> Checked {
         self.note_read(depth, offsets, size);
-        if self.env.config.may_read_uninit_stack() {
-            return Ok(());
-        }
+        let uninit = self.env.config.may_read_uninit_stack();
         for off in offsets.min..offsets.max + size {
             let slot = self.stack_slot(depth, off);
             let hidden = slot.spilled_pointer().is_some() && !self.env.config.may_leak_pointers();
-            if self.stack_byte(depth, off) == Byte::Invalid || hidden {
+            let byte = self.stack_byte(depth, off);
+            let unreadable = byte == Byte::Dynptr || byte == Byte::Invalid && !uninit;
+            if unreadable || hidden {
                 return Err(uninitialised(reg, offsets.min, off - offsets.min, size));
             }
         }

@@ -10,7 +10,7 @@ mod proto;
 mod table;
 
 pub use callers::{Callers, Privilege, ProgTypes, Sleeps};
-pub use proto::{Arg, CallbackOf, Effect, MapUse, Ownership, PacketArgs, Proto, Ret};
+pub use proto::{Arg, CallbackOf, DynptrType, Effect, MapUse, Ownership, PacketArgs, Proto, Ret};
 pub use table::HELPERS;
 
 use crate::isa::KernelVersion;

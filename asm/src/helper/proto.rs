@@ -105,12 +105,14 @@ pub enum Arg {
     Callback,
     /// What a function of the program is handed: memory on the stack, or null.
     CallbackCtx,
+    /// Memory of the size in the next argument that a dynptr shall stand for.
+    DynptrMem,
     /// A dynptr.
     Dynptr,
-    /// Memory for a dynptr, which the helper makes.
-    UninitDynptr,
-    /// A dynptr of a ring buffer record, which the helper takes back.
-    ReleasedDynptr,
+    /// Memory for a dynptr of this type, which the helper makes.
+    UninitDynptr(DynptrType),
+    /// A dynptr of this type, which the helper takes back.
+    ReleasedDynptr(DynptrType),
     /// A `struct bpf_spin_lock`.
     SpinLock,
     /// A `struct bpf_timer`.
@@ -184,6 +186,30 @@ pub enum Effect {
     CallsBack(CallbackOf),
 }
 
+/// What memory a dynptr stands for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum DynptrType {
+    /// Memory that the program can point to itself, or that a callback is handed.
+    Local,
+    /// A ring buffer record, which must be given back.
+    Ringbuf,
+}
+
+impl DynptrType {
+    /// The name, as the kernel's log has it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            DynptrType::Local => "local",
+            DynptrType::Ringbuf => "ringbuf",
+        }
+    }
+
+    /// Whether it must be given back.
+    pub const fn is_owned(self) -> bool {
+        matches!(self, DynptrType::Ringbuf)
+    }
+}
+
 /// From where a function of the program is called back, which decides what it is handed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum CallbackOf {
@@ -191,6 +217,8 @@ pub enum CallbackOf {
     Loop,
     /// `bpf_for_each_map_elem`, with the map, a key and its value.
     MapElem,
+    /// `bpf_user_ringbuf_drain`, with a dynptr of the record.
+    UserRecord,
 }
 
 impl Proto {

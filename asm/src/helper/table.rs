@@ -9,7 +9,7 @@
 
 use super::callers::*;
 use super::proto::Arg::*;
-use super::proto::{CallbackOf, Ret};
+use super::proto::{CallbackOf, DynptrType, Ret};
 use super::{Helper, helper};
 use crate::prog_type::AttachType;
 
@@ -212,10 +212,10 @@ pub static HELPERS: [Helper; 211] = [
     helper(194, "kptr_xchg", (5, 19)).takes(&[KptrPlace, Kptr]).gives(Ret::Kptr),
     helper(195, "map_lookup_percpu_elem", (5, 19)).takes(&[Map, MapKey, Anything]).gives(Ret::CpuMapValueOrNull).takes_packet(),
     helper(196, "skc_to_mptcp_sock", (5, 19)).from(SOCKETS.or(TRACING)).perfmon_for(ALL.without(SYSCALL)).takes(&[Sock]).gives(Ret::StructOrNull("mptcp_sock")).shares(),
-    helper(197, "dynptr_from_mem", (5, 19)).takes(&[UninitMem, SizeOrZero, Anything, UninitDynptr]),
-    helper(198, "ringbuf_reserve_dynptr", (5, 19)).takes(&[Map, Anything, Anything, UninitDynptr]),
-    helper(199, "ringbuf_submit_dynptr", (5, 19)).takes(&[ReleasedDynptr, Anything]).gives(Ret::Void),
-    helper(200, "ringbuf_discard_dynptr", (5, 19)).takes(&[ReleasedDynptr, Anything]).gives(Ret::Void),
+    helper(197, "dynptr_from_mem", (5, 19)).takes(&[DynptrMem, SizeOrZero, Anything, UninitDynptr(DynptrType::Local)]),
+    helper(198, "ringbuf_reserve_dynptr", (5, 19)).takes(&[Map, Anything, Anything, UninitDynptr(DynptrType::Ringbuf)]),
+    helper(199, "ringbuf_submit_dynptr", (5, 19)).takes(&[ReleasedDynptr(DynptrType::Ringbuf), Anything]).gives(Ret::Void),
+    helper(200, "ringbuf_discard_dynptr", (5, 19)).takes(&[ReleasedDynptr(DynptrType::Ringbuf), Anything]).gives(Ret::Void),
     helper(201, "dynptr_read", (5, 19)).takes(&[UninitMem, SizeOrZero, Dynptr, Anything, Anything]),
     helper(202, "dynptr_write", (5, 19)).takes(&[Dynptr, Anything, Mem, SizeOrZero, Anything]),
     helper(203, "dynptr_data", (5, 19)).takes(&[Dynptr, Anything, ConstAllocSize]).gives(Ret::DynptrMemOrNull),
@@ -224,7 +224,7 @@ pub static HELPERS: [Helper; 211] = [
     helper(206, "tcp_raw_check_syncookie_ipv4", (6, 0)).from(TC.or(XDP)).gpl().takes(&[Fixed(20), Fixed(20)]).takes_packet(),
     helper(207, "tcp_raw_check_syncookie_ipv6", (6, 0)).from(TC.or(XDP)).gpl().takes(&[Fixed(40), Fixed(20)]).takes_packet(),
     helper(208, "ktime_get_tai_ns", (6, 1)),
-    helper(209, "user_ringbuf_drain", (6, 1)).takes(&[Map, Callback, CallbackCtx, Anything]),
+    helper(209, "user_ringbuf_drain", (6, 1)).takes(&[Map, Callback, CallbackCtx, Anything]).calls_back(CallbackOf::UserRecord),
     helper(210, "cgrp_storage_get", (6, 2)).takes(&[Map, StructOrNull("cgroup"), MapValueOrNull, Anything]).gives(Ret::MapValueOrNull),
     helper(211, "cgrp_storage_delete", (6, 2)).takes(&[Map, StructOrNull("cgroup")]),
 ];

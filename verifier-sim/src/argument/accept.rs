@@ -5,6 +5,7 @@
 use crate::callback::check_whole_function;
 use crate::codes::Code;
 use crate::diag::{Checked, Rejection};
+use crate::dynptr::check_whole_dynptr;
 use crate::machine::{Machine, not_modelled};
 use crate::reg::{Kind, Null, RegState, SockType};
 use ebpf_asm::helper::Arg;
@@ -68,7 +69,7 @@ const STACK: Accepted = Accepted {
 };
 const DYNPTR: Accepted = Accepted {
     words: "fp, dynptr_ptr",
-    has: |kind| matches!(kind, Kind::Stack(_)),
+    has: |kind| matches!(kind, Kind::Stack(_) | Kind::Dynptr(_)),
 };
 const VALUE: Accepted = Accepted {
     words: "map_value",
@@ -92,6 +93,7 @@ fn accepted(arg: Arg) -> Accepted {
         | Arg::MemInOut
         | Arg::UninitMem
         | Arg::UninitMemOrNull
+        | Arg::DynptrMem
         | Arg::Fixed(_)
         | Arg::InOutFixed(_)
         | Arg::UninitFixed(_) => MEMORY,
@@ -108,7 +110,7 @@ fn accepted(arg: Arg) -> Accepted {
         Arg::PerCpu => PER_CPU,
         Arg::Callback => FUNCTION,
         Arg::CallbackCtx => STACK,
-        Arg::Dynptr | Arg::UninitDynptr | Arg::ReleasedDynptr => DYNPTR,
+        Arg::Dynptr | Arg::UninitDynptr(_) | Arg::ReleasedDynptr(_) => DYNPTR,
         Arg::ConstStr | Arg::Timer => VALUE,
         Arg::SpinLock | Arg::KptrPlace => VALUE_OR_OBJECT,
     }
@@ -143,6 +145,7 @@ impl Machine<'_, '_> {
         match value.kind {
             Kind::Ctx => self.check_whole_ctx(reg, value),
             Kind::Func(_) => check_whole_function(reg, value),
+            Kind::Dynptr(_) => check_whole_dynptr(reg, value),
             _ => Ok(()),
         }
     }

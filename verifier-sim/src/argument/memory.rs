@@ -7,6 +7,7 @@ use super::accept::wrong_type;
 use crate::alu::describe;
 use crate::codes::Code;
 use crate::diag::{Checked, Rejection};
+use crate::dynptr::Slice;
 use crate::machine::{Machine, not_modelled};
 use crate::mem::{Direction, MemAccess};
 use crate::reg::{Kind, Null, RegState};
@@ -183,7 +184,7 @@ impl<'a> Machine<'_, 'a> {
                 self.check_map_direction(map, extent, direction)?;
                 self.check_map_value_bytes(map, value, extent)
             }
-            Kind::RingbufMem(bytes) | Kind::Mem(bytes) => {
+            Kind::RingbufMem(bytes) | Kind::Mem(bytes) | Kind::Slice(Slice { bytes, .. }) => {
                 self.check_mem_bytes(bytes, value, extent)
             }
             Kind::Stack(depth) => self.check_stack_bytes(depth, value, extent, usage, found),
@@ -203,7 +204,9 @@ impl<'a> Machine<'_, 'a> {
         self.touch_stack(depth, offsets.min);
         // Which bytes are filled is open where it is not known where they are.
         let fills = usage == MemoryUse::Fills && offsets.min == offsets.max;
-        if !fills {
+        if fills {
+            self.check_no_dynptr(depth, offsets.min, extent.size)?;
+        } else {
             self.check_initialised(depth, extent.reg, offsets, extent.size)?;
         }
         if usage == MemoryUse::Reads {

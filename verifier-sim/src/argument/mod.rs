@@ -16,6 +16,7 @@ use crate::callback::function;
 use crate::codes::Code;
 use crate::ctx::PacketUse;
 use crate::diag::{Checked, Rejection};
+use crate::dynptr::{OnStack, check_dynptr_memory};
 use crate::machine::{Machine, not_modelled};
 use crate::reg::RegState;
 use accept::may_be_null;
@@ -44,6 +45,10 @@ pub(crate) struct Arguments<'a> {
     pub(crate) owned: Option<u32>,
     /// The reference that the helper takes back.
     pub(crate) released: Option<u32>,
+    /// A dynptr.
+    pub(crate) dynptr: Option<RegState>,
+    /// The dynptr that the helper takes back.
+    pub(crate) released_dynptr: Option<OnStack>,
     /// The function that the helper calls, by its first slot.
     pub(crate) callback: Option<usize>,
     /// Parts of the stack that the helper writes.
@@ -101,14 +106,28 @@ impl<'a> Machine<'_, 'a> {
             Arg::UninitFixed(size) => self.check_fixed(reg, &value, size, MemoryUse::Fills, found),
             Arg::Size => self.check_size(reg, &value, ZeroSize::Refused, found),
             Arg::SizeOrZero => self.check_size(reg, &value, ZeroSize::Allowed, found),
+            Arg::DynptrMem => {
+                check_dynptr_memory(reg, &value)?;
+                found.expect_size(reg, MemoryUse::Fills)
+            }
+            Arg::Dynptr => {
+                found.dynptr = Some(self.check_dynptr(reg, &value)?);
+                Ok(())
+            }
+            Arg::UninitDynptr(of) => {
+                self.check_uninit_dynptr(reg, &value)?;
+                self.make_dynptr(&value, of, None);
+                Ok(())
+            }
+            Arg::ReleasedDynptr(of) => {
+                found.released_dynptr = Some(self.check_released_dynptr(reg, &value, of)?);
+                Ok(())
+            }
             Arg::ConstAllocSize => self.check_alloc_size(reg, &value, found),
             Arg::ConstStr
             | Arg::Struct(_)
             | Arg::StructOrNull(_)
             | Arg::PerCpu
-            | Arg::Dynptr
-            | Arg::UninitDynptr
-            | Arg::ReleasedDynptr
             | Arg::SpinLock
             | Arg::Timer
             | Arg::KptrPlace

@@ -12,10 +12,7 @@ use ebpf_asm::insn::Reg;
 
 /// Whether the helper takes back what is in the argument.
 fn is_released(arg: Arg) -> bool {
-    matches!(
-        arg,
-        Arg::RingbufRecord | Arg::ReleasedSock | Arg::ReleasedDynptr | Arg::Kptr
-    )
+    matches!(arg, Arg::RingbufRecord | Arg::ReleasedSock | Arg::Kptr)
 }
 
 impl Machine<'_, '_> {

@@ -11,7 +11,6 @@ use crate::codes::Code;
 use crate::diag::{Checked, Rejection};
 use crate::machine::{Flow, Machine, not_modelled};
 use crate::reg::{Kind, RegState};
-use crate::state::Reference;
 use ebpf_asm::btf::{Kind as Type, TypeId};
 use ebpf_asm::insn::{Insn, Reg};
 
@@ -55,7 +54,7 @@ impl<'a> Machine<'_, 'a> {
             return Err(not_modelled(&format!("the kernel function {}", kfunc.name)));
         }
         let found = self.check_kfunc_arguments(&kfunc)?;
-        self.release(&found.plain)?;
+        self.release(&found.plain);
         self.fill_memory(&found.plain);
         self.clobber_arguments();
         let ret = self.kfunc_returned(&kfunc, &found)?;
@@ -98,9 +97,7 @@ impl<'a> Machine<'_, 'a> {
             result = result.maybe_null(self.new_id());
         }
         if kfunc.row.has(Flags::ACQUIRE) {
-            let id = self.new_id();
-            let acquired_at = self.slot;
-            self.state.references.push(Reference { id, acquired_at });
+            let id = self.acquire();
             result.ref_id = id;
             if kfunc.row.has(Flags::RET_NULL) {
                 result.id = id;

@@ -1,0 +1,291 @@
+//! Dynptrs: descriptors of memory whose size is known only when the program runs.
+//!
+//! A `struct bpf_dynptr` takes two slots of the stack, which only helpers read and write: a
+//! program that writes to one of them ends the dynptr. What a helper hands out of the memory, a
+//! slice, ends with its dynptr. A dynptr of a ring buffer record must be given back, and is not
+//! overwritten before.
+//!
+//! Described in bpf-helpers(7) and, for callbacks, in the kernel's
+//! `Documentation/bpf/map_user_ringbuf.rst`; messages as observed on Linux 6.18.
+//!
+//! Read before: `stack_access.rs`, `stack_object.rs`. Read next: `result.rs`.
+
+use crate::codes::Code;
+use crate::diag::{Checked, Place, Rejection};
+use crate::machine::Machine;
+use crate::mem::{Direction, MemAccess, Stored};
+use crate::reg::{Kind, RegState};
+use crate::region::changed_pointer;
+use crate::stack::{Byte, SLOT_SIZE, Slot, slots_between};
+use crate::stack_object::{Spot, spot};
+use crate::state::Reference;
+use ebpf_asm::helper::DynptrType;
+use ebpf_asm::insn::Reg;
+use ebpf_asm::isa::Size;
+
+/// How many slots of the stack a `struct bpf_dynptr` takes.
+const SLOTS: i64 = 2;
+
+/// The kernel's name for one.
+const NAME: &str = "dynptr";
+
+/// A dynptr on a stack.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct OnStack {
+    /// The function whose stack it is.
+    depth: u8,
+    /// Its first slot.
+    state: RegState,
+}
+
+/// A piece of the memory behind a dynptr.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) struct Slice {
+    /// How many bytes.
+    pub(crate) bytes: u32,
+    /// The id of the dynptr.
+    pub(crate) dynptr: u32,
+}
+
+impl Machine<'_, '_> {
+    /// That a register points to a dynptr; gives the dynptr.
+    pub(crate) fn check_dynptr(&mut self, reg: Reg, value: &RegState) -> Checked<RegState> {
+        if matches!(value.kind, Kind::Dynptr(_)) {
+            return Ok(*value);
+        }
+        match self.dynptr_at(value) {
+            Ok(Some(found)) => Ok(found.state),
+            Ok(None) => Err(uninitialised(reg, value, None)),
+            Err(words) => Err(uninitialised(reg, value, Some(words))),
+        }
+    }
+
+    /// That a register points to a dynptr that must be given back; gives the dynptr.
+    pub(crate) fn check_released_dynptr(
+        &mut self,
+        reg: Reg,
+        value: &RegState,
+        wanted: DynptrType,
+    ) -> Checked<OnStack> {
+        if matches!(value.kind, Kind::Dynptr(_)) {
+            let message = "cannot release unowned const bpf_dynptr";
+            return Err(Rejection::new(Code::NotReleasable, message)
+                .label("the dynptr is the helper's that called this function back"));
+        }
+        let acquired = match spot(value, NAME, SLOTS) {
+            Ok(spot) => self.slot_at(spot).reg.ref_id != 0,
+            Err(words) => {
+                return Err(
+                    Rejection::new(Code::Dynptr, words).label("no dynptr can be at this place")
+                );
+            }
+        };
+        if !acquired {
+            let message = format!("arg {} is an unacquired reference", reg.number());
+            return Err(Rejection::new(Code::NotReleasable, message)
+                .label("is not where a dynptr is that must be given back")
+                .because(value.origin.made, "the address is made here"));
+        }
+        match self.dynptr_at(value) {
+            Ok(Some(found)) if found.state.kind == Kind::Dynptr(wanted) => Ok(found),
+            Ok(Some(_)) => {
+                let (number, name) = (reg.number() - 1, wanted.name());
+                let message = format!("Expected a dynptr of type {name} as arg #{number}");
+                Err(Rejection::new(Code::Dynptr, message).label("is a dynptr of another type"))
+            }
+            Ok(None) => Err(uninitialised(reg, value, None)),
+            Err(words) => Err(uninitialised(reg, value, Some(words))),
+        }
+    }
+
+    /// That a register points to where a dynptr can be made.
+    pub(crate) fn check_uninit_dynptr(&mut self, reg: Reg, value: &RegState) -> Checked {
+        let place = match value.kind {
+            Kind::Dynptr(_) => Err("Dynptr has to be an uninitialized dynptr".to_owned()),
+            _ => spot(value, NAME, SLOTS),
+        };
+        let Spot { depth, .. } = place.map_err(|words| {
+            Rejection::new(Code::Dynptr, words)
+                .label("is not 16 bytes of the stack, at a multiple of 8 that is known")
+                .because(value.origin.made, "the address is made here")
+        })?;
+        for off in [0, 8] {
+            let access = MemAccess {
+                reg,
+                off,
+                size: Size::DW,
+                direction: Direction::Write,
+            };
+            self.write_stack(depth, value, access, Stored::Unknown)?;
+        }
+        Ok(())
+    }
+
+    /// Makes a dynptr where there is room for it, as was checked. One of a record is acquired,
+    /// unless it is another name for something that was.
+    pub(crate) fn make_dynptr(&mut self, value: &RegState, of: DynptrType, owner: Option<u32>) {
+        let Ok(Spot { depth, off }) = spot(value, NAME, SLOTS) else {
+            return;
+        };
+        let mut dynptr = RegState::pointer(Kind::Dynptr(of)).made(self.here());
+        dynptr.id = self.new_id();
+        if of.is_owned() {
+            dynptr.ref_id = owner.unwrap_or_else(|| self.acquire());
+        }
+        if let Some(frame) = self.state.frame_at(depth) {
+            for half in [0, 8] {
+                dynptr.off = half;
+                let reg = dynptr;
+                let bytes = [Byte::Dynptr; 8];
+                frame
+                    .stack
+                    .set_slot(off + i64::from(half), Slot { bytes, reg });
+            }
+        }
+    }
+
+    /// A new reference, acquired here.
+    pub(crate) fn acquire(&mut self) -> u32 {
+        let id = self.new_id();
+        let acquired_at = self.slot;
+        self.state.references.push(Reference { id, acquired_at });
+        id
+    }
+
+    /// The helper takes back what a dynptr stands for: it ends, and so do its clones.
+    pub(crate) fn release_dynptr(&mut self, dynptr: &OnStack) {
+        let owner = dynptr.state.ref_id;
+        self.release_reference(owner);
+        if let Some(frame) = self.state.frame_at(dynptr.depth) {
+            for slot in frame.stack.slots_mut() {
+                if is_dynptr(slot) && slot.reg.ref_id == owner {
+                    *slot = Slot::INVALID;
+                }
+            }
+        }
+    }
+
+    /// Before bytes of a stack are written: ends the dynptrs that they belong to.
+    pub(crate) fn end_dynptrs(&mut self, depth: u8, off: i64, size: i64) -> Checked {
+        let first = off.div_euclid(SLOT_SIZE) * SLOT_SIZE;
+        for at in (first..off + size).step_by(SLOT_SIZE as usize) {
+            let Some(frame) = self.state.frame_at(depth) else {
+                return Ok(());
+            };
+            let slot = frame.stack.slot(at);
+            if !is_dynptr(&slot) {
+                continue;
+            }
+            if slot.reg.ref_id != 0 {
+                return Err(owned_is_overwritten(slot.reg.origin.made));
+            }
+            let begin = at - i64::from(slot.reg.off);
+            for half in [0, SLOT_SIZE] {
+                frame.stack.set_slot(begin + half, Slot::INVALID);
+            }
+            self.end_slices(slot.reg.id);
+        }
+        Ok(())
+    }
+
+    /// Slices of a dynptr are numbers from here on.
+    fn end_slices(&mut self, dynptr: u32) {
+        let gone = self.gone();
+        self.state.for_each_reg(|reg| {
+            if matches!(reg.kind, Kind::Slice(slice) if slice.dynptr == dynptr) {
+                *reg = gone;
+            }
+        });
+    }
+
+    /// The dynptr that a register points to the beginning of, or why there can be none.
+    fn dynptr_at(&mut self, value: &RegState) -> Result<Option<OnStack>, String> {
+        let spot = spot(value, NAME, SLOTS)?;
+        let end = spot.off.saturating_add(SLOTS * SLOT_SIZE);
+        self.notes.read(spot.depth, slots_between(spot.off, end));
+        let state = self.slot_at(spot).reg;
+        let begins = matches!(state.kind, Kind::Dynptr(_)) && state.off == 0;
+        let depth = spot.depth;
+        Ok(begins.then_some(OnStack { depth, state }))
+    }
+
+    fn slot_at(&mut self, spot: Spot) -> Slot {
+        let frame = self.state.frame_at(spot.depth);
+        let slot = frame.map(|frame| frame.stack.slot(spot.off));
+        slot.filter(is_dynptr).unwrap_or(Slot::INVALID)
+    }
+
+    /// That no dynptr is among the bytes that a helper fills, for it might be at work with it.
+    pub(crate) fn check_no_dynptr(&mut self, depth: u8, first: i64, size: i64) -> Checked {
+        let Some(frame) = self.state.frame_at(depth) else {
+            return Ok(());
+        };
+        let found = (first..first + size).find(|&off| frame.stack.byte(off) == Byte::Dynptr);
+        match found {
+            None => Ok(()),
+            Some(off) => {
+                let message = format!("potential write to dynptr at off={off} disallowed");
+                Err(Rejection::new(Code::Dynptr, message)
+                    .label("a helper would fill memory in which there is a dynptr"))
+            }
+        }
+    }
+
+    /// What is left of a pointer to something that is gone.
+    pub(crate) fn gone(&self) -> RegState {
+        let left = match self.env.config.may_leak_pointers() {
+            true => RegState::unknown(),
+            false => RegState::NOT_INIT,
+        };
+        left.made(self.here())
+    }
+}
+
+/// That memory is such as a dynptr can stand for: in a value of a map.
+pub(crate) fn check_dynptr_memory(reg: Reg, value: &RegState) -> Checked {
+    if matches!(value.kind, Kind::MapValue(_)) {
+        return Ok(());
+    }
+    let name = value.type_name();
+    let message = format!("Unsupported reg type {name} for bpf_dynptr_from_mem data");
+    Err(Rejection::new(Code::ArgumentType, message)
+        .label(format!(
+            "R{} does not point to a value of a map",
+            reg.number()
+        ))
+        .because(value.origin.made, "the memory comes from here"))
+}
+
+/// That a pointer to a dynptr that a callback was handed is not changed.
+pub(crate) fn check_whole_dynptr(reg: Reg, value: &RegState) -> Checked {
+    let Some(message) = changed_pointer(reg, value) else {
+        return Ok(());
+    };
+    Err(Rejection::new(Code::Dynptr, message)
+        .label("is not what the callback was handed")
+        .because(value.origin.made, "the address is made here"))
+}
+
+fn is_dynptr(slot: &Slot) -> bool {
+    slot.bytes.first() == Some(&Byte::Dynptr)
+}
+
+/// What the kernel says where no dynptr is, unless it knows why none can be there.
+fn uninitialised(reg: Reg, value: &RegState, words: Option<String>) -> Box<Rejection> {
+    let number = reg.number() - 1;
+    let plain = || format!("Expected an initialized dynptr as arg #{number}");
+    let message = words.unwrap_or_else(plain);
+    Rejection::new(Code::Dynptr, message)
+        .label(format!(
+            "R{} does not point to the beginning of a dynptr",
+            reg.number()
+        ))
+        .because(value.origin.made, "the address is made here")
+}
+
+fn owned_is_overwritten(made: Place) -> Box<Rejection> {
+    Rejection::new(Code::Dynptr, "cannot overwrite referenced dynptr")
+        .label("writes to a dynptr that must be given back")
+        .because(made, "the dynptr is made here")
+        .help("submit or discard the record first")
+}
