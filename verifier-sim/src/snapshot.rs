@@ -15,6 +15,7 @@ use crate::reg::{Kind, PacketRange, RegState};
 use crate::scalar::Scalar;
 use crate::stack::{Byte, SLOT_SIZE, Slot};
 use crate::state::State;
+use ebpf_asm::helper::DynptrType;
 
 /// The state of a program between two instructions, as text.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -64,6 +65,11 @@ impl Snapshot {
 
 /// What a slot of the function at `depth` holds; nothing if none of it was ever written.
 fn held(env: &Env<'_>, depth: u8, slot: &Slot) -> Option<String> {
+    if let Kind::Dynptr(of) = slot.reg.kind
+        && slot.bytes.contains(&Byte::Dynptr)
+    {
+        return dynptr(of, &slot.reg);
+    }
     let letters: String = slot.bytes.iter().rev().map(|byte| letter(*byte)).collect();
     if slot.spill_size() == 0 {
         return slot
@@ -76,6 +82,17 @@ fn held(env: &Env<'_>, depth: u8, slot: &Slot) -> Option<String> {
     Some(format!("{unspilled}{}", spelled(env, depth, &slot.reg)))
 }
 
+/// A dynptr, at its first slot.
+fn dynptr(of: DynptrType, reg: &RegState) -> Option<String> {
+    let id = reg.id;
+    let owner = match reg.ref_id {
+        0 => String::new(),
+        owner => format!(",ref_id={owner}"),
+    };
+    let text = format!("dynptr_{}(id={id}{owner},dynptr_id={id})", of.name());
+    (reg.off == 0).then_some(text)
+}
+
 /// A byte of a slot: the highest address stands first.
 fn letter(byte: Byte) -> char {
     match byte {
@@ -83,6 +100,7 @@ fn letter(byte: Byte) -> char {
         Byte::Misc => 'm',
         Byte::Zero => '0',
         Byte::Spill => 'r',
+        Byte::Dynptr => 'd',
     }
 }
 
@@ -116,7 +134,7 @@ fn known(env: &Env<'_>, reg: &RegState) -> String {
     if reg.ref_id != 0 {
         facts.push(format!("ref_obj_id={}", reg.ref_id));
     }
-    if let Kind::Map(map) | Kind::MapValue(map) = reg.kind
+    if let Kind::Map(map) | Kind::MapKey(map) | Kind::MapValue(map) = reg.kind
         && let Some(map) = env.map(map)
     {
         let (name, key, value) = (&map.name, map.key_size, map.value_size);
@@ -128,8 +146,14 @@ fn known(env: &Env<'_>, reg: &RegState) -> String {
     if reg.is_packet() {
         facts.push(format!("r={}", unsigned(range(reg.range))));
     }
-    if let Kind::RingbufMem(size) | Kind::Mem(size) = reg.kind {
-        facts.push(format!("sz={size}"));
+    match reg.kind {
+        Kind::RingbufMem(size) | Kind::Mem(size) => facts.push(format!("sz={size}")),
+        Kind::Slice(slice) => {
+            facts.push(format!("dynptr_id={}", slice.dynptr));
+            facts.push(format!("sz={}", slice.bytes));
+        }
+        Kind::Dynptr(of) => facts.push(format!("type={}", of.name())),
+        _ => {}
     }
     match reg.constant_var_off() {
         Some(0) => {}
