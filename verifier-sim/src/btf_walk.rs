@@ -57,7 +57,7 @@ pub(crate) fn field_at(btf: &Btf, id: TypeId, off: u32, size: u32) -> Result<Fie
             Step::Into { record, off } => (walk.at, walk.off) = (record, off),
         }
     }
-    Err(format!("access beyond struct {}", btf.name(id)))
+    Err(format!("access beyond struct {}", shown(btf, id)))
 }
 
 /// Whether the structure `wanted` is in `has` where the match says: as that itself, as its
@@ -152,7 +152,7 @@ impl<'a> Walk<'a> {
                 }
                 (members, *size, *bitfields)
             }
-            _ => return Err(format!("Type '{}' is not a struct", btf.name(id))),
+            _ => return Err(format!("Type '{}' is not a struct", shown(btf, id))),
         };
         if u64::from(self.off) + u64::from(self.size) > u64::from(size) {
             return self.behind_the_end(id, members, bitfields);
@@ -178,7 +178,7 @@ impl<'a> Walk<'a> {
                 return self.inside(id, &place);
             }
         }
-        let (name, off) = (btf.name(id), self.off);
+        let (name, off) = (shown(btf, id), self.off);
         Err(format!("struct {name} doesn't have field at offset {off}"))
     }
 
@@ -209,7 +209,7 @@ impl<'a> Walk<'a> {
     /// What the access finds in a member.
     fn inside(&self, holder: TypeId, place: &Place<'a>) -> Result<Step<'a>, String> {
         let Walk { btf, off, size, .. } = *self;
-        let holder = btf.name(holder);
+        let holder = shown(btf, holder);
         let (name, begin) = (place.name, place.begin);
         match btf.get(place.ty).map(|ty| &ty.kind) {
             Some(Type::Struct { .. } | Type::Union { .. }) => Ok(Step::Into {
@@ -270,11 +270,19 @@ impl<'a> Walk<'a> {
         found.ok_or_else(|| {
             format!(
                 "access beyond struct {} at off {} size {}",
-                btf.name(id),
+                shown(btf, id),
                 self.off,
                 self.size
             )
         })
+    }
+}
+
+/// The name of a structure, as messages show it.
+pub(crate) fn shown(btf: &Btf, id: TypeId) -> &str {
+    match btf.name(id) {
+        "" => "(anon)",
+        name => name,
     }
 }
 

@@ -93,6 +93,7 @@ codes! {
     502 ReturnLeak "The program would return a pointer."
     503 ReturnRange "The result is not one that the program type has."
     504 AttachType "The program type cannot be loaded for this attach type."
+    505 AttachTarget "The program is attached to what it cannot be attached to."
     901 NotModelled "This is not modelled here, so that nothing is promised."
     902 KernelTooOld "The kernel is too old for this."
     903 Capability "The loader lacks a capability."

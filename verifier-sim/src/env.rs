@@ -7,7 +7,7 @@ use crate::btf_ptr::{BtfPtr, Marks};
 use crate::cfg::Cfg;
 use crate::codes::Code;
 use crate::config::Config;
-use crate::ctx::{Context, context};
+use crate::ctx::{ArgumentContext, Context, Target, context};
 use crate::diag::{Checked, Rejection};
 use crate::func_info::check_functions;
 use crate::global::{Global, globals};
@@ -37,6 +37,8 @@ pub(crate) struct Env<'a> {
     pub kernel: &'a KernelTypes,
     /// What the program receives.
     pub context: &'static Context,
+    /// The arguments that it receives, if it is attached to what has some.
+    pub(crate) arguments: Option<ArgumentContext>,
     /// Where execution can go.
     pub cfg: Cfg<'a>,
     /// Its global functions.
@@ -58,6 +60,9 @@ impl<'a> Env<'a> {
         let attach_type = program.prog_type.attach_type(program.expected_attach_type);
         let context = context(program.prog_type, attach_type)
             .ok_or_else(|| unknown_type(program.prog_type))?;
+        let target = Target::find(program, kernel)?;
+        let arguments = target.as_ref().zip(kernel.btf());
+        let arguments = arguments.map(|(target, btf)| ArgumentContext::new(btf, target));
         let globals = globals(program, object.btf.as_ref());
         let cfg = Cfg::new(program, config, globals.iter().map(|g| g.slot).collect())?;
         check_functions(program, object.btf.as_ref(), &cfg)?;
@@ -70,6 +75,7 @@ impl<'a> Env<'a> {
             config,
             kernel,
             context,
+            arguments,
             cfg,
             globals,
             stops,

@@ -31,6 +31,7 @@ struct Names {
     functions: HashMap<Box<str>, TypeId>,
     records: HashMap<Box<str>, TypeId>,
     variables: HashMap<Box<str>, TypeId>,
+    typedefs: HashMap<Box<str>, TypeId>,
     kfuncs: HashSet<TypeId>,
 }
 
@@ -77,6 +78,11 @@ impl KernelTypes {
         self.names().records.get(name).copied()
     }
 
+    /// The typedef of this name.
+    pub(crate) fn typedef(&self, name: &str) -> Option<TypeId> {
+        self.names().typedefs.get(name).copied()
+    }
+
     /// The variable of this name.
     pub(crate) fn variable(&self, name: &str) -> Option<TypeId> {
         self.names().variables.get(name).copied()
@@ -116,6 +122,7 @@ impl Names {
                 Type::Func { .. } => &mut names.functions,
                 Type::Struct { .. } | Type::Union { .. } => &mut names.records,
                 Type::Var { .. } => &mut names.variables,
+                Type::Typedef(_) => &mut names.typedefs,
                 Type::DeclTag {
                     ty: of,
                     component: -1,

@@ -88,6 +88,14 @@ fn attach_types(prog_type: ProgType) -> Option<&'static [AttachType]> {
             AttachType::SkReuseportSelect,
             AttachType::SkReuseportSelectOrMigrate,
         ],
+        ProgType::Tracing => &[
+            AttachType::TraceRawTp,
+            AttachType::TraceFentry,
+            AttachType::TraceFexit,
+            AttachType::ModifyReturn,
+            AttachType::TraceIter,
+        ],
+        ProgType::Lsm => &[AttachType::LsmMac, AttachType::LsmCgroup],
         ProgType::Netfilter => &[AttachType::Netfilter],
         // These can only have none, which is the number 0.
         ProgType::Syscall | ProgType::Ext => &[AttachType::CgroupInetIngress],

@@ -318,6 +318,10 @@ impl Machine<'_, '_> {
                 self.check_mem(bytes, base, access)?;
                 Ok(RegState::scalar(Scalar::of_size(access.size)))
             }
+            Kind::Buffer(usage) => {
+                self.check_buffer(usage, base, access.extent(base), access.direction)?;
+                Ok(RegState::scalar(Scalar::of_size(access.size)))
+            }
             Kind::UntrustedMem => Ok(RegState::scalar(Scalar::of_size(access.size))),
             Kind::Btf(pointer) => self.read_structure(pointer, base, access),
             Kind::NotInit | Kind::Scalar | Kind::PacketEnd | Kind::Func(_) | Kind::Dynptr(_) => {
@@ -369,6 +373,9 @@ impl Machine<'_, '_> {
                 "only read from the kernel's map structure is supported",
             )
             .label("writes to the map itself, not to a value of it")),
+            Kind::Buffer(usage) => {
+                self.check_buffer(usage, base, access.extent(base), access.direction)
+            }
             Kind::ReadOnlyMem(_) | Kind::UntrustedMem => Err(read_only_memory(access.reg, base)),
             Kind::Btf(pointer) => self.write_structure(pointer, base, access),
             Kind::NotInit | Kind::Scalar | Kind::PacketEnd | Kind::Func(_) | Kind::Dynptr(_) => {

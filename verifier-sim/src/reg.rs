@@ -77,12 +77,23 @@ pub(crate) enum Kind {
     FlowKeys,
     /// The buffer that a writable tracepoint hands over.
     TpBuffer,
+    /// A buffer that an iterator hands over.
+    Buffer(BufferUse),
     /// A structure of the kernel, or one that the program allocated.
     Btf(BtfPtr),
     /// Memory of so many bytes that is only read.
     ReadOnlyMem(u32),
     /// Memory that is only read and may be anywhere: wrong addresses read as zero.
     UntrustedMem,
+}
+
+/// What may be done with a buffer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum BufferUse {
+    /// Reading it.
+    Read,
+    /// That, and writing it.
+    Write,
 }
 
 /// As what a socket is known.
@@ -316,6 +327,8 @@ impl RegState {
             Kind::Sock(sock) => sock.name(),
             Kind::FlowKeys => "flow_keys",
             Kind::TpBuffer => "tp_buffer",
+            Kind::Buffer(BufferUse::Read) => "rdonly_buf",
+            Kind::Buffer(BufferUse::Write) => "buf",
             Kind::ReadOnlyMem(_) => "rdonly_mem",
             Kind::UntrustedMem => "rdonly_untrusted_mem",
             Kind::Btf(pointer) => {

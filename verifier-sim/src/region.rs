@@ -4,13 +4,13 @@
 
 use crate::alu::describe;
 use crate::codes::Code;
-use crate::ctx::{Field, Loader, PacketUse, Value};
+use crate::ctx::{ArgumentContext, Field, Loader, PacketUse, Read, Value};
 use crate::diag::{Checked, Rejection};
 use crate::machine::{Machine, not_modelled};
 use crate::mem::{Direction, MemAccess, Stored};
 use crate::packet_help::prove_more;
 use crate::pointer_alu::MAX_VAR_OFF;
-use crate::reg::{Kind, PacketRange, RegState};
+use crate::reg::{Kind, Null, PacketRange, RegState};
 use crate::scalar::Scalar;
 use ebpf_asm::btf::{Btf, TypeId};
 use ebpf_asm::insn::Reg;
@@ -98,6 +98,9 @@ impl<'a> Machine<'_, 'a> {
     pub(crate) fn read_ctx(&mut self, base: &RegState, access: MemAccess) -> Checked<RegState> {
         self.check_whole_ctx(access.reg, base)?;
         let offset = i64::from(access.off);
+        if let Some(arguments) = &self.env.arguments {
+            return self.read_argument(arguments, access);
+        }
         let Some(field) = self.env.context.read(offset, access.size) else {
             return Err(self.refuse_ctx(access));
         };
@@ -107,6 +110,23 @@ impl<'a> Machine<'_, 'a> {
             Value::Pointer(kind) => RegState::pointer(kind),
             Value::PointerOrNull(kind) => RegState::pointer(kind).maybe_null(self.new_id()),
             Value::Structure(name) => RegState::pointer(self.env.trusted(name)),
+        })
+    }
+
+    /// Reads an argument of the function that the program is attached to.
+    fn read_argument(
+        &mut self,
+        arguments: &ArgumentContext,
+        access: MemAccess,
+    ) -> Checked<RegState> {
+        let read = arguments.read(i64::from(access.off), access.size);
+        let read = read.map_err(|message| {
+            Rejection::new(Code::Context, message).label("no argument is there")
+        })?;
+        Ok(match read {
+            Read::Number => RegState::scalar(Scalar::of_size(access.size)),
+            Read::Pointer(kind, Null::Never) => RegState::pointer(kind),
+            Read::Pointer(kind, Null::Maybe) => RegState::pointer(kind).maybe_null(self.new_id()),
         })
     }
 
@@ -558,6 +578,8 @@ impl Kind {
                 | Kind::RingbufMem(_)
                 | Kind::Mem(_)
                 | Kind::Slice(_)
+                | Kind::ReadOnlyMem(_)
+                | Kind::Buffer(_)
         )
     }
 }

@@ -15,6 +15,9 @@ use ebpf_asm::insn::Reg;
 use ebpf_asm::prog_type::{AttachType, ProgType};
 use std::ops::RangeInclusive;
 
+/// Nothing to say.
+const NO: Option<RangeInclusive<i64>> = Some(0..=0);
+
 /// Refused or allowed.
 const NO_OR_YES: Option<RangeInclusive<i64>> = Some(0..=1);
 
@@ -43,6 +46,11 @@ pub(crate) fn results(
         | ProgType::SockOps
         | ProgType::SkLookup
         | ProgType::Netfilter => NO_OR_YES,
+        ProgType::Tracing => match attach_type {
+            AttachType::TraceFentry | AttachType::TraceFexit => NO,
+            AttachType::TraceIter => NO_OR_YES,
+            _ => None,
+        },
         ProgType::Kprobe => match attach_type {
             AttachType::TraceKprobeSession | AttachType::TraceUprobeSession => NO_OR_YES,
             _ => None,

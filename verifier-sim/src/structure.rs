@@ -7,8 +7,9 @@ use crate::codes::Code;
 use crate::ctx::sock;
 use crate::diag::{Checked, Rejection};
 use crate::machine::Machine;
-use crate::mem::MemAccess;
-use crate::reg::{RegState, SockType};
+use crate::mem::{Direction, MemAccess};
+use crate::reg::{BufferUse, RegState, SockType};
+use crate::region::Extent;
 use crate::scalar::Scalar;
 use ebpf_asm::insn::Reg;
 
@@ -55,15 +56,34 @@ impl Machine<'_, '_> {
     /// That bytes of a tracepoint's buffer do not begin before it; how long it is, is
     /// compared when the program is attached.
     pub(crate) fn check_tp_buffer(&self, base: &RegState, access: MemAccess) -> Checked {
-        let number = access.reg.number();
+        self.check_open_buffer(base, access.extent(base), "tracepoint")
+    }
+
+    /// The same for a buffer that an iterator hands over, and that it may be written.
+    pub(crate) fn check_buffer(
+        &self,
+        usage: BufferUse,
+        base: &RegState,
+        extent: Extent,
+        direction: Direction,
+    ) -> Checked {
+        let what = match (usage, direction) {
+            (BufferUse::Read, Direction::Write) => return Err(read_only_memory(extent.reg, base)),
+            (BufferUse::Read, Direction::Read) => "rdonly",
+            (BufferUse::Write, _) => "rdwr",
+        };
+        self.check_open_buffer(base, extent, what)
+    }
+
+    fn check_open_buffer(&self, base: &RegState, extent: Extent, what: &str) -> Checked {
+        let number = extent.reg.number();
         let refuse = |message| {
             Rejection::new(Code::MemoryBounds, message)
                 .because(base.origin.made, "the address is made here")
         };
-        let extent = access.extent(base);
         if extent.off < 0 {
             let message = format!(
-                "R{number} invalid tracepoint buffer access: off={}, size={}",
+                "R{number} invalid {what} buffer access: off={}, size={}",
                 extent.off, extent.size
             );
             return Err(refuse(message).label("begins before the buffer"));

@@ -13,6 +13,7 @@ use crate::mem::{Direction, MemAccess};
 use crate::reg::{Kind, Null, RegState};
 use crate::region::Extent;
 use crate::stack_access::Offsets;
+use crate::structure::read_only_memory;
 use ebpf_asm::insn::Reg;
 use ebpf_asm::isa::Size;
 
@@ -187,6 +188,11 @@ impl<'a> Machine<'_, 'a> {
             Kind::RingbufMem(bytes) | Kind::Mem(bytes) | Kind::Slice(Slice { bytes, .. }) => {
                 self.check_mem_bytes(bytes, value, extent)
             }
+            Kind::ReadOnlyMem(_) if direction == Direction::Write => {
+                Err(read_only_memory(reg, value))
+            }
+            Kind::ReadOnlyMem(bytes) => self.check_mem_bytes(bytes, value, extent),
+            Kind::Buffer(usage) => self.check_buffer(usage, value, extent, direction),
             Kind::Stack(depth) => self.check_stack_bytes(depth, value, extent, usage, found),
             _ => Err(wrong_type(reg, value, "fp")),
         }

@@ -18,3 +18,5 @@ static SYSCALL_FIELDS: [Field; 1] = [field("argument", 0, ARGUMENT)
 
 pub(super) static NETFILTER: Context = Context::new("bpf_nf_ctx", &NETFILTER_FIELDS, ALL);
 pub(super) static SYSCALL: Context = Context::new("the argument", &SYSCALL_FIELDS, ALL);
+/// What stands for arguments that BTF describes: [`ArgumentContext`](super::ArgumentContext).
+pub(super) static ARGUMENTS: Context = Context::new("the arguments", &[], ALL);

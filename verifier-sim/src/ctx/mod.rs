@@ -12,7 +12,10 @@
 //!
 //! Read before: `reg.rs`. Read next: `mem.rs`.
 
+mod arguments;
+mod attach;
 mod cgroup;
+mod exceptions;
 mod kernel;
 mod skb;
 pub(crate) mod sock;
@@ -23,6 +26,9 @@ mod socket;
 mod tests;
 mod trace;
 mod xdp;
+
+pub(crate) use arguments::{ArgumentContext, Read};
+pub(crate) use attach::Target;
 
 use crate::reg::{Kind, SockType};
 use ebpf_asm::isa::{KernelVersion, Size};
@@ -291,11 +297,9 @@ pub(crate) fn context(prog_type: ProgType, attach_type: AttachType) -> Option<&'
         ProgType::RawTracepointWritable => &trace::RAW_TRACEPOINT_WRITABLE,
         ProgType::Netfilter => &kernel::NETFILTER,
         ProgType::Syscall => &kernel::SYSCALL,
-        ProgType::Unspec
-        | ProgType::LircMode2
-        | ProgType::Tracing
-        | ProgType::StructOps
-        | ProgType::Ext
-        | ProgType::Lsm => return None,
+        ProgType::Tracing | ProgType::Lsm => &kernel::ARGUMENTS,
+        ProgType::Unspec | ProgType::LircMode2 | ProgType::StructOps | ProgType::Ext => {
+            return None;
+        }
     })
 }

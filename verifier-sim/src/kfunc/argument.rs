@@ -415,7 +415,7 @@ fn is_alias(a: &str, b: &str) -> bool {
 }
 
 /// The kind of a type as the kernel's messages have it.
-pub(super) fn kind_word(btf: &Btf, id: TypeId) -> &'static str {
+pub(crate) fn kind_word(btf: &Btf, id: TypeId) -> &'static str {
     match btf.get(id).map(|ty| &ty.kind) {
         None => "UNKNOWN",
         Some(Type::Int { .. }) => "INT",

@@ -16,6 +16,8 @@ mod invoke;
 mod param;
 mod table;
 
+pub(crate) use argument::kind_word;
+
 use crate::codes::Code;
 use crate::diag::{Checked, Rejection};
 use crate::env::Env;

@@ -128,7 +128,7 @@ fn simulate(row: &Row, loader: &Config, types: &KernelTypes) -> Result<Said, Unu
         .programs
         .first()
         .ok_or_else(|| Unusable::unsupported("no program"))?;
-    let config = flags::config(row.prog_flags, program.prog_type, loader)?;
+    let config = flags::config(row.prog_flags, program, loader)?;
     let begin = Instant::now();
     let verdict = verify_with(&object, program, &config, types);
     let said = match verdict {

@@ -2,7 +2,8 @@
 //!
 //! Source: `include/uapi/linux/bpf.h`.
 
-use ebpf_asm::prog_type::ProgType;
+use ebpf_asm::prog_type::{AttachType, ProgType};
+use ebpf_asm::program::Program;
 use ebpf_verifier_sim::Alignment;
 use ebpf_verifier_sim::{Code, Config};
 
@@ -40,21 +41,30 @@ const MAY_SLEEP: [ProgType; 6] = [
 /// For whom to verify a program that is loaded with these flags by `loader`.
 pub(super) fn config(
     prog_flags: u32,
-    prog_type: ProgType,
+    program: &Program,
     loader: &Config,
 ) -> Result<Config, Unusable> {
+    let prog_type = program.prog_type;
     let mut config = *loader;
     let mut rest = prog_flags & !HARMLESS;
     if rest & STRICT_ALIGNMENT != 0 {
         config.alignment = Alignment::Strict;
         rest &= !STRICT_ALIGNMENT;
     }
-    if rest & SLEEPABLE != 0 && !MAY_SLEEP.contains(&prog_type) {
+    let may_sleep = MAY_SLEEP.contains(&prog_type)
+        && program.expected_attach_type != Some(AttachType::TraceRawTp);
+    if rest & SLEEPABLE != 0 && !may_sleep {
         return Err(Unusable::Refused {
             code: Code::LoadFlags,
             message: "Only fentry/fexit/fmod_ret, lsm, iter, uprobe, and struct_ops programs can \
                       be sleepable"
                 .to_owned(),
+        });
+    }
+    if rest & SLEEPABLE == 0 && prog_type == ProgType::Syscall {
+        return Err(Unusable::Refused {
+            code: Code::LoadFlags,
+            message: "Syscall programs can only be sleepable".to_owned(),
         });
     }
     match rest {

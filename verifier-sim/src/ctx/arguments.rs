@@ -1,0 +1,185 @@
+//! Contexts that are the arguments of a function of the kernel: of a tracepoint, of a function
+//! that a program is attached to, of an iterator, of a security hook, of an operation that the
+//! program is.
+//!
+//! The kernel's BTF says what each argument is; 8 bytes of the context stand for each. Pointers
+//! to structures are trusted where the kernel calls the program at a place where they exist.
+//!
+//! Described in the kernel's `Documentation/bpf/prog_lsm.rst`, `bpf_iterators.rst` and
+//! `libbpf/program_types.rst`. Tracepoints, iterators and operations were observed on Linux
+//! 6.18; functions (fentry and the like) and security hooks, which are not loaded there, are
+//! from documentation.
+//!
+//! Read before: `ctx/mod.rs`, `btf_ptr.rs`. Read next: `ctx/attach.rs`.
+
+use super::attach::Target;
+use super::exceptions::{Given, iterator_argument, may_be_null};
+use crate::btf_ptr::{BtfPtr, Marks};
+use crate::btf_walk::tagged;
+use crate::reg::{Kind, Null};
+use ebpf_asm::btf::{Btf, Kind as Type, TypeId};
+use ebpf_asm::isa::Size;
+
+/// How many bytes of a context can be read at most: 12 arguments.
+const MOST_BYTES: i64 = 12 * 8;
+
+/// The arguments that a program gets as its context.
+#[derive(Debug)]
+pub(crate) struct ArgumentContext {
+    /// The function's name, as the kernel's messages have it.
+    name: String,
+    /// Each argument's first byte and what it is.
+    arguments: Vec<(i64, Argument)>,
+    /// Where the arguments end, in bytes.
+    end: i64,
+    /// What the function returned, for programs that see it.
+    returned: Option<Argument>,
+}
+
+/// What reading an argument gives.
+#[derive(Debug, Clone, PartialEq)]
+enum Argument {
+    /// A number.
+    Number,
+    /// A pointer to what is no structure: a number, but read whole.
+    Address,
+    /// A pointer.
+    Pointer(Kind, Null),
+    /// Nothing: the kernel's words on why.
+    Refused(String),
+}
+
+/// What reading from the context gives.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Read {
+    /// A number of the size that is read.
+    Number,
+    /// A pointer, which may be null.
+    Pointer(Kind, Null),
+}
+
+impl ArgumentContext {
+    /// What programs at the target receive.
+    pub(crate) fn new(btf: &Btf, target: &Target<'_>) -> ArgumentContext {
+        let mut context = ArgumentContext {
+            name: target.name.to_owned(),
+            arguments: Vec::new(),
+            end: 0,
+            returned: target
+                .returns
+                .map(|ty| argument(btf, target, ty, Place::Result)),
+        };
+        for (index, (name, ty)) in target.params.iter().enumerate() {
+            let place = Place::Argument(index, btf.str(*name));
+            let argument = argument(btf, target, *ty, place);
+            context.arguments.push((context.end, argument));
+            let bytes = btf.size_of(*ty).unwrap_or(8);
+            context.end += i64::from(bytes.clamp(1, 1 << 20).next_multiple_of(8));
+        }
+        context
+    }
+
+    /// What reading `size` bytes at `off` gives, or the kernel's words on why nothing.
+    pub(crate) fn read(&self, off: i64, size: Size) -> Result<Read, String> {
+        let bytes = i64::from(size.bytes());
+        let refused = format!("invalid bpf_context access off={off} size={bytes}");
+        if !(0..MOST_BYTES).contains(&off) || off % bytes != 0 {
+            return Err(refused);
+        }
+        let function = &self.name;
+        if off % 8 != 0 {
+            return Err(format!(
+                "func '{function}' offset {off} is not multiple of 8; {refused}"
+            ));
+        }
+        let after = self.arguments.partition_point(|(begin, _)| *begin <= off);
+        let found = match after.checked_sub(1).and_then(|at| self.arguments.get(at)) {
+            Some((_, argument)) if off < self.end => argument,
+            _ => match &self.returned {
+                Some(returned) if off == self.end => returned,
+                _ => {
+                    let count = self.arguments.len() + 1 + usize::from(off > self.end) * 2;
+                    return Err(format!(
+                        "func '{function}' doesn't have {count}-th argument; {refused}"
+                    ));
+                }
+            },
+        };
+        match found {
+            Argument::Pointer(..) | Argument::Address if size != Size::DW => Err(format!(
+                "func '{function}' size {bytes} must be 8; {refused}"
+            )),
+            Argument::Number | Argument::Address => Ok(Read::Number),
+            Argument::Pointer(kind, null) => Ok(Read::Pointer(*kind, *null)),
+            Argument::Refused(words) => Err(format!("{words}; {refused}")),
+        }
+    }
+}
+
+/// Which of the values of a function.
+#[derive(Debug, Clone, Copy)]
+enum Place<'a> {
+    Argument(usize, &'a str),
+    Result,
+}
+
+fn argument(btf: &Btf, target: &Target<'_>, ty: TypeId, place: Place<'_>) -> Argument {
+    let function = target.name;
+    let index = match place {
+        Place::Argument(index, _) => index,
+        Place::Result => target.params.len(),
+    };
+    let to = match btf.get(btf.resolve(ty)).map(|ty| &ty.kind) {
+        // A function without result has the number 0 for one.
+        None
+        | Some(
+            Type::Int { .. }
+            | Type::Enum { .. }
+            | Type::Enum64 { .. }
+            | Type::Struct { .. }
+            | Type::Union { .. },
+        ) => return Argument::Number,
+        Some(Type::Ptr(to)) => *to,
+        Some(_) => {
+            return Argument::Refused(format!(
+                "func '{function}' arg{index} has a type that is no number and no pointer"
+            ));
+        }
+    };
+    if let Place::Argument(..) = place
+        && let Some(Given::Buffer(kind)) = iterator_argument(target, index)
+    {
+        return Argument::Pointer(kind, Null::Maybe);
+    }
+    let pointee = btf.resolve(to);
+    match btf.get(pointee).map(|ty| &ty.kind) {
+        None | Some(Type::Int { .. }) => return Argument::Address,
+        Some(Type::Struct { .. } | Type::Union { .. }) => {}
+        Some(_) => {
+            let kind = crate::kfunc::kind_word(btf, pointee);
+            let shown = index + usize::from(target.hides_first());
+            return Argument::Refused(format!(
+                "func '{function}' arg{shown} type {kind} is not a struct"
+            ));
+        }
+    }
+    let trusted = match target.is_trusted() {
+        true => Marks::TRUSTED,
+        false => Marks::NONE,
+    };
+    let (marks, null) = match place {
+        Place::Result => (Marks::NONE, Null::Never),
+        Place::Argument(index, name) => match iterator_argument(target, index) {
+            Some(Given::Structure(marks, null)) => (marks, null),
+            _ if name.ends_with("__nullable") || may_be_null(target, index) => {
+                (trusted, Null::Maybe)
+            }
+            _ => (trusted, Null::Never),
+        },
+    };
+    let pointer = BtfPtr::kernel(
+        target.promoted(btf, pointee),
+        marks | tagged(btf, to).without(Marks::RCU),
+    );
+    Argument::Pointer(Kind::Btf(pointer), null)
+}

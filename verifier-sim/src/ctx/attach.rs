@@ -1,0 +1,166 @@
+//! What a program is attached to in the kernel: the function, tracepoint or operation whose
+//! arguments it gets.
+//!
+//! The loader names it by the number of a type of the kernel (`attach_btf_id`), which the
+//! object's section says by name.
+//!
+//! Read before: `ctx/arguments.rs`. Read next: `ctx/exceptions.rs`.
+
+use super::exceptions::is_iterator;
+use crate::codes::Code;
+use crate::diag::{Checked, Rejection};
+use crate::kernel_types::KernelTypes;
+use crate::machine::not_modelled;
+use ebpf_asm::btf::{Btf, Kind as Type, StrId, TypeId};
+use ebpf_asm::prog_type::{AttachType, ProgType};
+use ebpf_asm::program::Program;
+
+/// The prefix of typedefs that stand for tracepoints.
+const TRACEPOINT_PREFIX: &str = "btf_trace_";
+
+/// What a program is attached to.
+#[derive(Debug)]
+pub(crate) struct Target<'a> {
+    /// What kind of place it is.
+    pub(crate) place: Place,
+    /// The name of the function, tracepoint or operation.
+    pub(crate) name: &'a str,
+    /// The arguments that the program gets.
+    pub(crate) params: &'a [(StrId, TypeId)],
+    /// The result, if the program gets that as well.
+    pub(crate) returns: Option<TypeId>,
+}
+
+/// A kind of place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Place {
+    /// A tracepoint.
+    Tracepoint,
+    /// A function, at its beginning, its end, or in its place.
+    Function,
+    /// An iterator.
+    Iterator,
+    /// A hook of the security modules.
+    SecurityHook,
+}
+
+impl<'a> Target<'a> {
+    /// What a program of a type with such targets is attached to; `None` for all others.
+    pub(crate) fn find(program: &Program, kernel: &'a KernelTypes) -> Checked<Option<Target<'a>>> {
+        let attach_type = program.prog_type.attach_type(program.expected_attach_type);
+        let place = match (program.prog_type, attach_type) {
+            (ProgType::Tracing, AttachType::TraceRawTp) => Place::Tracepoint,
+            (ProgType::Tracing, AttachType::TraceIter) => Place::Iterator,
+            (ProgType::Tracing, _) => Place::Function,
+            (ProgType::Lsm, _) => Place::SecurityHook,
+            _ => {
+                return match program.attach_btf_id {
+                    None => Ok(None),
+                    Some(_) => Err(refused("it gives no reason".to_owned())
+                        .label("programs of this type are not attached to types")),
+                };
+            }
+        };
+        let btf = kernel.needed_for("programs that get arguments of the kernel")?;
+        let id = number(program, place, kernel)?;
+        let target = match place {
+            Place::Tracepoint => tracepoint(btf, id)?,
+            _ => function(btf, id, place, attach_type)?,
+        };
+        Ok(Some(target))
+    }
+
+    /// Whether pointers among the arguments are trusted.
+    pub(crate) fn is_trusted(&self) -> bool {
+        self.place != Place::Function
+    }
+
+    /// Whether the function has an argument before those that the program gets.
+    pub(crate) fn hides_first(&self) -> bool {
+        self.place == Place::Tracepoint
+    }
+
+    /// The structure that the program sees in the place of one.
+    pub(crate) fn promoted(&self, _btf: &Btf, id: TypeId) -> TypeId {
+        id
+    }
+}
+
+/// The number of the target's type.
+fn number(program: &Program, place: Place, kernel: &KernelTypes) -> Checked<TypeId> {
+    if let Some(id) = program.attach_btf_id {
+        return Ok(id);
+    }
+    let Some(name) = program.attach_target() else {
+        return Err(refused("Tracing programs must provide btf_id".to_owned())
+            .label("nothing says what the program is attached to")
+            .help("name it in the section, as in `tp_btf/sched_switch`"));
+    };
+    let found = match place {
+        Place::Tracepoint => kernel.typedef(&format!("{TRACEPOINT_PREFIX}{name}")),
+        Place::Iterator => kernel.function(&format!("bpf_iter_{name}")),
+        Place::SecurityHook => kernel.function(&format!("bpf_lsm_{name}")),
+        Place::Function => kernel.function(name),
+    };
+    found.ok_or_else(|| {
+        refused(format!("the kernel has no '{name}' to attach to"))
+            .label("the program cannot be loaded")
+    })
+}
+
+fn tracepoint(btf: &Btf, id: TypeId) -> Checked<Target<'_>> {
+    let Some(Type::Typedef(pointer)) = btf.get(id).map(|ty| &ty.kind) else {
+        return Err(refused(format!("attach_btf_id {} is not a typedef", id.0)));
+    };
+    let name = btf.name(id);
+    let Some(short) = name.strip_prefix(TRACEPOINT_PREFIX) else {
+        return Err(refused(format!(
+            "attach_btf_id {} points to wrong type name {name}",
+            id.0
+        )));
+    };
+    let Some(Type::Ptr(proto)) = btf.get(*pointer).map(|ty| &ty.kind) else {
+        return Err(not_modelled("a tracepoint of such a type"));
+    };
+    let Some(Type::FuncProto { params, .. }) = btf.get(*proto).map(|ty| &ty.kind) else {
+        return Err(not_modelled("a tracepoint of such a type"));
+    };
+    Ok(Target {
+        place: Place::Tracepoint,
+        name: short,
+        // The first is the tracepoint's own.
+        params: params.get(1..).unwrap_or_default(),
+        returns: None,
+    })
+}
+
+fn function(btf: &Btf, id: TypeId, place: Place, attach_type: AttachType) -> Checked<Target<'_>> {
+    let Some(Type::Func { proto, .. }) = btf.get(id).map(|ty| &ty.kind) else {
+        return Err(refused(format!("attach_btf_id {} is not a function", id.0)));
+    };
+    let name = btf.name(id);
+    if place == Place::Iterator && !is_iterator(name) {
+        return Err(refused("it gives no reason".to_owned())
+            .label(format!("there is no iterator of the function {name}")));
+    }
+    let Some(Type::FuncProto { params, ret }) = btf.get(*proto).map(|ty| &ty.kind) else {
+        return Err(not_modelled("a function of such a type"));
+    };
+    let returns = match attach_type {
+        AttachType::TraceFexit
+        | AttachType::ModifyReturn
+        | AttachType::LsmMac
+        | AttachType::LsmCgroup => Some(*ret),
+        _ => None,
+    };
+    Ok(Target {
+        place,
+        name,
+        params,
+        returns,
+    })
+}
+
+fn refused(message: String) -> Box<Rejection> {
+    Rejection::new(Code::AttachTarget, message)
+}
