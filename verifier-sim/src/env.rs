@@ -3,7 +3,8 @@
 //!
 //! Read before: `cfg.rs`, `live.rs`, `ctx.rs`. Read next: `machine.rs`.
 
-use crate::btf_ptr::{BtfPtr, Marks};
+use crate::btf_ptr::{BtfPtr, Marks, Types};
+use crate::btf_walk::shown;
 use crate::cfg::Cfg;
 use crate::codes::Code;
 use crate::config::Config;
@@ -113,6 +114,15 @@ impl<'a> Env<'a> {
             self.program.prog_type,
             ProgType::Xdp | ProgType::SchedCls | ProgType::SchedAct | ProgType::StructOps
         )
+    }
+
+    /// The name of what a pointer to a structure points to.
+    pub(crate) fn structure_name(&self, pointer: BtfPtr) -> &str {
+        let btf = match pointer.types {
+            Types::Kernel => self.kernel.btf(),
+            Types::Program => self.object.btf.as_ref(),
+        };
+        btf.map_or("", |btf| shown(btf, pointer.id))
     }
 
     /// A pointer to a structure of the kernel of this name, which exists. Of which type it is

@@ -118,6 +118,10 @@ fn spelled(env: &Env<'_>, depth: u8, reg: &RegState) -> String {
             format!("fp{frame}{}", i64::from(reg.off) + var_off)
         }
         (Kind::Stack(of), _, None) if of != depth => format!("fp[{of}]({})", known(env, reg)),
+        (Kind::Btf(pointer), ..) => {
+            let name = env.structure_name(pointer);
+            format!("{}{name}({})", reg.type_name(), known(env, reg))
+        }
         _ => format!("{}({})", reg.type_name(), known(env, reg)),
     }
 }
