@@ -8,8 +8,8 @@
 
 use crate::compare::{Outcome, assume, decide};
 use crate::diag::{Checked, Place};
+use crate::history::{Sharer, StackSlot};
 use crate::machine::{Flow, Machine, not_modelled};
-use crate::precision::{Sharer, StackSlot};
 use crate::reg::{Kind, Link, Null, PacketRange, RegState};
 use crate::scalar::Scalar;
 use crate::state::State;

@@ -1,28 +1,26 @@
 //! The exploration: every path, depth first, until each has ended or is covered by another.
 //!
-//! Where paths join, states are kept as checkpoints. A checkpoint is closed when all paths
-//! from it have ended well; a state that a closed one covers need not be followed. A state
-//! that equals an open one, which is always on the way to it, has come round in a circle.
+//! Of two ways the one that goes on is followed first, and the other one left for later.
 //!
 //! Described in the kernel's `Documentation/bpf/verifier.rst`, "Pruning" and "Loops".
 //!
-//! Read before: `machine.rs`, `prune.rs`. Read next: `verify.rs`.
+//! Read before: `machine.rs`, `checkpoints.rs`. Read next: `verify.rs`.
 
+use crate::checkpoints::{Checkpoints, Seen};
 use crate::codes::Code;
 use crate::depth::Depths;
 use crate::diag::{Checked, Place, Rejection, Step};
 use crate::env::Env;
 use crate::global::no_such_function;
-use crate::live::touched;
+use crate::history::GoesOn;
 use crate::live_stack::LiveStack;
 use crate::machine::{Flow, Machine, not_modelled};
 use crate::mem::AddressKind;
-use crate::precision::{GoesOn, Needs, Notes, Past, Settled};
-use crate::prune::{Likeness, alike};
+use crate::notes::Notes;
+use crate::precision::Needs;
 use crate::reg::{Kind, RegState};
-use crate::rounds::{Edge, comes_round, widen};
-use crate::snapshot::Snapshot;
 use crate::state::State;
+use crate::tree::{Position, Tree};
 use crate::watch::{Event, Watcher};
 use ebpf_asm::insn::{Insn, Reg};
 use ebpf_asm::isa::Sem;
@@ -32,32 +30,6 @@ const MAX_PROCESSED: u64 = 1_000_000;
 
 /// The most branches that may wait.
 const MAX_PENDING: usize = 8192;
-
-/// How much must have happened since the last checkpoint for a new one, as in the kernel.
-#[derive(Debug, Clone, Copy)]
-struct Pace {
-    jumps: u64,
-    insns: u64,
-}
-
-/// Mostly: both.
-const PACE: Pace = Pace { jumps: 2, insns: 8 };
-
-/// In a loop, whose rounds differ and seldom help each other: either.
-const LOOP_PACE: Pace = Pace {
-    jumps: 20,
-    insns: 100,
-};
-
-/// A checkpoint is made in any case when there are more notes since the last one than this.
-const MAX_NOTES: u32 = 40;
-
-/// How often a checkpoint may be looked at in vain, for each time that it helped and once
-/// more, before it is dropped.
-const MAX_MISSES: u32 = 3;
-
-/// The same where execution comes round any number of times, in a round that has not ended.
-const MAX_MISSES_OF_ROUND: u32 = 64;
 
 /// What an exploration took.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -73,90 +45,43 @@ pub struct Stats {
 }
 
 /// A path, as far as it was followed.
-struct Path {
-    state: Box<State>,
-    slot: usize,
-    /// The last node of the tree on the way.
-    node: Option<usize>,
+pub(crate) struct Path {
+    pub(crate) state: Box<State>,
+    pub(crate) slot: usize,
+    /// Where it is in the tree.
+    pub(crate) position: Position,
     /// The last branch on the way.
-    trail: Option<usize>,
-    /// The instructions since that node of the tree.
-    history: Vec<Past>,
+    pub(crate) trail: Option<usize>,
     /// How many notes the kernel would have taken since the last checkpoint, to go back over
     /// the path.
-    notes: u32,
+    pub(crate) notes: u32,
     /// The active function in [`LiveStack`], if it is known since the last call or return.
     activation: Option<usize>,
+    /// If it begins in a function that is called back: by which call.
+    called_back: Option<usize>,
 }
 
 /// A branch on the way of some paths.
-struct Branch {
-    step: Step,
+pub(crate) struct Branch {
+    pub(crate) step: Step,
     before: Option<usize>,
 }
 
-/// A place in the tree of all paths: a checkpoint, or a fork.
-struct Node {
-    parent: Option<usize>,
-    /// How many paths from here have not ended.
-    open: u32,
-    /// The state, for checkpoints that were not dropped.
-    state: Option<Box<State>>,
-    /// Which of its numbers the verdict depended on.
-    needed: Needs,
-    /// The instructions that led here from the parent.
-    history: Vec<Past>,
-    /// Paths from here were covered by a checkpoint that was not followed to all its ends; the
-    /// outermost node that must be.
-    anchor: Option<usize>,
-    /// Whether what nothing will read is still in the state.
-    litter: Litter,
-    misses: u32,
-    hits: u32,
-}
-
-/// Whether a state has what nothing will read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Litter {
-    MayBe,
-    Gone,
-}
-
-/// Whether it is time for a checkpoint.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Due {
-    Now,
-    Later,
-}
-
-/// What looking at the checkpoints of an instruction says.
-enum Seen {
-    /// Another path covers this one.
-    Covered,
-    /// The path goes on.
-    New,
-}
-
-struct Explorer<'e, 'a, 'w> {
-    env: &'e Env<'a>,
+/// What an exploration has come to.
+pub(crate) struct Explorer<'e, 'a, 'w> {
+    pub(crate) env: &'e Env<'a>,
     /// Who is told what happens.
-    watcher: Option<&'e mut Watcher<'w>>,
+    pub(crate) watcher: Option<&'e mut Watcher<'w>>,
     pending: Vec<Path>,
-    branches: Vec<Branch>,
-    nodes: Vec<Node>,
-    /// The ends of paths that were covered by what is not followed to all its ends.
-    edges: Vec<Edge>,
-    /// The checkpoints at each slot, as nodes.
-    checkpoints: Vec<Vec<usize>>,
-    kept: u64,
+    pub(crate) branches: Vec<Branch>,
+    pub(crate) tree: Tree,
+    pub(crate) checkpoints: Checkpoints,
+    pub(crate) live_stack: LiveStack,
     depths: Depths,
     last_id: u32,
     notes: Notes,
-    live_stack: LiveStack,
     address_kinds: Vec<AddressKind>,
-    /// What happened since the last checkpoint was made.
-    since: Pace,
-    stats: Stats,
+    pub(crate) stats: Stats,
 }
 
 /// Follows all paths of a program, and tells the watcher.
@@ -169,21 +94,15 @@ pub(crate) fn explore<'e>(
         watcher,
         pending: Vec::new(),
         branches: Vec::new(),
-        nodes: Vec::new(),
-        edges: Vec::new(),
-        checkpoints: Vec::new(),
-        kept: 0,
+        tree: Tree::default(),
+        checkpoints: Checkpoints::new(env.cfg.slot_count()),
+        live_stack: LiveStack::new(&env.cfg),
         depths: Depths::new(&env.cfg),
         last_id: 0,
         notes: Notes::default(),
-        live_stack: LiveStack::new(&env.cfg),
         address_kinds: vec![AddressKind::Unknown; env.cfg.slot_count()],
-        since: Pace { jumps: 0, insns: 0 },
         stats: Stats::default(),
     };
-    explorer
-        .checkpoints
-        .resize_with(env.cfg.slot_count(), Vec::new);
     let mut program = State::entry(0);
     *program.reg_mut(Reg::R1) = RegState::pointer(Kind::Ctx);
     explorer.follow_all(0, program)?;
@@ -198,11 +117,11 @@ impl Explorer<'_, '_, '_> {
         self.pending.push(Path {
             state: Box::new(state),
             slot: function,
-            node: None,
+            position: self.tree.from(None),
             trail: None,
-            history: Vec::new(),
             notes: 0,
             activation: None,
+            called_back: None,
         });
         while let Some(path) = self.pending.pop() {
             self.follow(path)?;
@@ -228,10 +147,8 @@ impl Explorer<'_, '_, '_> {
             let global = env.global(slot).ok_or_else(|| no_such_function(slot))?;
             let state = global.entry(&mut self.last_id)?;
             self.branches.clear();
-            self.nodes.clear();
-            self.edges.clear();
-            self.checkpoints.iter_mut().for_each(Vec::clear);
-            self.kept = 0;
+            self.tree.clear();
+            self.checkpoints.clear();
             self.follow_all(slot, state).map_err(|refused| {
                 let on_its_own = format!(
                     "'{}' is verified on its own, for any arguments of its prototype",
@@ -245,13 +162,17 @@ impl Explorer<'_, '_, '_> {
     /// Follows one path to its end, leaving its branches for later.
     fn follow(&mut self, mut path: Path) -> Checked {
         self.tell_beginning(&path);
+        path.position = self.tree.from(path.position.node);
+        if let Some(call) = path.called_back {
+            self.went_on(call, GoesOn::InCallback);
+        }
         loop {
             let slot = path.slot;
             match self.advance(&mut path) {
                 Ok(Seen::New) => {}
                 Ok(Seen::Covered) => {
                     self.depths.note(&path.state);
-                    self.close(path.node);
+                    self.tree.close(&self.env.cfg, path.position.node);
                     return Ok(());
                 }
                 Err(mut refused) => {
@@ -263,10 +184,11 @@ impl Explorer<'_, '_, '_> {
         }
     }
 
-    /// Executes one instruction. A path that has ended counts as covered.
+    /// Looks at the checkpoints and executes one instruction. A path that has ended counts as
+    /// covered.
     fn advance(&mut self, path: &mut Path) -> Checked<Seen> {
         self.stats.processed += 1;
-        self.since.insns += 1;
+        self.checkpoints.since.insns += 1;
         if self.stats.processed > MAX_PROCESSED {
             return Err(self.too_complex());
         }
@@ -274,21 +196,28 @@ impl Explorer<'_, '_, '_> {
         let Some(insn) = env.cfg.insn(path.slot) else {
             return Err(not_modelled("a place where no instruction begins"));
         };
-        if env.stops.is_compared(path.slot) && matches!(self.look(path)?, Seen::Covered) {
+        if env.stops.is_compared(path.slot) && self.look(path)? == Seen::Covered {
             self.tell(&Event::Covered { slot: path.slot });
             return Ok(Seen::Covered);
         }
-        self.since.jumps += u64::from(is_jump(insn));
+        self.checkpoints.since.jumps += u64::from(is_jump(insn));
         if insn.sem() == Sem::Exit {
             self.depths.note(&path.state);
         }
-        let depth = path.state.depth();
+        let before = self.snapshot(&path.state);
+        let flow = self.execute(path, insn)?;
+        self.tell_step(path.slot, insn, before, &path.state, &flow);
+        self.go_on(path, flow)
+    }
+
+    /// Executes one instruction, and keeps what it has to say.
+    fn execute(&mut self, path: &mut Path, insn: &Insn) -> Checked<Flow> {
+        let (env, depth) = (self.env, path.state.depth());
         let activation = match path.activation {
             Some(known) => known,
             None => self.live_stack.active(&env.cfg, &path.state),
         };
-        path.activation = Some(activation);
-        let (at, before) = (path.slot, self.snapshot(&path.state));
+        self.notes.clear();
         let flow = Machine {
             env,
             state: &mut path.state,
@@ -298,23 +227,26 @@ impl Explorer<'_, '_, '_> {
             address_kinds: &mut self.address_kinds,
         }
         .step(insn)?;
-        if may_touch_stack(insn, &self.notes) {
-            let touched = &self.notes.touched;
-            self.live_stack.note(activation, path.slot, touched);
-            self.notes.touched.clear();
+        let notes = &self.notes;
+        if may_touch_stack(insn, notes) {
+            self.live_stack.note(activation, path.slot, &notes.touched);
         }
-        if path.state.depth() != depth {
-            path.activation = None;
+        path.activation = (path.state.depth() == depth).then_some(activation);
+        path.notes += u32::from(env.stops.is_entered(path.slot) || notes.is_kept());
+        if !notes.needs.is_empty() {
+            self.need(path, self.notes.needs, depth);
         }
-        let (past, needs) = self.notes.take(path.slot);
-        path.notes += u32::from(env.stops.is_entered(path.slot) || past.is_noted());
-        if let Some(needs) = needs {
-            self.trace_back(&path.history, path.node, needs, depth);
-        }
-        path.history.push(past);
-        self.tell_step(at, insn, before, &path.state, &flow);
+        let notes = &self.notes;
+        let history = &mut self.tree.history;
+        history.push(path.slot, notes.spill, notes.goes_on, &notes.sharers);
+        Ok(flow)
+    }
+
+    /// Goes on behind an instruction.
+    fn go_on(&mut self, path: &mut Path, flow: Flow) -> Checked<Seen> {
+        let slot = path.slot;
         match flow {
-            Flow::To(slot) => path.slot = slot,
+            Flow::To(next) => path.slot = next,
             Flow::End => return Ok(Seen::Covered),
             Flow::Fork {
                 next,
@@ -326,86 +258,37 @@ impl Explorer<'_, '_, '_> {
                 stay,
                 stay_state,
             } => {
-                let slot = path.slot;
                 self.fork(path, caller, stay, stay_state)?;
-                path.history.push(Past::elsewhere(slot, GoesOn::InCaller));
+                self.went_on(slot, GoesOn::InCaller);
             }
             Flow::CallBack {
                 next,
                 function,
                 inside,
             } => {
-                let slot = path.slot;
                 self.fork(path, next, function, inside)?;
                 if let Some(inside) = self.pending.last_mut() {
-                    inside
-                        .history
-                        .push(Past::elsewhere(slot, GoesOn::InCallback));
+                    inside.called_back = Some(slot);
                 }
             }
-            Flow::Back(slot) => {
-                self.widen(&mut path.state, slot, None);
-                path.slot = slot;
+            Flow::Back(to) => {
+                self.widen(&mut path.state, to, None);
+                path.slot = to;
             }
         }
         Ok(Seen::New)
     }
 
-    /// The state for the watcher, if there is one.
-    fn snapshot(&self, state: &State) -> Option<Snapshot> {
-        self.watcher
-            .is_some()
-            .then(|| Snapshot::of(self.env, state))
+    /// Notes that execution went on elsewhere than behind the instruction at `slot`.
+    fn went_on(&mut self, slot: usize, elsewhere: GoesOn) {
+        self.tree.history.push(slot, None, elsewhere, &[]);
     }
 
-    fn tell(&mut self, event: &Event<'_>) {
-        if let Some(watcher) = &mut self.watcher {
-            watcher(event);
-        }
-    }
-
-    /// Tells that a path begins.
-    fn tell_beginning(&mut self, path: &Path) {
-        let Some(state) = self.snapshot(&path.state) else {
-            return;
-        };
-        let branch = path.trail.and_then(|at| self.branches.get(at));
-        let (slot, state) = (path.slot, &state);
-        self.tell(&match branch.map(|branch| branch.step.slot) {
-            Some(from) => Event::Branch { from, slot, state },
-            None => Event::Begin { slot, state },
-        });
-    }
-
-    /// Tells that an instruction was executed, if somebody wanted the state before it.
-    fn tell_step(
-        &mut self,
-        slot: usize,
-        insn: &Insn,
-        before: Option<Snapshot>,
-        state: &State,
-        flow: &Flow,
-    ) {
-        let Some(before) = before else {
-            return;
-        };
-        let next = match flow {
-            Flow::End => None,
-            Flow::To(next)
-            | Flow::Back(next)
-            | Flow::Fork { next, .. }
-            | Flow::CallBack { next, .. }
-            | Flow::Leave { caller: next, .. } => Some(*next),
-        };
-        let after = self.snapshot(state);
-        let touched: Vec<Reg> = touched(insn).iter().collect();
-        self.tell(&Event::Step {
-            slot,
-            insn,
-            touched: &touched,
-            before: &before,
-            goes_on: next.zip(after.as_ref()),
-        });
+    /// Marks where on the way the numbers came from that are needed at its end. `depth` is that
+    /// of the function that needs them.
+    pub(crate) fn need(&mut self, path: &Path, needs: Needs, depth: u8) {
+        let now = self.tree.now(path.position);
+        self.tree.trace_back(&self.env.cfg, now, needs, depth);
     }
 
     /// Leaves the jump for later and goes on behind it.
@@ -415,7 +298,7 @@ impl Explorer<'_, '_, '_> {
             return Err(Rejection::new(Code::TooManyBranches, message)
                 .label("one branch more than may wait"));
         }
-        let fork = self.grow(path, None, 2);
+        self.tree.grow(&mut path.position, None, 2);
         let (before, slot) = (path.trail, path.slot);
         let mut branch = |to| {
             self.branches.push(Branch {
@@ -425,260 +308,19 @@ impl Explorer<'_, '_, '_> {
             Some(self.branches.len() - 1)
         };
         let (taken, passed) = (branch(jump), branch(next));
+        let same_function = path.state.depth() == state.depth();
         self.pending.push(Path {
             state,
             slot: jump,
-            node: Some(fork),
+            position: path.position,
             trail: taken,
-            history: Vec::new(),
             notes: path.notes,
-            activation: None,
+            activation: path.activation.filter(|_| same_function),
+            called_back: None,
         });
         path.trail = passed;
         path.slot = next;
         Ok(())
-    }
-
-    /// Adds a node where a path is now, from which `open` paths go on.
-    fn grow(&mut self, path: &mut Path, state: Option<Box<State>>, open: u32) -> usize {
-        self.nodes.push(Node {
-            parent: path.node,
-            open,
-            state,
-            needed: Needs::default(),
-            history: std::mem::take(&mut path.history),
-            anchor: None,
-            litter: Litter::MayBe,
-            misses: 0,
-            hits: 0,
-        });
-        let node = self.nodes.len() - 1;
-        path.node = Some(node);
-        node
-    }
-
-    /// Compares the state with the checkpoints here, and makes one of it if it is time.
-    fn look(&mut self, path: &mut Path) -> Checked<Seen> {
-        let slot = path.slot;
-        let mut here = match self.checkpoints.get_mut(slot) {
-            Some(here) => std::mem::take(here),
-            None => return Ok(Seen::New),
-        };
-        let due = self.is_due(path, &here);
-        let found = self.compare(path, &mut here, due);
-        if due == Due::Now && matches!(found, Ok(Seen::New)) {
-            here.push(self.grow(path, Some(path.state.clone()), 1));
-            path.notes = 0;
-            self.since = Pace { jumps: 0, insns: 0 };
-            self.kept += 1;
-            self.stats.total_states += 1;
-            self.stats.peak_states = self.stats.peak_states.max(self.kept);
-        }
-        if let Some(entry) = self.checkpoints.get_mut(slot) {
-            *entry = here;
-        }
-        found
-    }
-
-    /// Whether it is time for a checkpoint at a place that has these.
-    fn is_due(&self, path: &Path, here: &[usize]) -> Due {
-        if path.notes > MAX_NOTES || self.comes_round(path.slot) {
-            return Due::Now;
-        }
-        let Pace { jumps, insns } = self.since;
-        let open = |&at: &usize| self.nodes.get(at).is_some_and(|node| node.open > 0);
-        let due = match here.iter().any(open) {
-            true => jumps >= LOOP_PACE.jumps || insns >= LOOP_PACE.insns,
-            false => jumps >= PACE.jumps && insns >= PACE.insns,
-        };
-        if due { Due::Now } else { Due::Later }
-    }
-
-    /// Looks for a checkpoint that covers the state, the newest first; drops those that never
-    /// do. Only looks that end in a new checkpoint count, or else a few rounds of a loop would
-    /// drop them all.
-    fn compare(&mut self, path: &Path, here: &mut Vec<usize>, due: Due) -> Checked<Seen> {
-        let round = self.comes_round(path.slot);
-        for index in (0..here.len()).rev() {
-            let Some(&at) = here.get(index) else {
-                continue;
-            };
-            let anchor = self.anchor(at);
-            if anchor.is_none() {
-                self.clean(at, path.slot);
-            }
-            let Some(node) = self.nodes.get_mut(at) else {
-                continue;
-            };
-            let likeness = match (node.open, anchor) {
-                (0, None) => Likeness::Covered(&node.needed),
-                (0, Some(_)) => Likeness::Within,
-                _ if round => Likeness::Within,
-                _ => Likeness::Same,
-            };
-            let old = node.state.as_deref();
-            if old.is_some_and(|old| alike(self.env, likeness, path.slot, old, &path.state)) {
-                if node.open > 0 && !round {
-                    return Err(endless(path.slot));
-                }
-                node.hits += 1;
-                let needs = node.needed.in_state(&path.state);
-                self.trace_back(&path.history, path.node, needs, path.state.depth());
-                if let Some(anchor) = anchor {
-                    self.depend(path, at, anchor);
-                }
-                return Ok(Seen::Covered);
-            }
-            node.misses += u32::from(due == Due::Now);
-            let most = match node.open > 0 && round {
-                true => MAX_MISSES_OF_ROUND,
-                false => MAX_MISSES,
-            };
-            let patience = node.hits.saturating_add(1).saturating_mul(most);
-            if node.misses > patience {
-                node.state = None;
-                here.remove(index);
-                self.kept -= 1;
-            }
-        }
-        Ok(Seen::New)
-    }
-
-    /// Takes out of a checkpoint that was followed to all its ends what nothing will read.
-    fn clean(&mut self, at: usize, slot: usize) {
-        let Some(node) = self.nodes.get_mut(at) else {
-            return;
-        };
-        if node.open > 0 || node.litter == Litter::Gone {
-            return;
-        }
-        node.litter = Litter::Gone;
-        if let Some(state) = &mut node.state {
-            let live = self.live_stack.live(&self.env.cfg, state, slot);
-            node.needed.keep_slots(&live);
-            state.keep_slots(&live);
-        }
-    }
-
-    /// Goes back over a path and marks, in the checkpoints on the way, the numbers that what
-    /// is needed now came from. `depth` is that of the function that needs them.
-    fn trace_back(
-        &mut self,
-        history: &[Past],
-        mut at: Option<usize>,
-        mut needs: Needs,
-        mut depth: u8,
-    ) -> Settled {
-        let cfg = &self.env.cfg;
-        let mut settled = Settled::Known;
-        for past in history.iter().rev() {
-            needs.step_back(cfg, past, &mut depth);
-            if needs.is_empty() {
-                return settled;
-            }
-        }
-        while let Some(node) = at.and_then(|at| self.nodes.get_mut(at)) {
-            if needs.settle(&mut node.needed, node.state.as_deref()) == Settled::New {
-                settled = Settled::New;
-            }
-            for past in node.history.iter().rev() {
-                if needs.is_empty() {
-                    return settled;
-                }
-                needs.step_back(cfg, past, &mut depth);
-            }
-            at = node.parent;
-        }
-        settled
-    }
-
-    fn comes_round(&self, slot: usize) -> bool {
-        self.env.cfg.insn(slot).is_some_and(comes_round)
-    }
-
-    /// Makes numbers unknown that differ from the last round's at `slot`, `but` that of one.
-    fn widen(&self, state: &mut State, slot: usize, but: Option<usize>) {
-        let here = self.checkpoints.get(slot).into_iter().flatten();
-        let open = here.copied().filter(|&at| Some(at) != but);
-        let rounds = open.filter_map(|at| Some((at, self.nodes.get(at)?)));
-        let alike = |(_, node): &(usize, &Node)| {
-            let old = node.state.as_deref().filter(|_| node.open > 0);
-            old.is_some_and(|old| old.same_calls(state))
-        };
-        let last = rounds.filter(alike).max_by_key(|(at, _)| *at);
-        if let Some((_, node)) = last
-            && let Some(old) = node.state.as_deref()
-        {
-            widen(old, &node.needed, state);
-        }
-    }
-
-    /// The node that must be followed to all its ends before all that is needed at `at` is
-    /// known, if there is one: the outermost.
-    fn anchor(&self, at: usize) -> Option<usize> {
-        let (mut at, mut found) = (Some(at), None);
-        while let Some((here, node)) = at.and_then(|at| Some((at, self.nodes.get(at)?))) {
-            if node.open > 0 {
-                found = Some(here);
-            }
-            at = node.anchor;
-        }
-        found
-    }
-
-    /// Notes that a path is covered by a checkpoint that is not followed to all its ends, nor
-    /// is `anchor`.
-    fn depend(&mut self, path: &Path, to: usize, anchor: usize) {
-        self.edges.push(Edge {
-            node: path.node,
-            history: path.history.clone(),
-            state: path.state.clone(),
-            to,
-            anchor,
-        });
-        let mut at = path.node;
-        while let Some(here) = at.filter(|&here| here != anchor)
-            && let Some(node) = self.nodes.get_mut(here)
-            && node.anchor.is_none_or(|known| known > anchor)
-        {
-            node.anchor = Some(anchor);
-            at = node.parent;
-        }
-    }
-
-    /// All paths from a node have ended, and it depends on no other: what is needed in the
-    /// rounds from it goes round until nothing is new.
-    fn settle_rounds(&mut self, anchor: usize) {
-        let first = self.edges.partition_point(|edge| edge.anchor < anchor);
-        let edges = self.edges.split_off(first);
-        let mut settled = Settled::New;
-        while settled == Settled::New {
-            settled = Settled::Known;
-            for edge in &edges {
-                let needed = self.nodes.get(edge.to).map(|node| &node.needed);
-                let needs = needed.map(|needed| needed.in_state(&edge.state));
-                let (needs, depth) = (needs.unwrap_or_default(), edge.state.depth());
-                let new = self.trace_back(&edge.history, edge.node, needs, depth);
-                if new == Settled::New {
-                    settled = new;
-                }
-            }
-        }
-    }
-
-    /// A path from this node has ended.
-    fn close(&mut self, mut at: Option<usize>) {
-        while let Some(node) = at.and_then(|at| self.nodes.get_mut(at)) {
-            node.open -= 1;
-            if node.open > 0 {
-                return;
-            }
-            let (here, parent) = (at, node.parent);
-            if let Some(here) = here.filter(|_| node.anchor.is_none()) {
-                self.settle_rounds(here);
-            }
-            at = parent;
-        }
     }
 
     /// The branches on the way, in the order of execution.
@@ -700,21 +342,13 @@ impl Explorer<'_, '_, '_> {
         let refused = Rejection::new(Code::TooComplex, message)
             .label("here the limit of one million instructions was reached");
         let loops = self.env.cfg.loops().iter();
-        let busiest = loops.max_by_key(|&&slot| self.checkpoints.get(slot).map_or(0, Vec::len));
-        match busiest {
+        match loops.max_by_key(|&&slot| self.checkpoints.count(slot)) {
             Some(&slot) => refused
                 .because(Place::at(slot), "this loop goes round the most")
                 .help("let a counter with a constant bound end the loop"),
             None => refused,
         }
     }
-}
-
-fn endless(slot: usize) -> Box<Rejection> {
-    let message = format!("infinite loop detected at insn {slot}");
-    Rejection::new(Code::InfiniteLoop, message)
-        .label("comes back here with nothing changed")
-        .help("change something in the loop that its end depends on, such as a counter")
 }
 
 /// Whether an instruction that was executed has to say something about stacks: stores also if

@@ -9,7 +9,7 @@
 //! | what is asked | `config`, `codes`, `diag`, `ctx` |
 //! | before execution | `loadable`, `cfg`, `stops`, `func_info`, `live`, `env` |
 //! | one instruction | `machine`, `alu`, `pointer_alu`, `mem`, `region`, `structure`, `kernel_symbol`, `btf_walk`, `btf_access`, `packet_help`, `stack_access`, `stack_object`, `dynptr`, `branch`, `callable`, `call`, `argument`, `callback`, `result`, `kfunc`, `compat`, `returns`, `global`, `tail_call` |
-//! | all paths | `precision`, `live_stack`, `prune`, `rounds`, `depth`, `explore`, `verify` |
+//! | all paths | `live_stack`, `history`, `notes`, `precision`, `prune`, `rounds`, `tree`, `checkpoints`, `depth`, `explore`, `verify` |
 //! | what happens on the way | `snapshot`, `watch`, `log` |
 //! | the answer as text | `render` |
 //!
@@ -27,6 +27,7 @@ mod call;
 mod callable;
 mod callback;
 mod cfg;
+mod checkpoints;
 mod codes;
 mod compare;
 mod compat;
@@ -39,6 +40,7 @@ mod env;
 mod explore;
 mod func_info;
 mod global;
+mod history;
 pub mod interp;
 mod kernel_symbol;
 mod kernel_types;
@@ -49,6 +51,7 @@ mod loadable;
 mod log;
 mod machine;
 mod mem;
+mod notes;
 mod packet_help;
 mod pointer_alu;
 mod precision;
@@ -70,6 +73,7 @@ mod stops;
 mod structure;
 mod tail_call;
 mod tnum;
+mod tree;
 mod verify;
 mod watch;
 

@@ -6,7 +6,7 @@ use crate::codes::Code;
 use crate::diag::{Checked, Place, Rejection};
 use crate::env::Env;
 use crate::mem::AddressKind;
-use crate::precision::Notes;
+use crate::notes::Notes;
 use crate::reg::{Kind, RegState};
 use crate::state::State;
 use ebpf_asm::insn::{Insn, Reg};

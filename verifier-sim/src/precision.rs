@@ -8,125 +8,15 @@
 //!
 //! Described in the kernel's `Documentation/bpf/verifier.rst`, "Precision tracking".
 //!
-//! Read before: `live.rs`, `state.rs`. Read next: `prune.rs`.
+//! Read before: `history.rs`. Read next: `prune.rs`.
 
 use crate::cfg::Cfg;
+use crate::depth::MAX_CALL_FRAMES;
+use crate::history::{GoesOn, Past, Sharer, StackSlot};
 use crate::live::RegSet;
-use crate::live_stack::Touched;
 use crate::state::State;
 use ebpf_asm::insn::{Insn, Reg};
 use ebpf_asm::isa::{Callee, Field, Operand, Sem};
-
-/// A slot of the stack of an active function.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct StackSlot {
-    /// The function, by its depth in the chain of calls.
-    pub(crate) depth: u8,
-    /// The slot, counted from R10 downwards; at most 63.
-    pub(crate) index: u8,
-}
-
-/// A register or slot that shares its number with another.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Sharer {
-    /// A register of the function at this depth.
-    Reg(u8, Reg),
-    /// A spill.
-    Slot(StackSlot),
-}
-
-/// An instruction that was executed, with what one must know to go back over it.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Past {
-    /// Where it is, as a slot of the program.
-    pub(crate) slot: u32,
-    /// The spill that it wrote or filled from.
-    pub(crate) spill: Option<StackSlot>,
-    /// For comparisons: all that shared the compared numbers.
-    pub(crate) sharers: Box<[Sharer]>,
-    /// Where the next instruction is.
-    pub(crate) goes_on: GoesOn,
-}
-
-/// In which function execution goes on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(crate) enum GoesOn {
-    /// Where the instruction says.
-    #[default]
-    Here,
-    /// In the caller, by a tail call whose program returns there.
-    InCaller,
-    /// In a function that the call calls back.
-    InCallback,
-    /// At the call that called the function back, which ends here.
-    AtCall,
-}
-
-impl Past {
-    /// Whether the kernel takes a note of it, wherever it is: of spills, and of comparisons
-    /// that teach others something too.
-    pub(crate) fn is_noted(&self) -> bool {
-        self.spill.is_some() || self.sharers.len() > 1
-    }
-
-    /// The instruction at `slot`, behind which execution goes on elsewhere.
-    pub(crate) fn elsewhere(slot: usize, goes_on: GoesOn) -> Past {
-        Past {
-            slot: u32::try_from(slot).unwrap_or(u32::MAX),
-            goes_on,
-            ..Past::default()
-        }
-    }
-}
-
-/// What the execution of an instruction leaves to say about precision.
-#[derive(Debug, Default)]
-pub(crate) struct Notes {
-    /// The spill that it wrote or filled from.
-    pub(crate) spill: Option<StackSlot>,
-    /// All that shared the numbers it compared.
-    pub(crate) sharers: Vec<Sharer>,
-    /// What it needed of the state before it.
-    pub(crate) needs: Needs,
-    /// Where it goes on.
-    pub(crate) goes_on: GoesOn,
-    /// The global functions that were called so far, by their slots.
-    pub(crate) called: Vec<usize>,
-    /// What it did with stacks.
-    pub(crate) touched: Vec<Touched>,
-}
-
-impl Notes {
-    /// Notes that something was read of `slots` of a frame, a bit each.
-    pub(crate) fn read(&mut self, depth: u8, slots: u64) {
-        self.touched.push(Touched {
-            depth,
-            read: slots,
-            written: 0,
-        });
-    }
-
-    /// Notes that `slots` of a frame were written whole, a bit each.
-    pub(crate) fn written(&mut self, depth: u8, slots: u64) {
-        self.touched.push(Touched {
-            depth,
-            read: 0,
-            written: slots,
-        });
-    }
-
-    /// The instruction at `slot` as one that was executed, and what it needed.
-    pub(crate) fn take(&mut self, slot: usize) -> (Past, Option<Needs>) {
-        let past = Past {
-            slot: u32::try_from(slot).unwrap_or(u32::MAX),
-            spill: self.spill.take(),
-            sharers: std::mem::take(&mut self.sharers).into_boxed_slice(),
-            goes_on: std::mem::take(&mut self.goes_on),
-        };
-        let needs = std::mem::take(&mut self.needs);
-        (past, (!needs.is_empty()).then_some(needs))
-    }
-}
 
 /// Whether a checkpoint learnt something.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -147,9 +37,11 @@ pub(crate) struct FrameNeeds {
 }
 
 /// Which registers and spills are needed, by the depth of the functions.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Needs {
-    frames: Vec<FrameNeeds>,
+    frames: [FrameNeeds; MAX_CALL_FRAMES],
+    /// Nothing is needed of this frame and those behind it.
+    end: u8,
 }
 
 impl Needs {
@@ -170,10 +62,16 @@ impl Needs {
     }
 
     /// Of what was needed in a state like this one, the numbers that there are.
-    pub(crate) fn in_state(&self, state: &State) -> Needs {
-        let frames = (0..self.frames.len()).map(|depth| numbers_of(state, depth, self.of(depth)));
-        Needs {
-            frames: frames.collect(),
+    pub(crate) fn in_state(mut self, state: &State) -> Needs {
+        self.keep_numbers(state);
+        self
+    }
+
+    fn keep_numbers(&mut self, state: &State) {
+        for (depth, frame) in self.frames.iter_mut().enumerate() {
+            if *frame != FrameNeeds::default() {
+                *frame = numbers_of(state, depth, *frame);
+            }
         }
     }
 
@@ -196,9 +94,8 @@ impl Needs {
 
     /// Whether nothing is needed.
     pub(crate) fn is_empty(&self) -> bool {
-        self.frames
-            .iter()
-            .all(|frame| *frame == FrameNeeds::default())
+        let frames = self.frames.iter().take(usize::from(self.end));
+        frames.copied().all(|frame| frame == FrameNeeds::default())
     }
 
     /// What is needed of the function at `depth`.
@@ -207,10 +104,9 @@ impl Needs {
     }
 
     fn frame(&mut self, depth: u8) -> &mut FrameNeeds {
-        let index = usize::from(depth);
-        if index >= self.frames.len() {
-            self.frames.resize(index + 1, FrameNeeds::default());
-        }
+        // No more functions are ever active.
+        let index = usize::from(depth).min(MAX_CALL_FRAMES - 1);
+        self.end = self.end.max(depth.saturating_add(1));
         &mut self.frames[index]
     }
 
@@ -229,14 +125,12 @@ impl Needs {
 
     /// At a checkpoint: notes what is needed there, and goes on with what was not yet. Says
     /// whether there was such.
-    pub(crate) fn settle(&mut self, marks: &mut Needs, state: Option<&State>) -> Settled {
-        for (depth, frame) in (0u8..).zip(self.frames.iter_mut()) {
-            let known = marks.frame(depth);
+    pub(crate) fn settle(&mut self, marks: &mut Needs, state: &State) -> Settled {
+        self.keep_numbers(state);
+        marks.end = marks.end.max(self.end);
+        for (frame, known) in self.frames.iter_mut().zip(&mut marks.frames) {
             frame.regs = frame.regs.without(known.regs);
             frame.slots &= !known.slots;
-            if let Some(state) = state {
-                *frame = numbers_of(state, usize::from(depth), *frame);
-            }
             known.regs = known.regs.with(frame.regs);
             known.slots |= frame.slots;
         }
@@ -248,7 +142,13 @@ impl Needs {
 
     /// What must be known before the instruction for what is needed after it. `depth` is that
     /// of the function it belongs to, and becomes that of the instruction before.
-    pub(crate) fn step_back(&mut self, cfg: &Cfg<'_>, past: &Past, depth: &mut u8) {
+    pub(crate) fn step_back(
+        &mut self,
+        cfg: &Cfg<'_>,
+        past: &Past,
+        sharers: &[Sharer],
+        depth: &mut u8,
+    ) {
         let Some(insn) = cfg.insn(past.slot as usize) else {
             return;
         };
@@ -276,7 +176,7 @@ impl Needs {
                 self.leave_callee(depth);
             }
             Sem::Call(_) | Sem::LoadPacket { .. } => self.forget_reg(*depth, Reg::R0),
-            Sem::Jump { .. } => self.before_jump(insn, past, *depth),
+            Sem::Jump { .. } => self.before_jump(insn, sharers, *depth),
             Sem::Store { operand, .. } => self.before_store(insn, operand, past, *depth),
             Sem::StoreRelease { .. } => self.before_store(insn, Operand::Reg, past, *depth),
             Sem::Atomic { op, .. } => {
@@ -321,26 +221,26 @@ impl Needs {
         *depth = depth.saturating_sub(1);
     }
 
-    fn before_jump(&mut self, insn: &Insn, past: &Past, depth: u8) {
-        self.share(past);
+    fn before_jump(&mut self, insn: &Insn, sharers: &[Sharer], depth: u8) {
+        self.share(sharers);
         let both = insn.row().src == Field::Reg;
         if both && (self.has_reg(depth, insn.dst()) || self.has_reg(depth, insn.src())) {
             self.reg(depth, insn.dst());
             self.reg(depth, insn.src());
-            self.share(past);
+            self.share(sharers);
         }
     }
 
     /// What one of those needs that share a number, all need.
-    fn share(&mut self, past: &Past) {
-        let shares = past.sharers.iter().any(|sharer| match *sharer {
+    fn share(&mut self, sharers: &[Sharer]) {
+        let shares = sharers.iter().any(|sharer| match *sharer {
             Sharer::Reg(depth, reg) => self.has_reg(depth, reg),
             Sharer::Slot(slot) => self.has_slot(slot),
         });
         if !shares {
             return;
         }
-        for sharer in &past.sharers {
+        for sharer in sharers {
             match *sharer {
                 Sharer::Reg(depth, reg) => self.reg(depth, reg),
                 Sharer::Slot(slot) => self.slot(slot),
@@ -390,15 +290,19 @@ fn numbers_of(state: &State, depth: usize, needs: FrameNeeds) -> FrameNeeds {
     let Some(frame) = state.frames().get(depth) else {
         return FrameNeeds::default();
     };
-    let mut numbers = FrameNeeds::default();
+    let mut numbers = needs;
     for (reg, held) in Reg::ALL.into_iter().zip(&frame.regs) {
-        if needs.regs.has(reg) && held.is_scalar() {
-            numbers.regs = numbers.regs.with(RegSet::of(reg));
+        if !held.is_scalar() {
+            numbers.regs = numbers.regs.without(RegSet::of(reg));
         }
     }
-    for (index, slot) in (0u8..).zip(frame.stack.slots()) {
-        if slot.spill_size() > 0 && slot.reg.is_scalar() {
-            numbers.slots |= needs.slots & bit(index);
+    let mut slots = needs.slots;
+    while slots != 0 {
+        let index = slots.trailing_zeros();
+        slots &= slots - 1;
+        let slot = frame.stack.slots().get(index as usize);
+        if !slot.is_some_and(|slot| slot.is_spill() && slot.reg.is_scalar()) {
+            numbers.slots &= !(1 << index);
         }
     }
     numbers

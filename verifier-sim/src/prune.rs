@@ -3,7 +3,7 @@
 //!
 //! Described in the kernel's `Documentation/bpf/verifier.rst`, "Pruning".
 //!
-//! Read before: `state.rs`, `live.rs`. Read next: `explore.rs`.
+//! Read before: `state.rs`, `live.rs`. Read next: `rounds.rs`.
 
 use crate::config::Config;
 use crate::env::Env;

@@ -14,12 +14,13 @@
 //! Described in the kernel's `Documentation/bpf/bpf_iterators.rst`, "Open-coded iterators", and
 //! in the messages of kernel commits bb124da69c47 and cafe2c21508a.
 //!
-//! Read before: `prune.rs`. Read next: `explore.rs`.
+//! Read before: `prune.rs`. Read next: `tree.rs`.
 
-use crate::precision::{Needs, Past};
+use crate::precision::Needs;
 use crate::prune::Ids;
 use crate::reg::RegState;
 use crate::state::State;
+use crate::tree::Position;
 use ebpf_asm::helper::{Effect, by_id};
 use ebpf_asm::insn::{Insn, Reg};
 use ebpf_asm::isa::{Callee, Sem};
@@ -75,10 +76,8 @@ fn widen_number(ids: &mut Ids, old: &RegState, new: &mut RegState) {
 /// The end of a path that was covered by a checkpoint which is not followed to all its ends.
 #[derive(Debug)]
 pub(crate) struct Edge {
-    /// The last node on the way.
-    pub(crate) node: Option<usize>,
-    /// The instructions since then.
-    pub(crate) history: Vec<Past>,
+    /// Where it ended.
+    pub(crate) path: Position,
     /// The state there.
     pub(crate) state: Box<State>,
     /// The checkpoint that covers it.

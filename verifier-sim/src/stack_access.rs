@@ -7,9 +7,9 @@
 
 use crate::codes::Code;
 use crate::diag::{Checked, Rejection};
+use crate::history::StackSlot;
 use crate::machine::{Machine, not_modelled};
 use crate::mem::{Direction, MemAccess, Stored};
-use crate::precision::StackSlot;
 use crate::reg::{Kind, Link, RegState};
 use crate::region::Extent;
 use crate::scalar::Scalar;

@@ -2,7 +2,11 @@
 //!
 //! Read before: `snapshot.rs`. Read next: `log.rs`.
 
+use crate::explore::{Explorer, Path};
+use crate::live::touched;
+use crate::machine::Flow;
 use crate::snapshot::Snapshot;
+use crate::state::State;
 use ebpf_asm::insn::{Insn, Reg};
 
 /// Something that happens on the way through a program. States are as they are then.
@@ -48,3 +52,63 @@ pub enum Event<'a> {
 
 /// Who is told.
 pub type Watcher<'w> = dyn FnMut(&Event<'_>) + 'w;
+
+impl Explorer<'_, '_, '_> {
+    /// The state for the watcher, if there is one.
+    pub(crate) fn snapshot(&self, state: &State) -> Option<Snapshot> {
+        self.watcher
+            .is_some()
+            .then(|| Snapshot::of(self.env, state))
+    }
+
+    /// Tells the watcher, if there is one.
+    pub(crate) fn tell(&mut self, event: &Event<'_>) {
+        if let Some(watcher) = &mut self.watcher {
+            watcher(event);
+        }
+    }
+
+    /// Tells that a path begins.
+    pub(crate) fn tell_beginning(&mut self, path: &Path) {
+        let Some(state) = self.snapshot(&path.state) else {
+            return;
+        };
+        let branch = path.trail.and_then(|at| self.branches.get(at));
+        let (slot, state) = (path.slot, &state);
+        self.tell(&match branch.map(|branch| branch.step.slot) {
+            Some(from) => Event::Branch { from, slot, state },
+            None => Event::Begin { slot, state },
+        });
+    }
+
+    /// Tells that an instruction was executed, if somebody wanted the state before it.
+    pub(crate) fn tell_step(
+        &mut self,
+        slot: usize,
+        insn: &Insn,
+        before: Option<Snapshot>,
+        state: &State,
+        flow: &Flow,
+    ) {
+        let Some(before) = before else {
+            return;
+        };
+        let next = match flow {
+            Flow::End => None,
+            Flow::To(next)
+            | Flow::Back(next)
+            | Flow::Fork { next, .. }
+            | Flow::CallBack { next, .. }
+            | Flow::Leave { caller: next, .. } => Some(*next),
+        };
+        let after = self.snapshot(state);
+        let touched: Vec<Reg> = touched(insn).iter().collect();
+        self.tell(&Event::Step {
+            slot,
+            insn,
+            touched: &touched,
+            before: &before,
+            goes_on: next.zip(after.as_ref()),
+        });
+    }
+}

@@ -1,0 +1,243 @@
+//! Checkpoints: the states that are kept at an instruction, and what a new one is told by them.
+//!
+//! A state that a closed checkpoint covers need not be followed. One that equals an open
+//! checkpoint, which is always on the way to it, has come round in a circle.
+//!
+//! Keeping and comparing states costs time, so that few are kept: how few is as in the kernel
+//! (6.18), because what is not kept here cannot be found there, and a program that takes both
+//! a million instructions is refused.
+//!
+//! Described in the kernel's `Documentation/bpf/verifier.rst`, "Pruning" and "Loops".
+//!
+//! Read before: `tree.rs`, `prune.rs`. Read next: `explore.rs`.
+
+use crate::codes::Code;
+use crate::diag::{Checked, Rejection};
+use crate::explore::{Explorer, Path};
+use crate::prune::{Likeness, alike};
+use crate::rounds::{comes_round, widen};
+use crate::state::State;
+use crate::tree::{Litter, Node, Standing};
+
+/// How much must have happened since the last checkpoint for a new one.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Pace {
+    pub(crate) jumps: u64,
+    pub(crate) insns: u64,
+}
+
+/// Mostly: both.
+const PACE: Pace = Pace { jumps: 2, insns: 8 };
+
+/// In a loop, whose rounds differ and seldom help each other: either.
+const LOOP_PACE: Pace = Pace {
+    jumps: 20,
+    insns: 100,
+};
+
+/// A checkpoint is made in any case when there are more notes since the last one than this.
+const MAX_NOTES: u32 = 40;
+
+/// How often a checkpoint may be looked at in vain, for each time that it helped and once
+/// more, before it is dropped.
+const MAX_MISSES: u32 = 3;
+
+/// The same where execution comes round any number of times, in a round that has not ended.
+const MAX_MISSES_OF_ROUND: u32 = 64;
+
+/// Whether it is time for a checkpoint.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Due {
+    Now,
+    Later,
+}
+
+/// What looking at the checkpoints of an instruction says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Seen {
+    /// Another path covers this one.
+    Covered,
+    /// The path goes on.
+    New,
+}
+
+/// All checkpoints that states are compared with.
+#[derive(Debug)]
+pub(crate) struct Checkpoints {
+    /// The nodes at each slot, the newest last.
+    here: Vec<Vec<usize>>,
+    /// What happened since the last checkpoint was made.
+    pub(crate) since: Pace,
+    kept: u64,
+}
+
+impl Checkpoints {
+    /// None, for a program of so many slots.
+    pub(crate) fn new(slots: usize) -> Checkpoints {
+        Checkpoints {
+            here: vec![Vec::new(); slots],
+            since: Pace::default(),
+            kept: 0,
+        }
+    }
+
+    /// Forgets all.
+    pub(crate) fn clear(&mut self) {
+        self.here.iter_mut().for_each(Vec::clear);
+        self.kept = 0;
+    }
+
+    /// How many there are at a slot.
+    pub(crate) fn count(&self, slot: usize) -> usize {
+        self.here.get(slot).map_or(0, Vec::len)
+    }
+}
+
+impl Explorer<'_, '_, '_> {
+    /// Compares the state with the checkpoints here, and makes one of it if it is time.
+    pub(crate) fn look(&mut self, path: &mut Path) -> Checked<Seen> {
+        let slot = path.slot;
+        let mut here = match self.checkpoints.here.get_mut(slot) {
+            Some(here) => std::mem::take(here),
+            None => return Ok(Seen::New),
+        };
+        let due = self.is_due(path, &here);
+        let found = self.compare(path, &mut here, due);
+        if due == Due::Now && matches!(found, Ok(Seen::New)) {
+            here.push(self.keep(path));
+        }
+        if let Some(entry) = self.checkpoints.here.get_mut(slot) {
+            *entry = here;
+        }
+        found
+    }
+
+    /// Makes a checkpoint.
+    fn keep(&mut self, path: &mut Path) -> usize {
+        path.notes = 0;
+        self.checkpoints.since = Pace::default();
+        self.checkpoints.kept += 1;
+        self.stats.total_states += 1;
+        self.stats.peak_states = self.stats.peak_states.max(self.checkpoints.kept);
+        let state = Some(path.state.clone());
+        self.tree.grow(&mut path.position, state, 1)
+    }
+
+    /// Whether it is time for a checkpoint at a place that has these.
+    fn is_due(&self, path: &Path, here: &[usize]) -> Due {
+        if path.notes > MAX_NOTES || self.comes_round(path.slot) {
+            return Due::Now;
+        }
+        let Pace { jumps, insns } = self.checkpoints.since;
+        let open = |&at: &usize| self.tree.node(at).is_some_and(|node| node.open > 0);
+        let due = match here.iter().any(open) {
+            true => jumps >= LOOP_PACE.jumps || insns >= LOOP_PACE.insns,
+            false => jumps >= PACE.jumps && insns >= PACE.insns,
+        };
+        if due { Due::Now } else { Due::Later }
+    }
+
+    /// Looks for a checkpoint that covers the state, the newest first; drops those that never
+    /// do. Only looks that end in a new checkpoint count, or else a few rounds of a loop would
+    /// drop them all.
+    fn compare(&mut self, path: &Path, here: &mut Vec<usize>, due: Due) -> Checked<Seen> {
+        let round = self.comes_round(path.slot);
+        for index in (0..here.len()).rev() {
+            let Some(&at) = here.get(index) else {
+                continue;
+            };
+            let anchor = self.tree.anchor(at);
+            if anchor.is_none() {
+                self.clean(at, path.slot);
+            }
+            let Some(node) = self.tree.node_mut(at) else {
+                continue;
+            };
+            let likeness = match (node.open, anchor) {
+                (0, None) => Likeness::Covered(&node.needed),
+                (0, Some(_)) => Likeness::Within,
+                _ if round => Likeness::Within,
+                _ => Likeness::Same,
+            };
+            let old = node.state.as_deref();
+            if old.is_some_and(|old| alike(self.env, likeness, path.slot, old, &path.state)) {
+                if node.open > 0 && !round {
+                    return Err(endless(path.slot));
+                }
+                node.hits += 1;
+                let needs = node.needed.in_state(&path.state);
+                self.need(path, needs, path.state.depth());
+                if let Some(anchor) = anchor {
+                    let state = path.state.clone();
+                    self.tree.depend(path.position, state, at, anchor);
+                }
+                return Ok(Seen::Covered);
+            }
+            node.misses += u32::from(due == Due::Now);
+            if node.is_useless(round) {
+                node.standing = Standing::Dropped;
+                if node.open == 0 {
+                    node.state = None;
+                }
+                here.remove(index);
+                self.checkpoints.kept -= 1;
+            }
+        }
+        Ok(Seen::New)
+    }
+
+    /// Takes out of a checkpoint that was followed to all its ends what nothing will read.
+    fn clean(&mut self, at: usize, slot: usize) {
+        let Some(node) = self.tree.node_mut(at) else {
+            return;
+        };
+        if node.open > 0 || node.litter == Litter::Gone {
+            return;
+        }
+        node.litter = Litter::Gone;
+        if let Some(state) = &mut node.state {
+            let live = self.live_stack.live(&self.env.cfg, state, slot);
+            node.needed.keep_slots(&live);
+            state.keep_slots(&live);
+        }
+    }
+
+    fn comes_round(&self, slot: usize) -> bool {
+        self.env.cfg.insn(slot).is_some_and(comes_round)
+    }
+
+    /// Makes numbers unknown that differ from the last round's at `slot`, `but` that of one.
+    pub(crate) fn widen(&self, state: &mut State, slot: usize, but: Option<usize>) {
+        let here = self.checkpoints.here.get(slot).into_iter().flatten();
+        let open = here.copied().filter(|&at| Some(at) != but);
+        let rounds = open.filter_map(|at| Some((at, self.tree.node(at)?)));
+        let alike = |(_, node): &(usize, &Node)| {
+            let old = node.state.as_deref().filter(|_| node.open > 0);
+            old.is_some_and(|old| old.same_calls(state))
+        };
+        let last = rounds.filter(alike).max_by_key(|(at, _)| *at);
+        if let Some((_, node)) = last
+            && let Some(old) = node.state.as_deref()
+        {
+            widen(old, &node.needed, state);
+        }
+    }
+}
+
+impl Node {
+    /// Whether states were compared with this one in vain too often.
+    fn is_useless(&self, round: bool) -> bool {
+        let most = match self.open > 0 && round {
+            true => MAX_MISSES_OF_ROUND,
+            false => MAX_MISSES,
+        };
+        self.misses > self.hits.saturating_add(1).saturating_mul(most)
+    }
+}
+
+fn endless(slot: usize) -> Box<Rejection> {
+    let message = format!("infinite loop detected at insn {slot}");
+    Rejection::new(Code::InfiniteLoop, message)
+        .label("comes back here with nothing changed")
+        .help("change something in the loop that its end depends on, such as a counter")
+}

@@ -1,0 +1,59 @@
+//! Notes: what the execution of an instruction leaves to say, beside the new state.
+//!
+//! Read before: `history.rs`, `live_stack.rs`. Read next: `precision.rs`.
+
+use crate::history::{GoesOn, Sharer, StackSlot};
+use crate::live_stack::Touched;
+use crate::precision::Needs;
+
+/// What an instruction has to say. All but [`called`](Notes::called) is of the last one.
+#[derive(Debug, Default)]
+pub(crate) struct Notes {
+    /// The spill that it wrote or filled from.
+    pub(crate) spill: Option<StackSlot>,
+    /// All that shared the numbers it compared.
+    pub(crate) sharers: Vec<Sharer>,
+    /// What it needed of the state before it.
+    pub(crate) needs: Needs,
+    /// Where it goes on.
+    pub(crate) goes_on: GoesOn,
+    /// What it did with stacks.
+    pub(crate) touched: Vec<Touched>,
+    /// The global functions that were called so far, by their slots.
+    pub(crate) called: Vec<usize>,
+}
+
+impl Notes {
+    /// Notes that something was read of `slots` of a frame, a bit each.
+    pub(crate) fn read(&mut self, depth: u8, slots: u64) {
+        self.touched.push(Touched {
+            depth,
+            read: slots,
+            written: 0,
+        });
+    }
+
+    /// Notes that `slots` of a frame were written whole, a bit each.
+    pub(crate) fn written(&mut self, depth: u8, slots: u64) {
+        self.touched.push(Touched {
+            depth,
+            read: 0,
+            written: slots,
+        });
+    }
+
+    /// Whether the kernel takes a note of the instruction, wherever it is: of spills, and of
+    /// comparisons that teach others something too.
+    pub(crate) fn is_kept(&self) -> bool {
+        self.spill.is_some() || self.sharers.len() > 1
+    }
+
+    /// Forgets what the last instruction had to say.
+    pub(crate) fn clear(&mut self) {
+        self.spill = None;
+        self.sharers.clear();
+        self.needs = Needs::default();
+        self.goes_on = GoesOn::Here;
+        self.touched.clear();
+    }
+}
