@@ -60,6 +60,14 @@ impl Slot {
         self.spill_size() > 0
     }
 
+    /// Whether an object of the kernel is here.
+    pub(crate) fn is_object(&self) -> bool {
+        self.bytes.iter().any(|byte| match byte {
+            Byte::Invalid | Byte::Misc | Byte::Zero | Byte::Spill => false,
+            Byte::Dynptr => true,
+        })
+    }
+
     /// What is known of the byte at `off`, which is in this slot.
     pub(crate) fn byte(&self, off: i64) -> Byte {
         let found = place(off).and_then(|(_, byte)| self.bytes.get(byte));
@@ -132,10 +140,12 @@ impl Stack {
         &mut self.slots
     }
 
-    /// Forgets all slots but those with a bit in `slots`.
+    /// Forgets all slots but those with a bit in `slots`, and objects of the kernel: who uses
+    /// them does not say that it reads their slots.
     pub(crate) fn keep(&mut self, slots: u64) {
         for (index, slot) in (0u32..).zip(&mut self.slots) {
-            if slots.checked_shr(index).is_none_or(|bits| bits & 1 == 0) {
+            let live = slots.checked_shr(index).is_some_and(|bits| bits & 1 != 0);
+            if !live && !slot.is_object() {
                 *slot = Slot::INVALID;
             }
         }
