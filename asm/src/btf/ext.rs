@@ -9,6 +9,7 @@ use super::read::{BtfError, Words, header, part};
 use super::write::MAGIC;
 use super::{Btf, StrId, TypeId};
 use crate::program::{Function, Program};
+use std::marker::PhantomData;
 
 /// `struct bpf_func_info`: a function begins here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -123,22 +124,130 @@ impl Records {
 
 /// The records of one ELF section, in bytes.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SectionRecords<T> {
+pub struct SectionRecords<R> {
     /// The section's name.
     pub section: StrId,
     /// The records.
-    pub records: Vec<T>,
+    pub records: R,
 }
 
 /// What a `.BTF.ext` section holds.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Ext {
     /// The functions of each section.
-    pub funcs: Vec<SectionRecords<FuncInfo>>,
+    pub funcs: Vec<SectionRecords<Vec<FuncInfo>>>,
     /// The lines of each section.
-    pub lines: Vec<SectionRecords<LineInfo>>,
+    pub lines: Vec<SectionRecords<Vec<LineInfo>>>,
     /// The CO-RE relocations of each section.
-    pub core_relos: Vec<SectionRecords<CoreRelo>>,
+    pub core_relos: Vec<SectionRecords<Vec<CoreRelo>>>,
+}
+
+/// The same as it is in the section's bytes, its records not yet taken apart.
+#[derive(Default)]
+pub(crate) struct ExtBytes<'a> {
+    pub(crate) funcs: Vec<SectionRecords<Packed<'a, FuncInfo>>>,
+    pub(crate) lines: Vec<SectionRecords<Packed<'a, LineInfo>>>,
+    pub(crate) core_relos: Vec<SectionRecords<Packed<'a, CoreRelo>>>,
+}
+
+/// Records in the section's bytes. They may be longer than what is known here: the rest of each
+/// is passed over.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Packed<'a, T> {
+    bytes: &'a [u8],
+    /// The size of a record in bytes.
+    size: usize,
+    records: PhantomData<T>,
+}
+
+impl<'a, T: Record> Packed<'a, T> {
+    pub(crate) fn iter(self) -> impl ExactSizeIterator<Item = T> + use<'a, T> {
+        self.bytes.chunks_exact(self.size).map(T::of_item)
+    }
+
+    /// The first so many, and those behind them.
+    pub(crate) fn split_at(self, count: usize) -> (Packed<'a, T>, Packed<'a, T>) {
+        let at = count.saturating_mul(self.size).min(self.bytes.len());
+        let (first, rest) = self.bytes.split_at_checked(at).unwrap_or_default();
+        let with = |bytes| Packed { bytes, ..self };
+        (with(first), with(rest))
+    }
+}
+
+/// A record of the format.
+pub(crate) trait Record: Copy {
+    /// The words of a record that are known here.
+    const WORDS: usize;
+    /// What the records are called.
+    const NAME: &'static str;
+
+    /// The record in an item that is long enough.
+    fn of_item(item: &[u8]) -> Self;
+
+    /// The instruction that it speaks of.
+    fn insn_off(&self) -> u32;
+}
+
+/// The first words of an item.
+fn words<const N: usize>(item: &[u8]) -> [u32; N] {
+    let words = item.as_chunks::<4>().0.first_chunk::<N>();
+    words.map_or([0; N], |words| words.map(u32::from_le_bytes))
+}
+
+impl Record for FuncInfo {
+    const WORDS: usize = 2;
+    const NAME: &'static str = "func_info";
+
+    fn of_item(item: &[u8]) -> FuncInfo {
+        let [insn_off, type_id] = words(item);
+        FuncInfo {
+            insn_off,
+            type_id: TypeId(type_id),
+        }
+    }
+
+    fn insn_off(&self) -> u32 {
+        self.insn_off
+    }
+}
+
+impl Record for LineInfo {
+    const WORDS: usize = 4;
+    const NAME: &'static str = "line_info";
+
+    fn of_item(item: &[u8]) -> LineInfo {
+        let [insn_off, file, line, line_col] = words(item);
+        LineInfo {
+            insn_off,
+            file_name: StrId(file),
+            line: StrId(line),
+            line_number: line_col >> COLUMN_BITS,
+            column: line_col & ((1 << COLUMN_BITS) - 1),
+        }
+    }
+
+    fn insn_off(&self) -> u32 {
+        self.insn_off
+    }
+}
+
+impl Record for CoreRelo {
+    const WORDS: usize = 4;
+    const NAME: &'static str = "core_relo";
+
+    fn of_item(item: &[u8]) -> CoreRelo {
+        let [insn_off, type_id, access, kind] = words(item);
+        CoreRelo {
+            insn_off,
+            type_id: TypeId(type_id),
+            access_str: StrId(access),
+            kind,
+        }
+    }
+
+    fn insn_off(&self) -> u32 {
+        self.insn_off
+    }
 }
 
 /// The length of the header with CO-RE relocations, in bytes.
@@ -170,6 +279,29 @@ impl Ext {
     /// # Errors
     /// The first thing that is wrong.
     pub fn from_bytes(bytes: &[u8]) -> Result<Ext, BtfError> {
+        let ext = ExtBytes::new(bytes)?;
+        Ok(Ext {
+            funcs: unpacked(&ext.funcs),
+            lines: unpacked(&ext.lines),
+            core_relos: unpacked(&ext.core_relos),
+        })
+    }
+}
+
+fn unpacked<T: Record>(sections: &[SectionRecords<Packed<'_, T>>]) -> Vec<SectionRecords<Vec<T>>> {
+    let unpacked = |of: &SectionRecords<Packed<'_, T>>| SectionRecords {
+        section: of.section,
+        records: of.records.iter().collect(),
+    };
+    sections.iter().map(unpacked).collect()
+}
+
+impl<'a> ExtBytes<'a> {
+    /// Finds the records in the bytes of a `.BTF.ext` section.
+    ///
+    /// # Errors
+    /// The first thing that is wrong.
+    pub(crate) fn new(bytes: &'a [u8]) -> Result<ExtBytes<'a>, BtfError> {
         let (header_len, mut words) = header(bytes)?;
         let [func_off, func_len, line_off, line_len] =
             [words.next()?, words.next()?, words.next()?, words.next()?];
@@ -178,37 +310,19 @@ impl Ext {
             HEADER_LEN.. => [words.next()?, words.next()?],
             _ => [0, 0],
         };
-        let funcs = part(bytes, header_len, func_off, func_len, "func_info")?;
-        let lines = part(bytes, header_len, line_off, line_len, "line_info")?;
-        let relos = part(bytes, header_len, relo_off, relo_len, "core_relo")?;
-        Ok(Ext {
-            funcs: sections(funcs, "func_info", |[insn_off, type_id]| FuncInfo {
-                insn_off,
-                type_id: TypeId(type_id),
-            })?,
-            lines: sections(lines, "line_info", |[insn_off, file, line, line_col]| {
-                LineInfo {
-                    insn_off,
-                    file_name: StrId(file),
-                    line: StrId(line),
-                    line_number: line_col >> COLUMN_BITS,
-                    column: line_col & ((1 << COLUMN_BITS) - 1),
-                }
-            })?,
-            core_relos: sections(relos, "core_relo", |[insn_off, type_id, access, kind]| {
-                CoreRelo {
-                    insn_off,
-                    type_id: TypeId(type_id),
-                    access_str: StrId(access),
-                    kind,
-                }
-            })?,
+        let funcs = part(bytes, header_len, func_off, func_len, FuncInfo::NAME)?;
+        let lines = part(bytes, header_len, line_off, line_len, LineInfo::NAME)?;
+        let relos = part(bytes, header_len, relo_off, relo_len, CoreRelo::NAME)?;
+        Ok(ExtBytes {
+            funcs: sections(funcs)?,
+            lines: sections(lines)?,
+            core_relos: sections(relos)?,
         })
     }
 }
 
 fn table<T: Copy, const N: usize>(
-    sections: &[SectionRecords<T>],
+    sections: &[SectionRecords<Vec<T>>],
     size: u32,
     words_of: impl Fn(T) -> [u32; N],
 ) -> Vec<u32> {
@@ -223,28 +337,27 @@ fn table<T: Copy, const N: usize>(
     words
 }
 
-fn sections<T, const N: usize>(
-    bytes: &[u8],
-    what: &'static str,
-    record: impl Fn([u32; N]) -> T,
-) -> Result<Vec<SectionRecords<T>>, BtfError> {
-    let mut words = Words::new(bytes, what);
+fn sections<T: Record>(bytes: &[u8]) -> Result<Vec<SectionRecords<Packed<'_, T>>>, BtfError> {
+    let mut words = Words::new(bytes, T::NAME);
     let mut sections = Vec::new();
     if words.is_at_end() {
         return Ok(sections);
     }
-    let bytes = words.next()?;
-    let size = bytes as usize / 4;
-    if size < N || !bytes.is_multiple_of(4) {
+    let size = words.next()?;
+    if (size as usize) < T::WORDS * 4 || !size.is_multiple_of(4) {
         return Err(BtfError::RecordSize {
-            what,
-            size: bytes,
-            least: N * 4,
+            what: T::NAME,
+            size,
+            least: T::WORDS * 4,
         });
     }
     while !words.is_at_end() {
         let (section, count) = (StrId(words.next()?), words.next()? as usize);
-        let records = words.list(count, size)?.map(&record).collect();
+        let records = Packed {
+            bytes: words.take(count, size as usize)?,
+            size: size as usize,
+            records: PhantomData,
+        };
         sections.push(SectionRecords { section, records });
     }
     Ok(sections)

@@ -137,24 +137,16 @@ impl<'a> Words<'a> {
         Ok(u32::from_le_bytes(*word))
     }
 
-    /// `count` items of `words` words each, of which the first `N` are read.
-    pub(super) fn list<const N: usize>(
-        &mut self,
-        count: usize,
-        words: usize,
-    ) -> Result<impl ExactSizeIterator<Item = [u32; N]> + use<'a, N>, BtfError> {
-        let want = self.at.saturating_add(count.saturating_mul(words * 4));
+    /// The bytes of `count` items of `size` bytes each.
+    pub(super) fn take(&mut self, count: usize, size: usize) -> Result<&'a [u8], BtfError> {
+        let want = self.at.saturating_add(count.saturating_mul(size));
         let items = self.bytes.get(self.at..want).ok_or(BtfError::Truncated {
             what: self.what,
             want,
             have: self.bytes.len(),
         })?;
         self.at = want;
-        let known = |item: &[u8]| {
-            let known = item.as_chunks::<4>().0.first_chunk::<N>();
-            known.map_or([0; N], |known| known.map(u32::from_le_bytes))
-        };
-        Ok(items.chunks_exact((words * 4).max(1)).map(known))
+        Ok(items)
     }
 }
 

@@ -6,6 +6,7 @@
 use super::table::COUNT;
 use super::{Field, ISA, Row, Sem};
 use std::collections::HashMap;
+use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::LazyLock;
 
 /// What decoding needs of a row, and no more, so that it stays in the cache.
@@ -119,8 +120,33 @@ pub(crate) fn pattern_of(slot: u64) -> Option<&'static Pattern> {
         .find(|pattern| slot & pattern.mask == pattern.value)
 }
 
-static BY_MEANING: LazyLock<HashMap<Sem, &'static Row>> =
+static BY_MEANING: LazyLock<HashMap<Sem, &'static Row, BuildHasherDefault<Mixed>>> =
     LazyLock::new(|| ISA.iter().map(|row| (row.sem, row)).collect());
+
+/// A hash of meanings: they are few, small, and chosen by nobody who means harm.
+#[derive(Default)]
+struct Mixed(u64);
+
+impl Mixed {
+    fn mix(&mut self, number: u64) {
+        let mixed = (self.0.rotate_left(5) ^ number).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        self.0 = mixed ^ mixed >> 32;
+    }
+}
+
+impl Hasher for Mixed {
+    fn write(&mut self, bytes: &[u8]) {
+        bytes.iter().for_each(|byte| self.mix(u64::from(*byte)));
+    }
+
+    fn write_isize(&mut self, number: isize) {
+        self.mix(number as u64);
+    }
+
+    fn finish(&self) -> u64 {
+        self.0
+    }
+}
 
 impl Sem {
     /// The row that means this, if there is one: not every combination exists

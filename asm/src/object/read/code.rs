@@ -6,6 +6,7 @@ use crate::btf::core::CoreRelocation;
 use crate::btf::ext::LineInfo;
 use crate::btf::{Linkage, TypeId};
 use crate::insn::{Insn, decode_all};
+use crate::isa::{Callee, Imm64, Sem};
 use crate::program::{Function, Reference};
 
 /// The section of the functions that programs call.
@@ -21,8 +22,10 @@ pub(super) struct Code {
     pub(super) name: String,
     pub(super) linkage: Linkage,
     pub(super) insns: Vec<Insn>,
-    /// Of each slot the index of the instruction that begins there; [`INSIDE`] of a second one.
-    begins: Vec<u32>,
+    /// The second slots of instructions that have two.
+    seconds: Vec<usize>,
+    /// The slots of the instructions that lead to a function, before relocations say otherwise.
+    pub(super) leads: Vec<usize>,
     /// Which other functions it calls or takes the address of, by slot: indexes of functions.
     pub(super) calls: Vec<(usize, usize)>,
     /// Functions inside of it that have no symbol, by slot.
@@ -34,23 +37,29 @@ pub(super) struct Code {
     pub(super) core_relocations: Vec<(usize, CoreRelocation)>,
 }
 
-/// What is in no slot that an instruction begins in.
-const INSIDE: u32 = u32::MAX;
-
 impl Code {
     /// How many slots it has.
     pub(super) fn slots(&self) -> usize {
-        self.begins.len()
+        self.insns.len() + self.seconds.len()
     }
 
     /// The index of the instruction that begins in a slot.
     pub(super) fn insn_at(&self, slot: usize) -> Option<usize> {
-        let index = self.begins.get(slot).filter(|index| **index != INSIDE)?;
-        Some(*index as usize)
+        let before = match self.seconds.binary_search(&slot) {
+            Ok(_) => return None,
+            Err(before) => before,
+        };
+        Some(slot - before).filter(|_| slot < self.slots())
+    }
+
+    /// The second slots of instructions from a slot on.
+    pub(super) fn seconds_from(&self, slot: usize) -> &[usize] {
+        let first = self.seconds.partition_point(|second| *second < slot);
+        self.seconds.get(first..).unwrap_or_default()
     }
 
     /// Whether it has the byte `at` of a section.
-    fn contains(&self, section: usize, at: u64) -> bool {
+    pub(super) fn contains(&self, section: usize, at: u64) -> bool {
         let distance = at
             .checked_sub(self.base)
             .filter(|_| self.section == section);
@@ -174,6 +183,14 @@ impl Functions {
     }
 }
 
+/// Whether an instruction calls a function or takes the address of one.
+pub(super) fn leads_to_a_function(insn: &Insn) -> bool {
+    matches!(
+        insn.sem(),
+        Sem::Call(Callee::Local) | Sem::LoadImm64(Imm64::Code)
+    )
+}
+
 fn is_global(symbol: &Symbol<'_>) -> bool {
     matches!(symbol.binding, Binding::Global | Binding::Weak)
 }
@@ -199,10 +216,15 @@ fn decode(
         program: symbol.name.to_owned(),
         error,
     })?;
-    let mut begins = Vec::with_capacity(bytes.len() / 8);
-    for (index, insn) in insns.iter().enumerate() {
-        begins.push(index as u32);
-        begins.resize(begins.len() + insn.slots() - 1, INSIDE);
+    let (mut seconds, mut leads) = (Vec::new(), Vec::new());
+    let mut slot = 0;
+    for insn in &insns {
+        if leads_to_a_function(insn) {
+            leads.push(slot);
+        }
+        let next = slot + insn.slots();
+        seconds.extend(slot + 1..next);
+        slot = next;
     }
     Ok(Code {
         section: index,
@@ -213,7 +235,8 @@ fn decode(
             Binding::Global | Binding::Weak => Linkage::Global,
         },
         insns,
-        begins,
+        seconds,
+        leads,
         calls: Vec::new(),
         inner: Vec::new(),
         references: Vec::new(),
@@ -238,6 +261,7 @@ fn function_symbols<'a>(file: &File<'a>, index: usize, section: &Section<'a>) ->
     }
     if symbols.is_empty() {
         let whole = Symbol {
+            index: 0,
             name: section.name,
             home: super::elf::Home::Section(index),
             value: 0,

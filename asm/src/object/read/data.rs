@@ -7,7 +7,6 @@ use super::types::names_a_variable;
 use crate::btf::{Btf, Kind, TypeId};
 use crate::object::{Data, DataKind, Map, Strength, Variable};
 use crate::program::Reference;
-use std::collections::HashMap;
 
 /// The most bytes that sections of zeros may have together; a small file may ask for any
 /// number.
@@ -25,10 +24,11 @@ pub(super) struct FoundMap {
 /// Where the maps of the object are in the file.
 #[derive(Default)]
 pub(super) struct Places {
-    /// The maps of each section that defines some, by ascending offset.
-    maps: HashMap<usize, Vec<(u64, usize)>>,
-    /// The map that each section of global variables is, and the section's size.
-    data: HashMap<usize, (usize, u64)>,
+    /// The maps that sections define: section, offset there, and map, ascending.
+    maps: Vec<(usize, u64, usize)>,
+    /// The map that each section of global variables is, and the section's size, ascending by
+    /// section.
+    data: Vec<(usize, usize, u64)>,
 }
 
 impl Places {
@@ -38,41 +38,45 @@ impl Places {
             match &found.map.data {
                 Some(data) => {
                     let size = data.bytes.len() as u64;
-                    places.data.insert(found.section, (index, size));
+                    places.data.push((found.section, index, size));
                 }
-                None => {
-                    let defined = places.maps.entry(found.section).or_default();
-                    defined.push((found.offset, index));
-                }
+                None => places.maps.push((found.section, found.offset, index)),
             }
         }
-        for defined in places.maps.values_mut() {
-            defined.sort_unstable();
-        }
+        places.maps.sort_unstable();
+        places.data.sort_unstable();
         places
     }
 
     /// What one refers to by the address of byte `at` of a section: a map, or a byte of a
     /// global variable. The address of the end is one that loops compare with.
     pub(super) fn at(&self, section: usize, at: u64) -> Option<Reference> {
-        if let Some((map, size)) = self.data.get(&section) {
-            let offset = u32::try_from(at).ok().filter(|_| at <= *size)?;
-            return Some(Reference::MapValue { map: *map, offset });
+        if let Some((map, size)) = self.variables(section) {
+            let offset = u32::try_from(at).ok().filter(|_| at <= size)?;
+            return Some(Reference::MapValue { map, offset });
         }
-        let defined = self.maps.get(&section)?;
-        let found = defined.binary_search_by_key(&at, |(offset, _)| *offset);
-        let (_, map) = defined.get(found.ok()?)?;
+        let place = |(section, offset, _): &(usize, u64, usize)| (*section, *offset);
+        let found = self.maps.binary_search_by_key(&(section, at), place).ok()?;
+        let (_, _, map) = self.maps.get(found)?;
         Some(Reference::Map(*map))
     }
 
     /// Whether maps are defined in a section.
     pub(super) fn holds_maps(&self, section: usize) -> bool {
-        self.maps.contains_key(&section)
+        let found = self.maps.binary_search_by_key(&section, |(of, ..)| *of);
+        found.is_ok()
     }
 
     /// The map that a section of global variables is.
     pub(super) fn data(&self, section: usize) -> Option<usize> {
-        self.data.get(&section).map(|(map, _)| *map)
+        self.variables(section).map(|(map, _)| map)
+    }
+
+    /// The map that a section of global variables is, and its size.
+    fn variables(&self, section: usize) -> Option<(usize, u64)> {
+        let found = self.data.binary_search_by_key(&section, |(of, ..)| *of);
+        let (_, map, size) = self.data.get(found.ok()?)?;
+        Some((*map, *size))
     }
 }
 

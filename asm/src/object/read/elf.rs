@@ -11,8 +11,8 @@ use goblin::elf::section_header::{
     SHT_SYMTAB,
 };
 use goblin::elf::sym::{STB_LOCAL, STB_WEAK, STT_FUNC, STT_NOTYPE, STT_OBJECT, STT_SECTION};
-use goblin::elf::sym::{STV_HIDDEN, STV_INTERNAL};
-use goblin::elf::{Elf, SectionHeader, Symtab};
+use goblin::elf::sym::{STV_HIDDEN, STV_INTERNAL, st_bind, st_type, st_visibility};
+use goblin::elf::{Elf, SectionHeader};
 
 /// The longest name of a symbol or section, in bytes; longer ones are refused, so that
 /// names that end nowhere are not read again and again.
@@ -22,8 +22,9 @@ const MAX_NAME: usize = 4096;
 pub(super) struct File<'a> {
     /// The sections; the first is ELF's empty one.
     pub(super) sections: Vec<Section<'a>>,
-    /// The symbols; the first is ELF's empty one.
+    /// The symbols but the labels in code; the first is ELF's empty one.
     pub(super) symbols: Vec<Symbol<'a>>,
+    every_symbol: Symbols<'a>,
 }
 
 /// A section.
@@ -35,8 +36,17 @@ pub(super) struct Section<'a> {
     pub(super) size: u64,
     /// Its bytes; none for a section of zeros.
     pub(super) contents: &'a [u8],
-    /// What the linker or loader fills in, by ascending place.
-    pub(super) relocations: Vec<Relocation>,
+    /// The tables of what the linker or loader fills in.
+    relocations: Vec<Table<'a>>,
+}
+
+/// A table of relocations.
+#[derive(Debug, Clone, Copy)]
+enum Table<'a> {
+    /// Of `Elf64_Rel`.
+    WithoutAddends(&'a [[[u8; 8]; 2]]),
+    /// Of `Elf64_Rela`.
+    WithAddends(&'a [[[u8; 8]; 3]]),
 }
 
 /// What a section is for, by its type and flags.
@@ -55,6 +65,8 @@ pub(super) enum Role {
 /// A symbol.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Symbol<'a> {
+    /// Its index among all symbols.
+    pub(super) index: usize,
     /// The name; of the symbol of a section the section's.
     pub(super) name: &'a str,
     pub(super) home: Home,
@@ -146,9 +158,13 @@ impl<'a> File<'a> {
                 bytes.len()
             )));
         }
-        let symbols = symbols(&headers, &sections)?;
-        let mut file = File { sections, symbols };
-        file.read_relocations(&headers);
+        let every_symbol = Symbols::find(&headers, &sections);
+        let mut file = File {
+            symbols: every_symbol.but_labels(&sections)?,
+            every_symbol,
+            sections,
+        };
+        file.find_relocations(&headers);
         Ok(file)
     }
 
@@ -164,8 +180,20 @@ impl<'a> File<'a> {
     }
 
     /// The symbol that a relocation is against; its table may end before.
-    pub(super) fn symbol(&self, relocation: &Relocation) -> Option<&Symbol<'a>> {
-        self.symbols.get(relocation.symbol)
+    pub(super) fn symbol(&self, relocation: &Relocation) -> Option<Symbol<'a>> {
+        self.every_symbol.get(relocation.symbol, &self.sections)
+    }
+
+    /// Where that symbol is in its section, in bytes.
+    pub(super) fn symbol_value(&self, relocation: &Relocation) -> Option<u64> {
+        let [_, value, _] = self.every_symbol.entries.get(relocation.symbol)?;
+        Some(u64::from_le_bytes(*value))
+    }
+
+    /// All symbols, the labels in code among them.
+    pub(super) fn every_symbol(&self) -> impl Iterator<Item = Symbol<'a>> {
+        let indexes = 0..self.every_symbol.entries.len();
+        indexes.filter_map(|index| self.every_symbol.get(index, &self.sections))
     }
 
     /// The relocation in a section as an error.
@@ -187,29 +215,39 @@ impl<'a> File<'a> {
         }
     }
 
-    fn read_relocations(&mut self, headers: &[SectionHeader]) {
+    fn find_relocations(&mut self, headers: &[SectionHeader]) {
         for (index, header) in headers.iter().enumerate() {
-            if !matches!(header.sh_type, SHT_REL | SHT_RELA) {
-                continue;
-            }
-            let Some(table) = self.sections.get(index).map(|section| section.contents) else {
-                continue;
+            let contents = self.sections.get(index).map(|section| section.contents);
+            let table = match (header.sh_type, contents) {
+                (SHT_REL, Some(contents)) => Table::WithoutAddends(entries(contents)),
+                (SHT_RELA, Some(contents)) => Table::WithAddends(entries(contents)),
+                _ => continue,
             };
-            let target = self.sections.get(header.sh_info as usize);
-            // Debug information has many, and nobody here asks for it.
-            if !target.is_some_and(|target| target.role != Role::Other || is_btf(target.name)) {
-                continue;
+            if let Some(target) = self.sections.get_mut(header.sh_info as usize) {
+                target.relocations.push(table);
             }
-            let Some(target) = self.sections.get_mut(header.sh_info as usize) else {
-                continue;
-            };
-            let relocations = &mut target.relocations;
-            match header.sh_type {
-                SHT_RELA => relocations.extend(entries(table).iter().map(Relocation::with_addend)),
-                _ => relocations.extend(entries(table).iter().map(Relocation::without_addend)),
-            }
-            relocations.sort_by_key(|entry| entry.offset);
         }
+    }
+}
+
+impl Section<'_> {
+    /// What the linker or loader fills in, in the order of the file.
+    pub(super) fn relocations(&self) -> impl Iterator<Item = Relocation> {
+        self.relocations.iter().flat_map(|table| {
+            let (without, with) = match table {
+                Table::WithoutAddends(entries) => (*entries, &[][..]),
+                Table::WithAddends(entries) => (&[][..], *entries),
+            };
+            let without = without.iter().map(Relocation::without_addend);
+            without.chain(with.iter().map(Relocation::with_addend))
+        })
+    }
+
+    /// The same, by ascending place.
+    pub(super) fn relocations_by_place(&self) -> Vec<Relocation> {
+        let mut all: Vec<Relocation> = self.relocations().collect();
+        all.sort_by_key(|relocation| relocation.offset);
+        all
     }
 }
 
@@ -237,18 +275,6 @@ impl Relocation {
             ..Relocation::without_addend(&[*offset, *info])
         }
     }
-}
-
-impl Symbol<'_> {
-    /// Whether it is in the section of this index.
-    pub(super) fn is_in(&self, section: usize) -> bool {
-        self.home == Home::Section(section)
-    }
-}
-
-/// Whether a section holds types, or records about code.
-fn is_btf(name: &str) -> bool {
-    name.starts_with(".BTF")
 }
 
 fn broken(error: goblin::error::Error) -> ReadError {
@@ -349,56 +375,111 @@ fn name_at(strings: &[u8], offset: usize) -> Result<&str, ReadError> {
         .map_err(|_| ReadError::Elf(format!("the name \"{}\" is no UTF-8", name.escape_ascii())))
 }
 
-fn symbols<'a>(
-    headers: &[SectionHeader],
-    sections: &[Section<'a>],
-) -> Result<Vec<Symbol<'a>>, ReadError> {
-    let mut tables = headers.iter().zip(sections);
-    let Some((header, table)) = tables.find(|(header, _)| header.sh_type == SHT_SYMTAB) else {
-        return Ok(Vec::new());
-    };
-    let strings = sections.get(header.sh_link as usize);
-    let strings = strings.map_or(&[][..], |section| section.contents);
-    let context = Ctx::new(Container::Big, Endian::Little);
-    let count = table.contents.len() / goblin::elf::sym::sym64::SIZEOF_SYM;
-    if count == 0 {
-        return Ok(Vec::new());
+/// The symbol table.
+#[derive(Default)]
+struct Symbols<'a> {
+    /// `Elf64_Sym`.
+    entries: &'a [[[u8; 8]; 3]],
+    /// The section of their names.
+    names: &'a [u8],
+}
+
+impl<'a> Symbols<'a> {
+    fn find(headers: &[SectionHeader], sections: &[Section<'a>]) -> Symbols<'a> {
+        let mut tables = headers.iter().zip(sections);
+        let found = tables.find(|(header, _)| header.sh_type == SHT_SYMTAB);
+        found.map_or_else(Symbols::default, |(header, table)| Symbols {
+            entries: entries(table.contents),
+            names: sections
+                .get(header.sh_link as usize)
+                .map_or(&[], |names| names.contents),
+        })
     }
-    let parsed = Symtab::parse(table.contents, 0, count, context).map_err(broken)?;
-    let mut symbols = Vec::with_capacity(count);
-    for symbol in parsed.iter() {
-        let home = match symbol.st_shndx as u32 {
+
+    /// All symbols but the labels in code, which are most of them and which nobody looks for.
+    fn but_labels(&self, sections: &[Section<'a>]) -> Result<Vec<Symbol<'a>>, ReadError> {
+        let is_code = |index: usize| {
+            let section = sections.get(index);
+            section.is_some_and(|section| section.role == Role::Code)
+        };
+        // Then no name can be wrong but for its length.
+        let is_ascii = self.names.is_ascii();
+        let mut symbols = Vec::new();
+        for (index, entry) in self.entries.iter().enumerate() {
+            let mut symbol = Symbol::without_name(index, entry);
+            let is_label = matches!(
+                (symbol.kind, symbol.binding, symbol.home),
+                (SymbolKind::Unknown, Binding::Local, Home::Section(home)) if is_code(home)
+            );
+            if is_label && is_ascii {
+                continue;
+            }
+            symbol.name = self.name(entry, &symbol, sections)?;
+            if !is_label {
+                symbols.push(symbol);
+            }
+        }
+        Ok(symbols)
+    }
+
+    /// The symbol of this index.
+    fn get(&self, index: usize, sections: &[Section<'a>]) -> Option<Symbol<'a>> {
+        let entry = self.entries.get(index)?;
+        let symbol = Symbol::without_name(index, entry);
+        let name = self.name(entry, &symbol, sections).unwrap_or_default();
+        Some(Symbol { name, ..symbol })
+    }
+
+    fn name(
+        &self,
+        [head, ..]: &[[u8; 8]; 3],
+        symbol: &Symbol<'a>,
+        sections: &[Section<'a>],
+    ) -> Result<&'a str, ReadError> {
+        match (symbol.kind, symbol.home) {
+            (SymbolKind::Section, Home::Section(index)) => {
+                Ok(sections.get(index).map_or("", |section| section.name))
+            }
+            _ => name_at(self.names, u64::from_le_bytes(*head) as u32 as usize),
+        }
+    }
+}
+
+impl Symbol<'_> {
+    fn without_name(index: usize, [head, value, size]: &[[u8; 8]; 3]) -> Symbol<'static> {
+        // `st_name`, `st_info`, `st_other`, `st_shndx`.
+        let [_, _, _, _, info, other, shndx @ ..] = *head;
+        let home = match u32::from(u16::from_le_bytes(shndx)) {
             SHN_UNDEF => Home::Undefined,
             SHN_LORESERVE.. => Home::Nowhere,
             index => Home::Section(index as usize),
         };
-        let kind = match symbol.st_type() {
+        let kind = match st_type(info) {
             STT_NOTYPE => SymbolKind::Unknown,
             STT_OBJECT => SymbolKind::Object,
             STT_FUNC => SymbolKind::Function,
             STT_SECTION => SymbolKind::Section,
             _ => SymbolKind::Other,
         };
-        let binding = match (symbol.st_bind(), symbol.st_visibility()) {
+        let binding = match (st_bind(info), st_visibility(other)) {
             (STB_LOCAL, _) => Binding::Local,
             (STB_WEAK, _) => Binding::Weak,
             (_, STV_HIDDEN | STV_INTERNAL) => Binding::Hidden,
             _ => Binding::Global,
         };
-        let name = match (kind, home) {
-            (SymbolKind::Section, Home::Section(index)) => {
-                sections.get(index).map_or("", |section| section.name)
-            }
-            _ => name_at(strings, symbol.st_name)?,
-        };
-        symbols.push(Symbol {
-            name,
+        Symbol {
+            index,
+            name: "",
             home,
-            value: symbol.st_value,
-            size: symbol.st_size,
+            value: u64::from_le_bytes(*value),
+            size: u64::from_le_bytes(*size),
             kind,
             binding,
-        });
+        }
     }
-    Ok(symbols)
+
+    /// Whether it is in the section of this index.
+    pub(super) fn is_in(&self, section: usize) -> bool {
+        self.home == Home::Section(section)
+    }
 }

@@ -5,11 +5,12 @@
 
 use super::ReadError;
 use super::data::{FoundMap, data_section};
-use super::elf::{Binding, File, Home, Role, Symbol, SymbolKind};
+use super::elf::{Binding, File, Home, Role, Section, Symbol, SymbolKind};
 use crate::btf::build::{KCONFIG_SECTION, KSYMS_SECTION};
 use crate::btf::{Btf, Kind, TypeId};
 use crate::object::elf_numbers::R_BPF_64_32;
 use crate::object::{Data, DataKind, Extern, ExternKind, Map, Strength, Variable};
+use std::cell::LazyCell;
 use std::collections::{HashMap, HashSet};
 
 /// The most bytes that the options may have.
@@ -59,31 +60,31 @@ impl Externs {
             }
             types = kernel_types(btf);
         }
-        let called = called(file);
+        let called = LazyCell::new(|| called(file));
         let mut externs = Externs::default();
-        let undefined = |(index, symbol): &(usize, &Symbol<'_>)| {
-            *index > 0 && symbol.home == Home::Undefined && !symbol.name.is_empty()
+        let undefined = |symbol: &&Symbol<'_>| {
+            symbol.index > 0 && symbol.home == Home::Undefined && !symbol.name.is_empty()
         };
-        for (index, symbol) in file.symbols.iter().enumerate().filter(undefined) {
+        for symbol in file.symbols.iter().filter(undefined) {
             if let Some(offset) = options.get(symbol.name) {
                 let place = Outside::Kconfig {
                     map: kconfig,
                     offset: *offset,
                 };
-                externs.by_symbol.insert(index, place);
+                externs.by_symbol.insert(symbol.index, place);
                 continue;
             }
             let ty = types.get(symbol.name);
             let is_function = match ty {
                 Some((_, kind)) => *kind == ExternKind::Function,
-                None => symbol.kind == SymbolKind::Function || called.contains(&index),
+                None => symbol.kind == SymbolKind::Function || called.contains(&symbol.index),
             };
             let kind = match is_function {
                 true => ExternKind::Function,
                 false => ExternKind::Variable,
             };
             let place = Outside::Extern(externs.all.len());
-            externs.by_symbol.insert(index, place);
+            externs.by_symbol.insert(symbol.index, place);
             externs.all.push(Extern {
                 name: symbol.name.to_owned(),
                 kind,
@@ -123,7 +124,7 @@ fn called(file: &File<'_>) -> HashSet<usize> {
         .sections
         .iter()
         .filter(|section| section.role == Role::Code);
-    let relocations = code.flat_map(|section| &section.relocations);
+    let relocations = code.flat_map(Section::relocations);
     let calls = relocations.filter(|relocation| relocation.r_type == R_BPF_64_32);
     calls.map(|relocation| relocation.symbol).collect()
 }

@@ -16,7 +16,6 @@ use crate::lines::Lines;
 use crate::prog_type::ProgType;
 use crate::program::{Function, Program};
 use crate::section::section;
-use std::collections::{HashMap, HashSet};
 
 /// The most slots that all programs of an object may have together: four times what the
 /// kernel takes of one program. A small file may say that each of thousands of programs
@@ -26,69 +25,92 @@ const MAX_SLOTS: usize = 4 << 20;
 /// The programs of a file. `names` are those of the records of lines.
 pub(super) fn programs(
     file: &File<'_>,
-    mut functions: Functions,
+    functions: Functions,
     names: &Strings,
 ) -> Result<Vec<Program>, ReadError> {
     let mut left = MAX_SLOTS;
     let mut programs = Vec::with_capacity(functions.entries.len());
-    let called = called(&functions);
-    for entry in &functions.entries {
-        let reached = Reached::from(&functions.all, entry.code);
+    let mut linker = Linker {
+        file,
+        names,
+        uses: uses(&functions),
+        begins: vec![None; functions.all.len()],
+        all: functions.all,
+    };
+    for entry in functions.entries {
+        let reached = linker.reach(entry.code);
         left = left.checked_sub(reached.slots).ok_or_else(|| {
             let what = format!("programs of more than {MAX_SLOTS} instructions in all");
             ReadError::Unsupported(what)
         })?;
-        programs.push(link(
-            file,
-            entry,
-            &reached,
-            &mut functions.all,
-            &called,
-            names,
-        ));
+        programs.push(linker.link(entry, &reached));
+        linker.forget(&reached);
     }
     Ok(programs)
 }
 
+/// How many programs can need a function: who is called by none is that of one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Use {
+    Once,
+    Often,
+}
+
 /// Which functions others call, or several programs begin with: who is none of them is
 /// reached once.
-fn called(functions: &Functions) -> HashSet<usize> {
+fn uses(functions: &Functions) -> Vec<Use> {
+    let mut uses = vec![Use::Once; functions.all.len()];
+    let mut is_often = |code: usize| {
+        if let Some(known) = uses.get_mut(code) {
+            *known = Use::Often;
+        }
+    };
     let calls = functions.all.iter().flat_map(|code| &code.calls);
-    let mut called: HashSet<usize> = calls.map(|(_, callee)| *callee).collect();
-    let mut begun = HashSet::new();
-    let begins = functions.entries.iter().map(|entry| entry.code);
-    called.extend(begins.filter(|code| !begun.insert(*code)));
-    called
+    calls.for_each(|(_, callee)| is_often(*callee));
+    // The programs of one function follow each other.
+    let others = functions.entries.iter().skip(1);
+    for (entry, next) in functions.entries.iter().zip(others) {
+        if entry.code == next.code {
+            is_often(entry.code);
+        }
+    }
+    uses
 }
 
 /// The functions that one reaches from a first one.
 struct Reached {
     /// Their indexes in the file, in the order of meeting.
     functions: Vec<usize>,
-    /// The first slot of each function, by its index in the file.
-    begins: HashMap<usize, usize>,
     /// How many slots they have in all.
     slots: usize,
 }
 
-impl Reached {
-    fn from(all: &[Code], first: usize) -> Reached {
+/// What programs are made of.
+struct Linker<'f> {
+    file: &'f File<'f>,
+    names: &'f Strings,
+    all: Vec<Code>,
+    uses: Vec<Use>,
+    /// The first slot of each function in the program at hand, if it is in it.
+    begins: Vec<Option<usize>>,
+}
+
+impl Linker<'_> {
+    /// The functions reached from a first one, each with its place in the program.
+    fn reach(&mut self, first: usize) -> Reached {
         let mut reached = Reached {
             functions: Vec::new(),
-            begins: HashMap::new(),
             slots: 0,
         };
         // A function, and how many of its calls were followed.
-        let mut path: Vec<(&Code, usize)> = Vec::new();
-        path.extend(reached.meet(all, first));
+        let mut path: Vec<(usize, usize)> = Vec::new();
+        path.extend(self.meet(first, &mut reached));
         while let Some((code, followed)) = path.last_mut() {
-            let call = code.calls.get(*followed);
+            let calls = self.all.get(*code).map(|code| code.calls.as_slice());
+            let call = calls.unwrap_or_default().get(*followed).copied();
             *followed += 1;
             match call {
-                Some((_, callee)) => {
-                    let callee = *callee;
-                    path.extend(reached.meet(all, callee));
-                }
+                Some((_, callee)) => path.extend(self.meet(callee, &mut reached)),
                 None => {
                     path.pop();
                 }
@@ -98,98 +120,98 @@ impl Reached {
     }
 
     /// Adds a function that was not met before.
-    fn meet<'c>(&mut self, all: &'c [Code], index: usize) -> Option<(&'c Code, usize)> {
-        let code = all.get(index)?;
-        if self.begins.contains_key(&index) {
-            return None;
-        }
-        self.begins.insert(index, self.slots);
-        self.slots += code.slots();
-        self.functions.push(index);
-        Some((code, 0))
+    fn meet(&mut self, index: usize, reached: &mut Reached) -> Option<(usize, usize)> {
+        let code = self.all.get(index)?;
+        let begin = self.begins.get_mut(index).filter(|begin| begin.is_none())?;
+        *begin = Some(reached.slots);
+        reached.slots += code.slots();
+        reached.functions.push(index);
+        Some((index, 0))
     }
-}
 
-fn link(
-    file: &File<'_>,
-    entry: &Entry,
-    reached: &Reached,
-    all: &mut [Code],
-    called: &HashSet<usize>,
-    names: &Strings,
-) -> Program {
-    let home = all.get(entry.code).map_or(0, |code| code.section);
-    let section_name = file.sections.get(home).map_or("", |section| section.name);
-    let known = section(section_name);
-    let mut program = Program {
-        name: entry.name.clone(),
-        section: section_name.to_owned(),
-        prog_type: known.map_or(ProgType::Unspec, |known| known.prog_type),
-        expected_attach_type: known.and_then(|known| known.attach_type),
-        attach_btf_id: None,
-        insns: Vec::new(),
-        references: Vec::new(),
-        functions: Vec::new(),
-        lines: Lines::new(),
-        core_relocations: Vec::new(),
-    };
-    let mut lines = Vec::new();
-    let mut begin = 0;
-    for index in &reached.functions {
-        let Some(code) = all.get_mut(*index) else {
-            continue;
-        };
-        // What nobody else reaches is moved: most code is that of programs.
-        let code = match called.contains(index) {
-            true => code.clone(),
-            false => std::mem::take(code),
-        };
-        let end = begin + code.slots();
-        append(&mut program, &mut lines, code, begin, &reached.begins);
-        begin = end;
-    }
-    program.lines = Lines::of_records(names.clone(), lines);
-    if let Some(first) = program.functions.first_mut() {
-        first.name.clone_from(&entry.name);
-        first.linkage = Linkage::Global;
-    }
-    program
-}
-
-/// Puts a function behind a program, at slot `begin`.
-fn append(
-    program: &mut Program,
-    lines: &mut Vec<LineInfo>,
-    mut code: Code,
-    begin: usize,
-    begins: &HashMap<usize, usize>,
-) {
-    for (slot, callee) in &code.calls {
-        let index = code.insn_at(*slot);
-        let insn = index.and_then(|index| code.insns.get_mut(index));
-        if let (Some(insn), Some(callee)) = (insn, begins.get(callee)) {
-            *insn = leading_to(insn, begin + slot, *callee);
+    /// Forgets where functions were in a program.
+    fn forget(&mut self, reached: &Reached) {
+        for index in &reached.functions {
+            if let Some(begin) = self.begins.get_mut(*index) {
+                *begin = None;
+            }
         }
     }
-    program.functions.push(Function {
-        slot: begin,
-        name: code.name,
-        linkage: code.linkage,
-        type_id: code.type_id,
-    });
-    program
-        .functions
-        .extend(code.inner.into_iter().map(|inner| Function {
+
+    fn link(&mut self, entry: Entry, reached: &Reached) -> Program {
+        let home = self.all.get(entry.code).map_or(0, |code| code.section);
+        let section_name = self.file.sections.get(home).map_or("", |home| home.name);
+        let known = section(section_name);
+        let mut program = Program {
+            name: entry.name,
+            section: section_name.to_owned(),
+            prog_type: known.map_or(ProgType::Unspec, |known| known.prog_type),
+            expected_attach_type: known.and_then(|known| known.attach_type),
+            attach_btf_id: None,
+            insns: Vec::new(),
+            references: Vec::new(),
+            functions: Vec::new(),
+            lines: Lines::new(),
+            core_relocations: Vec::new(),
+        };
+        let mut lines = Vec::new();
+        let mut begin = 0;
+        for index in &reached.functions {
+            let Some(code) = self.all.get_mut(*index) else {
+                continue;
+            };
+            // What nobody else reaches is moved: most code is that of programs.
+            let code = match self.uses.get(*index) {
+                Some(Use::Once) => std::mem::take(code),
+                _ => code.clone(),
+            };
+            let end = begin + code.slots();
+            self.append(&mut program, &mut lines, code, begin);
+            begin = end;
+        }
+        program.lines = Lines::of_records(self.names.clone(), lines);
+        if let Some(first) = program.functions.first_mut() {
+            first.name.clone_from(&program.name);
+            first.linkage = Linkage::Global;
+        }
+        program
+    }
+
+    /// Puts a function behind a program, at slot `begin`.
+    fn append(
+        &self,
+        program: &mut Program,
+        lines: &mut Vec<LineInfo>,
+        mut code: Code,
+        begin: usize,
+    ) {
+        for (slot, callee) in &code.calls {
+            let index = code.insn_at(*slot);
+            let insn = index.and_then(|index| code.insns.get_mut(index));
+            let callee = self.begins.get(*callee).copied().flatten();
+            if let (Some(insn), Some(callee)) = (insn, callee) {
+                *insn = leading_to(insn, begin + slot, callee);
+            }
+        }
+        program.functions.push(Function {
+            slot: begin,
+            name: code.name,
+            linkage: code.linkage,
+            type_id: code.type_id,
+        });
+        let inner = code.inner.into_iter().map(|inner| Function {
             slot: begin + inner.slot,
             ..inner
-        }));
-    join(&mut program.insns, code.insns);
-    join_moved(&mut program.references, code.references, begin);
-    for line in &mut code.lines {
-        line.insn_off += begin as u32;
+        });
+        program.functions.extend(inner);
+        for line in &mut code.lines {
+            line.insn_off += begin as u32;
+        }
+        join(lines, code.lines);
+        join(&mut program.insns, code.insns);
+        join_moved(&mut program.references, code.references, begin);
+        join_moved(&mut program.core_relocations, code.core_relocations, begin);
     }
-    join(lines, code.lines);
-    join_moved(&mut program.core_relocations, code.core_relocations, begin);
 }
 
 /// Puts `more` behind `all`; the first is not copied.

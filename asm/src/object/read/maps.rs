@@ -292,7 +292,7 @@ pub(super) fn read_values(
     let Some((index, section)) = file.section(MAPS_SECTION) else {
         return Ok(());
     };
-    for relocation in &section.relocations {
+    for relocation in &section.relocations_by_place() {
         let refuse = |why: &str| file.refuse(section.name, relocation, why);
         if !matches!(relocation.r_type, R_BPF_64_ABS64 | R_BPF_64_64) {
             return Err(refuse("maps hold only addresses of 64 bits"));

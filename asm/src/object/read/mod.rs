@@ -37,7 +37,9 @@ use externs::Externs;
 /// The first thing that is wrong, or not supported.
 pub fn read(bytes: &[u8]) -> Result<Object, ReadError> {
     let file = File::parse(bytes)?;
-    let (mut btf, ext) = types::read(&file)?;
+    let mut btf = types::read(&file)?;
+    let ext = types::ext_bytes(&file)?;
+    let ext = types::ext(ext.as_deref())?;
     let mut functions = Functions::read(&file)?;
     if functions.entries.is_empty() {
         return Err(ReadError::NoProgram);

@@ -4,7 +4,7 @@ use super::ReadError;
 use super::code::{Code, Functions};
 use super::elf::File;
 use crate::btf::core::CoreRelocation;
-use crate::btf::ext::{Ext, LineInfo, SectionRecords};
+use crate::btf::ext::{ExtBytes, LineInfo, Packed, Record, SectionRecords};
 use crate::btf::{Btf, Kind, Linkage, TypeId};
 
 /// Gives the functions their types, the places of their lines, and what they ask of the
@@ -13,46 +13,48 @@ pub(super) fn attach(
     file: &File<'_>,
     functions: &mut Functions,
     btf: &mut Btf,
-    ext: &Ext,
+    ext: &ExtBytes<'_>,
 ) -> Result<(), ReadError> {
     for (section, records) in of_sections(file, btf, &ext.funcs) {
-        let mut cursor = Cursor::new(functions, section);
-        for record in records {
-            if let Some((code, slot)) = cursor.place(record.insn_off) {
+        hand_out(functions, section, records, |code, records| {
+            let placed: Vec<_> = code.placed(records).collect();
+            for (slot, record) in placed {
                 give_type(code, slot, record.type_id);
             }
-        }
+            Ok(())
+        })?;
     }
     for (section, records) in of_sections(file, btf, &ext.lines) {
-        let mut cursor = Cursor::new(functions, section);
-        for record in records {
-            let Some((code, slot)) = cursor.place(record.insn_off) else {
-                continue;
-            };
-            if code.lines.is_empty() {
-                code.lines.reserve(code.insns.len().min(records.len()));
+        hand_out(functions, section, records, |code, records| {
+            let mut lines = std::mem::take(&mut code.lines);
+            if lines.is_empty() {
+                // Mostly they are all.
+                lines.reserve_exact(records.iter().len());
             }
-            code.lines.push(LineInfo {
+            lines.extend(code.placed(records).map(|(slot, record)| LineInfo {
                 insn_off: slot as u32,
-                ..*record
-            });
-        }
+                ..record
+            }));
+            code.lines = lines;
+            Ok(())
+        })?;
     }
     for (section, records) in of_sections(file, btf, &ext.core_relos) {
-        let mut cursor = Cursor::new(functions, section);
-        for record in records {
-            let Some((code, slot)) = cursor.place(record.insn_off) else {
-                continue;
-            };
-            let relocation = CoreRelocation::of_record(btf, record).map_err(|error| {
-                let section = file.sections.get(section);
-                ReadError::CoreRelocation {
-                    section: section.map_or("", |section| section.name).to_owned(),
-                    error,
-                }
-            })?;
-            code.core_relocations.push((slot, relocation));
-        }
+        hand_out(functions, section, records, |code, records| {
+            let placed: Vec<_> = code.placed(records).collect();
+            for (slot, record) in placed {
+                let relocation = CoreRelocation::of_record(btf, &record);
+                let relocation = relocation.map_err(|error| {
+                    let section = file.sections.get(section);
+                    ReadError::CoreRelocation {
+                        section: section.map_or("", |section| section.name).to_owned(),
+                        error,
+                    }
+                })?;
+                code.core_relocations.push((slot, relocation));
+            }
+            Ok(())
+        })?;
     }
     for code in &mut functions.all {
         code.lines.sort_by_key(|record| record.insn_off);
@@ -64,51 +66,58 @@ pub(super) fn attach(
 }
 
 /// The records of each section, with the section's index.
-fn of_sections<'r, T>(
+fn of_sections<'r, T: Record>(
     file: &File<'_>,
     btf: &Btf,
-    sections: &'r [SectionRecords<T>],
-) -> Vec<(usize, &'r [T])> {
-    let with_index = sections.iter().filter_map(|records| {
-        let (index, _) = file.section(btf.str(records.section))?;
-        Some((index, records.records.as_slice()))
+    sections: &[SectionRecords<Packed<'r, T>>],
+) -> Vec<(usize, Packed<'r, T>)> {
+    let with_index = sections.iter().filter_map(|of| {
+        let (index, _) = file.section(btf.str(of.section))?;
+        Some((index, of.records))
     });
     with_index.collect()
 }
 
-/// Finds the places of a section's records: most are in the function of the one before.
-struct Cursor<'f> {
-    functions: &'f mut Functions,
-    /// The index of the section.
+/// Gives each function the records of a section that are in it: those that follow each other at
+/// once.
+fn hand_out<T: Record>(
+    functions: &mut Functions,
     section: usize,
-    /// The index of the function of the last record.
-    last: Option<usize>,
+    mut records: Packed<'_, T>,
+    mut give: impl FnMut(&mut Code, Packed<'_, T>) -> Result<(), ReadError>,
+) -> Result<(), ReadError> {
+    while let Some(first) = records.iter().next() {
+        let index = functions.containing(section, first.insn_off().into());
+        let Some(code) = index.and_then(|index| functions.all.get_mut(index)) else {
+            (_, records) = records.split_at(1);
+            continue;
+        };
+        let is_in = |record: &T| code.contains(section, record.insn_off().into());
+        let (own, others) = records.split_at(records.iter().take_while(is_in).count());
+        give(code, own)?;
+        records = others;
+    }
+    Ok(())
 }
 
-impl<'f> Cursor<'f> {
-    fn new(functions: &'f mut Functions, section: usize) -> Cursor<'f> {
-        Cursor {
-            functions,
-            section,
-            last: None,
-        }
-    }
-
-    /// The function and its slot that byte `insn_off` of the section is; `None` for what is no
-    /// beginning of an instruction.
-    fn place(&mut self, insn_off: u32) -> Option<(&mut Code, usize)> {
-        let at = u64::from(insn_off);
-        let index = self
-            .functions
-            .containing_after(self.last, self.section, at)?;
-        self.last = Some(index);
-        let code = self.functions.all.get_mut(index)?;
-        let byte = at
-            .checked_sub(code.base)
-            .filter(|byte| byte.is_multiple_of(8))?;
-        let slot = usize::try_from(byte / 8).ok()?;
-        code.insn_at(slot)?;
-        Some((code, slot))
+impl Code {
+    /// The records at beginnings of its instructions, by slot.
+    fn placed<T: Record>(&self, records: Packed<'_, T>) -> impl Iterator<Item = (usize, T)> {
+        let (mut before, mut seconds) = (0, self.seconds_from(0));
+        records.iter().filter_map(move |record| {
+            let byte = u64::from(record.insn_off()).checked_sub(self.base)?;
+            let slot = usize::try_from(byte / 8).ok()?;
+            if slot < before {
+                seconds = self.seconds_from(0);
+            }
+            before = slot;
+            // Most records are before the next of them.
+            if seconds.first().is_some_and(|second| *second < slot) {
+                seconds = self.seconds_from(slot);
+            }
+            let begins = byte.is_multiple_of(8) && seconds.first() != Some(&slot);
+            begins.then_some((slot, record))
+        })
     }
 }
 

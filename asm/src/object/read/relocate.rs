@@ -5,9 +5,9 @@
 //! and `(S + A) / 8 - 1` in a call.
 
 use super::ReadError;
-use super::code::Functions;
+use super::code::{Functions, leads_to_a_function};
 use super::data::Places;
-use super::elf::{File, Home, Relocation, Role, Section};
+use super::elf::{File, Home, Relocation, Role, Section, Symbol};
 use super::externs::{Externs, Outside};
 use crate::btf::Linkage;
 use crate::insn::{Fields, Insn};
@@ -35,7 +35,8 @@ pub(super) fn relocate(
             continue;
         }
         let mut last = None;
-        for relocation in &section.relocations {
+        let mut of = None;
+        for relocation in &section.relocations_by_place() {
             if last.replace(relocation.offset) == Some(relocation.offset) {
                 let why = "there is another relocation of the same instruction";
                 return Err(file.refuse(section.name, relocation, why));
@@ -46,7 +47,7 @@ pub(super) fn relocate(
                 index,
                 relocation,
             };
-            place.carry_out(functions, places, externs)?;
+            of = place.carry_out(functions, places, externs, of)?;
         }
     }
     for index in 0..functions.all.len() {
@@ -63,13 +64,14 @@ fn refuse_addresses_in_data(
     places: &Places,
 ) -> Result<(), ReadError> {
     for (index, section) in file.sections.iter().enumerate() {
-        let (Some(map), Some(first)) = (places.data(index), section.relocations.first()) else {
+        let first = section.relocations().min_by_key(|first| first.offset);
+        let (Some(map), Some(first)) = (places.data(index), first) else {
             continue;
         };
         let of_map = |reference: &Reference| matches!(reference, Reference::MapValue { map: of, .. } if *of == map);
         let mut references = functions.all.iter().flat_map(|code| &code.references);
         if references.any(|(_, reference)| of_map(reference)) {
-            let error = file.refuse(section.name, first, "data cannot hold addresses");
+            let error = file.refuse(section.name, &first, "data cannot hold addresses");
             return Err(ReadError::Unsupported(error.to_string()));
         }
     }
@@ -90,14 +92,16 @@ impl Place<'_, '_> {
         self.file.refuse(self.section.name, self.relocation, why)
     }
 
+    /// Carries it out; the function that it is in, which is likely to be that of the `last` one.
     fn carry_out(
         &self,
         functions: &mut Functions,
         places: &Places,
         externs: &Externs,
-    ) -> Result<(), ReadError> {
+        last: Option<usize>,
+    ) -> Result<Option<usize>, ReadError> {
         let at = self.relocation.offset;
-        let Some(of) = functions.containing(self.index, at) else {
+        let Some(of) = functions.containing_after(last, self.index, at) else {
             return Err(self.refuse("no instruction of a function begins there"));
         };
         let code = functions.all.get(of);
@@ -112,7 +116,7 @@ impl Place<'_, '_> {
         let insn = insn.ok_or_else(|| self.refuse("no instruction is there"))?;
         let found = self.find(&insn, functions, places, externs)?;
         let Some(code) = functions.all.get_mut(of) else {
-            return Ok(());
+            return Ok(None);
         };
         match found {
             Found::Function(callee) => code.calls.push((slot, callee)),
@@ -123,7 +127,7 @@ impl Place<'_, '_> {
                 }
             }
         }
-        Ok(())
+        Ok(Some(of))
     }
 
     fn find(
@@ -247,15 +251,12 @@ fn follow_calls(file: &File<'_>, functions: &mut Functions, index: usize) -> Res
     known.sort_unstable();
     let mut calls = Vec::new();
     let mut inner = Vec::new();
-    let mut next = 0;
-    for insn in &code.insns {
-        let slot = next;
-        next += insn.slots();
-        let leads = matches!(
-            insn.sem(),
-            Sem::Call(Callee::Local) | Sem::LoadImm64(Imm64::Code)
-        );
-        if !leads || known.binary_search(&slot).is_ok() {
+    for &slot in &code.leads {
+        let insn = code.insn_at(slot).and_then(|index| code.insns.get(index));
+        let Some(insn) = insn.filter(|insn| leads_to_a_function(insn)) else {
+            continue;
+        };
+        if known.binary_search(&slot).is_ok() {
             continue;
         }
         let distance = i64::from(insn.distance().unwrap_or(0));
@@ -311,10 +312,10 @@ fn follow_calls(file: &File<'_>, functions: &mut Functions, index: usize) -> Res
 
 /// The name of a function inside of `outer`: of any symbol that is there.
 fn name_of_inner(file: &File<'_>, section: usize, at: u64, outer: &str, slot: usize) -> String {
-    let here = |symbol: &&super::elf::Symbol<'_>| {
+    let here = |symbol: &Symbol<'_>| {
         symbol.is_in(section) && symbol.value == at && !symbol.name.is_empty()
     };
-    match file.symbols.iter().find(here) {
+    match file.every_symbol().find(here) {
         Some(symbol) => symbol.name.to_owned(),
         None => format!("{outer}_{slot}"),
     }

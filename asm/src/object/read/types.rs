@@ -3,7 +3,7 @@
 
 use super::ReadError;
 use super::elf::{File, Home, Role, Symbol, SymbolKind};
-use crate::btf::ext::Ext;
+use crate::btf::ext::ExtBytes;
 use crate::btf::{Btf, BtfError, Kind, SecVar, TypeId};
 use crate::object::elf_numbers::{R_BPF_64_32, R_BPF_64_ABS32, R_BPF_64_NODYLD32};
 use std::borrow::Cow;
@@ -12,36 +12,43 @@ use std::collections::{HashMap, HashSet};
 const BTF: &str = ".BTF";
 const BTF_EXT: &str = ".BTF.ext";
 
-/// The types of a file, and the records about its code.
-pub(super) fn read(file: &File<'_>) -> Result<(Option<Btf>, Ext), ReadError> {
-    let error = |section| move |error: BtfError| ReadError::Btf { section, error };
-    let btf = match relocated(file, BTF)? {
-        Some(bytes) => {
-            let mut btf = Btf::from_bytes(&bytes).map_err(error(BTF))?;
-            place_variables(file, &mut btf);
-            Some(btf)
-        }
-        None => None,
+/// The types of a file.
+pub(super) fn read(file: &File<'_>) -> Result<Option<Btf>, ReadError> {
+    let Some(bytes) = relocated(file, BTF)? else {
+        return Ok(None);
     };
-    let ext = match relocated(file, BTF_EXT)? {
-        Some(bytes) => Ext::from_bytes(&bytes).map_err(error(BTF_EXT))?,
-        None => Ext::default(),
-    };
-    Ok((btf, ext))
+    let btf = Btf::from_bytes(&bytes);
+    let mut btf = btf.map_err(|error| wrong(BTF, error))?;
+    place_variables(file, &mut btf);
+    Ok(Some(btf))
+}
+
+/// The bytes of the records about the code of a file, if it has some.
+pub(super) fn ext_bytes<'a>(file: &File<'a>) -> Result<Option<Cow<'a, [u8]>>, ReadError> {
+    relocated(file, BTF_EXT)
+}
+
+/// The records in these bytes.
+pub(super) fn ext(bytes: Option<&[u8]>) -> Result<ExtBytes<'_>, ReadError> {
+    let ext = bytes.map(ExtBytes::new).transpose();
+    Ok(ext
+        .map_err(|error| wrong(BTF_EXT, error))?
+        .unwrap_or_default())
+}
+
+fn wrong(section: &'static str, error: BtfError) -> ReadError {
+    ReadError::Btf { section, error }
 }
 
 /// The bytes of a section with its relocations carried out: each adds the place of its
-/// symbol to a number of 32 bits.
+/// symbol to a number of 32 bits. Most add nothing: they are against the beginning of a section.
 fn relocated<'a>(file: &File<'a>, name: &str) -> Result<Option<Cow<'a, [u8]>>, ReadError> {
     let Some((_, section)) = file.section(name) else {
         return Ok(None);
     };
-    if section.relocations.is_empty() {
-        return Ok(Some(Cow::Borrowed(section.contents)));
-    }
-    let mut bytes = section.contents.to_vec();
-    for relocation in &section.relocations {
-        let refuse = |why: &str| file.refuse(name, relocation, why);
+    let mut bytes = Cow::Borrowed(section.contents);
+    for relocation in section.relocations() {
+        let refuse = |why: &str| file.refuse(name, &relocation, why);
         // Before LLVM 13 data had the type that calls have.
         if !matches!(
             relocation.r_type,
@@ -49,18 +56,21 @@ fn relocated<'a>(file: &File<'a>, name: &str) -> Result<Option<Cow<'a, [u8]>>, R
         ) {
             return Err(refuse("types have only relocations of 32 bits"));
         }
-        let symbol = file.symbol(relocation);
-        let symbol = symbol.ok_or_else(|| refuse("there is no such symbol"))?;
-        let place = usize::try_from(relocation.offset).ok();
-        let place = place.and_then(|at| bytes.get_mut(at..)?.first_chunk_mut::<4>());
-        let place = place.ok_or_else(|| refuse("the section ends before"))?;
-        let addend = match relocation.addend {
-            Some(addend) => addend as u32,
-            None => u32::from_le_bytes(*place),
-        };
-        *place = addend.wrapping_add(symbol.value as u32).to_le_bytes();
+        let value = file.symbol_value(&relocation);
+        let value = value.ok_or_else(|| refuse("there is no such symbol"))?;
+        let at = usize::try_from(relocation.offset).unwrap_or(usize::MAX);
+        let place = bytes.get(at..).and_then(|rest| rest.first_chunk::<4>());
+        let before = place.ok_or_else(|| refuse("the section ends before"))?;
+        let before = u32::from_le_bytes(*before);
+        let addend = relocation.addend.map_or(before, |addend| addend as u32);
+        let after = addend.wrapping_add(value as u32);
+        if after != before
+            && let Some(place) = bytes.to_mut().get_mut(at..at + 4)
+        {
+            place.copy_from_slice(&after.to_le_bytes());
+        }
     }
-    Ok(Some(Cow::Owned(bytes)))
+    Ok(Some(bytes))
 }
 
 /// Fills in the sizes of the sections and the offsets of the variables that BTF lists, from
@@ -76,7 +86,6 @@ fn place_variables(file: &File<'_>, btf: &mut Btf) {
     }
     let mut named: HashMap<(usize, &str), u64> = HashMap::new();
     let mut anywhere: HashSet<&str> = HashSet::new();
-    // The labels of jumps are symbols too, and are most of them.
     let is_code = |home: usize| {
         let section = file.sections.get(home);
         section.is_some_and(|section| section.role == Role::Code)

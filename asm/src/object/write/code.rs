@@ -240,7 +240,7 @@ fn record(ext: &mut Ext, btf: &mut Btf, unit: &Unit<'_>, base: u32) {
 }
 
 /// Adds records to those of their section.
-fn append<T>(sections: &mut Vec<SectionRecords<T>>, section: StrId, records: Vec<T>) {
+fn append<T>(sections: &mut Vec<SectionRecords<Vec<T>>>, section: StrId, records: Vec<T>) {
     match sections.iter_mut().find(|known| known.section == section) {
         Some(known) => known.records.extend(records),
         None if records.is_empty() => {}
