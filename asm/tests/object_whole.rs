@@ -320,6 +320,21 @@ fn equal_functions_are_written_once() {
 }
 
 #[test]
+fn values_outside_of_a_definition_are_an_error() {
+    let mut bytes = write(&object(&vec![Vec::new(); 7])).unwrap();
+    // The anonymous struct of 32 bytes with 5 members that is first is that of `outer`.
+    let words = [0, 4 << 24 | 5, 32].map(u32::to_le_bytes);
+    let outer = words.as_flattened();
+    let at = bytes.windows(outer.len()).position(|found| found == outer);
+    bytes[at.unwrap() + 8] = 0;
+    let error = read(&bytes).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "map 'outer': its values begin at byte 32 of a struct of 0"
+    );
+}
+
+#[test]
 fn what_elf_cannot_hold_is_an_error() {
     let bodies = vec![Vec::new(); 7];
     let with = |map: Map| {

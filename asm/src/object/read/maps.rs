@@ -114,7 +114,7 @@ impl Definition<'_> {
 
     fn read(&self, ty: TypeId) -> Result<Map, ReadError> {
         let ty = self.btf.get(self.btf.resolve(ty)).map(|ty| &ty.kind);
-        let Some(Kind::Struct { members, .. }) = ty else {
+        let Some(Kind::Struct { size, members, .. }) = ty else {
             return Err(self.refuse("its type is no struct"));
         };
         let mut map = Map::new(self.name, MapType::Array);
@@ -141,6 +141,11 @@ impl Definition<'_> {
                 "map_extra" => map.map_extra = self.long_number(member)?,
                 "numa_node" => map.numa_node = self.number(member)?,
                 "pinning" => map.pinning = self.pinning(member)?,
+                "values" if member.offset / 8 > *size => {
+                    let begin = member.offset / 8;
+                    let why = format!("its values begin at byte {begin} of a struct of {size}");
+                    return Err(self.refuse(why));
+                }
                 "values" => self.values(member, &mut map)?,
                 other => return Err(self.refuse(format!("no map has a member '{other}'"))),
             }
