@@ -63,6 +63,9 @@ impl Machine<'_, '_> {
 
     fn mov(&mut self, insn: &Insn, width: Width, operand: Operand) -> Checked {
         let mut value = self.operand(insn, operand)?;
+        if operand == Operand::Imm && self.env.asks_existence(self.slot) {
+            value = RegState::scalar(Scalar::signed_range(0, 1));
+        }
         self.check_writable(insn.dst())?;
         match width {
             Width::W64 => {

@@ -18,6 +18,7 @@ use crate::loadable::check_loadable;
 use crate::pointer_alu::MAX_VAR_OFF;
 use crate::reg::Kind as RegKind;
 use crate::stops::Stops;
+use ebpf_asm::btf::core::CoreKind;
 use ebpf_asm::btf::{Btf, TypeId};
 use ebpf_asm::map_type::MapType;
 use ebpf_asm::object::{Map, Object};
@@ -137,6 +138,23 @@ impl<'a> Env<'a> {
         let name = btf.name(ty);
         let context = self.program.prog_type.context_struct();
         !context.is_empty() && name == context
+    }
+
+    /// Whether the instruction at `slot` asks if the kernel has something (CO-RE): the number in
+    /// it is 1 until that is answered, and may become 0.
+    pub(crate) fn asks_existence(&self, slot: usize) -> bool {
+        let asked = &self.program.core_relocations;
+        let here = asked.binary_search_by_key(&slot, |(slot, _)| *slot);
+        let relocation = here.ok().and_then(|here| asked.get(here));
+        relocation.is_some_and(|(_, relocation)| {
+            matches!(
+                relocation.kind,
+                CoreKind::FieldExists
+                    | CoreKind::TypeExists
+                    | CoreKind::TypeMatches
+                    | CoreKind::EnumvalExists
+            )
+        })
     }
 
     /// The registers that may be read at `slot` or later.
