@@ -4,14 +4,15 @@ use std::fs;
 use std::path::Path;
 
 use ebpf_tests::policy::{self, Need};
-use ebpf_tests::{Outcome, ensure, tool, workspace};
+use ebpf_tests::{Outcome, ensure, subjects, tool, workspace};
 use libtest_mimic::Trial;
 
 use crate::{Named, SUBJECTS, save};
 
 pub(crate) fn trials() -> Vec<Trial> {
     let mut trials = Vec::new();
-    for subject in SUBJECTS {
+    let of_tracepoint: Named = ("sched_watch", subjects::sched_watch);
+    for subject in SUBJECTS.into_iter().chain([of_tracepoint]) {
         let (name, _) = subject;
         let tool = Need::Tool("bpftool");
         trials.push(policy::trial(
@@ -100,6 +101,11 @@ fn shows_types((name, subject): Named) -> Outcome {
             declared.contains("struct Counter {") && declared.contains(" packets;"),
             "no struct Counter in C:\n{declared}"
         );
+    }
+    if name == "sched_watch" {
+        let thread = "struct task_struct {\n\t__s32 pid;\n\t__s32 tgid;\n\t__u8 comm[16];\n\t\
+                      struct task_struct *real_parent;\n};";
+        ensure!(declared.contains(thread), "no {thread} in C:\n{declared}");
     }
     Ok(())
 }
