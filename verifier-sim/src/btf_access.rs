@@ -210,11 +210,6 @@ impl<'a> Machine<'_, 'a> {
         }
         (found.without(Marks::TRUSTED | Marks::RCU), Null::Never)
     }
-
-    /// Whether what RCU protects stays: always, where the program must not sleep.
-    pub(crate) fn in_rcu_section(&self) -> bool {
-        !self.env.is_sleepable()
-    }
 }
 
 /// Whether the kernel's list of the name has a member of the structure with this type.

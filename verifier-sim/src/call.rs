@@ -24,6 +24,7 @@ impl Machine<'_, '_> {
     /// `call helper`.
     pub(crate) fn call_helper(&mut self, insn: &Insn) -> Checked<Flow> {
         let (helper, proto) = self.env.callable(insn.imm())?;
+        self.check_helper_sleeps(helper)?;
         let mut arguments = Arguments::default();
         for (&reg, &arg) in ARGUMENTS.iter().zip(proto.args) {
             self.check_argument(reg, arg, proto.packet, &mut arguments)?;
@@ -184,6 +185,7 @@ impl Machine<'_, '_> {
                 .because(Place::at(first.acquired_at), "acquired here")
                 .help("submit or discard the record on this path too"));
         }
+        self.check_closed("BPF_EXIT instruction in main prog")?;
         let is_function = self.state.frames().first().is_some_and(|f| f.function > 0);
         if is_function && !self.state.reg(Reg::R0).is_scalar() {
             return Err(no_number(self.state.reg(Reg::R0)));

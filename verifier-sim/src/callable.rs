@@ -156,7 +156,7 @@ impl Env<'_> {
                 "{prog_type} programs are not where this helper works"
             )));
         }
-        if helper.callers.sleeps == Sleeps::Maybe && prog_type != ProgType::Syscall {
+        if helper.callers.sleeps == Sleeps::Maybe && !self.is_sleepable() {
             return Err(Rejection::new(
                 Code::HelperNotAllowed,
                 "helper call might sleep in a non-sleepable prog",

@@ -89,6 +89,7 @@ codes! {
     430 UnknownKfunc "The kernel has no such function."
     431 KfuncNotAllowed "The program cannot call this kernel function."
     432 Untrusted "A pointer may point to what is gone."
+    433 Section "A section is open, or is not, where it must not be."
     501 NoReturnValue "R0 holds nothing when the program ends."
     502 ReturnLeak "The program would return a pointer."
     503 ReturnRange "The result is not one that the program type has."

@@ -258,6 +258,7 @@ impl Env<'_> {
 impl<'a> Machine<'_, 'a> {
     /// A call of a global function.
     pub(crate) fn call_global(&mut self, insn: &Insn, global: &Global) -> Checked<Flow> {
+        self.check_global_sleeps()?;
         let params = global.params()?;
         let mut arguments = Arguments::default();
         for (index, (reg, param)) in ARGUMENTS.into_iter().zip(params).enumerate() {

@@ -230,6 +230,7 @@ impl Machine<'_, '_> {
             )
             .label("would leave the program if the packet is too short"));
         }
+        self.check_closed("BPF_LD_[ABS|IND]")?;
         if matches!(self.state.frame().entered, Entered::Callback(_)) {
             return Err(leaves_callback("may leave the program"));
         }

@@ -40,6 +40,9 @@ pub(crate) fn alike(
         ids: Ids::default(),
         depth: 0,
     };
+    if old.sections != new.sections {
+        return false;
+    }
     if old.frames().len() != new.frames().len() || old.references.len() != new.references.len() {
         return false;
     }

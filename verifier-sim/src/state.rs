@@ -4,6 +4,7 @@
 //! Read before: `stack.rs`. Read next: `env.rs`.
 
 use crate::reg::{Kind, RegState};
+use crate::sections::Sections;
 use crate::stack::Stack;
 use ebpf_asm::insn::Reg;
 use std::ops::RangeInclusive;
@@ -51,6 +52,8 @@ pub(crate) struct State {
     frames: Vec<Frame>,
     /// What must be given back.
     pub references: Vec<Reference>,
+    /// The sections that are open.
+    pub sections: Sections,
     /// How many callbacks there were on the way.
     pub callbacks: u32,
 }
@@ -87,6 +90,7 @@ impl State {
         State {
             frames: vec![Frame::new(0, function, 0)],
             references: Vec::new(),
+            sections: Sections::default(),
             callbacks: 0,
         }
     }

@@ -57,7 +57,7 @@ impl Machine<'_, '_> {
     /// That nothing is left to be given back when the program goes on in another one.
     pub(crate) fn check_leaves(&self) -> Checked {
         let Some(first) = self.state.references.first() else {
-            return Ok(());
+            return self.check_closed("tail_call");
         };
         let (id, acquired_at) = (first.id, first.acquired_at);
         let message = format!("Unreleased reference id={id} alloc_insn={acquired_at}");

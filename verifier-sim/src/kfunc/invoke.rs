@@ -4,6 +4,7 @@
 
 use super::Kfunc;
 use super::argument::{Found, kind_word};
+use super::cast::cast_to;
 use super::param::Returned;
 use super::table::Flags;
 use crate::btf_ptr::{BtfPtr, Marks};
@@ -17,8 +18,6 @@ use ebpf_asm::insn::{Insn, Reg};
 /// Functions whose calls do more than their prototypes and flags say, and are not modelled.
 const SPECIAL: &[&str] = &[
     "__bpf_trap",
-    "bpf_cast_to_kern_ctx",
-    "bpf_get_kmem_cache",
     "bpf_list_back",
     "bpf_list_front",
     "bpf_list_pop_back",
@@ -27,16 +26,11 @@ const SPECIAL: &[&str] = &[
     "bpf_local_irq_save",
     "bpf_obj_new_impl",
     "bpf_percpu_obj_new_impl",
-    "bpf_preempt_disable",
-    "bpf_preempt_enable",
     "bpf_rbtree_first",
     "bpf_rbtree_left",
     "bpf_rbtree_remove",
     "bpf_rbtree_right",
     "bpf_rbtree_root",
-    "bpf_rcu_read_lock",
-    "bpf_rcu_read_unlock",
-    "bpf_rdonly_cast",
     "bpf_refcount_acquire_impl",
     "bpf_throw",
     "bpf_xdp_metadata_rx_hash",
@@ -54,6 +48,23 @@ impl<'a> Machine<'_, 'a> {
             return Err(not_modelled(&format!("the kernel function {}", kfunc.name)));
         }
         let found = self.check_kfunc_arguments(&kfunc)?;
+        match kfunc.name {
+            "bpf_rcu_read_lock" => self.open_rcu(kfunc.name)?,
+            "bpf_rcu_read_unlock" => self.close_rcu(kfunc.name)?,
+            "bpf_preempt_disable" => self.disable_preemption(),
+            "bpf_preempt_enable" => self.enable_preemption(kfunc.name)?,
+            _ if kfunc.row.has(Flags::SLEEPABLE) => self.check_kfunc_region(kfunc.name)?,
+            _ => {}
+        }
+        if kfunc.row.has(Flags::RCU_PROTECTED) && !self.in_rcu_section() {
+            let message = format!(
+                "kernel func {} requires RCU critical section protection",
+                kfunc.name
+            );
+            return Err(Rejection::new(Code::Section, message)
+                .label("is called outside of RCU sections")
+                .help("call it between bpf_rcu_read_lock and bpf_rcu_read_unlock"));
+        }
         self.release(&found.plain);
         self.fill_memory(&found.plain);
         self.clobber_arguments();
@@ -89,7 +100,11 @@ impl<'a> Machine<'_, 'a> {
             }
             Some(Type::Ptr(to)) => {
                 let to = btf.resolve(*to);
-                RegState::pointer(self.pointed_to(kfunc, to, found)?)
+                RegState::pointer(match kfunc.name {
+                    "bpf_cast_to_kern_ctx" => self.kernels_context(btf)?,
+                    "bpf_rdonly_cast" => cast_to(btf, found.constant)?,
+                    _ => self.pointed_to(kfunc, to, found)?,
+                })
             }
             _ => return Err(not_modelled(&format!("what {} returns", kfunc.name))),
         };
@@ -114,9 +129,11 @@ impl<'a> Machine<'_, 'a> {
             Some(Type::Struct { .. } | Type::Union { .. })
         );
         if is_struct {
-            let marks = match kfunc.row.has(Flags::RCU_PROTECTED) {
-                true => Marks::RCU,
-                false => Marks::NONE,
+            let marks = match kfunc.name {
+                // Nobody knows whether it is a cache at all.
+                "bpf_get_kmem_cache" => Marks::UNTRUSTED,
+                _ if kfunc.row.has(Flags::RCU_PROTECTED) => Marks::RCU,
+                _ => Marks::NONE,
             };
             return Ok(Kind::Btf(BtfPtr::kernel(to, marks)));
         }

@@ -1,0 +1,154 @@
+//! Sections of code in which something holds: RCU keeps structures, or the program is not
+//! interrupted by others. They are opened and closed by kernel functions, one must not sleep in
+//! them, and each must be closed before the program ends.
+//!
+//! Described in the kernel's `Documentation/bpf/kfuncs.rst`; messages as observed on Linux
+//! 6.18.
+//!
+//! Read before: `state.rs`. Read next: `kfunc/invoke.rs`.
+
+use crate::btf_ptr::Marks;
+use crate::codes::Code;
+use crate::diag::{Checked, Rejection};
+use crate::machine::{Machine, not_modelled};
+use crate::reg::{Kind, Null};
+use ebpf_asm::helper::{Helper, Sleeps};
+
+/// The sections that are open.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Sections {
+    /// An RCU section.
+    pub(crate) rcu: bool,
+    /// How often others were kept from running.
+    pub(crate) preempt: u32,
+}
+
+impl Sections {
+    /// What is open, as the kernel names it at the end of a program.
+    fn open(self) -> Option<&'static str> {
+        match self {
+            Sections { rcu: true, .. } => Some("bpf_rcu_read_lock-ed"),
+            Sections { preempt: 1.., .. } => Some("bpf_preempt_disable-ed"),
+            Sections { .. } => None,
+        }
+    }
+
+    /// Where one may not sleep, as the kernel names it.
+    fn sleepless(self) -> Option<&'static str> {
+        match self {
+            Sections { rcu: true, .. } => Some("rcu_read_lock region"),
+            Sections { preempt: 1.., .. } => Some("non-preemptible region"),
+            Sections { .. } => None,
+        }
+    }
+}
+
+impl Machine<'_, '_> {
+    /// Opens an RCU section. They are not nested.
+    pub(crate) fn open_rcu(&mut self, function: &str) -> Checked {
+        if self.state.sections.rcu {
+            let message = format!("nested rcu read lock (kernel function {function})");
+            return Err(
+                Rejection::new(Code::Section, message).label("an RCU section is open already")
+            );
+        }
+        self.state.sections.rcu = true;
+        Ok(())
+    }
+
+    /// Closes the RCU section: what it kept may be gone.
+    pub(crate) fn close_rcu(&mut self, function: &str) -> Checked {
+        if !self.state.sections.rcu {
+            let message = format!("unmatched rcu read unlock (kernel function {function})");
+            return Err(
+                Rejection::new(Code::Section, message).label("there is no RCU section to close")
+            );
+        }
+        self.state.sections.rcu = false;
+        self.state.for_each_reg(|reg| {
+            if let Kind::Btf(pointer) = &mut reg.kind
+                && pointer.marks.has(Marks::RCU)
+            {
+                pointer.marks = pointer.marks.without(Marks::RCU) | Marks::UNTRUSTED;
+                reg.null = Null::Never;
+            }
+        });
+        Ok(())
+    }
+
+    /// Keeps others from running, once more.
+    pub(crate) fn disable_preemption(&mut self) {
+        self.state.sections.preempt = self.state.sections.preempt.saturating_add(1);
+    }
+
+    /// Lets others run again.
+    pub(crate) fn enable_preemption(&mut self, function: &str) -> Checked {
+        let Some(rest) = self.state.sections.preempt.checked_sub(1) else {
+            let message =
+                format!("unmatched attempt to enable preemption (kernel function {function})");
+            return Err(
+                Rejection::new(Code::Section, message).label("preemption is enabled already")
+            );
+        };
+        self.state.sections.preempt = rest;
+        Ok(())
+    }
+
+    /// That no section is open where the program ends, or goes on elsewhere.
+    pub(crate) fn check_closed(&self, what: &str) -> Checked {
+        let Some(open) = self.state.sections.open() else {
+            return Ok(());
+        };
+        let message = format!("{what} cannot be used inside {open} region");
+        Err(Rejection::new(Code::Section, message)
+            .label("a section is still open")
+            .help("close it on this path too"))
+    }
+
+    /// That a helper that may sleep is not called where one may not.
+    pub(crate) fn check_helper_sleeps(&self, helper: &Helper) -> Checked {
+        let Some(region) = self.state.sections.sleepless() else {
+            return Ok(());
+        };
+        if helper.callers.sleeps != Sleeps::Maybe {
+            return Ok(());
+        }
+        let message = format!(
+            "sleepable helper bpf_{}#{} in {region}",
+            helper.name, helper.id
+        );
+        Err(may_sleep(message))
+    }
+
+    /// The same for a kernel function.
+    pub(crate) fn check_kfunc_region(&self, function: &str) -> Checked {
+        match self.state.sections.sleepless() {
+            None => Ok(()),
+            Some(region) => Err(may_sleep(format!(
+                "kernel func {function} is sleepable within {region}"
+            ))),
+        }
+    }
+
+    /// That a global function, which may sleep, is not called in a section.
+    pub(crate) fn check_global_sleeps(&self) -> Checked {
+        match self.state.sections.sleepless() {
+            Some(_) if self.env.is_sleepable() => Err(not_modelled(
+                "calls of global functions where one may not sleep",
+            )),
+            _ => Ok(()),
+        }
+    }
+
+    /// Whether what RCU protects stays: in a section, and always where the program must not
+    /// sleep.
+    pub(crate) fn in_rcu_section(&self) -> bool {
+        self.state.sections.rcu || !self.env.is_sleepable()
+    }
+}
+
+fn may_sleep(message: String) -> Box<Rejection> {
+    Rejection::new(Code::Section, message)
+        .label("may wait, which is not possible here")
+        .help("close the section before")
+}
