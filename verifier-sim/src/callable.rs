@@ -142,7 +142,7 @@ impl Env<'_> {
 
     /// Whether the object's license is compatible with the GPL.
     pub(crate) fn is_gpl_compatible(&self) -> bool {
-        GPL_COMPATIBLE.contains(&self.object.license.as_str())
+        is_gpl_compatible(&self.object.license)
     }
 
     fn check_barred(&self, helper: &Helper) -> Checked {
@@ -166,6 +166,11 @@ impl Env<'_> {
         }
         Ok(())
     }
+}
+
+/// Whether a license is compatible with the GPL.
+pub(crate) fn is_gpl_compatible(license: &str) -> bool {
+    GPL_COMPATIBLE.contains(&license)
 }
 
 fn unknown(id: i32, config: &Config) -> Box<Rejection> {

@@ -13,6 +13,7 @@ use crate::diag::{Checked, Rejection};
 use crate::func_info::check_functions;
 use crate::global::{Global, globals};
 use crate::kernel_types::KernelTypes;
+use crate::kfunc::check_calls;
 use crate::live::{RegSet, live_registers};
 use crate::loadable::check_loadable;
 use crate::pointer_alu::MAX_VAR_OFF;
@@ -65,6 +66,7 @@ impl<'a> Env<'a> {
         let target = Target::find(program, kernel)?;
         let arguments = target.as_ref().zip(kernel.btf());
         let arguments = arguments.map(|(target, btf)| ArgumentContext::new(btf, target));
+        check_calls(object, program, kernel)?;
         let globals = globals(program, object.btf.as_ref());
         let cfg = Cfg::new(program, config, globals.iter().map(|g| g.slot).collect())?;
         check_functions(program, object.btf.as_ref(), &cfg)?;

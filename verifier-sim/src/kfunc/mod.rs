@@ -19,15 +19,18 @@ mod table;
 
 pub(crate) use argument::kind_word;
 
+use crate::callable::is_gpl_compatible;
 use crate::codes::Code;
 use crate::diag::{Checked, Rejection};
 use crate::env::Env;
+use crate::kernel_types::KernelTypes;
 use crate::machine::not_modelled;
 use ebpf_asm::btf::core::POISON;
 use ebpf_asm::btf::{Btf, Kind as Type, StrId, TypeId};
 use ebpf_asm::insn::Insn;
-use ebpf_asm::object::Strength;
-use ebpf_asm::program::Reference;
+use ebpf_asm::isa::{Callee, Sem};
+use ebpf_asm::object::{Object, Strength};
+use ebpf_asm::program::{Program, Reference};
 use table::Row;
 
 /// A kernel function, as a call finds it.
@@ -43,6 +46,41 @@ pub(crate) struct Kfunc<'a> {
     pub(crate) params: &'a [(StrId, TypeId)],
     /// Its flags and callers.
     pub(crate) row: &'static Row,
+}
+
+/// What the kernel asks of calls of its functions before it follows any instruction: also of
+/// those where no path leads.
+pub(crate) fn check_calls(object: &Object, program: &Program, kernel: &KernelTypes) -> Checked {
+    for (slot, insn) in program.slots() {
+        let named = matches!(program.reference(slot), Some(Reference::Extern(_)));
+        let id = TypeId(insn.imm() as u32);
+        if insn.sem() != Sem::Call(Callee::Kfunc) || (!named && id.0 == 0 && insn.offset() == 0) {
+            continue;
+        }
+        let refuse = |code, message: String, label: &str| {
+            let mut refused = Rejection::new(code, message).label(label.to_owned());
+            refused.slot = slot;
+            Err(refused)
+        };
+        if !is_gpl_compatible(&object.license) {
+            return refuse(
+                Code::GplOnly,
+                "cannot call kernel function from non-GPL compatible program".to_owned(),
+                "calls a function of the kernel",
+            );
+        }
+        let Some(btf) = kernel.btf().filter(|_| !named && insn.offset() == 0) else {
+            continue;
+        };
+        if !matches!(btf.get(id).map(|ty| &ty.kind), Some(Type::Func { .. })) {
+            return refuse(
+                Code::UnknownKfunc,
+                format!("kernel btf_id {} is not a function", id.0),
+                "the kernel's types have no function of this number",
+            );
+        }
+    }
+    Ok(())
 }
 
 impl<'a> Env<'a> {
