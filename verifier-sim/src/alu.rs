@@ -99,7 +99,7 @@ impl Machine<'_, '_> {
         if operand == Operand::Imm || !value.is_scalar() || value.as_constant().is_some() {
             return;
         }
-        if value.link == Link::Plus {
+        if value.link != Link::Same {
             // The distance is one from the number; a copy begins anew.
             self.state.reg_mut(insn.src()).unlink();
             value.unlink();
@@ -179,15 +179,16 @@ impl Machine<'_, '_> {
         src: &RegState,
     ) -> Checked {
         let mut result = RegState::scalar(dst.scalar.alu(op, width, &src.scalar));
-        let distance = src
-            .as_constant()
-            .and_then(|value| i32::try_from(value).ok());
-        if let (AluOp::Add, Width::W64, Some(off)) = (op, width, distance)
+        if let Some(off) = distance(op, width, src)
             && dst.id != 0
             && dst.link == Link::Same
+            && (width == Width::W64 || dst.width_bits() <= 32)
         {
             result.id = dst.id;
-            result.link = Link::Plus;
+            result.link = match width {
+                Width::W64 => Link::Plus,
+                Width::W32 => Link::PlusLow,
+            };
             result.off = off;
         }
         self.write_reg(insn.dst(), result)
@@ -207,6 +208,21 @@ impl Machine<'_, '_> {
                 ))
                 .because(value.origin.made, "the pointer is made here"),
         )
+    }
+}
+
+/// How far the result is from the left side, where it is a constant distance: of an addition or
+/// a subtraction of a number that is known and fits into 32 bits (seen on Linux 6.18).
+fn distance(op: AluOp, width: Width, src: &RegState) -> Option<i32> {
+    let value = src.as_constant()?;
+    let value = match width {
+        Width::W64 => i32::try_from(value as i64).ok()?,
+        Width::W32 => value as i32,
+    };
+    match op {
+        AluOp::Add => Some(value),
+        AluOp::Sub => value.checked_neg(),
+        _ => None,
     }
 }
 

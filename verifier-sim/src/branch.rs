@@ -306,14 +306,19 @@ fn set_number(state: &mut State, reg: Reg, learnt: Scalar, here: Place) {
         if !other.is_scalar() || other.id != known.id || *other == known {
             return;
         }
-        let same = (other.link == Link::Same && known.link == Link::Same)
-            || (other.link == known.link && other.off == known.off);
-        if same {
-            other.scalar = learnt;
-        } else {
-            let distance = i64::from(other.off) - i64::from(known.off);
-            let moved = Scalar::constant(distance as u64);
-            other.scalar = learnt.alu(AluOp::Add, Width::W64, &moved);
+        match (known.link, other.link) {
+            (known_link, other_link) if known_link == other_link && known.off == other.off => {
+                other.scalar = learnt;
+            }
+            // What is true of all bits says nothing of the low ones that wrapped.
+            (Link::Plus, Link::PlusLow) | (Link::PlusLow, Link::Plus) => return,
+            (known_link, other_link) => {
+                let distance = i64::from(other.off) - i64::from(known.off);
+                let moved = Scalar::constant(distance as u64);
+                let low = [known_link, other_link].contains(&Link::PlusLow);
+                let width = if low { Width::W32 } else { Width::W64 };
+                other.scalar = learnt.alu(AluOp::Add, width, &moved);
+            }
         }
         other.origin.proved = here;
     });

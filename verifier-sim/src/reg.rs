@@ -137,6 +137,8 @@ pub(crate) enum Link {
     Same,
     /// It is the number plus a constant.
     Plus,
+    /// It is the low 32 bits of the number plus a constant; the number has no higher bits.
+    PlusLow,
 }
 
 /// What is proven of a packet pointer.

@@ -210,7 +210,7 @@ impl Machine<'_, '_> {
             return value;
         }
         // What was known as another number plus a distance becomes a number of its own.
-        if value.link == Link::Plus {
+        if value.link != Link::Same {
             value.unlink();
         }
         if value.id == 0 && value.as_constant().is_none() {
