@@ -204,10 +204,8 @@ fn changes(touched: &[Reg], before: &Snapshot, after: &Snapshot) -> String {
         frames => format!(" frame{}:", frames - 1),
     };
     let changed: String = regs.chain(stack).collect();
-    match changed.is_empty() {
-        true => changed,
-        false => frame + &changed + &references(after).unwrap_or_default(),
-    }
+    let references = references(after).filter(|_| !changed.is_empty());
+    frame + &changed + &references.unwrap_or_default()
 }
 
 /// An instruction as the kernel spells it, where that is not our own spelling.

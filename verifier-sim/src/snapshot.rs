@@ -152,10 +152,7 @@ fn known(env: &Env<'_>, reg: &RegState) -> String {
     }
     match reg.kind {
         Kind::RingbufMem(size) | Kind::Mem(size) => facts.push(format!("sz={size}")),
-        Kind::Slice(slice) => {
-            facts.push(format!("dynptr_id={}", slice.dynptr));
-            facts.push(format!("sz={}", slice.bytes));
-        }
+        Kind::Slice(slice) => facts.push(format!("sz={}", slice.bytes)),
         Kind::Dynptr(of) => facts.push(format!("type={}", of.name())),
         _ => {}
     }
