@@ -56,7 +56,8 @@ impl Marks {
     pub(crate) const NON_OWNING: Marks = Marks(64);
 
     /// Those that make a pointer one to be trusted.
-    const TRUSTWORTHY: Marks = Marks(Marks::TRUSTED.0 | Marks::ALLOC.0 | Marks::NON_OWNING.0);
+    pub(crate) const TRUSTWORTHY: Marks =
+        Marks(Marks::TRUSTED.0 | Marks::ALLOC.0 | Marks::NON_OWNING.0);
 
     /// Whether all of `other` are there.
     pub(crate) const fn has(self, other: Marks) -> bool {

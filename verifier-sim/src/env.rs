@@ -128,11 +128,10 @@ impl<'a> Env<'a> {
         btf.map_or("", |btf| shown(btf, pointer.id))
     }
 
-    /// A pointer to a structure of the kernel of this name, which exists. Of which type it is
-    /// stays open where the kernel's types are not at hand.
-    pub(crate) fn trusted(&self, name: &str) -> RegKind {
+    /// A pointer to a structure of the kernel of this name. Of which type it is stays open where the kernel's types are not at hand.
+    pub(crate) fn structure(&self, name: &str, marks: Marks) -> RegKind {
         let id = self.kernel.record(name).unwrap_or(TypeId::VOID);
-        RegKind::Btf(BtfPtr::kernel(id, Marks::TRUSTED))
+        RegKind::Btf(BtfPtr::kernel(id, marks))
     }
 
     /// Whether a pointer to a type of the kernel is a pointer to the program's context.

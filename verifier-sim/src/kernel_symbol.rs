@@ -6,17 +6,13 @@
 //!
 //! Read before: `machine.rs`, `kernel_types.rs`. Read next: `btf_walk.rs`.
 
-use crate::btf_ptr::{BtfPtr, Marks};
 use crate::codes::Code;
 use crate::diag::{Checked, Rejection};
 use crate::machine::{Machine, not_modelled};
 use crate::reg::{Kind, RegState};
-use ebpf_asm::btf::{Btf, Kind as Type, TypeId};
+use ebpf_asm::btf::{Kind as Type, TypeId};
 use ebpf_asm::insn::Insn;
 use ebpf_asm::object::{ExternKind, Strength};
-
-/// The section of the variables of which every CPU has its own.
-const PERCPU: &str = ".data..percpu";
 
 impl Machine<'_, '_> {
     /// The address of an extern of the object, by its index.
@@ -64,46 +60,22 @@ impl Machine<'_, '_> {
             Rejection::new(Code::UnknownKfunc, message)
                 .label("takes the address of what is neither a variable nor a function")
         };
-        let ty = match btf.get(id).map(|ty| &ty.kind) {
+        match btf.get(id).map(|ty| &ty.kind) {
             None => {
                 let message = format!("ldimm64 insn specifies invalid btf_id {}.", id.0);
-                return Err(refuse(message));
+                Err(refuse(message))
             }
-            Some(Type::Func { .. }) => {
-                return Ok(RegState::pointer(Kind::ReadOnlyMem(0)));
-            }
-            Some(Type::Var { ty, .. }) => btf.resolve(*ty),
+            Some(Type::Func { .. }) => Ok(RegState::pointer(Kind::ReadOnlyMem(0))),
+            // Many kernels do not know the addresses of their own variables
+            // (CONFIG_KALLSYMS_ALL), and refuse the program.
+            Some(Type::Var { .. }) => Err(not_modelled("addresses of the kernel's variables")),
             Some(_) => {
                 let message = format!(
                     "pseudo btf_id {} in ldimm64 isn't KIND_VAR or KIND_FUNC",
                     id.0
                 );
-                return Err(refuse(message));
+                Err(refuse(message))
             }
-        };
-        if is_percpu(btf, id) {
-            return Ok(RegState::pointer(Kind::Btf(BtfPtr::kernel(
-                ty,
-                Marks::PERCPU,
-            ))));
         }
-        Ok(RegState::pointer(match btf.get(ty).map(|ty| &ty.kind) {
-            Some(Type::Struct { .. } | Type::Union { .. }) => {
-                Kind::Btf(BtfPtr::kernel(ty, Marks::NONE))
-            }
-            _ => match btf.size_of(ty) {
-                Some(size) => Kind::ReadOnlyMem(size),
-                None => return Err(not_modelled("a variable of no size")),
-            },
-        }))
     }
-}
-
-/// Whether every CPU has its own of a variable.
-fn is_percpu(btf: &Btf, variable: TypeId) -> bool {
-    let sections = btf.types().filter_map(|(id, ty)| match &ty.kind {
-        Type::DataSec { vars, .. } if btf.name(id) == PERCPU => Some(vars),
-        _ => None,
-    });
-    sections.flatten().any(|listed| listed.var == variable)
 }

@@ -3,6 +3,7 @@
 //! Read before: `mem.rs`, `ctx.rs`. Read next: `stack_access.rs`.
 
 use crate::alu::describe;
+use crate::btf_ptr::Marks;
 use crate::codes::Code;
 use crate::ctx::{ArgumentContext, Field, Loader, PacketUse, Read, Value};
 use crate::diag::{Checked, Rejection};
@@ -109,7 +110,7 @@ impl<'a> Machine<'_, 'a> {
             Value::Number => RegState::scalar(Scalar::of_size(access.size)),
             Value::Pointer(kind) => RegState::pointer(kind),
             Value::PointerOrNull(kind) => RegState::pointer(kind).maybe_null(self.new_id()),
-            Value::Structure(name) => RegState::pointer(self.env.trusted(name)),
+            Value::Structure(name) => RegState::pointer(self.env.structure(name, Marks::TRUSTED)),
         })
     }
 

@@ -3,6 +3,7 @@
 //! Read before: `argument/mod.rs`. Read next: `compat.rs`.
 
 use crate::argument::Arguments;
+use crate::btf_ptr::Marks;
 use crate::diag::Checked;
 use crate::dynptr::Slice;
 use crate::machine::{Machine, not_modelled};
@@ -33,9 +34,12 @@ impl Machine<'_, '_> {
                 let size = size.ok_or_else(|| not_modelled("a record without size"))?;
                 self.or_null(Kind::RingbufMem(size))
             }
-            Ret::Struct(name) | Ret::StructOrNull(name) => {
-                return Err(not_modelled(&format!("pointers to {name} as results")));
+            // The current task stays for as long as the program runs.
+            Ret::Struct(name @ "task_struct") => {
+                RegState::pointer(self.env.structure(name, Marks::TRUSTED))
             }
+            Ret::Struct(name) => RegState::pointer(self.env.structure(name, Marks::NONE)),
+            Ret::StructOrNull(name) => self.or_null(self.env.structure(name, Marks::NONE)),
             Ret::PerCpu | Ret::PerCpuOrNull => return Err(not_modelled("variables of CPUs")),
             Ret::DynptrMemOrNull => self.slice_or_null(arguments)?,
             Ret::Kptr => return Err(not_modelled("kernel pointers in map values")),

@@ -2,6 +2,7 @@
 //!
 //! Read before: `argument/mod.rs`. Read next: `argument/memory.rs`.
 
+use crate::btf_ptr::Marks;
 use crate::callback::check_whole_function;
 use crate::codes::Code;
 use crate::diag::{Checked, Rejection};
@@ -45,7 +46,11 @@ const SOCK: Accepted = Accepted {
 };
 const BTF_SOCK: Accepted = Accepted {
     words: "sock_common, sock, tcp_sock, xdp_sock, ptr_, trusted_ptr_",
-    has: |kind| matches!(kind, Kind::Sock(_)),
+    has: |kind| match kind {
+        Kind::Sock(_) => true,
+        Kind::Btf(pointer) => [Marks::NONE, Marks::TRUSTED].contains(&pointer.marks),
+        _ => false,
+    },
 };
 const FULL_SOCK: Accepted = Accepted {
     words: "sock",
@@ -53,7 +58,10 @@ const FULL_SOCK: Accepted = Accepted {
 };
 const STRUCT: Accepted = Accepted {
     words: "ptr_, trusted_ptr_, rcu_ptr_",
-    has: |_| false,
+    has: |kind| match kind {
+        Kind::Btf(pointer) => [Marks::NONE, Marks::TRUSTED, Marks::RCU].contains(&pointer.marks),
+        _ => false,
+    },
 };
 const PER_CPU: Accepted = Accepted {
     words: "percpu_ptr_, percpu_rcu_ptr_, percpu_trusted_ptr_",
@@ -138,7 +146,11 @@ impl Machine<'_, '_> {
         let null = value.null == Null::Maybe && !may_be_null(arg);
         if null || !(accepted.has)(value.kind) {
             return Err(match value.kind {
-                Kind::Btf(_) => not_modelled("structures of the kernel as arguments"),
+                Kind::Btf(pointer)
+                    if pointer.marks == Marks::TRUSTED && accepted.words == MEMORY.words =>
+                {
+                    not_modelled("structures of the kernel as memory")
+                }
                 _ => wrong_type(reg, value, accepted.words),
             });
         }

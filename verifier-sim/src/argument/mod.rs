@@ -10,6 +10,7 @@ mod accept;
 mod memory;
 mod of_map;
 mod owned;
+mod structure;
 
 use crate::alu::describe;
 use crate::callback::function;
@@ -82,11 +83,11 @@ impl<'a> Machine<'_, 'a> {
             | Arg::Ctx
             | Arg::CtxOrNull
             | Arg::Sock
-            | Arg::BtfSock
-            | Arg::ReleasedSock
             | Arg::FullSockOrNull
             | Arg::RingbufRecord
             | Arg::CallbackCtx => Ok(()),
+            Arg::BtfSock | Arg::ReleasedSock => self.check_struct(reg, &value, structure::SOCK),
+            Arg::Struct(name) | Arg::StructOrNull(name) => self.check_struct(reg, &value, name),
             Arg::Callback => {
                 found.callback = function(&value);
                 Ok(())
@@ -125,8 +126,6 @@ impl<'a> Machine<'_, 'a> {
             }
             Arg::ConstAllocSize => self.check_alloc_size(reg, &value, found),
             Arg::ConstStr
-            | Arg::Struct(_)
-            | Arg::StructOrNull(_)
             | Arg::PerCpu
             | Arg::SpinLock
             | Arg::Timer

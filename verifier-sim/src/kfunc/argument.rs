@@ -215,6 +215,7 @@ impl<'a> Machine<'_, 'a> {
         }
         self.check_trust(kfunc, passed)?;
         self.check_structure_offset(reg, &value, kfunc)?;
+        check_safe(passed)?;
         let Some((btf, id)) = self.structure_of(&value)? else {
             return Err(not_modelled("a structure that is not known"));
         };
@@ -383,6 +384,28 @@ impl<'a> Machine<'_, 'a> {
         };
         Err(not_modelled(&format!("{what} ({})", kfunc.name)))
     }
+}
+
+/// That a pointer to a structure has no marks but those that make it trusted, or RCU's: also
+/// for functions that do not ask for trust.
+fn check_safe(passed: Passed) -> Checked {
+    let Passed { index, value, .. } = passed;
+    let Kind::Btf(pointer) = value.kind else {
+        return Ok(());
+    };
+    let unsafe_marks = pointer.marks.without(Marks::TRUSTWORTHY);
+    let safe = value.null == Null::Never && unsafe_marks == Marks::NONE;
+    if safe || pointer.marks.has(Marks::RCU) {
+        return Ok(());
+    }
+    let wanted = pointer.marks.without(unsafe_marks).prefix();
+    let message = format!(
+        "arg#{index} is {} expected {wanted}ptr_ or socket",
+        value.type_name()
+    );
+    Err(Rejection::new(Code::Untrusted, message)
+        .label(format!("R{} may point anywhere", passed.reg.number()))
+        .because(value.origin.made, "the pointer comes from here"))
 }
 
 /// How many arguments a pointer takes up: itself, and its size.
