@@ -14,7 +14,7 @@ pub use codec::{decode_all, encode_all};
 pub use error::{DecodeError, FieldName, ProgramDecodeError};
 pub use slot::Slot;
 
-use crate::isa::{Field, Row, Sem};
+use crate::isa::{Field, Row, Sem, row_at};
 use std::fmt;
 
 /// A register, R0 to R10.
@@ -90,14 +90,15 @@ impl fmt::Display for Reg {
 }
 
 /// One instruction of 8 or 16 bytes.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Insn {
-    row: &'static Row,
-    dst: Reg,
-    src: Reg,
-    offset: i16,
     imm: i32,
     next_imm: i32,
+    offset: i16,
+    /// The index of the row: an index is shorter than an address, and programs are long.
+    row: u16,
+    dst: Reg,
+    src: Reg,
 }
 
 /// The contents of an instruction's fields; what the row fixes is ignored.
@@ -142,7 +143,7 @@ impl Insn {
             _ => Reg::R0,
         };
         Insn {
-            row,
+            row: row.index,
             dst: register(row.dst, fields.dst),
             src: register(row.src, fields.src),
             // What a row fixes fits: a test goes over the table.
@@ -153,13 +154,14 @@ impl Insn {
     }
 
     /// The table's row for the instruction.
+    #[inline]
     pub fn row(&self) -> &'static Row {
-        self.row
+        row_at(self.row)
     }
 
     /// What the instruction does.
     pub fn sem(&self) -> Sem {
-        self.row.sem
+        self.row().sem
     }
 
     /// `dst_reg`; R0 where the instruction has none.
@@ -194,7 +196,7 @@ impl Insn {
 
     /// How many slots of 8 bytes the instruction takes: 1 or 2.
     pub fn slots(&self) -> usize {
-        self.row.slots()
+        self.row().slots()
     }
 
     /// The free contents of the fields.
@@ -211,7 +213,7 @@ impl Insn {
     /// How far a jump, local call or code address reaches, in slots from the end of the
     /// instruction's first slot; `None` for all else.
     pub fn distance(&self) -> Option<i32> {
-        match (self.row.offset, self.row.imm) {
+        match (self.row().offset, self.row().imm) {
             (Field::Jump, _) => Some(i32::from(self.offset)),
             (_, Field::Jump) => Some(self.imm),
             _ => None,
@@ -222,7 +224,7 @@ impl Insn {
     /// fit the field, or the instruction has none.
     #[must_use]
     pub fn with_distance(mut self, distance: i32) -> Option<Insn> {
-        match (self.row.offset, self.row.imm) {
+        match (self.row().offset, self.row().imm) {
             (Field::Jump, _) => self.offset = i16::try_from(distance).ok()?,
             (_, Field::Jump) => self.imm = distance,
             _ => return None,
@@ -234,7 +236,7 @@ impl Insn {
     #[must_use]
     pub fn with_imm(self, imm: i32, next_imm: i32) -> Insn {
         Insn::new(
-            self.row,
+            self.row(),
             Fields {
                 imm,
                 next_imm,
@@ -243,14 +245,6 @@ impl Insn {
         )
     }
 }
-
-impl PartialEq for Insn {
-    fn eq(&self, other: &Insn) -> bool {
-        std::ptr::eq(self.row, other.row) && self.fields() == other.fields()
-    }
-}
-
-impl Eq for Insn {}
 
 impl fmt::Debug for Insn {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -15,7 +15,7 @@ mod sem;
 mod table;
 
 pub use lookup::rows_of;
-pub(crate) use lookup::{Second, pattern_of};
+pub(crate) use lookup::{Pattern, Second, pattern_of, row_at};
 pub use sem::{
     AluOp, AtomicOp, Callee, Cast, Cond, Fetched, Imm64, Operand, PacketMode, Sem, Size, Swap,
     Width,
@@ -28,6 +28,8 @@ pub type KernelVersion = (u8, u8);
 /// Everything known about one form of one instruction.
 #[derive(Debug, Clone, Copy)]
 pub struct Row {
+    /// Where it stands in the table.
+    pub(crate) index: u16,
     /// The operation's name as in RFC 9669, e.g. `MOVSX`; forms of one operation share it.
     pub name: &'static str,
     /// The first byte of the encoding.

@@ -4,7 +4,7 @@
 //! Only a slot that is refused is looked at field by field.
 
 use super::{DecodeError, FieldName, Insn, ProgramDecodeError, Reg, Slot};
-use crate::isa::{Field, Row, Second, pattern_of, rows_of};
+use crate::isa::{Field, Pattern, Row, Second, pattern_of, rows_of};
 
 impl Insn {
     /// The instruction as slots of little-endian bytes; the second is `None` for 8-byte ones.
@@ -27,17 +27,18 @@ impl Insn {
     /// The slots as little-endian numbers.
     #[inline]
     fn words(&self) -> (u64, Option<u64>) {
-        let src = match self.row.src {
+        let row = self.row();
+        let src = match row.src {
             Field::Is(n) => n as u8,
             _ => self.src.number(),
         };
         let upper = |imm: i32| u64::from(imm as u32) << 32;
-        let first = u64::from(self.row.opcode)
+        let first = u64::from(row.opcode)
             | u64::from(self.dst.number()) << 8
             | u64::from(src) << 12
             | u64::from(self.offset as u16) << 16
             | upper(self.imm);
-        (first, self.row.next_imm.map(|_| upper(self.next_imm)))
+        (first, row.next_imm.map(|_| upper(self.next_imm)))
     }
 
     /// The instruction that `first`, and `second` if the instruction is a wide one, hold.
@@ -52,14 +53,15 @@ impl Insn {
         }
         let word = |slot: Slot| u64::from_le_bytes(slot.to_bytes());
         let (first, second) = (word(first), second.map(word));
-        Insn::of_words(first, second).ok_or_else(|| refused(first, second))
+        pattern_of(first)
+            .and_then(|pattern| Insn::of_pattern(pattern, first, second))
+            .ok_or_else(|| refused(first, second))
     }
 
-    /// The instruction that two slots hold, the second of which may be another one's; `None` if
-    /// they hold none.
+    /// The instruction of a pattern that two slots hold, the second of which may be another
+    /// one's; `None` if they hold none.
     #[inline]
-    fn of_words(first: u64, second: Option<u64>) -> Option<Insn> {
-        let pattern = pattern_of(first)?;
+    fn of_pattern(pattern: &Pattern, first: u64, second: Option<u64>) -> Option<Insn> {
         let next_imm = match (pattern.second, second) {
             (Second::None, _) => 0,
             (Second::Any, Some(second)) if second as u32 == 0 => (second >> 32) as i32,
@@ -82,7 +84,7 @@ impl Insn {
 fn refused(first: u64, second: Option<u64>) -> DecodeError {
     let slot = |word: u64| Slot::from_bytes(word.to_le_bytes());
     let first_slot = slot(first);
-    let row = pattern_of(first).map(|pattern| pattern.row);
+    let row = pattern_of(first).map(Pattern::row);
     let is_reg = |rule, number| rule != Field::Reg || Reg::new(number).is_some();
     match row {
         Some(row) if is_reg(row.dst, first_slot.dst) && is_reg(row.src, first_slot.src) => {
@@ -154,16 +156,20 @@ pub fn decode_all(bytes: &[u8]) -> Result<Vec<Insn>, ProgramDecodeError> {
         });
     }
     let mut insns = Vec::with_capacity(chunks.len());
+    let word = |slot: usize| chunks.get(slot).copied().map(u64::from_le_bytes);
     let mut slot = 0;
-    while let Some(&first) = chunks.get(slot) {
-        let second = chunks.get(slot + 1).copied().map(u64::from_le_bytes);
-        let first = u64::from_le_bytes(first);
-        let insn = Insn::of_words(first, second).ok_or_else(|| ProgramDecodeError {
+    while let Some(first) = word(slot) {
+        let second = word(slot + 1);
+        let found = pattern_of(first);
+        let insn = found.and_then(|pattern| Insn::of_pattern(pattern, first, second));
+        insns.push(insn.ok_or_else(|| ProgramDecodeError {
             slot,
             error: refused(first, second),
-        })?;
-        slot += insn.slots();
-        insns.push(insn);
+        })?);
+        slot += match found.map(|pattern| pattern.second) {
+            Some(Second::Zero | Second::Any) => 2,
+            Some(Second::None) | None => 1,
+        };
     }
     Ok(insns)
 }

@@ -16,8 +16,8 @@ pub(crate) struct Pattern {
     mask: u64,
     /// What these bits are.
     value: u64,
-    /// The row.
-    pub(crate) row: &'static Row,
+    /// The index of the row.
+    pub(crate) row: u16,
     /// Of the field `src_reg` the bits that name a register: all or none.
     pub(crate) src: u8,
     /// What the second slot may hold.
@@ -87,7 +87,7 @@ const fn pattern(index: usize) -> Pattern {
     Pattern {
         mask,
         value,
-        row,
+        row: row.index,
         src: match row.src {
             Field::Reg => 0xf,
             _ => 0,
@@ -100,6 +100,19 @@ const fn pattern(index: usize) -> Pattern {
     }
 }
 
+impl Pattern {
+    /// The row.
+    pub(crate) fn row(&self) -> &'static Row {
+        row_at(self.row)
+    }
+}
+
+/// The row at an index, which is that of a row.
+#[inline]
+pub(crate) fn row_at(index: u16) -> &'static Row {
+    ISA.get(usize::from(index)).unwrap_or(&ISA[0])
+}
+
 fn patterns_of(opcode: u8) -> &'static [Pattern] {
     let opcode = usize::from(opcode);
     let range = usize::from(BEGIN[opcode])..usize::from(BEGIN[opcode + 1]);
@@ -108,7 +121,7 @@ fn patterns_of(opcode: u8) -> &'static [Pattern] {
 
 /// The rows that share `opcode`.
 pub fn rows_of(opcode: u8) -> impl Iterator<Item = &'static Row> + Clone {
-    patterns_of(opcode).iter().map(|pattern| pattern.row)
+    patterns_of(opcode).iter().map(Pattern::row)
 }
 
 /// The pattern of the row whose fixed fields a first slot has, given as a little-endian number;

@@ -71,6 +71,7 @@ const fn base_of(size: Size) -> Group {
 /// A row whose fields are all zero and that is as old as eBPF; the methods say what differs.
 const fn row(opcode: u8, name: &'static str, text: &'static str, sem: Sem) -> Row {
     Row {
+        index: 0,
         name,
         opcode,
         dst: Zero,
@@ -194,6 +195,7 @@ pub static ISA: [Row; COUNT] = {
         let mut member = 0;
         while member < FAMILIES[family].len() {
             rows[n] = FAMILIES[family][member];
+            rows[n].index = n as u16;
             n += 1;
             member += 1;
         }

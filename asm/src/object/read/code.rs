@@ -216,7 +216,8 @@ fn decode(
         program: symbol.name.to_owned(),
         error,
     })?;
-    let (mut seconds, mut leads) = (Vec::new(), Vec::new());
+    let mut seconds = Vec::with_capacity((bytes.len() / 8).saturating_sub(insns.len()));
+    let mut leads = Vec::new();
     let mut slot = 0;
     for insn in &insns {
         if leads_to_a_function(insn) {

@@ -154,6 +154,10 @@ impl Linker<'_> {
             lines: Lines::new(),
             core_relocations: Vec::new(),
         };
+        let codes = reached.functions.iter().filter_map(|at| self.all.get(*at));
+        let sizes = codes.map(|code| (code.insns.len(), code.lines.len()));
+        let (insn_count, line_count) =
+            sizes.fold((0, 0), |all, one| (all.0 + one.0, all.1 + one.1));
         let mut lines = Vec::new();
         let mut begin = 0;
         for index in &reached.functions {
@@ -167,6 +171,11 @@ impl Linker<'_> {
             };
             let end = begin + code.slots();
             self.append(&mut program, &mut lines, code, begin);
+            // Once, behind the first: then there is room for all.
+            program
+                .insns
+                .reserve_exact(insn_count.saturating_sub(program.insns.len()));
+            lines.reserve_exact(line_count.saturating_sub(lines.len()));
             begin = end;
         }
         program.lines = Lines::of_records(self.names.clone(), lines);

@@ -121,6 +121,10 @@ impl Place<'_, '_> {
         match found {
             Found::Function(callee) => code.calls.push((slot, callee)),
             Found::Reference(reference) => {
+                if code.references.is_empty() {
+                    // Nearly all are in instructions of two slots.
+                    code.references.reserve_exact(code.seconds_from(0).len());
+                }
                 code.references.push((slot, reference));
                 if let Some(insn) = code.insns.get_mut(insn_at) {
                     *insn = bare(insn, reference);
