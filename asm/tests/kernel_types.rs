@@ -4,10 +4,10 @@
 use ebpf_asm::assembler::Assembler;
 use ebpf_asm::btf::core::{CoreKind, POISON};
 use ebpf_asm::btf::{Bitfields, Btf, IntEncoding, Kind, Member, Signedness, TypeId, build};
-use ebpf_asm::compile;
 use ebpf_asm::insn::Reg::*;
 use ebpf_asm::isa::Cpu;
 use ebpf_asm::object::{self, Fate, Object};
+use ebpf_asm::{compile, compile_for};
 use ebpf_dsl::prelude::*;
 
 kernel_struct! {
@@ -278,6 +278,25 @@ fn programs_of_one_unit_share_what_they_declare() {
     assert_ne!(first(0), first(2));
     let btf = object.btf.as_ref().unwrap();
     assert_eq!(btf.name(first(0)), btf.name(first(2)));
+}
+
+/// Each read needs memory for a moment: a program may read more than fits the stack at once.
+#[test]
+fn reads_share_the_stack() {
+    let mut unit = Unit::new("reads").license("GPL");
+    let seen = unit.array::<u64>("seen", 1);
+    let unit = unit.raw_tracepoint("reads", "sched_switch", |f, ctx| {
+        let task = ctx.arg::<*const task_struct>(1);
+        let seen = f.lookup(seen, 0).or_return(());
+        for _ in 0..100 {
+            seen.add(task.se().vruntime());
+            f.return_if(task.comm().eq([0; 16]), ());
+        }
+    });
+    for cpu in Cpu::ALL {
+        let object = compile_for(&unit, cpu.into()).unwrap();
+        assert_eq!(object.programs[0].core_relocations.len(), 300, "{cpu}");
+    }
 }
 
 /// A far jump before an instruction that asks does not move the question.

@@ -17,6 +17,7 @@ use ebpf_dsl::{Data, Unit};
 use ebpf_loader::{Loader, Map, RawTracepointLink};
 use ebpf_tests::policy::{self, Need};
 use ebpf_tests::{Outcome, subjects};
+use ebpf_verifier_sim::{Config, Decor, Verdict, verify};
 use libtest_mimic::Trial;
 
 fn main() -> ExitCode {
@@ -41,9 +42,16 @@ fn attach(loader: &mut Loader<'_>, program: &str) -> Outcome<RawTracepointLink> 
     Ok(subjects::load(loader, program)?.attach_raw_tracepoint()?)
 }
 
-/// A unit's object.
+/// A unit's object, which our verifier takes.
 fn object(unit: &Unit) -> Outcome<Object> {
-    Ok(ebpf_asm::compile(unit)?)
+    let object = ebpf_asm::compile(unit)?;
+    for program in &object.programs {
+        let verdict = verify(&object, program, &Config::default());
+        if let Verdict::Rejected(why) = verdict {
+            return Err(why.render(program, Decor::Plain).into());
+        }
+    }
+    Ok(object)
 }
 
 /// A map that the loader has made.

@@ -7,10 +7,10 @@ use std::time::{Duration, Instant};
 
 use ebpf_loader::Loader;
 use ebpf_programs::user;
-use ebpf_tests::{Outcome, ensure, ensure_eq, subjects};
+use ebpf_tests::{Outcome, ensure, ensure_eq};
 use libtest_mimic::Trial;
 
-use crate::{attach, kernel, map};
+use crate::{attach, kernel, map, object};
 
 /// How often the process is woken.
 const ROUNDS: u32 = 100;
@@ -25,9 +25,9 @@ pub(crate) fn trials() -> Vec<Trial> {
 /// A process with one thread, from its first moment on: the switches counted are those that
 /// `/proc/PID/status` has.
 fn counts() -> Outcome {
-    let subject = subjects::sched_watch()?;
-    let mut loader = Loader::new(&subject.object);
-    let _link = attach(&mut loader, &subject.program)?;
+    let object = object(&ebpf_programs::sched_watch::unit())?;
+    let mut loader = Loader::new(&object);
+    let _link = attach(&mut loader, "sched_watch")?;
     let mut echo = Echo::start()?;
     for round in 0..ROUNDS {
         echo.once(round as u8)?;
