@@ -14,7 +14,7 @@ use crate::history::GoesOn;
 use crate::machine::{Flow, Machine};
 use crate::reg::{Kind, RegState};
 use crate::state::{Entered, Frame};
-use ebpf_asm::helper::Effect;
+use ebpf_asm::helper::{Effect, Helper};
 use ebpf_asm::insn::{Insn, Reg};
 
 /// R1 to R5.
@@ -47,7 +47,7 @@ impl Machine<'_, '_> {
         self.release(&arguments);
         self.fill_memory(&arguments);
         self.clobber_arguments();
-        if proto.effect == Effect::MovesPacket {
+        if proto.effect == Effect::MovesPacket || writes_packet(helper, &arguments) {
             self.end_packet_pointers();
         }
         self.write_reg(Reg::R0, ret)?;
@@ -106,7 +106,7 @@ impl Machine<'_, '_> {
     pub(crate) fn end_packet_pointers(&mut self) {
         let gone = self.gone();
         self.state.for_each_reg(|reg| {
-            if reg.is_packet() || reg.kind == Kind::PacketEnd {
+            if reg.ends_with_packet() {
                 *reg = gone;
             }
         });
@@ -208,6 +208,12 @@ impl Machine<'_, '_> {
         }
         Ok(Flow::End)
     }
+}
+
+/// Whether the helper writes to a packet by a dynptr.
+fn writes_packet(helper: &Helper, arguments: &Arguments<'_>) -> bool {
+    let dynptr = arguments.dynptr.map(|dynptr| dynptr.kind);
+    helper.name == "dynptr_write" && matches!(dynptr, Some(Kind::Dynptr(of)) if of.moves_packet())
 }
 
 /// A global function returns numbers only.

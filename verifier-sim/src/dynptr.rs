@@ -45,9 +45,82 @@ pub(crate) struct Slice {
     pub(crate) bytes: u32,
     /// The id of the dynptr.
     pub(crate) dynptr: u32,
+    /// With what it ends.
+    pub(crate) ends_with: EndsWith,
+    /// What may be done with it.
+    pub(crate) access: Access,
+}
+
+/// With what a slice ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum EndsWith {
+    /// With its dynptr: one that a helper handed out.
+    Dynptr,
+    /// With the memory: one of a kernel function, of memory that stays. To Linux 6.18 a
+    /// ring buffer record is such, even when it is given back.
+    Memory,
+    /// When the packet moves: one of a kernel function, of a packet.
+    Packet,
+}
+
+/// What may be done with memory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum Access {
+    /// It is read.
+    Read,
+    /// It is read and written.
+    Write,
+}
+
+impl Slice {
+    /// One that a helper hands out.
+    pub(crate) fn of_dynptr(bytes: u32, dynptr: u32) -> Slice {
+        Slice {
+            bytes,
+            dynptr,
+            ends_with: EndsWith::Dynptr,
+            access: Access::Write,
+        }
+    }
+
+    /// One that a kernel function hands out.
+    pub(crate) fn of_memory(bytes: u32, dynptr: u32, of: DynptrType, access: Access) -> Slice {
+        let ends_with = match of.is_packet() {
+            true => EndsWith::Packet,
+            false => EndsWith::Memory,
+        };
+        Slice {
+            bytes,
+            dynptr,
+            ends_with,
+            access,
+        }
+    }
 }
 
 impl Machine<'_, '_> {
+    /// That an argument of a function, the one of this index, points to a dynptr.
+    pub(crate) fn check_dynptr_param(&mut self, index: usize, reg: Reg) -> Checked<RegState> {
+        let value = self.dynptr_param(index, reg)?;
+        self.check_dynptr(reg, &value)
+    }
+
+    /// That such an argument points to where a dynptr may be.
+    pub(crate) fn dynptr_param(&self, index: usize, reg: Reg) -> Checked<RegState> {
+        let value = *self.state.reg(reg);
+        if !matches!(value.kind, Kind::Stack(_) | Kind::Dynptr(_)) {
+            let message =
+                format!("arg#{index} expected pointer to stack or const struct bpf_dynptr");
+            return Err(Rejection::new(Code::ArgumentType, message).label(format!(
+                "R{} is '{}'",
+                reg.number(),
+                value.type_name()
+            )));
+        }
+        check_whole_dynptr(reg, &value)?;
+        Ok(value)
+    }
+
     /// That a register points to a dynptr; gives the dynptr.
     pub(crate) fn check_dynptr(&mut self, reg: Reg, value: &RegState) -> Checked<RegState> {
         if matches!(value.kind, Kind::Dynptr(_)) {
@@ -192,7 +265,9 @@ impl Machine<'_, '_> {
     fn end_slices(&mut self, dynptr: u32) {
         let gone = self.gone();
         self.state.for_each_reg(|reg| {
-            if matches!(reg.kind, Kind::Slice(slice) if slice.dynptr == dynptr) {
+            if matches!(reg.kind, Kind::Slice(slice)
+                if slice.dynptr == dynptr && slice.ends_with == EndsWith::Dynptr)
+            {
                 *reg = gone;
             }
         });
@@ -258,6 +333,9 @@ pub(crate) fn check_dynptr_memory(reg: Reg, value: &RegState) -> Checked {
 
 /// That a pointer to a dynptr that a callback was handed is not changed.
 pub(crate) fn check_whole_dynptr(reg: Reg, value: &RegState) -> Checked {
+    if !matches!(value.kind, Kind::Dynptr(_)) {
+        return Ok(());
+    }
     let Some(message) = changed_pointer(reg, value) else {
         return Ok(());
     };

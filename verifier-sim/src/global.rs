@@ -15,7 +15,7 @@ use crate::machine::{Flow, Machine, not_modelled};
 use crate::reg::{Kind, Null, RegState};
 use crate::state::State;
 use ebpf_asm::btf::{Btf, Kind as Type, Linkage, TypeId};
-use ebpf_asm::helper::{Effect, by_id};
+use ebpf_asm::helper::{DynptrType, Effect, by_id};
 use ebpf_asm::insn::{Insn, Reg};
 use ebpf_asm::isa::{Callee, Sem};
 use ebpf_asm::prog_type::ProgType;
@@ -41,6 +41,8 @@ enum Param {
     Scalar,
     /// The program's context.
     Ctx,
+    /// A dynptr.
+    Dynptr,
     /// Memory of so many bytes that may be read and written, and maybe null.
     Mem { size: u32, null: Null },
 }
@@ -129,6 +131,9 @@ fn param(
     let context = prog_type.context_struct();
     if tagged("arg:ctx") || (!context.is_empty() && btf.name(to) == context) {
         return Ok(Param::Ctx);
+    }
+    if btf.name(to) == "bpf_dynptr" {
+        return Ok(Param::Dynptr);
     }
     let null = match tagged("arg:nonnull") {
         true => Null::Never,
@@ -219,6 +224,12 @@ impl Global {
             let value = match *param {
                 Param::Scalar => RegState::unknown(),
                 Param::Ctx => RegState::pointer(Kind::Ctx),
+                Param::Dynptr => {
+                    *last_id += 1;
+                    let mut dynptr = RegState::pointer(Kind::Dynptr(DynptrType::Local));
+                    dynptr.id = *last_id;
+                    dynptr
+                }
                 Param::Mem { size, null } => {
                     let memory = RegState::pointer(Kind::Mem(size));
                     match null {
@@ -298,6 +309,7 @@ impl<'a> Machine<'_, 'a> {
                 format!("arg#{index} expects pointer to ctx"),
             )
             .label(format!("R{number} is '{}'", value.type_name()))),
+            Param::Dynptr => self.check_dynptr_param(index, reg).map(|_| ()),
             Param::Mem { .. } if value.as_constant() == Some(0) => Ok(()),
             Param::Mem { size, null } => {
                 if null == Null::Never && value.null == Null::Maybe {

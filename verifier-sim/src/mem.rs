@@ -8,7 +8,7 @@
 use crate::codes::Code;
 use crate::config::Alignment;
 use crate::diag::{Checked, Rejection};
-use crate::dynptr::Slice;
+use crate::dynptr::{Access, Slice};
 use crate::machine::{Machine, not_modelled};
 use crate::reg::{Kind, Null, RegState, SockType};
 use crate::region::write_to_key;
@@ -355,6 +355,9 @@ impl Machine<'_, '_> {
             }
             Kind::MapKey(_) => Err(write_to_key(access.reg)),
             Kind::MapValue(map) => self.write_map_value(map, base, access),
+            Kind::Slice(slice) if slice.access == Access::Read => {
+                Err(read_only_memory(access.reg, base))
+            }
             Kind::RingbufMem(bytes) | Kind::Mem(bytes) | Kind::Slice(Slice { bytes, .. }) => {
                 if let Stored::Reg(reg, value) = stored {
                     self.check_leak(reg, &value, "leaks addr into mem")?;

@@ -8,7 +8,7 @@
 
 use crate::btf_ptr::BtfPtr;
 use crate::diag::Place;
-use crate::dynptr::Slice;
+use crate::dynptr::{Access, EndsWith, Slice};
 use crate::scalar::Scalar;
 use ebpf_asm::helper::DynptrType;
 use ebpf_asm::isa::Size;
@@ -265,6 +265,15 @@ impl RegState {
         }
     }
 
+    /// Whether it points to what ends when the packet moves.
+    pub(crate) fn ends_with_packet(&self) -> bool {
+        match self.kind {
+            Kind::Packet | Kind::PacketMeta | Kind::PacketEnd => true,
+            Kind::Slice(slice) => slice.ends_with == EndsWith::Packet,
+            _ => false,
+        }
+    }
+
     /// Whether it is a pointer into the packet or its meta data.
     pub(crate) fn is_packet(&self) -> bool {
         matches!(self.kind, Kind::Packet | Kind::PacketMeta)
@@ -324,6 +333,7 @@ impl RegState {
             Kind::Func(_) => "func",
             Kind::Stack(_) => "fp",
             Kind::RingbufMem(_) => "ringbuf_mem",
+            Kind::Slice(slice) if slice.access == Access::Read => "rdonly_mem",
             Kind::Mem(_) | Kind::Slice(_) => "mem",
             Kind::Dynptr(_) => "dynptr_ptr",
             Kind::Sock(sock) => sock.name(),

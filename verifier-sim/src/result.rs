@@ -79,10 +79,7 @@ impl Machine<'_, '_> {
         let (Some(dynptr), Some(bytes)) = (arguments.dynptr, arguments.alloc_size) else {
             return Err(not_modelled("memory of no dynptr"));
         };
-        let mut slice = self.or_null(Kind::Slice(Slice {
-            bytes,
-            dynptr: dynptr.id,
-        }));
+        let mut slice = self.or_null(Kind::Slice(Slice::of_dynptr(bytes, dynptr.id)));
         slice.ref_id = dynptr.ref_id;
         Ok(slice)
     }

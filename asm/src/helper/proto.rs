@@ -193,6 +193,12 @@ pub enum DynptrType {
     Local,
     /// A ring buffer record, which must be given back.
     Ringbuf,
+    /// The packet of an sk_buff.
+    Skb,
+    /// The metadata in front of that.
+    SkbMeta,
+    /// The packet of an XDP program.
+    Xdp,
 }
 
 impl DynptrType {
@@ -201,7 +207,23 @@ impl DynptrType {
         match self {
             DynptrType::Local => "local",
             DynptrType::Ringbuf => "ringbuf",
+            DynptrType::Skb => "skb",
+            DynptrType::SkbMeta => "skb_meta",
+            DynptrType::Xdp => "xdp",
         }
+    }
+
+    /// Whether it stands for a packet, which may move.
+    pub const fn is_packet(self) -> bool {
+        matches!(
+            self,
+            DynptrType::Skb | DynptrType::SkbMeta | DynptrType::Xdp
+        )
+    }
+
+    /// Whether a write to it may move the packet.
+    pub const fn moves_packet(self) -> bool {
+        matches!(self, DynptrType::Skb | DynptrType::SkbMeta)
     }
 
     /// Whether it must be given back.

@@ -6,7 +6,7 @@ use crate::btf_ptr::Marks;
 use crate::callback::check_whole_function;
 use crate::codes::Code;
 use crate::diag::{Checked, Rejection};
-use crate::dynptr::check_whole_dynptr;
+use crate::dynptr::{Access, EndsWith, check_whole_dynptr};
 use crate::machine::{Machine, not_modelled};
 use crate::reg::{Kind, Null, RegState, SockType};
 use ebpf_asm::helper::Arg;
@@ -139,12 +139,28 @@ pub(super) fn may_be_null(arg: Arg) -> bool {
     )
 }
 
+/// Whether the word takes a slice of a dynptr, if it is one: for keys and values only those that
+/// a helper handed out, and no read-only one that the helper writes to.
+fn takes_slice(arg: Arg, kind: Kind) -> bool {
+    let Kind::Slice(slice) = kind else {
+        return true;
+    };
+    let reads = matches!(arg, Arg::Mem | Arg::MemOrNull | Arg::Fixed(_));
+    match arg {
+        Arg::MapKey | Arg::MapValue | Arg::MapValueOrNull | Arg::UninitMapValue => {
+            slice.ends_with == EndsWith::Dynptr
+        }
+        _ => reads || slice.access == Access::Write,
+    }
+}
+
 impl Machine<'_, '_> {
     /// That a register is of a kind that the word takes, and points to where it takes it.
     pub(super) fn check_accepted(&self, reg: Reg, arg: Arg, value: &RegState) -> Checked {
         let accepted = accepted(arg);
         let null = value.null == Null::Maybe && !may_be_null(arg);
-        if null || !(accepted.has)(value.kind) {
+        let taken = (accepted.has)(value.kind) && takes_slice(arg, value.kind);
+        if null || !taken {
             return Err(match value.kind {
                 Kind::Btf(pointer)
                     if pointer.marks == Marks::TRUSTED && accepted.words == MEMORY.words =>

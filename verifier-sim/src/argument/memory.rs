@@ -7,7 +7,7 @@ use super::accept::wrong_type;
 use crate::alu::describe;
 use crate::codes::Code;
 use crate::diag::{Checked, Rejection};
-use crate::dynptr::Slice;
+use crate::dynptr::{Access, Slice};
 use crate::machine::{Machine, not_modelled};
 use crate::mem::{Direction, MemAccess};
 use crate::reg::{Kind, Null, RegState};
@@ -184,6 +184,9 @@ impl<'a> Machine<'_, 'a> {
                 let map = self.value_map(map)?;
                 self.check_map_direction(map, extent, direction)?;
                 self.check_map_value_bytes(map, value, extent)
+            }
+            Kind::Slice(slice) if slice.access == Access::Read && direction == Direction::Write => {
+                Err(read_only_memory(reg, value))
             }
             Kind::RingbufMem(bytes) | Kind::Mem(bytes) | Kind::Slice(Slice { bytes, .. }) => {
                 self.check_mem_bytes(bytes, value, extent)

@@ -34,6 +34,8 @@ pub(super) struct Found<'a> {
     pub(super) returned: Option<(u32, Returned)>,
     /// The reference among the arguments.
     pub(super) reference: Option<u32>,
+    /// The last dynptr among the arguments, but for those that the function makes.
+    pub(super) dynptr: Option<RegState>,
 }
 
 /// An argument: which parameter, and what is in its register.
@@ -366,9 +368,11 @@ impl<'a> Machine<'_, 'a> {
         kfunc: &Kfunc<'a>,
         passed: Passed,
         special: Special,
-        _found: &mut Found<'a>,
+        found: &mut Found<'a>,
     ) -> Checked {
-        let _ = passed;
+        if special == Special::Dynptr {
+            return self.check_kfunc_dynptr(kfunc, passed.index, passed.reg, found);
+        }
         let what = match special {
             Special::Allocated | Special::Refcounted => "objects that the program allocated",
             Special::Dynptr => "dynptrs",

@@ -98,6 +98,9 @@ impl<'a> Machine<'_, 'a> {
             Some(Type::Int { .. } | Type::Enum { .. } | Type::Enum64 { .. }) => {
                 return Ok(RegState::unknown());
             }
+            Some(Type::Ptr(_)) if let Some(slice) = self.slice_of(kfunc, found)? => {
+                RegState::pointer(slice)
+            }
             Some(Type::Ptr(to)) => {
                 let to = btf.resolve(*to);
                 RegState::pointer(match kfunc.name {

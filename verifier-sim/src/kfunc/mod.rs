@@ -8,10 +8,11 @@
 //! Described in the kernel's `Documentation/bpf/kfuncs.rst`.
 //!
 //! Read before: `kernel_types.rs`, `btf_ptr.rs`. Read next: `kfunc/hook.rs`, `kfunc/table.rs`,
-//! `kfunc/param.rs`, `kfunc/argument.rs`, `kfunc/cast.rs`, `kfunc/invoke.rs`.
+//! `kfunc/param.rs`, `kfunc/argument.rs`, `kfunc/cast.rs`, `kfunc/dynptr.rs`, `kfunc/invoke.rs`.
 
 mod argument;
 mod cast;
+mod dynptr;
 mod hook;
 mod invoke;
 mod param;
