@@ -2,7 +2,8 @@
 //!
 //! In reading order: [`policy`] (what becomes of a test that cannot run here), [`sandbox`] (a
 //! private bpffs), [`rig`] (two network namespaces and a cable), [`frames`] (what is sent),
-//! [`oracle`] (what shall become of it), [`subjects`] and [`corpus`] (the programs under test),
+//! [`oracle`] (what shall become of it), [`subjects`], [`corpus`] and [`large`] (the
+//! programs under test),
 //! [`kernel_types`] (what the running kernel defines), [`tool`] and [`clang`] (independent
 //! witnesses), [`commands`] (our own binaries).
 //!
@@ -15,6 +16,7 @@ pub mod corpus;
 pub mod differential;
 pub mod frames;
 pub mod kernel_types;
+pub mod large;
 pub mod oracle;
 pub mod policy;
 pub mod rig;

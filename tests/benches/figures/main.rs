@@ -15,6 +15,7 @@ mod open;
 mod stats;
 mod text;
 mod unrolled;
+mod verify;
 
 use std::process::ExitCode;
 
@@ -34,6 +35,7 @@ fn main() -> ExitCode {
         ("ebpfasm build", build::print),
         ("ebpfld attach", attach::print),
         ("Reading an object", open::print),
+        ("Verification", verify::print),
     ];
     let mut code = ExitCode::SUCCESS;
     let only = std::env::args()

@@ -104,6 +104,18 @@ impl Judge {
             .ok_or_else(|| "the batch ended without an answer".into())
     }
 
+    /// The most memory that the batch has had so far, in bytes.
+    ///
+    /// # Errors
+    /// If `/proc` does not say it.
+    pub fn peak_memory(&self) -> Outcome<u64> {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+        let kilobytes = line.and_then(|line| line.trim().strip_suffix(" kB"));
+        let kilobytes: u64 = kilobytes.ok_or("no VmHWM in /proc")?.trim().parse()?;
+        Ok(kilobytes * 1024)
+    }
+
     fn answer(&mut self) -> Outcome<Option<Answer>> {
         let mut line = String::new();
         match self.output.read_line(&mut line)? {

@@ -2,6 +2,7 @@
 
 use ebpf_asm::insn::{Slot, decode_all, encode_all};
 use ebpf_asm::lines::Lines;
+use ebpf_asm::map_type::MapType;
 use ebpf_asm::object::{DataKind, Map, Object};
 use ebpf_asm::program::{Program, Reference};
 use ebpf_asm::text::print_object;
@@ -141,9 +142,9 @@ fn map(map: &Map) -> Json<String, Value> {
     for (name, number) in [
         ("key_size", map.key_size),
         ("value_size", map.value_size),
-        ("max_entries", map.max_entries),
+        ("max_entries", max_entries(map)),
         ("map_flags", map.map_flags),
-        ("btf_value_type_id", map.value_type.map_or(0, |id| id.0)),
+        ("btf_value_type_id", value_type(map)),
     ] {
         row.insert(name.into(), number.into());
     }
@@ -157,6 +158,20 @@ fn map(map: &Map) -> Json<String, Value> {
         row.insert("frozen".into(), frozen.into());
     }
     row
+}
+
+/// As the loader has it: perf event arrays without a size have some entries.
+fn max_entries(map: &Map) -> u32 {
+    match (map.map_type, map.max_entries) {
+        (MapType::PerfEventArray, 0) => 1,
+        (_, count) => count,
+    }
+}
+
+/// The type of values, where the batch finds a type for the keys as well: an integer.
+fn value_type(map: &Map) -> u32 {
+    let id = map.value_type.filter(|_| map.key_size == 4);
+    id.map_or(0, |id| id.0)
 }
 
 /// Bytes as two digits each.
