@@ -706,7 +706,8 @@ int from_netdev_ipv4(struct __sk_buff *skb)
     struct endpoint *endpoint;
     struct scratch *scratch;
     __u32 zero = 0, identity, dst;
-    int verdict, result, off, dir;
+    __u32 dir;
+    int verdict, result, off;
     __u8 ttl;
 
     if (!revalidate(skb, &data, &end, sizeof(*ip)))
@@ -744,7 +745,7 @@ int from_netdev_ipv4(struct __sk_buff *skb)
     }
     dir = skb->cb[2] & 3;
     hide(dir);
-    if (dir >= 0 && dir <= FAULTY(2, DIRECTIONS, DIRECTIONS - 1))
+    if (dir < FAULTY(2, DIRECTIONS + 1, DIRECTIONS))
         scratch->by_direction[dir]++;
     if (ttl <= 1)
         return send_drop(skb, identity, 0, DROP_INVALID, TC_ACT_SHOT);

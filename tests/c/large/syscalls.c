@@ -107,6 +107,11 @@ inline_fn struct settings *get_settings(void)
     return bpf_map_lookup_elem(&settings_map, &zero);
 }
 
+inline_fn bool too_far(__u32 off)
+{
+    return FAULT != 1 && FAULT != 2 && off > HALF;
+}
+
 inline_fn __u32 bounded(__u32 off)
 {
 #if FAULT == 1
@@ -135,7 +140,7 @@ inline_fn int put_u64(struct tail_state *state, __u64 value)
 
     if (!scratch)
         return -1;
-    if (state->off > HALF)
+    if (too_far(state->off))
         return -2;
     *(__u64 *)&scratch->data[off] = value;
     state->off += sizeof(value);
@@ -150,7 +155,7 @@ inline_fn int put_u32(struct tail_state *state, __u32 value)
 
     if (!scratch)
         return -1;
-    if (state->off > HALF)
+    if (too_far(state->off))
         return -2;
     *(__u32 *)&scratch->data[off] = value;
     state->off += sizeof(value);
@@ -165,7 +170,7 @@ inline_fn int put_u16(struct tail_state *state, __u16 value)
 
     if (!scratch)
         return -1;
-    if (state->off > HALF)
+    if (too_far(state->off))
         return -2;
     *(__u16 *)&scratch->data[off] = value;
     state->off += sizeof(value);
@@ -180,7 +185,7 @@ inline_fn int put_string(struct tail_state *state, __u64 user)
 
     if (!scratch)
         return -1;
-    if (state->off > HALF)
+    if (too_far(state->off))
         return -2;
     if (user) {
         len = bpf_probe_read_user_str(&scratch->data[bounded(state->off)], 4096, (void *)user);
@@ -204,7 +209,7 @@ inline_fn int put_bytes(struct tail_state *state, __u64 user, __u64 len)
 
     if (!scratch || !settings)
         return -1;
-    if (state->off > HALF)
+    if (too_far(state->off))
         return -2;
     if (len > settings->snaplen)
         len = settings->snaplen;
@@ -237,7 +242,7 @@ inline_fn int put_strings(struct tail_state *state, __u64 user)
             break;
         if (!at)
             break;
-        if (off > HALF)
+        if (too_far(off))
             return -2;
         len = bpf_probe_read_user_str(&scratch->data[bounded(off)], 4096, (void *)at);
         if (len < 0)
@@ -268,7 +273,7 @@ inline_fn int put_address(struct tail_state *state, __u64 user, __u64 len)
         len = sizeof(address);
     if (len < 2 || bpf_probe_read_user(&address, len, (void *)user))
         return put_u16(state, 0);
-    if (state->off > HALF)
+    if (too_far(state->off))
         return -2;
     off = bounded(state->off);
     scratch->data[off] = address.family;
@@ -317,7 +322,7 @@ inline_fn int put_iovecs(struct tail_state *state, __u64 user, __u64 count)
             break;
         len = iov[i].len;
         total += len;
-        if (state->off > HALF)
+        if (too_far(state->off))
             return -2;
         if (len > 4096)
             len = 4096;
