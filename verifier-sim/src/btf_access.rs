@@ -18,7 +18,9 @@ use crate::machine::{Machine, not_modelled};
 use crate::mem::{Direction, MemAccess};
 use crate::reg::{Kind, Null, RegState};
 use crate::scalar::Scalar;
-use ebpf_asm::btf::{Btf, Kind as Type, TypeId};
+use ebpf_asm::btf::{Btf, Kind as Type, Member, TypeId};
+use ebpf_asm::isa::Size;
+use ebpf_asm::prog_type::ProgType;
 
 impl<'a> Machine<'_, 'a> {
     /// Reads what a pointer to a structure points to.
@@ -64,10 +66,19 @@ impl<'a> Machine<'_, 'a> {
         let off = self.check_structure_access(btf, pointer, base, access)?;
         let allocated = pointer.marks.has(Marks::ALLOC) && !pointer.marks.has(Marks::UNTRUSTED);
         if !allocated {
-            if self.env.has_writable_structures() {
+            if self.env.program.prog_type == ProgType::StructOps {
                 return Err(not_modelled("writing to structures of the kernel"));
             }
-            return Err(Rejection::new(Code::ReadOnly, "only read is supported")
+            let name = btf.name(pointer.id);
+            let connection = self.env.writes_connections() && CONNECTIONS.contains(&name);
+            if connection && is_mark(btf, pointer.id, off, access.size) {
+                return Ok(());
+            }
+            let message = match connection {
+                true => format!("no write support to nf_conn at off {off}"),
+                false => "only read is supported".to_owned(),
+            };
+            return Err(Rejection::new(Code::ReadOnly, message)
                 .label(format!(
                     "writes to a structure of the kernel, struct {}",
                     btf.name(pointer.id)
@@ -210,6 +221,30 @@ impl<'a> Machine<'_, 'a> {
         }
         (found.without(Marks::TRUSTED | Marks::RCU), Null::Never)
     }
+}
+
+/// A tracked connection, as it is and before it is set up.
+const CONNECTIONS: [&str; 2] = ["nf_conn", "nf_conn___init"];
+
+/// Whether an access is to the mark of a connection, which is all of it that programs write.
+fn is_mark(btf: &Btf, connection: TypeId, off: u32, size: Size) -> bool {
+    let Some(Type::Struct { members, .. }) = btf.get(connection).map(|ty| &ty.kind) else {
+        return false;
+    };
+    let is_mark = |member: &&Member| btf.str(member.name) == "mark";
+    // Before it is set up, a connection is a structure around the connection.
+    match (members.iter().find(is_mark), members.first()) {
+        (Some(mark), _) => mark.offset == off * 8 && size.bytes() <= 4,
+        (None, Some(inner)) if members.len() == 1 => {
+            is_mark_of(btf, btf.resolve(inner.ty), off, size)
+        }
+        _ => false,
+    }
+}
+
+/// The same for the connection itself.
+fn is_mark_of(btf: &Btf, connection: TypeId, off: u32, size: Size) -> bool {
+    CONNECTIONS.first() == Some(&btf.name(connection)) && is_mark(btf, connection, off, size)
 }
 
 /// Whether the kernel's list of the name has a member of the structure with this type.

@@ -111,11 +111,11 @@ impl<'a> Env<'a> {
             || self.program.prog_flags() & BPF_F_SLEEPABLE != 0
     }
 
-    /// Whether programs of the type may write to some structures of the kernel.
-    pub(crate) fn has_writable_structures(&self) -> bool {
+    /// Whether programs of the type may write to tracked connections.
+    pub(crate) fn writes_connections(&self) -> bool {
         matches!(
             self.program.prog_type,
-            ProgType::Xdp | ProgType::SchedCls | ProgType::SchedAct | ProgType::StructOps
+            ProgType::Xdp | ProgType::SchedCls | ProgType::SchedAct
         )
     }
 

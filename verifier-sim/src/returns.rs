@@ -15,6 +15,9 @@ use ebpf_asm::insn::Reg;
 use ebpf_asm::prog_type::{AttachType, ProgType};
 use std::ops::RangeInclusive;
 
+/// Errors are the negative of at most this (`MAX_ERRNO`).
+const MAX_ERRNO: i64 = 4095;
+
 /// Nothing to say.
 const NO: Option<RangeInclusive<i64>> = Some(0..=0);
 
@@ -50,6 +53,11 @@ pub(crate) fn results(
             AttachType::TraceFentry | AttachType::TraceFexit => NO,
             AttachType::TraceIter => NO_OR_YES,
             _ => None,
+        },
+        // From documentation; hooks that answer otherwise, with 0 or 1, are not told apart.
+        ProgType::Lsm => match attach_type {
+            AttachType::LsmCgroup => NO_OR_YES,
+            _ => Some(-MAX_ERRNO..=0),
         },
         ProgType::Kprobe => match attach_type {
             AttachType::TraceKprobeSession | AttachType::TraceUprobeSession => NO_OR_YES,

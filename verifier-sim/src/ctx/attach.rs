@@ -14,6 +14,7 @@ use crate::machine::not_modelled;
 use ebpf_asm::btf::{Btf, Kind as Type, StrId, TypeId};
 use ebpf_asm::prog_type::{AttachType, ProgType};
 use ebpf_asm::program::Program;
+use ebpf_asm::section::BPF_F_SLEEPABLE;
 
 /// The prefix of typedefs that stand for tracepoints.
 const TRACEPOINT_PREFIX: &str = "btf_trace_";
@@ -63,6 +64,9 @@ impl<'a> Target<'a> {
         };
         let btf = kernel.needed_for("programs that get arguments of the kernel")?;
         let id = number(program, place, kernel)?;
+        if let Some(what) = left_open(program, place, attach_type) {
+            return Err(not_modelled(what));
+        }
         let target = match place {
             Place::Tracepoint => tracepoint(btf, id)?,
             _ => function(btf, id, place, attach_type)?,
@@ -83,6 +87,20 @@ impl<'a> Target<'a> {
     /// The structure that the program sees in the place of one.
     pub(crate) fn promoted(&self, _btf: &Btf, id: TypeId) -> TypeId {
         id
+    }
+}
+
+/// What depends on lists of functions that the kernel's types do not show.
+fn left_open(program: &Program, place: Place, attach_type: AttachType) -> Option<&'static str> {
+    let sleepable = program.prog_flags() & BPF_F_SLEEPABLE != 0;
+    match place {
+        Place::Function if attach_type == AttachType::ModifyReturn => {
+            Some("whether the function's result may be changed")
+        }
+        Place::Function | Place::SecurityHook if sleepable => {
+            Some("whether programs may sleep there")
+        }
+        _ => None,
     }
 }
 
