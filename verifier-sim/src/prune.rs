@@ -180,6 +180,8 @@ impl Matcher<'_> {
         match old.kind {
             Kind::Scalar if weight == Weight::Idle => true,
             Kind::Scalar => self.number(old, new),
+            // Where the offset is not compared with the size of something.
+            Kind::Stack(_) | Kind::Ctx if old.scalar != new.scalar => false,
             _ => {
                 let proven = match (old.range, new.range) {
                     (a, b) if a == b => true,
@@ -220,7 +222,8 @@ impl Matcher<'_> {
             Byte::Misc => self.config.may_read_uninit_stack(),
             Byte::Zero | Byte::Spill | Byte::Dynptr => false,
         };
-        slot.bytes.iter().all(anything)
+        // Spills are many, and have a register.
+        slot.reg.kind == Kind::NotInit && slot.bytes.iter().all(anything)
     }
 
     fn slot(&mut self, old: &Slot, new: &Slot, weight: Weight) -> bool {
@@ -231,7 +234,7 @@ impl Matcher<'_> {
             return true;
         }
         if let (Some(old), Some(new)) = (self.whole(old), self.whole(new)) {
-            return self.reg(&old, &new, weight);
+            return self.reg(old, new, weight);
         }
         let mut bytes = old.bytes.iter().zip(&new.bytes);
         if !bytes.all(|(old, new)| self.byte(*old, *new)) {
@@ -247,16 +250,16 @@ impl Matcher<'_> {
     }
 
     /// The slot as the number that a load of all of it gives, if it gives one.
-    fn whole(&self, slot: &Slot) -> Option<RegState> {
+    fn whole<'s>(&self, slot: &'s Slot) -> Option<&'s RegState> {
         if let Some(reg) = slot.spilled_whole() {
-            return reg.is_scalar().then_some(*reg);
+            return reg.is_scalar().then_some(reg);
         }
         let unknown = |byte: &Byte| match byte {
             Byte::Misc => true,
             Byte::Invalid => self.config.may_read_uninit_stack(),
             Byte::Zero | Byte::Spill | Byte::Dynptr => false,
         };
-        slot.bytes.iter().all(unknown).then(RegState::unknown)
+        slot.bytes.iter().all(unknown).then_some(&RegState::UNKNOWN)
     }
 
     fn byte(&self, old: Byte, new: Byte) -> bool {

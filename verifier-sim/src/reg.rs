@@ -204,6 +204,12 @@ impl RegState {
         origin: Origin::NONE,
     };
 
+    /// Any number.
+    pub(crate) const UNKNOWN: RegState = RegState {
+        kind: Kind::Scalar,
+        ..RegState::NOT_INIT
+    };
+
     /// A number.
     pub(crate) fn scalar(scalar: Scalar) -> RegState {
         RegState {

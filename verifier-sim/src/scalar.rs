@@ -90,6 +90,12 @@ impl Scalar {
     /// never run. The kernel looks at it all the same, with bounds that know nothing; so it is
     /// done here.
     pub(crate) fn sync(&mut self) {
+        // Of one number, and of any, all is known as it is.
+        match self.as_constant() {
+            Some(value) if self.bounds == Bounds::constant(value) => return,
+            None if *self == Scalar::UNKNOWN => return,
+            _ => {}
+        }
         self.bounds_from_tnum();
         self.bounds.deduce();
         self.bounds.deduce();

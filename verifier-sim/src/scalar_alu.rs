@@ -9,12 +9,26 @@
 use crate::bounds::{Bounds, Range};
 use crate::scalar::Scalar;
 use crate::tnum::Tnum;
+use ebpf_asm::eval;
 use ebpf_asm::isa::{AluOp, Width};
+
+/// Whether an operation on two known numbers gives a known one.
+fn is_exact(op: AluOp) -> bool {
+    matches!(
+        op,
+        AluOp::Add | AluOp::Sub | AluOp::Mul | AluOp::And | AluOp::Or | AluOp::Xor
+    )
+}
 
 impl Scalar {
     /// `self op other`.
     #[must_use]
     pub(crate) fn alu(self, op: AluOp, width: Width, other: &Scalar) -> Scalar {
+        if let (Some(a), Some(b)) = (self.as_constant(), other.as_constant())
+            && is_exact(op)
+        {
+            return Scalar::constant(eval::alu(op, width, a, b));
+        }
         let shift = match op {
             AluOp::Lsh | AluOp::Rsh | AluOp::Arsh => {
                 let count = other.constant_at(width);
