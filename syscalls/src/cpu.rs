@@ -1,4 +1,5 @@
-//! Possible CPUs: the number of values in an element of a per-CPU map.
+//! Possible CPUs: the number of values in an element of a per-CPU map, and the numbers that
+//! programs see.
 
 use std::fs;
 use std::sync::OnceLock;
@@ -21,12 +22,35 @@ pub fn possible() -> Result<usize> {
     if let Some(count) = COUNT.get() {
         return Ok(*count);
     }
-    let list = fs::read_to_string(POSSIBLE).map_err(|error| {
+    let count = count(&list()?).ok_or(Error::Malformed { what: POSSIBLE })?;
+    Ok(*COUNT.get_or_init(|| count))
+}
+
+/// One more than the highest number of a CPU that this machine can ever have: the kernel's
+/// `nr_cpu_ids`, below which `bpf_get_smp_processor_id` stays; read once.
+///
+/// # Errors
+/// When sysfs is missing or its list cannot be read.
+pub fn ids() -> Result<u32> {
+    static END: OnceLock<u32> = OnceLock::new();
+    if let Some(end) = END.get() {
+        return Ok(*end);
+    }
+    let end = end(&list()?).ok_or(Error::Malformed { what: POSSIBLE })?;
+    Ok(*END.get_or_init(|| end))
+}
+
+fn list() -> Result<String> {
+    fs::read_to_string(POSSIBLE).map_err(|error| {
         let errno = error.raw_os_error().map_or(Errno::EIO, Errno::from_raw);
         Error::call("read", POSSIBLE, errno)
-    })?;
-    let count = count(&list).ok_or(Error::Malformed { what: POSSIBLE })?;
-    Ok(*COUNT.get_or_init(|| count))
+    })
+}
+
+/// One more than the last CPU in a list.
+fn end(list: &str) -> Option<u32> {
+    let last = list.trim().rsplit([',', '-']).next()?;
+    last.parse::<u32>().ok()?.checked_add(1)
 }
 
 /// The CPUs in a list. A per-CPU map copies a value for each of them, in order.
@@ -56,6 +80,16 @@ mod tests {
     fn what_is_no_list_is_refused() {
         for list in ["", "x", "3-1", "0-", "0-18446744073709551615"] {
             assert_eq!(count(list), None, "{list}");
+        }
+        for list in ["", "x", "0-", "0-4294967295"] {
+            assert_eq!(end(list), None, "{list}");
+        }
+    }
+
+    #[test]
+    fn numbers_end_behind_the_last_cpu() {
+        for (list, cpus) in [("0\n", 1), ("0-1\n", 2), ("0,2-3", 4), ("0-127", 128)] {
+            assert_eq!(end(list), Some(cpus), "{list}");
         }
     }
 

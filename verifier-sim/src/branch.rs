@@ -8,6 +8,7 @@
 
 use crate::compare::{Outcome, assume, decide};
 use crate::diag::{Checked, Place};
+use crate::env::Env;
 use crate::history::{Sharer, StackSlot};
 use crate::machine::{Flow, Machine, not_modelled};
 use crate::reg::{Kind, Link, Null, PacketRange, RegState};
@@ -66,8 +67,8 @@ impl Machine<'_, '_> {
         self.note_sharers(&comparison);
         let mut taken = self.state.clone();
         let here = self.here();
-        comparison.learn(&mut taken, Outcome::Holds, here);
-        comparison.learn(self.state, Outcome::Fails, here);
+        comparison.learn(self.env, &mut taken, Outcome::Holds, here);
+        comparison.learn(self.env, self.state, Outcome::Fails, here);
         Ok(Flow::Fork {
             next,
             jump: target,
@@ -207,7 +208,7 @@ impl Comparison {
     }
 
     /// Changes the state to what is known where the comparison has this outcome.
-    fn learn(&self, state: &mut State, outcome: Outcome, here: Place) {
+    fn learn(&self, env: &Env<'_>, state: &mut State, outcome: Outcome, here: Place) {
         if self.both_scalars() {
             self.learn_numbers(state, outcome, here);
         } else if self.is_null_check() && self.dst.null == Null::Maybe {
@@ -215,12 +216,12 @@ impl Comparison {
             if null {
                 set_null(state, &self.dst);
             } else {
-                set_not_null(state, self.dst.id);
+                set_not_null(env, state, self.dst.id);
             }
         } else if let Some(packet) = self.packet() {
             packet.learn(state, outcome, here);
         } else {
-            self.learn_not_null(state, outcome);
+            self.learn_not_null(env, state, outcome);
         }
     }
 
@@ -244,7 +245,7 @@ impl Comparison {
 
     /// A pointer that equals one that is not null is not null. The kernel learns it of the
     /// compared register only, and of no copy.
-    fn learn_not_null(&self, state: &mut State, outcome: Outcome) {
+    fn learn_not_null(&self, env: &Env<'_>, state: &mut State, outcome: Outcome) {
         let equal = match (self.cond, outcome) {
             (Cond::Jeq, Outcome::Holds) | (Cond::Jne, Outcome::Fails) => self.width == Width::W64,
             _ => false,
@@ -261,6 +262,7 @@ impl Comparison {
         };
         let reg = state.reg_mut(reg);
         reg.null = Null::Never;
+        reg.kind = env.not_null(reg.kind);
         reg.id = 0;
     }
 }
@@ -342,10 +344,11 @@ fn set_null(state: &mut State, pointer: &RegState) {
 }
 
 /// Makes all pointers that share an id not null.
-fn set_not_null(state: &mut State, id: u32) {
+fn set_not_null(env: &Env<'_>, state: &mut State, id: u32) {
     state.for_each_reg(|reg| {
         if reg.null == Null::Maybe && reg.id == id {
             reg.null = Null::Never;
+            reg.kind = env.not_null(reg.kind);
             reg.id = 0;
         }
     });

@@ -43,6 +43,7 @@ impl Machine<'_, '_> {
             Effect::CallsBack(callback) => inside = self.callback(callback, &arguments)?,
             Effect::None | Effect::MovesPacket => {}
         }
+        self.check_single_helper(helper)?;
         let ret = self.result(&proto, &arguments)?;
         self.release(&arguments);
         self.fill_memory(&arguments);
@@ -183,7 +184,9 @@ impl Machine<'_, '_> {
             return Err(Rejection::new(Code::ReferenceLeak, message)
                 .label("ends the program with something not given back")
                 .because(Place::at(first.acquired_at), "acquired here")
-                .help("submit or discard the record on this path too"));
+                .help(
+                    "give it back on this path too, as with bpf_ringbuf_discard or bpf_sk_release",
+                ));
         }
         self.check_closed("BPF_EXIT instruction in main prog")?;
         let is_function = self.state.frames().first().is_some_and(|f| f.function > 0);

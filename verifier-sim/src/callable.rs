@@ -24,49 +24,8 @@ const GPL_COMPATIBLE: [&str; 6] = [
     "Dual MPL/GPL",
 ];
 
-/// Helpers that programs of some types may name, and yet not call: which types, and the
-/// kernel's words. Observed on Linux 6.18.
-struct Barred {
-    helper: &'static str,
-    from: fn(ProgType) -> bool,
-    words: fn(&Helper, ProgType) -> String,
-}
-
-const BARRED: &[Barred] = &[
-    Barred {
-        helper: "sk_storage_get",
-        from: is_syscall,
-        words: not_in_probe,
-    },
-    Barred {
-        helper: "sk_storage_delete",
-        from: is_syscall,
-        words: not_in_probe,
-    },
-    Barred {
-        helper: "d_path",
-        from: is_syscall,
-        words: not_in_probe,
-    },
-    Barred {
-        helper: "get_func_ip",
-        from: |prog_type| !matches!(prog_type, ProgType::Kprobe | ProgType::Tracing),
-        words: not_for_type,
-    },
-];
-
-fn is_syscall(prog_type: ProgType) -> bool {
-    prog_type == ProgType::Syscall
-}
-
-fn not_in_probe(_: &Helper, _: ProgType) -> String {
-    "helper call is not allowed in probe".to_owned()
-}
-
-fn not_for_type(helper: &Helper, prog_type: ProgType) -> String {
-    let (name, id, number) = (helper.name, helper.id, prog_type.number());
-    format!("func bpf_{name}#{id} not supported for program type {number}")
-}
+/// Helpers that `syscall` programs may name, and yet not call. Observed on Linux 6.18.
+const NOT_IN_PROBE: [&str; 3] = ["sk_storage_get", "sk_storage_delete", "d_path"];
 
 impl Env<'_> {
     /// The helper of this id, if the program may call it.
@@ -147,11 +106,8 @@ impl Env<'_> {
 
     fn check_barred(&self, helper: &Helper) -> Checked {
         let prog_type = self.program.prog_type;
-        let barred = BARRED
-            .iter()
-            .find(|barred| barred.helper == helper.name && (barred.from)(prog_type));
-        if let Some(barred) = barred {
-            let words = (barred.words)(helper, prog_type);
+        if prog_type == ProgType::Syscall && NOT_IN_PROBE.contains(&helper.name) {
+            let words = "helper call is not allowed in probe";
             return Err(Rejection::new(Code::HelperNotAllowed, words).label(format!(
                 "{prog_type} programs are not where this helper works"
             )));

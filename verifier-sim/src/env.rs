@@ -16,16 +16,15 @@ use crate::kernel_types::KernelTypes;
 use crate::kfunc::check_calls;
 use crate::live::{RegSet, live_registers};
 use crate::loadable::check_loadable;
-use crate::pointer_alu::MAX_VAR_OFF;
-use crate::reg::Kind as RegKind;
+use crate::reg::{Kind as RegKind, SockType};
 use crate::stops::Stops;
+use crate::used_maps::{check_used_maps, is_sleepable};
 use ebpf_asm::btf::core::CoreKind;
 use ebpf_asm::btf::{Btf, TypeId};
 use ebpf_asm::map_type::MapType;
 use ebpf_asm::object::{Map, Object};
 use ebpf_asm::prog_type::ProgType;
-use ebpf_asm::program::{Program, Reference};
-use ebpf_asm::section::BPF_F_SLEEPABLE;
+use ebpf_asm::program::Program;
 
 /// The surroundings of a verification.
 #[derive(Debug)]
@@ -70,7 +69,7 @@ impl<'a> Env<'a> {
         let globals = globals(program, object.btf.as_ref());
         let cfg = Cfg::new(program, config, globals.iter().map(|g| g.slot).collect())?;
         check_functions(program, object.btf.as_ref(), &cfg)?;
-        check_value_addresses(object, program)?;
+        check_used_maps(object, program)?;
         let stops = Stops::new(&cfg);
         let live = live_registers(&cfg);
         Ok(Env {
@@ -107,8 +106,7 @@ impl<'a> Env<'a> {
 
     /// Whether the program may wait for something.
     pub(crate) fn is_sleepable(&self) -> bool {
-        self.program.prog_type == ProgType::Syscall
-            || self.program.prog_flags() & BPF_F_SLEEPABLE != 0
+        is_sleepable(self.program)
     }
 
     /// Whether programs of the type may write to tracked connections.
@@ -158,6 +156,22 @@ impl<'a> Env<'a> {
         })
     }
 
+    /// What a pointer is that was found not to be null: values of maps of maps are maps then,
+    /// and those of maps of sockets are sockets.
+    pub(crate) fn not_null(&self, kind: RegKind) -> RegKind {
+        let RegKind::MapValue(index) = kind else {
+            return kind;
+        };
+        if let Some(inner) = self.inner_map(index) {
+            return RegKind::Map(inner);
+        }
+        match self.map(index).map(|map| map.map_type) {
+            Some(MapType::Xskmap) => RegKind::Sock(SockType::Xdp),
+            Some(MapType::Sockmap | MapType::Sockhash) => RegKind::Sock(SockType::Sock),
+            _ => kind,
+        }
+    }
+
     /// The registers that may be read at `slot` or later.
     pub(crate) fn live(&self, slot: usize) -> RegSet {
         self.live.get(slot).copied().unwrap_or_default()
@@ -167,32 +181,4 @@ impl<'a> Env<'a> {
 fn unknown_type(prog_type: ProgType) -> Box<Rejection> {
     let message = format!("programs of type {prog_type} are not modelled");
     Rejection::new(Code::NotModelled, message).label("its context is not known here")
-}
-
-/// That the addresses of map values that the program takes are inside of them: checked also
-/// where no path leads.
-fn check_value_addresses(object: &Object, program: &Program) -> Checked {
-    for &(slot, reference) in &program.references {
-        let Reference::MapValue { map, offset } = reference else {
-            continue;
-        };
-        let Some(map) = object.maps.get(map) else {
-            continue;
-        };
-        let message = if map.map_type != MapType::Array {
-            "no direct value access support for this map type".to_owned()
-        } else if i64::from(offset) >= MAX_VAR_OFF {
-            format!("direct value offset of {offset} is not allowed")
-        } else if map.max_entries != 1 || offset >= map.value_size {
-            let size = map.value_size;
-            format!("invalid access to map value pointer, value_size={size} off={offset}")
-        } else {
-            continue;
-        };
-        let mut refused = Rejection::new(Code::MapValueBounds, message)
-            .label("takes an address that is not in the value of an array of one value");
-        refused.slot = slot;
-        return Err(refused);
-    }
-    Ok(())
 }

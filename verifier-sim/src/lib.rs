@@ -7,8 +7,8 @@
 //! | what is known | `tnum`, `bounds`, `scalar`, `scalar_alu`, `compare`, `kernel_types`, `btf_ptr`, `reg`, `stack`, `sections`, `state` |
 //! |---|---|
 //! | what is asked | `config`, `codes`, `diag`, `ctx` |
-//! | before execution | `loadable`, `cfg`, `stops`, `func_info`, `live`, `env` |
-//! | one instruction | `machine`, `alu`, `pointer_alu`, `mem`, `region`, `structure`, `kernel_symbol`, `btf_walk`, `btf_access`, `packet_help`, `stack_access`, `stack_object`, `dynptr`, `branch`, `callable`, `call`, `argument`, `callback`, `result`, `kfunc`, `compat`, `returns`, `global`, `tail_call` |
+//! | before execution | `loadable`, `cfg`, `stops`, `func_info`, `live`, `used_maps`, `env` |
+//! | one instruction | `machine`, `alu`, `pointer_alu`, `mem`, `region`, `structure`, `kernel_symbol`, `btf_walk`, `btf_access`, `packet_help`, `stack_access`, `stack_object`, `dynptr`, `branch`, `callable`, `call`, `argument`, `callback`, `single_helper`, `result`, `kfunc`, `compat`, `returns`, `global`, `tail_call` |
 //! | all paths | `live_stack`, `history`, `notes`, `precision`, `prune`, `rounds`, `tree`, `checkpoints`, `depth`, `explore`, `verify` |
 //! | what happens on the way | `snapshot`, `watch`, `log` |
 //! | the answer as text | `render` |
@@ -65,6 +65,7 @@ mod rounds;
 mod scalar;
 mod scalar_alu;
 mod sections;
+mod single_helper;
 mod snapshot;
 mod stack;
 mod stack_access;
@@ -75,6 +76,7 @@ mod structure;
 mod tail_call;
 mod tnum;
 mod tree;
+mod used_maps;
 mod verify;
 mod watch;
 

@@ -11,6 +11,7 @@ use crate::reg::{Kind, RegState};
 use crate::state::State;
 use ebpf_asm::insn::{Insn, Reg};
 use ebpf_asm::isa::{Callee, Imm64, Operand, Sem};
+use ebpf_asm::map_type::MapType;
 use ebpf_asm::program::Reference;
 
 /// Where execution goes on.
@@ -176,8 +177,16 @@ impl Machine<'_, '_> {
             (Imm64::Code, None) => self.function_address(insn)?,
             (_, Some(Reference::Map(map))) => RegState::pointer(Kind::Map(index(map)?)),
             (_, Some(Reference::MapValue { map, offset })) => {
-                // That there is such a byte was checked before (`env.rs`).
-                let mut value = RegState::pointer(Kind::MapValue(index(map)?));
+                let map = index(map)?;
+                if self
+                    .env
+                    .map(map)
+                    .is_some_and(|map| map.map_type == MapType::Arena)
+                {
+                    return Err(not_modelled("addresses in arenas"));
+                }
+                // That there is such a byte was checked before (`used_maps.rs`).
+                let mut value = RegState::pointer(Kind::MapValue(map));
                 value.off = i32::try_from(offset).unwrap_or(i32::MAX);
                 value
             }

@@ -331,8 +331,6 @@ impl RegState {
             Kind::Packet => "pkt",
             Kind::PacketMeta => "pkt_meta",
             Kind::PacketEnd => "pkt_end",
-            // What a lookup in a map of maps gives has this name until it is known not to be null.
-            Kind::Map(_) if self.null == Null::Maybe => "map_value",
             Kind::Map(_) => "map_ptr",
             Kind::MapKey(_) => "map_key",
             Kind::MapValue(_) => "map_value",

@@ -302,11 +302,15 @@ impl<'a> Machine<'_, 'a> {
         base: &RegState,
         extent: Extent,
     ) -> Checked {
-        let message = |off| {
-            format!(
+        let message = |off| match base.null {
+            Null::Never => format!(
                 "invalid access to map value, value_size={} off={off} size={}",
                 map.value_size, extent.size
-            )
+            ),
+            Null::Maybe => format!(
+                "invalid access to memory, mem_size={} off={off} size={}",
+                map.value_size, extent.size
+            ),
         };
         let size = i64::from(map.value_size);
         self.check_within(Code::MapValueBounds, size, base, extent, message)

@@ -86,9 +86,6 @@ impl Machine<'_, '_> {
 
     /// A value of the map. In an array, one whose constant index exists is there: since 6.15.
     fn looked_up(&mut self, arguments: &Arguments<'_>) -> Checked<RegState> {
-        if let Some(inner) = arguments.map_index.and_then(|map| self.env.inner_map(map)) {
-            return Ok(self.or_null(Kind::Map(inner)));
-        }
         let exists = match (arguments.map, arguments.key) {
             (Some(map), Some(key)) => key < u64::from(map.max_entries),
             _ => false,
@@ -138,10 +135,5 @@ fn length_or_error(arguments: &Arguments<'_>) -> RegState {
 fn looked_in(arguments: &Arguments<'_>) -> Checked<RegState> {
     let index = arguments.map_index;
     let index = index.ok_or_else(|| not_modelled("a lookup without map"))?;
-    let map_type = arguments.map.map(|map| map.map_type);
-    Ok(RegState::pointer(match map_type {
-        Some(MapType::Xskmap) => Kind::Sock(SockType::Xdp),
-        Some(MapType::Sockmap | MapType::Sockhash) => Kind::Sock(SockType::Sock),
-        _ => Kind::MapValue(index),
-    }))
+    Ok(RegState::pointer(Kind::MapValue(index)))
 }

@@ -64,7 +64,7 @@ impl Machine<'_, '_> {
         Err(Rejection::new(Code::ReferenceLeak, message)
             .label("goes on in another program, with something not given back")
             .because(Place::at(acquired_at), "acquired here")
-            .help("submit or discard the record before"))
+            .help("give it back before, as with bpf_ringbuf_discard or bpf_sk_release"))
     }
 
     /// A constant index of a tail call matters: the kernel writes the call anew for it.

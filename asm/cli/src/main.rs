@@ -35,6 +35,7 @@ mod explain;
 mod isa;
 mod json;
 mod kernel_types;
+mod machine;
 #[cfg_attr(not(target_os = "linux"), path = "no_running.rs")]
 mod running;
 mod said;

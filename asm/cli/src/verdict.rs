@@ -9,6 +9,7 @@ use ebpf_verifier_sim::{Code, Config, Decor, KernelTypes, Rejection, Stats, Verd
 
 use serde_json::{Value, json};
 
+use crate::machine;
 use ebpf_cli::exit::Exit;
 use ebpf_cli::report::{self, Failure};
 
@@ -102,11 +103,12 @@ fn on((major, minor): KernelVersion) -> String {
     format!(" on Linux {major}.{minor}")
 }
 
-/// For root and a release: the newest, if none is named.
+/// For root and a release: the newest, on this machine, if none is named.
 pub(crate) fn config(kernel: Option<KernelVersion>) -> Config {
     let newest = Config::default();
     Config {
         kernel: kernel.unwrap_or(newest.kernel),
+        cpus: kernel.map_or_else(machine::cpus, |_| None),
         ..newest
     }
 }

@@ -51,6 +51,9 @@ fn main() -> ExitCode {
             policy::trial("rules::callers", &[Need::Kernel], || {
                 rules::callers::agree(cases(3000)?)
             }),
+            policy::trial("rules::arguments", &[Need::Kernel], || {
+                rules::arguments::agree(cases(4000)?)
+            }),
             policy::trial("rules::results", &[Need::Kernel], || {
                 rules::results::agree(cases(2000)?)
             }),

@@ -10,7 +10,8 @@ use crate::reg::RegState;
 use ebpf_asm::helper::Arg;
 use ebpf_asm::insn::Reg;
 
-/// Whether the helper takes back what is in the argument.
+/// Whether the helper takes back what is in the argument. What is in a dynptr is not in the
+/// register.
 fn is_released(arg: Arg) -> bool {
     matches!(arg, Arg::RingbufRecord | Arg::ReleasedSock | Arg::Kptr)
 }

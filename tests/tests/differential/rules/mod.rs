@@ -5,9 +5,11 @@
 //! The probes of a table are all enumerated; a run takes as many as it is told, spread evenly.
 //! `EBPF_DIFFERENTIAL_CASES=10000000` takes all.
 
+pub(crate) mod arguments;
 pub(crate) mod callers;
 pub(crate) mod contexts;
 pub(crate) mod loaders;
+mod maps;
 pub(crate) mod pointers;
 pub(crate) mod results;
 
@@ -15,11 +17,12 @@ use ebpf_asm::assembler::Assembler;
 use ebpf_asm::insn::{Reg, encode_all};
 use ebpf_asm::object::Object;
 use ebpf_asm::prog_type::{AttachType, ProgType};
-use ebpf_asm::program::Program;
+use ebpf_asm::program::{Program, Reference};
 use ebpf_syscalls::Error;
 use ebpf_syscalls::bpf::{ProgLoad, prog_load};
 use ebpf_tests::{Failed, Outcome, ensure};
 use ebpf_verifier_sim::{Code, Config, Verdict, verify};
+use maps::Maps;
 use std::ops::ControlFlow;
 
 /// `BPF_F_SLEEPABLE`, without which `syscall` programs are not loaded.
@@ -96,7 +99,8 @@ pub(crate) fn distinct_places() -> Vec<Place> {
             let program = program(place, |a| {
                 a.mov(Reg::R0, harmless(place)).exit();
             });
-            program.is_ok_and(|program| in_kernel(&object(program, "GPL")).is_ok())
+            let mut maps = Maps::default();
+            program.is_ok_and(|program| in_kernel(&object(program, "GPL"), &mut maps).is_ok())
         })
         .collect()
 }
@@ -123,17 +127,19 @@ pub(crate) fn object(program: Program, license: &str) -> Object {
 }
 
 /// Nothing, or the kernel's log, which is empty where it says no more than an error number.
-pub(crate) fn in_kernel(object: &Object) -> Result<(), String> {
+fn in_kernel(object: &Object, maps: &mut Maps) -> Result<(), String> {
     let Some(program) = object.programs.first() else {
         return Err("no program".to_owned());
     };
+    let insns = referring(object, program, maps)
+        .map_err(|failed| failed.message().unwrap_or("no maps").to_owned())?;
     let sleepable = program.prog_type == ProgType::Syscall;
     let loaded = prog_load(&ProgLoad {
         prog_type: program.prog_type.number(),
         expected_attach_type: program.expected_attach_type.map_or(0, AttachType::number),
         prog_flags: if sleepable { BPF_F_SLEEPABLE } else { 0 },
         name: "probe",
-        insns: &encode_all(&program.insns),
+        insns: &insns,
         license: &object.license,
         ..ProgLoad::default()
     });
@@ -142,6 +148,27 @@ pub(crate) fn in_kernel(object: &Object) -> Result<(), String> {
         Err(Error::Refused { log, .. }) => Err(log),
         Err(_) => Err(String::new()),
     }
+}
+
+/// The program's bytes, with the descriptors of its maps where it refers to them.
+fn referring(object: &Object, program: &Program, maps: &mut Maps) -> Outcome<Vec<u8>> {
+    let mut bytes = encode_all(&program.insns);
+    let descriptors = maps.of(object)?;
+    for &(slot, reference) in &program.references {
+        let (map, offset) = match reference {
+            Reference::Map(map) => (map, 0),
+            Reference::MapValue { map, offset } => (map, offset),
+            Reference::Extern(_) => continue,
+        };
+        let descriptor = descriptors.get(map).ok_or("no such map")?;
+        let mut put = |slot: usize, number: [u8; 4]| {
+            let imm = slot * 8 + 4;
+            bytes[imm..imm + 4].copy_from_slice(&number);
+        };
+        put(slot, descriptor.to_le_bytes());
+        put(slot + 1, offset.to_le_bytes());
+    }
+    Ok(bytes)
 }
 
 /// What became of a probe.
@@ -163,19 +190,14 @@ pub(crate) fn agree(
     let every = (probes.len() / cases.max(1) as usize).max(1);
     let mut counts = Counts::default();
     let mut wrong = Vec::new();
+    let mut maps = Maps::default();
     for object in probes.step_by(every) {
-        if let ControlFlow::Break(text) = one(config, &object?, &mut counts) {
+        if let ControlFlow::Break(text) = one(config, &object?, &mut maps, &mut counts) {
             wrong.push(text);
         }
     }
     println!("{what}: {counts:?}, one of {every}");
-    let shown: Vec<String> = wrong.iter().take(SHOWN).cloned().collect();
-    ensure!(
-        wrong.is_empty(),
-        "{what}: {} disagreements, of which the first are\n{}",
-        wrong.len(),
-        shown.join("\n")
-    );
+    ensure!(wrong.is_empty(), "{what}: {}", summary(&wrong));
     ensure!(
         counts.accepted > 0 && counts.refused > 0,
         "{what}: nothing was compared: {counts:?}"
@@ -183,21 +205,72 @@ pub(crate) fn agree(
     Ok(())
 }
 
+/// Disagreements by what was said, with the first program of each kind.
+fn summary(wrong: &[Disagreement]) -> String {
+    let mut kinds: Vec<(&str, usize, &Disagreement)> = Vec::new();
+    for one in wrong {
+        match kinds.iter_mut().find(|(said, _, _)| *said == one.said) {
+            Some((_, count, _)) => *count += 1,
+            None => kinds.push((&one.said, 1, one)),
+        }
+    }
+    let mut text = format!("{} disagreements, of {} kinds", wrong.len(), kinds.len());
+    for (said, count, _) in &kinds {
+        text += &format!("\n{count:6} {said}");
+    }
+    for (_, _, first) in kinds.iter().take(SHOWN) {
+        text += &format!("\n\n{}", first.program);
+    }
+    text
+}
+
+/// A program of which simulator and kernel say different things.
+#[derive(Debug)]
+struct Disagreement {
+    /// What they say.
+    said: String,
+    /// The program, and all that the kernel says.
+    program: String,
+}
+
+/// The last line of a log that says something: behind it are only numbers.
+fn last_words(log: &str) -> &str {
+    let mut lines = log.lines().rev();
+    let counts = [
+        "processed ",
+        "verification time",
+        "stack depth",
+        "mark_read",
+    ];
+    lines
+        .find(|line| !line.is_empty() && !counts.iter().any(|count| line.starts_with(count)))
+        .unwrap_or("nothing")
+}
+
 /// Compares one program; breaks with a description where the answers differ.
-fn one(config: &Config, object: &Object, counts: &mut Counts) -> ControlFlow<String> {
+fn one(
+    config: &Config,
+    object: &Object,
+    maps: &mut Maps,
+    counts: &mut Counts,
+) -> ControlFlow<Disagreement> {
     let Some(program) = object.programs.first() else {
         return ControlFlow::Continue(());
     };
-    let kernels = in_kernel(object);
+    let kernels = in_kernel(object, maps);
     let simulated = verify(object, program, config);
     let differ = |ours: &str, kernels: &str| {
+        let last = last_words(kernels);
         let mut text = format!(
             "{} {:?}: the simulator says '{ours}', the kernel: {kernels}\n",
             program.prog_type, program.expected_attach_type
         );
         // Writing to a string cannot fail.
         let _ = ebpf_asm::text::print_program(&mut text, object, program);
-        ControlFlow::Break(text)
+        ControlFlow::Break(Disagreement {
+            said: format!("the simulator '{ours}', the kernel '{last}'"),
+            program: text,
+        })
     };
     match (&simulated, &kernels) {
         (Verdict::Accepted(_), Ok(())) => counts.accepted += 1,

@@ -1,0 +1,54 @@
+//! What single helpers ask for besides what their prototypes say.
+//!
+//! Read before: `argument/mod.rs`. Read next: `result.rs`.
+
+use crate::codes::Code;
+use crate::diag::{Checked, Rejection};
+use crate::machine::Machine;
+use ebpf_asm::helper::Helper;
+use ebpf_asm::insn::Reg;
+use ebpf_asm::prog_type::{AttachType, ProgType};
+
+impl Machine<'_, '_> {
+    /// That a call whose arguments are right is what this helper wants.
+    pub(crate) fn check_single_helper(&mut self, helper: &Helper) -> Checked {
+        match helper.name {
+            "get_func_ip" => self.check_has_function(helper),
+            "get_local_storage" => self.check_no_flags(),
+            _ => Ok(()),
+        }
+    }
+
+    /// That the program is at a function of the kernel.
+    fn check_has_function(&self, helper: &Helper) -> Checked {
+        let program = self.env.program;
+        let prog_type = program.prog_type;
+        let (name, id, number) = (helper.name, helper.id, prog_type.number());
+        let message = match prog_type {
+            ProgType::Kprobe => return Ok(()),
+            ProgType::Tracing => match program.expected_attach_type {
+                Some(
+                    AttachType::TraceFentry | AttachType::TraceFexit | AttachType::ModifyReturn,
+                ) => return Ok(()),
+                _ => format!(
+                    "func bpf_{name}#{id} supported only for fentry/fexit/fmod_ret programs"
+                ),
+            },
+            _ => format!("func bpf_{name}#{id} not supported for program type {number}"),
+        };
+        Err(Rejection::new(Code::HelperNotAllowed, message)
+            .label(format!("{prog_type} programs are at no function")))
+    }
+
+    fn check_no_flags(&mut self) -> Checked {
+        let flags = *self.state.reg(Reg::R2);
+        if flags.as_constant() == Some(0) {
+            self.need(Reg::R2);
+            return Ok(());
+        }
+        let message = "get_local_storage() doesn't support non-zero flags";
+        Err(Rejection::new(Code::ArgumentSize, message)
+            .label("R2 holds flags, and is not known to be 0")
+            .because(flags.origin.made, "R2 is made here"))
+    }
+}

@@ -1,0 +1,134 @@
+//! The maps that a program refers to: what the kernel wants of them before it follows the
+//! program, also where no path leads.
+//!
+//! Read before: `loadable.rs`. Read next: `env.rs`.
+
+use crate::codes::Code;
+use crate::diag::{Checked, Rejection};
+use crate::pointer_alu::MAX_VAR_OFF;
+use ebpf_asm::map_type::MapType;
+use ebpf_asm::object::{Map, Object};
+use ebpf_asm::prog_type::ProgType;
+use ebpf_asm::program::{Program, Reference};
+use ebpf_asm::section::BPF_F_SLEEPABLE;
+
+/// How many maps a program can refer to.
+const MAX_MAPS: usize = 64;
+
+/// That a program can refer to the maps that it refers to, and in the way it does.
+pub(crate) fn check_used_maps(object: &Object, program: &Program) -> Checked {
+    let mut used: Vec<(usize, &Map)> = Vec::new();
+    for &(slot, reference) in &program.references {
+        let (index, address) = match reference {
+            Reference::Map(map) => (map, None),
+            Reference::MapValue { map, offset } => (map, Some(offset)),
+            _ => continue,
+        };
+        let Some(map) = object.maps.get(index) else {
+            continue;
+        };
+        let checked = check_new_map(program, map, index, &used)
+            .and_then(|()| address.map_or(Ok(()), |offset| check_value_address(map, offset)));
+        if let Err(mut refused) = checked {
+            refused.slot = slot;
+            return Err(refused);
+        }
+        if used.iter().all(|&(known, _)| known != index) {
+            used.push((index, map));
+        }
+    }
+    Ok(())
+}
+
+/// That a program may have a map besides those that it has.
+fn check_new_map(program: &Program, map: &Map, index: usize, used: &[(usize, &Map)]) -> Checked {
+    if used.iter().any(|&(known, _)| known == index) {
+        return Ok(());
+    }
+    let refuse = |message: &str, label: &str| {
+        Err(Rejection::new(Code::MapKind, message).label(format!("'{}' {label}", map.name)))
+    };
+    if used.len() >= MAX_MAPS {
+        return refuse(
+            "The total number of maps per program has reached the limit of 64",
+            "is one map too many",
+        );
+    }
+    if map.map_type == MapType::StructOps {
+        return refuse(
+            "bpf_struct_ops map cannot be used in prog",
+            "holds functions for the kernel, nothing for programs",
+        );
+    }
+    if is_sleepable(program) && !is_for_sleepers(map.map_type) {
+        return refuse(
+            "Sleepable programs can only use array, hash, ringbuf and local storage maps",
+            "is of a type that programs that may sleep cannot use",
+        );
+    }
+    let storage = |map: &Map| {
+        matches!(
+            map.map_type,
+            MapType::CgroupStorage | MapType::PercpuCgroupStorage
+        )
+    };
+    let another = used
+        .iter()
+        .any(|(_, known)| storage(map) && known.map_type == map.map_type);
+    if another {
+        return refuse(
+            "only one cgroup storage of each type is allowed",
+            "is the second storage of its type",
+        );
+    }
+    Ok(())
+}
+
+/// Whether a program may wait for something.
+pub(crate) fn is_sleepable(program: &Program) -> bool {
+    program.prog_type == ProgType::Syscall || program.prog_flags() & BPF_F_SLEEPABLE != 0
+}
+
+/// Whether programs that may sleep can use maps of a type.
+fn is_for_sleepers(map_type: MapType) -> bool {
+    matches!(
+        map_type,
+        MapType::Hash
+            | MapType::LruHash
+            | MapType::Array
+            | MapType::PercpuHash
+            | MapType::PercpuArray
+            | MapType::LruPercpuHash
+            | MapType::ArrayOfMaps
+            | MapType::HashOfMaps
+            | MapType::Ringbuf
+            | MapType::UserRingbuf
+            | MapType::InodeStorage
+            | MapType::SkStorage
+            | MapType::TaskStorage
+            | MapType::CgrpStorage
+            | MapType::Queue
+            | MapType::Stack
+            | MapType::Arena
+    )
+}
+
+/// That the address of a map's value is inside of it.
+fn check_value_address(map: &Map, offset: u32) -> Checked {
+    // Where in an arena an address is, its pages say when it is used.
+    if map.map_type == MapType::Arena {
+        return Ok(());
+    }
+    let message = if map.map_type != MapType::Array {
+        "no direct value access support for this map type".to_owned()
+    } else if i64::from(offset) >= MAX_VAR_OFF {
+        format!("direct value offset of {offset} is not allowed")
+    } else if map.max_entries != 1 || offset >= map.value_size {
+        let size = map.value_size;
+        format!("invalid access to map value pointer, value_size={size} off={offset}")
+    } else {
+        return Ok(());
+    };
+    Err(Rejection::new(Code::MapValueBounds, message)
+        .label("takes an address that is not in the value of an array of one value"))
+}
