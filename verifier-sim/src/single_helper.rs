@@ -4,6 +4,7 @@
 
 use crate::codes::Code;
 use crate::diag::{Checked, Rejection};
+use crate::dynptr::check_dynptr_memory;
 use crate::machine::Machine;
 use ebpf_asm::helper::Helper;
 use ebpf_asm::insn::Reg;
@@ -13,6 +14,7 @@ impl Machine<'_, '_> {
     /// That a call whose arguments are right is what this helper wants.
     pub(crate) fn check_single_helper(&mut self, helper: &Helper) -> Checked {
         match helper.name {
+            "dynptr_from_mem" => check_dynptr_memory(Reg::R1, self.state.reg(Reg::R1)),
             "get_func_ip" => self.check_has_function(helper),
             "get_local_storage" => self.check_no_flags(),
             _ => Ok(()),

@@ -68,7 +68,7 @@ impl Machine<'_, '_> {
                 }
             }
         }
-        self.check_initialised(depth, access.reg, Offsets { min: off, max: off }, bytes)?;
+        self.check_written(depth, access.reg, off, bytes)?;
         // Zero is known of bytes, or of a spill; not of some of these and some of those.
         let is = |byte| (off..off + bytes).all(|off| slot.byte(off) == byte);
         let of_spill = is(Byte::Spill) && slot.reg.as_constant() == Some(0);
@@ -176,9 +176,6 @@ impl Machine<'_, '_> {
         match spill {
             Some(reg) => {
                 frame.stack.spill(off, size, reg);
-                if !self.env.config.may_leak_pointers() {
-                    frame.stack.fill_slot(off);
-                }
                 self.note_spill(depth, off);
             }
             None => {
@@ -365,7 +362,21 @@ impl Machine<'_, '_> {
         -i64::try_from(touched).unwrap_or(STACK_SIZE)
     }
 
-    /// That every byte that may be read was written.
+    /// That every byte that a load at a known place reads was written.
+    fn check_written(&mut self, depth: u8, reg: Reg, off: i64, size: i64) -> Checked {
+        self.note_read(depth, Offsets { min: off, max: off }, size);
+        let uninit = self.env.config.may_read_uninit_stack();
+        for at in off..off + size {
+            let byte = self.stack_byte(depth, at);
+            if byte == Byte::Dynptr || byte == Byte::Invalid && !uninit {
+                return Err(uninitialised(reg, off, at - off, size));
+            }
+        }
+        Ok(())
+    }
+
+    /// That every byte that may be read was written, or is in a slot that a number was spilled
+    /// to: of such a slot the kernel takes all bytes for written (seen on 6.18).
     pub(crate) fn check_initialised(
         &mut self,
         depth: u8,
@@ -379,8 +390,9 @@ impl Machine<'_, '_> {
             let slot = self.stack_slot(depth, off);
             let hidden = slot.spilled_pointer().is_some() && !self.env.config.may_leak_pointers();
             let byte = self.stack_byte(depth, off);
-            let unreadable = byte == Byte::Dynptr || byte == Byte::Invalid && !uninit;
-            if unreadable || hidden {
+            let in_spill = slot.is_spill() && slot.reg.is_scalar();
+            let missing = byte == Byte::Invalid && !uninit && !in_spill;
+            if byte == Byte::Dynptr || missing || hidden {
                 return Err(uninitialised(reg, offsets.min, off - offsets.min, size));
             }
         }

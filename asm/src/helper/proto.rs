@@ -105,8 +105,6 @@ pub enum Arg {
     Callback,
     /// What a function of the program is handed: memory on the stack, or null.
     CallbackCtx,
-    /// Memory of the size in the next argument that a dynptr shall stand for.
-    DynptrMem,
     /// A dynptr.
     Dynptr,
     /// Memory for a dynptr of this type, which the helper makes.

@@ -212,7 +212,7 @@ pub static HELPERS: [Helper; 211] = [
     helper(194, "kptr_xchg", (5, 19)).takes(&[KptrPlace, Kptr]).gives(Ret::Kptr),
     helper(195, "map_lookup_percpu_elem", (5, 19)).takes(&[Map, MapKey, Anything]).gives(Ret::CpuMapValueOrNull).takes_packet(),
     helper(196, "skc_to_mptcp_sock", (5, 19)).from(SOCKETS.or(TRACING)).perfmon_for(ALL.without(SYSCALL)).takes(&[Sock]).gives(Ret::StructOrNull("mptcp_sock")).shares(),
-    helper(197, "dynptr_from_mem", (5, 19)).takes(&[DynptrMem, SizeOrZero, Anything, UninitDynptr(DynptrType::Local)]),
+    helper(197, "dynptr_from_mem", (5, 19)).takes(&[UninitMem, SizeOrZero, Anything, UninitDynptr(DynptrType::Local)]),
     helper(198, "ringbuf_reserve_dynptr", (5, 19)).takes(&[Map, Anything, Anything, UninitDynptr(DynptrType::Ringbuf)]),
     helper(199, "ringbuf_submit_dynptr", (5, 19)).takes(&[ReleasedDynptr(DynptrType::Ringbuf), Anything]).gives(Ret::Void),
     helper(200, "ringbuf_discard_dynptr", (5, 19)).takes(&[ReleasedDynptr(DynptrType::Ringbuf), Anything]).gives(Ret::Void),

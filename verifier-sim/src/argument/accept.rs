@@ -101,7 +101,6 @@ fn accepted(arg: Arg) -> Accepted {
         | Arg::MemInOut
         | Arg::UninitMem
         | Arg::UninitMemOrNull
-        | Arg::DynptrMem
         | Arg::Fixed(_)
         | Arg::InOutFixed(_)
         | Arg::UninitFixed(_) => MEMORY,

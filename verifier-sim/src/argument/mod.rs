@@ -17,7 +17,7 @@ use crate::callback::function;
 use crate::codes::Code;
 use crate::ctx::PacketUse;
 use crate::diag::{Checked, Rejection};
-use crate::dynptr::{OnStack, check_dynptr_memory};
+use crate::dynptr::OnStack;
 use crate::machine::{Machine, not_modelled};
 use crate::reg::RegState;
 use accept::may_be_null;
@@ -107,10 +107,6 @@ impl<'a> Machine<'_, 'a> {
             Arg::UninitFixed(size) => self.check_fixed(reg, &value, size, MemoryUse::Fills, found),
             Arg::Size => self.check_size(reg, &value, ZeroSize::Refused, found),
             Arg::SizeOrZero => self.check_size(reg, &value, ZeroSize::Allowed, found),
-            Arg::DynptrMem => {
-                check_dynptr_memory(reg, &value)?;
-                found.expect_size(reg, MemoryUse::Fills)
-            }
             Arg::Dynptr => {
                 found.dynptr = Some(self.check_dynptr(reg, &value)?);
                 Ok(())

@@ -39,6 +39,10 @@ pub(super) fn map_of(helper: &Helper) -> MapType {
 /// What suits the word, if programs of the type can have it.
 pub(super) fn good(helper: &Helper, arg: Arg, prog_type: ProgType) -> Option<Value> {
     let value = match arg {
+        // What a dynptr stands for is in a map.
+        Arg::UninitMem if helper.name == "dynptr_from_mem" => {
+            Value::plain(Origin::Looked(Known::Of(MapType::Hash), Null::Checked))
+        }
         Arg::Ctx | Arg::CtxOrNull => Value::plain(Origin::Ctx),
         Arg::Map => Value::plain(Origin::Map(Known::Of(map_of(helper)))),
         Arg::MapKey
@@ -59,6 +63,7 @@ pub(super) fn good(helper: &Helper, arg: Arg, prog_type: ProgType) -> Option<Val
         | Arg::StructOrNull(_)
         | Arg::CallbackCtx
         | Arg::Kptr => Value::plain(Origin::Number(0)),
+        Arg::UninitDynptr(_) => Value::moved(Origin::Frame, -104),
         Arg::ConstStr => Value::plain(Origin::Address(Known::Text)),
         Arg::RingbufRecord => Value::plain(Origin::Record(Null::Checked)),
         Arg::Sock | Arg::BtfSock => Value::plain(Origin::SockCommon(Null::Checked)),
@@ -67,8 +72,7 @@ pub(super) fn good(helper: &Helper, arg: Arg, prog_type: ProgType) -> Option<Val
         | Arg::PerCpu
         | Arg::Callback
         | Arg::Dynptr
-        | Arg::UninitDynptr
-        | Arg::ReleasedDynptr
+        | Arg::ReleasedDynptr(_)
         | Arg::SpinLock
         | Arg::Timer
         | Arg::KptrPlace => return None,
