@@ -211,18 +211,6 @@ impl Stack {
         }
     }
 
-    /// Bytes of the slot at `off` that were never written hold something from now on: where
-    /// pointers must not leak, the kernel takes the rest of a slot for written when a part of
-    /// it is spilled to (seen on 6.18).
-    pub(crate) fn fill_slot(&mut self, off: i64) {
-        let slot = place(off).and_then(|(slot, _)| self.slots.get_mut(slot));
-        for byte in slot.into_iter().flat_map(|slot| &mut slot.bytes) {
-            if *byte == Byte::Invalid {
-                *byte = Byte::Misc;
-            }
-        }
-    }
-
     /// Makes the slot at `off` another one.
     pub(crate) fn set_slot(&mut self, off: i64, to: Slot) {
         self.touch(off);
