@@ -66,6 +66,9 @@ impl Row {
             "insns": hex(&bytes),
             "maps": self.maps(),
         });
+        if self.program.prog_flags() != 0 {
+            row["prog_flags"] = self.program.prog_flags().into();
+        }
         if !self.functions.is_empty() {
             row["func_info"] = json!(self.functions);
         }
