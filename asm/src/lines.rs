@@ -41,6 +41,18 @@ impl Lines {
         Lines { names, records }
     }
 
+    /// Adds a record for a slot, whose names [`take_names`](Lines::take_names) is to bring.
+    /// Slots ascend.
+    pub(crate) fn push_record(&mut self, slot: usize, record: LineInfo) {
+        let insn_off = offset(slot);
+        self.records.push(LineInfo { insn_off, ..record });
+    }
+
+    /// Takes the names that the records are made of.
+    pub(crate) fn take_names(&mut self, names: &Strings) {
+        self.names = names.clone();
+    }
+
     /// Says where the code from a slot on comes from. Slots ascend. A NUL ends a file's name or a
     /// line's text.
     pub fn push(&mut self, slot: usize, span: Span<&str>) {
@@ -80,10 +92,9 @@ impl Lines {
         })
     }
 
-    /// Makes room for so many more lines, whose texts have so many bytes.
-    pub(crate) fn reserve(&mut self, lines: usize, bytes: usize) {
+    /// Makes room for so many more lines.
+    pub(crate) fn reserve(&mut self, lines: usize) {
         self.records.reserve(lines);
-        self.names.reserve(bytes);
     }
 
     /// Forgets all.

@@ -1,6 +1,7 @@
-//! The lines of a program with what their jumps reach, before slots are final.
+//! The instructions of a program with what their jumps reach, before slots are final.
 
-use super::{AssembleError, Assembler, Label, Line, Names};
+use super::{AssembleError, Assembler, Label};
+use crate::insn::Insn;
 use crate::isa::Field;
 use crate::span::Span;
 
@@ -31,80 +32,82 @@ pub(super) enum DistanceField {
     Imm,
 }
 
-/// The lines, and all that jump among them.
+/// The instructions, and all that jump among them. A line is an instruction's index.
 pub(super) struct Code<'a> {
-    pub(super) lines: &'a [Line],
+    pub(super) insns: &'a [Insn],
     /// Ascending by line.
     pub(super) jumps: Vec<Jump>,
 }
 
 impl<'a> Code<'a> {
-    /// The lines of an assembler, their labels looked up.
+    /// The instructions of an assembler, their labels looked up; each begins in its slot of
+    /// `starts`.
     ///
     /// # Errors
     /// If a label was never bound.
-    pub(super) fn new(assembler: &'a Assembler) -> Result<Code<'a>, AssembleError> {
-        let lines = assembler.lines.as_slice();
-        let mut code = Code {
-            lines,
-            jumps: Vec::new(),
-        };
-        let starts = code.starts();
-        for (index, (line, &start)) in lines.iter().zip(&starts).enumerate() {
-            let field = match (line.insn.row().offset, line.insn.row().imm) {
+    pub(super) fn new(
+        assembler: &'a Assembler,
+        starts: &[usize],
+    ) -> Result<Code<'a>, AssembleError> {
+        let insns = assembler.insns.as_slice();
+        let mut targets = assembler.targets.iter().peekable();
+        let mut jumps = Vec::with_capacity(assembler.targets.len());
+        for (line, (insn, &start)) in insns.iter().zip(starts).enumerate() {
+            let target = targets.next_if(|(named, _)| *named == line);
+            let field = match (insn.row().offset, insn.row().imm) {
                 (Field::Jump, _) => DistanceField::Offset,
                 (_, Field::Jump) => DistanceField::Imm,
                 _ => continue,
             };
-            let goal = match (&line.names, line.insn.distance()) {
-                (Names::Target(label), _) => label_goal(assembler, index, *label)?,
-                (Names::Nothing, Some(distance)) => {
-                    slot_goal(&starts, start as i64 + 1 + i64::from(distance))
-                }
+            let goal = match (target, insn.distance()) {
+                (Some((_, label)), _) => label_goal(assembler, line, *label)?,
+                (None, Some(distance)) => slot_goal(starts, start as i64 + 1 + i64::from(distance)),
                 _ => continue,
             };
-            code.jumps.push(Jump {
-                line: index,
-                goal,
-                field,
-            });
+            jumps.push(Jump { line, goal, field });
         }
-        Ok(code)
+        Ok(Code { insns, jumps })
     }
 
-    /// The slot that each line begins in if none is lengthened, and behind the last the length.
+    /// The slot that each instruction begins in if none is lengthened.
     pub(super) fn starts(&self) -> Vec<usize> {
-        let mut next = 0;
-        let mut starts = Vec::with_capacity(self.lines.len() + 1);
-        for line in self.lines {
-            starts.push(next);
-            next += line.insn.slots();
-        }
-        starts.push(next);
-        starts
+        starts(self.insns)
     }
 }
 
-fn label_goal(assembler: &Assembler, index: usize, label: Label) -> Result<Goal, AssembleError> {
+/// The slot that each instruction begins in, and behind the last the length.
+pub(super) fn starts(insns: &[Insn]) -> Vec<usize> {
+    let mut next = 0;
+    let mut starts = Vec::with_capacity(insns.len() + 1);
+    starts.extend(insns.iter().map(|insn| {
+        let start = next;
+        next += insn.slots();
+        start
+    }));
+    starts.push(next);
+    starts
+}
+
+fn label_goal(assembler: &Assembler, line: usize, label: Label) -> Result<Goal, AssembleError> {
     let bound = assembler.labels.get(label.0);
     match bound.and_then(|bound| bound.line) {
         Some(line) => Ok(Goal { line, past: 0 }),
         None => Err(AssembleError::Unbound {
-            line: index,
-            insn: shown(assembler, index),
-            label: bound.and_then(|bound| bound.name.clone()),
-            span: span(assembler, index),
+            line,
+            insn: shown(assembler, line),
+            label: assembler.label_name(label),
+            span: span(assembler, line),
         }),
     }
 }
 
-/// The instruction of a line as a message shows it.
+/// An instruction as a message shows it.
 pub(super) fn shown(assembler: &Assembler, line: usize) -> String {
-    let line = assembler.lines.get(line);
-    line.map(|line| line.insn.to_string()).unwrap_or_default()
+    let insn = assembler.insns.get(line);
+    insn.map(Insn::to_string).unwrap_or_default()
 }
 
-/// Where a line comes from.
+/// Where an instruction comes from.
 pub(super) fn span(assembler: &Assembler, line: usize) -> Option<Box<Span>> {
     let span = assembler.places.at(line)?;
     Some(Box::new(span.to_owned()))

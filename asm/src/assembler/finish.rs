@@ -1,47 +1,75 @@
-//! Finishing: from lines to a program.
+//! Finishing: from instructions with labels to a program.
 
-use super::code::{Code, Goal, shown, span};
+use super::code::{Code, Goal, Jump, shown, span, starts};
 use super::layout::{Entry, FarForm, Layout};
 use super::relax::{long_prefix, relax};
-use super::{AssembleError, Assembler, Names};
+use super::{AssembleError, Assembler};
 use crate::btf::Linkage;
 use crate::btf::core::CoreRelocation;
 use crate::btf::ext::LineInfo;
 use crate::insn::{Fields, Insn};
 use crate::isa::Sem;
 use crate::lines::Lines;
-use crate::program::{Function, Program};
+use crate::program::{Function, Program, Reference};
 use crate::section::section;
 
-/// Makes a program of the lines.
-pub(super) fn finish(assembler: Assembler, section_name: &str) -> Result<Program, AssembleError> {
+/// Makes a program of the instructions.
+pub(super) fn finish(
+    mut assembler: Assembler,
+    section_name: &str,
+) -> Result<Program, AssembleError> {
     let known =
         section(section_name).ok_or_else(|| AssembleError::Section(section_name.to_owned()))?;
-    let code = Code::new(&assembler)?;
-    let layout = relax(&code, assembler.target)
+    let starts = starts(&assembler.insns);
+    let code = Code::new(&assembler, &starts)?;
+    let layout = relax(&code, starts, assembler.target)
         .map_err(|unreached| too_far(&assembler, &code, unreached.line))?;
-    let mut writer = Writer {
-        assembler: &assembler,
-        code: &code,
-        layout: &layout,
-        slot: 0,
-        program: Program {
-            name: assembler.name.clone(),
-            section: section_name.to_owned(),
-            prog_type: known.prog_type,
-            expected_attach_type: known.attach_type,
-            attach_btf_id: None,
-            insns: Vec::with_capacity(assembler.lines.len()),
-            references: Vec::new(),
-            functions: functions(&assembler, &layout),
-            lines: Lines::new(),
-            core_relocations: core_relocations(&assembler, &layout),
-        },
+    let functions = functions(&assembler, &layout);
+    let insns = match layout.is_plain() {
+        true => {
+            let jumps = code.jumps;
+            let mut insns = std::mem::take(&mut assembler.insns);
+            bind(&mut insns, &jumps, &layout);
+            insns.shrink_to_fit();
+            insns
+        }
+        false => Writer::new(&assembler, &code, &layout).write()?,
     };
-    writer.write()?;
-    let mut program = writer.program;
-    program.lines = lines(assembler, &layout);
-    Ok(program)
+    Ok(Program {
+        name: assembler.name.clone(),
+        section: section_name.to_owned(),
+        prog_type: known.prog_type,
+        expected_attach_type: known.attach_type,
+        attach_btf_id: None,
+        insns,
+        references: references(&mut assembler, &layout),
+        functions,
+        core_relocations: core_relocations(&assembler, &layout),
+        lines: lines(assembler, &layout),
+    })
+}
+
+/// Writes the distances of jumps that are all near: the instructions stay where they are.
+fn bind(insns: &mut [Insn], jumps: &[Jump], layout: &Layout) {
+    for jump in jumps {
+        let Some(insn) = insns.get_mut(jump.line) else {
+            continue;
+        };
+        let start = layout.starts.get(jump.line).copied().unwrap_or(0) as i64;
+        let distance = i32::try_from(layout.slot(jump.goal) - start - 1).ok();
+        if let Some(bound) = distance.and_then(|distance| insn.with_distance(distance)) {
+            *insn = bound;
+        }
+    }
+}
+
+/// What instructions refer to, by slot.
+fn references(assembler: &mut Assembler, layout: &Layout) -> Vec<(usize, Reference)> {
+    let mut references = std::mem::take(&mut assembler.references);
+    for (at, _) in &mut references {
+        *at = layout.starts.get(*at).copied().unwrap_or(0);
+    }
+    references
 }
 
 /// Where the code comes from. Each island comes from the first line that it serves.
@@ -59,8 +87,8 @@ fn lines(assembler: Assembler, layout: &Layout) -> Lines {
         of_islands.extend(islands.filter_map(|(slot, island)| of_line(slot, island.from)));
         of_islands.extend(of_line(start(pool.line), pool.line));
     }
-    // What was said of lines that did not come.
-    lines.truncate(assembler.lines.len());
+    // What was said of instructions that did not come.
+    lines.truncate(layout.starts.len().saturating_sub(1));
     lines.shrink_to_fit();
     lines.move_slots(start);
     if !of_islands.is_empty() {
@@ -89,12 +117,10 @@ fn functions(assembler: &Assembler, layout: &Layout) -> Vec<Function> {
     functions
 }
 
-/// What the instruction at a slot asks. Of a line that was never emitted nothing is kept.
+/// What instructions ask of the kernel, by slot. What was said of one that did not come is dropped.
 fn core_relocations(assembler: &Assembler, layout: &Layout) -> Vec<(usize, CoreRelocation)> {
-    let emitted = assembler
-        .core
-        .iter()
-        .filter(|(line, _)| *line < assembler.lines.len());
+    let count = layout.starts.len().saturating_sub(1);
+    let emitted = assembler.core.iter().filter(|(line, _)| *line < count);
     let placed = emitted.filter_map(|(line, relocation)| {
         let slot = layout.starts.get(*line).copied()?;
         Some((slot, relocation.clone()))
@@ -107,38 +133,44 @@ fn too_far(assembler: &Assembler, code: &Code<'_>, line: usize) -> AssembleError
     let starts = code.starts();
     let start = |line: usize| starts.get(line).copied().unwrap_or(0) as i64;
     let jump = code.jumps.iter().find(|jump| jump.line == line);
-    let from = assembler.lines.get(line);
-    let label = match from.map(|line| &line.names) {
-        Some(Names::Target(label)) => assembler.labels.get(label.0),
-        _ => None,
-    };
+    let target = assembler.targets.iter().find(|(named, _)| *named == line);
     AssembleError::TooFar {
         line,
         insn: shown(assembler, line),
         distance: jump.map_or(0, |jump| {
             start(jump.goal.line) + jump.goal.past - start(line) - 1
         }),
-        label: label.and_then(|label| label.name.clone()),
+        label: target.and_then(|(_, label)| assembler.label_name(*label)),
         span: span(assembler, line),
     }
 }
 
-/// Writes instructions one after the other.
+/// Writes instructions one after the other, with islands and the long forms of far jumps.
 struct Writer<'a> {
     assembler: &'a Assembler,
     code: &'a Code<'a>,
     layout: &'a Layout,
     /// The slot that the next instruction begins in.
     slot: usize,
-    program: Program,
+    insns: Vec<Insn>,
 }
 
-impl Writer<'_> {
-    fn write(&mut self) -> Result<(), AssembleError> {
+impl<'a> Writer<'a> {
+    fn new(assembler: &'a Assembler, code: &'a Code<'a>, layout: &'a Layout) -> Writer<'a> {
+        Writer {
+            assembler,
+            code,
+            layout,
+            slot: 0,
+            insns: Vec::with_capacity(code.insns.len()),
+        }
+    }
+
+    fn write(mut self) -> Result<Vec<Insn>, AssembleError> {
         let (code, layout) = (self.code, self.layout);
         let mut jumps = code.jumps.iter().enumerate().peekable();
         let mut pools = (0..layout.pools.len()).peekable();
-        for (index, line) in code.lines.iter().enumerate() {
+        for (index, insn) in code.insns.iter().enumerate() {
             let here = |pool: &usize| {
                 let pool = layout.pools.get(*pool);
                 pool.is_some_and(|pool| pool.line == index)
@@ -146,22 +178,19 @@ impl Writer<'_> {
             if let Some(pool) = pools.next_if(here) {
                 self.pool(pool)?;
             }
-            if let Names::Reference(reference) = line.names {
-                self.program.references.push((self.slot, reference));
-            }
             let is_long = |at| layout.form == FarForm::Gotol && layout.is_far(at);
             match jumps.next_if(|(_, jump)| jump.line == index) {
-                Some((at, jump)) if is_long(at) => self.long(line.insn, index, jump.goal)?,
-                Some((at, jump)) => self.jump(line.insn, index, layout.next(at, jump))?,
-                None => self.push(line.insn),
+                Some((at, jump)) if is_long(at) => self.long(*insn, index, jump.goal)?,
+                Some((at, jump)) => self.jump(*insn, index, layout.next(at, jump))?,
+                None => self.push(*insn),
             }
         }
-        Ok(())
+        Ok(self.insns)
     }
 
     fn push(&mut self, insn: Insn) {
         self.slot += insn.slots();
-        self.program.insns.push(insn);
+        self.insns.push(insn);
     }
 
     /// An instruction that goes to a slot, for the line that it serves.

@@ -1,9 +1,9 @@
 //! The methods that emit instructions, one for each operation, under RFC 9669's names.
 
 use super::operand::Source;
-use super::{Assembler, Label, Names};
+use super::{Assembler, Label};
 use crate::insn::{Fields, Insn, Reg};
-use crate::isa::{AluOp, AtomicOp, Callee, Cond, Imm64, PacketMode, Sem, Size, Swap, Width};
+use crate::isa::{AluOp, AtomicOp, Callee, Cond, Imm64, PacketMode, Row, Sem, Size, Swap, Width};
 use crate::program::Reference;
 
 /// Methods named by RFC 9669's operations, for 64 bits and with `32` behind for 32.
@@ -162,7 +162,7 @@ impl Assembler {
             dst,
             ..Fields::default()
         };
-        self.emit_named(Sem::LoadImm64(kind), fields, Names::Reference(reference))
+        self.emit_referring(Sem::LoadImm64(kind), fields, reference)
     }
 
     /// `dst = *(size *)(src + offset)`, zero-extended.
@@ -241,13 +241,13 @@ impl Assembler {
     /// Goes to `to`.
     #[track_caller]
     pub fn ja(&mut self, to: Label) -> &mut Self {
-        self.emit_named(Sem::Ja, Fields::default(), Names::Target(to))
+        self.emit_to(Sem::Ja, Fields::default(), to)
     }
 
     /// Goes to `to`, however far.
     #[track_caller]
     pub fn gotol(&mut self, to: Label) -> &mut Self {
-        self.emit_named(Sem::Gotol, Fields::default(), Names::Target(to))
+        self.emit_to(Sem::Gotol, Fields::default(), to)
     }
 
     /// Goes to `to` if `dst cond src`.
@@ -266,7 +266,7 @@ impl Assembler {
             width,
             operand,
         };
-        self.emit_named(sem, src.fields(dst, 0), Names::Target(to))
+        self.emit_to(sem, src.fields(dst, 0), to)
     }
 
     /// Calls the helper with this id ([`crate::helper::by_name`]).
@@ -284,21 +284,14 @@ impl Assembler {
     /// Calls the program's own function at `to`.
     #[track_caller]
     pub fn call_local(&mut self, to: Label) -> &mut Self {
-        self.emit_named(
-            Sem::Call(Callee::Local),
-            Fields::default(),
-            Names::Target(to),
-        )
+        self.emit_to(Sem::Call(Callee::Local), Fields::default(), to)
     }
 
     /// Calls the kfunc at this index of the object's externs.
     #[track_caller]
     pub fn call_extern(&mut self, index: usize) -> &mut Self {
-        self.emit_named(
-            Sem::Call(Callee::Kfunc),
-            Fields::default(),
-            Names::Reference(Reference::Extern(index)),
-        )
+        let to = Reference::Extern(index);
+        self.emit_referring(Sem::Call(Callee::Kfunc), Fields::default(), to)
     }
 
     /// Returns R0.
@@ -308,17 +301,37 @@ impl Assembler {
     }
     #[track_caller]
     fn emit(&mut self, sem: Sem, fields: Fields) -> &mut Self {
-        self.emit_named(sem, fields, Names::Nothing)
+        match self.row(sem) {
+            Some(row) => self.insn(Insn::new(row, fields)),
+            None => self,
+        }
     }
 
     #[track_caller]
-    fn emit_named(&mut self, sem: Sem, fields: Fields, names: Names) -> &mut Self {
-        match sem.row() {
-            Some(row) => self.push(Insn::new(row, fields), names),
-            None => {
-                self.missing.get_or_insert((self.lines.len(), sem));
-                self
-            }
+    fn emit_to(&mut self, sem: Sem, fields: Fields, to: Label) -> &mut Self {
+        match self.row(sem) {
+            Some(row) => self.insn_to(Insn::new(row, fields), to),
+            None => self,
         }
+    }
+
+    #[track_caller]
+    fn emit_referring(&mut self, sem: Sem, fields: Fields, to: Reference) -> &mut Self {
+        match self.row(sem) {
+            Some(row) => {
+                self.references.push((self.insns.len(), to));
+                self.insn(Insn::new(row, fields))
+            }
+            None => self,
+        }
+    }
+
+    /// The row with a meaning; that there is none is remembered.
+    fn row(&mut self, sem: Sem) -> Option<&'static Row> {
+        let row = sem.row();
+        if row.is_none() {
+            self.missing.get_or_insert((self.insns.len(), sem));
+        }
+        row
     }
 }

@@ -14,11 +14,11 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-use super::Line;
 use super::code::{Code, Goal};
 use super::layout::{Entry, Island, Layout, Pool};
 use super::relax::{Unreached, mark_far};
 use crate::blocks::Flow;
+use crate::insn::Insn;
 
 /// The most slots between a jump and where it goes.
 const REACH: usize = i16::MAX as usize;
@@ -58,8 +58,8 @@ pub(super) fn place(code: &Code<'_>, layout: &mut Layout) -> Result<(), Unreache
 fn sites(code: &Code<'_>, plain: &[usize], spacing: usize) -> Vec<usize> {
     let length = plain.last().copied().unwrap_or(0);
     let is_closed = |line: &usize| {
-        let before = line.checked_sub(1).and_then(|line| code.lines.get(line));
-        before.is_some_and(|line| !goes_on(line))
+        let before = line.checked_sub(1).and_then(|line| code.insns.get(line));
+        before.is_some_and(|insn| !goes_on(insn))
     };
     let (mut sites, mut begin) = (Vec::new(), 0);
     while length - begin > spacing {
@@ -72,9 +72,9 @@ fn sites(code: &Code<'_>, plain: &[usize], spacing: usize) -> Vec<usize> {
     sites
 }
 
-/// Whether control can come to what stands behind a line from it.
-fn goes_on(line: &Line) -> bool {
-    Flow::of(line.insn.sem()).goes_on()
+/// Whether control can come to what stands behind an instruction from it.
+fn goes_on(insn: &Insn) -> bool {
+    Flow::of(insn.sem()).goes_on()
 }
 
 /// The jumps to one goal that are far: their first and last line.
@@ -96,7 +96,7 @@ fn pools(code: &Code<'_>, far: &[bool], sites: &[usize]) -> Vec<Pool> {
     let pool = |&line: &usize| Pool {
         line,
         slot: 0,
-        entry: match line.checked_sub(1).and_then(|line| code.lines.get(line)) {
+        entry: match line.checked_sub(1).and_then(|line| code.insns.get(line)) {
             Some(before) if !goes_on(before) => Entry::Closed,
             _ => Entry::Around,
         },

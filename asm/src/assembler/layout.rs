@@ -87,13 +87,18 @@ impl Pool {
 
 impl Layout {
     /// The layout in which no jump is far.
-    pub(super) fn plain(code: &Code<'_>, form: FarForm) -> Layout {
+    pub(super) fn plain(code: &Code<'_>, starts: Vec<usize>, form: FarForm) -> Layout {
         Layout {
-            starts: code.starts(),
+            starts,
             form,
             far: vec![false; code.jumps.len()],
             pools: Vec::new(),
         }
+    }
+
+    /// Whether no jump is far: the instructions are those that were given.
+    pub(super) fn is_plain(&self) -> bool {
+        self.pools.is_empty() && !self.far.contains(&true)
     }
 
     /// Whether the jump of this index is far.

@@ -25,7 +25,7 @@
 //! | file | concept |
 //! |---|---|
 //! | `instructions.rs`, `operand.rs` | the methods that emit |
-//! | `code.rs` | the lines with what their jumps reach |
+//! | `code.rs` | the instructions with what their jumps reach |
 //! | `relax.rs`, `islands.rs` | far jumps: by `gotol`, and by chains of `goto` |
 //! | `layout.rs` | the slots of lines and islands |
 //! | `finish.rs`, `error.rs` | the program, or why there is none |
@@ -47,6 +47,7 @@ pub use error::AssembleError;
 pub use operand::Source;
 
 use crate::btf::core::CoreRelocation;
+use crate::btf::ext::LineInfo;
 use crate::insn::Insn;
 use crate::isa::Sem;
 use crate::lines::Lines;
@@ -62,7 +63,7 @@ pub struct Label(usize);
 /// What is known of a label.
 #[derive(Debug, Clone, Default)]
 struct Bound {
-    /// The line that it is bound before.
+    /// The instruction that it is bound before.
     line: Option<usize>,
     /// Its name, for messages; a label need not have one.
     name: Option<String>,
@@ -77,25 +78,15 @@ enum Place {
     Given,
 }
 
-/// What a line stands for beside its instruction.
-#[derive(Debug, Clone)]
-enum Names {
-    Nothing,
-    Target(Label),
-    Reference(Reference),
-}
-
-#[derive(Debug, Clone)]
-struct Line {
-    insn: Insn,
-    names: Names,
-}
-
 /// Builds one program.
 #[derive(Debug, Clone)]
 pub struct Assembler {
     name: String,
-    lines: Vec<Line>,
+    insns: Vec<Insn>,
+    /// Where instructions go to, by their indexes, ascending.
+    targets: Vec<(usize, Label)>,
+    /// What instructions refer to, likewise.
+    references: Vec<(usize, Reference)>,
     /// Where they come from, by their indexes.
     places: Lines,
     labels: Vec<Bound>,
@@ -114,7 +105,9 @@ impl Assembler {
     pub fn new(name: impl Into<String>) -> Assembler {
         Assembler {
             name: name.into(),
-            lines: Vec::new(),
+            insns: Vec::new(),
+            targets: Vec::new(),
+            references: Vec::new(),
             places: Lines::new(),
             labels: Vec::new(),
             functions: Vec::new(),
@@ -137,20 +130,26 @@ impl Assembler {
     pub fn at(&mut self, span: Option<Span<&str>>) -> &mut Self {
         self.place = Place::Given;
         if let Some(span) = span {
-            self.places.set(self.lines.len(), span);
+            self.places.set(self.insns.len(), span);
         }
         self
     }
 
-    /// Makes room for so many more lines, whose texts have so many bytes.
-    pub(crate) fn reserve(&mut self, lines: usize, bytes: usize) {
-        self.lines.reserve(lines);
-        self.places.reserve(lines, bytes);
+    /// The same by a record, whose names the program's lines are to get.
+    pub(crate) fn at_record(&mut self, record: LineInfo) {
+        self.place = Place::Given;
+        self.places.push_record(self.insns.len(), record);
     }
 
-    /// How many lines there are.
+    /// Makes room for so many more instructions, each with a place of its own.
+    pub(crate) fn reserve(&mut self, insns: usize) {
+        self.insns.reserve(insns);
+        self.places.reserve(insns);
+    }
+
+    /// How many instructions there are.
     pub(crate) fn len(&self) -> usize {
-        self.lines.len()
+        self.insns.len()
     }
 
     /// Says whom the program is for: far jumps are lengthened with `gotol` if the target has that
@@ -176,7 +175,7 @@ impl Assembler {
     /// Binds the label here: before the next instruction. The last binding counts.
     pub fn bind(&mut self, label: Label) -> &mut Self {
         if let Some(bound) = self.labels.get_mut(label.0) {
-            bound.line = Some(self.lines.len());
+            bound.line = Some(self.insns.len());
         }
         self
     }
@@ -198,20 +197,26 @@ impl Assembler {
     /// Says what the next instruction asks of the kernel's types. Until it is loaded it has the
     /// answer of the object's own.
     pub fn core(&mut self, relocation: CoreRelocation) -> &mut Self {
-        self.core.push((self.lines.len(), relocation));
+        self.core.push((self.insns.len(), relocation));
         self
+    }
+
+    /// The name of a label, if it has one.
+    fn label_name(&self, label: Label) -> Option<String> {
+        self.labels.get(label.0)?.name.clone()
     }
 
     /// Emits any instruction of the table, numbers as they are.
     #[track_caller]
     pub fn insn(&mut self, insn: Insn) -> &mut Self {
-        self.push(insn, Names::Nothing)
+        self.push(insn)
     }
 
     /// Emits a jump, call or code address of any row, its distance to be that of `to`.
     #[track_caller]
     pub fn insn_to(&mut self, insn: Insn, to: Label) -> &mut Self {
-        self.push(insn, Names::Target(to))
+        self.targets.push((self.insns.len(), to));
+        self.push(insn)
     }
 
     /// Binds all labels, and lengthens the jumps that do not reach.
@@ -227,14 +232,14 @@ impl Assembler {
     }
 
     #[track_caller]
-    fn push(&mut self, insn: Insn, names: Names) -> &mut Self {
+    fn push(&mut self, insn: Insn) -> &mut Self {
         if self.place == Place::Caller {
             let caller = Location::caller();
             let sources = &self.sources;
             let span = sources.span(caller.file(), caller.line(), caller.column());
-            self.places.set(self.lines.len(), span);
+            self.places.set(self.insns.len(), span);
         }
-        self.lines.push(Line { insn, names });
+        self.insns.push(insn);
         self
     }
 }

@@ -24,16 +24,21 @@ pub(super) struct Unreached {
     pub(super) line: usize,
 }
 
-/// A layout in which every jump reaches what it names.
+/// A layout in which every jump reaches what it names. With no jump far, instructions begin at
+/// `starts`.
 ///
 /// # Errors
 /// If there is none.
-pub(super) fn relax(code: &Code<'_>, target: Target) -> Result<Layout, Unreached> {
+pub(super) fn relax(
+    code: &Code<'_>,
+    starts: Vec<usize>,
+    target: Target,
+) -> Result<Layout, Unreached> {
     let form = match target.has(Sem::Gotol) {
         true => FarForm::Gotol,
         false => FarForm::Islands,
     };
-    let mut layout = Layout::plain(code, form);
+    let mut layout = Layout::plain(code, starts, form);
     if layout.unreached(code).is_none() {
         return Ok(layout);
     }
@@ -89,7 +94,7 @@ fn starts(code: &Code<'_>, far: &[bool]) -> Vec<usize> {
     for (line, start) in starts.iter_mut().enumerate() {
         *start += more;
         if let Some((jump, _)) = jumps.next_if(|(jump, _)| jump.line == line) {
-            let insn = code.lines.get(jump.line).map(|line| &line.insn);
+            let insn = code.insns.get(jump.line);
             more += insn.map_or(0, |insn| long_prefix(insn).len());
         }
     }

@@ -39,11 +39,6 @@ impl Strings {
         std::str::from_utf8(self.bytes(id)).unwrap_or("")
     }
 
-    /// Makes room for so many more bytes.
-    pub(crate) fn reserve(&mut self, bytes: usize) {
-        Arc::make_mut(&mut self.0).reserve(bytes);
-    }
-
     /// Gives back the room for names that did not come.
     pub(crate) fn shrink_to_fit(&mut self) {
         Arc::make_mut(&mut self.0).shrink_to_fit();
@@ -62,6 +57,25 @@ impl Strings {
         let at = u32::try_from(bytes.len()).ok()?;
         bytes.extend_from_slice(name.as_bytes());
         bytes.push(0);
+        Some(StrId(at))
+    }
+
+    /// Adds each line of a text as a name: a line's offset is that of the first, which this
+    /// gives, and as many bytes more as stand before it in the text.
+    pub(crate) fn push_lines(&mut self, text: &str) -> Option<StrId> {
+        let bytes = Arc::make_mut(&mut self.0);
+        let at = u32::try_from(bytes.len()).ok()?;
+        bytes.extend_from_slice(text.as_bytes());
+        bytes.push(0);
+        let own = bytes.get_mut(at as usize..).unwrap_or_default();
+        for byte in own.iter_mut().filter(|byte| **byte == b'\n') {
+            *byte = 0;
+        }
+        for (at, _) in text.match_indices('\r') {
+            if let Some([end, 0]) = own.get_mut(at..at + 2) {
+                *end = 0;
+            }
+        }
         Some(StrId(at))
     }
 }

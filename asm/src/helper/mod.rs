@@ -15,6 +15,8 @@ pub use table::HELPERS;
 
 use crate::isa::KernelVersion;
 use crate::prog_type::ProgType;
+use std::collections::HashMap;
+use std::sync::LazyLock;
 
 /// A helper function of the kernel.
 #[derive(Debug, Clone, Copy)]
@@ -42,8 +44,11 @@ pub fn by_id(id: i32) -> Option<&'static Helper> {
 /// The helper of this name, which may begin with `bpf_`.
 pub fn by_name(name: &str) -> Option<&'static Helper> {
     let name = name.strip_prefix("bpf_").unwrap_or(name);
-    HELPERS.iter().find(|helper| helper.name == name)
+    BY_NAME.get(name).copied()
 }
+
+static BY_NAME: LazyLock<HashMap<&'static str, &'static Helper>> =
+    LazyLock::new(|| HELPERS.iter().map(|helper| (helper.name, helper)).collect());
 
 const fn helper(id: i32, name: &'static str, since: KernelVersion) -> Helper {
     Helper {

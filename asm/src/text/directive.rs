@@ -1,7 +1,7 @@
 //! Directives: all that an object is besides instructions.
 
 use super::listing;
-use super::parse::{Binding, Current, Parser, Places};
+use super::parse::{Current, Parser, Places};
 use super::spelling::Wrong;
 use super::token::{Placed, Token};
 use super::words::{Word, Words};
@@ -282,7 +282,7 @@ impl<'a> Parser<'a> {
             ..wrong
         })?;
         self.current = Some(Current::new(header));
-        self.listing = listing::begins(self.lines.clone(), &mut Vec::new());
+        self.listing = listing::begins(self.rest);
         Ok(())
     }
 
@@ -303,11 +303,11 @@ impl<'a> Parser<'a> {
             Some(word) => return Err(word.wrong("expected 'global' or the end of the line")),
         };
         let placed = Placed {
-            token: Token::Word(&text),
+            token: Token::Word(None),
             begin: name.begin,
             end: name.end,
         };
-        let label = self.name_label(&placed, &text, Binding::Here)?;
+        let label = self.label(placed, text.clone().into())?;
         if let Some(current) = &mut self.current {
             current.assembler.function(label, &*text);
             if is_global {
@@ -322,27 +322,27 @@ impl<'a> Parser<'a> {
     fn source_line(&mut self, words: &mut Words<'a>) -> Result<(), Wrong> {
         let given = match words.next() {
             None => None,
-            Some(file) => Some((
-                file.string()?,
-                words.wants("a line's number")?.number("a line's number")?,
-                words
-                    .wants("a column's number")?
-                    .number("a column's number")?,
-                words.wants("the line's text")?.string()?,
-            )),
+            Some(file) => {
+                let file = file.string()?;
+                let line = words.wants("a line's number")?.number("a line's number")?;
+                let column = words.wants("a column's number")?;
+                let column = column.number("a column's number")?;
+                let text = words.wants("the line's text")?.string()?;
+                Some(self.origins.given(Span {
+                    file: &file,
+                    line,
+                    column,
+                    text: &text,
+                }))
+            }
         };
         let Some(current) = &mut self.current else {
             return Err(words.wrong("'.line' outside any program"));
         };
         current.places = match given {
             None => Places::Text,
-            Some((file, line, column, text)) => {
-                current.assembler.at(Some(Span {
-                    file: &file,
-                    line,
-                    column,
-                    text: &text,
-                }));
+            Some(record) => {
+                current.assembler.at_record(record);
                 Places::Given
             }
         };

@@ -1,77 +1,92 @@
 //! Filling in: what the tokens in the places of placeholders put into an instruction's fields.
 
 use super::misses::Want;
+use super::sign::Sign;
+use super::spelling::Takes;
 use super::template::Hole;
-use super::token::{Placed, Sign, Token};
+use super::token::{Line, Placed, Token};
 use crate::helper;
 use crate::insn::{Fields, Reg};
 use crate::isa::{Callee, Operand, Row, Sem, Size, Width};
 
-/// What a line puts into the fields of a row.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Filled {
-    pub(super) fields: Fields,
-    /// The index of the token that is a label, function or something of the object in the
-    /// place of a number.
-    pub(super) symbol: Option<u16>,
-}
-
 /// How far a line is read, and what it has filled in so far.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Reader {
-    /// The index of the next token.
-    pub(super) at: u16,
-    pub(super) filled: Filled,
+    /// The byte behind what is read.
+    pub(super) at: u32,
+    pub(super) fields: Fields,
+    /// The token that is a label, function or something of the object in the place of a number.
+    pub(super) symbol: Option<Placed>,
     /// Which registers have been read: a field that a spelling names twice must be the same
     /// twice.
     dst_read: bool,
     src_read: bool,
-    /// The index of the token that `imm` is written in: whether it fits is the row's business.
-    imm: Option<u16>,
+    /// Where `imm` is written: whether it fits is the row's business.
+    imm: Option<(Minus, Placed)>,
 }
 
-/// Why a token does not fit: its index, and what is wanted there.
-pub(super) type Miss = (u16, Want);
+/// Whether `-` stands before a number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Minus {
+    There,
+    Missing,
+}
+
+/// Why a token does not fit: the byte that it is looked for at, and what is wanted there.
+pub(super) type Miss = (u32, Want);
 
 impl Reader {
-    pub(super) fn new(fields: Fields) -> Reader {
+    pub(super) fn new(at: u32, fields: Fields) -> Reader {
         Reader {
-            at: 0,
-            filled: Filled {
-                fields,
-                symbol: None,
-            },
+            at,
+            fields,
+            symbol: None,
             dst_read: false,
             src_read: false,
             imm: None,
         }
     }
 
-    /// One token on.
-    #[must_use]
-    pub(super) fn skip(mut self) -> Reader {
-        self.at += 1;
-        self
+    /// Reads what a branch takes, of which `next` is the first token.
+    #[inline]
+    pub(super) fn take(
+        &mut self,
+        takes: Takes,
+        next: Option<Placed>,
+        line: Line<'_>,
+    ) -> Result<(), Miss> {
+        match (takes, next) {
+            (Takes::Token(token), Some(next)) if next.token == token => {
+                self.at = next.end;
+                Ok(())
+            }
+            (Takes::Token(token), _) => self.miss(Want::Token(token)),
+            (Takes::Number(number), Some(placed)) if line.number(next) == Some(number.into()) => {
+                self.at = placed.end;
+                Ok(())
+            }
+            (Takes::Number(number), _) => self.miss(Want::Exactly(number)),
+            (Takes::Hole(hole), next) => self.fill(hole, next, line),
+        }
     }
 
     /// Reads what stands in the place of a placeholder.
     #[inline]
-    pub(super) fn fill(self, hole: Hole, line: &[Placed<'_>]) -> Result<Reader, Miss> {
-        let next = line.get(usize::from(self.at)).copied();
+    fn fill(&mut self, hole: Hole, next: Option<Placed>, line: Line<'_>) -> Result<(), Miss> {
         match hole {
             Hole::Dst | Hole::Dst32 | Hole::Src | Hole::Src32 => self.register(hole, next),
-            Hole::Imm => self.number(line, Want::Number, Self::imm),
-            Hole::ImmBits => self.number(line, Want::Number, |reader, at, n| {
-                reader.set_imm(at, n, Range::Either32)
+            Hole::Imm => self.number(line, next, Want::Number, Self::imm),
+            Hole::ImmBits => self.number(line, next, Want::Number, |reader, number| {
+                reader.set_imm(number, Range::Either32)
             }),
-            Hole::NextImm => self.number(line, Want::Number, |reader, at, n| {
-                reader.filled.fields.next_imm = within(at, n, Range::Either32)? as i32;
+            Hole::NextImm => self.number(line, next, Want::Number, |reader, number| {
+                reader.fields.next_imm = number.within(Range::Either32)? as i32;
                 Ok(())
             }),
-            Hole::OffsetNumber => self.number(line, Want::Number, Self::offset),
-            Hole::Imm64 => self.number(line, Want::Number, Self::imm64),
-            Hole::Offset => self.signed(line, Want::Signed, Self::offset),
-            Hole::PlusImm => self.signed(line, Want::Signed, Self::signed_imm),
+            Hole::OffsetNumber => self.number(line, next, Want::Number, Self::offset),
+            Hole::Imm64 => self.number(line, next, Want::Number, Self::imm64),
+            Hole::Offset => self.signed(line, next, Want::Signed, Self::offset),
+            Hole::PlusImm => self.signed(line, next, Want::Signed, Self::signed_imm),
             Hole::Jump => self.distance(line, next, Self::offset),
             Hole::JumpImm => self.distance(line, next, Self::signed_imm),
             Hole::Helper => self.helper(line, next),
@@ -83,194 +98,233 @@ impl Reader {
     }
 
     /// Whether `imm` fits the row.
-    pub(super) fn fit(&self, row: &Row, line: &[Placed<'_>]) -> Result<(), Miss> {
-        let Some(at) = self.imm else { return Ok(()) };
-        let token = |at: usize| line.get(at).map(|placed| placed.token);
-        let Some(Token::Number(number)) = token(at.into()) else {
+    #[inline]
+    pub(super) fn fit(&self, row: &Row, line: Line<'_>) -> Result<(), Miss> {
+        let Some((minus, placed)) = self.imm else {
             return Ok(());
         };
-        let before = usize::from(at).checked_sub(1).and_then(token);
-        let number = match before {
-            Some(Token::Sign(Sign::MINUS)) => -i128::from(number),
-            _ => i128::from(number),
-        };
-        within(at, number, imm_range(row.sem)).map(|_| ())
+        match Number::of(line, minus, Some(placed)) {
+            Some(number) => number.within(imm_range(row.sem)).map(|_| ()),
+            None => Ok(()),
+        }
     }
 
-    fn miss(&self, want: Want) -> Result<Reader, Miss> {
+    fn miss(&self, want: Want) -> Result<(), Miss> {
         Err((self.at, want))
     }
 
-    fn register(mut self, hole: Hole, next: Option<Placed<'_>>) -> Result<Reader, Miss> {
-        let number = match (hole, next.map(|placed| placed.token)) {
-            (Hole::Dst | Hole::Src, Some(Token::Reg(number))) => Some(number),
-            (Hole::Dst32 | Hole::Src32, Some(Token::Low(number))) => Some(number),
+    #[inline]
+    fn register(&mut self, hole: Hole, next: Option<Placed>) -> Result<(), Miss> {
+        let register = match (hole, next.map(|next| next.token)) {
+            (Hole::Dst | Hole::Src, Some(Token::Reg(number))) => Reg::new(number),
+            (Hole::Dst32 | Hole::Src32, Some(Token::Low(number))) => Reg::new(number),
             _ => None,
         };
-        let Some(register) = number.and_then(Reg::new) else {
+        let (Some(register), Some(next)) = (register, next) else {
             return self.miss(match hole {
                 Hole::Dst | Hole::Src => Want::Register,
                 _ => Want::LowHalf,
             });
         };
         let (field, read) = match hole {
-            Hole::Dst | Hole::Dst32 => (&mut self.filled.fields.dst, &mut self.dst_read),
-            _ => (&mut self.filled.fields.src, &mut self.src_read),
+            Hole::Dst | Hole::Dst32 => (&mut self.fields.dst, &mut self.dst_read),
+            _ => (&mut self.fields.src, &mut self.src_read),
         };
         if *read && *field != register {
             return Err((self.at, Want::Again(*field)));
         }
         (*field, *read) = (register, true);
-        Ok(self.skip())
+        self.at = next.end;
+        Ok(())
     }
 
     /// A number with or without a sign.
-    fn number(mut self, line: &[Placed<'_>], want: Want, put: Put) -> Result<Reader, Miss> {
-        let token = |at: u16| line.get(usize::from(at)).map(|placed| placed.token);
-        let (sign, at) = match token(self.at) {
-            Some(Token::Sign(Sign::MINUS)) => (-1, self.at + 1),
-            _ => (1, self.at),
+    #[inline]
+    fn number(
+        &mut self,
+        line: Line<'_>,
+        next: Option<Placed>,
+        want: Want,
+        put: Put,
+    ) -> Result<(), Miss> {
+        let (minus, placed) = match next {
+            Some(next) if next.token == Token::Sign(Sign::MINUS) => {
+                (Minus::There, line.next(next.end))
+            }
+            _ => (Minus::Missing, next),
         };
-        let Some(Token::Number(number)) = token(at) else {
+        let Some(number) = Number::of(line, minus, placed) else {
             return self.miss(want);
         };
-        put(&mut self, at, sign * i128::from(number))?;
-        self.at = at + 1;
-        Ok(self)
+        put(self, number)?;
+        self.at = number.placed.end;
+        Ok(())
     }
 
     /// A sign and a number; the kernel prints `+ -2` too.
-    fn signed(self, line: &[Placed<'_>], want: Want, put: Put) -> Result<Reader, Miss> {
-        match line.get(usize::from(self.at)).map(|placed| placed.token) {
-            Some(Token::Sign(Sign::PLUS)) => self.skip().number(line, Want::Number, put),
-            Some(Token::Sign(Sign::MINUS)) => self.number(line, Want::Number, put),
+    #[inline]
+    fn signed(
+        &mut self,
+        line: Line<'_>,
+        next: Option<Placed>,
+        want: Want,
+        put: Put,
+    ) -> Result<(), Miss> {
+        match next {
+            Some(plus) if plus.token == Token::Sign(Sign::PLUS) => {
+                self.at = plus.end;
+                self.number(line, line.next(plus.end), Want::Number, put)
+            }
+            Some(minus) if minus.token == Token::Sign(Sign::MINUS) => {
+                self.number(line, next, Want::Number, put)
+            }
             _ => self.miss(want),
         }
     }
 
     /// A distance with its sign, as the kernel (`pc+5`) or LLVM (`+5`) prints it, or a label.
-    fn distance(
-        mut self,
-        line: &[Placed<'_>],
-        next: Option<Placed<'_>>,
-        put: Put,
-    ) -> Result<Reader, Miss> {
-        match next.map(|placed| placed.token) {
-            Some(Token::Word("pc")) => self.skip().signed(line, Want::Signed, put),
-            Some(Token::Word(_)) => {
-                self.filled.symbol = Some(self.at);
-                Ok(self.skip())
+    fn distance(&mut self, line: Line<'_>, next: Option<Placed>, put: Put) -> Result<(), Miss> {
+        match (line.word(next), next) {
+            (Some("pc"), Some(pc)) => {
+                self.at = pc.end;
+                self.signed(line, line.next(pc.end), Want::Signed, put)
             }
-            _ => self.signed(line, Want::Distance, put),
+            (Some(_), _) => self.symbol(next),
+            (None, _) => self.signed(line, next, Want::Distance, put),
         }
     }
 
-    fn helper(mut self, line: &[Placed<'_>], next: Option<Placed<'_>>) -> Result<Reader, Miss> {
-        let Some(Token::Word(name)) = next.map(|placed| placed.token) else {
-            return self.number(line, Want::Helper, Self::signed_imm);
+    fn helper(&mut self, line: Line<'_>, next: Option<Placed>) -> Result<(), Miss> {
+        let (Some(name), Some(placed)) = (line.word(next), next) else {
+            return self.number(line, next, Want::Helper, Self::signed_imm);
         };
         match helper::by_name(name) {
             Some(helper) => {
-                self.filled.fields.imm = helper.id;
-                Ok(self.skip())
+                self.fields.imm = helper.id;
+                self.at = placed.end;
+                Ok(())
             }
             None => self.miss(Want::Helper),
         }
     }
 
     /// `bpf_map_lookup_elem#1`, or `unknown#` and an id that no helper has.
-    fn helper_id(self, line: &[Placed<'_>], next: Option<Placed<'_>>) -> Result<Reader, Miss> {
-        let (Some(Token::Word(name)), Some(Token::Sign(Sign::HASH))) = (
-            next.map(|placed| placed.token),
-            line.get(usize::from(self.at) + 1)
-                .map(|placed| placed.token),
-        ) else {
+    fn helper_id(&mut self, line: Line<'_>, next: Option<Placed>) -> Result<(), Miss> {
+        let hash = next.and_then(|next| line.next(next.end));
+        let hash = hash.filter(|hash| hash.token == Token::Sign(Sign::HASH));
+        let (Some(name), Some(hash)) = (line.word(next), hash) else {
             return self.miss(Want::Helper);
         };
-        let after = self
-            .skip()
-            .skip()
-            .number(line, Want::Number, Self::signed_imm)?;
-        let is_this = match helper::by_id(after.filled.fields.imm) {
+        let before = self.at;
+        self.at = hash.end;
+        self.number(line, line.next(hash.end), Want::Number, Self::signed_imm)?;
+        let is_this = match helper::by_id(self.fields.imm) {
             Some(helper) => helper::by_name(name).is_some_and(|named| named.id == helper.id),
             None => name == "unknown",
         };
         match is_this {
-            true => Ok(after),
-            false => self.miss(Want::Helper),
+            true => Ok(()),
+            false => Err((before, Want::Helper)),
         }
     }
 
-    fn function(self, line: &[Placed<'_>], next: Option<Placed<'_>>) -> Result<Reader, Miss> {
-        match next.map(|placed| placed.token) {
-            Some(Token::Word(name)) if name != "kfunc" && helper::by_name(name).is_none() => {
+    fn function(&mut self, line: Line<'_>, next: Option<Placed>) -> Result<(), Miss> {
+        match line.word(next) {
+            Some(name) if name != "kfunc" && helper::by_name(name).is_none() => {
                 self.distance(line, next, Self::signed_imm)
             }
             _ => self.miss(Want::Function),
         }
     }
 
-    fn symbol(mut self, next: Option<Placed<'_>>) -> Result<Reader, Miss> {
-        match next.map(|placed| placed.token) {
-            Some(Token::Word(_)) => {
-                self.filled.symbol = Some(self.at);
-                Ok(self.skip())
+    fn symbol(&mut self, next: Option<Placed>) -> Result<(), Miss> {
+        match next.filter(|next| matches!(next.token, Token::Word(_))) {
+            Some(word) => {
+                self.symbol = Some(word);
+                self.at = word.end;
+                Ok(())
             }
-            _ => self.miss(Want::Symbol),
+            None => self.miss(Want::Symbol),
         }
     }
 
-    fn remark(self, next: Option<Placed<'_>>) -> Result<Reader, Miss> {
-        match next.map(|placed| placed.token) {
-            Some(Token::Word(_) | Token::Number(_)) => Ok(self.skip()),
-            _ => self.miss(Want::Function),
+    fn remark(&mut self, next: Option<Placed>) -> Result<(), Miss> {
+        match next.filter(|next| matches!(next.token, Token::Word(_) | Token::Number)) {
+            Some(next) => {
+                self.at = next.end;
+                Ok(())
+            }
+            None => self.miss(Want::Function),
         }
     }
 
     /// `imm` of any row: what it may be is asked when the row is known.
-    fn imm(&mut self, at: u16, number: i128) -> Result<(), Miss> {
-        self.imm = Some(at);
-        self.filled.fields.imm = number as i32;
+    fn imm(&mut self, number: Number) -> Result<(), Miss> {
+        self.imm = Some((number.minus, number.placed));
+        self.fields.imm = number.value as i32;
         Ok(())
     }
 
-    fn signed_imm(&mut self, at: u16, number: i128) -> Result<(), Miss> {
-        self.set_imm(at, number, Range::Signed32)
+    fn signed_imm(&mut self, number: Number) -> Result<(), Miss> {
+        self.set_imm(number, Range::Signed32)
     }
 
-    fn set_imm(&mut self, at: u16, number: i128, range: Range) -> Result<(), Miss> {
-        self.filled.fields.imm = within(at, number, range)? as i32;
+    fn set_imm(&mut self, number: Number, range: Range) -> Result<(), Miss> {
+        self.fields.imm = number.within(range)? as i32;
         Ok(())
     }
 
-    fn imm64(&mut self, at: u16, number: i128) -> Result<(), Miss> {
-        let number = within(at, number, Range::Either64)?;
-        self.filled.fields.imm = number as i32;
-        self.filled.fields.next_imm = (number >> 32) as i32;
+    fn imm64(&mut self, number: Number) -> Result<(), Miss> {
+        let number = number.within(Range::Either64)?;
+        self.fields.imm = number as i32;
+        self.fields.next_imm = (number >> 32) as i32;
         Ok(())
     }
 
-    fn offset(&mut self, at: u16, number: i128) -> Result<(), Miss> {
-        self.filled.fields.offset = within(at, number, Range::Signed16)? as i16;
+    fn offset(&mut self, number: Number) -> Result<(), Miss> {
+        self.fields.offset = number.within(Range::Signed16)? as i16;
         Ok(())
     }
 }
 
-/// Puts a number, written in the token at an index, into its field.
-type Put = fn(&mut Reader, u16, i128) -> Result<(), Miss>;
+/// Puts a number into its field.
+type Put = fn(&mut Reader, Number) -> Result<(), Miss>;
 
-#[inline]
-fn within(at: u16, number: i128, range: Range) -> Result<i128, Miss> {
-    let (low, high) = range.bounds();
-    match (low..=high).contains(&number) {
-        true => Ok(number),
-        false => {
-            let fits = Want::Fits {
-                is_negative: number < 0,
-                magnitude: u64::try_from(number.unsigned_abs()).unwrap_or(u64::MAX),
-                range,
-            };
-            Err((at, fits))
+/// A number with its sign, and where it stands without.
+#[derive(Clone, Copy)]
+struct Number {
+    value: i128,
+    minus: Minus,
+    placed: Placed,
+}
+
+impl Number {
+    #[inline]
+    fn of(line: Line<'_>, minus: Minus, placed: Option<Placed>) -> Option<Number> {
+        let value = i128::from(line.number(placed)?);
+        Some(Number {
+            value: match minus {
+                Minus::There => -value,
+                Minus::Missing => value,
+            },
+            minus,
+            placed: placed?,
+        })
+    }
+
+    #[inline]
+    fn within(self, range: Range) -> Result<i128, Miss> {
+        let (low, high) = range.bounds();
+        match (low..=high).contains(&self.value) {
+            true => Ok(self.value),
+            false => {
+                let fits = Want::Fits {
+                    is_negative: self.minus == Minus::There,
+                    magnitude: u64::try_from(self.value.unsigned_abs()).unwrap_or(u64::MAX),
+                    range,
+                };
+                Err((self.placed.begin, fits))
+            }
         }
     }
 }

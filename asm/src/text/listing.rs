@@ -16,14 +16,13 @@
 //! socket filter; a `.prog` line above it says otherwise.
 
 use super::directive::{Header, is_directive};
-use super::parse::{Binding, Current, Parser, is_instruction, split};
-use super::spelling::{Known, Wrong, match_line};
-use super::synonyms::Printers;
-use super::token::{Placed, Token};
+use super::parse::{Current, Parser, is_instruction};
+use super::spelling::{Known, Wrong, match_line, try_line};
+use super::synonyms::Printer;
+use super::token::{Line as Tokens, Placed, Token};
+use crate::btf::ext::LineInfo;
 use crate::insn::{Insn, Slot};
-use crate::span::Span;
 use std::collections::BTreeMap;
-use std::str::Lines;
 
 /// The listing of one program so far.
 #[derive(Debug, Default)]
@@ -31,7 +30,7 @@ pub(super) struct Listing<'a> {
     /// The section that the lines are in.
     section: Option<String>,
     /// What is printed at each number, and where.
-    insns: BTreeMap<usize, (Insn, Span<&'a str>)>,
+    insns: BTreeMap<usize, (Insn, LineInfo)>,
     /// Functions that begin at a number; `None` is the next that comes.
     functions: Vec<(Option<usize>, String)>,
     /// The last instruction, to which bytes on a line of their own belong.
@@ -42,7 +41,7 @@ pub(super) struct Listing<'a> {
 #[derive(Debug, Clone, Copy)]
 struct Last<'a> {
     number: usize,
-    printer: Printers,
+    printer: Printer,
     text: &'a str,
 }
 
@@ -63,7 +62,7 @@ enum Line<'a> {
 struct Numbered<'a> {
     number: usize,
     before: Before<'a>,
-    printer: Printers,
+    printer: Printer,
     text: &'a str,
 }
 
@@ -80,8 +79,8 @@ const BUG: &str = "BUG_";
 
 /// Whether the lines, up to the next directive, are a listing: the first that is an
 /// instruction decides.
-pub(super) fn begins<'a>(lines: Lines<'a>, all: &mut Vec<Placed<'a>>) -> Option<Listing<'a>> {
-    for line in lines {
+pub(super) fn begins(text: &str) -> Option<Listing<'_>> {
+    for line in text.lines() {
         let text = line.trim_start();
         match text.as_bytes() {
             [] | [b';', ..] => {}
@@ -90,7 +89,7 @@ pub(super) fn begins<'a>(lines: Lines<'a>, all: &mut Vec<Placed<'a>>) -> Option<
                 Line::Instruction(_) | Line::Section(_) | Line::Log(_) => {
                     return Some(Listing::default());
                 }
-                _ if is_instruction(line, all) => return None,
+                _ if is_instruction(line) => return None,
                 _ => {}
             },
         }
@@ -146,7 +145,7 @@ fn numbered(line: &str) -> Option<Line<'_>> {
         return Some(Line::Instruction(Numbered {
             number,
             before,
-            printer: Printers::LLVM,
+            printer: Printer::Llvm,
             text: without_symbol(text),
         }));
     }
@@ -157,8 +156,8 @@ fn numbered(line: &str) -> Option<Line<'_>> {
             number,
             before: Before::Opcode(opcode),
             printer: match padded {
-                true => Printers::BPFTOOL,
-                false => Printers::VERIFIER,
+                true => Printer::Bpftool,
+                false => Printer::Verifier,
             },
             text,
         }));
@@ -174,7 +173,7 @@ fn numbered(line: &str) -> Option<Line<'_>> {
         false => Line::Instruction(Numbered {
             number,
             before: Before::Nothing,
-            printer: Printers::LLVM,
+            printer: Printer::Llvm,
             text: without_symbol(rest),
         }),
     })
@@ -247,11 +246,7 @@ fn slots(text: &str) -> Option<(Slot, Option<Slot>)> {
 
 impl<'a> Parser<'a> {
     /// One line of a listing.
-    pub(super) fn listing_line(
-        &mut self,
-        line: &'a str,
-        all: &mut Vec<Placed<'a>>,
-    ) -> Result<(), Wrong> {
+    pub(super) fn listing_line(&mut self, line: &'a str) -> Result<(), Wrong> {
         match classify(line) {
             Line::Section(name) => {
                 self.finish_program()?;
@@ -264,9 +259,9 @@ impl<'a> Parser<'a> {
             Line::Symbol(name) => self.symbol(name),
             Line::Function(name) => self.listed_function(name),
             Line::Log(name) => self.begin_listed(None, name),
-            Line::Bytes(text) => self.listed_bytes(line, text, all),
-            Line::Instruction(numbered) => self.listed(line, numbered, all),
-            Line::Annotation if is_instruction(line, all) => {
+            Line::Bytes(text) => self.listed_bytes(line, text),
+            Line::Instruction(numbered) => self.listed(line, numbered),
+            Line::Annotation if is_instruction(line) => {
                 let message = "an instruction without its number";
                 Err(Wrong {
                     end: len(line),
@@ -323,18 +318,13 @@ impl<'a> Parser<'a> {
     }
 
     /// Bytes on a line of their own, as `bpftool prog dump xlated ... opcodes` prints them.
-    fn listed_bytes(
-        &mut self,
-        line: &str,
-        text: &str,
-        all: &mut Vec<Placed<'a>>,
-    ) -> Result<(), Wrong> {
+    fn listed_bytes(&mut self, line: &str, text: &str) -> Result<(), Wrong> {
         let Some(last) = self.listing.as_ref().and_then(|listing| listing.last) else {
             return Ok(());
         };
         let insn = decode(text).map_err(|message| over(line, text, message))?;
-        split(last.text, all)?;
-        if match_line(all, last.printer, Known::Bytes(insn)).is_err() {
+        let above = Tokens::of(last.text);
+        if try_line(above, 0, last.printer, &Known::Bytes(insn)).is_none() {
             let message = format!("the bytes are '{insn}', and the line above says otherwise");
             return Err(over(line, text, message));
         }
@@ -346,12 +336,7 @@ impl<'a> Parser<'a> {
         Ok(())
     }
 
-    fn listed(
-        &mut self,
-        line: &'a str,
-        numbered: Numbered<'a>,
-        all: &mut Vec<Placed<'a>>,
-    ) -> Result<(), Wrong> {
+    fn listed(&mut self, line: &'a str, numbered: Numbered<'a>) -> Result<(), Wrong> {
         if self.current.is_none() {
             let section = self.listing.as_mut().and_then(|l| l.section.take());
             self.begin_listed(section.as_deref(), "prog")?;
@@ -374,13 +359,13 @@ impl<'a> Parser<'a> {
                     end: wrong.end + begin,
                     ..wrong
                 };
-                split(numbered.text, all).map_err(moved)?;
-                let (row, filled) = match_line(all, numbered.printer, known).map_err(moved)?;
-                if let Some(symbol) = filled.symbol.and_then(|at| all.get(usize::from(at))) {
+                let tokens = Tokens::of(numbered.text);
+                let spelled = match_line(tokens, 0, numbered.printer, &known).map_err(moved)?;
+                if let Some(symbol) = spelled.symbol {
                     let message = "a name where a listing has a distance";
                     return Err(moved(Wrong::at(symbol, message)));
                 }
-                Insn::new(row, filled.fields)
+                spelled.insn
             }
         };
         self.list(line, numbered.number, insn)?;
@@ -396,7 +381,7 @@ impl<'a> Parser<'a> {
 
     /// Waits for the bytes of an instruction that bpftool has no text for.
     fn list_unknown(&mut self, line: &str, numbered: &Numbered<'a>) -> Result<(), Wrong> {
-        let bytes = self.lines.clone().next().unwrap_or_default().trim();
+        let bytes = self.rest.lines().next().unwrap_or_default().trim();
         if slots(bytes).is_none() {
             let message = "bpftool has no text for this instruction".to_owned();
             let help = "have it print the bytes: bpftool prog dump xlated ... opcodes";
@@ -412,14 +397,14 @@ impl<'a> Parser<'a> {
 
     /// Puts an instruction in its place.
     fn list(&mut self, line: &str, number: usize, insn: Insn) -> Result<(), Wrong> {
-        let here = self.span(0);
+        let here = self.here(0);
         let Some(listing) = &mut self.listing else {
             return Ok(());
         };
         if let Some((before, at)) = listing.insns.get(&number)
             && *before != insn
         {
-            let line_of = at.line;
+            let line_of = at.line_number;
             let message =
                 format!("instruction {number} is '{insn}' here, and '{before}' in line {line_of}");
             return Err(Wrong {
@@ -445,8 +430,8 @@ impl<'a> Parser<'a> {
             .insns
             .first_key_value()
             .map_or(0, |(first, _)| *first);
-        for (&number, (insn, span)) in &listing.insns {
-            self.number = span.line;
+        for (&number, (insn, place)) in &listing.insns {
+            self.number = place.line_number;
             if number != next {
                 let message = format!("instruction {next} is missing: number {number} follows");
                 let help = "a verifier's log has what was walked: ask for all with log level 2";
@@ -456,18 +441,19 @@ impl<'a> Parser<'a> {
             for (at, name) in &listing.functions {
                 if *at == Some(number) {
                     let placed = Placed {
-                        token: Token::Word(name),
+                        token: Token::Word(None),
                         begin: 0,
                         end: 0,
                     };
-                    let label = self.name_label(&placed, name, Binding::Here)?;
+                    let label = self.label(placed, name.clone().into())?;
                     if let Some(current) = &mut self.current {
                         current.assembler.function(label, name.clone());
                     }
                 }
             }
             if let Some(current) = &mut self.current {
-                current.assembler.at(Some(*span)).insn(*insn);
+                current.assembler.at_record(*place);
+                current.assembler.insn(*insn);
             }
         }
         self.number = end;

@@ -3,7 +3,7 @@
 
 use super::fields::Range;
 use super::spelling::{Known, Wrong, opcode_name};
-use super::token::{Placed, Token};
+use super::token::{Line, Token};
 use crate::helper;
 use crate::insn::Reg;
 use crate::near::near;
@@ -12,7 +12,9 @@ use std::fmt;
 /// What a spelling wants where a line has something else.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Want {
-    Token(Token<'static>),
+    Token(Token),
+    /// This number.
+    Exactly(u8),
     /// The end of the line.
     End,
     Register,
@@ -39,6 +41,7 @@ impl fmt::Display for Want {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Want::Token(token) => return write!(f, "{token}"),
+            Want::Exactly(number) => return write!(f, "'{number}'"),
             Want::Again(register) => return write!(f, "register {} again", register.number()),
             Want::Fits {
                 is_negative,
@@ -71,8 +74,8 @@ pub(super) trait Misses {
     /// Whether anybody listens: if not, branches are left out that cannot be right.
     const ARE_HEARD: bool;
 
-    /// A spelling goes up to the token `at`, and wants something else there.
-    fn miss(&mut self, at: u16, want: Want);
+    /// A spelling goes up to the byte `at`, and wants something else than the token there.
+    fn miss(&mut self, at: u32, want: Want);
 }
 
 /// Nobody: lines that are instructions cost nothing for it.
@@ -82,22 +85,22 @@ impl Misses for Ignored {
     const ARE_HEARD: bool = false;
 
     #[inline]
-    fn miss(&mut self, _: u16, _: Want) {}
+    fn miss(&mut self, _: u32, _: Want) {}
 }
 
 /// What the spellings want that a line goes furthest with.
 #[derive(Default)]
 pub(super) struct Expected {
-    at: u16,
+    at: u32,
     wants: Vec<Want>,
     /// The line has the shape of an instruction, and this does not fit.
-    unfit: Option<(u16, Want)>,
+    unfit: Option<(u32, Want)>,
 }
 
 impl Misses for Expected {
     const ARE_HEARD: bool = true;
 
-    fn miss(&mut self, at: u16, want: Want) {
+    fn miss(&mut self, at: u32, want: Want) {
         if matches!(want, Want::Fits { .. } | Want::Agreement) {
             self.unfit.get_or_insert((at, want));
             return;
@@ -117,18 +120,17 @@ const MOST: usize = 8;
 
 impl Expected {
     /// The error that the line is.
-    pub(super) fn wrong(self, line: &[Placed<'_>], known: Known) -> Wrong {
+    pub(super) fn wrong(self, line: Line<'_>, known: &Known) -> Wrong {
         match self.unfit {
-            Some((at, want @ Want::Fits { .. }))
-                if let Some(placed) = line.get(usize::from(at)) =>
-            {
+            Some((at, want @ Want::Fits { .. })) if let Some(placed) = line.next(at) => {
                 return Wrong::at(placed, want.to_string());
             }
             Some((_, Want::Agreement)) => return contradiction(line, known),
             _ => {}
         }
-        if let Some(placed) = line.get(usize::from(self.at))
-            && let Token::Word(name) = placed.token
+        let next = line.next(self.at);
+        if let Some(placed) = next
+            && let Some(name) = line.word(next)
             && self.wants.contains(&Want::Helper)
             && name.starts_with("bpf_")
         {
@@ -138,13 +140,13 @@ impl Expected {
                 .help(meant.map(|meant| format!("did you mean 'bpf_{meant}'?")));
         }
         let expected = self.sentence();
-        match (line.get(usize::from(self.at)), line.last()) {
-            (Some(placed), _) => Wrong::at(placed, expected).help(self.meant(placed)),
-            (None, Some(last)) => Wrong {
-                begin: last.end,
-                ..Wrong::at(last, expected)
+        match next {
+            Some(placed) => Wrong::at(placed, expected).help(self.meant(line)),
+            None => Wrong {
+                begin: self.at,
+                end: self.at,
+                ..Wrong::line(expected)
             },
-            (None, None) => Wrong::line(expected),
         }
     }
 
@@ -168,12 +170,10 @@ impl Expected {
     }
 
     /// The word that was probably meant in the place of another.
-    fn meant(&self, placed: &Placed<'_>) -> Option<String> {
-        let Token::Word(word) = placed.token else {
-            return None;
-        };
+    fn meant(&self, line: Line<'_>) -> Option<String> {
+        let word = line.word(line.next(self.at))?;
         let words = self.wants.iter().filter_map(|want| match want {
-            Want::Token(Token::Word(word)) => Some(*word),
+            Want::Token(Token::Word(Some(word))) => Some(word.text()),
             _ => None,
         });
         near(word, words).map(|meant| format!("did you mean '{meant}'?"))
@@ -181,8 +181,8 @@ impl Expected {
 }
 
 /// The line is an instruction, and what stands before it is another.
-fn contradiction(line: &[Placed<'_>], known: Known) -> Wrong {
-    let message = match known {
+fn contradiction(line: Line<'_>, known: &Known) -> Wrong {
+    let message = match *known {
         Known::Bytes(insn) => format!("the bytes are '{insn}', and the text says otherwise"),
         Known::Opcode(opcode) => match opcode_name(opcode) {
             Some(name) => {
@@ -192,7 +192,7 @@ fn contradiction(line: &[Placed<'_>], known: Known) -> Wrong {
         },
         Known::Nothing => "no instruction is spelled like this".into(),
     };
-    match (line.first(), line.last()) {
+    match (line.next(0), line.tokens().last()) {
         (Some(first), Some(last)) => Wrong {
             end: last.end,
             ..Wrong::at(first, message)

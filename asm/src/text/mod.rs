@@ -76,15 +76,19 @@
 mod data;
 mod directive;
 mod fields;
+mod labels;
 mod listing;
 mod misses;
+mod origins;
 mod parse;
 mod places;
 mod print;
+mod sign;
 mod spelling;
 mod synonyms;
 mod template;
 mod token;
+mod vocabulary;
 mod words;
 
 #[cfg(test)]

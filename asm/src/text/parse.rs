@@ -1,14 +1,19 @@
 //! Parsing: text as an object. A line is matched against the spellings of the table, so
 //! that what the printer prints is read back, and nothing else has to be known.
 //!
-//! Read next: `directive.rs`, `listing.rs`, `spelling.rs`.
+//! Read next: `directive.rs`, `token.rs`, `spelling.rs`, `fields.rs`, `labels.rs`, `origins.rs`,
+//! `listing.rs`.
 
 use super::directive::is_directive;
+use super::labels::{Labels, Twice, Unbound};
 use super::listing::{self, Listing};
+use super::origins::Origins;
+use super::sign::Sign;
 use super::spelling::{Known, Wrong, match_line, try_line};
-use super::synonyms::Printers;
-use super::token::{Placed, Sign, Token, tokens};
+use super::synonyms::Printer;
+use super::token::{Line, Placed, Token};
 use crate::assembler::{AssembleError, Assembler, Label};
+use crate::btf::ext::LineInfo;
 use crate::helper;
 use crate::insn::Insn;
 use crate::isa::{Imm64, Sem};
@@ -16,8 +21,7 @@ use crate::near::near;
 use crate::object::Object;
 use crate::program::Reference;
 use crate::span::Span;
-use std::collections::HashMap;
-use std::str::Lines;
+use std::borrow::Cow;
 
 /// What is wrong in a text, and where.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -40,18 +44,21 @@ pub struct ParseError {
 /// The first line that is wrong.
 pub fn parse(path: &str, text: &str) -> Result<Object, ParseError> {
     let mut parser = Parser {
-        file: path,
+        path,
         whole: text,
+        origins: Origins::new(path, text),
         text: "",
         number: 0,
-        lines: text.lines(),
+        rest: text,
         object: Object::default(),
         late: Vec::new(),
         current: None,
         listing: None,
     };
     parser.run().map_err(|wrong| parser.error(wrong))?;
-    Ok(parser.object)
+    let mut object = parser.object;
+    parser.origins.name_lines(&mut object.programs);
+    Ok(object)
 }
 
 /// A program of so many instructions gets room for all lines that follow at once: to grow
@@ -60,49 +67,33 @@ const LONG: usize = 1024;
 
 /// The state of reading a text.
 pub(super) struct Parser<'a> {
-    file: &'a str,
+    path: &'a str,
     /// All of the text.
     whole: &'a str,
+    pub(super) origins: Origins<'a>,
     /// The line being read.
     text: &'a str,
     /// Its number, counted from 1.
     pub(super) number: u32,
-    /// The lines behind it.
-    pub(super) lines: Lines<'a>,
+    /// What is behind it.
+    pub(super) rest: &'a str,
     pub(super) object: Object,
     /// Values of maps that name what may stand further down.
     pub(super) late: Vec<super::directive::LateValue>,
-    pub(super) current: Option<Current>,
+    pub(super) current: Option<Current<'a>>,
     /// What is read is a tool's listing.
     pub(super) listing: Option<Listing<'a>>,
 }
 
 /// The program being read.
-pub(super) struct Current {
+pub(super) struct Current<'a> {
     pub(super) program: super::directive::Header,
     pub(super) assembler: Assembler,
-    labels: HashMap<String, Bound>,
+    labels: Labels<'a>,
     /// What the instructions' places are in.
     pub(super) places: Places,
     /// Which functions everybody may call, by name.
     pub(super) global: Vec<String>,
-}
-
-/// A label and the line that first names it; bound or not.
-struct Bound {
-    label: Label,
-    line: u32,
-    column: u32,
-    is_bound: bool,
-}
-
-/// Whether a label is bound where it is named.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Binding {
-    /// It stands for the place.
-    Here,
-    /// It is only named.
-    Elsewhere,
 }
 
 /// What instructions come from.
@@ -114,12 +105,12 @@ pub(super) enum Places {
     Given,
 }
 
-impl Current {
-    pub(super) fn new(program: super::directive::Header) -> Current {
+impl Current<'_> {
+    pub(super) fn new(program: super::directive::Header) -> Self {
         Current {
             assembler: Assembler::new(&*program.name),
             program,
-            labels: HashMap::new(),
+            labels: Labels::default(),
             places: Places::Text,
             global: Vec::new(),
         }
@@ -128,29 +119,51 @@ impl Current {
 
 impl<'a> Parser<'a> {
     fn run(&mut self) -> Result<(), Wrong> {
-        let mut line = Vec::new();
-        self.listing = listing::begins(self.lines.clone(), &mut line);
-        while let Some(text) = self.lines.next() {
+        if u32::try_from(self.whole.len()).is_err() {
+            return Err(Wrong::line("the text has 4 GiB or more"));
+        }
+        self.listing = listing::begins(self.rest);
+        while !self.rest.is_empty() {
             self.number += 1;
-            self.text = text;
-            if is_directive(text) {
+            if is_directive(self.rest) {
+                let text = self.next_line();
                 self.directive(text)?;
             } else if self.listing.is_some() {
-                self.listing_line(text, &mut line)?;
+                let text = self.next_line();
+                self.listing_line(text)?;
             } else {
-                self.line(text, &mut line)?;
+                self.line()?;
             }
         }
         self.finish_program()?;
         self.finish_values()
     }
 
+    /// The next line, which becomes the one that is being read.
+    fn next_line(&mut self) -> &'a str {
+        self.take(self.rest.find('\n').unwrap_or(self.rest.len()))
+    }
+
+    /// The next line, whose length is known.
+    fn take(&mut self, len: usize) -> &'a str {
+        let (text, rest) = self.rest.split_at_checked(len).unwrap_or((self.rest, ""));
+        self.rest = rest.strip_prefix('\n').unwrap_or(rest);
+        self.text = text.strip_suffix('\r').unwrap_or(text);
+        self.text
+    }
+
     /// The error at a place of the line whose number is the parser's.
     fn error(&self, wrong: Wrong) -> ParseError {
         let index = self.number.saturating_sub(1) as usize;
         let line = self.whole.lines().nth(index).unwrap_or_default();
+        let span = Span {
+            file: self.path,
+            line: self.number.max(1),
+            column: wrong.begin.saturating_add(1),
+            text: line,
+        };
         ParseError {
-            span: self.span_of(line, wrong.begin).to_owned(),
+            span: span.to_owned(),
             len: wrong.end.saturating_sub(wrong.begin) as usize,
             message: wrong.message,
             help: wrong.help,
@@ -158,70 +171,66 @@ impl<'a> Parser<'a> {
     }
 
     /// The place of a column, counted from 0, of the line being read.
-    pub(super) fn span(&self, column: u32) -> Span<&'a str> {
-        self.span_of(self.text, column)
+    #[inline]
+    pub(super) fn here(&mut self, column: u32) -> LineInfo {
+        self.origins.in_text(self.text, self.number, column)
     }
 
-    /// The place of a column of the line whose number is the parser's.
-    fn span_of(&self, line: &'a str, column: u32) -> Span<&'a str> {
-        Span {
-            file: self.file,
-            line: self.number,
-            column: column.saturating_add(1),
-            text: line,
-        }
-    }
-
-    /// How many bytes of text follow, and how many lines, if they are as long as those before.
-    fn ahead(&self) -> (usize, usize) {
-        let before = (self.text.as_ptr() as usize).saturating_sub(self.whole.as_ptr() as usize);
+    /// How many lines follow, if they are as long as those before.
+    fn ahead(&self) -> usize {
+        let before = self.whole.len().saturating_sub(self.rest.len());
         let length = before / (self.number.max(1) as usize);
-        let bytes = self.whole.len().saturating_sub(before);
-        (bytes, bytes / length.max(1))
+        self.rest.len() / length.max(1)
     }
 
-    /// Labels and an instruction.
-    fn line(&mut self, text: &'a str, all: &mut Vec<Placed<'a>>) -> Result<(), Wrong> {
-        split(text, all)?;
-        let mut rest = all.as_slice();
-        while let [name, colon, tail @ ..] = rest
+    /// The next line: labels and an instruction.
+    fn line(&mut self) -> Result<(), Wrong> {
+        let line = Line::of(self.rest);
+        let mut first = line.next(0);
+        while let Some(name) = first
             && let Token::Word(_) = name.token
+            && let Some(colon) = line.next(name.end)
             && colon.token == Token::Sign(Sign::COLON)
         {
-            self.label(name)?;
-            rest = tail;
+            self.label(name, line.text(name).into())?;
+            first = line.next(colon.end);
         }
-        let [first, ..] = rest else { return Ok(()) };
-        let Some(current) = &self.current else {
+        let Some(first) = first else {
+            self.next_line();
+            return Ok(());
+        };
+        if self.current.is_none() {
             let missing = "an instruction outside any program";
             let help = "begin a program: .prog SECTION NAME";
             return Err(Wrong::at(first, missing).help(Some(help.into())));
+        }
+        let spelled = match_line(line, first.begin, Printer::Source, &Known::Nothing)?;
+        let (insn, symbol) = (spelled.insn, spelled.symbol);
+        let is_long = |current: &Current<'_>| current.assembler.len() == LONG;
+        let ahead = match self.current.as_ref().is_some_and(is_long) {
+            true => self.ahead(),
+            false => 0,
         };
-        let (row, filled) = match_line(rest, Printers::SOURCE, Known::Nothing)?;
-        let insn = Insn::new(row, filled.fields);
-        let span = match current.places {
-            Places::Given => None,
-            Places::Text => Some(self.span(first.begin)),
-        };
-        let symbol = filled.symbol.and_then(|at| rest.get(usize::from(at)));
-        let ahead = (current.assembler.len() == LONG).then(|| self.ahead());
+        self.take(line.len(spelled.end));
         if let Some(current) = &mut self.current {
-            if let Some((bytes, lines)) = ahead {
-                current.assembler.reserve(lines, bytes);
+            current.assembler.reserve(ahead);
+            current.labels.reserve(ahead / LONG);
+            if current.places == Places::Text {
+                let place = self.origins.in_text(self.text, self.number, first.begin);
+                current.assembler.at_record(place);
             }
-            current.assembler.at(span);
             if symbol.is_none() {
                 current.assembler.insn(insn);
             }
         }
-        symbol.map_or(Ok(()), |symbol| self.symbolic(insn, symbol))
+        match symbol {
+            Some(symbol) => self.symbolic(insn, symbol, line.text(symbol)),
+            None => Ok(()),
+        }
     }
 
     /// An instruction with a name in the place of a number.
-    fn symbolic(&mut self, insn: Insn, symbol: &Placed<'a>) -> Result<(), Wrong> {
-        let Token::Word(name) = symbol.token else {
-            return Ok(());
-        };
+    fn symbolic(&mut self, insn: Insn, symbol: Placed, name: &'a str) -> Result<(), Wrong> {
         if let Sem::LoadImm64(Imm64::MapFd | Imm64::MapValueFd) = insn.sem() {
             let reference = self.reference(insn, symbol, name)?;
             if let Some(current) = &mut self.current {
@@ -237,15 +246,18 @@ impl<'a> Parser<'a> {
             }
             return Ok(());
         }
-        let label = self.name_label(symbol, name, Binding::Elsewhere)?;
         if let Some(current) = &mut self.current {
+            let here = (self.number, symbol);
+            let label = current
+                .labels
+                .name(name.into(), here, &mut current.assembler);
             current.assembler.insn_to(insn, label);
         }
         Ok(())
     }
 
     /// What a name in `r1 = NAME ll` or `r1 = NAME[0] + 4 ll` stands for.
-    fn reference(&self, insn: Insn, symbol: &Placed<'_>, name: &str) -> Result<Reference, Wrong> {
+    fn reference(&self, insn: Insn, symbol: Placed, name: &str) -> Result<Reference, Wrong> {
         let maps = &self.object.maps;
         let map = maps.iter().position(|map| map.name == name);
         match (map, insn.sem()) {
@@ -294,44 +306,17 @@ impl<'a> Parser<'a> {
     }
 
     /// Binds a label here.
-    fn label(&mut self, placed: &Placed<'a>) -> Result<(), Wrong> {
-        let Token::Word(name) = placed.token else {
-            return Ok(());
-        };
-        let label = self.name_label(placed, name, Binding::Here)?;
-        if let Some(current) = &mut self.current {
-            current.assembler.bind(label);
-        }
-        Ok(())
-    }
-
-    /// The label of this name, bound here or only named.
-    pub(super) fn name_label(
-        &mut self,
-        placed: &Placed<'_>,
-        name: &str,
-        binding: Binding,
-    ) -> Result<Label, Wrong> {
-        let (line, column) = (self.number, placed.begin);
+    pub(super) fn label(&mut self, placed: Placed, name: Cow<'a, str>) -> Result<Label, Wrong> {
         let Some(current) = &mut self.current else {
             return Err(Wrong::at(placed, "a label outside any program"));
         };
-        if let Some(known) = current.labels.get_mut(name) {
-            if known.is_bound && binding == Binding::Here {
-                let message = format!("the label '{name}' is bound twice");
-                return Err(Wrong::at(placed, message));
-            }
-            known.is_bound |= binding == Binding::Here;
-            return Ok(known.label);
-        }
-        let label = current.assembler.named_label(name);
-        let new = Bound {
-            label,
-            line,
-            column,
-            is_bound: binding == Binding::Here,
-        };
-        current.labels.insert(name.to_owned(), new);
+        let here = (self.number, placed);
+        let bound = current
+            .labels
+            .bind(name.clone(), here, &mut current.assembler);
+        let message = || format!("the label '{name}' is bound twice");
+        let label = bound.map_err(|Twice| Wrong::at(placed, message()))?;
+        current.assembler.bind(label);
         Ok(label)
     }
 
@@ -356,12 +341,14 @@ impl<'a> Parser<'a> {
     }
 
     /// What is wrong if a label is named and nowhere bound.
-    fn unbound(&mut self, labels: &HashMap<String, Bound>) -> Option<Wrong> {
-        let unbound = labels.iter().filter(|(_, known)| !known.is_bound);
-        let (name, known) = unbound.min_by_key(|(_, known)| (known.line, known.column))?;
-        self.number = known.line;
-        let begin = known.column;
-        let end = begin + u32::try_from(name.len()).unwrap_or_default();
+    fn unbound(&mut self, labels: &Labels<'a>) -> Option<Wrong> {
+        let Unbound {
+            name,
+            line,
+            begin,
+            end,
+        } = labels.unbound()?;
+        self.number = line;
         let (message, meant) = match name.starts_with("bpf_") {
             true => {
                 let names = helper::HELPERS.iter().map(|helper| helper.name);
@@ -370,8 +357,7 @@ impl<'a> Parser<'a> {
                 (message, meant.map(|meant| format!("bpf_{meant}")))
             }
             false => {
-                let bound = labels.iter().filter(|(_, known)| known.is_bound);
-                let meant = near(name, bound.map(|(name, _)| name.as_str()));
+                let meant = near(name, labels.bound());
                 let message = format!("the label '{name}' is nowhere bound");
                 (message, meant.map(str::to_owned))
             }
@@ -385,30 +371,7 @@ impl<'a> Parser<'a> {
     }
 }
 
-/// Splits a line into its tokens.
-pub(super) fn split<'a>(text: &'a str, all: &mut Vec<Placed<'a>>) -> Result<(), Wrong> {
-    tokens(text, all).map_err(|(begin, end)| Wrong {
-        begin,
-        end,
-        message: "no register, number, name or operator".into(),
-        help: help_of_word(text.get(begin as usize..end as usize)),
-    })
-}
-
-/// What to say of a word like `r11`, and of a number that is none.
-fn help_of_word(word: Option<&str>) -> Option<String> {
-    let word = word?;
-    if word.starts_with(|first: char| first.is_ascii_digit()) {
-        return Some("numbers are decimal, or hexadecimal behind 0x, and have 64 bits".into());
-    }
-    let digits = word.strip_prefix(['r', 'w'])?;
-    let is_register = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
-    is_register.then(|| "registers are r0 to r10, and their low halves w0 to w10".into())
-}
-
 /// Whether a line is an instruction by itself.
-pub(super) fn is_instruction<'a>(text: &'a str, all: &mut Vec<Placed<'a>>) -> bool {
-    split(text, all).is_ok()
-        && !all.is_empty()
-        && try_line(all, Printers::SOURCE, Known::Nothing).is_some()
+pub(super) fn is_instruction(text: &str) -> bool {
+    try_line(Line::of(text), 0, Printer::Source, &Known::Nothing).is_some()
 }

@@ -1,14 +1,15 @@
 //! Matching: which row of the table a line spells, and with what in its fields.
 //!
-//! All spellings together are a tree whose branches are tokens and placeholders, built once.
-//! A line goes down it token by token, so that its cost is its own length and not the
-//! table's; where two branches take a token the first is tried first.
+//! All spellings of a printer together are a tree whose branches are tokens and placeholders,
+//! built once. A line goes down it token by token, so that its cost is its own length and not
+//! the table's; where two branches take a token, the token itself is tried first.
 
-use super::fields::{Filled, Miss, Reader};
+use super::fields::{Miss, Reader};
 use super::misses::{Expected, Ignored, Misses, Want};
-use super::synonyms::{Printers, SYNONYMS};
+use super::sign::Sign;
+use super::synonyms::{Printer, SYNONYMS};
 use super::template::{Hole, Piece, pieces};
-use super::token::{Placed, Sign, Token, tokens};
+use super::token::{Line, Placed, Token};
 use crate::insn::{Fields, Insn};
 use crate::isa::{ISA, Row, rows_of};
 use std::sync::LazyLock;
@@ -24,7 +25,7 @@ pub(super) struct Wrong {
 }
 
 impl Wrong {
-    pub(super) fn at(placed: &Placed<'_>, message: impl Into<String>) -> Wrong {
+    pub(super) fn at(placed: Placed, message: impl Into<String>) -> Wrong {
         Wrong {
             begin: placed.begin,
             end: placed.end,
@@ -60,275 +61,348 @@ pub(super) enum Known {
     Bytes(Insn),
 }
 
-/// One step down the tree.
+/// What a branch of the tree takes from a line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Element {
-    Token(Token<'static>),
+pub(super) enum Takes {
+    /// A token that a spelling fixes.
+    Token(Token),
+    /// A number that a spelling fixes.
+    Number(u8),
+    /// What stands in the place of a placeholder.
     Hole(Hole),
 }
 
-/// A branch, and whose spellings lie below it.
+/// A way on from a node of the tree to another.
 #[derive(Clone, Copy)]
-struct Branch<T> {
-    takes: T,
-    below: Printers,
+struct Branch {
+    takes: Takes,
     to: u16,
 }
 
-/// A spelling that ends at a node.
-struct End {
-    row: &'static Row,
-    by: Printers,
+/// The spellings of one printer as a tree. Nodes are numbers, the root is 0.
+struct Tree {
+    nodes: Vec<Node>,
+    /// The branches of each node that each token can begin, by the node and the token.
+    begun: Vec<Branch>,
+    /// Where each node's and token's own begin there, and behind the last the end of all.
+    begins: Vec<u16>,
+    /// How many tokens there are.
+    tokens: usize,
 }
 
+/// Where spellings part.
 #[derive(Default)]
 struct Node {
-    signs: Vec<Branch<Sign>>,
-    words: Vec<Branch<&'static str>>,
-    /// Registers and numbers that a spelling fixes.
-    fixed: Vec<Branch<Token<'static>>>,
-    holes: Vec<Branch<Hole>>,
-    /// Of these the ones that a token of each kind can begin.
-    begun: [Vec<Branch<Hole>>; KINDS],
-    ends: Vec<End>,
+    /// In the order of the table, but for placeholders, which come last.
+    branches: Vec<Branch>,
+    /// The rows whose spellings end here.
+    ends: Vec<&'static Row>,
 }
 
-/// The tree of all spellings; its root is the first node.
-static TREE: LazyLock<Vec<Node>> = LazyLock::new(|| {
-    let mut tree = vec![Node::default()];
-    for row in &ISA {
-        add(&mut tree, row.text, row, Printers::ALL);
-    }
-    for synonym in SYNONYMS {
-        if let Some(row) = synonym.sem.row() {
-            add(&mut tree, synonym.text, row, synonym.by);
-        }
-    }
-    for node in &mut tree {
-        // Most lines have it: it is to be found first.
-        node.signs.sort_by_key(|branch| branch.takes != Sign::IS);
-        for (kind, begun) in node.begun.iter_mut().enumerate() {
-            let holes = node.holes.iter().copied();
-            *begun = holes
-                .filter(|branch| kinds(branch.takes).contains(&kind))
-                .collect();
-        }
-    }
-    tree
-});
+static SOURCE: LazyLock<Tree> = LazyLock::new(|| Tree::of(Printer::Source));
+static LLVM: LazyLock<Tree> = LazyLock::new(|| Tree::of(Printer::Llvm));
+static BPFTOOL: LazyLock<Tree> = LazyLock::new(|| Tree::of(Printer::Bpftool));
+static VERIFIER: LazyLock<Tree> = LazyLock::new(|| Tree::of(Printer::Verifier));
 
-fn add(tree: &mut Vec<Node>, text: &'static str, row: &'static Row, by: Printers) {
-    let mut at = 0;
-    for element in elements(text) {
-        let new = tree.len() as u16;
-        let Some(node) = tree.get_mut(usize::from(at)) else {
-            return;
+impl Printer {
+    fn tree(self) -> &'static Tree {
+        match self {
+            Printer::Source => &SOURCE,
+            Printer::Llvm => &LLVM,
+            Printer::Bpftool => &BPFTOOL,
+            Printer::Verifier => &VERIFIER,
+        }
+    }
+}
+
+impl Tree {
+    fn of(printer: Printer) -> Tree {
+        let mut tree = Tree {
+            nodes: vec![Node::default()],
+            begun: Vec::new(),
+            begins: Vec::new(),
+            tokens: 0,
         };
-        at = match element {
-            Element::Hole(hole) => branch(&mut node.holes, hole, by, new),
-            Element::Token(Token::Sign(sign)) => branch(&mut node.signs, sign, by, new),
-            Element::Token(Token::Word(word)) => branch(&mut node.words, word, by, new),
-            Element::Token(token) => branch(&mut node.fixed, token, by, new),
-        };
-        if at == new {
-            tree.push(Node::default());
+        for row in &ISA {
+            tree.add(row.text, row);
+        }
+        for synonym in SYNONYMS.iter().filter(|synonym| synonym.by.has(printer)) {
+            if let Some(row) = synonym.sem.row() {
+                tree.add(synonym.text, row);
+            }
+        }
+        tree.index();
+        tree
+    }
+
+    fn add(&mut self, text: &'static str, row: &'static Row) {
+        let mut at = 0;
+        for takes in elements(text) {
+            let new = self.nodes.len() as u16;
+            let Some(node) = self.nodes.get_mut(usize::from(at)) else {
+                return;
+            };
+            at = node.branch(takes, new);
+            if at == new {
+                self.nodes.push(Node::default());
+            }
+        }
+        if let Some(node) = self.nodes.get_mut(usize::from(at)) {
+            node.ends.push(row);
         }
     }
-    if let Some(node) = tree.get_mut(usize::from(at)) {
-        node.ends.push(End { row, by });
+
+    /// Prepares for going down, now that all spellings are there.
+    fn index(&mut self) {
+        let tokens: Vec<Token> = Token::all().collect();
+        self.tokens = tokens.len();
+        for node in &self.nodes {
+            for token in &tokens {
+                self.begins.push(self.begun.len() as u16);
+                let branches = node.branches.iter();
+                self.begun
+                    .extend(branches.filter(|branch| branch.takes.begins_with(*token)));
+            }
+        }
+        self.begins.push(self.begun.len() as u16);
+    }
+
+    /// The ways on from a node that a token can begin.
+    #[inline]
+    fn begun(&self, at: u16, token: Token) -> &[Branch] {
+        let index = usize::from(at) * self.tokens + token.index();
+        let (Some(&begin), Some(&end)) = (self.begins.get(index), self.begins.get(index + 1))
+        else {
+            return &[];
+        };
+        self.begun.get(begin.into()..end.into()).unwrap_or_default()
     }
 }
 
-/// The node that `takes` leads to: a new one, if there is no such branch.
-fn branch<T: PartialEq>(all: &mut Vec<Branch<T>>, takes: T, by: Printers, new: u16) -> u16 {
-    if let Some(known) = all.iter_mut().find(|branch| branch.takes == takes) {
-        known.below = known.below | by;
-        return known.to;
+impl Node {
+    /// Where a branch leads: to a new node, if there is no such branch.
+    fn branch(&mut self, takes: Takes, new: u16) -> u16 {
+        let is_hole = |takes: Takes| matches!(takes, Takes::Hole(_));
+        if let Some(known) = self.branches.iter().find(|known| known.takes == takes) {
+            return known.to;
+        }
+        let at = match is_hole(takes) {
+            true => self.branches.len(),
+            false => self.branches.partition_point(|known| !is_hole(known.takes)),
+        };
+        self.branches.insert(at, Branch { takes, to: new });
+        new
     }
-    let below = by;
-    let to = new;
-    all.push(Branch { takes, below, to });
-    to
 }
 
-fn elements(text: &'static str) -> Vec<Element> {
+impl Takes {
+    /// Whether it can begin with a token.
+    fn begins_with(self, token: Token) -> bool {
+        let is_number = token == Token::Number;
+        let is_word = matches!(token, Token::Word(_));
+        let is_signed = matches!(token, Token::Sign(Sign::PLUS | Sign::MINUS));
+        match self {
+            Takes::Token(fixed) => fixed == token,
+            Takes::Number(_) => is_number,
+            Takes::Hole(hole) => match hole {
+                Hole::Dst | Hole::Src => matches!(token, Token::Reg(_)),
+                Hole::Dst32 | Hole::Src32 => matches!(token, Token::Low(_)),
+                Hole::Symbol | Hole::Function | Hole::HelperId => is_word,
+                Hole::Offset | Hole::PlusImm => is_signed,
+                Hole::Jump | Hole::JumpImm => is_signed || is_word,
+                Hole::Remark => is_number || is_word,
+                Hole::Helper => is_number || is_word || is_signed,
+                Hole::Imm | Hole::ImmBits | Hole::NextImm | Hole::Imm64 | Hole::OffsetNumber => {
+                    is_number || is_signed
+                }
+            },
+        }
+    }
+}
+
+/// What the branches take that a spelling goes along.
+fn elements(text: &'static str) -> Vec<Takes> {
     let of_piece = |piece| match piece {
-        Piece::Hole(hole) => vec![Element::Hole(hole)],
+        Piece::Hole(hole) => vec![Takes::Hole(hole)],
         Piece::Text(text) => {
-            let mut all = Vec::new();
-            // The table's own text is made of tokens: a test goes over all of it.
-            let _ = tokens(text, &mut all);
-            all.iter()
-                .map(|placed| Element::Token(placed.token))
-                .collect()
+            let line = Line::of(text);
+            let takes = |placed: Placed| match line.number(Some(placed)) {
+                Some(number) => Takes::Number(number as u8),
+                None => Takes::Token(placed.token),
+            };
+            line.tokens().map(takes).collect()
         }
     };
     pieces(text).flat_map(of_piece).collect()
 }
 
-/// The row that a line spells in some printer's text, with its fields.
+/// An instruction as it stands in a line.
+pub(super) struct Spelled {
+    pub(super) insn: Insn,
+    /// The token that is a label, function or something of the object in the place of a number.
+    pub(super) symbol: Option<Placed>,
+    /// The byte behind it.
+    pub(super) end: u32,
+}
+
+/// The instruction that a line spells from a byte on in some printer's text.
 ///
 /// # Errors
 /// Where the line stops being an instruction, and what could stand there.
+#[inline]
 pub(super) fn match_line(
-    line: &[Placed<'_>],
-    printer: Printers,
-    known: Known,
-) -> Result<(&'static Row, Filled), Wrong> {
-    try_line(line, printer, known).ok_or_else(|| {
-        let mut expected = Expected::default();
-        let mut search = Search::new(line, printer, known, &mut expected);
-        search.descend(0, search.begin());
-        expected.wrong(line, known)
-    })
+    line: Line<'_>,
+    at: u32,
+    printer: Printer,
+    known: &Known,
+) -> Result<Spelled, Wrong> {
+    match try_line(line, at, printer, known) {
+        Some(spelled) => Ok(spelled),
+        None => Err(wrong(line, at, printer, known)),
+    }
 }
 
 /// As [`match_line`], where it does not matter why a line is no instruction.
+#[inline]
 pub(super) fn try_line(
-    line: &[Placed<'_>],
-    printer: Printers,
-    known: Known,
-) -> Option<(&'static Row, Filled)> {
-    let mut ignored = Ignored;
-    let mut search = Search::new(line, printer, known, &mut ignored);
-    search.descend(0, search.begin())
+    line: Line<'_>,
+    at: u32,
+    printer: Printer,
+    known: &Known,
+) -> Option<Spelled> {
+    Search::new(line, at, printer, known, &mut Ignored).run()
+}
+
+/// Why a line is no instruction.
+#[cold]
+fn wrong(line: Line<'_>, at: u32, printer: Printer, known: &Known) -> Wrong {
+    let unknown = line.tokens().find(|placed| placed.token == Token::Unknown);
+    if let Some(unknown) = unknown {
+        return Wrong::at(unknown, "no register, number, name or operator")
+            .help(help_of_unknown(line.text(unknown)));
+    }
+    let mut expected = Expected::default();
+    Search::new(line, at, printer, known, &mut expected).run();
+    expected.wrong(line, known)
+}
+
+/// What to say of a word like `r11`, and of a number that is none.
+fn help_of_unknown(word: &str) -> Option<String> {
+    if word.starts_with(|first: char| first.is_ascii_digit()) {
+        return Some("numbers are decimal, or hexadecimal behind 0x, and have 64 bits".into());
+    }
+    let digits = word.strip_prefix(['r', 'w'])?;
+    let is_register = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
+    is_register.then(|| "registers are r0 to r10, and their low halves w0 to w10".into())
 }
 
 /// One walk down the tree.
 struct Search<'s, 'a, M> {
-    line: &'s [Placed<'a>],
-    printer: Printers,
-    known: Known,
-    tree: &'static [Node],
+    line: Line<'a>,
+    known: &'s Known,
+    tree: &'static Tree,
+    /// How far the line is read. It stays in one place, since to hand it around costs more than
+    /// to read a token.
+    reader: Reader,
     misses: &'s mut M,
 }
 
 impl<'s, 'a, M: Misses> Search<'s, 'a, M> {
+    /// Fields start as what is known of them, so that what a spelling leaves out is right.
+    #[inline]
     fn new(
-        line: &'s [Placed<'a>],
-        printer: Printers,
-        known: Known,
+        line: Line<'a>,
+        at: u32,
+        printer: Printer,
+        known: &'s Known,
         misses: &'s mut M,
     ) -> Search<'s, 'a, M> {
+        let fields = match known {
+            Known::Bytes(insn) => insn.fields(),
+            _ => Fields::default(),
+        };
         Search {
             line,
-            printer,
             known,
-            tree: &TREE,
+            tree: printer.tree(),
+            reader: Reader::new(at, fields),
             misses,
         }
     }
 
-    /// Fields start as what is known of them, so that what a spelling leaves out is right.
-    fn begin(&self) -> Reader {
-        Reader::new(match self.known {
-            Known::Bytes(insn) => insn.fields(),
-            _ => Fields::default(),
+    /// Goes from the root to the end of the line.
+    #[inline]
+    fn run(&mut self) -> Option<Spelled> {
+        let row = self.descend(0)?;
+        Some(Spelled {
+            insn: Insn::new(row, self.reader.fields),
+            symbol: self.reader.symbol,
+            end: self.reader.at,
         })
     }
 
     /// Goes on from a node; the first way to the end of the line is taken.
-    fn descend(&mut self, at: u16, reader: Reader) -> Option<(&'static Row, Filled)> {
-        let (mut at, mut reader) = (at, reader);
+    fn descend(&mut self, node: u16) -> Option<&'static Row> {
+        let tree = self.tree;
+        let mut node = node;
         loop {
-            let node = self.tree.get(usize::from(at))?;
-            let next = self.line.get(usize::from(reader.at)).map(|p| p.token);
-            let token = self.token(node, next);
+            let next = self.line.next_here(self.reader.at);
             if M::ARE_HEARD {
-                self.complain(node, next, reader.at);
+                self.complain(node, next);
             }
-            let holes = self.may_begin(node, next);
-            // Nothing else could be right: no need to come back.
-            match (token, holes) {
-                (Some(to), []) => {
-                    (at, reader) = (to, reader.skip());
-                    continue;
-                }
-                (None, [only]) if !M::ARE_HEARD && only.below.meets(self.printer) => {
-                    (at, reader) = (only.to, reader.fill(only.takes, self.line).ok()?);
-                    continue;
-                }
-                _ => {}
-            }
-            let found = token.and_then(|to| self.descend(to, reader.skip()));
-            return found
-                .or_else(|| self.holes(holes, reader))
-                .or_else(|| self.end(node, reader));
-        }
-    }
-
-    /// Where the next token itself leads.
-    #[inline]
-    fn token(&self, node: &Node, next: Option<Token<'a>>) -> Option<u16> {
-        match next? {
-            Token::Sign(sign) => self.find(&node.signs, |takes| takes == sign),
-            Token::Word(word) => self.find(&node.words, |takes| is_same(takes, word)),
-            token => self.find(&node.fixed, |takes| takes == token),
-        }
-    }
-
-    #[inline]
-    fn find<T: Copy>(&self, branches: &[Branch<T>], takes: impl Fn(T) -> bool) -> Option<u16> {
-        let mut branches = branches.iter();
-        let found = branches.find(|branch| takes(branch.takes))?;
-        found.below.meets(self.printer).then_some(found.to)
-    }
-
-    /// The placeholders that the next token can stand for; all, if somebody wants to know
-    /// what else could stand there.
-    #[inline]
-    fn may_begin(&self, node: &'static Node, next: Option<Token<'a>>) -> &'static [Branch<Hole>] {
-        match next {
-            _ if M::ARE_HEARD => &node.holes,
-            Some(token) => node.begun.get(kind(token)).map_or(&[], Vec::as_slice),
-            None => &[],
-        }
-    }
-
-    /// The ways on through placeholders.
-    fn holes(&mut self, holes: &[Branch<Hole>], reader: Reader) -> Option<(&'static Row, Filled)> {
-        let printer = self.printer;
-        for branch in holes.iter().filter(|branch| branch.below.meets(printer)) {
-            match reader.fill(branch.takes, self.line) {
-                Ok(after) => {
-                    if let Some(found) = self.descend(branch.to, after) {
-                        return Some(found);
+            let Some(placed) = next else {
+                return self.end(node);
+            };
+            match tree.begun(node, placed.token) {
+                // Nothing else could be right: no need to come back.
+                [only] => {
+                    match only.takes {
+                        Takes::Token(_) => self.reader.at = placed.end,
+                        takes => self.reader.take(takes, next, self.line).ok()?,
                     }
+                    node = only.to;
                 }
-                Err((at, want)) => self.misses.miss(at, want),
-            }
-        }
-        None
-    }
-
-    /// Tells what the tokens of a node want in the place of the next.
-    fn complain(&mut self, node: &Node, next: Option<Token<'a>>, at: u16) {
-        let signs = node.signs.iter().map(|b| (Token::Sign(b.takes), b.below));
-        let words = node.words.iter().map(|b| (Token::Word(b.takes), b.below));
-        let fixed = node.fixed.iter().map(|b| (b.takes, b.below));
-        for (token, below) in signs.chain(words).chain(fixed) {
-            if below.meets(self.printer) && next != Some(token) {
-                self.misses.miss(at, Want::Token(token));
+                several => return self.try_all(several, next),
             }
         }
     }
 
-    /// The first spelling that ends here and is what is known.
-    fn end(&mut self, node: &Node, reader: Reader) -> Option<(&'static Row, Filled)> {
-        let mut mine = node.ends.iter().filter(|end| end.by.meets(self.printer));
-        if usize::from(reader.at) < self.line.len() {
-            if mine.next().is_some() {
-                self.misses.miss(reader.at, Want::End);
+    fn try_all(&mut self, branches: &[Branch], next: Option<Placed>) -> Option<&'static Row> {
+        let before = self.reader;
+        branches.iter().find_map(|branch| {
+            let taken = self.reader.take(branch.takes, next, self.line).ok();
+            let found = taken.and_then(|()| self.descend(branch.to));
+            if found.is_none() {
+                self.reader = before;
             }
-            return None;
+            found
+        })
+    }
+
+    /// Tells what the spellings want that go as far as a node and no further.
+    fn complain(&mut self, node: u16, next: Option<Placed>) {
+        let Some(node) = self.tree.nodes.get(usize::from(node)) else {
+            return;
+        };
+        for branch in &node.branches {
+            let mut after = self.reader;
+            if let Err((at, want)) = after.take(branch.takes, next, self.line) {
+                self.misses.miss(at, want);
+            }
         }
+        if !node.ends.is_empty() && next.is_some() {
+            self.misses.miss(self.reader.at, Want::End);
+        }
+    }
+
+    /// The first spelling that ends at a node and is what is known.
+    fn end(&mut self, node: u16) -> Option<&'static Row> {
+        let node = self.tree.nodes.get(usize::from(node))?;
         let mut unfit = None;
-        for end in mine {
-            match reader
-                .fit(end.row, self.line)
-                .and_then(|()| self.agrees(end.row, &reader))
-            {
-                Ok(()) => return Some((end.row, reader.filled)),
+        for row in &node.ends {
+            let fits = self.reader.fit(row, self.line);
+            match fits.and_then(|()| self.agrees(row)) {
+                Ok(()) => return Some(row),
                 Err(miss) => unfit = Some(miss),
             }
         }
@@ -339,63 +413,17 @@ impl<'s, 'a, M: Misses> Search<'s, 'a, M> {
     }
 
     /// Whether the row with these fields is what the opcode or the bytes say.
-    fn agrees(&self, row: &'static Row, reader: &Reader) -> Result<(), Miss> {
+    fn agrees(&self, row: &'static Row) -> Result<(), Miss> {
         let agrees = match self.known {
             Known::Nothing => true,
-            Known::Opcode(opcode) => row.opcode == opcode,
+            Known::Opcode(opcode) => row.opcode == *opcode,
             Known::Bytes(insn) => {
-                std::ptr::eq(row, insn.row()) && Insn::new(row, reader.filled.fields) == insn
+                std::ptr::eq(row, insn.row()) && Insn::new(row, self.reader.fields) == *insn
             }
         };
         match agrees {
             true => Ok(()),
-            false => Err((reader.at, Want::Agreement)),
-        }
-    }
-}
-
-/// Whether two words are the same: those that are not mostly differ in their last byte (`u8`,
-/// `u16`, `u32`), which is quicker to see than that all bytes are equal.
-#[inline]
-fn is_same(left: &str, right: &str) -> bool {
-    left.len() == right.len() && left.as_bytes().last() == right.as_bytes().last() && left == right
-}
-
-/// How many kinds of tokens there are, as far as what they begin goes.
-const KINDS: usize = 6;
-
-const REG: usize = 0;
-const LOW: usize = 1;
-const NUMBER: usize = 2;
-const WORD: usize = 3;
-/// `+` or `-`.
-const PLUS_MINUS: usize = 4;
-const OPERATOR: usize = 5;
-
-#[inline]
-fn kind(token: Token<'_>) -> usize {
-    match token {
-        Token::Reg(_) => REG,
-        Token::Low(_) => LOW,
-        Token::Number(_) => NUMBER,
-        Token::Word(_) => WORD,
-        Token::Sign(Sign::PLUS | Sign::MINUS) => PLUS_MINUS,
-        Token::Sign(_) => OPERATOR,
-    }
-}
-
-/// The kinds of tokens that can begin what stands in the place of a placeholder.
-fn kinds(hole: Hole) -> &'static [usize] {
-    match hole {
-        Hole::Dst | Hole::Src => &[REG],
-        Hole::Dst32 | Hole::Src32 => &[LOW],
-        Hole::Symbol | Hole::Function | Hole::HelperId => &[WORD],
-        Hole::Offset | Hole::PlusImm => &[PLUS_MINUS],
-        Hole::Jump | Hole::JumpImm => &[PLUS_MINUS, WORD],
-        Hole::Remark => &[NUMBER, WORD],
-        Hole::Helper => &[NUMBER, WORD, PLUS_MINUS],
-        Hole::Imm | Hole::ImmBits | Hole::NextImm | Hole::Imm64 | Hole::OffsetNumber => {
-            &[NUMBER, PLUS_MINUS]
+            false => Err((self.reader.at, Want::Agreement)),
         }
     }
 }
@@ -416,7 +444,11 @@ mod tests {
         for text in own.chain(SYNONYMS.iter().map(|synonym| synonym.text)) {
             for piece in pieces(text) {
                 if let Piece::Text(text) = piece {
-                    assert!(tokens(text, &mut Vec::new()).is_ok(), "{text}");
+                    let mut tokens = Line::of(text).tokens();
+                    assert!(
+                        tokens.all(|placed| placed.token != Token::Unknown),
+                        "{text}"
+                    );
                 }
             }
         }
@@ -432,7 +464,7 @@ mod tests {
                     .any(|row| row.sem == synonym.sem && same(row.text))
             );
             let before = SYNONYMS.iter().take(n);
-            let mut hidden = before.filter(|other| same(other.text) && other.by.meets(synonym.by));
+            let mut hidden = before.filter(|other| same(other.text) && other.by.meet(synonym.by));
             let shared = |sem| matches!(sem, Sem::Call(_));
             assert!(hidden.all(|other| shared(other.sem)), "{}", synonym.text);
         }

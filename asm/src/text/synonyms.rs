@@ -7,49 +7,51 @@
 //! Sources: what llvm-objdump 14 and 22, bpftool 7.1 and Linux 6.18 print.
 
 use crate::isa::{AtomicOp, Callee, Cond, Imm64, Operand, PacketMode, Sem, Size, Width};
-use std::ops::BitOr;
 
-/// Who prints a spelling, as a set.
+/// Who prints a text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Printer {
+    /// Nobody: people write it in source text.
+    Source,
+    /// `llvm-objdump -d`.
+    Llvm,
+    /// `bpftool prog dump xlated`.
+    Bpftool,
+    /// The kernel's verifier, in its log.
+    Verifier,
+}
+
+/// A set of printers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Printers(u8);
 
 impl Printers {
-    /// Nobody: people write it in source text.
-    pub(super) const SOURCE: Printers = Printers(1);
-    /// `llvm-objdump -d`.
-    pub(super) const LLVM: Printers = Printers(2);
-    /// `bpftool prog dump xlated`.
-    pub(super) const BPFTOOL: Printers = Printers(4);
-    /// The kernel's verifier, in its log.
-    pub(super) const VERIFIER: Printers = Printers(8);
-    /// All of them.
-    pub(super) const ALL: Printers = Printers(15);
-
-    pub(super) const fn meets(self, other: Printers) -> bool {
-        self.0 & other.0 != 0
+    const fn of(printer: Printer) -> Printers {
+        Printers(1 << printer as u8)
     }
 
     const fn and(self, other: Printers) -> Printers {
         Printers(self.0 | other.0)
     }
-}
 
-impl BitOr for Printers {
-    type Output = Printers;
+    pub(super) fn has(self, printer: Printer) -> bool {
+        self.meet(Printers::of(printer))
+    }
 
-    fn bitor(self, other: Printers) -> Printers {
-        self.and(other)
+    /// Whether somebody is in both sets.
+    pub(super) fn meet(self, other: Printers) -> bool {
+        self.0 & other.0 != 0
     }
 }
 
+const LLVM: Printers = Printers::of(Printer::Llvm);
+const BPFTOOL: Printers = Printers::of(Printer::Bpftool);
+const VERIFIER: Printers = Printers::of(Printer::Verifier);
+const SOURCE: Printers = Printers::of(Printer::Source);
 /// Both of the kernel's printers, which share most of their wording.
-const KERNEL: Printers = Printers::BPFTOOL.and(Printers::VERIFIER);
-const LLVM: Printers = Printers::LLVM;
-const BPFTOOL: Printers = Printers::BPFTOOL;
-const VERIFIER: Printers = Printers::VERIFIER;
-const SOURCE: Printers = Printers::SOURCE;
+const KERNEL: Printers = BPFTOOL.and(VERIFIER);
 /// Means the same wherever it stands.
-const ANY: Printers = Printers::ALL;
+const ANY: Printers = KERNEL.and(LLVM).and(SOURCE);
 
 /// Another spelling of a row.
 pub(super) struct Synonym {

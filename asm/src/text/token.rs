@@ -1,133 +1,223 @@
 //! Tokens: what a line of text, and the spelling of a row, are made of.
 
+use super::sign::Sign;
+use super::vocabulary::Keyword;
+use std::fmt;
+
 /// The smallest part of a line that means something.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Token<'a> {
+pub(super) enum Token {
     /// `r0` to `r10`.
     Reg(u8),
     /// `w0` to `w10`: the low 32 bits of a register.
     Low(u8),
     /// A number without its sign.
-    Number(u64),
-    /// Anything that begins like a name.
-    Word(&'a str),
+    Number,
+    /// Anything that begins like a name; which word, if a spelling fixes it.
+    Word(Option<Keyword>),
     /// An operator or a bracket.
     Sign(Sign),
+    /// None: a character that none begins with, a number that 64 bits cannot hold, or a
+    /// register that there is not.
+    Unknown,
 }
 
-impl std::fmt::Display for Token<'_> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+/// The registers of each sort.
+const REGISTERS: u8 = 11;
+
+impl Token {
+    /// Every token that there can be: all numbers and all names are one each.
+    pub(super) fn all() -> impl Iterator<Item = Token> {
+        [Token::Unknown, Token::Number, Token::Word(None)]
+            .into_iter()
+            .chain((0..REGISTERS).map(Token::Reg))
+            .chain((0..REGISTERS).map(Token::Low))
+            .chain(Sign::all().map(Token::Sign))
+            .chain(Keyword::all().map(|word| Token::Word(Some(word))))
+    }
+
+    /// The token's place among all.
+    #[inline]
+    pub(super) fn index(self) -> usize {
+        const REG: usize = 3;
+        const LOW: usize = REG + REGISTERS as usize;
+        const SIGN: usize = LOW + REGISTERS as usize;
+        const WORD: usize = SIGN + Sign::COUNT;
+        match self {
+            Token::Unknown => 0,
+            Token::Number => 1,
+            Token::Word(None) => 2,
+            Token::Reg(number) => REG + usize::from(number),
+            Token::Low(number) => LOW + usize::from(number),
+            Token::Sign(sign) => SIGN + sign.index(),
+            Token::Word(Some(word)) => WORD + word.index(),
+        }
+    }
+}
+
+impl fmt::Display for Token {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Token::Reg(number) => write!(f, "'r{number}'"),
             Token::Low(number) => write!(f, "'w{number}'"),
-            Token::Number(number) => write!(f, "'{number}'"),
-            Token::Word(text) => write!(f, "'{text}'"),
+            Token::Number => f.write_str("a number"),
+            Token::Word(Some(word)) => write!(f, "'{word}'"),
+            Token::Word(None) => f.write_str("a name"),
             Token::Sign(sign) => write!(f, "'{sign}'"),
+            Token::Unknown => f.write_str("nothing"),
         }
-    }
-}
-
-/// An operator or a bracket: up to four bytes of ASCII, zeros behind, so that two compare
-/// as numbers do.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Sign(u32);
-
-impl Sign {
-    pub(super) const PLUS: Sign = Sign::of(b"+");
-    pub(super) const MINUS: Sign = Sign::of(b"-");
-    pub(super) const HASH: Sign = Sign::of(b"#");
-    pub(super) const IS: Sign = Sign::of(b"=");
-    pub(super) const COLON: Sign = Sign::of(b":");
-
-    const fn of(text: &[u8]) -> Sign {
-        let (mut packed, mut n) = (0, text.len());
-        while n > 0 {
-            n -= 1;
-            packed = packed << 8 | text[n] as u32;
-        }
-        Sign(packed)
-    }
-}
-
-impl std::fmt::Display for Sign {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let bytes = self.0.to_le_bytes();
-        let text = bytes.iter().take_while(|byte| **byte != 0);
-        text.map(|byte| char::from(*byte))
-            .try_for_each(|c| write!(f, "{c}"))
     }
 }
 
 /// A token and where it stands in its line, in bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Placed<'a> {
-    pub(super) token: Token<'a>,
+pub(super) struct Placed {
+    pub(super) token: Token,
     pub(super) begin: u32,
     pub(super) end: u32,
 }
 
-/// Puts the tokens of a line up to its comment into `all`, which is emptied first: one
-/// buffer serves for all lines.
-///
-/// # Errors
-/// From where to where a character stands that no token begins with, a number that 64 bits
-/// cannot hold, or a register that there is not.
-pub(super) fn tokens<'a>(line: &'a str, all: &mut Vec<Placed<'a>>) -> Result<(), (u32, u32)> {
-    all.clear();
-    let bytes = line.as_bytes();
-    let mut begin = 0;
-    while let Some(&first) = bytes.get(begin) {
-        let end = match first {
-            b' ' | b'\t' | b'\r' => Some(begin + 1),
-            b';' => break,
-            b'(' | b')' | b',' | b'[' | b']' | b':' | b'#' | b'{' | b'}' => {
-                put(all, Token::Sign(Sign(first.into())), begin, begin + 1)
-            }
-            b'a'..=b'z' | b'A'..=b'Z' | b'_' | b'.' => word(line, begin, all),
-            b'0'..=b'9' => number(line, begin, all),
-            0..=0x7f => operator(bytes, begin)
-                .and_then(|(sign, end)| put(all, Token::Sign(sign), begin, end)),
-            _ => match beyond_ascii(line, begin) {
-                Beyond::Space(len) => Some(begin + len),
-                Beyond::Letter => word(line, begin, all),
-                Beyond::Other => None,
-            },
-        };
-        let Some(end) = end else {
-            return Err((place(begin), place(word_end(line, begin))));
-        };
-        begin = end;
+/// A line that is taken apart token by token, up to its comment. Whoever makes one sees to it
+/// that 32 bits count its bytes.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Line<'a> {
+    text: &'a str,
+}
+
+impl<'a> Line<'a> {
+    /// The first line of a text.
+    pub(super) fn of(text: &'a str) -> Line<'a> {
+        Line { text }
     }
-    Ok(())
-}
 
-/// A byte of a line as tokens say it.
-#[inline]
-fn place(byte: usize) -> u32 {
-    u32::try_from(byte).unwrap_or(u32::MAX)
-}
+    /// The first token at or behind a byte; `None` at the end.
+    pub(super) fn next(self, at: u32) -> Option<Placed> {
+        self.next_here(at)
+    }
 
-/// Puts a token behind the others; gives its end. Tokens are written where they stay: to hand
-/// them around costs more than to find them.
-#[inline(always)]
-fn put<'a>(all: &mut Vec<Placed<'a>>, token: Token<'a>, begin: usize, end: usize) -> Option<usize> {
-    all.push(Placed {
-        token,
-        begin: place(begin),
-        end: place(end),
-    });
-    Some(end)
+    /// The same where it is called, for what goes over all tokens.
+    #[inline(always)]
+    pub(super) fn next_here(self, at: u32) -> Option<Placed> {
+        let bytes = self.text.as_bytes();
+        let mut begin = at as usize;
+        let (token, end) = loop {
+            match *bytes.get(begin)? {
+                b' ' | b'\t' | b'\r' => begin += 1,
+                b'\n' | b';' => return None,
+                b'a'..=b'z' | b'A'..=b'Z' | b'_' | b'.' => break self.word_at(begin),
+                b'0'..=b'9' => break self.number_at(begin),
+                0..=0x7f => match Sign::at(bytes, begin) {
+                    Some((sign, end)) => break (Token::Sign(sign), end),
+                    None => break self.unknown_at(begin),
+                },
+                _ => match beyond_ascii(self.text, begin) {
+                    Beyond::Space(len) => begin += len,
+                    Beyond::Letter => break self.word_at(begin),
+                    Beyond::Other => break self.unknown_at(begin),
+                },
+            }
+        };
+        Some(Placed {
+            token,
+            begin: begin as u32,
+            end: end as u32,
+        })
+    }
+
+    /// All tokens.
+    pub(super) fn tokens(self) -> impl Iterator<Item = Placed> {
+        std::iter::successors(self.next(0), move |last| self.next(last.end))
+    }
+
+    /// How long the line is, of which nothing but a comment is left at a byte.
+    #[inline]
+    pub(super) fn len(self, at: u32) -> usize {
+        let at = at as usize;
+        let rest = self.text.get(at..).unwrap_or_default();
+        match rest.as_bytes() {
+            [b'\n', ..] => at,
+            _ => at + rest.find('\n').unwrap_or(rest.len()),
+        }
+    }
+
+    /// What stands in the place of a token.
+    #[inline]
+    pub(super) fn text(self, placed: Placed) -> &'a str {
+        let bytes = placed.begin as usize..placed.end as usize;
+        self.text.get(bytes).unwrap_or_default()
+    }
+
+    /// The word that a token is, if it is one.
+    #[inline]
+    pub(super) fn word(self, placed: Option<Placed>) -> Option<&'a str> {
+        let word = placed.filter(|placed| matches!(placed.token, Token::Word(_)));
+        word.map(|placed| self.text(placed))
+    }
+
+    /// The number that a token is, if it is one.
+    #[inline]
+    pub(super) fn number(self, placed: Option<Placed>) -> Option<u64> {
+        let number = placed.filter(|placed| placed.token == Token::Number);
+        value(self.text(number?))
+    }
+
+    /// The register, name or operator that begins with the letter at `begin`, and its end.
+    #[inline]
+    fn word_at(self, begin: usize) -> (Token, usize) {
+        // Most words are registers.
+        if let Some(
+            [
+                letter @ (b'r' | b'w'),
+                digit @ b'0'..=b'9',
+                b' ' | b',' | b')' | b'\n',
+            ],
+        ) = self.text.as_bytes().get(begin..begin + 3)
+        {
+            let number = digit - b'0';
+            return match letter {
+                b'r' => (Token::Reg(number), begin + 2),
+                _ => (Token::Low(number), begin + 2),
+            };
+        }
+        self.longer_word_at(begin)
+    }
+
+    #[inline(never)]
+    fn longer_word_at(self, begin: usize) -> (Token, usize) {
+        let end = word_end(self.text, begin);
+        let token = match self.text.as_bytes().get(begin..end) {
+            Some([b'r', digits @ ..]) if all_digits(digits) => register(digits).map(Token::Reg),
+            Some([b'w', digits @ ..]) if all_digits(digits) => register(digits).map(Token::Low),
+            Some([b's']) => match Sign::signed_at(self.text.as_bytes(), begin) {
+                Some((sign, end)) => return (Token::Sign(sign), end),
+                None => Some(Token::Word(None)),
+            },
+            _ => Some(Token::Word(Keyword::at(self.text, begin, end))),
+        };
+        (token.unwrap_or(Token::Unknown), end)
+    }
+
+    /// The number at `begin`, decimal or hexadecimal, and its end.
+    #[inline(never)]
+    fn number_at(self, begin: usize) -> (Token, usize) {
+        let end = word_end(self.text, begin);
+        match self.text.get(begin..end).and_then(value) {
+            Some(_) => (Token::Number, end),
+            None => (Token::Unknown, end),
+        }
+    }
+
+    #[cold]
+    fn unknown_at(self, begin: usize) -> (Token, usize) {
+        (Token::Unknown, word_end(self.text, begin))
+    }
 }
 
 /// Whether a name can stand among tokens and be read as a name.
 pub(super) fn is_word(name: &str) -> bool {
-    let mut all = Vec::new();
-    let is_one = tokens(name, &mut all).is_ok() && all.len() == 1;
-    is_one
-        && all
-            .first()
-            .is_some_and(|placed| placed.token == Token::Word(name))
-        && name != "pc"
+    let first = Line::of(name).next(0);
+    let is_whole = first.is_some_and(|first| first.begin == 0 && first.end as usize == name.len());
+    is_whole && Line::of(name).word(first).is_some() && name != "pc"
 }
 
 /// What a character that is not ASCII is.
@@ -145,38 +235,45 @@ fn beyond_ascii(line: &str, begin: usize) -> Beyond {
     }
 }
 
-/// Puts the register, name or operator that begins with the letter at `begin`; gives its end.
+/// Whether an ASCII character goes on with a word that has begun.
+pub(super) const fn is_of_word(c: char) -> bool {
+    c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '$')
+}
+
+/// The same of each.
+static OF_WORDS: [bool; 128] = {
+    let mut all = [false; 128];
+    let mut byte = 0;
+    while byte < 128_u8 {
+        all[byte as usize] = is_of_word(byte as char);
+        byte += 1;
+    }
+    all
+};
+
+/// The end of the name or number that begins at `begin`, at least one character on.
 #[inline]
-fn word<'a>(line: &'a str, begin: usize, all: &mut Vec<Placed<'a>>) -> Option<usize> {
-    // Most words are registers.
-    if let Some(&[letter @ (b'r' | b'w'), digit @ b'0'..=b'9', next]) = line
-        .as_bytes()
-        .get(begin..begin + 3)
-        .and_then(|three| three.first_chunk())
-        && matches!(next, b' ' | b',' | b')')
-    {
-        let number = digit - b'0';
-        return match letter {
-            b'r' => put(all, Token::Reg(number), begin, begin + 2),
-            _ => put(all, Token::Low(number), begin, begin + 2),
-        };
-    }
-    let end = word_end(line, begin);
-    let text = line.get(begin..end)?;
-    match text.as_bytes() {
-        [b'r', digits @ ..] if all_digits(digits) => {
-            put(all, Token::Reg(register(digits)?), begin, end)
+fn word_end(line: &str, begin: usize) -> usize {
+    let bytes = line.as_bytes();
+    let mut end = begin;
+    while let Some(&byte) = bytes.get(end) {
+        match OF_WORDS.get(usize::from(byte)) {
+            Some(true) => end += 1,
+            Some(false) => break,
+            None => match letter_beyond_ascii(line, end, begin) {
+                Some(len) => end += len,
+                None => break,
+            },
         }
-        [b'w', digits @ ..] if all_digits(digits) => {
-            put(all, Token::Low(register(digits)?), begin, end)
-        }
-        // The signed operators: `s>=`, `s/=`...
-        [b's'] => match signed_operator(line.as_bytes(), begin) {
-            Some((sign, end)) => put(all, Token::Sign(sign), begin, end),
-            None => put(all, Token::Word(text), begin, end),
-        },
-        _ => put(all, Token::Word(text), begin, end),
     }
+    end.max(begin + 1)
+}
+
+/// The length of a character that goes on with a word, or that is where none can begin.
+#[cold]
+fn letter_beyond_ascii(line: &str, at: usize, begin: usize) -> Option<usize> {
+    let next = line.get(at..)?.chars().next()?;
+    (next.is_alphanumeric() || at == begin).then_some(next.len_utf8())
 }
 
 fn all_digits(bytes: &[u8]) -> bool {
@@ -192,45 +289,14 @@ fn register(digits: &[u8]) -> Option<u8> {
     }
 }
 
-/// The end of the name or number that begins at `begin`, at least one character on.
+/// The number that a text is, if it is one of 64 bits.
 #[inline]
-fn word_end(line: &str, begin: usize) -> usize {
-    let bytes = line.as_bytes();
-    let mut end = begin;
-    while let Some(&byte) = bytes.get(end) {
-        if byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b'$') {
-            end += 1;
-            continue;
-        }
-        let rest = line.get(end..).filter(|_| !byte.is_ascii());
-        let next = rest.and_then(|rest| rest.chars().next());
-        match next.filter(|c| c.is_alphanumeric() || end == begin) {
-            Some(c) => end += c.len_utf8(),
-            None => break,
-        }
+fn value(text: &str) -> Option<u64> {
+    match text.as_bytes() {
+        [digit @ b'0'..=b'9'] => Some((digit - b'0').into()),
+        [b'0', b'x' | b'X', ..] => u64::from_str_radix(text.get(2..)?, 16).ok(),
+        digits => decimal(digits),
     }
-    end.max(begin + 1)
-}
-
-/// Puts the number at `begin`, decimal or hexadecimal; gives its end.
-#[inline]
-fn number<'a>(line: &'a str, begin: usize, all: &mut Vec<Placed<'a>>) -> Option<usize> {
-    // Most numbers have one digit.
-    if let Some(&[digit, next]) = line
-        .as_bytes()
-        .get(begin..begin + 2)
-        .and_then(|two| two.first_chunk())
-        && matches!(next, b' ' | b')' | b',')
-    {
-        return put(all, Token::Number((digit - b'0').into()), begin, begin + 1);
-    }
-    let end = word_end(line, begin);
-    let text = line.get(begin..end)?;
-    let number = match text.as_bytes() {
-        [b'0', b'x' | b'X', ..] => u64::from_str_radix(text.get(2..)?, 16).ok()?,
-        digits => decimal(digits)?,
-    };
-    put(all, Token::Number(number), begin, end)
 }
 
 fn decimal(digits: &[u8]) -> Option<u64> {
@@ -240,50 +306,25 @@ fn decimal(digits: &[u8]) -> Option<u64> {
     })
 }
 
-/// The operator at `begin` and its end: as long as can be.
-#[inline]
-fn operator(bytes: &[u8], begin: usize) -> Option<(Sign, usize)> {
-    let at = |n: usize| bytes.get(begin + n).copied().unwrap_or_default();
-    let (first, second) = (at(0), at(1));
-    let len = match first {
-        b'<' | b'>' if second == first && at(2) == b'=' => 3,
-        b'=' | b'<' | b'>' | b'&' | b'+' | b'-' | b'*' => 1 + usize::from(second == b'='),
-        b'!' | b'/' | b'|' | b'^' | b'%' if second == b'=' => 2,
-        _ => return None,
-    };
-    sign(bytes, begin, len)
-}
-
-/// The operator behind an `s` at `begin`, which makes it a signed one: `s>=`, `s/=`...
-fn signed_operator(bytes: &[u8], begin: usize) -> Option<(Sign, usize)> {
-    let (operator, end) = operator(bytes, begin + 1)?;
-    const SIGNED: [&[u8]; 7] = [b">", b"<", b">=", b"<=", b">>=", b"/=", b"%="];
-    let is_signed = SIGNED.iter().any(|known| Sign::of(known) == operator);
-    is_signed.then(|| sign(bytes, begin, end - begin))?
-}
-
-/// The sign of a length.
-#[inline]
-fn sign(bytes: &[u8], begin: usize, len: usize) -> Option<(Sign, usize)> {
-    let end = begin + len;
-    Some((Sign::of(bytes.get(begin..end)?), end))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    /// The texts of the tokens, up to the first that is none.
     fn shown(line: &str) -> Result<String, (u32, u32)> {
-        let mut all = Vec::new();
-        tokens(line, &mut all)?;
-        let texts: Vec<String> = all.iter().map(|placed| placed.token.to_string()).collect();
-        Ok(texts.join(" "))
+        let line = Line::of(line);
+        let text = |placed: Placed| match placed.token {
+            Token::Unknown => Err((placed.begin, placed.end)),
+            _ => Ok(format!("'{}'", line.text(placed))),
+        };
+        let texts: Result<Vec<String>, _> = line.tokens().map(text).collect();
+        Ok(texts?.join(" "))
     }
 
     #[test]
     fn operators_are_as_long_as_can_be() {
         let line = "if r1 s>= w10 s>>=s<x s /=-0x1F; r99";
-        let expected = "'if' 'r1' 's>=' 'w10' 's>>=' 's<' 'x' 's' '/=' '-' '31'";
+        let expected = "'if' 'r1' 's>=' 'w10' 's>>=' 's<' 'x' 's' '/=' '-' '0x1F'";
         assert_eq!(shown(line), Ok(expected.into()));
     }
 
@@ -293,5 +334,12 @@ mod tests {
         assert_eq!(shown("é = 5€"), Err((6, 9)));
         assert_eq!(shown(" 99999999999999999999"), Err((1, 21)));
         assert_eq!(shown("0x"), Err((0, 2)));
+    }
+
+    #[test]
+    fn every_token_has_a_place_of_its_own() {
+        for (place, token) in Token::all().enumerate() {
+            assert_eq!(token.index(), place, "{token}");
+        }
     }
 }
