@@ -8,6 +8,8 @@ extern bool CONFIG_BPF_JIT __kconfig;
 extern char CONFIG_DEFAULT_HOSTNAME[16] __kconfig __weak;
 extern char CONFIG_NET __kconfig;
 extern int CONFIG_NO_SUCH_OPTION __kconfig __weak;
+extern unsigned long long CONFIG_PHYSICAL_START __kconfig __weak;
+extern unsigned short CONFIG_LOG_BUF_SHIFT __kconfig __weak;
 
 SEC("tc")
 int read_options(struct __sk_buff *skb)
@@ -24,6 +26,8 @@ int read_options(struct __sk_buff *skb)
         result += 40000;
     if (CONFIG_NO_SUCH_OPTION)
         result += 80000;
+    if (CONFIG_PHYSICAL_START)
+        result += CONFIG_LOG_BUF_SHIFT;
     return result + CONFIG_DEFAULT_HOSTNAME[0];
 }
 

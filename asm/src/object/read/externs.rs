@@ -7,7 +7,7 @@ use super::ReadError;
 use super::data::{FoundMap, data_section};
 use super::elf::{Binding, File, Home, Role, Section, Symbol, SymbolKind};
 use crate::btf::build::{KCONFIG_SECTION, KSYMS_SECTION};
-use crate::btf::{Btf, Kind, TypeId};
+use crate::btf::{Btf, Kind, SecVar, TypeId};
 use crate::object::elf_numbers::R_BPF_64_32;
 use crate::object::{Data, DataKind, Extern, ExternKind, Map, Strength, Variable};
 use std::cell::LazyCell;
@@ -147,7 +147,7 @@ fn kernel_types(btf: &Btf) -> HashMap<String, (TypeId, ExternKind)> {
 }
 
 /// The options of the kernel's configuration that BTF lists, as the map that the loader
-/// makes of them: one behind the other, each at a multiple of its size, all zero.
+/// makes of them, all zero.
 fn options_of(btf: &mut Btf, weak: &HashSet<&str>) -> Result<Option<Map>, ReadError> {
     let Some(id) = data_section(btf, KCONFIG_SECTION) else {
         return Ok(None);
@@ -155,57 +155,94 @@ fn options_of(btf: &mut Btf, weak: &HashSet<&str>) -> Result<Option<Map>, ReadEr
     let Some(Kind::DataSec { vars, .. }) = btf.get(id).map(|ty| &ty.kind) else {
         return Ok(None);
     };
-    let mut vars = vars.clone();
-    let mut variables = Vec::with_capacity(vars.len());
-    let mut end = 0u32;
-    for var in &mut vars {
-        let name = btf.name(var.var).to_owned();
-        let (offset, size) = option_place(btf, var.var, end).map_err(|why| ReadError::Section {
-            section: KCONFIG_SECTION.to_owned(),
-            offset: u64::from(end),
-            why: format!("option '{name}' {why}"),
-        })?;
-        (var.offset, var.size) = (offset, size);
-        end = offset.saturating_add(size);
-        let strength = match weak.contains(name.as_str()) {
+    let mut options = Vec::with_capacity(vars.len());
+    for var in vars {
+        let name = btf.name(var.var);
+        let option = KernelOption::of(btf, var.var);
+        options.push(option.map_err(|why| refused(name, why))?);
+    }
+    let size = place(&mut options).map_err(|(name, why)| refused(&name, why))?;
+    let vars = options.iter().map(|option| SecVar {
+        var: option.var,
+        offset: option.offset,
+        size: option.size,
+    });
+    let vars = vars.collect();
+    if let Some(ty) = btf.get_mut(id) {
+        ty.kind = Kind::DataSec { size, vars };
+    }
+    let variables = options.into_iter().map(|option| Variable {
+        strength: match weak.contains(option.name.as_str()) {
             true => Strength::Weak,
             false => Strength::Strong,
-        };
-        variables.push(Variable {
-            name,
-            offset,
-            size,
-            strength,
-            type_id: Some(var.var),
-        });
-    }
-    if let Some(ty) = btf.get_mut(id) {
-        ty.kind = Kind::DataSec { size: end, vars };
-    }
+        },
+        name: option.name,
+        offset: option.offset,
+        size: option.size,
+        type_id: Some(option.var),
+    });
     let data = Data {
         kind: DataKind::Kconfig,
-        bytes: vec![0; end as usize],
-        variables,
+        bytes: vec![0; size as usize],
+        variables: variables.collect(),
     };
     let mut map = Map::of_data(KCONFIG_SECTION, data);
     map.value_type = Some(id);
     Ok(Some(map))
 }
 
-/// Where an option lies if `end` bytes are taken, and its size, in bytes.
-fn option_place(btf: &Btf, var: TypeId, end: u32) -> Result<(u32, u32), &'static str> {
-    let Some(Kind::Var { ty, .. }) = btf.get(var).map(|ty| &ty.kind) else {
-        return Err("is no variable");
-    };
-    let size = btf.size_of(*ty).ok_or("has a type without a size")?;
-    let align = match btf.get(btf.resolve(*ty)).map(|ty| &ty.kind) {
-        Some(Kind::Array { .. }) => 1,
-        _ => size.clamp(1, 8),
-    };
-    let offset = end.checked_next_multiple_of(align);
-    let offset = offset.filter(|offset| offset.saturating_add(size) <= MAX_OPTIONS);
-    Ok((
-        offset.ok_or("is too large: options have at most 64 KiB")?,
-        size,
-    ))
+fn refused(option: &str, why: &str) -> ReadError {
+    ReadError::Section {
+        section: KCONFIG_SECTION.to_owned(),
+        offset: 0,
+        why: format!("option '{option}' {why}"),
+    }
+}
+
+/// An option that is being placed; numbers are in bytes.
+struct KernelOption {
+    name: String,
+    /// The VAR.
+    var: TypeId,
+    align: u32,
+    size: u32,
+    offset: u32,
+}
+
+impl KernelOption {
+    fn of(btf: &Btf, var: TypeId) -> Result<KernelOption, &'static str> {
+        let Some(Kind::Var { ty, .. }) = btf.get(var).map(|ty| &ty.kind) else {
+            return Err("is no variable");
+        };
+        let size = btf.size_of(*ty).ok_or("has a type without a size")?;
+        let align = match btf.get(btf.resolve(*ty)).map(|ty| &ty.kind) {
+            Some(Kind::Array { element, .. }) => btf.size_of(*element).unwrap_or(1),
+            _ => size,
+        };
+        Ok(KernelOption {
+            name: btf.name(var).to_owned(),
+            var,
+            align: align.clamp(1, 8),
+            size,
+            offset: 0,
+        })
+    }
+}
+
+/// Places options as libbpf does, so that either finds them at the same bytes: those that
+/// want the largest multiples first, of these the smaller ones, and then by name. Returns the
+/// bytes that they take; an option that is too large with the reason.
+fn place(options: &mut [KernelOption]) -> Result<u32, (String, &'static str)> {
+    options.sort_by(|a, b| (b.align, a.size, &a.name).cmp(&(a.align, b.size, &b.name)));
+    let mut end = 0u32;
+    for option in options {
+        let offset = end.checked_next_multiple_of(option.align);
+        let fits = offset.filter(|offset| offset.saturating_add(option.size) <= MAX_OPTIONS);
+        option.offset = fits.ok_or_else(|| {
+            let why = "is too large: options have at most 64 KiB";
+            (option.name.clone(), why)
+        })?;
+        end = option.offset + option.size;
+    }
+    Ok(end)
 }
