@@ -131,11 +131,13 @@ impl Default for Fields {
 
 impl Insn {
     /// The instruction of `row` with `fields`. A field that the row fixes keeps the row's
-    /// value, whatever `fields` says.
+    /// value, whatever `fields` says; where it wants the number of a register, the nearest is
+    /// taken.
     pub fn new(row: &'static Row, fields: Fields) -> Insn {
         let number = |rule, free| match rule {
             Field::Any | Field::Jump => free,
             Field::Is(n) => n,
+            Field::RegNumber => free.clamp(1, 10),
             Field::Zero | Field::Reg => 0,
         };
         let register = |rule, free| match rule {

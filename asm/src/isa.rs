@@ -75,6 +75,9 @@ pub enum Field {
     Is(i32),
     /// A register, R0 to R10.
     Reg,
+    /// The number of a register, 1 to 10, in a field that is none for registers. R0 is left
+    /// to the row that has the register in its own field: its bytes are the same.
+    RegNumber,
     /// Any number that fits.
     Any,
     /// A distance in 8-byte slots, counted from the end of the instruction's first slot.

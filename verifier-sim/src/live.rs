@@ -123,6 +123,10 @@ fn read(insn: &Insn) -> RegSet {
             None => RegSet::ARGUMENTS,
         },
         Sem::Call(Callee::Register) => RegSet::ARGUMENTS.with(dst),
+        Sem::Call(Callee::NumberedRegister) => {
+            let callee = u8::try_from(insn.imm()).ok().and_then(Reg::new);
+            RegSet::ARGUMENTS.with(callee.map_or_else(RegSet::default, RegSet::of))
+        }
         Sem::Call(_) => RegSet::ARGUMENTS,
         Sem::Gotox => dst,
         Sem::Exit => RegSet::of(Reg::R0),

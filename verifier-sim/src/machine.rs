@@ -96,7 +96,9 @@ impl Machine<'_, '_> {
             Sem::AddrSpaceCast(_) => return Err(not_modelled("address space casts")),
             Sem::MayGoto => return Err(not_modelled("may_goto")),
             Sem::Gotox => return Err(not_modelled("indirect jumps")),
-            Sem::Call(Callee::Register) => return Err(not_modelled("indirect calls")),
+            Sem::Call(Callee::Register | Callee::NumberedRegister) => {
+                return Err(not_modelled("indirect calls"));
+            }
         }
         Ok(Flow::To(next))
     }

@@ -53,11 +53,13 @@ fn indirect_jumps_and_calls_are_refused_by_name() {
         answer(gotox, on((6, 18))).as_deref(),
         Some("unknown opcode 0d")
     );
-    let callx = ".prog xdp\nr0 = 1\ncallx r0\nexit\n";
-    assert_eq!(
-        answer(callx, on((6, 18))).as_deref(),
-        Some("unknown opcode 8d")
-    );
+    for callee in ["r0", "r1 in imm"] {
+        let callx = format!(".prog xdp\nr0 = 1\ncallx {callee}\nexit\n");
+        assert_eq!(
+            answer(&callx, on((6, 18))).as_deref(),
+            Some("unknown opcode 8d")
+        );
+    }
 }
 
 #[test]

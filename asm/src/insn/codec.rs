@@ -68,6 +68,7 @@ impl Insn {
             (Second::Zero, Some(0)) => 0,
             _ => return None,
         };
+        Reg::new((first >> 32) as u8 & pattern.imm)?;
         Some(Insn {
             row: pattern.row,
             dst: Reg::new((first >> 8) as u8 & 0xf)?,
@@ -84,7 +85,8 @@ impl Insn {
 fn refused(first: u64, second: Option<u64>) -> DecodeError {
     let slot = |word: u64| Slot::from_bytes(word.to_le_bytes());
     let first_slot = slot(first);
-    let row = pattern_of(first).map(Pattern::row);
+    let wide = |row: &&Row| row.next_imm.is_some();
+    let row = pattern_of(first).map(Pattern::row).filter(wide);
     let is_reg = |rule, number| rule != Field::Reg || Reg::new(number).is_some();
     match row {
         Some(row) if is_reg(row.dst, first_slot.dst) && is_reg(row.src, first_slot.src) => {
@@ -110,6 +112,7 @@ fn refusal(slot: Slot) -> DecodeError {
     let allows = |rule: Field, value: i32| match rule {
         Field::Zero => value == 0,
         Field::Is(n) => value == n,
+        Field::RegNumber => (1..=10).contains(&value),
         Field::Reg | Field::Any | Field::Jump => true,
     };
     let src = |row: &&Row| allows(row.src, i32::from(slot.src));
@@ -278,6 +281,28 @@ mod tests {
         assert_eq!(
             message(gotox_with_distance),
             Err("GOTOX (opcode 0x0d) does not allow offset = 1, only 0".into())
+        );
+        let callx_of_r11 = Slot {
+            opcode: 0x8d,
+            imm: 11,
+            ..Slot::default()
+        };
+        assert_eq!(
+            message(callx_of_r11),
+            Err(
+                "CALLX (opcode 0x8d) does not allow imm = 11, only 0, 1, 2, 3, 4, 5, 6, 7, 8, 9 \
+                 or 10"
+                    .into()
+            )
+        );
+        let callx_of_two = Slot {
+            dst: 1,
+            imm: 2,
+            ..callx_of_r11
+        };
+        assert_eq!(
+            message(callx_of_two),
+            Err("CALLX (opcode 0x8d) does not allow dst_reg = 1, only 0".into())
         );
         let r11 = Slot {
             opcode: 0xbf,

@@ -87,11 +87,13 @@ fn expected(opcode: u8, field: FieldName) -> String {
                 FieldName::Imm => row.imm,
             };
             match rule {
-                Field::Zero => Some(0),
-                Field::Is(n) => Some(n),
+                Field::Zero => Some(0..=0),
+                Field::Is(n) => Some(n..=n),
+                Field::RegNumber => Some(1..=10),
                 Field::Reg | Field::Any | Field::Jump => None,
             }
         })
+        .flatten()
         .collect();
     allowed.sort_unstable();
     allowed.dedup();

@@ -20,6 +20,8 @@ pub(crate) struct Pattern {
     pub(crate) row: u16,
     /// Of the field `src_reg` the bits that name a register: all or none.
     pub(crate) src: u8,
+    /// The same of `imm`.
+    pub(crate) imm: u8,
     /// What the second slot may hold.
     pub(crate) second: Second,
 }
@@ -76,6 +78,11 @@ const fn pattern(index: usize) -> Pattern {
         let fixed = match rule {
             Field::Zero => Some(0),
             Field::Is(number) => Some(number as u64 & bits),
+            // The rest of the number is no part of a register's.
+            Field::RegNumber => {
+                mask |= (bits & !0xf) << shift;
+                None
+            }
             Field::Reg | Field::Any | Field::Jump => None,
         };
         if let Some(fixed) = fixed {
@@ -90,6 +97,10 @@ const fn pattern(index: usize) -> Pattern {
         row: row.index,
         src: match row.src {
             Field::Reg => 0xf,
+            _ => 0,
+        },
+        imm: match row.imm {
+            Field::RegNumber => 0xf,
             _ => 0,
         },
         second: match row.next_imm {

@@ -305,6 +305,9 @@ pub enum Callee {
     Kfunc,
     /// The function whose address is in `dst`: `callx`.
     Register,
+    /// The function whose address is in the register that `imm` numbers: `callx` as LLVM
+    /// wrote it up to version 18.
+    NumberedRegister,
 }
 
 /// How a packet load finds its address, RFC 9669 section 5.5.

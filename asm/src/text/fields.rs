@@ -87,6 +87,7 @@ impl Reader {
             Hole::Imm64 => self.number(line, next, Want::Number, Self::imm64),
             Hole::Offset => self.signed(line, next, Want::Signed, Self::offset),
             Hole::PlusImm => self.signed(line, next, Want::Signed, Self::signed_imm),
+            Hole::RegImm => self.register_number(next),
             Hole::Jump => self.distance(line, next, Self::offset),
             Hole::JumpImm => self.distance(line, next, Self::signed_imm),
             Hole::Helper => self.helper(line, next),
@@ -134,6 +135,22 @@ impl Reader {
             return Err((self.at, Want::Again(*field)));
         }
         (*field, *read) = (register, true);
+        self.at = next.end;
+        Ok(())
+    }
+
+    /// A register whose number `imm` holds.
+    fn register_number(&mut self, next: Option<Placed>) -> Result<(), Miss> {
+        let register = match next.map(|next| next.token) {
+            Some(Token::Reg(number)) => Reg::new(number),
+            _ => None,
+        };
+        // R0 has another form, whose bytes are the same.
+        let register = register.filter(|register| *register != Reg::R0);
+        let (Some(register), Some(next)) = (register, next) else {
+            return self.miss(Want::Register);
+        };
+        self.fields.imm = i32::from(register.number());
         self.at = next.end;
         Ok(())
     }

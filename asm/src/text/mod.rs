@@ -60,6 +60,7 @@
 //! | `{n}` | `offset` as a plain number | `0` |
 //! | `{o}` | `offset` behind a register | `+ 4` `- 8` |
 //! | `{pi}` | `imm` behind a register | `+ 14` |
+//! | `{ri}` | the register that `imm` numbers | `r1` |
 //! | `{j}` `{ji}` | a distance in `offset`, in `imm`, or a label | `+5` `out` |
 //! | `{h}` | a helper's name, or its id | `bpf_map_lookup_elem` |
 //! | `{f}` | a function of the program, or its distance | `parse` `pc+3` |

@@ -106,6 +106,7 @@ fn print_hole(out: &mut dyn Write, hole: Hole, insn: &Insn, names: &dyn Names) -
         Hole::OffsetNumber => plain(out, insn.offset().into()),
         Hole::Offset => spaced(out, insn.offset().into()),
         Hole::PlusImm => spaced(out, insn.imm().into()),
+        Hole::RegImm => write!(out, "r{}", insn.imm()),
         Hole::Jump | Hole::JumpImm => names.jump(out, insn.distance().unwrap_or(0)),
         Hole::Function => names.function(out, insn.imm()),
         Hole::Helper | Hole::HelperId => match helper::by_id(insn.imm()) {

@@ -205,7 +205,7 @@ impl Takes {
             Takes::Token(fixed) => fixed == token,
             Takes::Number(_) => is_number,
             Takes::Hole(hole) => match hole {
-                Hole::Dst | Hole::Src => matches!(token, Token::Reg(_)),
+                Hole::Dst | Hole::Src | Hole::RegImm => matches!(token, Token::Reg(_)),
                 Hole::Dst32 | Hole::Src32 => matches!(token, Token::Low(_)),
                 Hole::Symbol | Hole::Function | Hole::HelperId => is_word,
                 Hole::Offset | Hole::PlusImm => is_signed,

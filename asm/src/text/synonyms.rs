@@ -190,6 +190,7 @@ pub(super) static SYNONYMS: &[Synonym] = &[
     call(Callee::Local, "call {ji}#{remark}", BPFTOOL),
     call(Callee::Local, "call {i}", LLVM),
     call(Callee::Kfunc, "call {i}", LLVM),
+    call(Callee::NumberedRegister, "callx {ri}", LLVM),
 
     // LLVM leaves the number out, the kernel prints it with both signs.
     indirect(Size::B, "r0 = *(u8 *)skb[{s}]"),

@@ -34,6 +34,8 @@ pub(crate) enum Hole {
     Offset,
     /// `imm` behind a register: sign, space, number.
     PlusImm,
+    /// The register that `imm` numbers.
+    RegImm,
     /// A distance in `offset`.
     Jump,
     /// A distance in `imm`.
@@ -50,7 +52,7 @@ pub(crate) enum Hole {
     Remark,
 }
 
-const HOLES: [(&str, Hole); 18] = [
+const HOLES: [(&str, Hole); 19] = [
     ("d", Hole::Dst),
     ("wd", Hole::Dst32),
     ("s", Hole::Src),
@@ -62,6 +64,7 @@ const HOLES: [(&str, Hole); 18] = [
     ("n", Hole::OffsetNumber),
     ("o", Hole::Offset),
     ("pi", Hole::PlusImm),
+    ("ri", Hole::RegImm),
     ("j", Hole::Jump),
     ("ji", Hole::JumpImm),
     ("h", Hole::Helper),

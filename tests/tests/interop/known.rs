@@ -38,7 +38,7 @@ const KNOWN: &[Known] = &[
     },
     Known {
         sources: &["legacy"],
-        builds: |build| !old_unoptimised(build),
+        builds: |_| true,
         step: Step::Open,
         why: "libbpf 1 dropped sections 'maps'",
     },
@@ -55,55 +55,14 @@ const KNOWN: &[Known] = &[
         why: UNTYPED,
     },
     Known {
-        sources: WITH_CALLX,
-        builds: old_unoptimised,
-        step: Step::Read,
-        why: "clang 14 calls helpers by callx with the register in imm, which no kernel takes",
-    },
-    Known {
-        sources: &["kconfig"],
-        builds: |build| build.debug == Debug::On,
-        step: Step::Read,
-        why: "our section .kconfig is laid out otherwise than libbpf's",
-    },
-    Known {
-        sources: &[],
-        builds: |build| build.debug == Debug::Off,
-        step: Step::Rewrite,
-        why: "we describe functions and variables that the object has no BTF for",
-    },
-    Known {
         sources: &["strings"],
-        builds: |build| build.clang.version == 14 && optimised(build),
+        builds: |build| build.clang.version == 14 && optimised(build) && build.debug == Debug::On,
         step: Step::Rewrite,
         why: "clang 14 describes merged constants wrongly, and we describe them rightly",
     },
 ];
 
 const UNTYPED: &str = "libbpf wants a type for every extern, and clang has given none";
-
-/// The sources that call a helper by its address in a variable when nothing is optimised.
-const WITH_CALLX: &[&str] = &[
-    "arrays",
-    "bitfields",
-    "callbacks",
-    "core_bitfields",
-    "core_tasks",
-    "kinds",
-    "ksyms",
-    "licence",
-    "loops",
-    "nested_maps",
-    "parser",
-    "pinned",
-    "queues",
-    "redirects",
-    "rings",
-    "strings",
-    "tail_calls",
-    "tracing",
-    "tries",
-];
 
 fn old_unoptimised(build: &Build) -> bool {
     build.clang.version == 14 && !optimised(build)

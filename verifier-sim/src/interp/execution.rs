@@ -308,7 +308,9 @@ impl<'m> Execution<'m> {
                 });
                 Ok(self.jump(insn))
             }
-            Callee::Register => Err(FaultKind::NotModelled("callx".into())),
+            Callee::Register | Callee::NumberedRegister => {
+                Err(FaultKind::NotModelled("callx".into()))
+            }
             Callee::Kfunc => Err(FaultKind::NotModelled(format!(
                 "the kernel function with BTF id {}",
                 insn.imm()

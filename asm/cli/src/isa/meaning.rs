@@ -31,6 +31,7 @@ pub(super) fn pseudo(row: &Row) -> String {
         Sem::Call(Callee::Local) => "r0 = (pc + imm)(r1, r2, r3, r4, r5)".into(),
         Sem::Call(Callee::Kfunc) => "r0 = btf[offset][imm](r1, r2, r3, r4, r5)".into(),
         Sem::Call(Callee::Register) => "r0 = (dst)(r1, r2, r3, r4, r5)".into(),
+        Sem::Call(Callee::NumberedRegister) => "r0 = (reg[imm])(r1, r2, r3, r4, r5)".into(),
         Sem::Exit => "return r0".into(),
         Sem::Load { size } => format!("dst = {}", memory("src", 'u', size)),
         Sem::LoadSx { size } => format!("dst = (s64){}", memory("src", 's', size)),
@@ -204,6 +205,9 @@ pub(super) fn words(sem: Sem) -> String {
             "calls a kernel function by its BTF id, offset naming the BTF (0: vmlinux)"
         }
         Sem::Call(Callee::Register) => "calls the function at an address; verifiers refuse it",
+        Sem::Call(Callee::NumberedRegister) => {
+            "the same as LLVM wrote it up to version 18; verifiers refuse it"
+        }
         Sem::Exit => "ends the function; of the program, the kernel sees r0",
         Sem::Load { .. } => "reads memory; higher bits become zero",
         Sem::LoadSx { .. } => "reads memory and extends the sign",

@@ -37,6 +37,7 @@ pub(super) fn holds(rule: Field) -> String {
         Field::Is(number) if number > 0xff => format!("{number:#x}"),
         Field::Is(number) => number.to_string(),
         Field::Reg => "0 to 10".to_owned(),
+        Field::RegNumber => "1 to 10".to_owned(),
         Field::Any => "any number".to_owned(),
         Field::Jump => "slots".to_owned(),
     }

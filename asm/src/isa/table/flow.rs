@@ -48,7 +48,7 @@ pub(super) const JUMP_ROWS: [[Row; 4]; 11] = [
     jump(0xd0, "JSLE", Jsle, spellings!("if ", "s<=", " goto {j}")),
 ];
 
-pub(super) const FLOW_ROWS: [Row; 9] = [
+pub(super) const FLOW_ROWS: [Row; 10] = [
     row(JMP, "JA", "goto {j}", Sem::Ja)
         .offset(Jump)
         .rfc("4.3", Group::Base32),
@@ -79,8 +79,8 @@ pub(super) const FLOW_ROWS: [Row; 9] = [
     .imm(Any)
     .rfc("4.3.1", Group::Base32)
     .cpu(Cpu::V1, (5, 13)),
-    // LLVM emits it for calls through pointers at every -mcpu; up to version 18 it put the
-    // register into `imm`, which is no form of this row. RFC 9669 has no such call.
+    // LLVM emits it for calls through pointers at every -mcpu: without optimisation also for
+    // helpers that are called through a variable. RFC 9669 has no such call.
     row(
         0x80 | JMP | X,
         "CALLX",
@@ -88,6 +88,14 @@ pub(super) const FLOW_ROWS: [Row; 9] = [
         Sem::Call(Callee::Register),
     )
     .dst()
+    .compilers_only(),
+    row(
+        0x80 | JMP | X,
+        "CALLX",
+        "callx {ri} in imm",
+        Sem::Call(Callee::NumberedRegister),
+    )
+    .imm(RegNumber)
     .compilers_only(),
     row(0x90 | JMP, "EXIT", "exit", Sem::Exit).rfc("4.3", Group::Base32),
     row(0xe0 | JMP, "JCOND", "may_goto {j}", Sem::MayGoto)

@@ -21,7 +21,7 @@ mod flow;
 mod memory;
 
 use super::Cond::*;
-use super::Field::{Any, Is, Jump, Zero};
+use super::Field::{Any, Is, Jump, RegNumber, Zero};
 use super::{
     AluOp, AtomicOp, Callee, Cast, Cond, Cpu, Field, Group, Imm64, KernelVersion, Operand,
     PacketMode, Row, Sem, Size, Source, Swap, Width,

@@ -272,6 +272,7 @@ fn what_is_not_modelled_is_named() {
     named(Sem::AddrSpaceCast(Cast::ToArena), "addr_space_cast");
     named(Sem::Gotox, "gotox");
     named(Sem::Call(Callee::Register), "callx");
+    named(Sem::Call(Callee::NumberedRegister), "callx");
     let result = run(|a| {
         a.call(12).exit();
     });
