@@ -12,7 +12,8 @@ mod functions;
 mod maps;
 
 use super::{Btf, IntEncoding, Kind, SecVar, TypeId};
-use crate::object::Object;
+use crate::object::{DataKind, Map, Object};
+use crate::program::Program;
 
 /// The name of the section that map definitions live in.
 pub const MAPS_SECTION: &str = ".maps";
@@ -21,11 +22,17 @@ pub const KCONFIG_SECTION: &str = ".kconfig";
 /// The name of the section that lists functions and variables of the kernel.
 pub const KSYMS_SECTION: &str = ".ksyms";
 
-/// The object with a BTF that describes each of its functions, maps, variables and externs.
+/// The object with a BTF that describes each of its maps, variables and externs, and its
+/// functions.
+///
+/// Functions of an object that knows no function's type and no source place stay without:
+/// nothing says what they take, and the kernel checks a global function with a type on its
+/// own, as if it took what the type says.
 pub fn complete(object: &Object) -> Object {
     let mut object = object.clone();
+    let functions_are_known = object.programs.iter().any(is_described);
     let mut btf = object.btf.take().unwrap_or_default();
-    for program in &mut object.programs {
+    for program in object.programs.iter_mut().filter(|_| functions_are_known) {
         functions::add(&mut btf, program);
     }
     maps::add(&mut btf, &object.maps);
@@ -35,6 +42,27 @@ pub fn complete(object: &Object) -> Object {
     externs::add(&mut btf, &mut object.externs);
     object.btf = Some(btf);
     object
+}
+
+/// Whether an object says something that only BTF can: without it, an object does as well.
+pub(crate) fn is_needed(object: &Object) -> bool {
+    let by_program =
+        |program: &Program| is_described(program) || !program.core_relocations.is_empty();
+    // Maps are defined by types, and libbpf wants to know the types of all externs.
+    let by_map = |map: &Map| {
+        let data = map.data.as_ref();
+        data.is_none_or(|data| data.kind == DataKind::Kconfig)
+    };
+    object.btf.is_some()
+        || !object.externs.is_empty()
+        || object.programs.iter().any(by_program)
+        || object.maps.iter().any(by_map)
+}
+
+/// Whether a program knows the type of a function, or where instructions come from.
+fn is_described(program: &Program) -> bool {
+    let mut functions = program.functions.iter();
+    !program.lines.is_empty() || functions.any(|function| function.type_id.is_some())
 }
 
 /// `int`, 32 bits, signed.

@@ -14,7 +14,7 @@ mod functions;
 mod maps;
 
 use super::Object;
-use crate::btf::build::complete;
+use crate::btf::build::{complete, is_needed};
 use crate::btf::{Btf, Kind};
 use object::write::{Object as Elf, Relocation, SectionId, Symbol, SymbolId, SymbolSection};
 use object::{
@@ -69,12 +69,16 @@ pub enum WriteError {
 }
 
 /// The bytes of an ELF file that holds the object. What the object's BTF does not describe
-/// is described.
+/// is described; an object without BTF that needs none stays without.
 ///
 /// # Errors
 /// If a reference leads nowhere, or ELF cannot hold what there is.
 pub fn write(object: &Object) -> Result<Vec<u8>, WriteError> {
-    let mut object = complete(object);
+    let has_types = is_needed(object);
+    let mut object = match has_types {
+        true => complete(object),
+        false => object.clone(),
+    };
     let mut btf = object.btf.take().unwrap_or_default();
     let mut file = File {
         elf: Elf::new(BinaryFormat::Elf, Architecture::Bpf, Endianness::Little),
@@ -94,8 +98,10 @@ pub fn write(object: &Object) -> Result<Vec<u8>, WriteError> {
     if let Some(version) = object.version {
         file.add_described("version", &version.to_le_bytes(), &btf);
     }
-    file.add_section(".BTF", SectionKind::Other, &btf.to_bytes());
-    file.add_section(".BTF.ext", SectionKind::Other, &ext.to_bytes());
+    if has_types {
+        file.add_section(".BTF", SectionKind::Other, &btf.to_bytes());
+        file.add_section(".BTF.ext", SectionKind::Other, &ext.to_bytes());
+    }
     Ok(file.elf.write()?)
 }
 
