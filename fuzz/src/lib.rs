@@ -2,8 +2,12 @@
 //! it makes up, `tests/seeds.rs` the files in `seeds/` on any toolchain.
 #![forbid(unsafe_code)]
 
+use ebpf_asm::blocks::Blocks;
+use ebpf_asm::btf::Btf;
+use ebpf_asm::btf::c::header;
+use ebpf_asm::btf::ext::Ext;
 use ebpf_asm::insn::{decode_all, encode_all};
-use ebpf_asm::object::Object;
+use ebpf_asm::object::{Object, read, write};
 use ebpf_asm::text::{parse, print_object};
 
 /// Bytes decode and encode back to the same bytes, or are an error: all of them, and each slot
@@ -44,4 +48,58 @@ fn without_lines(mut object: Object) -> Object {
         program.lines.clear();
     }
     object
+}
+
+/// A file is an object or an error; an object that can be written is read with the same
+/// programs and maps, and from then on stays the same.
+///
+/// # Panics
+/// If it does not.
+pub fn elf_read(bytes: &[u8]) {
+    let Ok(object) = read(bytes) else { return };
+    let Ok(written) = write(&object) else { return };
+    let again = read(&written).expect("what was written is an object");
+    assert_eq!(again.programs.len(), object.programs.len());
+    for (again, first) in again.programs.iter().zip(&object.programs) {
+        assert_eq!(again.insns.len(), first.insns.len());
+    }
+    assert_eq!(again.maps.len(), object.maps.len());
+    let written = write(&again).expect("what was read back can be written");
+    let third = read(&written).expect("what was written again is an object");
+    assert_eq!(third, again);
+}
+
+/// A file that is an object can be shown: as text, and cut into basic blocks that hold each
+/// instruction once, with ways that lead to blocks.
+///
+/// # Panics
+/// If it cannot.
+pub fn elf_show(bytes: &[u8]) {
+    let Ok(object) = read(bytes) else { return };
+    let mut printed = String::new();
+    print_object(&mut printed, &object).expect("a String takes all text");
+    for program in &object.programs {
+        let blocks = Blocks::of(program);
+        let held = blocks.all.iter().map(|block| block.insns.len());
+        assert_eq!(held.sum::<usize>(), program.insns.len());
+        let edges = blocks.all.iter().flat_map(|block| &block.edges);
+        let mut leads = edges.filter_map(|edge| edge.to);
+        assert!(leads.all(|to| to < blocks.all.len()));
+    }
+}
+
+/// Bytes are BTF or an error, and what is read is written and read as the same, and printed as
+/// C; likewise for `.BTF.ext`, which is not printed.
+///
+/// # Panics
+/// If they are not.
+pub fn btf_read(bytes: &[u8]) {
+    if let Ok(btf) = Btf::from_bytes(bytes) {
+        // Types that lie in themselves have no C.
+        let _ = header(&btf);
+        assert_eq!(Btf::from_bytes(&btf.to_bytes()), Ok(btf));
+    }
+    if let Ok(ext) = Ext::from_bytes(bytes) {
+        assert_eq!(Ext::from_bytes(&ext.to_bytes()), Ok(ext));
+    }
 }

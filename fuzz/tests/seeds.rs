@@ -34,3 +34,18 @@ fn text() {
 fn decode() {
     over("decode", ebpf_fuzz::decode);
 }
+
+#[test]
+fn elf_read() {
+    over("elf_read", ebpf_fuzz::elf_read);
+}
+
+#[test]
+fn elf_show() {
+    over("elf_read", ebpf_fuzz::elf_show);
+}
+
+#[test]
+fn btf_read() {
+    over("btf_read", ebpf_fuzz::btf_read);
+}
