@@ -115,5 +115,7 @@ fn detach_our_link(
     // First the pin, while we hold the link: killed in between, the process
     // takes the link with it, and nothing is left.
     locked.unpin(interface.index)?;
-    XdpLink::link(ours.fd, there.mode).detach()
+    XdpLink::link(ours.fd, there.mode).detach()?;
+    locked.unpin_idle_maps();
+    Ok(())
 }

@@ -189,6 +189,18 @@ pub enum Error {
         what: String,
     },
 
+    /// The program needs a map to be held, and nothing could hold it.
+    #[error(
+        "program '{program}' would run without what map '{map}' holds: the kernel empties it when \
+         nobody holds it, and what is attached by netlink has no pin to be held by"
+    )]
+    NothingHolds {
+        /// The program.
+        program: String,
+        /// The map.
+        map: String,
+    },
+
     /// The kernel does not define what the object takes from it.
     #[error("the kernel has no {what} '{name}', which the object needs")]
     ExternMissing {
@@ -296,6 +308,7 @@ impl Error {
             | Error::PinTaken { .. } => ErrorKind::Conflict,
             Error::MapRefused { .. }
             | Error::ExternMissing { .. }
+            | Error::NothingHolds { .. }
             | Error::ModeUnsupported { .. }
             | Error::MtuTooLarge { .. }
             | Error::DriverRefused { .. }

@@ -6,6 +6,7 @@
 //! | `types.rs` | the object's BTF, in the form that the kernel takes |
 //! | `create.rs` | the kernel's maps, with what they hold from the start |
 //! | `kernel.rs` | what the kernel defines: types, symbols, configuration |
+//! | `kept.rs` | maps that want to be held |
 //! | `map.rs` | reading and writing a map's elements |
 //! | `program.rs` | a program that the kernel has accepted |
 //! | `raw_tracepoint.rs` | attaching to a tracepoint |
@@ -44,6 +45,7 @@ mod detach;
 mod diagnose;
 mod error;
 mod holder;
+mod kept;
 mod kernel;
 mod link;
 mod load;

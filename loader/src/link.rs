@@ -8,6 +8,7 @@ use ebpf_syscalls::netlink::{Route, XdpMode};
 
 use crate::attachment::{Attachment, is_gone};
 use crate::error::{Error, Result};
+use crate::kept::KeptMaps;
 
 /// An XDP program on an interface. Detaches when dropped, unless it is pinned,
 /// or was let go with [`XdpLink::leak`].
@@ -17,6 +18,8 @@ pub struct XdpLink {
     held: Held,
     mode: XdpMode,
     replaced: Option<Attachment>,
+    /// The maps that are held for the program; pins hold them as well, if it is pinned.
+    kept: Option<KeptMaps>,
 }
 
 /// How the program is held on the interface.
@@ -65,11 +68,18 @@ impl XdpLink {
             held,
             mode,
             replaced: None,
+            kept: None,
         }
     }
 
     pub(crate) fn replacing(mut self, replaced: Attachment) -> Self {
         self.replaced = Some(replaced);
+        self
+    }
+
+    /// The link with the maps that its program needs to be held.
+    pub(crate) fn keeping(mut self, kept: &KeptMaps) -> Self {
+        self.kept = Some(kept.clone());
         self
     }
 
@@ -111,6 +121,7 @@ impl XdpLink {
         if let Held::Link(link) = std::mem::replace(&mut self.held, Held::Released) {
             std::mem::forget(link);
         }
+        std::mem::forget(self.kept.take());
     }
 
     /// Detaches now, and says if that failed. A pinned link stays: that is

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use ebpf_asm::btf::ext::{FuncInfo, LineInfo, Records};
 use ebpf_asm::insn::encode_all;
-use ebpf_asm::object::{self, MapValue, Object, Pinning};
+use ebpf_asm::object::{self, MapValue, Needed, Object, Pinning};
 use ebpf_asm::prog_type::ProgType;
 use ebpf_asm::program::{self, Reference};
 use ebpf_syscalls::bpf::{self, FuncInfoRecords, LineInfoRecords, LogLevel, ProgLoad};
@@ -19,6 +19,7 @@ use ebpf_syscalls::{Errno, Error as SyscallError, bpffs};
 use crate::create::{self, NEEDS, Surroundings};
 use crate::diagnose;
 use crate::error::{Error, Result, missing};
+use crate::kept::{KeptMap, wants_holder};
 use crate::kernel::{self, Kernel};
 use crate::map::Map;
 use crate::near::near;
@@ -104,8 +105,8 @@ impl<'o> Loader<'o> {
     /// Loads the program with this name, the maps that it refers to, and the programs that
     /// these hold from the start.
     ///
-    /// The kernel empties a map of programs when nobody holds the map but programs: keep
-    /// [`Loader::into_maps`] as long as the program shall find them there.
+    /// The program holds those of its maps that the kernel empties when nobody does, such as
+    /// maps of programs; keep it, or the guard of its attachment, as long as it shall run.
     ///
     /// # Errors
     /// [`Error::ProgramMissing`], [`Error::Rejected`] by the verifier,
@@ -142,7 +143,25 @@ impl<'o> Loader<'o> {
         let insns = self.instructions(program)?;
         let (fd, log) = self.submit(program, index, &insns, log)?;
         self.fill_maps_of_programs()?;
-        Ok((Program::new(program, fd), log))
+        let kept = self.kept(index)?;
+        Ok((Program::new(program, fd, kept.into()), log))
+    }
+
+    /// Those of the maps of a program, and of the programs that it may tail call, that want
+    /// somebody to hold them.
+    fn kept(&self, program: usize) -> Result<Vec<KeptMap>> {
+        let needed = Needed::by(self.object, program);
+        let mut kept = Vec::new();
+        for index in needed.maps {
+            let definition = self.object.maps.get(index);
+            let map = self.maps.get(index).and_then(Option::as_ref);
+            if let (Some(definition), Some(map)) = (definition, map)
+                && wants_holder(self.object.btf.as_ref(), definition)
+            {
+                kept.push(KeptMap::of(map)?);
+            }
+        }
+        Ok(kept)
     }
 
     /// The map with this name, created if no program needed it yet.

@@ -5,6 +5,11 @@
 //! by its inode number. Interfaces are named by number since bpffs refuses
 //! dots, as in `eth0.100`; people are shown the kernel's name for the number.
 //!
+//! The maps that a pinned link's program needs to be held (`kept.rs`) are pinned beside it, in
+//! the folder `<ifindex>-<program id>`, each named by its id: before the link, so that the program
+//! never runs without them, and for as long as the link has this program. What a command that was
+//! killed leaves of them goes with the next that holds the lock.
+//!
 //! A command that changes something holds the lock of the namespace's folder
 //! while it looks, attaches and pins. The kernel drops it with the process.
 
@@ -21,6 +26,7 @@ use ebpf_syscalls::netlink::Interface;
 use ebpf_syscalls::{Errno, Error as SyscallError, bpffs, netns};
 
 use crate::error::{Error, Result, missing};
+use crate::program::Program;
 use crate::status::{MovedPin, StalePin};
 
 /// Our folder in bpffs.
@@ -249,6 +255,24 @@ impl Pins {
             .collect()
     }
 
+    /// Where the maps of a program on an interface are pinned.
+    fn maps_folder(&self, ifindex: u32, prog_id: u32) -> PathBuf {
+        self.folder.join(format!("{ifindex}-{prog_id}"))
+    }
+
+    /// The interfaces and programs that maps are pinned for.
+    fn map_folders(&self) -> Vec<(u32, u32)> {
+        let Ok(entries) = fs::read_dir(&self.folder) else {
+            return Vec::new();
+        };
+        let numbers = entries.filter_map(|entry| {
+            let name = entry.ok()?.file_name();
+            let (ifindex, prog_id) = name.to_str()?.split_once('-')?;
+            Some((ifindex.parse().ok()?, prog_id.parse().ok()?))
+        });
+        numbers.collect()
+    }
+
     fn make_folder(&self) -> Result<()> {
         let made = DirBuilder::new()
             .recursive(true)
@@ -340,12 +364,25 @@ impl LockedPins<'_> {
         // First the new pin: killed in between, the link has two, of which the
         // old one is stale as soon as the program is detached.
         self.pin(&link, interface)?;
+        self.take_maps(interface, pin, info.prog_id)?;
         remove(pin)?;
         if let Some(folder) = pin.parent() {
             // Only an empty folder can be removed, so failing is as good.
             let _ = fs::remove_dir(folder);
         }
         self.our_link(interface)
+    }
+
+    /// Moves the pins of a program's maps, which lie beside a pin in another namespace's folder.
+    fn take_maps(&self, interface: &Interface, pin: &Path, prog_id: u32) -> Result<()> {
+        let there = PathBuf::from(format!("{}-{prog_id}", pin.display()));
+        let here = self.pins.maps_folder(interface.index, prog_id);
+        match fs::rename(&there, &here) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                Err(file_error("move a pin", "cannot move", &there, error))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Pins a link and gives the pin's path. One step: it is pinned, or nothing changed.
@@ -372,7 +409,48 @@ impl LockedPins<'_> {
     pub(crate) fn sweep(&self) -> Vec<StalePin> {
         let mut stale = self.pins.stale();
         stale.retain(|pin| self.unpin(pin.ifindex).is_ok());
+        self.unpin_idle_maps();
         stale
+    }
+
+    /// Pins the maps that a program needs to be held, for the link that it is going to run by.
+    pub(crate) fn pin_maps(&self, interface: &Interface, program: &Program) -> Result<()> {
+        if program.kept().is_empty() {
+            return Ok(());
+        }
+        let folder = self.pins.maps_folder(interface.index, program.info()?.id);
+        let mut builder = DirBuilder::new();
+        if let Err(error) = builder.mode(0o700).recursive(true).create(&folder) {
+            return Err(file_error(
+                "make a folder in bpffs",
+                "cannot create",
+                &folder,
+                error,
+            ));
+        }
+        for map in program.kept().iter() {
+            match bpf::obj_pin(map.fd.as_fd(), &folder.join(map.id.to_string())) {
+                // The same program was attached before.
+                Err(error) if error.is(Errno::EEXIST) => {}
+                Err(source) => return Err(pin_error(source)),
+                Ok(()) => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// Removes the pins of maps whose program no pinned link runs, and what cannot be removed
+    /// stays for the next time.
+    pub(crate) fn unpin_idle_maps(&self) {
+        for (ifindex, prog_id) in self.pins.map_folders() {
+            let link = pinned_link(&self.pins.path(ifindex));
+            let runs = link.is_some_and(|(_, info)| {
+                info.prog_id == prog_id && info.xdp_ifindex.is_some_and(|index| index != 0)
+            });
+            if !runs {
+                remove_folder(&self.pins.maps_folder(ifindex, prog_id));
+            }
+        }
     }
 
     /// Removes the folder if it is empty, and ours above it.
@@ -401,6 +479,15 @@ fn remove(pin: &Path) -> Result<()> {
         }
         _ => Ok(()),
     }
+}
+
+/// Removes a folder with the pins in it, as far as they can be.
+fn remove_folder(folder: &Path) {
+    let pins = fs::read_dir(folder).into_iter().flatten().flatten();
+    for pin in pins {
+        let _ = fs::remove_file(pin.path());
+    }
+    let _ = fs::remove_dir(folder);
 }
 
 fn pin_error(source: SyscallError) -> Error {

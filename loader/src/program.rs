@@ -8,8 +8,12 @@ use ebpf_syscalls::bpf::{self, ProgInfo, TestRun, TestRunResult};
 use ebpf_syscalls::caps::Capability;
 
 use crate::error::{Error, Result};
+use crate::kept::KeptMaps;
 
 /// A loaded program; it goes when this and everything it is attached to is gone.
+///
+/// It holds those of its maps that the kernel empties when nobody does: maps of programs, and
+/// maps with timers or work queues in their values.
 #[derive(Debug)]
 pub struct Program {
     name: String,
@@ -17,18 +21,25 @@ pub struct Program {
     attach_type: Option<AttachType>,
     attach_target: Option<String>,
     fd: OwnedFd,
+    kept: KeptMaps,
 }
 
 impl Program {
-    /// `fd` is what the kernel made of `program`.
-    pub(crate) fn new(program: &program::Program, fd: OwnedFd) -> Self {
+    /// `fd` is what the kernel made of `program`, which needs the maps that are `kept`.
+    pub(crate) fn new(program: &program::Program, fd: OwnedFd, kept: KeptMaps) -> Self {
         Program {
             name: program.name.clone(),
             prog_type: program.prog_type,
             attach_type: program.expected_attach_type,
             attach_target: program.attach_target().map(str::to_owned),
             fd,
+            kept,
         }
+    }
+
+    /// The maps that are held for it.
+    pub(crate) fn kept(&self) -> &KeptMaps {
+        &self.kept
     }
 
     /// The name in the object.

@@ -175,7 +175,10 @@ impl Xdp {
             let _stale = locked.sweep();
         }
         let result = self.attach_locked(interface, program, attach, locked.as_ref());
+        let result = result.map(|link| link.keeping(program.kept()));
         if let Some(locked) = locked {
+            // Of what was replaced; after a failure, of what was to come.
+            locked.unpin_idle_maps();
             locked.tidy();
         }
         result
@@ -213,6 +216,7 @@ impl Xdp {
         if attach.via == Via::Netlink {
             return self.attach_by_netlink(interface, program, attach);
         }
+        pin_maps(interface, program, attach, locked)?;
         let target = LinkTarget::Ifindex(interface.index);
         let link = match bpf::link_create(program.as_fd(), target, BPF_XDP, attach.mode.flags()) {
             Ok(link) => link,
@@ -339,7 +343,13 @@ impl Xdp {
         attach: &Attach,
     ) -> Result<NetlinkGuard> {
         if attach.lifetime == Lifetime::Pinned {
-            return Ok(NetlinkGuard(None));
+            return match program.kept().first() {
+                Some(map) => Err(Error::NothingHolds {
+                    program: program.name().to_owned(),
+                    map: map.name.clone(),
+                }),
+                None => Ok(NetlinkGuard(None)),
+            };
         }
         let prog = program
             .as_fd()
@@ -360,6 +370,19 @@ impl Xdp {
     }
 }
 
+/// Pins the maps of a program whose link will be pinned.
+fn pin_maps(
+    interface: &Interface,
+    program: &Program,
+    attach: &Attach,
+    locked: Option<&LockedPins<'_>>,
+) -> Result<()> {
+    match (attach.lifetime, locked) {
+        (Lifetime::Pinned, Some(locked)) => locked.pin_maps(interface, program),
+        _ => Ok(()),
+    }
+}
+
 /// Replaces the program of our pinned link.
 fn replace_our_link(
     interface: &Interface,
@@ -372,6 +395,7 @@ fn replace_our_link(
         return Err(changed(interface));
     };
     let old = open_program(interface, there.prog_id)?;
+    locked.pin_maps(interface, program)?;
     bpf::link_update(ours.fd.as_fd(), program.as_fd(), old.as_fd()).map_err(|error| match error
         .errno()
     {

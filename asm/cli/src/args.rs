@@ -147,7 +147,7 @@ pub(crate) struct DisArgs {
     /// The object file; - is standard input
     #[arg(value_name = "OBJ")]
     pub(crate) object: PathBuf,
-    /// Only the program of this name
+    /// Only the program of this name, with its maps and what these hold from the start
     #[arg(long, value_name = "NAME")]
     pub(crate) prog: Option<String>,
     /// The slot and bytes of each instruction beside it

@@ -22,8 +22,8 @@ pub(crate) fn run(args: &DisArgs) -> Result<(), Failure> {
         false => text_file::object(&args.object)?,
     };
     if let Some(name) = &args.prog {
-        let shown = select::program(&object, name, &args.object)?.name.clone();
-        object.programs.retain(|program| program.name == shown);
+        select::program(&object, name, &args.object)?;
+        object = object.part(name).unwrap_or(object);
     }
     if args.json {
         return report::print(json::object(&object)?);

@@ -4,13 +4,14 @@
 //! [`write()`] makes an ELF64 BPF relocatable of it, [`read()`] makes it of one, ours or a
 //! compiler's.
 //!
-//! Read before: `program.rs`, `btf/`. Read next: `map.rs`, `external.rs`, `core.rs`, `read/mod.rs`,
-//! `write.rs`.
+//! Read before: `program.rs`, `btf/`. Read next: `map.rs`, `external.rs`, `part.rs`, `core.rs`,
+//! `read/mod.rs`, `write/mod.rs`.
 
 mod core;
 mod elf_numbers;
 mod external;
 mod map;
+mod part;
 mod read;
 mod write;
 
@@ -19,6 +20,7 @@ pub use external::{Extern, ExternKind, Strength};
 pub use map::{
     BPF_F_MMAPABLE, BPF_F_RDONLY_PROG, Data, DataKind, Map, MapValue, Pinning, SetError, Variable,
 };
+pub use part::Needed;
 pub(crate) use read::maps_as_defined;
 pub use read::{ReadError, read};
 pub use write::{WriteError, write};

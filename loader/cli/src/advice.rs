@@ -66,6 +66,12 @@ fn advice(error: &Error) -> Vec<String> {
             "leave out --foreground to replace it for good, or take it off first: \
              ebpfld detach {interface}"
         )],
+        Error::NothingHolds { .. } => vec![
+            "take off what was attached by netlink first, so that it is attached by a link: \
+             `ebpfld detach`"
+                .to_owned(),
+            "or keep the command running, which holds the map: --foreground".to_owned(),
+        ],
         Error::Changed { .. } => vec!["look with `ebpfld status`, then try again".to_owned()],
         Error::PinTaken { path, .. } => vec![format!(
             "remove the pin if nobody needs it: rm {}",

@@ -5,6 +5,9 @@ use std::io::{Read, Write};
 use std::process::Stdio;
 
 use ebpf_asm::insn::encode_all;
+use ebpf_asm::object::MapValue;
+use ebpf_asm::program::Reference;
+use ebpf_asm::text::parse;
 use ebpf_asm::{object, text};
 use serde_json::Value;
 
@@ -91,6 +94,49 @@ fn one_program_alone_and_one_that_is_not_there() {
             .says("error: x.o has no program 'third'")
             .says("help: it has first, second");
     }
+}
+
+/// A program is shown with the programs that its maps of programs hold, and reads again.
+#[test]
+fn one_program_with_what_its_maps_hold() {
+    let place = Place::new();
+    let text = "\
+.license GPL
+.map unused array key_size=4 value_size=4 max_entries=1
+.map inner_one array key_size=4 value_size=4 max_entries=1
+.map outer array_of_maps key_size=4 value_size=4 max_entries=1
+.inner array key_size=4 value_size=4 max_entries=1
+.value 0 inner_one
+.map tails prog_array key_size=4 value_size=4 max_entries=3
+.value 0 next
+.extern var unused_here
+.prog xdp alone
+    r0 = 1
+    exit
+.prog xdp main
+    r2 = tails ll
+    r3 = 0
+    call bpf_tail_call
+    r0 = 2
+    exit
+.prog xdp next
+    r1 = outer ll
+    r0 = 2
+    exit
+";
+    written(&place, "x.o", text);
+    let shown = place.run(&["dis", "x.o", "--prog", "main"]).code(0).stdout;
+    let absent = ["alone", "unused"];
+    assert!(!absent.iter().any(|name| shown.contains(name)), "{shown}");
+    let again = parse("again", &shown).unwrap_or_else(|error| panic!("{error}\n{shown}"));
+    let programs: Vec<&str> = again.programs.iter().map(|p| &*p.name).collect();
+    let maps: Vec<&str> = again.maps.iter().map(|map| &*map.name).collect();
+    assert_eq!(programs, ["main", "next"]);
+    assert_eq!(maps, ["inner_one", "outer", "tails"]);
+    assert_eq!(again.maps[1].values, [(0, MapValue::Map(0))]);
+    assert_eq!(again.programs[1].references, [(0, Reference::Map(1))]);
+    let alone = place.run(&["dis", "x.o", "--prog", "alone"]).code(0).stdout;
+    assert!(!alone.contains("tails"), "{alone}");
 }
 
 #[test]

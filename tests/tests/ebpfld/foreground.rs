@@ -12,6 +12,9 @@ use nix::unistd::Pid;
 use crate::console::Console;
 use crate::kernel;
 
+/// The command under test.
+const DROP: &str = "attach eth0 drop.o --foreground";
+
 pub(crate) fn trials() -> Vec<Trial> {
     vec![
         kernel("foreground::signals", signals),
@@ -22,7 +25,7 @@ pub(crate) fn trials() -> Vec<Trial> {
 fn signals() -> Outcome {
     let (console, rig) = (Console::new()?, Rig::new()?);
     for signal in [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP] {
-        let mut child = attached(&console, &rig)?;
+        let mut child = attached(&console, &rig, DROP)?;
         let status = console.status(&rig)?;
         ensure_eq!(status[0]["pin"].as_str(), None, "the pin");
         kill(Pid::from_raw(i32::try_from(child.id())?), signal)?;
@@ -35,7 +38,7 @@ fn signals() -> Outcome {
 
 fn vanishes() -> Outcome {
     let (console, rig) = (Console::new()?, Rig::new()?);
-    let mut child = attached(&console, &rig)?;
+    let mut child = attached(&console, &rig, DROP)?;
     rig.unplug()?;
     let ended = child.wait()?;
     ensure_eq!(ended.code(), Some(5), "the end without an interface");
@@ -47,19 +50,19 @@ fn vanishes() -> Outcome {
     Ok(())
 }
 
-/// Starts the command, and waits until it says that the program is attached.
-fn attached(console: &Console, rig: &Rig) -> Outcome<Child> {
-    let mut command = console.command("attach eth0 drop.o --foreground")?;
+/// Starts a command, and waits until it says that the program is attached.
+pub(crate) fn attached(console: &Console, rig: &Rig, line: &str) -> Outcome<Child> {
+    let mut command = console.command(line)?;
     command.stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = rig.inside(move || Ok(command.spawn()?))?;
-    let mut line = String::new();
+    let mut said = String::new();
     if let Some(stdout) = child.stdout.as_mut() {
-        BufReader::new(stdout).read_line(&mut line)?;
+        BufReader::new(stdout).read_line(&mut said)?;
     }
-    if !line.starts_with("attached xdp_drop_icmp") {
+    if !said.starts_with("attached ") {
         child.kill()?;
         let output = child.wait_with_output()?;
-        return Err(format!("{line}{output:?}").into());
+        return Err(format!("{said}{output:?}").into());
     }
     Ok(child)
 }

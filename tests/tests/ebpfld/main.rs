@@ -2,13 +2,15 @@
 //!
 //! `refusals.rs` needs neither root nor a kernel; the others do: `main_job.rs` (attach, status,
 //! replace, detach), `conflicts.rs` (others are there, or come at once), `machine.rs` (what a
-//! driver or system lacks), `foreground.rs` (signals), `demo.rs`.
+//! driver or system lacks), `foreground.rs` (signals), `kept_maps.rs` (maps that want to be
+//! held), `demo.rs`.
 #![forbid(unsafe_code)]
 
 mod conflicts;
 mod console;
 mod demo;
 mod foreground;
+mod kept_maps;
 mod machine;
 mod main_job;
 mod refusals;
@@ -27,6 +29,7 @@ fn main() -> ExitCode {
             conflicts::trials(),
             machine::trials(),
             foreground::trials(),
+            kept_maps::trials(),
             demo::trials(),
         ];
         modules.into_iter().flatten().collect()
