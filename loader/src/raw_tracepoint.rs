@@ -7,6 +7,7 @@ use ebpf_syscalls::caps::Capability;
 use ebpf_syscalls::{Errno, bpf};
 
 use crate::error::{Error, Result};
+use crate::kept::KeptMaps;
 use crate::program::Program;
 
 /// A program on a raw tracepoint; it is detached when this is dropped.
@@ -14,11 +15,15 @@ use crate::program::Program;
 /// Since Linux 5.7 its descriptor is a link's, which can be pinned to outlive the process.
 #[derive(Debug)]
 #[must_use = "the program is detached when this is dropped"]
-pub struct RawTracepointLink(OwnedFd);
+pub struct RawTracepointLink {
+    link: OwnedFd,
+    /// The maps that are held for the program.
+    _kept: KeptMaps,
+}
 
 impl AsFd for RawTracepointLink {
     fn as_fd(&self) -> BorrowedFd<'_> {
-        self.0.as_fd()
+        self.link.as_fd()
     }
 }
 
@@ -44,7 +49,10 @@ impl Program {
         let name = self.attach_target();
         let name = name.ok_or_else(|| bad("names no tracepoint in its section".to_owned()))?;
         bpf::raw_tracepoint_open(self.as_fd(), name)
-            .map(RawTracepointLink)
+            .map(|link| RawTracepointLink {
+                link,
+                _kept: self.kept().clone(),
+            })
             .map_err(|source| match source.errno() {
                 Some(Errno::ENOENT) => Error::ExternMissing {
                     name: name.to_owned(),
