@@ -43,7 +43,7 @@ impl Machine<'_, '_> {
             Effect::CallsBack(callback) => inside = self.callback(callback, &arguments)?,
             Effect::None | Effect::MovesPacket => {}
         }
-        self.check_single_helper(helper)?;
+        self.check_single_helper(helper, &arguments)?;
         let ret = self.result(&proto, &arguments)?;
         self.release(&arguments);
         self.fill_memory(&arguments);

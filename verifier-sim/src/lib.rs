@@ -8,7 +8,7 @@
 //! |---|---|
 //! | what is asked | `config`, `codes`, `diag`, `ctx` |
 //! | before execution | `loadable`, `cfg`, `stops`, `func_info`, `live`, `used_maps`, `env` |
-//! | one instruction | `machine`, `alu`, `pointer_alu`, `mem`, `region`, `structure`, `kernel_symbol`, `btf_walk`, `btf_access`, `packet_help`, `stack_access`, `stack_object`, `dynptr`, `branch`, `callable`, `call`, `argument`, `callback`, `single_helper`, `result`, `kfunc`, `compat`, `returns`, `global`, `tail_call` |
+//! | one instruction | `machine`, `alu`, `pointer_alu`, `mem`, `region`, `structure`, `kernel_symbol`, `btf_walk`, `btf_access`, `packet_help`, `stack_access`, `stack_object`, `dynptr`, `branch`, `callable`, `call`, `argument`, `callback`, `format`, `single_helper`, `result`, `kfunc`, `compat`, `returns`, `global`, `tail_call` |
 //! | all paths | `live_stack`, `history`, `notes`, `precision`, `prune`, `rounds`, `tree`, `checkpoints`, `depth`, `explore`, `verify` |
 //! | what happens on the way | `snapshot`, `watch`, `log` |
 //! | the answer as text | `render` |
@@ -38,6 +38,7 @@ mod diag;
 mod dynptr;
 mod env;
 mod explore;
+mod format;
 mod func_info;
 mod global;
 mod history;

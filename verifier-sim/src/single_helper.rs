@@ -2,23 +2,56 @@
 //!
 //! Read before: `argument/mod.rs`. Read next: `result.rs`.
 
+use crate::argument::Arguments;
 use crate::codes::Code;
 use crate::diag::{Checked, Rejection};
 use crate::dynptr::check_dynptr_memory;
+use crate::format::is_valid;
 use crate::machine::Machine;
 use ebpf_asm::helper::Helper;
 use ebpf_asm::insn::Reg;
 use ebpf_asm::prog_type::{AttachType, ProgType};
 
+/// Bytes of a value for a format string.
+const VALUE_SIZE: u64 = 8;
+
 impl Machine<'_, '_> {
     /// That a call whose arguments are right is what this helper wants.
-    pub(crate) fn check_single_helper(&mut self, helper: &Helper) -> Checked {
+    pub(crate) fn check_single_helper(
+        &mut self,
+        helper: &Helper,
+        arguments: &Arguments<'_>,
+    ) -> Checked {
         match helper.name {
             "dynptr_from_mem" => check_dynptr_memory(Reg::R1, self.state.reg(Reg::R1)),
             "get_func_ip" => self.check_has_function(helper),
             "get_local_storage" => self.check_no_flags(),
+            "snprintf" => self.check_format(arguments),
             _ => Ok(()),
         }
+    }
+
+    /// That the format string in R3 asks for no more than the values that R5 gives the size of.
+    fn check_format(&self, arguments: &Arguments<'_>) -> Checked {
+        let size = self.state.reg(Reg::R5).scalar.tnum.value();
+        if !size.is_multiple_of(VALUE_SIZE) {
+            return Err(
+                Rejection::new(Code::ArgumentSize, "it gives no reason").label(format!(
+                    "R5 is the size of the values, {size}: no multiple of {VALUE_SIZE}"
+                )),
+            );
+        }
+        let format = arguments.text.unwrap_or_default();
+        if is_valid(format, size / VALUE_SIZE) {
+            return Ok(());
+        }
+        Err(Rejection::new(Code::ConstantText, "Invalid format string")
+            .label(format!(
+                "'{}' with {} values",
+                String::from_utf8_lossy(format).escape_debug(),
+                size / VALUE_SIZE
+            ))
+            .help("bpf-helpers(7) lists what a format string can ask for"))
     }
 
     /// That the program is at a function of the kernel.

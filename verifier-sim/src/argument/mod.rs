@@ -11,6 +11,7 @@ mod memory;
 mod of_map;
 mod owned;
 mod structure;
+mod text;
 
 use crate::alu::describe;
 use crate::callback::function;
@@ -52,6 +53,8 @@ pub(crate) struct Arguments<'a> {
     pub(crate) released_dynptr: Option<OnStack>,
     /// The function that the helper calls, by its first slot.
     pub(crate) callback: Option<usize>,
+    /// A text that cannot change any more, without the zero byte behind it.
+    pub(crate) text: Option<&'a [u8]>,
     /// Parts of the stack that the helper writes.
     pub(crate) filled: [Option<Filled>; 3],
     /// The memory whose size comes next.
@@ -121,15 +124,10 @@ impl<'a> Machine<'_, 'a> {
                 Ok(())
             }
             Arg::ConstAllocSize => self.check_alloc_size(reg, &value, found),
-            Arg::ConstStr
-            | Arg::PerCpu
-            | Arg::SpinLock
-            | Arg::Timer
-            | Arg::KptrPlace
-            | Arg::Kptr => Err(not_modelled(&format!(
-                "arguments such as R{}",
-                reg.number()
-            ))),
+            Arg::ConstStr => self.check_text(reg, &value, found),
+            Arg::PerCpu | Arg::SpinLock | Arg::Timer | Arg::KptrPlace | Arg::Kptr => Err(
+                not_modelled(&format!("arguments such as R{}", reg.number())),
+            ),
         }
     }
 
