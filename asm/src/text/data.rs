@@ -29,12 +29,13 @@ impl<'a> Parser<'a> {
     /// `.data SECTION [size=N] [map_flags=N ...]`.
     pub(super) fn data(&mut self, words: &mut Words<'a>) -> Result<(), Wrong> {
         let name = words.wants("a section: .data, .rodata, .bss or .kconfig")?;
-        if self.object.map(name.text).is_some() {
-            let message = format!("a map or section '{}' is there already", name.text);
+        let text = name.string()?;
+        if self.object.map(&text).is_some() || self.external_named(&text).is_some() {
+            let message = format!("a map, section or extern '{text}' is there already");
             return Err(name.wrong(message));
         }
         let known = KINDS.iter().find(|(known, _)| {
-            let rest = name.text.strip_prefix(known);
+            let rest = text.strip_prefix(known);
             rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
         });
         let Some((_, kind)) = known else {
@@ -46,7 +47,7 @@ impl<'a> Parser<'a> {
             bytes: Vec::new(),
             variables: Vec::new(),
         };
-        let mut map = Map::of_data(name.text, data);
+        let mut map = Map::of_data(text, data);
         for word in words {
             match word.split_at_equals() {
                 Some((field, size)) if field.text == "size" => {
@@ -157,7 +158,7 @@ impl<'a> Parser<'a> {
 }
 
 /// Bytes that no variable has.
-const UNNAMED: &str = "-";
+pub(super) const UNNAMED: &str = "-";
 
 fn no_section(words: &Words<'_>) -> Wrong {
     words.wrong("'.var' wants '.data SECTION' above")
@@ -217,7 +218,8 @@ impl Value {
 
 /// Writes a section of global variables as the directives that make it.
 pub(super) fn print_data(out: &mut dyn Write, map: &Map, data: &Data) -> fmt::Result {
-    write!(out, ".data {} size={}", map.name, data.bytes.len())?;
+    let name = super::print::name(&map.name);
+    write!(out, ".data {name} size={}", data.bytes.len())?;
     let usual = Map::of_data(
         &*map.name,
         Data {

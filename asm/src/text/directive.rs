@@ -41,7 +41,7 @@ impl Header {
     }
 
     /// Puts into the program what its section does not say.
-    pub(super) fn complete(self, program: &mut Program, global: &[String]) {
+    pub(super) fn complete(self, program: &mut Program, linkages: &[Linkage]) {
         program.section = self.section;
         if let Some(prog_type) = self.prog_type {
             program.prog_type = prog_type;
@@ -49,10 +49,9 @@ impl Header {
         if let Some(attach_type) = self.attach_type {
             program.expected_attach_type = attach_type;
         }
-        for function in &mut program.functions {
-            if global.contains(&function.name) {
-                function.linkage = Linkage::Global;
-            }
+        let functions = program.functions.iter_mut().skip(1);
+        for (function, linkage) in functions.zip(linkages) {
+            function.linkage = *linkage;
         }
     }
 }
@@ -115,8 +114,10 @@ impl<'a> Parser<'a> {
 
     /// `.license NAME`.
     fn license(&mut self, words: &mut Words<'a>) -> Result<(), Wrong> {
-        let all: Vec<&str> = words.map(|word| word.text).collect();
-        self.object.license = all.join(" ");
+        self.object.license = match words.next() {
+            Some(first) => first.rest(words)?,
+            None => String::new(),
+        };
         Ok(())
     }
 
@@ -138,8 +139,8 @@ impl<'a> Parser<'a> {
     fn map(&mut self, words: &mut Words<'a>) -> Result<(), Wrong> {
         let name = words.wants("a name for the map")?;
         let text = name.string()?;
-        if self.object.map(&text).is_some() {
-            let message = format!("a map '{text}' is there already");
+        if self.object.map(&text).is_some() || self.external_named(&text).is_some() {
+            let message = format!("a map or extern '{text}' is there already");
             return Err(name.wrong(message));
         }
         let map = definition(&text, words)?;
@@ -229,8 +230,12 @@ impl<'a> Parser<'a> {
             Some(word) if word.text == "weak" => Strength::Weak,
             Some(word) => return Err(word.wrong("expected 'weak' or the end of the line")),
         };
+        let text = name.string()?;
+        if self.external_named(&text).is_some() || self.object.map(&text).is_some() {
+            return Err(name.wrong(format!("an extern or map '{text}' is there already")));
+        }
         self.object.externs.push(Extern {
-            name: name.string()?,
+            name: text,
             kind,
             strength,
             type_id: None,
@@ -297,9 +302,9 @@ impl<'a> Parser<'a> {
     fn function(&mut self, words: &mut Words<'a>) -> Result<(), Wrong> {
         let name = words.wants("a name for the function")?;
         let text = name.string()?;
-        let is_global = match words.next() {
-            None => false,
-            Some(word) if word.text == "global" => true,
+        let linkage = match words.next() {
+            None => Linkage::Static,
+            Some(word) if word.text == "global" => Linkage::Global,
             Some(word) => return Err(word.wrong("expected 'global' or the end of the line")),
         };
         let placed = Placed {
@@ -307,14 +312,7 @@ impl<'a> Parser<'a> {
             begin: name.begin,
             end: name.end,
         };
-        let label = self.label(placed, text.clone().into())?;
-        if let Some(current) = &mut self.current {
-            current.assembler.function(label, &*text);
-            if is_global {
-                current.global.push(text.clone());
-            }
-        }
-        Ok(())
+        self.begin_function(placed, text.into(), linkage)
     }
 
     /// `.line "FILE" LINE COLUMN "TEXT"`: where the instructions below come from; `.line` alone

@@ -206,8 +206,8 @@ impl Reader {
                 self.at = pc.end;
                 self.signed(line, line.next(pc.end), Want::Signed, put)
             }
-            (Some(_), _) => self.symbol(next),
-            (None, _) => self.signed(line, next, Want::Distance, put),
+            (_, Some(name)) if name.token.is_name() => self.symbol(next),
+            _ => self.signed(line, next, Want::Distance, put),
         }
     }
 
@@ -246,16 +246,16 @@ impl Reader {
     }
 
     fn function(&mut self, line: Line<'_>, next: Option<Placed>) -> Result<(), Miss> {
-        match line.word(next) {
-            Some(name) if name != "kfunc" && helper::by_name(name).is_none() => {
-                self.distance(line, next, Self::signed_imm)
-            }
-            _ => self.miss(Want::Function),
+        let is_quoted = next.is_some_and(|next| next.token == Token::Quoted);
+        let is_other = |name| name != "kfunc" && helper::by_name(name).is_none();
+        match is_quoted || line.word(next).is_some_and(is_other) {
+            true => self.distance(line, next, Self::signed_imm),
+            false => self.miss(Want::Function),
         }
     }
 
     fn symbol(&mut self, next: Option<Placed>) -> Result<(), Miss> {
-        match next.filter(|next| matches!(next.token, Token::Word(_))) {
+        match next.filter(|next| next.token.is_name()) {
             Some(word) => {
                 self.symbol = Some(word);
                 self.at = word.end;

@@ -10,25 +10,51 @@ use std::hash::{BuildHasher, Hasher, RandomState};
 #[derive(Default)]
 pub(super) struct Labels<'a>(HashMap<Cow<'a, str>, Named, Nearby>);
 
-/// A label, and where it stands first, bound or named.
+/// A label.
 struct Named {
     label: Label,
+    binding: Binding,
+    /// Whether an instruction goes there.
+    is_named: bool,
+    /// Where it is named first; where it is bound, if it is nowhere named.
     line: u32,
     begin: u32,
     end: u32,
-    is_bound: bool,
+}
+
+/// What a label stands for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Binding {
+    /// Nothing yet.
+    Nothing,
+    /// A place.
+    Place,
+    /// A function.
+    Function,
+    /// Several functions, as linked objects may have of one name.
+    Functions,
 }
 
 /// A label is bound that is bound already.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Twice;
 
-/// A label that is named and nowhere bound: where it is named first, from byte to byte.
-pub(super) struct Unbound<'l> {
+/// A label that instructions cannot go to, and where one does.
+pub(super) struct Astray<'l> {
     pub(super) name: &'l str,
+    pub(super) why: Why,
     pub(super) line: u32,
     pub(super) begin: u32,
     pub(super) end: u32,
+}
+
+/// Why no instruction can go to a label.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Why {
+    /// It is nowhere bound.
+    Nowhere,
+    /// It stands for several functions.
+    Several,
 }
 
 impl<'a> Labels<'a> {
@@ -44,7 +70,12 @@ impl<'a> Labels<'a> {
         (line, placed): (u32, Placed),
         assembler: &mut Assembler,
     ) -> Label {
-        self.entry(name, (line, placed), assembler).label
+        let named = self.entry(name, (line, placed), assembler);
+        if !named.is_named {
+            named.is_named = true;
+            (named.line, named.begin, named.end) = (line, placed.begin, placed.end);
+        }
+        named.label
     }
 
     /// The label of this name, which is bound in the line.
@@ -58,9 +89,33 @@ impl<'a> Labels<'a> {
         assembler: &mut Assembler,
     ) -> Result<Label, Twice> {
         let named = self.entry(name, (line, placed), assembler);
-        match std::mem::replace(&mut named.is_bound, true) {
-            true => Err(Twice),
-            false => Ok(named.label),
+        match std::mem::replace(&mut named.binding, Binding::Place) {
+            Binding::Nothing => Ok(named.label),
+            _ => Err(Twice),
+        }
+    }
+
+    /// The label of a function of this name, which begins in the line.
+    ///
+    /// # Errors
+    /// If the name is that of a place.
+    pub(super) fn bind_function(
+        &mut self,
+        name: Cow<'a, str>,
+        (line, placed): (u32, Placed),
+        assembler: &mut Assembler,
+    ) -> Result<Label, Twice> {
+        let named = self.entry(name, (line, placed), assembler);
+        match named.binding {
+            Binding::Nothing => {
+                named.binding = Binding::Function;
+                Ok(named.label)
+            }
+            Binding::Function | Binding::Functions => {
+                named.binding = Binding::Functions;
+                Ok(assembler.label())
+            }
+            Binding::Place => Err(Twice),
         }
     }
 
@@ -72,19 +127,27 @@ impl<'a> Labels<'a> {
     ) -> &mut Named {
         self.0.entry(name).or_insert_with(|| Named {
             label: assembler.label(),
+            binding: Binding::Nothing,
+            is_named: false,
             line,
             begin: placed.begin,
             end: placed.end,
-            is_bound: false,
         })
     }
 
-    /// The first label that is named and nowhere bound.
-    pub(super) fn unbound(&self) -> Option<Unbound<'_>> {
-        let unbound = self.0.iter().filter(|(_, named)| !named.is_bound);
-        let (name, named) = unbound.min_by_key(|(_, named)| (named.line, named.begin))?;
-        Some(Unbound {
+    /// The first label that an instruction goes to and cannot.
+    pub(super) fn astray(&self) -> Option<Astray<'_>> {
+        let why = |named: &Named| match named.binding {
+            Binding::Nothing => Some(Why::Nowhere),
+            Binding::Functions => Some(Why::Several),
+            Binding::Place | Binding::Function => None,
+        };
+        let named = self.0.iter().filter(|(_, named)| named.is_named);
+        let astray = named.filter(|(_, named)| why(named).is_some());
+        let (name, named) = astray.min_by_key(|(_, named)| (named.line, named.begin))?;
+        Some(Astray {
             name,
+            why: why(named)?,
             line: named.line,
             begin: named.begin,
             end: named.end,
@@ -93,7 +156,10 @@ impl<'a> Labels<'a> {
 
     /// The names of the labels that are bound, in alphabetical order.
     pub(super) fn bound(&self) -> Vec<&str> {
-        let bound = self.0.iter().filter(|(_, named)| named.is_bound);
+        let bound = self
+            .0
+            .iter()
+            .filter(|(_, named)| named.binding != Binding::Nothing);
         let mut names: Vec<&str> = bound.map(|(name, _)| &**name).collect();
         names.sort_unstable();
         names

@@ -20,6 +20,7 @@ use super::parse::{Current, Parser, is_instruction};
 use super::spelling::{Known, Wrong, match_line, try_line};
 use super::synonyms::Printer;
 use super::token::{Line as Tokens, Placed, Token};
+use crate::btf::Linkage;
 use crate::btf::ext::LineInfo;
 use crate::insn::{Insn, Slot};
 use std::collections::BTreeMap;
@@ -445,10 +446,7 @@ impl<'a> Parser<'a> {
                         begin: 0,
                         end: 0,
                     };
-                    let label = self.label(placed, name.clone().into())?;
-                    if let Some(current) = &mut self.current {
-                        current.assembler.function(label, name.clone());
-                    }
+                    self.begin_function(placed, name.clone().into(), Linkage::Static)?;
                 }
             }
             if let Some(current) = &mut self.current {

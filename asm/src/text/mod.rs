@@ -19,8 +19,10 @@
 //!     exit
 //! ```
 //!
-//! A comment begins with `;`. What an object is besides instructions directives say; words
-//! with spaces or signs in them stand in quotes (`"..."`).
+//! A comment begins with `;`. What an object is besides instructions directives say. Names with
+//! spaces or signs in them stand in quotes, in directives and in instructions: `call "a b"`,
+//! `r1 = "if" ll`. There `\n`, `\t`, `\0`, `\"`, `\\` and `\xff` are one byte each; a name in quotes
+//! is always the object's own, whatever helper or word of the syntax is spelled like it.
 //!
 //! | directive | says |
 //! |---|---|
@@ -40,7 +42,7 @@
 //! the address of byte 4 of a map's first value.
 //!
 //! An object printed and parsed is the same object, but for its types (BTF and what refers to
-//! them), places that were inlined, and names that are no words.
+//! them).
 //!
 //! What `llvm-objdump -d`, `bpftool prog dump xlated` and the verifier's log print is read as
 //! it stands: `listing.rs` says how such lines are known, `synonyms.rs` how they spell

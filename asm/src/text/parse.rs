@@ -5,14 +5,16 @@
 //! `listing.rs`.
 
 use super::directive::is_directive;
-use super::labels::{Labels, Twice, Unbound};
+use super::labels::{Astray, Labels, Twice, Why};
 use super::listing::{self, Listing};
 use super::origins::Origins;
 use super::sign::Sign;
 use super::spelling::{Known, Wrong, match_line, try_line};
 use super::synonyms::Printer;
 use super::token::{Line, Placed, Token};
+use super::words::Word;
 use crate::assembler::{AssembleError, Assembler, Label};
+use crate::btf::Linkage;
 use crate::btf::ext::LineInfo;
 use crate::helper;
 use crate::insn::Insn;
@@ -92,8 +94,8 @@ pub(super) struct Current<'a> {
     labels: Labels<'a>,
     /// What the instructions' places are in.
     pub(super) places: Places,
-    /// Which functions everybody may call, by name.
-    pub(super) global: Vec<String>,
+    /// Who may call each of the functions behind the first.
+    pub(super) linkages: Vec<Linkage>,
 }
 
 /// What instructions come from.
@@ -112,7 +114,7 @@ impl Current<'_> {
             program,
             labels: Labels::default(),
             places: Places::Text,
-            global: Vec::new(),
+            linkages: Vec::new(),
         }
     }
 }
@@ -188,11 +190,11 @@ impl<'a> Parser<'a> {
         let line = Line::of(self.rest);
         let mut first = line.next(0);
         while let Some(name) = first
-            && let Token::Word(_) = name.token
+            && name.token.is_name()
             && let Some(colon) = line.next(name.end)
             && colon.token == Token::Sign(Sign::COLON)
         {
-            self.label(name, line.text(name).into())?;
+            self.label(name, name_of(line, name)?)?;
             first = line.next(colon.end);
         }
         let Some(first) = first else {
@@ -224,22 +226,22 @@ impl<'a> Parser<'a> {
             }
         }
         match symbol {
-            Some(symbol) => self.symbolic(insn, symbol, line.text(symbol)),
+            Some(symbol) => self.symbolic(insn, symbol, name_of(line, symbol)?),
             None => Ok(()),
         }
     }
 
     /// An instruction with a name in the place of a number.
-    fn symbolic(&mut self, insn: Insn, symbol: Placed, name: &'a str) -> Result<(), Wrong> {
+    fn symbolic(&mut self, insn: Insn, symbol: Placed, name: Cow<'a, str>) -> Result<(), Wrong> {
         if let Sem::LoadImm64(Imm64::MapFd | Imm64::MapValueFd) = insn.sem() {
-            let reference = self.reference(insn, symbol, name)?;
+            let reference = self.reference(insn, symbol, &name)?;
             if let Some(current) = &mut self.current {
                 current.assembler.ld_reference(insn.dst(), reference);
             }
             return Ok(());
         }
         if let Sem::Call(_) = insn.sem()
-            && let Some(Reference::Extern(index)) = self.kfunc(name)
+            && let Some(Reference::Extern(index)) = self.external_named(&name)
         {
             if let Some(current) = &mut self.current {
                 current.assembler.call_extern(index);
@@ -250,7 +252,7 @@ impl<'a> Parser<'a> {
             let here = (self.number, symbol);
             let label = current
                 .labels
-                .name(name.into(), here, &mut current.assembler);
+                .name(name, here, &mut current.assembler);
             current.assembler.insn_to(insn, label);
         }
         Ok(())
@@ -285,7 +287,7 @@ impl<'a> Parser<'a> {
         })))
     }
 
-    /// The variable or extern of this name.
+    /// The extern or variable of this name.
     fn named(&self, name: &str) -> Option<Reference> {
         let in_data = |(map, data): (usize, &crate::object::Data)| {
             let variable = data.variables.iter().find(|v| v.name == name)?;
@@ -294,11 +296,11 @@ impl<'a> Parser<'a> {
         };
         let maps = self.object.maps.iter().enumerate();
         let mut data = maps.filter_map(|(index, map)| Some((index, map.data.as_ref()?)));
-        data.find_map(in_data).or_else(|| self.kfunc(name))
+        self.external_named(name).or_else(|| data.find_map(in_data))
     }
 
     /// The extern of this name.
-    fn kfunc(&self, name: &str) -> Option<Reference> {
+    pub(super) fn external_named(&self, name: &str) -> Option<Reference> {
         let mut externs = self.object.externs.iter();
         externs
             .position(|known| known.name == name)
@@ -320,13 +322,34 @@ impl<'a> Parser<'a> {
         Ok(label)
     }
 
+    /// Begins a function here.
+    pub(super) fn begin_function(
+        &mut self,
+        placed: Placed,
+        name: Cow<'a, str>,
+        linkage: Linkage,
+    ) -> Result<(), Wrong> {
+        let Some(current) = &mut self.current else {
+            return Err(Wrong::at(placed, "a function outside any program"));
+        };
+        let here = (self.number, placed);
+        let message = || format!("the name '{name}' is that of a label");
+        let bound = current
+            .labels
+            .bind_function(name.clone(), here, &mut current.assembler);
+        let label = bound.map_err(|Twice| Wrong::at(placed, message()))?;
+        current.assembler.function(label, &*name);
+        current.linkages.push(linkage);
+        Ok(())
+    }
+
     /// Adds the program that has been read to the object.
     pub(super) fn finish_program(&mut self) -> Result<(), Wrong> {
         self.finish_listing()?;
         let Some(current) = self.current.take() else {
             return Ok(());
         };
-        if let Some(wrong) = self.unbound(&current.labels) {
+        if let Some(wrong) = self.astray(&current.labels) {
             return Err(wrong);
         }
         let header = current.program;
@@ -335,21 +358,26 @@ impl<'a> Parser<'a> {
             self.number = error.span().map_or(self.number, |span| span.line);
             Wrong::line(error.to_string())
         })?;
-        header.complete(&mut program, &current.global);
+        header.complete(&mut program, &current.linkages);
         self.object.programs.push(program);
         Ok(())
     }
 
-    /// What is wrong if a label is named and nowhere bound.
-    fn unbound(&mut self, labels: &Labels<'a>) -> Option<Wrong> {
-        let Unbound {
+    /// What is wrong if an instruction goes to a label and cannot.
+    fn astray(&mut self, labels: &Labels<'a>) -> Option<Wrong> {
+        let Astray {
             name,
+            why,
             line,
             begin,
             end,
-        } = labels.unbound()?;
+        } = labels.astray()?;
         self.number = line;
         let (message, meant) = match name.starts_with("bpf_") {
+            _ if why == Why::Several => {
+                let message = format!("several functions are named '{name}'");
+                (message, None)
+            }
             true => {
                 let names = helper::HELPERS.iter().map(|helper| helper.name);
                 let meant = near(name.trim_start_matches("bpf_"), names);
@@ -366,8 +394,23 @@ impl<'a> Parser<'a> {
             begin,
             end,
             message,
-            help: meant.map(|meant| format!("did you mean '{meant}'?")),
+            help: match why {
+                Why::Several => Some("call one by its distance: call pc+3".into()),
+                Why::Nowhere => meant.map(|meant| format!("did you mean '{meant}'?")),
+            },
         })
+    }
+}
+
+/// What a token names.
+fn name_of<'a>(line: Line<'a>, placed: Placed) -> Result<Cow<'a, str>, Wrong> {
+    let text = line.text(placed);
+    match placed.token {
+        Token::Quoted => {
+            let Placed { begin, end, .. } = placed;
+            Ok(Word { text, begin, end }.string()?.into())
+        }
+        _ => Ok(text.into()),
     }
 }
 

@@ -1,7 +1,7 @@
 //! Places of a program by name: where its functions begin, and where its jumps go.
 
-use super::print::{Names, Numbers, Referred, name, print_insn};
-use super::token::is_word;
+use super::print::{Names, Numbers, Referred, name, print_insn, symbol};
+use super::words::quoted;
 use crate::btf::Linkage;
 use crate::helper;
 use crate::insn::Insn;
@@ -61,6 +61,8 @@ pub struct Places<'a> {
     program: &'a Program,
     /// Ascending by slot.
     named: Vec<(usize, Place<'a>)>,
+    /// The names that several functions have.
+    shared: HashSet<&'a str>,
 }
 
 impl<'a> Places<'a> {
@@ -82,6 +84,12 @@ impl<'a> Places<'a> {
         named.sort_by_key(|(slot, _)| *slot);
         named.dedup_by_key(|(slot, _)| *slot);
         let taken: HashSet<&str> = program.functions.iter().map(|f| f.name.as_str()).collect();
+        let mut seen = HashSet::new();
+        let names = named.iter().filter_map(|(_, place)| match place {
+            Place::Function(function) => Some(function.name.as_str()),
+            Place::Local(_) => None,
+        });
+        let shared = names.filter(|name| !seen.insert(*name)).collect();
         let jumps = program.slots();
         let mut targets: Vec<usize> = jumps
             .filter_map(|(slot, insn)| program.target(slot, insn))
@@ -106,6 +114,7 @@ impl<'a> Places<'a> {
             object,
             program,
             named,
+            shared,
         }
     }
 
@@ -139,13 +148,11 @@ pub struct NamedInsn<'a> {
 }
 
 impl NamedInsn<'_> {
-    /// The name of what the instruction reaches.
-    fn target(&self) -> Option<&str> {
+    /// The place that the instruction reaches, if it has a name of its own.
+    fn target(&self) -> Option<&Place<'_>> {
         let target = self.places.program.target(self.slot, self.insn)?;
-        match self.places.at(target)? {
-            Place::Function(function) => Some(function.name.as_str()).filter(|name| is_word(name)),
-            Place::Local(name) => Some(name),
-        }
+        let place = self.places.at(target)?;
+        (!self.places.shared.contains(place.name())).then_some(place)
     }
 }
 
@@ -158,16 +165,17 @@ impl fmt::Display for NamedInsn<'_> {
 impl Names for NamedInsn<'_> {
     fn jump(&self, out: &mut dyn Write, distance: i32) -> fmt::Result {
         match self.target() {
-            Some(label) => out.write_str(label),
+            Some(Place::Local(label)) => out.write_str(label),
+            Some(Place::Function(function)) => out.write_str(&symbol(&function.name)),
             None => Numbers.jump(out, distance),
         }
     }
 
     fn function(&self, out: &mut dyn Write, distance: i32) -> fmt::Result {
-        match self.target() {
-            // A call of it by name would be one of the helper, or of the extern.
-            Some(name) if self.is_called_otherwise(name) => Numbers.function(out, distance),
-            Some(name) => out.write_str(name),
+        match self.target().map(Place::name) {
+            // A call of it by name would be one of the extern.
+            Some(name) if self.is_extern(name) => Numbers.function(out, distance),
+            Some(name) => out.write_str(&callee(name)),
             None => Numbers.function(out, distance),
         }
     }
@@ -182,18 +190,17 @@ impl Names for NamedInsn<'_> {
         let dst = self.insn.dst();
         match reference {
             Reference::Map(index) => match object.maps.get(index) {
-                Some(map) => write!(out, "{dst} = {} ll", map.name)?,
+                Some(map) => write!(out, "{dst} = {} ll", symbol(&map.name))?,
                 None => write!(out, "{dst} = map#{index} ll")?,
             },
             Reference::MapValue { map, offset } => self.value(out, map, offset)?,
             Reference::Extern(index) => {
-                let name = match object.externs.get(index) {
-                    Some(known) => known.name.clone(),
-                    None => format!("extern#{index}"),
-                };
-                match self.insn.sem() {
-                    Sem::Call(_) => write!(out, "call {name}")?,
-                    _ => write!(out, "{dst} = {name} ll")?,
+                let known = object.externs.get(index).map(|known| known.name.as_str());
+                match (self.insn.sem(), known) {
+                    (Sem::Call(_), Some(name)) => write!(out, "call {}", callee(name))?,
+                    (Sem::Call(_), None) => write!(out, "call extern#{index}")?,
+                    (_, Some(name)) => write!(out, "{dst} = {} ll", symbol(name))?,
+                    (_, None) => write!(out, "{dst} = extern#{index} ll")?,
                 }
             }
         }
@@ -202,10 +209,10 @@ impl Names for NamedInsn<'_> {
 }
 
 impl NamedInsn<'_> {
-    /// Whether a call of this name is not one of the program's function.
-    fn is_called_otherwise(&self, name: &str) -> bool {
+    /// Whether an extern has this name.
+    fn is_extern(&self, name: &str) -> bool {
         let mut externs = self.places.object.externs.iter();
-        helper::by_name(name).is_some() || name == "kfunc" || externs.any(|e| e.name == name)
+        externs.any(|known| known.name == name)
     }
 
     /// Writes `r1 = counter ll`, or the map's first value where no variable has the byte.
@@ -217,8 +224,8 @@ impl NamedInsn<'_> {
         let variables = map.data.iter().flat_map(|data| &data.variables);
         let mut at = variables.filter(|variable| variable.offset == offset);
         match at.next().filter(|variable| self.is_unique(&variable.name)) {
-            Some(variable) => write!(out, "{dst} = {} ll", variable.name),
-            None => write!(out, "{dst} = {}[0] + {offset} ll", map.name),
+            Some(variable) => write!(out, "{dst} = {} ll", symbol(&variable.name)),
+            None => write!(out, "{dst} = {}[0] + {offset} ll", symbol(&map.name)),
         }
     }
 
@@ -228,7 +235,15 @@ impl NamedInsn<'_> {
         let data = object.maps.iter().filter_map(|map| map.data.as_ref());
         let variables = data.flat_map(|data| &data.variables);
         let same = variables.filter(|variable| variable.name == name).count();
-        same == 1 && object.map(name).is_none() && is_word(name)
+        same == 1 && object.map(name).is_none() && !self.is_extern(name)
+    }
+}
+
+/// A name behind `call`: in quotes it is not that of a helper.
+fn callee(name: &str) -> String {
+    match helper::by_name(name).is_some() || name == "kfunc" {
+        true => quoted(name.as_bytes()),
+        false => symbol(name),
     }
 }
 

@@ -4,6 +4,7 @@ use super::data::print_data;
 use super::directive::MAP_FLAGS;
 use super::places::Places;
 use super::template::{Hole, Piece, pieces};
+use super::token::is_plain;
 use super::words::quoted;
 use crate::helper;
 use crate::insn::Insn;
@@ -203,7 +204,7 @@ enum Lines {
 
 fn print(out: &mut dyn Write, object: &Object, remarks: &dyn Remarks, lines: Lines) -> fmt::Result {
     if !object.license.is_empty() {
-        writeln!(out, ".license {}", object.license)?;
+        writeln!(out, ".license {}", license(&object.license))?;
     }
     if let Some(version) = object.version {
         let [_, major, minor, patch] = version.to_be_bytes();
@@ -295,10 +296,27 @@ fn flags(flags: u32) -> String {
     }
 }
 
+/// A license as the rest of a line: in quotes if it is not words with a space between each two.
+fn license(license: &str) -> String {
+    match license.split(' ').all(|word| name(word) == word) {
+        true => license.to_owned(),
+        false => quoted(license.as_bytes()),
+    }
+}
+
+/// A name among an instruction's tokens: in quotes if it would be read as something else.
+pub(super) fn symbol(name: &str) -> String {
+    match is_plain(name) {
+        true => name.to_owned(),
+        false => quoted(name.as_bytes()),
+    }
+}
+
 /// A name as a directive's word: in quotes if it would not be one word.
 pub(super) fn name(name: &str) -> String {
     let is_plain = |c: char| c.is_alphanumeric() || matches!(c, '_' | '.' | '$' | '/' | '-');
-    match !name.is_empty() && name.chars().all(is_plain) {
+    let is_name = !name.is_empty() && name != super::data::UNNAMED;
+    match is_name && name.chars().all(is_plain) {
         true => name.to_owned(),
         false => quoted(name.as_bytes()),
     }

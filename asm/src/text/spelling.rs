@@ -200,6 +200,7 @@ impl Takes {
     fn begins_with(self, token: Token) -> bool {
         let is_number = token == Token::Number;
         let is_word = matches!(token, Token::Word(_));
+        let is_name = token.is_name();
         let is_signed = matches!(token, Token::Sign(Sign::PLUS | Sign::MINUS));
         match self {
             Takes::Token(fixed) => fixed == token,
@@ -207,9 +208,10 @@ impl Takes {
             Takes::Hole(hole) => match hole {
                 Hole::Dst | Hole::Src | Hole::RegImm => matches!(token, Token::Reg(_)),
                 Hole::Dst32 | Hole::Src32 => matches!(token, Token::Low(_)),
-                Hole::Symbol | Hole::Function | Hole::HelperId => is_word,
+                Hole::Symbol | Hole::Function => is_name,
+                Hole::HelperId => is_word,
                 Hole::Offset | Hole::PlusImm => is_signed,
-                Hole::Jump | Hole::JumpImm => is_signed || is_word,
+                Hole::Jump | Hole::JumpImm => is_signed || is_name,
                 Hole::Remark => is_number || is_word,
                 Hole::Helper => is_number || is_word || is_signed,
                 Hole::Imm | Hole::ImmBits | Hole::NextImm | Hole::Imm64 | Hole::OffsetNumber => {
@@ -278,8 +280,12 @@ pub(super) fn try_line(
 fn wrong(line: Line<'_>, at: u32, printer: Printer, known: &Known) -> Wrong {
     let unknown = line.tokens().find(|placed| placed.token == Token::Unknown);
     if let Some(unknown) = unknown {
-        return Wrong::at(unknown, "no register, number, name or operator")
-            .help(help_of_unknown(line.text(unknown)));
+        let text = line.text(unknown);
+        return match text.starts_with('"') {
+            true => Wrong::at(unknown, "the quotes are not closed"),
+            false => Wrong::at(unknown, "no register, number, name or operator")
+                .help(help_of_unknown(text)),
+        };
     }
     let mut expected = Expected::default();
     Search::new(line, at, printer, known, &mut expected).run();

@@ -233,9 +233,43 @@ Disassembly of section tc:
     assert_eq!(functions, [(0, "one"), (2, "two")]);
 }
 
-/// A name that begins with `prefix`, so that names of different things differ.
-fn name(prefix: &'static str) -> impl Strategy<Value = String> {
-    "[a-z_.0-9]{0,6}".prop_map(move |rest| format!("{prefix}_{rest}"))
+/// Any name: of letters, of whatever signs, or one that means something else elsewhere.
+fn any_name() -> impl Strategy<Value = String> {
+    let taken = [
+        "",
+        "-",
+        "\0",
+        "r1",
+        "w10",
+        "L2",
+        "pc",
+        "if",
+        "ll",
+        "u32",
+        "kfunc",
+        "global",
+        "weak",
+        "none",
+        "size=8",
+        "\"",
+        "a\\b",
+        "a b",
+        "a;b",
+        "a:",
+        "map_lookup_elem",
+        "bpf_map_lookup_elem",
+    ];
+    prop_oneof![
+        "[a-z_.0-9]{1,6}",
+        ".{0,6}",
+        prop::sample::select(taken.to_vec()).prop_map(str::to_owned)
+    ]
+}
+
+/// Names that differ from each other.
+fn different_names(count: usize) -> impl Strategy<Value = Vec<String>> {
+    let names = proptest::collection::hash_set(any_name(), count);
+    names.prop_map(|names| names.into_iter().collect())
 }
 
 fn any_map() -> impl Strategy<Value = Map> {
@@ -281,6 +315,8 @@ fn any_map() -> impl Strategy<Value = Map> {
 }
 
 fn any_data() -> impl Strategy<Value = Map> {
+    // Variables may have the names of others, and of what else there is.
+    let names = proptest::collection::vec(any_name(), 5);
     let kinds = [
         (".data", DataKind::Data),
         (".rodata.x", DataKind::Rodata),
@@ -292,13 +328,14 @@ fn any_data() -> impl Strategy<Value = Map> {
         0..kinds.len(),
         places,
         proptest::collection::vec(any::<u8>(), 0..90),
+        names,
     )
-        .prop_map(move |(of, places, mut bytes)| {
+        .prop_map(move |(of, places, mut bytes, names)| {
             let (name, kind) = kinds[of];
             let (mut variables, mut at) = (Vec::new(), 0);
             for (n, (gap, size)) in places.into_iter().enumerate() {
                 variables.push(Variable {
-                    name: format!("v_{n}"),
+                    name: names[n].clone(),
                     offset: at + gap,
                     size,
                     strength: if gap == 2 {
@@ -338,33 +375,37 @@ fn any_insns() -> impl Strategy<Value = Vec<(usize, Fields)>> {
 /// An object of all that text can say.
 fn any_object() -> impl Strategy<Value = Object> {
     let externs = proptest::collection::vec((any::<bool>(), any::<bool>()), 0..3);
-    let programs = proptest::collection::vec((any_insns(), 0..5_usize, any::<bool>()), 1..3);
-    let maps = proptest::collection::vec((any_map(), name("m")), 0..4);
+    let functions = proptest::collection::vec(any_name(), 0..5);
+    let programs = proptest::collection::vec((any_insns(), functions, any::<bool>()), 1..3);
+    let maps = proptest::collection::vec(any_map(), 0..4);
     let version = proptest::option::of(any::<u32>());
     (
-        version,
+        (version, any_name()),
         maps,
         proptest::option::of(any_data()),
         externs,
         programs,
+        different_names(9),
     )
-        .prop_map(|(version, maps, data, externs, programs)| {
-            let named = maps.into_iter().enumerate();
-            let mut maps: Vec<Map> = named
-                .map(|(n, (map, name))| Map {
-                    name: format!("{name}{n}"),
-                    ..map
-                })
-                .collect();
-            if let Some(first) = maps.first_mut() {
-                first.values = vec![(3, MapValue::Program("p0".into())), (9, MapValue::Map(0))];
-            }
-            maps.extend(data);
-            let externs = externs
-                .into_iter()
-                .enumerate()
-                .map(|(n, (is_func, is_weak))| Extern {
-                    name: format!("e{n}"),
+        .prop_map(
+            |((version, license), maps, data, externs, programs, names)| {
+                let mut names = names.into_iter();
+                let mut name = || names.next().unwrap();
+                let program_names = [name(), name()];
+                let mut maps: Vec<Map> = maps
+                    .into_iter()
+                    .map(|map| Map {
+                        name: name(),
+                        ..map
+                    })
+                    .collect();
+                if let Some(first) = maps.first_mut() {
+                    let program = MapValue::Program(program_names[0].clone());
+                    first.values = vec![(3, program), (9, MapValue::Map(0))];
+                }
+                maps.extend(data);
+                let externs = externs.into_iter().map(|(is_func, is_weak)| Extern {
+                    name: name(),
                     kind: if is_func {
                         ExternKind::Function
                     } else {
@@ -377,35 +418,41 @@ fn any_object() -> impl Strategy<Value = Object> {
                     },
                     type_id: None,
                 });
-            let mut object = Object {
-                license: "Dual MIT/GPL".into(),
-                version,
-                maps,
-                externs: externs.collect(),
-                ..Object::default()
-            };
-            for (n, (insns, functions, is_plain)) in programs.into_iter().enumerate() {
-                let program = assembled(&object, n, insns, functions, is_plain);
-                object.programs.push(program);
-            }
-            object
-        })
+                let mut object = Object {
+                    license,
+                    version,
+                    externs: externs.collect(),
+                    maps,
+                    ..Object::default()
+                };
+                let programs = programs.into_iter().zip(program_names);
+                for ((insns, functions, is_plain), name) in programs {
+                    let program = assembled(&object, name, insns, functions, is_plain);
+                    object.programs.push(program);
+                }
+                object
+            },
+        )
 }
 
 fn assembled(
     object: &Object,
-    n: usize,
+    name: String,
     insns: Vec<(usize, Fields)>,
-    functions: usize,
+    functions: Vec<String>,
     is_plain: bool,
 ) -> Program {
-    let mut assembler = Assembler::new(format!("p{n}"));
+    let mut assembler = Assembler::new(name);
     assembler.at(None);
-    let every = insns.len() / (functions + 1) + 1;
+    let every = insns.len() / (functions.len() + 1) + 1;
+    let mut functions = functions.into_iter();
     for (at, (row, fields)) in insns.into_iter().enumerate() {
-        if at > 0 && at.is_multiple_of(every) {
+        if at > 0
+            && at.is_multiple_of(every)
+            && let Some(name) = functions.next()
+        {
             let label = assembler.label();
-            assembler.function(label, format!("f{n}_{at}"));
+            assembler.function(label, name);
         }
         let insn = Insn::new(&ISA[row], fields);
         let pick = |count: usize| at.checked_rem(count);

@@ -2,6 +2,7 @@
 
 use super::sign::Sign;
 use super::vocabulary::Keyword;
+use super::words::quoted_len;
 use std::fmt;
 
 /// The smallest part of a line that means something.
@@ -15,10 +16,12 @@ pub(super) enum Token {
     Number,
     /// Anything that begins like a name; which word, if a spelling fixes it.
     Word(Option<Keyword>),
+    /// A name in quotes, which can be any.
+    Quoted,
     /// An operator or a bracket.
     Sign(Sign),
-    /// None: a character that none begins with, a number that 64 bits cannot hold, or a
-    /// register that there is not.
+    /// None: a character that none begins with, quotes that are not closed, a number that
+    /// 64 bits cannot hold, or a register that there is not.
     Unknown,
 }
 
@@ -28,18 +31,29 @@ const REGISTERS: u8 = 11;
 impl Token {
     /// Every token that there can be: all numbers and all names are one each.
     pub(super) fn all() -> impl Iterator<Item = Token> {
-        [Token::Unknown, Token::Number, Token::Word(None)]
-            .into_iter()
-            .chain((0..REGISTERS).map(Token::Reg))
-            .chain((0..REGISTERS).map(Token::Low))
-            .chain(Sign::all().map(Token::Sign))
-            .chain(Keyword::all().map(|word| Token::Word(Some(word))))
+        [
+            Token::Unknown,
+            Token::Number,
+            Token::Word(None),
+            Token::Quoted,
+        ]
+        .into_iter()
+        .chain((0..REGISTERS).map(Token::Reg))
+        .chain((0..REGISTERS).map(Token::Low))
+        .chain(Sign::all().map(Token::Sign))
+        .chain(Keyword::all().map(|word| Token::Word(Some(word))))
+    }
+
+    /// Whether it can be the name of something.
+    #[inline]
+    pub(super) fn is_name(self) -> bool {
+        matches!(self, Token::Word(_) | Token::Quoted)
     }
 
     /// The token's place among all.
     #[inline]
     pub(super) fn index(self) -> usize {
-        const REG: usize = 3;
+        const REG: usize = 4;
         const LOW: usize = REG + REGISTERS as usize;
         const SIGN: usize = LOW + REGISTERS as usize;
         const WORD: usize = SIGN + Sign::COUNT;
@@ -47,6 +61,7 @@ impl Token {
             Token::Unknown => 0,
             Token::Number => 1,
             Token::Word(None) => 2,
+            Token::Quoted => 3,
             Token::Reg(number) => REG + usize::from(number),
             Token::Low(number) => LOW + usize::from(number),
             Token::Sign(sign) => SIGN + sign.index(),
@@ -62,7 +77,7 @@ impl fmt::Display for Token {
             Token::Low(number) => write!(f, "'w{number}'"),
             Token::Number => f.write_str("a number"),
             Token::Word(Some(word)) => write!(f, "'{word}'"),
-            Token::Word(None) => f.write_str("a name"),
+            Token::Word(None) | Token::Quoted => f.write_str("a name"),
             Token::Sign(sign) => write!(f, "'{sign}'"),
             Token::Unknown => f.write_str("nothing"),
         }
@@ -106,6 +121,7 @@ impl<'a> Line<'a> {
                 b'\n' | b';' => return None,
                 b'a'..=b'z' | b'A'..=b'Z' | b'_' | b'.' => break self.word_at(begin),
                 b'0'..=b'9' => break self.number_at(begin),
+                b'"' => break self.quoted_at(begin),
                 0..=0x7f => match Sign::at(bytes, begin) {
                     Some((sign, end)) => break (Token::Sign(sign), end),
                     None => break self.unknown_at(begin),
@@ -207,17 +223,28 @@ impl<'a> Line<'a> {
         }
     }
 
+    /// The name in quotes at `begin`, and its end.
+    #[cold]
+    fn quoted_at(self, begin: usize) -> (Token, usize) {
+        let rest = self.text.get(begin..).unwrap_or_default();
+        let line = rest.split('\n').next().unwrap_or_default();
+        match quoted_len(line) {
+            Some(len) => (Token::Quoted, begin + len),
+            None => (Token::Unknown, begin + line.len()),
+        }
+    }
+
     #[cold]
     fn unknown_at(self, begin: usize) -> (Token, usize) {
         (Token::Unknown, word_end(self.text, begin))
     }
 }
 
-/// Whether a name can stand among tokens and be read as a name.
-pub(super) fn is_word(name: &str) -> bool {
+/// Whether a name can stand among tokens without quotes, and be read as a name and no more.
+pub(super) fn is_plain(name: &str) -> bool {
     let first = Line::of(name).next(0);
     let is_whole = first.is_some_and(|first| first.begin == 0 && first.end as usize == name.len());
-    is_whole && Line::of(name).word(first).is_some() && name != "pc"
+    is_whole && first.map(|first| first.token) == Some(Token::Word(None)) && name != "pc"
 }
 
 /// What a character that is not ASCII is.

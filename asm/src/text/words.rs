@@ -59,6 +59,15 @@ impl<'a> Word<'a> {
         String::from_utf8(bytes).map_err(|_| self.wrong("not UTF-8"))
     }
 
+    /// The same of a word that ends the line where nothing is quoted: all that is left of it.
+    pub(super) fn rest(self, words: &mut Words<'a>) -> Result<String, Wrong> {
+        let mut all = vec![self.string()?];
+        for word in words.by_ref() {
+            all.push(word.text.to_owned());
+        }
+        Ok(all.join(" "))
+    }
+
     /// The bytes that a quoted word stands for: `\n`, `\t`, `\0`, `\"`, `\\` and `\xff` are
     /// one.
     pub(super) fn bytes(&self) -> Result<Vec<u8>, Wrong> {
@@ -175,7 +184,8 @@ impl<'a> Words<'a> {
     /// The next word, if it is no `name=value`.
     pub(super) fn next_plain(&mut self) -> Option<Word<'a>> {
         let next = self.words.as_slice().first()?;
-        (!next.text.contains('=')).then(|| self.words.next())?
+        let is_plain = next.text.starts_with('"') || !next.text.contains('=');
+        is_plain.then(|| self.words.next())?
     }
 
     /// The next word, if it is a number.
@@ -213,7 +223,7 @@ impl<'a> Iterator for Words<'a> {
 }
 
 /// The length of the quoted word at the beginning; `None` if it does not end.
-fn quoted_len(text: &str) -> Option<usize> {
+pub(super) fn quoted_len(text: &str) -> Option<usize> {
     let mut escaped = false;
     let mut rest = text.bytes().enumerate().skip(1);
     rest.find_map(|(at, byte)| {
