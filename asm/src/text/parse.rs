@@ -250,9 +250,7 @@ impl<'a> Parser<'a> {
         }
         if let Some(current) = &mut self.current {
             let here = (self.number, symbol);
-            let label = current
-                .labels
-                .name(name, here, &mut current.assembler);
+            let label = current.labels.name(name, here, &mut current.assembler);
             current.assembler.insn_to(insn, label);
         }
         Ok(())
