@@ -141,16 +141,29 @@ impl Compared {
     }
 }
 
-/// Whether a state is the kernel's. Ours shows slots of the stack that changed, the kernel's
-/// those that were read too; where a path is found covered, the kernel does not show the last
-/// state any more.
+/// Whether a state is the kernel's: the same registers, and the same in every slot of the stack
+/// that both show. Ours shows slots that changed, the kernel's those that were read too, but not
+/// what helpers wrote; where a path is found covered, it does not show the last state any more.
 fn is_same(ours: &[String], kernels: &[String]) -> bool {
     if kernels.is_empty() {
         return true;
     }
-    let told = |word: &&String| !word.starts_with("fp-") || ours.contains(word);
-    let kernels: Vec<&String> = kernels.iter().filter(told).collect();
-    kernels == ours.iter().collect::<Vec<_>>()
+    let is_slot = |word: &&String| word.starts_with("fp-");
+    let others = |state: &'_ [String]| -> Vec<String> {
+        state
+            .iter()
+            .filter(|word| !is_slot(word))
+            .cloned()
+            .collect()
+    };
+    let slots = |word: &&String| {
+        let place = |word: &String| word.split('=').next().map(str::to_owned);
+        !is_slot(word)
+            || ours
+                .iter()
+                .all(|our| place(our) != place(word) || our == *word)
+    };
+    others(ours) == others(kernels) && kernels.iter().all(|word| slots(&word))
 }
 
 /// The entries of a log.
