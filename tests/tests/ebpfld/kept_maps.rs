@@ -46,7 +46,7 @@ out:
 ";
 
 /// How long the kernel may take to empty a map that nobody holds any more.
-const PATIENCE: Duration = Duration::from_secs(5);
+const PATIENCE: Duration = Duration::from_secs(30);
 
 const ATTACH: &str = "attach eth0 tails.o --prog enters";
 
