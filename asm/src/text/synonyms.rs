@@ -182,12 +182,14 @@ pub(super) static SYNONYMS: &[Synonym] = &[
     imm64(Imm64::Code, "{d} = subprog[{ji}]", BPFTOOL),
     imm64(Imm64::Value, "{d} = {i64}", KERNEL),
 
-    // Calls: LLVM prints nothing but `imm`, bpftool the name of an address in the kernel.
+    // Calls: LLVM prints nothing but `imm`, or of callx a register that the bytes do not name;
+    // bpftool the name of an address in the kernel.
     call(Callee::Helper, "call {h#}", ANY),
     call(Callee::Kfunc, "call {remark}#{i}", VERIFIER),
     call(Callee::Helper, "call {remark}#{i}", BPFTOOL),
     call(Callee::Kfunc, "call {remark}#{i}", BPFTOOL),
     call(Callee::Local, "call {ji}#{remark}", BPFTOOL),
+    call(Callee::NumberedRegister, "callx {s}", LLVM),
     call(Callee::Local, "call {i}", LLVM),
     call(Callee::Kfunc, "call {i}", LLVM),
     call(Callee::NumberedRegister, "callx {ri}", LLVM),

@@ -243,7 +243,7 @@ fn without_bytes() -> Outcome {
     let mut faults = String::new();
     for (row, insns, lines) in rows("llvm-objdump-22", &arguments)? {
         let unsaid = match row.sem {
-            Sem::Call(Callee::Local | Callee::Kfunc) => true,
+            Sem::Call(Callee::Local | Callee::Kfunc | Callee::NumberedRegister) => true,
             Sem::LoadImm64(Imm64::MapValueFd | Imm64::MapValueIdx | Imm64::Variable) => true,
             Sem::LoadPacket { mode, .. } => mode == PacketMode::Ind,
             _ => false,
