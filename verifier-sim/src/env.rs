@@ -63,7 +63,10 @@ impl<'a> Env<'a> {
         let context = context(program.prog_type, attach_type)
             .ok_or_else(|| unknown_type(program.prog_type))?;
         let target = Target::find(program, kernel)?;
-        let arguments = target.as_ref().zip(kernel.btf());
+        // The types are read only for a program that has a target.
+        let arguments = target
+            .as_ref()
+            .and_then(|target| Some((target, kernel.btf()?)));
         let arguments = arguments.map(|(target, btf)| ArgumentContext::new(btf, target));
         check_calls(object, program, kernel)?;
         let globals = globals(program, object.btf.as_ref());
