@@ -76,6 +76,17 @@ impl Machine<'_, '_> {
         })
     }
 
+    /// `may_goto target`: goes on behind it, and jumps when that was too often.
+    pub(crate) fn may_goto(&mut self, insn: &Insn) -> Checked<Flow> {
+        let mut state = Box::new(self.state.clone());
+        state.may_gotos = state.may_gotos.saturating_add(1);
+        Ok(Flow::Again {
+            next: self.target(insn)?,
+            again: self.slot + insn.slots(),
+            state,
+        })
+    }
+
     /// The numbers that decided the jump matter for the verdict.
     fn need_operands(&mut self, comparison: &Comparison) {
         if comparison.dst.is_scalar() {

@@ -15,7 +15,7 @@ use crate::codes::Code;
 use crate::diag::{Checked, Rejection};
 use crate::explore::{Explorer, Path};
 use crate::prune::{Likeness, alike};
-use crate::rounds::{comes_round, widen};
+use crate::rounds::{Round, same_round, widen};
 use crate::state::State;
 use crate::tree::{Litter, Node, Standing};
 
@@ -125,7 +125,7 @@ impl Explorer<'_, '_, '_> {
 
     /// Whether it is time for a checkpoint at a place that has these.
     fn is_due(&self, path: &Path, here: &[usize]) -> Due {
-        if path.notes > MAX_NOTES || self.comes_round(path.slot) {
+        if path.notes > MAX_NOTES || self.env.rounds.at(path.slot).is_some() {
             return Due::Now;
         }
         let Pace { jumps, insns } = self.checkpoints.since;
@@ -141,7 +141,7 @@ impl Explorer<'_, '_, '_> {
     /// do. Only looks that end in a new checkpoint count, or else a few rounds of a loop would
     /// drop them all.
     fn compare(&mut self, path: &Path, here: &mut Vec<usize>, due: Due) -> Checked<Seen> {
-        let round = self.comes_round(path.slot);
+        let round = self.env.rounds.at(path.slot);
         for index in (0..here.len()).rev() {
             let Some(&at) = here.get(index) else {
                 continue;
@@ -156,12 +156,18 @@ impl Explorer<'_, '_, '_> {
             let likeness = match (node.open, anchor) {
                 (0, None) => Likeness::Covered(&node.needed),
                 (0, Some(_)) => Likeness::Within,
-                _ if round => Likeness::Within,
-                _ => Likeness::Same,
+                (_, _) => match (round, node.state.as_deref()) {
+                    (Some(round), Some(old)) if round.is_closed(old, &path.state) => {
+                        Likeness::Within
+                    }
+                    (Some(Round::Callback | Round::Next), _) => Likeness::Never,
+                    (_, Some(old)) if same_round(old, &path.state) => Likeness::Same,
+                    _ => Likeness::Never,
+                },
             };
             let old = node.state.as_deref();
             if old.is_some_and(|old| alike(self.env, likeness, path.slot, old, &path.state)) {
-                if node.open > 0 && !round {
+                if matches!(likeness, Likeness::Same) {
                     return Err(endless(path.slot));
                 }
                 node.hits += 1;
@@ -174,7 +180,7 @@ impl Explorer<'_, '_, '_> {
                 return Ok(Seen::Covered);
             }
             node.misses += u32::from(due == Due::Now);
-            if node.is_useless(round) {
+            if node.is_useless(round.is_some()) {
                 node.standing = Standing::Dropped;
                 if node.open == 0 {
                     node.state = None;
@@ -200,10 +206,6 @@ impl Explorer<'_, '_, '_> {
             node.needed.keep_slots(&live);
             state.keep_slots(&live);
         }
-    }
-
-    fn comes_round(&self, slot: usize) -> bool {
-        self.env.cfg.insn(slot).is_some_and(comes_round)
     }
 
     /// Makes numbers unknown that differ from the last round's at `slot`, `but` that of one.

@@ -17,6 +17,7 @@ use crate::kfunc::check_calls;
 use crate::live::{RegSet, live_registers};
 use crate::loadable::check_loadable;
 use crate::reg::{Kind as RegKind, SockType};
+use crate::rounds::Rounds;
 use crate::stops::Stops;
 use crate::used_maps::{check_used_maps, is_sleepable};
 use ebpf_asm::btf::core::CoreKind;
@@ -45,6 +46,8 @@ pub(crate) struct Env<'a> {
     pub cfg: Cfg<'a>,
     /// Its global functions.
     pub(crate) globals: Vec<Global>,
+    /// What execution comes back to any number of times.
+    pub(crate) rounds: Rounds,
     /// Where states are compared.
     pub(crate) stops: Stops,
     live: Vec<RegSet>,
@@ -73,7 +76,8 @@ impl<'a> Env<'a> {
         let cfg = Cfg::new(program, config, globals.iter().map(|g| g.slot).collect())?;
         check_functions(program, object.btf.as_ref(), &cfg)?;
         check_used_maps(object, program)?;
-        let stops = Stops::new(&cfg);
+        let rounds = Rounds::new(object, program, kernel);
+        let stops = Stops::new(&cfg, &rounds);
         let live = live_registers(&cfg);
         Ok(Env {
             object,
@@ -84,6 +88,7 @@ impl<'a> Env<'a> {
             arguments,
             cfg,
             globals,
+            rounds,
             stops,
             live,
         })

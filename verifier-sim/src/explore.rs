@@ -271,6 +271,15 @@ impl Explorer<'_, '_, '_> {
                     inside.called_back = Some(slot);
                 }
             }
+            Flow::Again {
+                next,
+                again,
+                mut state,
+            } => {
+                // The checkpoint made here is of this round.
+                self.widen(&mut state, slot, path.position.node);
+                self.fork(path, next, again, state)?;
+            }
             Flow::Back(to) => {
                 self.widen(&mut path.state, to, None);
                 path.slot = to;

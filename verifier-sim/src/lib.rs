@@ -8,7 +8,7 @@
 //! |---|---|
 //! | what is asked | `config`, `codes`, `diag`, `ctx` |
 //! | before execution | `loadable`, `cfg`, `stops`, `func_info`, `live`, `used_maps`, `env` |
-//! | one instruction | `machine`, `alu`, `pointer_alu`, `mem`, `region`, `structure`, `kernel_symbol`, `btf_walk`, `btf_access`, `packet_help`, `stack_access`, `stack_object`, `dynptr`, `branch`, `callable`, `call`, `argument`, `callback`, `format`, `single_helper`, `result`, `kfunc`, `compat`, `returns`, `global`, `tail_call` |
+//! | one instruction | `machine`, `alu`, `pointer_alu`, `mem`, `region`, `structure`, `kernel_symbol`, `btf_walk`, `btf_access`, `packet_help`, `stack_access`, `stack_object`, `dynptr`, `iterator`, `branch`, `callable`, `call`, `argument`, `callback`, `format`, `single_helper`, `result`, `kfunc`, `compat`, `returns`, `global`, `tail_call` |
 //! | all paths | `live_stack`, `history`, `notes`, `precision`, `prune`, `rounds`, `tree`, `checkpoints`, `depth`, `explore`, `verify` |
 //! | what happens on the way | `snapshot`, `watch`, `log` |
 //! | the answer as text | `render` |
@@ -43,6 +43,7 @@ mod func_info;
 mod global;
 mod history;
 pub mod interp;
+mod iterator;
 mod kernel_symbol;
 mod kernel_types;
 mod kfunc;

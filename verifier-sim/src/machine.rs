@@ -39,6 +39,14 @@ pub(crate) enum Flow {
         function: usize,
         inside: Box<State>,
     },
+    /// On two ways from where execution comes round: at `next` with the state as it is now, and
+    /// later at `again` with another, of which the numbers that differ from the last round
+    /// may become unknown.
+    Again {
+        next: usize,
+        again: usize,
+        state: Box<State>,
+    },
     /// Back at this slot, which a callback was entered from.
     Back(usize),
     /// Nowhere: the program has ended.
@@ -94,7 +102,7 @@ impl Machine<'_, '_> {
             Sem::Exit => return self.exit(),
             Sem::Call(Callee::Kfunc) => return self.call_kfunc(insn),
             Sem::AddrSpaceCast(_) => return Err(not_modelled("address space casts")),
-            Sem::MayGoto => return Err(not_modelled("may_goto")),
+            Sem::MayGoto => return self.may_goto(insn),
             Sem::Gotox => return Err(not_modelled("indirect jumps")),
             Sem::Call(Callee::Register | Callee::NumberedRegister) => {
                 return Err(not_modelled("indirect calls"));

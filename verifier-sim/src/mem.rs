@@ -325,9 +325,12 @@ impl Machine<'_, '_> {
             }
             Kind::UntrustedMem => Ok(RegState::scalar(Scalar::of_size(access.size))),
             Kind::Btf(pointer) => self.read_structure(pointer, base, access),
-            Kind::NotInit | Kind::Scalar | Kind::PacketEnd | Kind::Func(_) | Kind::Dynptr(_) => {
-                Err(not_modelled(&format!("reading '{}'", base.type_name())))
-            }
+            Kind::NotInit
+            | Kind::Scalar
+            | Kind::PacketEnd
+            | Kind::Func(_)
+            | Kind::Dynptr(_)
+            | Kind::Iterator(_) => Err(not_modelled(&format!("reading '{}'", base.type_name()))),
         }
     }
 
@@ -382,9 +385,12 @@ impl Machine<'_, '_> {
             }
             Kind::ReadOnlyMem(_) | Kind::UntrustedMem => Err(read_only_memory(access.reg, base)),
             Kind::Btf(pointer) => self.write_structure(pointer, base, access),
-            Kind::NotInit | Kind::Scalar | Kind::PacketEnd | Kind::Func(_) | Kind::Dynptr(_) => {
-                Err(not_modelled(&format!("writing '{}'", base.type_name())))
-            }
+            Kind::NotInit
+            | Kind::Scalar
+            | Kind::PacketEnd
+            | Kind::Func(_)
+            | Kind::Dynptr(_)
+            | Kind::Iterator(_) => Err(not_modelled(&format!("writing '{}'", base.type_name()))),
         }
     }
 

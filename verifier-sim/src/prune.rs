@@ -24,6 +24,8 @@ pub(crate) enum Likeness<'a> {
     Within,
     /// They are the same.
     Same,
+    /// They are not compared.
+    Never,
 }
 
 /// Whether `new` at `slot` is as alike to `old` there as is asked.
@@ -220,7 +222,7 @@ impl Matcher<'_> {
         let anything = |byte: &Byte| match byte {
             Byte::Invalid => true,
             Byte::Misc => self.config.may_read_uninit_stack(),
-            Byte::Zero | Byte::Spill | Byte::Dynptr => false,
+            Byte::Zero | Byte::Spill | Byte::Dynptr | Byte::Iterator => false,
         };
         // Spills are many, and have a register.
         slot.reg.kind == Kind::NotInit && slot.bytes.iter().all(anything)
@@ -240,13 +242,23 @@ impl Matcher<'_> {
         if !bytes.all(|(old, new)| self.byte(*old, *new)) {
             return false;
         }
-        if old.bytes.contains(&Byte::Dynptr) {
-            let (old, new) = (&old.reg, &new.reg);
-            let same = old.kind == new.kind && old.off == new.off;
-            return same && self.ids.same(old.ref_id, new.ref_id);
+        if old.is_object() {
+            return self.object(&old.reg, &new.reg);
         }
         // Also where one spill is longer than the other.
         old.spill_size() == 0 || self.reg(&old.reg, &new.reg, weight)
+    }
+
+    /// Whether two slots are of the same object of the kernel. How far an iteration has come
+    /// does not matter.
+    fn object(&mut self, old: &RegState, new: &RegState) -> bool {
+        let same = match (old.kind, new.kind) {
+            (Kind::Iterator(old), Kind::Iterator(new)) => {
+                old.ty == new.ty && old.progress == new.progress
+            }
+            (old_kind, new_kind) => old_kind == new_kind && old.off == new.off,
+        };
+        same && self.ids.same(old.ref_id, new.ref_id)
     }
 
     /// The slot as the number that a load of all of it gives, if it gives one.
@@ -257,7 +269,7 @@ impl Matcher<'_> {
         let unknown = |byte: &Byte| match byte {
             Byte::Misc => true,
             Byte::Invalid => self.config.may_read_uninit_stack(),
-            Byte::Zero | Byte::Spill | Byte::Dynptr => false,
+            Byte::Zero | Byte::Spill | Byte::Dynptr | Byte::Iterator => false,
         };
         slot.bytes.iter().all(unknown).then_some(&RegState::UNKNOWN)
     }

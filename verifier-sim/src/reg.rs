@@ -9,6 +9,7 @@
 use crate::btf_ptr::BtfPtr;
 use crate::diag::Place;
 use crate::dynptr::{Access, EndsWith, Slice};
+use crate::iterator::Iterator;
 use crate::scalar::Scalar;
 use ebpf_asm::helper::DynptrType;
 use ebpf_asm::isa::Size;
@@ -69,6 +70,8 @@ pub(crate) enum Kind {
     Mem(u32),
     /// Memory that a dynptr stands for.
     Slice(Slice),
+    /// In slots of the stack: the state of an iteration.
+    Iterator(Iterator),
     /// A dynptr: one that a callback is handed, or in slots of the stack the dynptr itself.
     Dynptr(DynptrType),
     /// A socket.
@@ -339,6 +342,7 @@ impl RegState {
             Kind::RingbufMem(_) => "ringbuf_mem",
             Kind::Slice(slice) if slice.access == Access::Read => "rdonly_mem",
             Kind::Mem(_) | Kind::Slice(_) => "mem",
+            Kind::Iterator(_) => "iter",
             Kind::Dynptr(_) => "dynptr_ptr",
             Kind::Sock(sock) => sock.name(),
             Kind::FlowKeys => "flow_keys",

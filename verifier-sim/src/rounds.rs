@@ -16,23 +16,84 @@
 //!
 //! Read before: `prune.rs`. Read next: `tree.rs`.
 
+use crate::iterator::{Progress, asked_for_next, equally_far};
+use crate::kernel_types::KernelTypes;
+use crate::kfunc::calls_next;
 use crate::precision::Needs;
 use crate::prune::Ids;
 use crate::reg::RegState;
 use crate::state::State;
 use crate::tree::Position;
-use ebpf_asm::helper::{Effect, by_id};
+use ebpf_asm::helper::{Effect, Helper, by_id};
 use ebpf_asm::insn::{Insn, Reg};
 use ebpf_asm::isa::{Callee, Sem};
+use ebpf_asm::object::Object;
+use ebpf_asm::program::Program;
 
-/// Whether execution comes back to the instruction any number of times.
-pub(crate) fn comes_round(insn: &Insn) -> bool {
-    match insn.sem() {
-        Sem::Call(Callee::Helper) => {
-            by_id(insn.imm()).is_some_and(|helper| matches!(helper.effect(), Effect::CallsBack(_)))
+/// What brings execution back to an instruction any number of times.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Round {
+    /// It calls a function of the program back.
+    Callback,
+    /// It gives the next of an iteration.
+    Next,
+    /// It ends a loop when that has taken too long: `may_goto`.
+    MayGoto,
+}
+
+/// The instructions of a program that execution comes back to any number of times.
+#[derive(Debug)]
+pub(crate) struct Rounds(Vec<Option<Round>>);
+
+impl Rounds {
+    /// Those of a program.
+    pub(crate) fn new(object: &Object, program: &Program, kernel: &KernelTypes) -> Rounds {
+        let mut rounds = vec![None; program.slot_count()];
+        for (slot, insn) in program.slots() {
+            if let Some(entry) = rounds.get_mut(slot) {
+                *entry = match round(insn) {
+                    None if calls_next(object, program, kernel, (slot, insn)) => Some(Round::Next),
+                    round => round,
+                };
+            }
         }
-        _ => false,
+        Rounds(rounds)
     }
+
+    /// What brings execution back to the instruction at `slot`, if something does.
+    pub(crate) fn at(&self, slot: usize) -> Option<Round> {
+        self.0.get(slot).copied().flatten()
+    }
+}
+
+fn round(insn: &Insn) -> Option<Round> {
+    let calls_back = |helper: &Helper| matches!(helper.effect(), Effect::CallsBack(_));
+    match insn.sem() {
+        Sem::MayGoto => Some(Round::MayGoto),
+        Sem::Call(Callee::Helper) if by_id(insn.imm()).is_some_and(calls_back) => {
+            Some(Round::Callback)
+        }
+        _ => None,
+    }
+}
+
+impl Round {
+    /// Whether a state that is no more than that of an earlier round needs not be followed.
+    pub(crate) fn is_closed(self, old: &State, new: &State) -> bool {
+        match self {
+            Round::Callback => true,
+            Round::Next => {
+                asked_for_next(new).is_some_and(|iterator| iterator.progress == Progress::Active)
+            }
+            Round::MayGoto => old.may_gotos != new.may_gotos,
+        }
+    }
+}
+
+/// Whether nothing has come round between two states, so that if they are the same, nothing
+/// ever will.
+pub(crate) fn same_round(old: &State, new: &State) -> bool {
+    old.callbacks == new.callbacks && old.may_gotos == new.may_gotos && equally_far(old, new)
 }
 
 /// Makes the numbers unknown that differ from those of an earlier round, and that were not

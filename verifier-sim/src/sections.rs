@@ -10,6 +10,7 @@
 use crate::btf_ptr::Marks;
 use crate::codes::Code;
 use crate::diag::{Checked, Rejection};
+use crate::iterator::lose_rcu;
 use crate::machine::{Machine, not_modelled};
 use crate::reg::{Kind, Null};
 use ebpf_asm::helper::{Helper, Sleeps};
@@ -65,6 +66,7 @@ impl Machine<'_, '_> {
             );
         }
         self.state.sections.rcu = false;
+        lose_rcu(self.state);
         self.state.for_each_reg(|reg| {
             if let Kind::Btf(pointer) = &mut reg.kind
                 && pointer.marks.has(Marks::RCU)

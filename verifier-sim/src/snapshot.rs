@@ -11,6 +11,7 @@
 
 use crate::bounds::Bounds;
 use crate::env::Env;
+use crate::iterator::{Iterator, Progress};
 use crate::reg::{Kind, PacketRange, RegState};
 use crate::scalar::Scalar;
 use crate::stack::{Byte, SLOT_SIZE, Slot};
@@ -70,6 +71,11 @@ fn held(env: &Env<'_>, depth: u8, slot: &Slot) -> Option<String> {
     {
         return dynptr(of, &slot.reg);
     }
+    if let Kind::Iterator(of) = slot.reg.kind
+        && slot.bytes.contains(&Byte::Iterator)
+    {
+        return iterator(env, of, slot.reg.ref_id);
+    }
     let letters: String = slot.bytes.iter().rev().map(|byte| letter(*byte)).collect();
     if slot.spill_size() == 0 {
         return slot
@@ -93,6 +99,18 @@ fn dynptr(of: DynptrType, reg: &RegState) -> Option<String> {
     (reg.off == 0).then_some(text)
 }
 
+/// An iteration, at its first slot.
+fn iterator(env: &Env<'_>, of: Iterator, owner: u32) -> Option<String> {
+    let name = env.kernel.btf().map_or("", |btf| btf.name(of.ty));
+    let name = name.strip_prefix("bpf_").unwrap_or(name);
+    let state = match of.progress {
+        Progress::Active => "active",
+        Progress::Drained => "drained",
+    };
+    let text = format!("{name}(ref_id={owner},state={state},depth={})", of.given);
+    (owner != 0).then_some(text)
+}
+
 /// A byte of a slot: the highest address stands first.
 fn letter(byte: Byte) -> char {
     match byte {
@@ -101,6 +119,7 @@ fn letter(byte: Byte) -> char {
         Byte::Zero => '0',
         Byte::Spill => 'r',
         Byte::Dynptr => 'd',
+        Byte::Iterator => 'i',
     }
 }
 

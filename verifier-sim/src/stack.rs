@@ -29,6 +29,18 @@ pub(crate) enum Byte {
     Spill,
     /// It is a byte of a dynptr, which is described as if it were a spilled register.
     Dynptr,
+    /// It is a byte of an iteration's state, which is described so too.
+    Iterator,
+}
+
+impl Byte {
+    /// Whether it is a byte of an object of the kernel, which only the kernel reads.
+    pub(crate) fn is_of_object(self) -> bool {
+        match self {
+            Byte::Invalid | Byte::Misc | Byte::Zero | Byte::Spill => false,
+            Byte::Dynptr | Byte::Iterator => true,
+        }
+    }
 }
 
 /// Eight bytes, the one of the lowest address first.
@@ -62,10 +74,7 @@ impl Slot {
 
     /// Whether an object of the kernel is here.
     pub(crate) fn is_object(&self) -> bool {
-        self.bytes.iter().any(|byte| match byte {
-            Byte::Invalid | Byte::Misc | Byte::Zero | Byte::Spill => false,
-            Byte::Dynptr => true,
-        })
+        self.bytes.iter().any(|byte| byte.is_of_object())
     }
 
     /// What is known of the byte at `off`, which is in this slot.
@@ -86,7 +95,7 @@ impl Slot {
 
     /// Ends a spill: what is left of it are bytes of unknown contents.
     pub(crate) fn scrub(&mut self) {
-        if self.bytes.contains(&Byte::Spill) {
+        if self.bytes.contains(&Byte::Spill) || self.bytes.contains(&Byte::Iterator) {
             for byte in &mut self.bytes {
                 if *byte != Byte::Invalid {
                     *byte = Byte::Misc;
@@ -209,6 +218,12 @@ impl Stack {
                 }
             }
         }
+    }
+
+    /// The slot at `off`, to change it.
+    pub(crate) fn slot_mut(&mut self, off: i64) -> Option<&mut Slot> {
+        let (slot, _) = place(off)?;
+        self.slots.get_mut(slot)
     }
 
     /// Makes the slot at `off` another one.

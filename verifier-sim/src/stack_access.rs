@@ -368,7 +368,7 @@ impl Machine<'_, '_> {
         let uninit = self.env.config.may_read_uninit_stack();
         for at in off..off + size {
             let byte = self.stack_byte(depth, at);
-            if byte == Byte::Dynptr || byte == Byte::Invalid && !uninit {
+            if byte.is_of_object() || byte == Byte::Invalid && !uninit {
                 return Err(uninitialised(reg, off, at - off, size));
             }
         }
@@ -392,7 +392,7 @@ impl Machine<'_, '_> {
             let byte = self.stack_byte(depth, off);
             let in_spill = slot.is_spill() && slot.reg.is_scalar();
             let missing = byte == Byte::Invalid && !uninit && !in_spill;
-            if byte == Byte::Dynptr || missing || hidden {
+            if byte.is_of_object() || missing || hidden {
                 return Err(uninitialised(reg, offsets.min, off - offsets.min, size));
             }
         }

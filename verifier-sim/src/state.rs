@@ -56,6 +56,8 @@ pub(crate) struct State {
     pub sections: Sections,
     /// How many callbacks there were on the way.
     pub callbacks: u32,
+    /// How many `may_goto` did not end their loops on the way.
+    pub may_gotos: u32,
 }
 
 impl Frame {
@@ -92,6 +94,7 @@ impl State {
             references: Vec::new(),
             sections: Sections::default(),
             callbacks: 0,
+            may_gotos: 0,
         }
     }
 

@@ -7,7 +7,7 @@
 //! Read before: `cfg.rs`. Read next: `live.rs`.
 
 use crate::cfg::Cfg;
-use crate::rounds::comes_round;
+use crate::rounds::Rounds;
 use ebpf_asm::blocks::Flow;
 use ebpf_asm::isa::{Imm64, Sem};
 
@@ -26,10 +26,13 @@ pub(crate) struct Stops(Vec<Stop>);
 
 impl Stops {
     /// The stops in a graph.
-    pub(crate) fn new(cfg: &Cfg<'_>) -> Stops {
+    pub(crate) fn new(cfg: &Cfg<'_>, rounds: &Rounds) -> Stops {
         let mut stops = Stops(vec![Stop::default(); cfg.slot_count()]);
         for slot in 0..cfg.slot_count() {
             stops.mark(cfg, slot);
+            if rounds.at(slot).is_some() {
+                stops.enter(Some(slot));
+            }
         }
         stops
     }
@@ -61,9 +64,6 @@ impl Stops {
                 if let Some(function) = cfg.named(slot) {
                     self.compare(Some(slot));
                     self.enter(Some(function));
-                }
-                if comes_round(insn) {
-                    self.enter(Some(slot));
                 }
             }
             Flow::On | Flow::Unknown | Flow::Exit => {}

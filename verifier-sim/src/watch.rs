@@ -98,6 +98,7 @@ impl Explorer<'_, '_, '_> {
             Flow::To(next)
             | Flow::Back(next)
             | Flow::Fork { next, .. }
+            | Flow::Again { next, .. }
             | Flow::CallBack { next, .. }
             | Flow::Leave { caller: next, .. } => Some(*next),
         };

@@ -138,18 +138,21 @@ pub(super) fn may_be_null(arg: Arg) -> bool {
     )
 }
 
-/// Whether the word takes a slice of a dynptr, if it is one: for keys and values only those that
-/// a helper handed out, and no read-only one that the helper writes to.
-fn takes_slice(arg: Arg, kind: Kind) -> bool {
-    let Kind::Slice(slice) = kind else {
-        return true;
+/// Whether the word takes memory of this kind, if it is some: what is read-only where it is only
+/// read, and that and slices by kernel functions not as keys and values.
+fn takes_memory(arg: Arg, kind: Kind) -> bool {
+    let (is_plain, is_writable) = match kind {
+        Kind::ReadOnlyMem(_) => (false, false),
+        Kind::Slice(slice) => (
+            slice.ends_with == EndsWith::Dynptr,
+            slice.access == Access::Write,
+        ),
+        _ => return true,
     };
-    let reads = matches!(arg, Arg::Mem | Arg::MemOrNull | Arg::Fixed(_));
     match arg {
-        Arg::MapKey | Arg::MapValue | Arg::MapValueOrNull | Arg::UninitMapValue => {
-            slice.ends_with == EndsWith::Dynptr
-        }
-        _ => reads || slice.access == Access::Write,
+        Arg::MapKey | Arg::MapValue | Arg::MapValueOrNull | Arg::UninitMapValue => is_plain,
+        Arg::Mem | Arg::MemOrNull | Arg::Fixed(_) => true,
+        _ => is_writable,
     }
 }
 
@@ -158,7 +161,7 @@ impl Machine<'_, '_> {
     pub(super) fn check_accepted(&self, reg: Reg, arg: Arg, value: &RegState) -> Checked {
         let accepted = accepted(arg);
         let null = value.null == Null::Maybe && !may_be_null(arg);
-        let taken = (accepted.has)(value.kind) && takes_slice(arg, value.kind);
+        let taken = (accepted.has)(value.kind) && takes_memory(arg, value.kind);
         if null || !taken {
             return Err(match value.kind {
                 Kind::Btf(pointer)

@@ -17,6 +17,7 @@ use crate::btf_walk::{StructMatch, contains_struct};
 use crate::call::ARGUMENTS;
 use crate::codes::Code;
 use crate::diag::{Checked, Rejection};
+use crate::iterator::Iteration;
 use crate::machine::{Machine, not_modelled};
 use crate::reg::{Kind, Null, RegState, SockType};
 use crate::region::FixedOffset;
@@ -34,6 +35,8 @@ pub(super) struct Found<'a> {
     pub(super) returned: Option<(u32, Returned)>,
     /// The reference among the arguments.
     pub(super) reference: Option<u32>,
+    /// The iteration that the function goes on with or ends.
+    pub(super) iteration: Option<Iteration>,
     /// The last dynptr among the arguments, but for those that the function makes.
     pub(super) dynptr: Option<RegState>,
 }
@@ -162,7 +165,7 @@ impl<'a> Machine<'_, 'a> {
             return Ok(Takes::One);
         }
         if let Some(special) = kfunc.special(index, to) {
-            self.check_special(kfunc, passed, special, found)?;
+            self.check_special(kfunc, passed, (special, to), found)?;
             return Ok(Takes::One);
         }
         if is_structure(value.kind) {
@@ -367,9 +370,12 @@ impl<'a> Machine<'_, 'a> {
         &mut self,
         kfunc: &Kfunc<'a>,
         passed: Passed,
-        special: Special,
+        (special, to): (Special, TypeId),
         found: &mut Found<'a>,
     ) -> Checked {
+        if special == Special::Iterator {
+            return self.check_kfunc_iterator(kfunc, passed.index, passed.reg, to, found);
+        }
         if special == Special::Dynptr {
             return self.check_kfunc_dynptr(kfunc, passed.index, passed.reg, found);
         }

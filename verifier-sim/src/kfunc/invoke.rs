@@ -5,6 +5,7 @@
 use super::Kfunc;
 use super::argument::{Found, kind_word};
 use super::cast::cast_to;
+use super::iterator::marks_of;
 use super::param::Returned;
 use super::table::Flags;
 use crate::btf_ptr::{BtfPtr, Marks};
@@ -70,7 +71,11 @@ impl<'a> Machine<'_, 'a> {
         self.clobber_arguments();
         let ret = self.kfunc_returned(&kfunc, &found)?;
         self.write_reg(Reg::R0, ret)?;
-        Ok(Flow::To(self.slot + insn.slots()))
+        let next = self.slot + insn.slots();
+        match &found.iteration {
+            Some(iteration) if kfunc.row.has(Flags::ITER_NEXT) => Ok(self.next_of(iteration, next)),
+            _ => Ok(Flow::To(next)),
+        }
     }
 
     /// That what may sleep is called where one may.
@@ -111,6 +116,10 @@ impl<'a> Machine<'_, 'a> {
             }
             _ => return Err(not_modelled(&format!("what {} returns", kfunc.name))),
         };
+        // What is no structure belongs to what was handed over.
+        if matches!(result.kind, Kind::Mem(_) | Kind::ReadOnlyMem(_)) {
+            result.ref_id = found.reference.unwrap_or(0);
+        }
         if kfunc.row.has(Flags::RET_NULL) {
             result = result.maybe_null(self.new_id());
         }
@@ -135,6 +144,7 @@ impl<'a> Machine<'_, 'a> {
             let marks = match kfunc.name {
                 // Nobody knows whether it is a cache at all.
                 "bpf_get_kmem_cache" => Marks::UNTRUSTED,
+                _ if let Some(iteration) = found.iteration => marks_of(iteration.state.guard),
                 _ if kfunc.row.has(Flags::RCU_PROTECTED) => Marks::RCU,
                 _ => Marks::NONE,
             };

@@ -8,13 +8,15 @@
 //! Described in the kernel's `Documentation/bpf/kfuncs.rst`.
 //!
 //! Read before: `kernel_types.rs`, `btf_ptr.rs`. Read next: `kfunc/hook.rs`, `kfunc/table.rs`,
-//! `kfunc/param.rs`, `kfunc/argument.rs`, `kfunc/cast.rs`, `kfunc/dynptr.rs`, `kfunc/invoke.rs`.
+//! `kfunc/param.rs`, `kfunc/argument.rs`, `kfunc/cast.rs`, `kfunc/dynptr.rs`,
+//! `kfunc/iterator.rs`, `kfunc/invoke.rs`.
 
 mod argument;
 mod cast;
 mod dynptr;
 mod hook;
 mod invoke;
+mod iterator;
 mod param;
 mod table;
 
@@ -32,6 +34,7 @@ use ebpf_asm::insn::Insn;
 use ebpf_asm::isa::{Callee, Sem};
 use ebpf_asm::object::{Object, Strength};
 use ebpf_asm::program::{Program, Reference};
+pub(crate) use iterator::calls_next;
 use table::Row;
 
 /// A kernel function, as a call finds it.
