@@ -180,6 +180,7 @@ fn variables(kind: DataKind, name: &str) -> Map {
         kind,
         bytes,
         variables: vec![first, second],
+        addresses: Vec::new(),
     };
     Map::of_data(name, data)
 }

@@ -13,6 +13,7 @@ use ebpf_syscalls::{Errno, Error as SyscallError, cpu};
 use crate::error::{Error, Result, missing};
 use crate::load::Note;
 use crate::map::Map;
+use crate::structs::KernelValue;
 use crate::types::Types;
 
 /// What creating maps and loading networking programs needs.
@@ -61,6 +62,7 @@ fn empty(
         map_ifindex: surroundings.ifindex,
         inner_map,
         btf: None,
+        btf_vmlinux_value_type_id: 0,
     };
     let mut note = None;
     if let (Some(fd), Some(value_type)) = (surroundings.types.fd(), definition.value_type) {
@@ -83,6 +85,38 @@ fn empty(
         Ok(map) => Ok((map, note)),
         Err(source) => Err(refused(definition, source)),
     }
+}
+
+/// Creates the map of a struct of functions, which is empty until the struct is put into force.
+pub(crate) fn create_struct(
+    definition: &object::Map,
+    value: KernelValue,
+    types: &Types,
+) -> Result<bpf::Map> {
+    let fd = types.fd().ok_or_else(|| Error::BadObject {
+        what: format!(
+            "map '{}' is a struct of functions, for which the kernel wants the object's types, \
+             and it refuses those",
+            definition.name
+        ),
+    })?;
+    let create = MapCreate {
+        map_type: definition.map_type.number(),
+        key_size: definition.key_size,
+        value_size: value.size,
+        max_entries: definition.max_entries,
+        map_flags: definition.map_flags,
+        name: &definition.name,
+        // The kernel wants the object's BTF beside, of which it looks at no type.
+        btf: Some(MapBtf {
+            fd,
+            key_type_id: 0,
+            value_type_id: 0,
+        }),
+        btf_vmlinux_value_type_id: value.type_id,
+        ..MapCreate::default()
+    };
+    bpf::map_create(&create).map_err(|source| refused(definition, source))
 }
 
 /// The most entries: a perf event array that does not say has one for each CPU that there may

@@ -14,6 +14,7 @@ use ebpf_asm::prog_type::{AttachType, ProgType};
 use ebpf_asm::program::Program;
 
 use crate::error::{Error, Result};
+use crate::structs::{self, KernelMember, KernelValue};
 
 /// The kernel's own types.
 const VMLINUX: &str = "/sys/kernel/btf/vmlinux";
@@ -129,6 +130,23 @@ impl Kernel {
                 name: target.to_owned(),
                 what,
             }),
+        }
+    }
+
+    /// What a struct of functions is in the kernel.
+    pub(crate) fn struct_value(&mut self, object: &Object, map: &Map) -> Result<KernelValue> {
+        structs::value(object, map, self.types()?)
+    }
+
+    /// What the kernel wants to know of a program that is a function of a struct.
+    pub(crate) fn struct_member(
+        &mut self,
+        object: &Object,
+        program: &Program,
+    ) -> Result<Option<KernelMember>> {
+        match program.prog_type {
+            ProgType::StructOps => structs::member(object, program, self.types()?).map(Some),
+            _ => Ok(None),
         }
     }
 

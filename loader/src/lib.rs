@@ -7,6 +7,7 @@
 //! | `create.rs` | the kernel's maps, with what they hold from the start |
 //! | `kernel.rs` | what the kernel defines: types, symbols, configuration |
 //! | `kept.rs` | maps that want to be held |
+//! | `structs.rs` | structs of functions for the kernel |
 //! | `map.rs` | reading and writing a map's elements |
 //! | `program.rs` | a program that the kernel has accepted |
 //! | `raw_tracepoint.rs` | attaching to a tracepoint |
@@ -55,6 +56,7 @@ mod pins;
 mod program;
 mod raw_tracepoint;
 mod status;
+mod structs;
 mod types;
 mod verifier_log;
 mod xdp;

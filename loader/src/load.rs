@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 
 use ebpf_asm::btf::ext::{FuncInfo, LineInfo, Records};
 use ebpf_asm::insn::encode_all;
+use ebpf_asm::map_type::MapType;
 use ebpf_asm::object::{self, MapValue, Needed, Object, Pinning};
 use ebpf_asm::prog_type::ProgType;
 use ebpf_asm::program::{self, Reference};
@@ -57,6 +58,14 @@ pub enum Note {
     WithoutLines {
         /// The program.
         program: String,
+    },
+    /// A section of global variables should hold addresses, and holds what stands in the file:
+    /// no map can have them.
+    WithoutAddresses {
+        /// The section.
+        map: String,
+        /// How many.
+        count: usize,
     },
     /// The kernel takes the map only without the types of its keys and values.
     WithoutMapTypes {
@@ -290,6 +299,18 @@ impl<'o> Loader<'o> {
     }
 
     fn new_map(&mut self, definition: &object::Map) -> Result<Map> {
+        if definition.map_type == MapType::StructOps {
+            let value = self.kernel.struct_value(self.object, definition)?;
+            let map = create::create_struct(definition, value, &self.types)?;
+            return Ok(Map::new(definition.name.clone(), map));
+        }
+        let addresses = definition.data.as_ref().map(|data| data.addresses.len());
+        if let Some(count) = addresses.filter(|count| *count > 0) {
+            self.notes.push(Note::WithoutAddresses {
+                map: definition.name.clone(),
+                count,
+            });
+        }
         let surroundings = Surroundings {
             ifindex: ifindex(&self.offload),
             types: &self.types,
@@ -331,7 +352,9 @@ impl<'o> Loader<'o> {
     /// Loads the programs that the maps created so far hold from the start.
     fn fill_maps_of_programs(&mut self) -> Result<()> {
         let object = self.object;
-        for (index, definition) in object.maps.iter().enumerate() {
+        let maps = object.maps.iter().enumerate();
+        // Structs of functions get theirs when they are put into force.
+        for (index, definition) in maps.filter(|(_, map)| map.map_type != MapType::StructOps) {
             let created = self.maps.get(index).is_some_and(Option::is_some);
             if !created || self.filled.contains(&index) {
                 continue;
@@ -363,15 +386,20 @@ impl<'o> Loader<'o> {
             Some(level) => bpf::prog_load_with_log(load, level),
             None => bpf::prog_load(load).map(|fd| (fd, String::new())),
         };
+        let member = self.kernel.struct_member(self.object, program)?;
+        let attach_type = program.expected_attach_type.map_or(0, |t| t.number());
         let plain = ProgLoad {
             prog_type: program.prog_type.number(),
-            expected_attach_type: program.expected_attach_type.map_or(0, |t| t.number()),
+            expected_attach_type: member.map_or(attach_type, |member| member.index),
             name: &program.name,
             insns,
             license: &self.object.license,
             prog_flags: program.prog_flags(),
             prog_ifindex: ifindex(&self.offload),
-            attach_btf_id: self.kernel.attach_type_id(program)?,
+            attach_btf_id: match member {
+                Some(member) => member.struct_id,
+                None => self.kernel.attach_type_id(program)?,
+            },
             ..ProgLoad::default()
         };
         let types = self.types.records(index);
@@ -477,6 +505,13 @@ impl fmt::Display for Note {
                 write!(
                     f,
                     "program '{program}' is loaded without its source lines, which the kernel refuses"
+                )
+            }
+            Note::WithoutAddresses { map, count } => {
+                write!(
+                    f,
+                    "section '{map}' should hold {count} addresses, which no map can have: the \
+                     program finds other numbers there"
                 )
             }
             Note::WithoutMapTypes { map } => {

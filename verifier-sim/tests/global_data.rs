@@ -23,6 +23,7 @@ fn object(kind: DataKind) -> Object {
         kind,
         bytes,
         variables: Vec::new(),
+        addresses: Vec::new(),
     };
     Object {
         license: "GPL".into(),

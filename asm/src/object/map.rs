@@ -1,6 +1,6 @@
 //! A map of an object: its definition, and what is in it when it is created.
 
-use super::Strength;
+use super::{Address, Strength};
 use crate::btf::TypeId;
 use crate::map_type::MapType;
 use std::fmt;
@@ -29,7 +29,8 @@ pub struct Map {
     pub pinning: Pinning,
     /// What every map in this map of maps is like; its name means nothing.
     pub inner: Option<Box<Map>>,
-    /// What stands in the map from the start, by ascending index.
+    /// What stands in the map from the start, by ascending index; of a map of type
+    /// `struct_ops` by ascending byte of its one value.
     pub values: Vec<(u32, MapValue)>,
     /// Global variables, if the map is a section of them: then it is an array of one value.
     pub data: Option<Data>,
@@ -50,13 +51,15 @@ pub enum Pinning {
     ByName,
 }
 
-/// What a map of programs or of maps holds from the start.
+/// What a map of programs, of maps or of one struct of the kernel's holds from the start.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum MapValue {
     /// The map at this index of the object's maps.
     Map(usize),
-    /// The program of this name.
+    /// The program of this name; in a struct of the kernel's the function that a member is.
     Program(String),
+    /// Bytes of a struct of the kernel's, of which all others are zero.
+    Bytes(Vec<u8>),
 }
 
 /// The global variables of one section.
@@ -68,6 +71,8 @@ pub struct Data {
     pub bytes: Vec<u8>,
     /// The variables that have names, by ascending offset.
     pub variables: Vec<Variable>,
+    /// What the bytes at some places should be the addresses of, by ascending offset.
+    pub addresses: Vec<Address>,
 }
 
 /// The kinds of sections of global variables.
@@ -103,6 +108,8 @@ pub struct Variable {
 pub const BPF_F_RDONLY_PROG: u32 = 1 << 7;
 /// `BPF_F_MMAPABLE`: user space can map the values of the array.
 pub const BPF_F_MMAPABLE: u32 = 1 << 10;
+/// `BPF_F_LINK`: the struct of functions comes into force by a link.
+pub const BPF_F_LINK: u32 = 1 << 13;
 
 impl Map {
     /// A map of this name and type; every number is 0, and there is nothing in it.
@@ -140,6 +147,26 @@ impl Map {
             data: Some(data),
             ..Map::new(name, MapType::Array)
         }
+    }
+
+    /// The map that a struct of functions for the kernel is (section `.struct_ops`, or with
+    /// [`BPF_F_LINK`] `.struct_ops.link`): its one value are the `size` bytes of the struct, a
+    /// type of the object's BTF.
+    pub fn of_struct(name: impl Into<String>, ty: Option<TypeId>, size: u32, flags: u32) -> Map {
+        Map {
+            key_size: 4,
+            value_size: size,
+            max_entries: 1,
+            map_flags: flags,
+            value_type: ty,
+            ..Map::new(name, MapType::StructOps)
+        }
+    }
+
+    /// Whether it is one that section `.maps` defines: neither a section of global variables
+    /// nor a struct of functions.
+    pub(crate) fn is_defined(&self) -> bool {
+        self.data.is_none() && self.map_type != MapType::StructOps
     }
 
     /// The map's contents if they are constant for every program that is loaded with it.

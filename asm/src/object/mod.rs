@@ -4,9 +4,10 @@
 //! [`write()`] makes an ELF64 BPF relocatable of it, [`read()`] makes it of one, ours or a
 //! compiler's.
 //!
-//! Read before: `program.rs`, `btf/`. Read next: `map.rs`, `external.rs`, `part.rs`, `core.rs`,
+//! Read before: `program.rs`, `btf/`. Read next: `map.rs`, `address.rs`, `external.rs`, `part.rs`, `core.rs`,
 //! `read/mod.rs`, `write/mod.rs`.
 
+mod address;
 mod core;
 mod elf_numbers;
 mod external;
@@ -15,14 +16,16 @@ mod part;
 mod read;
 mod write;
 
+pub use address::{Address, Addressed};
 pub use core::{CoreAnswer, Fate, RelocateError};
 pub use external::{Extern, ExternKind, Strength};
 pub use map::{
-    BPF_F_MMAPABLE, BPF_F_RDONLY_PROG, Data, DataKind, Map, MapValue, Pinning, SetError, Variable,
+    BPF_F_LINK, BPF_F_MMAPABLE, BPF_F_RDONLY_PROG, Data, DataKind, Map, MapValue, Pinning,
+    SetError, Variable,
 };
 pub use part::Needed;
-pub(crate) use read::maps_as_defined;
 pub use read::{ReadError, read};
+pub(crate) use read::{STRUCT_SECTIONS, maps_as_defined};
 pub use write::{WriteError, write};
 
 use crate::btf::Btf;

@@ -1,6 +1,6 @@
 //! A part of an object: one program, with the maps, programs and externs that it needs.
 
-use super::{Map, MapValue, Object};
+use super::{Addressed, Map, MapValue, Object};
 use crate::program::{Program, Reference};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -60,6 +60,18 @@ impl Needed {
                         let named = |program: &Program| program.name == *name;
                         open.extend(object.programs.iter().position(named));
                     }
+                    MapValue::Bytes(_) => {}
+                }
+            }
+            for address in map.data.iter().flat_map(|data| &data.addresses) {
+                match address.of {
+                    Addressed::Reference(Reference::Extern(index)) => {
+                        self.externs.insert(index);
+                    }
+                    Addressed::Reference(
+                        Reference::Map(held) | Reference::MapValue { map: held, .. },
+                    ) => maps.push(held),
+                    Addressed::Function(_) => {}
                 }
             }
         }
@@ -78,7 +90,7 @@ impl Object {
         let parts = chosen(&self.maps, &needed.maps);
         Some(Object {
             programs: programs.map(|p| moved(p, &maps, &externs)).collect(),
-            maps: parts.map(|map| holding(map, &maps)).collect(),
+            maps: parts.map(|map| holding(map, &maps, &externs)).collect(),
             externs: chosen(&self.externs, &needed.externs).cloned().collect(),
             ..self.without_parts()
         })
@@ -115,25 +127,38 @@ fn moved(
 ) -> Program {
     let mut program = program.clone();
     for (_, reference) in &mut program.references {
-        let (index, to) = match reference {
-            Reference::Map(map) | Reference::MapValue { map, .. } => (map, maps),
-            Reference::Extern(index) => (index, externs),
-        };
-        if let Some(new) = to.get(index) {
-            *index = *new;
-        }
+        move_reference(reference, maps, externs);
     }
     program
 }
 
-/// A map that holds maps of other indexes.
-fn holding(map: &Map, maps: &BTreeMap<usize, usize>) -> Map {
+fn move_reference(
+    reference: &mut Reference,
+    maps: &BTreeMap<usize, usize>,
+    externs: &BTreeMap<usize, usize>,
+) {
+    let (index, to) = match reference {
+        Reference::Map(map) | Reference::MapValue { map, .. } => (map, maps),
+        Reference::Extern(index) => (index, externs),
+    };
+    if let Some(new) = to.get(index) {
+        *index = *new;
+    }
+}
+
+/// A map that holds maps, and addresses of maps and externs, of other indexes.
+fn holding(map: &Map, maps: &BTreeMap<usize, usize>, externs: &BTreeMap<usize, usize>) -> Map {
     let mut map = map.clone();
     for (_, value) in &mut map.values {
         if let MapValue::Map(held) = value
             && let Some(new) = maps.get(held)
         {
             *held = *new;
+        }
+    }
+    for address in map.data.iter_mut().flat_map(|data| &mut data.addresses) {
+        if let Addressed::Reference(reference) = &mut address.of {
+            move_reference(reference, maps, externs);
         }
     }
     map

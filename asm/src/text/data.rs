@@ -46,6 +46,7 @@ impl<'a> Parser<'a> {
             kind: *kind,
             bytes: Vec::new(),
             variables: Vec::new(),
+            addresses: Vec::new(),
         };
         let mut map = Map::of_data(text, data);
         for word in words {
@@ -223,9 +224,10 @@ pub(super) fn print_data(out: &mut dyn Write, map: &Map, data: &Data) -> fmt::Re
     let usual = Map::of_data(
         &*map.name,
         Data {
+            kind: data.kind,
             bytes: Vec::new(),
             variables: Vec::new(),
-            ..*data
+            addresses: Vec::new(),
         },
     );
     let usual = Map {

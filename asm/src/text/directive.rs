@@ -76,14 +76,16 @@ pub(super) fn is_directive(line: &str) -> bool {
 
 impl<'a> Parser<'a> {
     /// The directives by name, and what reads each.
-    const DIRECTIVES: [(&'static str, Read<'a>); 11] = [
+    const DIRECTIVES: [(&'static str, Read<'a>); 13] = [
         (".license", Parser::license),
         (".version", Parser::version),
         (".map", Parser::map),
         (".inner", Parser::inner),
         (".value", Parser::value),
+        (".bytes", Parser::bytes),
         (".data", Parser::data),
         (".var", Parser::variable),
+        (".address", Parser::address),
         (".extern", Parser::external),
         (".prog", Parser::program),
         (".func", Parser::function),
@@ -180,6 +182,21 @@ impl<'a> Parser<'a> {
         Ok(())
     }
 
+    /// `.bytes OFFSET "BYTES"`: what of the struct that the map above is does not begin as zeros.
+    fn bytes(&mut self, words: &mut Words<'a>) -> Result<(), Wrong> {
+        let begin = words.wants("an offset in bytes")?;
+        let begin = begin.number("an offset in bytes")?;
+        let bytes = words.wants("bytes in quotes")?.bytes()?;
+        let map = self.object.maps.last_mut();
+        let is_struct = |map: &&mut Map| map.map_type == MapType::StructOps;
+        let Some(map) = map.filter(is_struct) else {
+            return Err(words.wrong("'.bytes' wants a map of type struct_ops above"));
+        };
+        let at = map.values.partition_point(|(byte, _)| *byte <= begin);
+        map.values.insert(at, (begin, MapValue::Bytes(bytes)));
+        Ok(())
+    }
+
     /// Puts the values into their maps, now that all names are known.
     pub(super) fn finish_values(&mut self) -> Result<(), Wrong> {
         for late in std::mem::take(&mut self.late) {
@@ -213,7 +230,8 @@ impl<'a> Parser<'a> {
 
     fn holds_programs(&self, map: usize) -> bool {
         let map = self.object.maps.get(map);
-        map.is_some_and(|map| map.map_type == MapType::ProgArray)
+        let of_programs = [MapType::ProgArray, MapType::StructOps];
+        map.is_some_and(|map| of_programs.contains(&map.map_type))
     }
 
     /// `.extern func NAME [weak]`, `.extern var NAME [weak]`.

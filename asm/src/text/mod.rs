@@ -30,9 +30,11 @@
 //! | `.version 5.10.0` | the one kernel that old kernels load the object on |
 //! | `.map NAME TYPE key_size=4 ...` | a map; the numbers of its definition have their UAPI names: `key_size`, `value_size`, `max_entries`, `map_flags` (a number, or names like `no_prealloc\|mmapable`), `map_extra`, `numa_node`; `pinning=by_name` |
 //! | `.inner TYPE key_size=4 ...` | what every map in the map of maps above is like |
-//! | `.value INDEX NAME` | a program or map that the map above holds from the start |
+//! | `.value INDEX NAME` | a program or map that the map above holds from the start; of a map of type `struct_ops` the function at a byte of its struct |
+//! | `.bytes OFFSET "BYTES"` | what of the struct of the `struct_ops` map above are neither zeros nor functions |
 //! | `.data SECTION size=8` | a section of global variables: `.data`, `.rodata`, `.bss`, `.kconfig` |
 //! | `.var NAME offset=0 u32 42` | a variable of the section above: `u8` to `u64` with numbers, a string with its bytes (`"eth0\x00"`), or `size=64` for zeros; without `offset` behind the one above. `-` for a name has bytes that belong to no variable; `weak` if the kernel need not have the option |
+//! | `.address 8 data .rodata 4` | whose address should stand at a byte of the section above: of a byte of a section (`data`), a `map NAME`, a `func NAME`, an `extern NAME` |
 //! | `.extern func NAME weak` | a kfunc, or with `var` a variable of the kernel; `weak` if it may be missing |
 //! | `.prog SECTION NAME` | a program; a program type stands for its section. `type=` and `attach_type=` (or `none`) say what the section does not |
 //! | `.func NAME global` | a function that `call NAME` calls; static without `global` |
@@ -76,6 +78,7 @@
 //! | `{symbol}` | something of the object by its name | `counters` |
 //! | `{remark}` | a name or number that says nothing more | `bpf_prog_6deef7357e7b4530` |
 
+mod addresses;
 mod data;
 mod directive;
 mod fields;

@@ -54,6 +54,7 @@ pub fn parse(path: &str, text: &str) -> Result<Object, ParseError> {
         rest: text,
         object: Object::default(),
         late: Vec::new(),
+        late_addresses: Vec::new(),
         current: None,
         listing: None,
     };
@@ -82,6 +83,8 @@ pub(super) struct Parser<'a> {
     pub(super) object: Object,
     /// Values of maps that name what may stand further down.
     pub(super) late: Vec<super::directive::LateValue>,
+    /// Addresses in data of what may stand further down.
+    pub(super) late_addresses: Vec<super::addresses::LateAddress>,
     pub(super) current: Option<Current<'a>>,
     /// What is read is a tool's listing.
     pub(super) listing: Option<Listing<'a>>,
@@ -138,7 +141,8 @@ impl<'a> Parser<'a> {
             }
         }
         self.finish_program()?;
-        self.finish_values()
+        self.finish_values()?;
+        self.finish_addresses()
     }
 
     /// The next line, which becomes the one that is being read.

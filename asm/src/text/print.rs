@@ -1,5 +1,6 @@
 //! Printing: a row's spelling with the fields filled in.
 
+use super::addresses::print_addresses;
 use super::data::print_data;
 use super::directive::MAP_FLAGS;
 use super::places::Places;
@@ -215,7 +216,10 @@ fn print(out: &mut dyn Write, object: &Object, remarks: &dyn Remarks, lines: Lin
     }
     for map in &object.maps {
         match &map.data {
-            Some(data) => print_data(out, map, data)?,
+            Some(data) => {
+                print_data(out, map, data)?;
+                print_addresses(out, object, data)?;
+            }
             None => print_map(out, object, map)?,
         }
     }
@@ -251,6 +255,10 @@ fn print_map(out: &mut dyn Write, object: &Object, map: &Map) -> fmt::Result {
         let value = match value {
             MapValue::Map(index) => of_map(index).unwrap_or("?"),
             MapValue::Program(program) => program,
+            MapValue::Bytes(bytes) => {
+                writeln!(out, ".bytes {index} {}", quoted(bytes))?;
+                continue;
+            }
         };
         writeln!(out, ".value {index} {}", name(value))?;
     }

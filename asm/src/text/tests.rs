@@ -8,7 +8,8 @@ use crate::isa::{Callee, ISA, Imm64, Sem};
 use crate::lines::Lines;
 use crate::map_type::MapType;
 use crate::object::{
-    Data, DataKind, Extern, ExternKind, Map, MapValue, Object, Pinning, Strength, Variable,
+    Address, Addressed, Data, DataKind, Extern, ExternKind, Map, MapValue, Object, Pinning,
+    Strength, Variable,
 };
 use crate::prog_type::{AttachType, ProgType};
 use crate::program::{Program, Reference};
@@ -354,9 +355,25 @@ fn any_data() -> impl Strategy<Value = Map> {
                     kind,
                     bytes,
                     variables,
+                    addresses: Vec::new(),
                 },
             )
         })
+}
+
+/// Addresses of each kind, as many as there is room for.
+fn any_addresses(len: usize, externs: usize) -> Vec<Address> {
+    let mut of = vec![
+        Addressed::Function("f0".into()),
+        Addressed::Reference(Reference::Map(0)),
+        Addressed::Reference(Reference::MapValue { map: 0, offset: 5 }),
+    ];
+    if externs > 0 {
+        of.push(Addressed::Reference(Reference::Extern(0)));
+    }
+    let places = (0..len as u32).step_by(9).zip(of);
+    let places = places.filter(|(offset, _)| *offset as usize + 8 <= len);
+    places.map(|(offset, of)| Address { offset, of }).collect()
 }
 
 /// The insns of a program, with references to what the object has.
@@ -403,7 +420,16 @@ fn any_object() -> impl Strategy<Value = Object> {
                     let program = MapValue::Program(program_names[0].clone());
                     first.values = vec![(3, program), (9, MapValue::Map(0))];
                 }
+                for map in maps.iter_mut().filter(|m| m.map_type == MapType::StructOps) {
+                    map.values = vec![
+                        (0, MapValue::Program(program_names[0].clone())),
+                        (17, MapValue::Bytes(b"a\"\0b".to_vec())),
+                    ];
+                }
                 maps.extend(data);
+                if let Some(data) = maps.last_mut().and_then(|map| map.data.as_mut()) {
+                    data.addresses = any_addresses(data.bytes.len(), externs.len());
+                }
                 let externs = externs.into_iter().map(|(is_func, is_weak)| Extern {
                     name: name(),
                     kind: if is_func {

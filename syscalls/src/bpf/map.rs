@@ -47,6 +47,9 @@ pub struct MapCreate<'a> {
     pub map_ifindex: u32,
     /// The BTF that describes key and value.
     pub btf: Option<MapBtf<'a>>,
+    /// Of a struct of functions for the kernel the type of its value in the kernel's own BTF;
+    /// else 0.
+    pub btf_vmlinux_value_type_id: u32,
 }
 
 /// BTF types of a map's key and value.
@@ -98,6 +101,7 @@ pub fn map_create(create: &MapCreate<'_>) -> Result<Map> {
         map_ifindex: create.map_ifindex,
         map_extra: create.map_extra,
         numa_node: create.numa_node,
+        btf_vmlinux_value_type_id: create.btf_vmlinux_value_type_id,
         inner_map_fd: create.inner_map.map_or(0, |map| map.as_raw_fd() as u32),
         ..MapCreateAttr::zeroed()
     };

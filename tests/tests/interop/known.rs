@@ -37,7 +37,7 @@ const KNOWN: &[Known] = &[
         why: "clang compiles its builtins for CO-RE only with -g",
     },
     Known {
-        sources: &["legacy"],
+        sources: &["iproute", "legacy"],
         builds: |_| true,
         step: Step::Open,
         why: "libbpf 1 dropped sections 'maps'",

@@ -29,7 +29,10 @@ pub(crate) fn account(object: &Object) -> Outcome<(Account, String)> {
             lines.extend(runs(program));
         }
         for map in &object.maps {
-            lines.extend(elements(&mut loader, map)?);
+            match elements(&mut loader, map) {
+                Ok(found) => lines.extend(found),
+                Err(error) => said += &format!("{}: {:?}\n", map.name, error.message()),
+            }
         }
         return Ok((Account::new(lines), said));
     }

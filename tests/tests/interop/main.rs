@@ -3,7 +3,9 @@
 //! `theirs.rs` compiles every source of `tests/c/corpus/` in many ways by two clangs, and holds
 //! against libbpf and the kernel what we read, what we write again and what we load;
 //! `known.rs` lists where that is known to fail, and why. `ours.rs` has libbpf, bpftool, ip and
-//! tc load what we build. `witness.rs` is how libbpf is asked, `model.rs` and `loaded.rs` are
+//! tc load what we build. `legacy.rs` is about objects that none of them takes any more,
+//! `shared.rs` about maps that loaders share, `structs.rs` about structs of functions that only a
+//! newer libbpf knows. `witness.rs` is how libbpf is asked, `model.rs` and `loaded.rs` are
 //! how ours is.
 //!
 //! `EBPF_INTEROP=all` tries every way of compiling instead of a few; each source prints what
@@ -11,9 +13,12 @@
 #![forbid(unsafe_code)]
 
 mod known;
+mod legacy;
 mod loaded;
 mod model;
 mod ours;
+mod shared;
+mod structs;
 mod theirs;
 mod witness;
 
@@ -23,7 +28,13 @@ use ebpf_tests::policy;
 
 fn main() -> ExitCode {
     policy::main(|| {
-        let modules = [ours::trials(), theirs::trials()];
+        let modules = [
+            ours::trials(),
+            theirs::trials(),
+            legacy::trials(),
+            shared::trials(),
+            structs::trials(),
+        ];
         modules.into_iter().flatten().collect()
     })
 }

@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 
 use ebpf_asm::btf::{Btf, Kind, TypeId};
 use ebpf_asm::insn::{Insn, encode_all};
-use ebpf_asm::object::{BPF_F_MMAPABLE, DataKind, Map, Object, Pinning};
+use ebpf_asm::map_type::MapType;
+use ebpf_asm::object::{BPF_F_MMAPABLE, DataKind, Map, MapValue, Object, Pinning};
 use ebpf_asm::program::{Program, Reference};
 
 use crate::witness::{Account, hex};
@@ -34,13 +35,34 @@ pub(crate) fn definitions(object: &Object) -> Account {
             program.name,
             program.section,
             program.prog_type.number(),
-            program.expected_attach_type.map_or(0, |t| t.number())
+            attach_type(object, program)
         ));
     }
     Account::new(lines)
 }
 
+/// What libbpf gives programs as their attach type before it knows the kernel: of functions of
+/// a struct the index of the member.
+fn attach_type(object: &Object, program: &Program) -> u32 {
+    let named = |(_, value): &&(u32, MapValue)| *value == MapValue::Program(program.name.clone());
+    let structs = object.maps.iter();
+    let mut structs = structs.filter(|map| map.map_type == MapType::StructOps);
+    let member = structs.find_map(|map| {
+        let (byte, _) = map.values.iter().find(named)?;
+        match &object.btf.as_ref()?.get(map.value_type?)?.kind {
+            Kind::Struct { members, .. } => members.iter().position(|m| m.offset == byte * 8),
+            _ => None,
+        }
+    });
+    match member {
+        Some(member) => member as u32,
+        None => program.expected_attach_type.map_or(0, |t| t.number()),
+    }
+}
+
 fn definition(map: &Map, btf: Option<&Btf>) -> String {
+    // libbpf finds the types of structs of functions in the kernel.
+    let btf = btf.filter(|_| map.map_type != MapType::StructOps);
     // Loaders differ in whether all sections of data, or only those with variables that other
     // files see, are shared with user space by mmap(2).
     let flags = match map.data {

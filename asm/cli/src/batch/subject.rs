@@ -382,6 +382,7 @@ fn data(row: &MapRow, map_type: MapType) -> Option<Data> {
         kind: DataKind::Rodata,
         bytes,
         variables: Vec::new(),
+        addresses: Vec::new(),
     })
 }
 

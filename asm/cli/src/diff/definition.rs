@@ -172,6 +172,7 @@ fn shape(map: &Map) -> String {
 fn values(object: &Object, map: &Map) -> String {
     let value = |(index, value): &(u32, MapValue)| match value {
         MapValue::Program(name) => format!("{index}: program {name}"),
+        MapValue::Bytes(bytes) => format!("{index}: {}", shown(bytes)),
         MapValue::Map(map) => match object.maps.get(*map) {
             Some(map) => format!("{index}: map {}", map.name),
             None => format!("{index}: map#{map}"),

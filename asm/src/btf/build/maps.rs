@@ -7,10 +7,11 @@ use crate::btf::{Bitfields, Btf, Kind, Linkage, Member, SecVar, Signedness, Type
 use crate::map_type::MapType;
 use crate::object::{Map, Pinning, maps_as_defined};
 
-/// Describes the maps that are no sections of variables, each by a variable in `.maps`. A
+/// Describes the maps that are neither sections of variables nor structs of functions, each by
+/// a variable in `.maps`. A
 /// definition that is there and says the same stays as it is.
 pub(super) fn add(btf: &mut Btf, maps: &[Map]) {
-    let defined: Vec<&Map> = maps.iter().filter(|map| map.data.is_none()).collect();
+    let defined: Vec<&Map> = maps.iter().filter(|map| map.is_defined()).collect();
     if defined.is_empty() && section(btf, MAPS_SECTION).is_none() {
         return;
     }

@@ -4,12 +4,13 @@
 //! What an object's own BTF does not have is added, in the form that compilers give it:
 //! libbpf reads it, and `object/read/` reads the same.
 //!
-//! Read next: `functions.rs`, `maps.rs`, `data.rs`, `externs.rs`.
+//! Read next: `functions.rs`, `maps.rs`, `structs.rs`, `data.rs`, `externs.rs`.
 
 mod data;
 mod externs;
 mod functions;
 mod maps;
+mod structs;
 
 use super::{Btf, IntEncoding, Kind, SecVar, TypeId};
 use crate::object::{DataKind, Map, Object};
@@ -36,6 +37,7 @@ pub fn complete(object: &Object) -> Object {
         functions::add(&mut btf, program);
     }
     maps::add(&mut btf, &object.maps);
+    structs::add(&mut btf, &object.maps);
     for map in &mut object.maps {
         data::add(&mut btf, map);
     }

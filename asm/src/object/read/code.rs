@@ -130,6 +130,22 @@ impl Functions {
         (code.base == at).then_some(index)
     }
 
+    /// The name of the program that begins at byte `at` of a section: of several the one that
+    /// is called `named`, or the first.
+    pub(super) fn program_at(&self, section: usize, at: u64, named: &str) -> Option<&str> {
+        let code = self.beginning(section, at)?;
+        let entries = self.entries.iter().filter(|entry| entry.code == code);
+        let mut names = entries.map(|entry| entry.name.as_str());
+        let first = names.clone().next();
+        names.find(|name| *name == named).or(first)
+    }
+
+    /// The name of the function that begins at byte `at` of a section.
+    pub(super) fn name_at(&self, section: usize, at: u64) -> Option<&str> {
+        let code = self.all.get(self.beginning(section, at)?)?;
+        Some(&code.name)
+    }
+
     /// Functions of `.text` alone: who compiled them wants to see them.
     fn take_for_programs(&mut self) {
         let is_global = |code: &Code| code.linkage == Linkage::Global;

@@ -67,11 +67,6 @@ impl Places {
         found.is_ok()
     }
 
-    /// The map that a section of global variables is.
-    pub(super) fn data(&self, section: usize) -> Option<usize> {
-        self.variables(section).map(|(map, _)| map)
-    }
-
     /// The map that a section of global variables is, and its size.
     fn variables(&self, section: usize) -> Option<(usize, u64)> {
         let found = self.data.binary_search_by_key(&section, |(of, ..)| *of);
@@ -125,6 +120,7 @@ pub(super) fn sections(file: &File<'_>, btf: Option<&Btf>) -> Result<Vec<FoundMa
             kind,
             bytes,
             variables: variables(file, index, section, types),
+            addresses: Vec::new(),
         };
         let mut map = Map::of_data(section.name, data);
         map.value_type = types.map(|(_, id)| id);

@@ -185,6 +185,7 @@ fn options_of(btf: &mut Btf, weak: &HashSet<&str>) -> Result<Option<Map>, ReadEr
         kind: DataKind::Kconfig,
         bytes: vec![0; size as usize],
         variables: variables.collect(),
+        addresses: Vec::new(),
     };
     let mut map = Map::of_data(KCONFIG_SECTION, data);
     map.value_type = Some(id);

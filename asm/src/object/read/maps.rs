@@ -17,18 +17,14 @@ use crate::object::elf_numbers::{R_BPF_64_64, R_BPF_64_ABS64};
 use crate::object::{Map, MapValue, Pinning};
 use crate::program::Reference;
 
-/// The section of the kernel's structs of functions.
-const STRUCT_OPS: [&str; 2] = [".struct_ops", ".struct_ops.link"];
-
 /// The maps that a file defines, in either way.
-pub(super) fn read(file: &File<'_>, btf: Option<&Btf>) -> Result<Vec<FoundMap>, ReadError> {
-    let holds = |name: &&str| file.section(name).is_some_and(|(_, s)| s.size > 0);
-    if let Some(section) = STRUCT_OPS.iter().find(|name| holds(name)) {
-        let what = format!("structs of functions for the kernel (section '{section}')");
-        return Err(ReadError::Unsupported(what));
-    }
+pub(super) fn read(
+    file: &File<'_>,
+    functions: &Functions,
+    btf: Option<&Btf>,
+) -> Result<Vec<FoundMap>, ReadError> {
     let mut maps = defined_by_btf(file, btf)?;
-    maps.extend(legacy::read(file)?);
+    maps.extend(legacy::read(file, functions, maps.len())?);
     Ok(maps)
 }
 
@@ -350,12 +346,6 @@ fn value(
             _ => None,
         };
     }
-    let code = functions.beginning(home, symbol.value)?;
-    let entries = functions.entries.iter().filter(|entry| entry.code == code);
-    let names: Vec<&str> = entries.map(|entry| entry.name.as_str()).collect();
-    let name = names
-        .iter()
-        .find(|name| **name == symbol.name)
-        .or(names.first());
-    name.map(|name| MapValue::Program((*name).to_owned()))
+    let program = functions.program_at(home, symbol.value, symbol.name)?;
+    Some(MapValue::Program(program.to_owned()))
 }

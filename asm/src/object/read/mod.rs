@@ -5,8 +5,10 @@
 //! an error by name: a program is never read as something else.
 //!
 //! Read before: `../mod.rs`. Read next: `elf.rs`, `code.rs`, `types.rs`, `maps.rs`,
-//! `legacy.rs`, `data.rs`, `externs.rs`, `relocate.rs`, `records.rs`, `link.rs`.
+//! `legacy.rs`, `data.rs`, `structs.rs`, `externs.rs`, `relocate.rs`, `addresses.rs`,
+//! `records.rs`, `link.rs`.
 
+mod addresses;
 mod code;
 mod data;
 mod elf;
@@ -17,6 +19,7 @@ mod link;
 mod maps;
 mod records;
 mod relocate;
+mod structs;
 mod types;
 
 pub(super) use code::TEXT;
@@ -24,8 +27,10 @@ pub(super) use data::kind as data_kind;
 pub use error::ReadError;
 pub(crate) use maps::as_defined as maps_as_defined;
 pub(super) use maps::values_offset;
+pub(crate) use structs::STRUCT_SECTIONS;
 
 use super::Object;
+use addresses::Surroundings;
 use code::Functions;
 use data::Places;
 use elf::File;
@@ -44,20 +49,31 @@ pub fn read(bytes: &[u8]) -> Result<Object, ReadError> {
     if functions.entries.is_empty() {
         return Err(ReadError::NoProgram);
     }
-    let mut maps = maps::read(&file, btf.as_ref())?;
+    let mut maps = maps::read(&file, &functions, btf.as_ref())?;
+    maps.extend(structs::read(&file, &functions, btf.as_ref())?);
     maps.extend(data::sections(&file, btf.as_ref())?);
     let externs = Externs::read(&file, btf.as_mut(), &mut maps)?;
     let places = Places::of(&maps);
     maps::read_values(&file, &functions, &places, btf.as_ref(), &mut maps)?;
+    let surroundings = Surroundings {
+        file: &file,
+        functions: &functions,
+        places: &places,
+        externs: &externs,
+    };
+    surroundings.read_addresses(&mut maps);
     relocate::relocate(&file, &mut functions, &places, &externs)?;
+    relocate::refuse_lost_addresses(&file, &functions, &maps)?;
     if let Some(btf) = &mut btf {
         records::attach(&file, &mut functions, btf, &ext)?;
     }
     let names = btf.as_ref().map(|btf| btf.strings().clone());
+    let mut programs = link::programs(&file, functions, &names.unwrap_or_default())?;
+    legacy::settle_types(&mut programs);
     Ok(Object {
         license: license(&file),
         version: version(&file)?,
-        programs: link::programs(&file, functions, &names.unwrap_or_default())?,
+        programs,
         maps: maps.into_iter().map(|found| found.map).collect(),
         externs: externs.all,
         btf,

@@ -6,7 +6,7 @@
 
 use super::ReadError;
 use super::code::{Functions, leads_to_a_function};
-use super::data::Places;
+use super::data::{FoundMap, Places};
 use super::elf::{File, Home, Relocation, Role, Section, Symbol};
 use super::externs::{Externs, Outside};
 use crate::btf::Linkage;
@@ -53,25 +53,33 @@ pub(super) fn relocate(
     for index in 0..functions.all.len() {
         follow_calls(file, functions, index)?;
     }
-    refuse_addresses_in_data(file, functions, places)
+    Ok(())
 }
 
-/// Refuses code that uses data with addresses in it: maps hold numbers, and no loader could
-/// say where in the kernel they will be.
-fn refuse_addresses_in_data(
+/// Refuses code that uses data with addresses of what no object holds.
+pub(super) fn refuse_lost_addresses(
     file: &File<'_>,
     functions: &Functions,
-    places: &Places,
+    maps: &[FoundMap],
 ) -> Result<(), ReadError> {
-    for (index, section) in file.sections.iter().enumerate() {
-        let first = section.relocations().min_by_key(|first| first.offset);
-        let (Some(map), Some(first)) = (places.data(index), first) else {
+    for (index, found) in maps.iter().enumerate() {
+        let (Some(section), Some(data)) = (file.sections.get(found.section), &found.map.data)
+        else {
             continue;
         };
-        let of_map = |reference: &Reference| matches!(reference, Reference::MapValue { map: of, .. } if *of == map);
+        let held = |relocation: &Relocation| {
+            let offset = u32::try_from(relocation.offset);
+            let addresses = &data.addresses;
+            offset.is_ok_and(|at| addresses.binary_search_by_key(&at, |a| a.offset).is_ok())
+        };
+        let Some(lost) = section.relocations().find(|one| !held(one)) else {
+            continue;
+        };
+        let of_map = |reference: &Reference| matches!(reference, Reference::MapValue { map, .. } if *map == index);
         let mut references = functions.all.iter().flat_map(|code| &code.references);
         if references.any(|(_, reference)| of_map(reference)) {
-            let error = file.refuse(section.name, &first, "data cannot hold addresses");
+            let why = "data cannot hold the address of that";
+            let error = file.refuse(section.name, &lost, why);
             return Err(ReadError::Unsupported(error.to_string()));
         }
     }

@@ -70,6 +70,8 @@ impl File {
                 ..symbol(&inner.name, section, begin..begin, Seen::ByFile)
             });
         }
+        let name = &unit.function.name;
+        self.functions.entry(name.clone()).or_insert(own);
         if unit.function.slot == 0 {
             self.programs.push((unit.program.name.clone(), own));
         }
@@ -194,7 +196,7 @@ impl File {
     }
 
     /// The symbol of the option at a byte of the options, and the byte in it.
-    fn option(&self, offset: u32) -> Option<(SymbolId, u32)> {
+    pub(super) fn option(&self, offset: u32) -> Option<(SymbolId, u32)> {
         let here = |(place, _): &&(std::ops::Range<u32>, SymbolId)| place.contains(&offset);
         let (place, symbol) = self.options.iter().find(here)?;
         Some((*symbol, offset - place.start))

@@ -69,6 +69,7 @@ impl File {
                     self.elf.add_symbol(symbol);
                 }
             }
+            self.data.push((index, section));
             let whole = self.elf.section_symbol(section);
             if let Some(entry) = self.maps.get_mut(index) {
                 *entry = Some(whole);

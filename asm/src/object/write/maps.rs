@@ -25,7 +25,7 @@ impl File {
         let section = self.add_section(MAPS_SECTION, SectionKind::Data, &zeros);
         let mut offsets = Vec::new();
         let maps = object.maps.iter().enumerate();
-        let defined = maps.filter(|(_, map)| map.data.is_none());
+        let defined = maps.filter(|(_, map)| map.is_defined());
         for ((index, map), var) in defined.zip(vars) {
             let begin = u64::from(var.offset);
             let place = begin..begin + u64::from(var.size);
@@ -50,7 +50,7 @@ impl File {
         let Some(defined) = defined else {
             return Ok(());
         };
-        let maps = object.maps.iter().filter(|map| map.data.is_none());
+        let maps = object.maps.iter().filter(|map| map.is_defined());
         for (map, offset) in maps.zip(&defined.offsets) {
             let values = values_offset(btf, &map.name).unwrap_or(0);
             for (index, value) in &map.values {
@@ -63,11 +63,8 @@ impl File {
                         let symbol = self.maps.get(*held).copied().flatten();
                         symbol.ok_or_else(|| missing(format!("map {held}")))?
                     }
-                    MapValue::Program(name) => {
-                        let known = self.programs.iter().find(|(known, _)| known == name);
-                        let symbol = known.map(|(_, symbol)| *symbol);
-                        symbol.ok_or_else(|| missing(format!("program '{name}'")))?
-                    }
+                    MapValue::Program(name) => self.program(map, name)?,
+                    MapValue::Bytes(_) => return Err(missing("bytes".to_owned())),
                 };
                 let place = offset + values + u64::from(*index) * 8;
                 self.relocate(defined.section, place, R_BPF_64_ABS64, symbol)?;

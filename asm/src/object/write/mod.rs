@@ -6,14 +6,16 @@
 //! are written, and reading leaves them out.
 //!
 //! Read before: `../read/mod.rs`, `btf/build/`. Read next: `functions.rs`, `code.rs`,
-//! `data.rs`, `maps.rs`.
+//! `data.rs`, `addresses.rs`, `maps.rs`, `structs.rs`.
 
+mod addresses;
 mod code;
 mod data;
 mod functions;
 mod maps;
+mod structs;
 
-use super::Object;
+use super::{Map, Object};
 use crate::btf::build::{complete, is_needed};
 use crate::btf::{Btf, Kind};
 use object::write::{Object as Elf, Relocation, SectionId, Symbol, SymbolId, SymbolSection};
@@ -21,6 +23,7 @@ use object::{
     Architecture, BinaryFormat, Endianness, RelocationFlags, SectionKind, SymbolFlags, SymbolKind,
     SymbolScope,
 };
+use std::collections::HashMap;
 
 /// Why an object cannot be written.
 #[derive(Debug, thiserror::Error)]
@@ -86,12 +89,17 @@ pub fn write(object: &Object) -> Result<Vec<u8>, WriteError> {
         externs: Vec::new(),
         options: Vec::new(),
         programs: Vec::new(),
+        functions: HashMap::new(),
+        data: Vec::new(),
     };
     file.add_externs(&object);
     file.add_data(&object, &btf)?;
     let maps = file.add_maps(&object, &btf);
+    let structs = file.add_structs(&object, &btf)?;
     let ext = file.add_code(&object, &mut btf)?;
     file.fill_maps(&object, &btf, maps)?;
+    file.fill_structs(&object, &structs)?;
+    file.fill_addresses(&object)?;
     let mut license = object.license.into_bytes();
     license.push(0);
     file.add_described("license", &license, &btf);
@@ -116,6 +124,10 @@ struct File {
     options: Vec<(std::ops::Range<u32>, SymbolId)>,
     /// The symbols of the programs, by name.
     programs: Vec<(String, SymbolId)>,
+    /// The symbols of all functions, by name.
+    functions: HashMap<String, SymbolId>,
+    /// The sections of global variables, by the maps that they are.
+    data: Vec<(usize, SectionId)>,
 }
 
 impl File {
@@ -141,6 +153,16 @@ impl File {
                 self.elf.add_symbol(symbol);
             }
         }
+    }
+
+    /// The symbol of a program that a map holds.
+    fn program(&self, map: &Map, name: &str) -> Result<SymbolId, WriteError> {
+        let known = self.programs.iter().find(|(known, _)| known == name);
+        let symbol = known.map(|(_, symbol)| *symbol);
+        symbol.ok_or_else(|| WriteError::NoSuchValue {
+            map: map.name.clone(),
+            what: format!("program '{name}'"),
+        })
     }
 
     fn relocate(

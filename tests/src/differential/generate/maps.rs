@@ -53,6 +53,7 @@ pub(super) fn all(chance: &mut Chance) -> Vec<Map> {
                 kind: DataKind::Rodata,
                 bytes,
                 variables: Vec::new(),
+                addresses: Vec::new(),
             }),
             map_flags: BPF_F_RDONLY_PROG,
             ..plain("constants", MapType::Array, 1)

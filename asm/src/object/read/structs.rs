@@ -1,0 +1,169 @@
+//! Structs of functions for the kernel (sections `.struct_ops` and `.struct_ops.link`): each
+//! variable is a map, whose one value is the struct. The members that are functions are
+//! relocations.
+//!
+//! Source: the kernel's `Documentation/bpf/libbpf/program_types.rst` for the sections, and what
+//! clang and libbpf make of them.
+
+use super::ReadError;
+use super::code::Functions;
+use super::data::FoundMap;
+use super::elf::{File, Home, Relocation, Role, Section};
+use crate::btf::{Btf, Kind, SecVar};
+use crate::object::elf_numbers::{R_BPF_64_64, R_BPF_64_ABS64};
+use crate::object::{BPF_F_LINK, Map, MapValue};
+
+/// The sections, and the flags of their maps.
+pub(crate) const STRUCT_SECTIONS: [(&str, u32); 2] =
+    [(".struct_ops", 0), (".struct_ops.link", BPF_F_LINK)];
+
+/// The bytes of a member that is a function.
+const POINTER: usize = 8;
+
+/// The structs of a file.
+pub(super) fn read(
+    file: &File<'_>,
+    functions: &Functions,
+    btf: Option<&Btf>,
+) -> Result<Vec<FoundMap>, ReadError> {
+    let mut structs = Vec::new();
+    for (name, flags) in STRUCT_SECTIONS {
+        if file.section(&format!("?{name}")).is_some() {
+            let what = format!("structs that are made only on request (section '?{name}')");
+            return Err(ReadError::Unsupported(what));
+        }
+        let Some((index, section)) = file.section(name).filter(|(_, s)| s.size > 0) else {
+            continue;
+        };
+        let place = Place {
+            file,
+            functions,
+            index,
+            section,
+        };
+        place.read(btf, flags, &mut structs)?;
+    }
+    Ok(structs)
+}
+
+/// A section of structs.
+struct Place<'f, 'a> {
+    file: &'f File<'a>,
+    functions: &'f Functions,
+    index: usize,
+    section: &'f Section<'a>,
+}
+
+impl Place<'_, '_> {
+    fn lacking(&self, why: &str) -> ReadError {
+        ReadError::Map {
+            map: self.section.name.to_owned(),
+            why: why.to_owned(),
+        }
+    }
+
+    fn read(
+        &self,
+        btf: Option<&Btf>,
+        flags: u32,
+        structs: &mut Vec<FoundMap>,
+    ) -> Result<(), ReadError> {
+        let untyped =
+            || self.lacking("the section has no BTF to name its structs: compile with -g");
+        let btf = btf.ok_or_else(untyped)?;
+        let id = super::data::data_section(btf, self.section.name).ok_or_else(untyped)?;
+        let Some(Kind::DataSec { vars, .. }) = btf.get(id).map(|ty| &ty.kind) else {
+            return Err(untyped());
+        };
+        let mut end = 0;
+        for var in vars {
+            if u64::from(var.offset) < end {
+                return Err(self.lacking("its structs overlap"));
+            }
+            let found = self.variable(btf, var, flags)?;
+            end = found.offset + u64::from(found.map.value_size);
+            structs.push(found);
+        }
+        Ok(())
+    }
+
+    fn variable(&self, btf: &Btf, var: &SecVar, flags: u32) -> Result<FoundMap, ReadError> {
+        let name = btf.name(var.var);
+        let refuse = |why: &str| ReadError::Map {
+            map: name.to_owned(),
+            why: why.to_owned(),
+        };
+        let ty = match btf.get(var.var).map(|ty| &ty.kind) {
+            Some(Kind::Var { ty, .. }) => btf.resolve(*ty),
+            _ => return Err(refuse("its entry in the section is no variable")),
+        };
+        let size = match btf.get(ty).map(|ty| &ty.kind) {
+            Some(Kind::Struct { size, .. }) => *size,
+            _ => return Err(refuse("its type is no struct")),
+        };
+        let begin = u64::from(var.offset);
+        let place = begin..begin + u64::from(size);
+        if place.end > self.section.size {
+            return Err(refuse("its struct ends outside of the section"));
+        }
+        let whole = begin as usize..place.end as usize;
+        let mut bytes = match self.section.role {
+            Role::Zeros => Vec::new(),
+            _ => self
+                .section
+                .contents
+                .get(whole)
+                .unwrap_or_default()
+                .to_vec(),
+        };
+        let mut values = Vec::new();
+        let here = |relocation: &Relocation| place.contains(&relocation.offset);
+        for relocation in self.section.relocations_by_place().into_iter().filter(here) {
+            let member = (relocation.offset - begin) as usize;
+            let end = member.saturating_add(POINTER);
+            let pointer = bytes.get_mut(member..end);
+            let pointer = pointer.ok_or_else(|| refuse("a function is outside of its struct"))?;
+            let program = self.program(&relocation, pointer)?;
+            pointer.fill(0);
+            values.push((member as u32, MapValue::Program(program)));
+        }
+        values.extend(without_zeros(&bytes));
+        values.sort_by_key(|(byte, _)| *byte);
+        let mut map = Map::of_struct(name, Some(ty), size, flags);
+        map.values = values;
+        Ok(FoundMap {
+            section: self.index,
+            offset: begin,
+            map,
+        })
+    }
+
+    /// The program that a member is.
+    fn program(&self, relocation: &Relocation, bytes: &[u8]) -> Result<String, ReadError> {
+        let refuse = |why: &str| self.file.refuse(self.section.name, relocation, why);
+        if !matches!(relocation.r_type, R_BPF_64_ABS64 | R_BPF_64_64) {
+            return Err(refuse("structs hold only addresses of 64 bits"));
+        }
+        let stands = bytes.first_chunk().map_or(0, |b| i64::from_le_bytes(*b));
+        let symbol = self.file.symbol(relocation);
+        let symbol = symbol.ok_or_else(|| refuse("there is no such symbol"))?;
+        let at = symbol
+            .value
+            .checked_add_signed(relocation.addend.unwrap_or(stands));
+        let program = match (symbol.home, at) {
+            (Home::Section(home), Some(at)) => self.functions.program_at(home, at, symbol.name),
+            _ => None,
+        };
+        program
+            .map(str::to_owned)
+            .ok_or_else(|| refuse("no program begins there, and the kernel takes only programs"))
+    }
+}
+
+/// The bytes from the first to the last that is not zero, with the place of the first.
+fn without_zeros(bytes: &[u8]) -> Option<(u32, MapValue)> {
+    let first = bytes.iter().position(|byte| *byte != 0)?;
+    let last = bytes.iter().rposition(|byte| *byte != 0)?;
+    let bytes = bytes.get(first..=last)?.to_vec();
+    Some((u32::try_from(first).ok()?, MapValue::Bytes(bytes)))
+}
