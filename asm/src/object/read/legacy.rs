@@ -3,19 +3,30 @@
 //! Two structs were in use, told apart by their size: `struct bpf_map_def` of the kernel's
 //! samples and libbpf before 1.0 (5 numbers, and whatever zeros stand behind them), and
 //! `struct bpf_elf_map` of iproute2's `bpf_elf.h` (9 numbers).
+//!
+//! iproute2 also ties programs to maps: one in section `7/1` stands from the start at index 1 of
+//! the map of programs whose id is 7, and has the type of the object's other programs.
 
 use super::ReadError;
+use super::code::Functions;
 use super::data::FoundMap;
 use super::elf::{File, Section, Symbol};
 use super::types::names_a_variable;
 use crate::map_type::MapType;
 use crate::object::{Map, MapValue, Pinning};
+use crate::prog_type::ProgType;
+use crate::program::Program;
 use std::collections::HashMap;
 
 /// The numbers of `struct bpf_map_def`: type, key_size, value_size, max_entries, map_flags.
 const MAP_DEF: usize = 5;
 /// The numbers of `struct bpf_elf_map`: these, and id, pinning, inner_id, inner_idx.
 const ELF_MAP: usize = 9;
+
+/// Says of a map that it is a model only, and in no map.
+const NOWHERE: u32 = u32::MAX;
+/// The most that all maps of maps may hold together: each of thousands may hold thousands.
+const MAX_VALUES: usize = 1 << 16;
 
 /// A definition, and how iproute2 ties it to others.
 struct Definition {
@@ -24,12 +35,17 @@ struct Definition {
     id: u32,
     /// The number of the map that is like those in this one; 0 for none.
     inner_id: u32,
-    /// Where it stands in the map that holds it.
+    /// Where it stands in the map that holds it; [`NOWHERE`] if nowhere.
     inner_idx: u32,
 }
 
-/// The maps of the sections `maps` and `maps/...`.
-pub(super) fn read(file: &File<'_>) -> Result<Vec<FoundMap>, ReadError> {
+/// The maps of the sections `maps` and `maps/...`; `before` others stand before them in the
+/// object.
+pub(super) fn read(
+    file: &File<'_>,
+    functions: &Functions,
+    before: usize,
+) -> Result<Vec<FoundMap>, ReadError> {
     let mut definitions = Vec::new();
     for (index, section) in file.sections.iter().enumerate() {
         let is_maps = section.name == "maps" || section.name.starts_with("maps/");
@@ -38,7 +54,10 @@ pub(super) fn read(file: &File<'_>) -> Result<Vec<FoundMap>, ReadError> {
         }
         read_section(file, index, section, &mut definitions)?;
     }
-    Ok(tie(definitions))
+    tie_maps(&mut definitions, before)?;
+    tie_programs(file, functions, &mut definitions);
+    let maps = definitions.into_iter();
+    Ok(maps.map(|definition| definition.found).collect())
 }
 
 fn read_section(
@@ -135,8 +154,9 @@ fn definition(
 }
 
 /// Gives maps of maps what they hold: the first map with the id that they name is the model
-/// of all, and each map with that id stands at its own index of the first map that names it.
-fn tie(mut definitions: Vec<Definition>) -> Vec<FoundMap> {
+/// of all, and each map with that id stands at its own index, if it has one. `before` maps
+/// stand before these in the object.
+fn tie_maps(definitions: &mut [Definition], before: usize) -> Result<(), ReadError> {
     let mut models: HashMap<u32, Map> = HashMap::new();
     let mut held: HashMap<u32, Vec<(u32, MapValue)>> = HashMap::new();
     for (index, inner) in definitions.iter().enumerate() {
@@ -150,14 +170,65 @@ fn tie(mut definitions: Vec<Definition>) -> Vec<FoundMap> {
         };
         models.entry(inner.id).or_insert_with(model);
         let values = held.entry(inner.id).or_default();
-        values.push((inner.inner_idx, MapValue::Map(index)));
+        if inner.inner_idx != NOWHERE {
+            values.push((inner.inner_idx, MapValue::Map(before + index)));
+        }
     }
+    let mut left = MAX_VALUES;
     for outer in definitions.iter_mut().filter(|outer| outer.inner_id != 0) {
         let map = &mut outer.found.map;
         map.inner = models.get(&outer.inner_id).cloned().map(Box::new);
-        map.values = held.remove(&outer.inner_id).unwrap_or_default();
+        let values = held.get(&outer.inner_id).map_or(&[][..], Vec::as_slice);
+        left = left.checked_sub(values.len()).ok_or_else(|| {
+            let what = format!("maps of maps that hold more than {MAX_VALUES} in all");
+            ReadError::Unsupported(what)
+        })?;
+        map.values = values.to_vec();
         map.values.sort_by_key(|(key, _)| *key);
     }
-    let maps = definitions.into_iter();
-    maps.map(|definition| definition.found).collect()
+    Ok(())
+}
+
+/// Gives maps of programs those whose sections name them.
+fn tie_programs(file: &File<'_>, functions: &Functions, definitions: &mut [Definition]) {
+    for entry in &functions.entries {
+        let code = functions.all.get(entry.code);
+        let section = code.and_then(|code| file.sections.get(code.section));
+        let Some((id, key)) = section.and_then(|section| tail_section(section.name)) else {
+            continue;
+        };
+        let is_it =
+            |of: &&mut Definition| of.id == id && of.found.map.map_type == MapType::ProgArray;
+        if let Some(of) = definitions.iter_mut().find(is_it) {
+            let program = MapValue::Program(entry.name.clone());
+            of.found.map.values.push((key, program));
+            of.found.map.values.sort_by_key(|(key, _)| *key);
+        }
+    }
+}
+
+/// The id of the map of programs, and the index in it, that a section is named by.
+fn tail_section(name: &str) -> Option<(u32, u32)> {
+    let (id, key) = name.split_once('/')?;
+    let number = |digits: &str| {
+        let only_digits = digits.bytes().all(|byte| byte.is_ascii_digit());
+        digits.parse().ok().filter(|_| only_digits)
+    };
+    let id = number(id).filter(|id| *id != 0)?;
+    Some((id, number(key)?))
+}
+
+/// Gives the programs that stand in a map by their sections the type of the first that has
+/// one: a program can only go on to those of its own type.
+pub(super) fn settle_types(programs: &mut [Program]) {
+    let typed = programs.iter().find(|p| p.prog_type != ProgType::Unspec);
+    let Some((prog_type, attach_type)) = typed.map(|p| (p.prog_type, p.expected_attach_type))
+    else {
+        return;
+    };
+    let tails = programs.iter_mut();
+    for tail in tails.filter(|program| tail_section(&program.section).is_some()) {
+        tail.prog_type = prog_type;
+        tail.expected_attach_type = attach_type;
+    }
 }
