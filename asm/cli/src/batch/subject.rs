@@ -5,8 +5,8 @@
 use std::fmt;
 
 use ebpf_asm::btf::{Btf, Kind, Linkage, TypeId};
-use ebpf_asm::insn::{DecodeError, Insn, Slot};
-use ebpf_asm::isa::{self, rows_of};
+use ebpf_asm::insn::{DecodeError, Fields, Insn, Slot};
+use ebpf_asm::isa::{self, Callee, Field, Imm64, Operand, Sem, rows_of};
 use ebpf_asm::lines::Lines;
 use ebpf_asm::map_type::MapType;
 use ebpf_asm::object::{BPF_F_RDONLY_PROG, Data, DataKind, Map, Object};
@@ -20,19 +20,6 @@ use super::row::{MapRow, Row};
 
 /// Slots are 8 bytes.
 const SLOT: usize = 8;
-
-/// The opcode of `LD_IMM64`, whose `src_reg` says what its number stands for.
-const LD_IMM64: u8 = 0x18;
-
-/// The opcodes of `CALL` and `JA`, and the code of `EXIT`.
-const CALL: u8 = 0x85;
-const JA: u8 = 0x05;
-const EXIT: u8 = 0x90;
-const JMP_CLASS: u8 = 0x05;
-
-/// `BPF_PSEUDO_MAP_FD` and `BPF_PSEUDO_MAP_VALUE`.
-const MAP_FD: u8 = 1;
-const MAP_VALUE: u8 = 2;
 
 /// What the maps in a map of maps are like if the row does not say.
 const INNER_SIZE: u32 = 4;
@@ -155,17 +142,17 @@ fn references(row: &Row) -> Result<Vec<(usize, Reference)>, Unusable> {
                     "map {map} is referred to at slot {slot}, which the program does not have"
                 )));
             };
-            if first.opcode != LD_IMM64 {
+            if !means(first.opcode, |sem| matches!(sem, Sem::LoadImm64(_))) {
                 return Err(Unusable::unsupported(format!(
                     "map {map} is referred to at slot {slot}, which is no LD_IMM64"
                 )));
             }
-            let reference = match first.src {
-                MAP_VALUE => Reference::MapValue {
+            let reference = match first.src == src_of(Imm64::MapValueFd) {
+                true => Reference::MapValue {
                     map,
                     offset: second.imm as u32,
                 },
-                _ => Reference::Map(map),
+                false => Reference::Map(map),
             };
             references.push((slot, reference));
         }
@@ -204,13 +191,13 @@ fn decode(
         let at = references.binary_search_by_key(&slot, |(slot, _)| *slot);
         if let Some((_, reference)) = at.ok().and_then(|at| references.get(at)) {
             first.imm = 0;
-            first.src = match reference {
-                Reference::MapValue { .. } => MAP_VALUE,
-                _ => MAP_FD,
-            };
+            first.src = src_of(match reference {
+                Reference::MapValue { .. } => Imm64::MapValueFd,
+                _ => Imm64::MapFd,
+            });
             second = second.map(|second| Slot { imm: 0, ..second });
         }
-        if first.opcode == JMP_CLASS | EXIT {
+        if means(first.opcode, |sem| sem == Sem::Exit) {
             // The kernel does not look at it.
             first.offset = 0;
         }
@@ -223,9 +210,8 @@ fn decode(
                     message: message.clone(),
                 };
                 let stand_in = stand_in.ok_or_else(refused)?;
-                let insn = Insn::decode(stand_in, None).map_err(|_| refused())?;
                 wrong.push((slot, message));
-                insn
+                stand_in
             }
         };
         slot += insn.slots();
@@ -234,65 +220,82 @@ fn decode(
     Ok(insns)
 }
 
-/// What the kernel says to bytes that are no instruction (Linux 6.18), and what can stand in
-/// their place if it says so only where they are reached (loads and numbers are looked at
-/// before): a call of no helper, or for `EXIT`,
-/// behind which nothing follows, a jump to itself.
-fn undecodable(slot: Slot, error: &DecodeError) -> (String, Option<Slot>) {
-    let of_class = |code| slot.opcode & 7 == 5 && slot.opcode & 0xf0 == code;
-    let jumps = matches!(slot.opcode & 7, 5 | 6);
-    let checked_before = slot.opcode & 7 == 1;
-    let stand_in = if of_class(EXIT) {
-        Some(Slot {
-            opcode: JA,
-            offset: -1,
-            ..Slot::default()
-        })
-    } else if of_class(CALL & 0xf0) || !jumps && !checked_before {
-        Some(Slot {
-            opcode: CALL,
-            ..Slot::default()
-        })
-    } else {
-        None
-    };
-    let admitted = |row: &isa::Row| row.since.is_some_and(|since| since <= NEWEST);
-    if !rows_of(slot.opcode).any(admitted) {
-        return (format!("unknown opcode {:02x}", slot.opcode), None);
+/// Whether an instruction of this opcode means something.
+fn means(opcode: u8, what: impl Fn(Sem) -> bool) -> bool {
+    rows_of(opcode).any(|row| what(row.sem))
+}
+
+/// The `src_reg` of a load of 64 bits that is this.
+fn src_of(kind: Imm64) -> u8 {
+    match Sem::LoadImm64(kind).row().map(|row| row.src) {
+        Some(Field::Is(number)) => number as u8,
+        _ => 0,
     }
+}
+
+/// What the kernel says to bytes that are no instruction (Linux 6.18), and what can stand in
+/// their place if it says so only where they are reached.
+fn undecodable(slot: Slot, error: &DecodeError) -> (String, Option<Insn>) {
+    let admitted = |row: &&isa::Row| row.since.is_some_and(|since| since <= NEWEST);
+    let Some(row) = rows_of(slot.opcode).find(admitted) else {
+        return (format!("unknown opcode {:02x}", slot.opcode), None);
+    };
     match error {
-        DecodeError::Register { number, .. } => (format!("R{number} is invalid"), stand_in),
+        DecodeError::Register { number, .. } => {
+            (format!("R{number} is invalid"), stand_in(row.sem))
+        }
         DecodeError::Truncated { .. } | DecodeError::SecondSlot { .. } => {
             ("invalid bpf_ld_imm64 insn".to_owned(), None)
         }
-        DecodeError::Field { .. } if slot.opcode == LD_IMM64 => {
+        DecodeError::Field { .. } if matches!(row.sem, Sem::LoadImm64(_)) => {
             ("unrecognized bpf_ld_imm64 insn".to_owned(), None)
         }
         DecodeError::Field { .. } => (
-            format!("{} uses reserved fields", class(slot.opcode)),
-            stand_in,
+            format!("{} uses reserved fields", class(row.sem)),
+            stand_in(row.sem),
         ),
         DecodeError::Opcode(opcode) => (format!("unknown opcode {opcode:02x}"), None),
         DecodeError::Partial { .. } => ("invalid insn".to_owned(), None),
     }
 }
 
-/// The class of an opcode as the kernel names it.
-fn class(opcode: u8) -> &'static str {
-    match (opcode & 7, opcode & 0xf0) {
-        (0, _) => "BPF_LD_[ABS|IND]",
-        (1, _) => "BPF_LDX",
-        (2, _) => "BPF_ST",
-        (3, 0xc0 | 0xd0) => "BPF_ATOMIC",
-        (3, _) => "BPF_STX",
-        (4 | 7, 0x80) => "BPF_NEG",
-        (4 | 7, 0xb0) => "BPF_MOV",
-        (4 | 7, 0xd0) => "BPF_END",
-        (4 | 7, _) => "BPF_ALU",
-        (_, 0x00) => "BPF_JA",
-        (_, 0x80) => "BPF_CALL",
-        (_, 0x90) => "BPF_EXIT",
-        _ => "BPF_JMP/JMP32",
+/// What can stand in the place of an instruction that is wrong only where it is reached: a call
+/// of no helper, or for `EXIT`, behind which nothing follows, a jump to itself. At jumps, loads
+/// and numbers the kernel looks before.
+fn stand_in(sem: Sem) -> Option<Insn> {
+    let (sem, offset) = match sem {
+        Sem::Exit => (Sem::Ja, -1),
+        Sem::Ja | Sem::Gotol | Sem::Gotox | Sem::Jump { .. } | Sem::MayGoto => return None,
+        Sem::Load { .. } | Sem::LoadSx { .. } => return None,
+        _ => (Sem::Call(Callee::Helper), 0),
+    };
+    let fields = Fields {
+        offset,
+        ..Fields::default()
+    };
+    sem.row().map(|row| Insn::new(row, fields))
+}
+
+/// The instructions of a meaning as the kernel calls them when their fields are wrong.
+fn class(sem: Sem) -> &'static str {
+    match sem {
+        Sem::LoadPacket { .. } => "BPF_LD_[ABS|IND]",
+        Sem::LoadImm64(_) => "BPF_LD_IMM64",
+        Sem::Load { .. } | Sem::LoadSx { .. } => "BPF_LDX",
+        Sem::Store {
+            operand: Operand::Imm,
+            ..
+        } => "BPF_ST",
+        Sem::Store { .. } => "BPF_STX",
+        Sem::Atomic { .. } | Sem::LoadAcquire { .. } | Sem::StoreRelease { .. } => "BPF_ATOMIC",
+        Sem::Neg { .. } => "BPF_NEG",
+        Sem::Mov { .. } | Sem::Movsx { .. } | Sem::AddrSpaceCast(_) => "BPF_MOV",
+        Sem::ByteSwap { .. } => "BPF_END",
+        Sem::Alu { .. } => "BPF_ALU",
+        Sem::Ja | Sem::Gotol | Sem::Gotox => "BPF_JA",
+        Sem::Call(_) => "BPF_CALL",
+        Sem::Exit => "BPF_EXIT",
+        Sem::Jump { .. } | Sem::MayGoto => "BPF_JMP/JMP32",
     }
 }
 
