@@ -118,6 +118,16 @@ impl Kernel {
             (ProgType::Tracing, Some(AttachType::TraceIter)) => ("bpf_iter_", function, "iterator"),
             (ProgType::Tracing, _) => ("", function, "function"),
             (ProgType::Lsm, _) => ("bpf_lsm_", function, "LSM hook"),
+            (ProgType::Ext, _) => {
+                let target = program.attach_target().unwrap_or("(none named)");
+                return Err(Error::BadObject {
+                    what: format!(
+                        "program '{}' replaces function '{target}' of a program that is loaded, \
+                         which this loader cannot be given",
+                        program.name
+                    ),
+                });
+            }
             _ => return Ok(0),
         };
         let Some(target) = program.attach_target() else {
@@ -303,4 +313,21 @@ fn read(path: &Path) -> Result<Vec<u8>> {
         path: path.to_owned(),
         source,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_replaces_a_loaded_function_is_refused_by_name() {
+        let text = ".prog freplace/serve faster\nr0 = 0\nexit\n";
+        let object = ebpf_asm::text::parse("text", text).unwrap();
+        let refused = Kernel::default().attach_type_id(&object.programs[0]);
+        assert_eq!(
+            refused.unwrap_err().to_string(),
+            "program 'faster' replaces function 'serve' of a program that is loaded, which this \
+             loader cannot be given"
+        );
+    }
 }

@@ -47,6 +47,37 @@ fn it_ends_with_0_if_nothing_differs_and_with_1_if_something_does() {
     place.run(&["diff", "a.o", "b.o", "--prog", "p"]).code(1);
 }
 
+/// What structs of functions hold, and whose addresses data should hold, are definitions too.
+#[test]
+fn structs_and_addresses_are_compared() {
+    let place = Place::new();
+    let text = "\
+.map ops struct_ops key_size=4 value_size=64 max_entries=1
+.value 8 p
+.bytes 16 \"a name of more bytes than are shown elsewhere\"
+.data .data size=16
+.address 8 map ops
+.prog xdp p
+    r0 = 2
+    exit
+";
+    let write = |name: &str, text: &str| {
+        fs::write(place.work().join(name), text).expect("a file");
+    };
+    write("a.bpf", text);
+    for (from, to, says) in [
+        ("elsewhere", "anywhere!", "+map ops"),
+        (".value 8", ".value 0", "+map ops"),
+        ("8 map ops", "8 data .data 4", "of byte 4 of .data"),
+        ("8 map ops", "0 map ops", "+address at byte 0 of .data"),
+    ] {
+        write("b.bpf", &text.replace(from, to));
+        let other = place.run(&["diff", "a.bpf", "b.bpf"]).code(1).stdout;
+        assert!(other.contains(says), "no '{says}' in\n{other}");
+    }
+    place.run(&["diff", "a.bpf", "a.bpf"]).code(0);
+}
+
 #[test]
 fn errors_have_their_own_codes() {
     let place = Place::new();

@@ -8,6 +8,7 @@ mod btf;
 mod build;
 mod cache;
 mod check;
+mod damage;
 mod diff;
 mod emit;
 mod explain;

@@ -3,8 +3,8 @@
 
 use std::collections::HashMap;
 
-use ebpf_asm::object::{DataKind, ExternKind, Map, MapValue, Object, Pinning, Strength};
-use ebpf_asm::program::Program;
+use ebpf_asm::object::{Addressed, DataKind, ExternKind, Map, MapValue, Object, Pinning, Strength};
+use ebpf_asm::program::{Program, Reference};
 
 /// The most bytes of a value that are shown.
 const SHOWN_BYTES: usize = 16;
@@ -141,7 +141,32 @@ fn map(object: &Object, map: &Map) -> Vec<Definition> {
     }
     let section = Definition::new(format!("section {}", map.name), kind);
     all.insert(0, section.with_bytes(unnamed));
+    let addresses = data.addresses.iter();
+    all.extend(addresses.map(|address| {
+        let name = format!("address at byte {} of {}", address.offset, map.name);
+        Definition::new(name, addressed(object, &address.of))
+    }));
     all
+}
+
+/// What has an address.
+fn addressed(object: &Object, of: &Addressed) -> String {
+    let map = |index: &usize| {
+        let map = object.maps.get(*index);
+        map.map_or_else(|| format!("map#{index}"), |map| map.name.clone())
+    };
+    match of {
+        Addressed::Function(name) => format!("of function {name}"),
+        Addressed::Reference(Reference::Map(index)) => format!("of map {}", map(index)),
+        Addressed::Reference(Reference::MapValue { map: index, offset }) => {
+            format!("of byte {offset} of {}", map(index))
+        }
+        Addressed::Reference(Reference::Extern(index)) => {
+            let known = object.externs.get(*index);
+            let name = known.map_or("?", |known| known.name.as_str());
+            format!("of {name} in the kernel")
+        }
+    }
 }
 
 /// What a map is like, as the text syntax says it.
@@ -172,7 +197,7 @@ fn shape(map: &Map) -> String {
 fn values(object: &Object, map: &Map) -> String {
     let value = |(index, value): &(u32, MapValue)| match value {
         MapValue::Program(name) => format!("{index}: program {name}"),
-        MapValue::Bytes(bytes) => format!("{index}: {}", shown(bytes)),
+        MapValue::Bytes(bytes) => format!("{index}: {}", hex(bytes)),
         MapValue::Map(map) => match object.maps.get(*map) {
             Some(map) => format!("{index}: map {}", map.name),
             None => format!("{index}: map#{map}"),
@@ -189,10 +214,13 @@ fn values(object: &Object, map: &Map) -> String {
 
 /// The first bytes of a value.
 fn shown(bytes: &[u8]) -> String {
-    let first = bytes.iter().take(SHOWN_BYTES);
-    let mut text: Vec<String> = first.map(|byte| format!("{byte:02x}")).collect();
-    if bytes.len() > SHOWN_BYTES {
-        text.push("...".to_owned());
+    match bytes.get(..SHOWN_BYTES) {
+        Some(first) if first.len() < bytes.len() => format!("{} ...", hex(first)),
+        _ => hex(bytes),
     }
-    text.join(" ")
+}
+
+fn hex(bytes: &[u8]) -> String {
+    let bytes: Vec<String> = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+    bytes.join(" ")
 }

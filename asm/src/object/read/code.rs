@@ -134,8 +134,11 @@ impl Functions {
     /// is called `named`, or the first.
     pub(super) fn program_at(&self, section: usize, at: u64, named: &str) -> Option<&str> {
         let code = self.beginning(section, at)?;
-        let entries = self.entries.iter().filter(|entry| entry.code == code);
-        let mut names = entries.map(|entry| entry.name.as_str());
+        // They stand in the order of their functions.
+        let first = self.entries.partition_point(|entry| entry.code < code);
+        let here = self.entries.iter().skip(first);
+        let here = here.take_while(|entry| entry.code == code);
+        let mut names = here.map(|entry| entry.name.as_str());
         let first = names.clone().next();
         names.find(|name| *name == named).or(first)
     }

@@ -191,17 +191,25 @@ fn tie_maps(definitions: &mut [Definition], before: usize) -> Result<(), ReadErr
 
 /// Gives maps of programs those whose sections name them.
 fn tie_programs(file: &File<'_>, functions: &Functions, definitions: &mut [Definition]) {
+    let mut by_id: HashMap<u32, usize> = HashMap::new();
+    for (index, of) in definitions.iter().enumerate() {
+        if of.found.map.map_type == MapType::ProgArray {
+            by_id.entry(of.id).or_insert(index);
+        }
+    }
     for entry in &functions.entries {
         let code = functions.all.get(entry.code);
         let section = code.and_then(|code| file.sections.get(code.section));
-        let Some((id, key)) = section.and_then(|section| tail_section(section.name)) else {
-            continue;
-        };
-        let is_it =
-            |of: &&mut Definition| of.id == id && of.found.map.map_type == MapType::ProgArray;
-        if let Some(of) = definitions.iter_mut().find(is_it) {
+        let named = section.and_then(|section| tail_section(section.name));
+        let Some((id, key)) = named else { continue };
+        let of = by_id.get(&id).and_then(|index| definitions.get_mut(*index));
+        if let Some(of) = of {
             let program = MapValue::Program(entry.name.clone());
             of.found.map.values.push((key, program));
+        }
+    }
+    for index in by_id.into_values() {
+        if let Some(of) = definitions.get_mut(index) {
             of.found.map.values.sort_by_key(|(key, _)| *key);
         }
     }

@@ -14,6 +14,7 @@ use crate::insn::{Fields, Insn};
 use crate::isa::{Callee, Imm64, Sem};
 use crate::object::elf_numbers::{R_BPF_64_32, R_BPF_64_64};
 use crate::program::{Function, Reference};
+use std::collections::HashMap;
 
 /// What an instruction was found to refer to.
 enum Found {
@@ -62,28 +63,34 @@ pub(super) fn refuse_lost_addresses(
     functions: &Functions,
     maps: &[FoundMap],
 ) -> Result<(), ReadError> {
-    for (index, found) in maps.iter().enumerate() {
-        let (Some(section), Some(data)) = (file.sections.get(found.section), &found.map.data)
-        else {
-            continue;
-        };
-        let held = |relocation: &Relocation| {
+    let lost = |(index, found): (usize, &FoundMap)| {
+        let section = file.sections.get(found.section)?;
+        let addresses = &found.map.data.as_ref()?.addresses;
+        let is_held = |relocation: &Relocation| {
             let offset = u32::try_from(relocation.offset);
-            let addresses = &data.addresses;
             offset.is_ok_and(|at| addresses.binary_search_by_key(&at, |a| a.offset).is_ok())
         };
-        let Some(lost) = section.relocations().find(|one| !held(one)) else {
-            continue;
-        };
-        let of_map = |reference: &Reference| matches!(reference, Reference::MapValue { map, .. } if *map == index);
-        let mut references = functions.all.iter().flat_map(|code| &code.references);
-        if references.any(|(_, reference)| of_map(reference)) {
-            let why = "data cannot hold the address of that";
-            let error = file.refuse(section.name, &lost, why);
-            return Err(ReadError::Unsupported(error.to_string()));
-        }
+        let lost = section.relocations().find(|one| !is_held(one))?;
+        Some((index, (section.name, lost)))
+    };
+    let lost: HashMap<usize, (&str, Relocation)> =
+        maps.iter().enumerate().filter_map(lost).collect();
+    if lost.is_empty() {
+        return Ok(());
     }
-    Ok(())
+    let mut references = functions.all.iter().flat_map(|code| &code.references);
+    let used = references.find_map(|(_, reference)| match reference {
+        Reference::MapValue { map, .. } => lost.get(map),
+        _ => None,
+    });
+    match used {
+        Some((section, relocation)) => {
+            let why = "data cannot hold the address of that";
+            let error = file.refuse(section, relocation, why);
+            Err(ReadError::Unsupported(error.to_string()))
+        }
+        None => Ok(()),
+    }
 }
 
 /// A relocation and where it is.

@@ -75,19 +75,26 @@ impl Place<'_, '_> {
         let Some(Kind::DataSec { vars, .. }) = btf.get(id).map(|ty| &ty.kind) else {
             return Err(untyped());
         };
+        let relocations = self.section.relocations_by_place();
         let mut end = 0;
         for var in vars {
             if u64::from(var.offset) < end {
                 return Err(self.lacking("its structs overlap"));
             }
-            let found = self.variable(btf, var, flags)?;
+            let found = self.variable(btf, var, flags, &relocations)?;
             end = found.offset + u64::from(found.map.value_size);
             structs.push(found);
         }
         Ok(())
     }
 
-    fn variable(&self, btf: &Btf, var: &SecVar, flags: u32) -> Result<FoundMap, ReadError> {
+    fn variable(
+        &self,
+        btf: &Btf,
+        var: &SecVar,
+        flags: u32,
+        relocations: &[Relocation],
+    ) -> Result<FoundMap, ReadError> {
         let name = btf.name(var.var);
         let refuse = |why: &str| ReadError::Map {
             map: name.to_owned(),
@@ -117,13 +124,14 @@ impl Place<'_, '_> {
                 .to_vec(),
         };
         let mut values = Vec::new();
-        let here = |relocation: &Relocation| place.contains(&relocation.offset);
-        for relocation in self.section.relocations_by_place().into_iter().filter(here) {
+        let first = relocations.partition_point(|one| one.offset < place.start);
+        let here = relocations.iter().skip(first);
+        for relocation in here.take_while(|one| one.offset < place.end) {
             let member = (relocation.offset - begin) as usize;
             let end = member.saturating_add(POINTER);
             let pointer = bytes.get_mut(member..end);
             let pointer = pointer.ok_or_else(|| refuse("a function is outside of its struct"))?;
-            let program = self.program(&relocation, pointer)?;
+            let program = self.program(relocation, pointer)?;
             pointer.fill(0);
             values.push((member as u32, MapValue::Program(program)));
         }

@@ -96,6 +96,7 @@ impl Known {
                         kind: DataKind::Rodata,
                         bytes,
                         variables: Vec::new(),
+                        addresses: Vec::new(),
                     }),
                     ..array("text", BPF_F_RDONLY_PROG)
                 }
