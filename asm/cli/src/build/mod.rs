@@ -46,7 +46,8 @@ pub(crate) fn run(args: &BuildArgs) -> Result<(), Failure> {
         true => "not verified",
         false => {
             let types = kernel_types::running();
-            verdict::refuse_rejected(&verdict::all(&object, target.kernel, &types))?;
+            let loaded = kernel_types::relocated(&object, &types)?;
+            verdict::refuse_rejected(&verdict::all(&loaded, target.kernel, &types))?;
             "verified"
         }
     };
