@@ -88,7 +88,7 @@ impl Lines {
         let name = up_to_nul(name);
         likely.unwrap_or_else(|| match name.is_empty() {
             true => StrId(0),
-            false => self.names.push(name).unwrap_or_default(),
+            false => self.names.push(name.as_bytes()).unwrap_or_default(),
         })
     }
 

@@ -8,7 +8,7 @@ use ebpf_asm::btf::c::header;
 use ebpf_asm::btf::ext::Ext;
 use ebpf_asm::insn::{decode_all, encode_all};
 use ebpf_asm::object::{Object, read, write};
-use ebpf_asm::text::{parse, print_object};
+use ebpf_asm::text::{Options, parse, print_object};
 
 /// Bytes decode and encode back to the same bytes, or are an error: all of them, and each slot
 /// with the one behind it.
@@ -25,8 +25,8 @@ pub fn decode(bytes: &[u8]) {
     }
 }
 
-/// A text is an object or an error; an object that is printed is read as the same, but for
-/// the places of its instructions.
+/// A text is an object or an error; an object of which all is printed is read as the same, and
+/// what people see of it has the same programs.
 ///
 /// # Panics
 /// If it is not.
@@ -37,17 +37,21 @@ pub fn text(bytes: &[u8]) {
     let Ok(object) = parse("first", text) else {
         return;
     };
-    let mut printed = String::new();
-    print_object(&mut printed, &object).expect("a String takes all text");
-    let again = parse("again", &printed).unwrap_or_else(|error| panic!("{error}\n{printed}"));
-    assert_eq!(without_lines(again), without_lines(object), "{printed}");
+    let (again, printed) = printed(&object, Options::WHOLE);
+    assert_eq!(again, object, "{printed}");
+    let (again, printed) = self::printed(&object, Options::CODE);
+    for (again, first) in again.programs.iter().zip(&object.programs) {
+        assert_eq!(again.insns, first.insns, "{printed}");
+        assert_eq!(again.references, first.references, "{printed}");
+    }
 }
 
-fn without_lines(mut object: Object) -> Object {
-    for program in &mut object.programs {
-        program.lines.clear();
-    }
-    object
+/// The object that the text of one is, and the text.
+fn printed(object: &Object, options: Options<'_>) -> (Object, String) {
+    let mut printed = String::new();
+    print_object(&mut printed, object, options).expect("a String takes all text");
+    let again = parse("again", &printed).unwrap_or_else(|error| panic!("{error}\n{printed}"));
+    (again, printed)
 }
 
 /// A file is an object or an error; an object that can be written is read with the same
@@ -77,7 +81,7 @@ pub fn elf_read(bytes: &[u8]) {
 pub fn elf_show(bytes: &[u8]) {
     let Ok(object) = read(bytes) else { return };
     let mut printed = String::new();
-    print_object(&mut printed, &object).expect("a String takes all text");
+    print_object(&mut printed, &object, Options::WHOLE).expect("a String takes all text");
     for program in &object.programs {
         let blocks = Blocks::of(program);
         let held = blocks.all.iter().map(|block| block.insns.len());
@@ -89,7 +93,7 @@ pub fn elf_show(bytes: &[u8]) {
 }
 
 /// Bytes are BTF or an error, and what is read is written and read as the same, and printed as
-/// C; likewise for `.BTF.ext`, which is not printed.
+/// C, and as text that is the same types; likewise for `.BTF.ext`, which is not printed.
 ///
 /// # Panics
 /// If they are not.
@@ -97,7 +101,13 @@ pub fn btf_read(bytes: &[u8]) {
     if let Ok(btf) = Btf::from_bytes(bytes) {
         // Types that lie in themselves have no C.
         let _ = header(&btf);
-        assert_eq!(Btf::from_bytes(&btf.to_bytes()), Ok(btf));
+        assert_eq!(Btf::from_bytes(&btf.to_bytes()).as_ref(), Ok(&btf));
+        let object = Object {
+            btf: Some(btf),
+            ..Object::default()
+        };
+        let (again, printed) = printed(&object, Options::WHOLE);
+        assert_eq!(again, object, "{printed}");
     }
     if let Ok(ext) = Ext::from_bytes(bytes) {
         assert_eq!(Ext::from_bytes(&ext.to_bytes()), Ok(ext));

@@ -9,7 +9,7 @@ use std::fmt::Write;
 use ebpf_asm::insn::encode_all;
 use ebpf_asm::object::Object;
 use ebpf_asm::program::Program;
-use ebpf_asm::text::print_object;
+use ebpf_asm::text::{Options, parse, print_object};
 use ebpf_dsl::Unit;
 use ebpf_tests::program_files;
 
@@ -26,7 +26,7 @@ const PROGRAMS: [ProgramFile; 3] = [
 /// Text for people, and the bytes that the kernel gets, eight a line.
 fn listing(object: &Object) -> String {
     let mut listing = String::new();
-    print_object(&mut listing, object).expect("a string takes any text");
+    print_object(&mut listing, object, Options::CODE).expect("a string takes any text");
     for program in &object.programs {
         writeln!(listing, "\n; {} in bytes", program.name).expect("a string takes any text");
         hex(&mut listing, program);
@@ -46,6 +46,20 @@ fn every_program_has_its_bytecode() {
     for (name, unit) in PROGRAMS {
         let object = ebpf_asm::compile(&unit()).expect(name);
         insta::assert_snapshot!(name, listing(&object));
+    }
+}
+
+#[test]
+fn every_program_is_read_as_it_was_printed() {
+    for (name, unit) in PROGRAMS {
+        let object = ebpf_asm::compile(&unit()).expect(name);
+        let bytes = ebpf_asm::object::write(&object).expect(name);
+        let complete = ebpf_asm::object::read(&bytes).expect(name);
+        for object in [object, complete] {
+            let mut text = String::new();
+            print_object(&mut text, &object, Options::WHOLE).expect("a string takes any text");
+            assert_eq!(parse(name, &text).expect(name), object, "{text}");
+        }
     }
 }
 

@@ -140,8 +140,9 @@ impl TargetArgs {
 /// `ebpfasm dis`.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "What --bytes and --source add are comments: the output is always text that \
-    can be assembled again."
+    after_help = "The output is always text that can be assembled again; what --bytes and --source \
+    add are comments. With --whole `ebpfasm build` makes the same object of it; without, one with \
+    the same programs and maps that has no types but those that every object gets."
 )]
 pub(crate) struct DisArgs {
     /// The object file; - is standard input
@@ -156,8 +157,11 @@ pub(crate) struct DisArgs {
     /// The source lines between the instructions that were made of them
     #[arg(long)]
     pub(crate) source: bool,
+    /// All that the object holds: also types, CO-RE relocations and source lines
+    #[arg(long)]
+    pub(crate) whole: bool,
     /// As JSON
-    #[arg(long, conflicts_with_all = ["bytes", "source"])]
+    #[arg(long, conflicts_with_all = ["bytes", "source", "whole"])]
     pub(crate) json: bool,
     /// The file holds instructions and nothing else: slots of 8 bytes, little-endian
     #[arg(long, conflicts_with = "prog")]

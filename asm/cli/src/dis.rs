@@ -6,7 +6,7 @@ use ebpf_asm::assembler::Assembler;
 use ebpf_asm::insn::{Insn, decode_all, encode_all};
 use ebpf_asm::object::{DataKind, Object, Strength};
 use ebpf_asm::program::{Program, Reference};
-use ebpf_asm::text::{Remarks, print_object_with};
+use ebpf_asm::text::{Extent, Options, Remarks, print_object};
 
 use crate::args::DisArgs;
 use crate::emit::unprintable;
@@ -33,7 +33,14 @@ pub(crate) fn run(args: &DisArgs) -> Result<(), Failure> {
         args,
     };
     let mut text = String::new();
-    print_object_with(&mut text, &object, &remarks).map_err(unprintable)?;
+    let options = Options {
+        extent: match args.whole {
+            true => Extent::Whole,
+            false => Extent::Code,
+        },
+        remarks: &remarks,
+    };
+    print_object(&mut text, &object, options).map_err(unprintable)?;
     report::print(text)
 }
 

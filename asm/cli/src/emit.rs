@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use ebpf_asm::insn::encode_all;
 use ebpf_asm::object::{self, Object};
-use ebpf_asm::text::print_object;
+use ebpf_asm::text::{Options, print_object};
 
 use crate::args::Form;
 use crate::json;
@@ -34,7 +34,7 @@ fn elf(object: &Object) -> Result<Vec<u8>, Failure> {
 /// The object as text that the parser reads.
 pub(crate) fn asm(object: &Object) -> Result<String, Failure> {
     let mut text = String::new();
-    print_object(&mut text, object).map_err(unprintable)?;
+    print_object(&mut text, object, Options::CODE).map_err(unprintable)?;
     Ok(text)
 }
 

@@ -107,6 +107,11 @@ impl Kind {
         }
     }
 
+    /// The names of all kinds.
+    pub(crate) fn names() -> impl Iterator<Item = &'static str> {
+        ROWS.iter().map(|row| row.name)
+    }
+
     /// The name in `btf.h`, without `BTF_KIND_`: `STRUCT`, `DECL_TAG`...
     pub fn name(&self) -> &'static str {
         of_number(self.number()).map_or("", |row| row.name)

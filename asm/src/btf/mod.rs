@@ -5,8 +5,8 @@
 //! Names are offsets into one string section, as in the format, so that a blob of any size
 //! is read without a copy of every name.
 //!
-//! Read before: nothing. Read next: `strings.rs`, `kinds.rs`, `read.rs`, `write.rs`, `file.rs`,
-//! `ext.rs`, `core.rs`, `build.rs`, `c/`.
+//! Read before: nothing. Read next: `strings.rs`, `kinds.rs`, `read.rs`, `write.rs`, `raw.rs`,
+//! `file.rs`, `ext.rs`, `core.rs`, `build.rs`, `c/`.
 
 pub mod build;
 pub mod c;
@@ -14,6 +14,7 @@ pub mod core;
 pub mod ext;
 pub mod file;
 mod kinds;
+pub mod raw;
 mod read;
 pub(crate) mod strings;
 mod write;
@@ -22,7 +23,7 @@ pub use read::BtfError;
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use strings::{Strings, up_to_nul};
+use strings::Strings;
 
 /// The number of a type; 0 is `void`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
@@ -48,9 +49,44 @@ pub struct Btf {
     interned: HashMap<Box<[u8]>, StrId>,
 }
 
+/// The same types with the same names, wherever these stand among all names.
 impl PartialEq for Btf {
     fn eq(&self, other: &Btf) -> bool {
-        self.types == other.types && self.strings == other.strings && self.base == other.base
+        let same_names = |one: &[StrId], two: &[StrId]| {
+            let names = one.iter().zip(two);
+            one.len() == two.len()
+                && names
+                    .into_iter()
+                    .all(|(a, b)| self.bytes(*a) == other.bytes(*b))
+        };
+        let same = |(one, two): (&Type, &Type)| {
+            let ((one, its), (two, others)) = (one.without_names(), two.without_names());
+            one == two && same_names(&its, &others)
+        };
+        let types = self.types.iter().zip(&other.types);
+        self.base == other.base
+            && self.types.len() == other.types.len()
+            && (self.types == other.types && self.strings == other.strings
+                || types.into_iter().all(same))
+    }
+}
+
+impl Type {
+    /// What it is with all names empty, and the names in order.
+    fn without_names(&self) -> (Kind, Vec<StrId>) {
+        let mut kind = self.kind.clone();
+        let mut names = vec![self.name];
+        let mut take = |name: &mut StrId| names.push(std::mem::take(name));
+        match &mut kind {
+            Kind::Struct { members, .. } | Kind::Union { members, .. } => {
+                members.iter_mut().for_each(|member| take(&mut member.name));
+            }
+            Kind::Enum { values, .. } => values.iter_mut().for_each(|(name, _)| take(name)),
+            Kind::Enum64 { values, .. } => values.iter_mut().for_each(|(name, _)| take(name)),
+            Kind::FuncProto { params, .. } => params.iter_mut().for_each(|(name, _)| take(name)),
+            _ => {}
+        }
+        (kind, names)
     }
 }
 
@@ -276,6 +312,11 @@ impl Btf {
         TypeId(self.len() as u32)
     }
 
+    /// Adds a type whose name is among the names.
+    pub(crate) fn push(&mut self, name: StrId, kind: Kind) {
+        self.types.push(Type { name, kind });
+    }
+
     /// The first type that is exactly this, added if there is none.
     pub fn find_or_add(&mut self, name: &str, kind: Kind) -> TypeId {
         match self.find(name, |known| *known == kind) {
@@ -326,7 +367,12 @@ impl Btf {
 
     /// The offset of `name`, which is added if it is not there. A NUL ends a name.
     pub fn intern(&mut self, name: &str) -> StrId {
-        let name = up_to_nul(name);
+        self.intern_bytes(name.as_bytes())
+    }
+
+    /// The same of a name that need not be UTF-8.
+    pub(crate) fn intern_bytes(&mut self, name: &[u8]) -> StrId {
+        let name = name.split(|byte| *byte == 0).next().unwrap_or_default();
         if name.is_empty() {
             return StrId(0);
         }
@@ -336,12 +382,12 @@ impl Btf {
         if self.interned.is_empty() {
             self.interned = index(self.strings.as_bytes(), self.base_strings());
         }
-        if let Some(known) = self.interned.get(name.as_bytes()) {
+        if let Some(known) = self.interned.get(name) {
             return *known;
         }
         let own = self.strings.push(name).map_or(0, |own| own.0);
         let id = StrId((self.base_strings() as u32).saturating_add(own));
-        self.interned.insert(name.as_bytes().into(), id);
+        self.interned.insert(name.into(), id);
         id
     }
 

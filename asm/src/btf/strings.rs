@@ -52,10 +52,10 @@ impl Strings {
     }
 
     /// Adds a name without a NUL in it behind all others; `None` if no offset reaches it there.
-    pub(crate) fn push(&mut self, name: &str) -> Option<StrId> {
+    pub(crate) fn push(&mut self, name: &[u8]) -> Option<StrId> {
         let bytes = Arc::make_mut(&mut self.0);
         let at = u32::try_from(bytes.len()).ok()?;
-        bytes.extend_from_slice(name.as_bytes());
+        bytes.extend_from_slice(name);
         bytes.push(0);
         Some(StrId(at))
     }

@@ -6,10 +6,13 @@
 //! .var name "eth0\x00" size=8
 //! ```
 
-use super::directive::parameter;
+use super::object::{Extent, print_parameters};
 use super::parse::Parser;
+use super::print::name;
 use super::spelling::Wrong;
+use super::types::print_type_id;
 use super::words::{Word, Words, quoted};
+use crate::btf::TypeId;
 use crate::object::{Data, DataKind, Map, Strength, Variable};
 use std::fmt::{self, Write};
 
@@ -55,7 +58,7 @@ impl<'a> Parser<'a> {
                     let len = size.number("a size in bytes")?;
                     self.grow(&mut map, len, &size)?;
                 }
-                _ => parameter(&mut map, &word)?,
+                _ => self.parameter(&mut map, &word)?,
             }
         }
         self.object.maps.push(map);
@@ -67,7 +70,7 @@ impl<'a> Parser<'a> {
     pub(super) fn variable(&mut self, words: &mut Words<'a>) -> Result<(), Wrong> {
         let name = words.wants("a name for the variable")?;
         let (mut offset, mut size, mut value) = (None, None, Value::default());
-        let mut strength = Strength::Strong;
+        let (mut strength, mut type_id) = (Strength::Strong, None);
         while let Some(word) = words.next() {
             match word
                 .split_at_equals()
@@ -79,6 +82,7 @@ impl<'a> Parser<'a> {
                 Some((field, bytes)) if field.text == "size" => {
                     size = Some(bytes.number::<u32>("a size in bytes")?);
                 }
+                Some((field, id)) if field.text == "type_id" => type_id = Some(self.type_id(&id)?),
                 _ if word.text == "weak" => strength = Strength::Weak,
                 _ => value.take(&word, words)?,
             }
@@ -86,7 +90,7 @@ impl<'a> Parser<'a> {
         let Some(mut map) = self.object.maps.pop() else {
             return Err(no_section(words));
         };
-        let placed = self.place(&mut map, &name, strength, (offset, size), value);
+        let placed = self.place(&mut map, &name, (offset, size), value, (strength, type_id));
         self.object.maps.push(map);
         placed
     }
@@ -95,9 +99,9 @@ impl<'a> Parser<'a> {
         &self,
         map: &mut Map,
         name: &Word<'_>,
-        strength: Strength,
         (offset, size): (Option<u32>, Option<u32>),
         value: Value,
+        (strength, type_id): (Strength, Option<TypeId>),
     ) -> Result<(), Wrong> {
         let Some(data) = &map.data else {
             return Err(name.wrong("'.var' wants '.data SECTION' above"));
@@ -136,7 +140,7 @@ impl<'a> Parser<'a> {
             offset,
             size,
             strength,
-            type_id: None,
+            type_id,
         };
         data.variables.insert(at, variable);
         Ok(())
@@ -218,9 +222,13 @@ impl Value {
 }
 
 /// Writes a section of global variables as the directives that make it.
-pub(super) fn print_data(out: &mut dyn Write, map: &Map, data: &Data) -> fmt::Result {
-    let name = super::print::name(&map.name);
-    write!(out, ".data {name} size={}", data.bytes.len())?;
+pub(super) fn print_data(
+    out: &mut dyn Write,
+    map: &Map,
+    data: &Data,
+    extent: Extent,
+) -> fmt::Result {
+    write!(out, ".data {} size={}", name(&map.name), data.bytes.len())?;
     let usual = Map::of_data(
         &*map.name,
         Data {
@@ -234,19 +242,20 @@ pub(super) fn print_data(out: &mut dyn Write, map: &Map, data: &Data) -> fmt::Re
         value_size: data.bytes.len() as u32,
         ..usual
     };
-    super::print::print_parameters(out, map, &usual)?;
+    print_parameters(out, map, &usual, extent)?;
     writeln!(out)?;
     let mut covered = 0;
     for variable in &data.variables {
         let begin = variable.offset as usize;
         print_unnamed(out, data, covered, begin)?;
         let end = begin + variable.size as usize;
-        let name = super::print::name(&variable.name);
+        let name = name(&variable.name);
         let weak = match variable.strength {
             Strength::Strong => "",
             Strength::Weak => " weak",
         };
         write!(out, ".var {name}{weak} offset={begin}")?;
+        print_type_id(out, "type_id", variable.type_id, extent)?;
         print_value(out, data.bytes.get(begin..end).unwrap_or_default())?;
         covered = covered.max(end);
     }

@@ -1,11 +1,13 @@
 //! Directives: all that an object is besides instructions.
 
 use super::listing;
-use super::parse::{Current, Parser, Places};
+use super::parse::{Current, FunctionHeader, Parser, Places};
 use super::spelling::Wrong;
 use super::token::{Placed, Token};
 use super::words::{Word, Words};
 use crate::btf::Linkage;
+use crate::btf::TypeId;
+use crate::btf::ext::LineInfo;
 use crate::map_type::MapType;
 use crate::near::near;
 use crate::object::{Extern, ExternKind, Map, MapValue, Pinning, Strength};
@@ -25,6 +27,8 @@ pub(super) struct Header {
     pub(super) assembled_as: String,
     prog_type: Option<ProgType>,
     attach_type: Option<Option<AttachType>>,
+    attach_btf_id: Option<TypeId>,
+    type_id: Option<TypeId>,
 }
 
 impl Header {
@@ -37,11 +41,13 @@ impl Header {
             assembled_as: known.unwrap_or(UNNAMED).to_owned(),
             prog_type: None,
             attach_type: None,
+            attach_btf_id: None,
+            type_id: None,
         }
     }
 
     /// Puts into the program what its section does not say.
-    pub(super) fn complete(self, program: &mut Program, linkages: &[Linkage]) {
+    pub(super) fn complete(self, program: &mut Program, functions: &[FunctionHeader]) {
         program.section = self.section;
         if let Some(prog_type) = self.prog_type {
             program.prog_type = prog_type;
@@ -49,15 +55,27 @@ impl Header {
         if let Some(attach_type) = self.attach_type {
             program.expected_attach_type = attach_type;
         }
-        let functions = program.functions.iter_mut().skip(1);
-        for (function, linkage) in functions.zip(linkages) {
-            function.linkage = *linkage;
+        program.attach_btf_id = self.attach_btf_id;
+        if let Some(first) = program.functions.first_mut() {
+            first.type_id = self.type_id;
+        }
+        let others = program.functions.iter_mut().skip(1);
+        for (function, header) in others.zip(functions) {
+            function.linkage = header.linkage;
+            function.type_id = header.type_id;
         }
     }
 }
 
 /// The section of programs that name none.
 const UNNAMED: &str = "socket";
+
+/// Where a `.line` says that instructions come from.
+enum Given {
+    Text,
+    Unknown,
+    Place(LineInfo),
+}
 
 /// A value of a map, whose name may stand further down than the value.
 pub(super) struct LateValue {
@@ -76,7 +94,7 @@ pub(super) fn is_directive(line: &str) -> bool {
 
 impl<'a> Parser<'a> {
     /// The directives by name, and what reads each.
-    const DIRECTIVES: [(&'static str, Read<'a>); 13] = [
+    const DIRECTIVES: [(&'static str, Read<'a>); 15] = [
         (".license", Parser::license),
         (".version", Parser::version),
         (".map", Parser::map),
@@ -89,7 +107,9 @@ impl<'a> Parser<'a> {
         (".extern", Parser::external),
         (".prog", Parser::program),
         (".func", Parser::function),
+        (".core_relo", Parser::core_relocation),
         (".line", Parser::source_line),
+        (".btf", Parser::types),
     ];
 
     pub(super) fn directive(&mut self, line: &'a str) -> Result<(), Wrong> {
@@ -145,14 +165,14 @@ impl<'a> Parser<'a> {
             let message = format!("a map or extern '{text}' is there already");
             return Err(name.wrong(message));
         }
-        let map = definition(&text, words)?;
+        let map = self.definition(&text, words)?;
         self.object.maps.push(map);
         Ok(())
     }
 
     /// `.inner TYPE key_size=4 ...`: what the maps in the map above are like.
     fn inner(&mut self, words: &mut Words<'a>) -> Result<(), Wrong> {
-        let inner = definition("", words)?;
+        let inner = self.definition("", words)?;
         let outer = self.object.maps.last_mut();
         match outer.filter(|map| map.inner.is_none()) {
             Some(map) => {
@@ -243,11 +263,14 @@ impl<'a> Parser<'a> {
             _ => return Err(kind.wrong("expected 'func' or 'var'")),
         };
         let name = words.wants("a name of the kernel's")?;
-        let strength = match words.next() {
-            None => Strength::Strong,
-            Some(word) if word.text == "weak" => Strength::Weak,
-            Some(word) => return Err(word.wrong("expected 'weak' or the end of the line")),
-        };
+        let (mut strength, mut type_id) = (Strength::Strong, None);
+        for word in words.by_ref() {
+            match word.split_at_equals() {
+                Some((field, id)) if field.text == "type_id" => type_id = Some(self.type_id(&id)?),
+                _ if word.text == "weak" => strength = Strength::Weak,
+                _ => return Err(word.wrong("expected 'weak', type_id= or the end of the line")),
+            }
+        }
         let text = name.string()?;
         if self.external_named(&text).is_some() || self.object.map(&text).is_some() {
             return Err(name.wrong(format!("an extern or map '{text}' is there already")));
@@ -256,7 +279,7 @@ impl<'a> Parser<'a> {
             name: text,
             kind,
             strength,
-            type_id: None,
+            type_id,
         });
         Ok(())
     }
@@ -275,15 +298,25 @@ impl<'a> Parser<'a> {
             assembled_as: section_name.clone(),
             prog_type: None,
             attach_type: None,
+            attach_btf_id: None,
+            type_id: None,
         };
         for word in words.by_ref() {
-            match word.text.split_once('=') {
-                Some(("type", name)) => header.prog_type = Some(prog_type(&word, name)?),
-                Some(("attach_type", "none")) => header.attach_type = Some(None),
-                Some(("attach_type", name)) => {
-                    header.attach_type = Some(Some(attach_type(&word, name)?));
+            let Some((field, value)) = word.split_at_equals() else {
+                return Err(word.wrong(PROGRAM_FIELDS));
+            };
+            match field.text {
+                "type" => header.prog_type = Some(prog_type(&word, value.text)?),
+                "attach_type" if value.text == "none" => header.attach_type = Some(None),
+                "attach_type" => {
+                    header.attach_type = Some(Some(attach_type(&word, value.text)?));
                 }
-                _ => return Err(word.wrong("expected type=TYPE or attach_type=TYPE")),
+                "attach_btf_id" => {
+                    let number = value.number("a number of a type of the kernel's")?;
+                    header.attach_btf_id = Some(TypeId(number));
+                }
+                "type_id" => header.type_id = Some(self.type_id(&value)?),
+                _ => return Err(word.wrong(PROGRAM_FIELDS)),
             }
         }
         if section(&section_name).is_none() {
@@ -320,31 +353,37 @@ impl<'a> Parser<'a> {
     fn function(&mut self, words: &mut Words<'a>) -> Result<(), Wrong> {
         let name = words.wants("a name for the function")?;
         let text = name.string()?;
-        let linkage = match words.next() {
-            None => Linkage::Static,
-            Some(word) if word.text == "global" => Linkage::Global,
-            Some(word) => return Err(word.wrong("expected 'global' or the end of the line")),
-        };
+        let mut header = FunctionHeader::default();
+        for word in words.by_ref() {
+            match word.split_at_equals() {
+                Some((field, id)) if field.text == "type_id" => {
+                    header.type_id = Some(self.type_id(&id)?);
+                }
+                _ if word.text == "global" => header.linkage = Linkage::Global,
+                _ => return Err(word.wrong("expected 'global', type_id= or the end of the line")),
+            }
+        }
         let placed = Placed {
             token: Token::Word(None),
             begin: name.begin,
             end: name.end,
         };
-        self.begin_function(placed, text.into(), linkage)
+        self.begin_function(placed, text.into(), header)
     }
 
-    /// `.line "FILE" LINE COLUMN "TEXT"`: where the instructions below come from; `.line` alone
-    /// is this text again.
+    /// `.line "FILE" LINE COLUMN "TEXT"`: where the instructions below come from; `.line none` if
+    /// that is not known, `.line` alone if it is this text again.
     fn source_line(&mut self, words: &mut Words<'a>) -> Result<(), Wrong> {
         let given = match words.next() {
-            None => None,
+            None => Given::Text,
+            Some(word) if word.text == "none" => Given::Unknown,
             Some(file) => {
                 let file = file.string()?;
                 let line = words.wants("a line's number")?.number("a line's number")?;
                 let column = words.wants("a column's number")?;
                 let column = column.number("a column's number")?;
                 let text = words.wants("the line's text")?.string()?;
-                Some(self.origins.given(Span {
+                Given::Place(self.origins.given(Span {
                     file: &file,
                     line,
                     column,
@@ -356,8 +395,12 @@ impl<'a> Parser<'a> {
             return Err(words.wrong("'.line' outside any program"));
         };
         current.places = match given {
-            None => Places::Text,
-            Some(record) => {
+            Given::Text => Places::Text,
+            Given::Unknown => {
+                current.assembler.at(None);
+                Places::Given
+            }
+            Given::Place(record) => {
                 current.assembler.at_record(record);
                 Places::Given
             }
@@ -366,26 +409,68 @@ impl<'a> Parser<'a> {
     }
 }
 
-/// The type and the parameters of a map.
-fn definition(name: &str, words: &mut Words<'_>) -> Result<Map, Wrong> {
-    let word = words.wants("a map type")?;
-    let by_number = || word.number("").ok().and_then(MapType::from_number);
-    let map_type = MapType::from_name(word.text).or_else(by_number);
-    let Some(map_type) = map_type else {
-        let meant = near(word.text, MapType::ALL.iter().map(|known| known.name()));
-        let message = format!("'{}' is no map type", word.text);
-        return Err(word
-            .wrong(message)
-            .help(meant.map(|meant| format!("did you mean '{meant}'?"))));
-    };
-    let mut map = Map::new(name, map_type);
-    for word in words {
-        parameter(&mut map, &word)?;
+impl<'a> Parser<'a> {
+    /// The type and the parameters of a map.
+    fn definition(&mut self, name: &str, words: &mut Words<'a>) -> Result<Map, Wrong> {
+        let word = words.wants("a map type")?;
+        let by_number = || word.number("").ok().and_then(MapType::from_number);
+        let map_type = MapType::from_name(word.text).or_else(by_number);
+        let Some(map_type) = map_type else {
+            let meant = near(word.text, MapType::ALL.iter().map(|known| known.name()));
+            let message = format!("'{}' is no map type", word.text);
+            return Err(word
+                .wrong(message)
+                .help(meant.map(|meant| format!("did you mean '{meant}'?"))));
+        };
+        let mut map = Map::new(name, map_type);
+        for word in words {
+            self.parameter(&mut map, &word)?;
+        }
+        Ok(map)
     }
-    Ok(map)
+
+    /// One `key_size=4` of a map.
+    pub(super) fn parameter(&mut self, map: &mut Map, word: &Word<'_>) -> Result<(), Wrong> {
+        let Some((field, value)) = word.split_at_equals() else {
+            return Err(word.wrong(format!(
+                "expected {}, = and a number",
+                PARAMETERS.join(", ")
+            )));
+        };
+        let number = || value.number("a number of 32 bits");
+        match field.text {
+            "key_size" => map.key_size = number()?,
+            "value_size" => map.value_size = number()?,
+            "max_entries" => map.max_entries = number()?,
+            "map_flags" => map.map_flags = flags(&value)?,
+            "map_extra" => map.map_extra = value.number64("a number of 64 bits")?,
+            "numa_node" => map.numa_node = number()?,
+            "key_type_id" => map.key_type = Some(self.type_id(&value)?),
+            "value_type_id" => map.value_type = Some(self.type_id(&value)?),
+            "pinning" => {
+                map.pinning = match value.text {
+                    "by_name" => Pinning::ByName,
+                    "none" => Pinning::None,
+                    _ => return Err(value.wrong("expected 'by_name' or 'none'")),
+                }
+            }
+            _ => {
+                let meant = near(field.text, PARAMETERS);
+                let message = format!(
+                    "'{}' is no parameter of a map: expected {}",
+                    field.text,
+                    PARAMETERS.join(", ")
+                );
+                return Err(field
+                    .wrong(message)
+                    .help(meant.map(|meant| format!("did you mean '{meant}'?"))));
+            }
+        }
+        Ok(())
+    }
 }
 
-const PARAMETERS: [&str; 7] = [
+const PARAMETERS: [&str; 9] = [
     "key_size",
     "value_size",
     "max_entries",
@@ -393,45 +478,12 @@ const PARAMETERS: [&str; 7] = [
     "map_extra",
     "numa_node",
     "pinning",
+    "key_type_id",
+    "value_type_id",
 ];
 
-/// One `key_size=4` of a map.
-pub(super) fn parameter(map: &mut Map, word: &Word<'_>) -> Result<(), Wrong> {
-    let Some((field, value)) = word.split_at_equals() else {
-        return Err(word.wrong(format!(
-            "expected {}, = and a number",
-            PARAMETERS.join(", ")
-        )));
-    };
-    let number = || value.number("a number of 32 bits");
-    match field.text {
-        "key_size" => map.key_size = number()?,
-        "value_size" => map.value_size = number()?,
-        "max_entries" => map.max_entries = number()?,
-        "map_flags" => map.map_flags = flags(&value)?,
-        "map_extra" => map.map_extra = value.number64("a number of 64 bits")?,
-        "numa_node" => map.numa_node = number()?,
-        "pinning" => {
-            map.pinning = match value.text {
-                "by_name" => Pinning::ByName,
-                "none" => Pinning::None,
-                _ => return Err(value.wrong("expected 'by_name' or 'none'")),
-            }
-        }
-        _ => {
-            let meant = near(field.text, PARAMETERS);
-            let message = format!(
-                "'{}' is no parameter of a map: expected {}",
-                field.text,
-                PARAMETERS.join(", ")
-            );
-            return Err(field
-                .wrong(message)
-                .help(meant.map(|meant| format!("did you mean '{meant}'?"))));
-        }
-    }
-    Ok(())
-}
+/// What a program's line may say behind the name.
+const PROGRAM_FIELDS: &str = "expected type=TYPE, attach_type=TYPE, attach_btf_id= or type_id=";
 
 /// The `BPF_F_*` flags of map creation (`include/uapi/linux/bpf.h`), in lower case.
 pub(super) const MAP_FLAGS: [(&str, u32); 19] = [

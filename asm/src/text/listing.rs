@@ -16,11 +16,10 @@
 //! socket filter; a `.prog` line above it says otherwise.
 
 use super::directive::{Header, is_directive};
-use super::parse::{Current, Parser, is_instruction};
+use super::parse::{Current, FunctionHeader, Parser, is_instruction};
 use super::spelling::{Known, Wrong, match_line, try_line};
 use super::synonyms::Printer;
 use super::token::{Line as Tokens, Placed, Token};
-use crate::btf::Linkage;
 use crate::btf::ext::LineInfo;
 use crate::insn::{Insn, Slot};
 use std::collections::BTreeMap;
@@ -446,7 +445,7 @@ impl<'a> Parser<'a> {
                         begin: 0,
                         end: 0,
                     };
-                    self.begin_function(placed, name.clone().into(), Linkage::Static)?;
+                    self.begin_function(placed, name.clone().into(), FunctionHeader::default())?;
                 }
             }
             if let Some(current) = &mut self.current {

@@ -36,15 +36,38 @@
 //! | `.var NAME offset=0 u32 42` | a variable of the section above: `u8` to `u64` with numbers, a string with its bytes (`"eth0\x00"`), or `size=64` for zeros; without `offset` behind the one above. `-` for a name has bytes that belong to no variable; `weak` if the kernel need not have the option |
 //! | `.address 8 data .rodata 4` | whose address should stand at a byte of the section above: of a byte of a section (`data`), a `map NAME`, a `func NAME`, an `extern NAME` |
 //! | `.extern func NAME weak` | a kfunc, or with `var` a variable of the kernel; `weak` if it may be missing |
-//! | `.prog SECTION NAME` | a program; a program type stands for its section. `type=` and `attach_type=` (or `none`) say what the section does not |
+//! | `.prog SECTION NAME` | a program; a program type stands for its section. `type=` and `attach_type=` (or `none`) say what the section does not, `attach_btf_id=` the type of the kernel's that it attaches to |
 //! | `.func NAME global` | a function that `call NAME` calls; static without `global` |
-//! | `.line "FILE" LINE COLUMN "TEXT"` | where the instructions below come from, if not from this text |
+//! | `.line "FILE" LINE COLUMN "TEXT"` | where the instructions below come from, if not from this text; `.line none` if that is not known |
+//! | `.core_relo FIELD_BYTE_OFFSET type_id=3 access=0:1` | what the instruction below asks of the kernel's types: the kinds have their UAPI names, the path is that of a CO-RE relocation |
+//! | `.btf` | the object's types, one a line below it and one for each of its parts, as `ebpfasm btf --format raw` and `bpftool btf dump file X format raw` print them |
 //!
 //! `r1 = NAME ll` loads a map, or the address of a variable or extern; `r1 = seen[0] + 4 ll`
 //! the address of byte 4 of a map's first value.
 //!
-//! An object printed and parsed is the same object, but for its types (BTF and what refers to
-//! them).
+//! Types have the numbers that stand in brackets before them:
+//!
+//! ```text
+//! .map seen hash key_size=4 value_size=8 max_entries=16 key_type_id=1 value_type_id=3
+//! .prog xdp count type_id=5
+//!     r0 = 2
+//!     exit
+//! .btf
+//! [1] INT 'int' size=4 encoding=SIGNED
+//! [2] INT 'long long' size=8 encoding=SIGNED
+//! [3] STRUCT 'counter' size=8
+//!         'packets' type_id=2 bits_offset=0
+//! [4] FUNC_PROTO '(anon)' ret_type_id=1
+//! [5] FUNC 'count' type_id=4 linkage=global
+//! ```
+//!
+//! `key_type_id=` and `value_type_id=` of maps and sections, `type_id=` of programs and functions
+//! (a FUNC), of variables (a VAR) and of externs. The header of `types.rs` says which parts of a
+//! type may be left out.
+//!
+//! An object of which all is printed ([`Options::WHOLE`]) and that is parsed is the same object.
+//! People mostly want to see less: [`Options::CODE`] leaves types, relocations and source lines
+//! out.
 //!
 //! What `llvm-objdump -d`, `bpftool prog dump xlated` and the verifier's log print is read as
 //! it stands: `listing.rs` says how such lines are known, `synonyms.rs` how they spell
@@ -85,6 +108,7 @@ mod fields;
 mod labels;
 mod listing;
 mod misses;
+mod object;
 mod origins;
 mod parse;
 mod places;
@@ -94,15 +118,14 @@ mod spelling;
 mod synonyms;
 mod template;
 mod token;
+mod types;
 mod vocabulary;
 mod words;
 
 #[cfg(test)]
 mod tests;
 
+pub use object::{Extent, Options, Remarks, print_object, print_program};
 pub use parse::{ParseError, parse};
 pub use places::{NamedInsn, Place, Places};
-pub use print::{
-    Names, Numbers, Referred, Remarks, print_insn, print_object, print_object_with,
-    print_object_with_lines, print_program,
-};
+pub use print::{Names, Numbers, Referred, print_insn};

@@ -61,7 +61,10 @@ impl<'a> Origins<'a> {
     #[cold]
     fn add_text(&mut self) -> Own {
         let own = Own {
-            path: self.names.push(up_to_nul(self.path)).unwrap_or_default(),
+            path: self
+                .names
+                .push(up_to_nul(self.path).as_bytes())
+                .unwrap_or_default(),
             text: self.names.push_lines(self.text).unwrap_or_default(),
         };
         *self.own.insert(own)
@@ -84,7 +87,10 @@ impl<'a> Origins<'a> {
     fn name(&mut self, name: &str, before: StrId) -> StrId {
         match self.names.is(before, name) {
             true => before,
-            false => self.names.push(up_to_nul(name)).unwrap_or_default(),
+            false => self
+                .names
+                .push(up_to_nul(name).as_bytes())
+                .unwrap_or_default(),
         }
     }
 

@@ -14,8 +14,8 @@ use super::synonyms::Printer;
 use super::token::{Line, Placed, Token};
 use super::words::Word;
 use crate::assembler::{AssembleError, Assembler, Label};
-use crate::btf::Linkage;
 use crate::btf::ext::LineInfo;
+use crate::btf::{Linkage, TypeId};
 use crate::helper;
 use crate::insn::Insn;
 use crate::isa::{Imm64, Sem};
@@ -55,6 +55,7 @@ pub fn parse(path: &str, text: &str) -> Result<Object, ParseError> {
         object: Object::default(),
         late: Vec::new(),
         late_addresses: Vec::new(),
+        mentioned: Vec::new(),
         current: None,
         listing: None,
     };
@@ -85,6 +86,8 @@ pub(super) struct Parser<'a> {
     pub(super) late: Vec<super::directive::LateValue>,
     /// Addresses in data of what may stand further down.
     pub(super) late_addresses: Vec<super::addresses::LateAddress>,
+    /// Numbers of types that may stand further down.
+    pub(super) mentioned: Vec<super::types::Mentioned>,
     pub(super) current: Option<Current<'a>>,
     /// What is read is a tool's listing.
     pub(super) listing: Option<Listing<'a>>,
@@ -97,8 +100,15 @@ pub(super) struct Current<'a> {
     labels: Labels<'a>,
     /// What the instructions' places are in.
     pub(super) places: Places,
-    /// Who may call each of the functions behind the first.
-    pub(super) linkages: Vec<Linkage>,
+    /// What is said of each of the functions behind the first.
+    pub(super) functions: Vec<FunctionHeader>,
+}
+
+/// What a `.func` line says beside the name.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct FunctionHeader {
+    pub(super) linkage: Linkage,
+    pub(super) type_id: Option<TypeId>,
 }
 
 /// What instructions come from.
@@ -117,7 +127,7 @@ impl Current<'_> {
             program,
             labels: Labels::default(),
             places: Places::Text,
-            linkages: Vec::new(),
+            functions: Vec::new(),
         }
     }
 }
@@ -142,11 +152,12 @@ impl<'a> Parser<'a> {
         }
         self.finish_program()?;
         self.finish_values()?;
-        self.finish_addresses()
+        self.finish_addresses()?;
+        self.finish_types()
     }
 
     /// The next line, which becomes the one that is being read.
-    fn next_line(&mut self) -> &'a str {
+    pub(super) fn next_line(&mut self) -> &'a str {
         self.take(self.rest.find('\n').unwrap_or(self.rest.len()))
     }
 
@@ -329,7 +340,7 @@ impl<'a> Parser<'a> {
         &mut self,
         placed: Placed,
         name: Cow<'a, str>,
-        linkage: Linkage,
+        header: FunctionHeader,
     ) -> Result<(), Wrong> {
         let Some(current) = &mut self.current else {
             return Err(Wrong::at(placed, "a function outside any program"));
@@ -341,7 +352,7 @@ impl<'a> Parser<'a> {
             .bind_function(name.clone(), here, &mut current.assembler);
         let label = bound.map_err(|Twice| Wrong::at(placed, message()))?;
         current.assembler.function(label, &*name);
-        current.linkages.push(linkage);
+        current.functions.push(header);
         Ok(())
     }
 
@@ -360,7 +371,7 @@ impl<'a> Parser<'a> {
             self.number = error.span().map_or(self.number, |span| span.line);
             Wrong::line(error.to_string())
         })?;
-        header.complete(&mut program, &current.linkages);
+        header.complete(&mut program, &current.functions);
         self.object.programs.push(program);
         Ok(())
     }

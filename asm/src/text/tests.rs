@@ -1,6 +1,8 @@
 //! Laws of the text syntax, over the whole table, and what errors say.
 
-use super::{parse, print_object, print_object_with_lines};
+mod types;
+
+use super::{Options, parse, print_object};
 use crate::assembler::Assembler;
 use crate::btf::Linkage;
 use crate::insn::{Fields, Insn, Reg};
@@ -70,7 +72,7 @@ proptest! {
         let text = words.join(" ");
         if let Ok(object) = parse("t", &text) {
             let mut printed = String::new();
-            print_object(&mut printed, &object).unwrap();
+            print_object(&mut printed, &object, Options::CODE).unwrap();
             prop_assert!(parse("t", &printed).is_ok(), "{}", printed);
         }
     }
@@ -100,7 +102,7 @@ L7:
 ";
     let object = parse("t.bpf", text).unwrap();
     let mut printed = String::new();
-    print_object(&mut printed, &object).unwrap();
+    print_object(&mut printed, &object, Options::CODE).unwrap();
     assert_eq!(printed, text);
     let again = parse("t.bpf", &printed).unwrap();
     assert_eq!(again, object);
@@ -116,6 +118,27 @@ L7:
         first.span(0).map(|span| span.text),
         Some("    r1 = counters ll")
     );
+}
+
+/// The examples of the module's own text are objects, and the same when they are printed.
+#[test]
+fn the_description_has_examples_that_are_read() {
+    let lines = include_str!("mod.rs").lines();
+    let lines: Vec<&str> = lines.filter_map(|line| line.strip_prefix("//!")).collect();
+    let mut examples = 0;
+    for fenced in lines.split(|line| line.trim() == "```").map(<[_]>::iter) {
+        let example = fenced.skip_while(|line| line.trim() != "```text").skip(1);
+        let example: Vec<&str> = example.copied().collect();
+        if example.is_empty() {
+            continue;
+        }
+        let object = parse("t", &example.join("\n")).expect("an example");
+        let mut printed = String::new();
+        print_object(&mut printed, &object, Options::WHOLE).unwrap();
+        assert_eq!(parse("t", &printed).as_ref(), Ok(&object), "{printed}");
+        examples += 1;
+    }
+    assert_eq!(examples, 2);
 }
 
 /// Inputs, each line behind `> `, and below them what is said of them.
@@ -182,7 +205,7 @@ processed 5 insns (limit 1000000) max_states_per_insn 0 total_states 0 peak_stat
 ";
     let object = parse("log", log).unwrap();
     let mut printed = String::new();
-    print_object(&mut printed, &object).unwrap();
+    print_object(&mut printed, &object, Options::CODE).unwrap();
     let expected = "\
 .prog socket prog
     r2 = *(u32 *)(r1 + 4)
@@ -527,7 +550,7 @@ proptest! {
     #[test]
     fn an_object_is_read_as_it_was_printed(object in any_object()) {
         let mut printed = String::new();
-        print_object(&mut printed, &object).unwrap();
+        print_object(&mut printed, &object, Options::CODE).unwrap();
         let again = parse("t", &printed).map_err(|error| {
             TestCaseError::fail(format!("{error}: {:?}\n{printed}", error.help))
         })?;
@@ -550,7 +573,7 @@ proptest! {
         }
         object.programs[0].lines = places;
         let mut printed = String::new();
-        print_object_with_lines(&mut printed, &object).unwrap();
+        print_object(&mut printed, &object, Options::WHOLE).unwrap();
         let again = parse("t", &printed).map_err(|error| TestCaseError::fail(error.to_string()))?;
         prop_assert_eq!(again, object);
     }

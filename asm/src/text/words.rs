@@ -71,10 +71,13 @@ impl<'a> Word<'a> {
     /// The bytes that a quoted word stands for: `\n`, `\t`, `\0`, `\"`, `\\` and `\xff` are
     /// one.
     pub(super) fn bytes(&self) -> Result<Vec<u8>, Wrong> {
-        let quoted = self.text.strip_prefix('"');
-        let Some(inside) = quoted.and_then(|rest| rest.strip_suffix('"')) else {
+        let Some(quote) = self.text.chars().next().filter(|first| is_quote(*first)) else {
             return Ok(self.text.as_bytes().to_vec());
         };
+        let inside = self.text.strip_prefix(quote);
+        let inside = inside
+            .and_then(|rest| rest.strip_suffix(quote))
+            .unwrap_or_default();
         let mut bytes = Vec::with_capacity(inside.len());
         let mut rest = inside.bytes();
         while let Some(byte) = rest.next() {
@@ -86,7 +89,7 @@ impl<'a> Word<'a> {
                 Some(b'n') => b'\n',
                 Some(b't') => b'\t',
                 Some(b'0') => 0,
-                Some(same @ (b'"' | b'\\')) => same,
+                Some(same @ (b'"' | b'\'' | b'\\')) => same,
                 Some(b'x') => {
                     let mut digit = || Some(char::from(rest.next()?).to_digit(16)? as u8);
                     let both = digit().zip(digit());
@@ -142,7 +145,7 @@ impl<'a> Words<'a> {
                 continue;
             }
             let len = match first {
-                '"' => quoted_len(rest),
+                quote if is_quote(quote) => quoted_len(rest),
                 _ => Some(
                     rest.find(|c: char| c.is_whitespace() || c == ';')
                         .unwrap_or(rest.len()),
@@ -173,18 +176,23 @@ impl<'a> Words<'a> {
 
     /// The next word, which must be there.
     pub(super) fn wants(&mut self, what: &str) -> Result<Word<'a>, Wrong> {
-        let end = self.end;
-        self.next().ok_or_else(|| Wrong {
-            begin: end,
-            end,
-            ..Wrong::line(format!("expected {what}"))
-        })
+        let behind = self.behind(format!("expected {what}"));
+        self.next().ok_or(behind)
+    }
+
+    /// An error about what is missing behind the last word.
+    pub(super) fn behind(&self, message: impl Into<String>) -> Wrong {
+        Wrong {
+            begin: self.end,
+            end: self.end,
+            ..Wrong::line(message)
+        }
     }
 
     /// The next word, if it is no `name=value`.
     pub(super) fn next_plain(&mut self) -> Option<Word<'a>> {
         let next = self.words.as_slice().first()?;
-        let is_plain = next.text.starts_with('"') || !next.text.contains('=');
+        let is_plain = next.text.starts_with(is_quote) || !next.text.contains('=');
         is_plain.then(|| self.words.next())?
     }
 
@@ -222,12 +230,18 @@ impl<'a> Iterator for Words<'a> {
     }
 }
 
+/// Whether a character begins a word that another like it ends.
+fn is_quote(c: char) -> bool {
+    matches!(c, '"' | '\'')
+}
+
 /// The length of the quoted word at the beginning; `None` if it does not end.
 pub(super) fn quoted_len(text: &str) -> Option<usize> {
     let mut escaped = false;
-    let mut rest = text.bytes().enumerate().skip(1);
-    rest.find_map(|(at, byte)| {
-        let ends = byte == b'"' && !escaped;
+    let mut bytes = text.bytes().enumerate();
+    let (_, quote) = bytes.next()?;
+    bytes.find_map(|(at, byte)| {
+        let ends = byte == quote && !escaped;
         escaped = byte == b'\\' && !escaped;
         ends.then_some(at + 1)
     })

@@ -10,7 +10,7 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use ebpf_asm::object::{self, Object};
-use ebpf_asm::text::{parse, print_object};
+use ebpf_asm::text::{Options, parse, print_object};
 use ebpf_tests::subjects::{self, Subject};
 use ebpf_tests::{Outcome, commands, ensure, tool};
 use nix::sys::resource::{UsageWho, getrusage};
@@ -92,7 +92,7 @@ fn large(subject: Subject) -> Outcome<Object> {
 
 fn printed(object: &Object) -> Outcome<String> {
     let mut text = String::new();
-    print_object(&mut text, object)?;
+    print_object(&mut text, object, Options::CODE)?;
     Ok(text)
 }
 

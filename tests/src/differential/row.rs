@@ -5,7 +5,7 @@ use ebpf_asm::lines::Lines;
 use ebpf_asm::map_type::MapType;
 use ebpf_asm::object::{DataKind, Map, Object};
 use ebpf_asm::program::{Program, Reference};
-use ebpf_asm::text::print_object;
+use ebpf_asm::text::{Options, print_object};
 use serde_json::{Map as Json, Value, json};
 
 /// Slots are 8 bytes.
@@ -119,7 +119,7 @@ impl Row {
         });
         let mut text = String::new();
         // Writing to a string cannot fail.
-        let _ = print_object(&mut text, &object);
+        let _ = print_object(&mut text, &object, Options::CODE);
         text
     }
 }

@@ -67,6 +67,29 @@ fn whatever_is_added_is_a_comment() {
 }
 
 #[test]
+fn the_whole_of_an_object_is_built_again() {
+    let place = Place::new();
+    let bytes = written(&place, "x.o", TEXT);
+    let whole = place.run(&["dis", "--whole", "x.o"]).code(0).stdout;
+    for line in [
+        ".btf",
+        "[1] INT 'int' ",
+        ".line \"x.bpf\" 4 5 \"    r6 = 10\"",
+    ] {
+        assert!(whole.contains(line), "no {line} in:\n{whole}");
+    }
+    let args = ["dis", "--whole", "--bytes", "--source", "x.o"];
+    let shown = place.run(&args).code(0).stdout;
+    for text in [whole, shown] {
+        place.write("whole.bpf", &text);
+        place.run(&["build", "whole.bpf", "-o", "again.o"]).code(0);
+        let again = fs::read(place.work().join("again.o")).expect("a file");
+        let [first, again] = [&bytes, &again].map(|bytes| object::read(bytes).expect("an object"));
+        assert_eq!(again, first, "{text}");
+    }
+}
+
+#[test]
 fn bytes_and_source_lines_stand_beside_and_between() {
     let place = Place::new();
     place.write("drop_icmp.rs", &program("drop_icmp.rs"));

@@ -10,9 +10,11 @@ pub(crate) enum Step {
     Compile,
     /// We read what libbpf opens, and find the same in it.
     Read,
+    /// The text of all of it is the same object.
+    Text,
     /// libbpf opens what we read.
     Open,
-    /// libbpf makes the same of what we write again.
+    /// libbpf makes the same of what we write again, from the text.
     Rewrite,
     /// The kernel says and does the same when we load it.
     Load,

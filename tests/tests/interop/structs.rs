@@ -31,7 +31,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         policy::trial("structs::of_the_text", &NEEDS, || {
             let object = read()?;
             let mut text = String::new();
-            ebpf_asm::text::print_object(&mut text, &object)?;
+            ebpf_asm::text::print_object(&mut text, &object, ebpf_asm::text::Options::CODE)?;
             let parsed = ebpf_asm::text::parse("text", &text)?;
             let untyped = |map: &Map| Map {
                 value_type: None,

@@ -1,12 +1,13 @@
-//! clang's objects, compiled in many ways: read, written again and loaded by ours, as libbpf
-//! and the kernel witness.
+//! clang's objects, compiled in many ways: read, printed, written again and loaded by ours, as
+//! libbpf and the kernel witness.
 
 use std::path::Path;
 
 use ebpf_asm::object::{self, Object};
+use ebpf_asm::text::{Options, parse, print_object};
 use ebpf_tests::corpus::{self, Build};
 use ebpf_tests::policy::{self, Need};
-use ebpf_tests::{Failed, Outcome, ensure};
+use ebpf_tests::{Failed, Outcome, ensure, ensure_eq};
 use libtest_mimic::Trial;
 
 use crate::known::{self, Step};
@@ -100,6 +101,8 @@ fn one_build(source: &str, build: &Build) -> Outcome<Cell> {
     let Some(object) = cell.judge(source, build, Step::Read, read) else {
         return Ok(cell);
     };
+    let printed = object.as_ref().map(through_text).transpose();
+    let printed = cell.judge(source, build, Step::Text, printed).flatten();
     let opened = cell.judge(
         source,
         build,
@@ -109,7 +112,8 @@ fn one_build(source: &str, build: &Build) -> Outcome<Cell> {
     let Some((object, ())) = object.zip(opened) else {
         return Ok(cell);
     };
-    let rewritten = rewrite(&object, &theirs, folder.path());
+    let printed = printed.as_ref().unwrap_or(&object);
+    let rewritten = rewrite(printed, &theirs, folder.path());
     cell.judge(source, build, Step::Rewrite, rewritten);
     cell.judge(
         source,
@@ -177,6 +181,15 @@ fn read(path: &Path, theirs: &Account, said: &str) -> Outcome<Option<Object>> {
         our_insns.must_be(&their_insns, &what)?;
     }
     Ok(Some(object))
+}
+
+/// The object that the text of all of one is: the same.
+fn through_text(object: &Object) -> Outcome<Object> {
+    let mut text = String::new();
+    print_object(&mut text, object, Options::WHOLE)?;
+    let again = parse("text", &text).map_err(|error| format!("{error}\n{text}"))?;
+    ensure_eq!(&again, object, "{text}");
+    Ok(again)
 }
 
 /// libbpf opens what we read.

@@ -299,7 +299,7 @@ impl fmt::Display for Subject {
         let unit = Unit::from_recording(self.recording.clone());
         writeln!(f, "{unit}")?;
         match self.compile() {
-            Ok(object) => ebpf_asm::text::print_object(f, &object),
+            Ok(object) => ebpf_asm::text::print_object(f, &object, ebpf_asm::text::Options::CODE),
             Err(broken) => broken.fmt(f),
         }
     }

@@ -10,7 +10,7 @@ use ebpf_asm::isa::{
 };
 use ebpf_asm::object::Object;
 use ebpf_asm::program::{Program, Reference};
-use ebpf_asm::text::{parse, print_object};
+use ebpf_asm::text::{Options, parse, print_object};
 use ebpf_tests::policy::{self, CLANG, Need};
 use ebpf_tests::{Outcome, ensure, ensure_eq, tool};
 use libtest_mimic::Trial;
@@ -111,27 +111,30 @@ pub(crate) fn trials() -> Vec<Trial> {
     llvm.chain([bare, log, taken, xlated, clangs]).collect()
 }
 
-/// What clang makes goes through our text and back, but for types and source lines.
+/// What clang makes goes through our text and back; without types and source lines, too.
 fn clangs_objects() -> Outcome {
     for name in ["drop_icmp.c", "count_protocols.c"] {
         let mut object = ebpf_tests::subjects::twin(name)?.object;
+        let printed = |options| -> Outcome<_> {
+            let mut text = String::new();
+            print_object(&mut text, &object, options)?;
+            let again = parse(name, &text).map_err(|error| format!("{error}\n{text}"))?;
+            Ok((again, text))
+        };
+        let (whole, text) = printed(Options::WHOLE)?;
+        ensure_eq!(whole, object, "{text}");
+        let (mut code, text) = printed(Options::CODE)?;
         object.btf = None;
         for map in &mut object.maps {
             (map.key_type, map.value_type) = (None, None);
         }
-        for program in &mut object.programs {
+        for program in code.programs.iter_mut().chain(&mut object.programs) {
             program.lines.clear();
             for function in &mut program.functions {
                 function.type_id = None;
             }
         }
-        let mut text = String::new();
-        print_object(&mut text, &object)?;
-        let mut again = parse(name, &text).map_err(|error| format!("{error}\n{text}"))?;
-        for program in &mut again.programs {
-            program.lines.clear();
-        }
-        ensure_eq!(again, object, "{text}");
+        ensure_eq!(code, object, "{text}");
     }
     Ok(())
 }

@@ -1,5 +1,5 @@
-//! A compiler's object with everything in it: read and loaded by ours, written again by ours
-//! and loaded by libbpf, and damaged.
+//! A compiler's object with everything in it: read and loaded by ours, written again by ours,
+//! at once and by way of text, and loaded by libbpf; and damaged.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -8,8 +8,9 @@ use ebpf_asm::btf::build::complete;
 use ebpf_asm::object::{self, Object};
 use ebpf_loader::Loader;
 use ebpf_syscalls::bpf::TestRun;
+use ebpf_tests::corpus::Build;
 use ebpf_tests::policy::{self, CLANG, Need};
-use ebpf_tests::{Outcome, clang, ensure, ensure_eq, tool};
+use ebpf_tests::{Outcome, clang, commands, ensure, ensure_eq, tool};
 use libtest_mimic::Trial;
 
 use crate::save;
@@ -20,7 +21,21 @@ const ALL_FOUND: u32 = 31;
 pub(crate) fn trials() -> Vec<Trial> {
     let kernel = [Need::Kernel, CLANG[0], CLANG[1]];
     let libbpf = [Need::Kernel, Need::Tool("bpftool"), CLANG[0], CLANG[1]];
-    vec![
+    let by_way_of_text = [
+        "core_tasks",
+        "kfuncs",
+        "nested_maps",
+        "subprograms",
+        "tail_calls",
+    ]
+    .map(|source| {
+        policy::trial(
+            format!("objects::the_kernel_gets_the_same_types_of_{source}_by_way_of_text"),
+            &[Need::Kernel, Need::Tool("bpftool"), Need::Tool("clang-22")],
+            move || by_way_of_text(source),
+        )
+    });
+    let others = vec![
         policy::trial(
             "objects::a_whole_one_is_written_as_it_was_read",
             &CLANG,
@@ -33,7 +48,8 @@ pub(crate) fn trials() -> Vec<Trial> {
             libbpf_loads,
         ),
         policy::trial("objects::damage_is_no_panic", &CLANG, damaged),
-    ]
+    ];
+    others.into_iter().chain(by_way_of_text).collect()
 }
 
 fn compiled(folder: &Path) -> Outcome<(PathBuf, Object)> {
@@ -100,6 +116,59 @@ fn libbpf_loads() -> Outcome {
         ensure!(skeleton.contains(variable), "no {variable} in:\n{skeleton}");
     }
     Ok(())
+}
+
+/// `ebpfasm dis --whole` and `ebpfasm build`: libbpf gives the kernel the same types and lines of
+/// what is built as of the compiler's object.
+fn by_way_of_text(source: &str) -> Outcome {
+    let folder = tempfile::tempdir()?;
+    let clang = Build::all()
+        .into_iter()
+        .find(|build| build.to_string() == "22-O2-g-v3");
+    let clang = clang.ok_or("no such way of compiling")?;
+    let path = clang.compile(source, folder.path())?;
+    let text = tool::output(commands::ebpfasm()?.args(["dis", "--whole"]).arg(&path))?;
+    let file = folder.path().join("whole.bpf");
+    fs::write(&file, text)?;
+    let built = folder.path().join("built.o");
+    let mut build = commands::ebpfasm()?;
+    build.arg("build").arg(&file);
+    tool::output(build.arg("-o").arg(&built))?;
+    let theirs = in_the_kernel(&path, &format!("{source}-clang"))?;
+    let ours = in_the_kernel(&built, &format!("{source}-text"))?;
+    ensure!(theirs.contains("] FUNC '"), "no types in:\n{theirs}");
+    ensure!(theirs.contains("\n; "), "no lines in:\n{theirs}");
+    ensure_eq!(ours, theirs, "types and lines");
+    Ok(())
+}
+
+/// The types that the kernel has of an object loaded by libbpf, and the lines of its programs.
+/// Sections of variables are left out: compilers leave their sizes to libbpf.
+fn in_the_kernel(object: &Path, name: &str) -> Outcome<String> {
+    let bpftool = |arguments: &[&str]| tool::output(tool::command("bpftool").args(arguments));
+    // A folder of its own in the sandbox's bpffs, which goes with the process.
+    let pins = format!("/sys/fs/bpf/{name}");
+    bpftool(&["prog", "loadall", &object.to_string_lossy(), &pins])?;
+    let programs = fs::read_dir(&pins)?.map(|entry| Ok(entry?.path().display().to_string()));
+    let mut programs = programs.collect::<Outcome<Vec<String>>>()?;
+    programs.sort();
+    let (mut types, mut listing) = (String::new(), String::new());
+    for pin in &programs {
+        let shown = bpftool(&["-j", "prog", "show", "pinned", pin])?;
+        let shown: serde_json::Value = serde_json::from_str(&shown)?;
+        types = bpftool(&["btf", "dump", "id", &shown["btf_id"].to_string()])?;
+        listing += &bpftool(&["prog", "dump", "xlated", "pinned", pin, "linum"])?;
+    }
+    let mut is_section = false;
+    let types = types.lines().filter(|line| {
+        is_section = match line.starts_with('[') {
+            true => line.contains("] DATASEC "),
+            false => is_section,
+        };
+        !is_section
+    });
+    let lines = listing.lines().filter(|line| line.starts_with("; "));
+    Ok(types.chain(lines).collect::<Vec<_>>().join("\n"))
 }
 
 /// Bytes all over the file set to something else, each on its own.

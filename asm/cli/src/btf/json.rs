@@ -9,8 +9,6 @@ use ebpf_asm::btf::{Bitfields, Btf, Kind, Member, StrId, Tag, Type, TypeId};
 use serde::ser::{Serialize, SerializeMap, SerializeSeq, Serializer};
 use serde_json::{Value, json};
 
-use super::raw::{encoding_name, forward_name, linkage_name, signed_name};
-
 /// The name of the layout.
 const SCHEMA: &str = "ebpfasm.btf.v1";
 
@@ -85,7 +83,7 @@ fn fields(btf: &Btf, kind: &Kind) -> Value {
             "size": size,
             "bits_offset": offset,
             "nr_bits": bits,
-            "encoding": encoding_name(*encoding),
+            "encoding": encoding.to_string(),
         }),
         Kind::Ptr(ty)
         | Kind::Typedef(ty)
@@ -120,28 +118,28 @@ fn fields(btf: &Btf, kind: &Kind) -> Value {
             signed,
             values,
         } => {
-            let number = |value: i32| match signed_name(*signed) {
+            let number = |value: i32| match signed.name() {
                 "SIGNED" => json!(value),
                 _ => json!(value as u32),
             };
             let values = values.iter().map(|(id, v)| (*id, number(*v)));
-            enumeration(btf, *size, signed_name(*signed), values)
+            enumeration(btf, *size, signed.name(), values)
         }
         Kind::Enum64 {
             size,
             signed,
             values,
         } => {
-            let number = |value: i64| match signed_name(*signed) {
+            let number = |value: i64| match signed.name() {
                 "SIGNED" => json!(value),
                 _ => json!(value as u64),
             };
             let values = values.iter().map(|(id, v)| (*id, number(*v)));
-            enumeration(btf, *size, signed_name(*signed), values)
+            enumeration(btf, *size, signed.name(), values)
         }
-        Kind::Fwd(forward) => json!({ "fwd_kind": forward_name(*forward) }),
+        Kind::Fwd(forward) => json!({ "fwd_kind": forward.name() }),
         Kind::Func { proto, linkage } => {
-            json!({ "type_id": proto.0, "linkage": linkage_name(*linkage) })
+            json!({ "type_id": proto.0, "linkage": linkage.name() })
         }
         Kind::FuncProto { ret, params } => {
             let params = params.iter();
@@ -149,7 +147,7 @@ fn fields(btf: &Btf, kind: &Kind) -> Value {
             json!({ "ret_type_id": ret.0, "params": params.collect::<Vec<_>>() })
         }
         Kind::Var { ty, linkage } => {
-            json!({ "type_id": ty.0, "linkage": linkage_name(*linkage) })
+            json!({ "type_id": ty.0, "linkage": linkage.name() })
         }
         Kind::DataSec { size, vars } => {
             let vars = vars

@@ -1,13 +1,10 @@
 //! `ebpfasm btf`: shows the types of a file.
 //!
-//! | file | concept |
-//! |---|---|
-//! | `raw.rs` | one line a type, as bpftool prints them |
-//! | `json.rs` | JSON |
+//! One line a type, and C, are the library's; `json.rs` is JSON.
 
 mod json;
-mod raw;
 
+use std::io::{self, Write};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -32,8 +29,20 @@ pub(crate) fn run(args: &BtfArgs) -> Result<(), Failure> {
     };
     match args.format {
         TypeForm::C => report::print_bytes(as_c(&btf, chosen, &args.file)?.as_bytes()),
-        TypeForm::Raw => report::stream(|out| raw::write(out, &btf, chosen.as_deref())),
+        TypeForm::Raw => report::stream(|out| raw(out, &btf, chosen.as_deref())),
         TypeForm::Json => report::stream(|out| json::write(out, &btf, chosen.as_deref())),
+    }
+}
+
+/// Writes all types as lines of text, or those that are chosen.
+fn raw(out: &mut dyn Write, btf: &Btf, chosen: Option<&[TypeId]>) -> io::Result<()> {
+    let print = |id| match btf.raw(id) {
+        Some(ty) => writeln!(out, "{ty}"),
+        None => Ok(()),
+    };
+    match chosen {
+        None => btf.types().map(|(id, _)| id).try_for_each(print),
+        Some(ids) => ids.iter().copied().try_for_each(print),
     }
 }
 

@@ -1,0 +1,271 @@
+//! Types as lines of text: one a type and one for each of its parts, as
+//! `bpftool btf dump file FILE format raw` prints them. Nothing is lost: `text/types.rs` reads
+//! the same types back.
+//!
+//! Where bpftool would leave something out, more is said than it says: the bits of an encoding
+//! that has no name, and a `kind_flag` that nothing else tells of. In a name what is no
+//! printable character, a quote or a backslash stands as `\xff`, and so does the bracket of a
+//! name that is `(anon)`.
+//!
+//! Read before: `mod.rs`, `kinds.rs`.
+
+use super::{
+    Bitfields, Btf, Forward, IntEncoding, Kind, Linkage, Member, Signedness, StrId, Tag, Type,
+    TypeId,
+};
+use std::fmt::{self, Display, Formatter};
+
+/// What stands for the name of what has none.
+pub(crate) const ANONYMOUS: &str = "(anon)";
+/// What says that a `kind_flag` is set.
+pub(crate) const KIND_FLAG: &str = "kind_flag=1";
+
+/// A type as lines of text: without the end of the last.
+pub struct RawType<'b> {
+    btf: &'b Btf,
+    id: TypeId,
+    ty: &'b Type,
+}
+
+impl Btf {
+    /// The type with this number as lines of text; `None` for `void` and beyond the last.
+    pub fn raw(&self, id: TypeId) -> Option<RawType<'_>> {
+        let ty = self.get(id)?;
+        Some(RawType { btf: self, id, ty })
+    }
+
+    fn quoted(&self, id: StrId) -> Name<'_> {
+        Name(self.bytes(id))
+    }
+}
+
+/// A name in quotes, or that there is none.
+struct Name<'b>(&'b [u8]);
+
+impl Display for Name<'_> {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let plain = |byte: &u8| matches!(byte, b' '..=b'~') && !matches!(byte, b'\'' | b'\\');
+        match std::str::from_utf8(self.0) {
+            Ok("") => write!(f, "'{ANONYMOUS}'"),
+            Ok(name) if self.0.iter().all(plain) && name != ANONYMOUS => write!(f, "'{name}'"),
+            _ => {
+                f.write_str("'")?;
+                for (at, byte) in self.0.iter().enumerate() {
+                    match plain(byte) && !(at == 0 && *byte == b'(') {
+                        true => write!(f, "{}", char::from(*byte))?,
+                        false => write!(f, "\\x{byte:02x}")?,
+                    }
+                }
+                f.write_str("'")
+            }
+        }
+    }
+}
+
+impl Display for RawType<'_> {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let (btf, ty) = (self.btf, self.ty);
+        write!(
+            f,
+            "[{}] {} {}",
+            self.id.0,
+            ty.kind.name(),
+            btf.quoted(ty.name)
+        )?;
+        match &ty.kind {
+            Kind::Int {
+                size,
+                encoding,
+                offset,
+                bits,
+            } => write!(
+                f,
+                " size={size} bits_offset={offset} nr_bits={bits} encoding={encoding}"
+            ),
+            Kind::Ptr(to)
+            | Kind::Typedef(to)
+            | Kind::Volatile(to)
+            | Kind::Const(to)
+            | Kind::Restrict(to) => write!(f, " type_id={}", to.0),
+            Kind::TypeTag { ty, tag } => write!(f, " type_id={}{}", ty.0, flag_of(*tag)),
+            Kind::Array {
+                element,
+                index,
+                len,
+            } => write!(
+                f,
+                " type_id={} index_type_id={} nr_elems={len}",
+                element.0, index.0
+            ),
+            Kind::Struct {
+                size,
+                members,
+                bitfields,
+            }
+            | Kind::Union {
+                size,
+                members,
+                bitfields,
+            } => self.members(f, *size, members, *bitfields),
+            Kind::Enum {
+                size,
+                signed,
+                values,
+            } => {
+                enum_head(f, *signed, *size, values.len())?;
+                values.iter().try_for_each(|(id, value)| {
+                    let name = btf.quoted(*id);
+                    match signed {
+                        Signedness::Signed => write!(f, "\n\t{name} val={value}"),
+                        Signedness::Unsigned => write!(f, "\n\t{name} val={}", *value as u32),
+                    }
+                })
+            }
+            Kind::Enum64 {
+                size,
+                signed,
+                values,
+            } => {
+                enum_head(f, *signed, *size, values.len())?;
+                values.iter().try_for_each(|(id, value)| {
+                    let name = btf.quoted(*id);
+                    match signed {
+                        Signedness::Signed => write!(f, "\n\t{name} val={value}LL"),
+                        Signedness::Unsigned => write!(f, "\n\t{name} val={}ULL", *value as u64),
+                    }
+                })
+            }
+            Kind::Fwd(forward) => write!(f, " fwd_kind={}", forward.name()),
+            Kind::Func { proto, linkage } => {
+                write!(f, " type_id={} linkage={}", proto.0, linkage.name())
+            }
+            Kind::FuncProto { ret, params } => {
+                write!(f, " ret_type_id={} vlen={}", ret.0, params.len())?;
+                params
+                    .iter()
+                    .try_for_each(|(id, ty)| write!(f, "\n\t{} type_id={}", btf.quoted(*id), ty.0))
+            }
+            Kind::Var { ty, linkage } => {
+                write!(f, " type_id={}, linkage={}", ty.0, linkage.name())
+            }
+            Kind::DataSec { size, vars } => {
+                write!(f, " size={size} vlen={}", vars.len())?;
+                vars.iter().try_for_each(|var| {
+                    let (id, offset, size) = (var.var.0, var.offset, var.size);
+                    write!(f, "\n\ttype_id={id} offset={offset} size={size}")?;
+                    let known = btf.get(var.var);
+                    let kind = known.map_or("?", |ty| ty.kind.name());
+                    let name = known.map_or(Name(b"?"), |ty| btf.quoted(ty.name));
+                    write!(f, " ({kind} {name})")
+                })
+            }
+            Kind::Float { size } => write!(f, " size={size}"),
+            Kind::DeclTag { ty, component, tag } => {
+                write!(
+                    f,
+                    " type_id={} component_idx={component}{}",
+                    ty.0,
+                    flag_of(*tag)
+                )
+            }
+        }
+    }
+}
+
+impl RawType<'_> {
+    fn members(
+        &self,
+        f: &mut Formatter<'_>,
+        size: u32,
+        members: &[Member],
+        bitfields: Bitfields,
+    ) -> fmt::Result {
+        write!(f, " size={size} vlen={}", members.len())?;
+        let is_bitfield = |member: &Member| member.offset >> 24 != 0;
+        if bitfields == Bitfields::Yes && !members.iter().any(is_bitfield) {
+            write!(f, " {KIND_FLAG}")?;
+        }
+        members.iter().try_for_each(|member| {
+            let (offset, bits) = match bitfields {
+                Bitfields::No => (member.offset, 0),
+                Bitfields::Yes => (member.offset & 0xff_ffff, member.offset >> 24),
+            };
+            let (name, ty) = (self.btf.quoted(member.name), member.ty.0);
+            write!(f, "\n\t{name} type_id={ty} bits_offset={offset}")?;
+            match bits {
+                0 => Ok(()),
+                bits => write!(f, " bitfield_size={bits}"),
+            }
+        })
+    }
+}
+
+/// What says of which sort a tag is.
+fn flag_of(tag: Tag) -> &'static str {
+    match tag {
+        Tag::Btf => "",
+        Tag::Attribute => " kind_flag=1",
+    }
+}
+
+fn enum_head(f: &mut Formatter<'_>, signed: Signedness, size: u32, count: usize) -> fmt::Result {
+    write!(f, " encoding={} size={size} vlen={count}", signed.name())
+}
+
+/// The encodings that have names.
+pub(crate) const ENCODINGS: [(&str, IntEncoding); 4] = [
+    ("(none)", IntEncoding(0)),
+    ("SIGNED", IntEncoding::SIGNED),
+    ("CHAR", IntEncoding::CHAR),
+    ("BOOL", IntEncoding::BOOL),
+];
+
+/// The name, or the number of one that has none.
+impl Display for IntEncoding {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        match ENCODINGS.iter().find(|(_, known)| known == self) {
+            Some((name, _)) => f.write_str(name),
+            None => write!(f, "{:#x}", self.0),
+        }
+    }
+}
+
+impl Signedness {
+    /// Both.
+    pub(crate) const ALL: [Signedness; 2] = [Signedness::Signed, Signedness::Unsigned];
+
+    /// What bpftool calls it: `SIGNED` or `UNSIGNED`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Signedness::Signed => "SIGNED",
+            Signedness::Unsigned => "UNSIGNED",
+        }
+    }
+}
+
+impl Forward {
+    /// Both.
+    pub(crate) const ALL: [Forward; 2] = [Forward::Struct, Forward::Union];
+
+    /// The word of C that it declares with.
+    pub fn name(self) -> &'static str {
+        match self {
+            Forward::Struct => "struct",
+            Forward::Union => "union",
+        }
+    }
+}
+
+impl Linkage {
+    /// All.
+    pub(crate) const ALL: [Linkage; 3] = [Linkage::Static, Linkage::Global, Linkage::Extern];
+
+    /// What bpftool calls it: `static`, `global` or `extern`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Linkage::Static => "static",
+            Linkage::Global => "global",
+            Linkage::Extern => "extern",
+        }
+    }
+}
