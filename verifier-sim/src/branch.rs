@@ -271,10 +271,7 @@ impl Comparison {
             }
             _ => return,
         };
-        let reg = state.reg_mut(reg);
-        reg.null = Null::Never;
-        reg.kind = env.not_null(reg.kind);
-        reg.id = 0;
+        env.set_not_null(state.reg_mut(reg));
     }
 }
 
@@ -358,9 +355,7 @@ fn set_null(state: &mut State, pointer: &RegState) {
 fn set_not_null(env: &Env<'_>, state: &mut State, id: u32) {
     state.for_each_reg(|reg| {
         if reg.null == Null::Maybe && reg.id == id {
-            reg.null = Null::Never;
-            reg.kind = env.not_null(reg.kind);
-            reg.id = 0;
+            env.set_not_null(reg);
         }
     });
 }

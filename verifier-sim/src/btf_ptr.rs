@@ -28,7 +28,6 @@ pub(crate) enum Types {
     /// The kernel's.
     Kernel,
     /// The program's.
-    #[expect(dead_code, reason = "what the program allocates is not modelled yet")]
     Program,
 }
 

@@ -24,6 +24,8 @@ impl Machine<'_, '_> {
     /// `call helper`.
     pub(crate) fn call_helper(&mut self, insn: &Insn) -> Checked<Flow> {
         let (helper, proto) = self.env.callable(insn.imm())?;
+        self.check_helper_in_lock(helper.name)?;
+        self.check_may_sleep(helper)?;
         self.check_helper_sleeps(helper)?;
         let mut arguments = Arguments::default();
         for (&reg, &arg) in ARGUMENTS.iter().zip(proto.args) {
@@ -41,7 +43,7 @@ impl Machine<'_, '_> {
                 self.need_index(arguments.map);
             }
             Effect::CallsBack(callback) => inside = self.callback(callback, &arguments)?,
-            Effect::None | Effect::MovesPacket => {}
+            Effect::None | Effect::MovesPacket | Effect::CallsLater => {}
         }
         self.check_single_helper(helper, &arguments)?;
         let ret = self.result(&proto, &arguments)?;
@@ -55,6 +57,7 @@ impl Machine<'_, '_> {
         let next = self.slot + insn.slots();
         match (proto.effect, inside) {
             (Effect::LeavesProgram, _) => self.tail_called(next),
+            (Effect::CallsLater, _) => self.set_timer(next, &arguments),
             (_, Some(inside)) => {
                 let function = inside.frame().function;
                 Ok(Flow::CallBack {
@@ -189,6 +192,9 @@ impl Machine<'_, '_> {
                 ));
         }
         self.check_closed("BPF_EXIT instruction in main prog")?;
+        if matches!(self.state.frame().entered, Entered::Later { .. }) {
+            return self.exit_later();
+        }
         let is_function = self.state.frames().first().is_some_and(|f| f.function > 0);
         if is_function && !self.state.reg(Reg::R0).is_scalar() {
             return Err(no_number(self.state.reg(Reg::R0)));

@@ -10,7 +10,7 @@ use crate::codes::Code;
 use crate::config::Config;
 use crate::diag::{Checked, Rejection};
 use crate::env::Env;
-use ebpf_asm::helper::{Helper, Privilege, Proto, Sleeps, by_id};
+use ebpf_asm::helper::{Helper, Privilege, Proto, by_id};
 use ebpf_asm::prog_type::ProgType;
 
 /// Licenses that are compatible with the GPL: the names for `MODULE_LICENSE` in
@@ -111,14 +111,6 @@ impl Env<'_> {
             return Err(Rejection::new(Code::HelperNotAllowed, words).label(format!(
                 "{prog_type} programs are not where this helper works"
             )));
-        }
-        if helper.callers.sleeps == Sleeps::Maybe && !self.is_sleepable() {
-            return Err(Rejection::new(
-                Code::HelperNotAllowed,
-                "helper call might sleep in a non-sleepable prog",
-            )
-            .label(format!("bpf_{} may wait for memory", helper.name))
-            .help("load the program with BPF_F_SLEEPABLE, if its type allows that"));
         }
         Ok(())
     }

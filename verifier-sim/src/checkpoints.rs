@@ -16,7 +16,7 @@ use crate::diag::{Checked, Rejection};
 use crate::explore::{Explorer, Path};
 use crate::prune::{Likeness, alike};
 use crate::rounds::{Round, same_round, widen};
-use crate::state::State;
+use crate::state::{Entered, State};
 use crate::tree::{Litter, Node, Standing};
 
 /// How much must have happened since the last checkpoint for a new one.
@@ -165,7 +165,10 @@ impl Explorer<'_, '_, '_> {
                     _ => Likeness::Never,
                 },
             };
-            let old = node.state.as_deref();
+            let old = node
+                .state
+                .as_deref()
+                .filter(|old| node.open == 0 || same_entry(old, &path.state));
             if old.is_some_and(|old| alike(self.env, likeness, path.slot, old, &path.state)) {
                 if matches!(likeness, Likeness::Same) {
                     return Err(endless(path.slot));
@@ -234,6 +237,15 @@ impl Node {
             false => MAX_MISSES,
         };
         self.misses > self.hits.saturating_add(1).saturating_mul(most)
+    }
+}
+
+/// Whether two states are of the same entry of a function that is called later. What another
+/// entry comes back to is no circle.
+fn same_entry(old: &State, new: &State) -> bool {
+    match (&old.frame().entered, &new.frame().entered) {
+        (Entered::Later { entries: old }, Entered::Later { entries: new }) => old == new,
+        _ => true,
     }
 }
 

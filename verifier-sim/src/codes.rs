@@ -88,6 +88,8 @@ codes! {
     414 Dynptr "A dynptr is made, used or overwritten where it cannot be."
     415 ConstantText "A text is not one that the kernel can read before the program runs."
     416 Iterator "An iterator is begun, used or ended where it cannot be."
+    417 SpecialField "A part of a map's value that is the kernel's is used as if it were not."
+    418 Lock "A lock is taken, held or given back where it cannot be."
     430 UnknownKfunc "The kernel has no such function."
     431 KfuncNotAllowed "The program cannot call this kernel function."
     432 Untrusted "A pointer may point to what is gone."

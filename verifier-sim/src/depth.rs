@@ -12,6 +12,7 @@ use crate::diag::{Checked, Rejection};
 use crate::stack::STACK_SIZE;
 use crate::state::State;
 use crate::tail_call::tail_call_in;
+use ebpf_asm::isa::{Callee, Sem};
 
 /// Frames are rounded up to this many bytes.
 const FRAME_ALIGN: usize = 16;
@@ -93,11 +94,28 @@ impl Depths {
         found.ok()
     }
 
-    /// That no chain of calls is too long or needs too much; gives what the deepest needs.
-    pub(crate) fn check(&self, cfg: &Cfg<'_>) -> Checked<usize> {
+    /// That no chain of calls is too long or needs too much; gives what the deepest needs. Of
+    /// the functions that are called `later` each begins a chain of its own, and continues none
+    /// by having its address taken.
+    pub(crate) fn check(&self, cfg: &Cfg<'_>, later: &[usize]) -> Checked<usize> {
         let mut known = vec![None; self.0.len()];
-        let deepest = self.chains_from(cfg, 0, 1, &mut known)?;
+        let mut deepest = 0;
+        for &first in [0].iter().chain(later) {
+            deepest = deepest.max(self.check_chains(cfg, first, later, &mut known)?);
+        }
         self.check_tail_calls(cfg)?;
+        Ok(deepest)
+    }
+
+    /// The same for the chains from one function on.
+    fn check_chains(
+        &self,
+        cfg: &Cfg<'_>,
+        first: usize,
+        later: &[usize],
+        known: &mut [Option<Chains>],
+    ) -> Checked<usize> {
+        let deepest = self.chains_from(cfg, first, 1, later, known)?;
         if deepest.bytes <= STACK_SIZE as usize {
             return Ok(deepest.bytes);
         }
@@ -118,6 +136,7 @@ impl Depths {
         cfg: &Cfg<'_>,
         function: usize,
         active: usize,
+        later: &[usize],
         known: &mut [Option<Chains>],
     ) -> Checked<Chains> {
         let index = self.index(function).unwrap_or(0);
@@ -131,9 +150,18 @@ impl Depths {
         let own = self.0.get(index).map_or(0, |depth| depth.bytes);
         let mut worst = Chains::default();
         for slot in self.range(cfg, index) {
-            if let Some(callee) = cfg.named(slot) {
-                worst = worst.or(self.chains_from(cfg, callee, active + 1, known)?);
+            let Some(callee) = cfg.named(slot) else {
+                continue;
+            };
+            if later.contains(&callee) {
+                if tail_call_in(cfg, cfg.function_range(callee)).is_some() {
+                    return Err(tail_call_later(slot));
+                }
+                if !calls(cfg, slot) {
+                    continue;
+                }
             }
+            worst = worst.or(self.chains_from(cfg, callee, active + 1, later, known)?);
         }
         let chains = worst.behind(own.next_multiple_of(FRAME_ALIGN));
         if let Some(entry) = known.get_mut(index) {
@@ -190,6 +218,22 @@ impl Depths {
         let slots = self.range(cfg, caller);
         slots.filter_map(|slot| self.index(cfg.named(slot)?))
     }
+}
+
+/// Whether the instruction that names a function calls it.
+fn calls(cfg: &Cfg<'_>, slot: usize) -> bool {
+    cfg.insn(slot)
+        .is_some_and(|insn| insn.sem() == Sem::Call(Callee::Local))
+}
+
+/// A function that is called later does not leave for another program: the kernel takes that
+/// for a fault of its own (Linux 6.18), and its first words say so.
+fn tail_call_later(slot: usize) -> Box<Rejection> {
+    let message = "verifier bug: subprog has tail_call and async cb";
+    let mut refused = Rejection::new(Code::TailCall, message)
+        .label("this function is called later, and goes on in another program");
+    refused.slot = slot;
+    refused
 }
 
 fn too_long() -> Box<Rejection> {

@@ -16,8 +16,9 @@ use crate::kernel_types::KernelTypes;
 use crate::kfunc::check_calls;
 use crate::live::{RegSet, live_registers};
 use crate::loadable::check_loadable;
-use crate::reg::{Kind as RegKind, SockType};
+use crate::reg::{Kind as RegKind, Null, RegState, SockType};
 use crate::rounds::Rounds;
+use crate::special::{Special, SpecialKind, special_fields};
 use crate::stops::Stops;
 use crate::used_maps::{check_used_maps, is_sleepable};
 use ebpf_asm::btf::core::CoreKind;
@@ -51,6 +52,8 @@ pub(crate) struct Env<'a> {
     /// Where states are compared.
     pub(crate) stops: Stops,
     live: Vec<RegSet>,
+    /// The special fields of the values of each map, then of the maps in each.
+    specials: Vec<Option<Vec<Special>>>,
 }
 
 impl<'a> Env<'a> {
@@ -75,7 +78,8 @@ impl<'a> Env<'a> {
         let globals = globals(program, object.btf.as_ref());
         let cfg = Cfg::new(program, config, globals.iter().map(|g| g.slot).collect())?;
         check_functions(program, object.btf.as_ref(), &cfg)?;
-        check_used_maps(object, program)?;
+        let specials = specials(object, kernel);
+        check_used_maps(object, program, &specials)?;
         let rounds = Rounds::new(object, program, kernel);
         let stops = Stops::new(&cfg, &rounds);
         let live = live_registers(&cfg);
@@ -91,6 +95,7 @@ impl<'a> Env<'a> {
             rounds,
             stops,
             live,
+            specials,
         })
     }
 
@@ -110,6 +115,34 @@ impl<'a> Env<'a> {
             .ok()?
             .checked_add(index)?;
         self.map(inner).map(|_| inner)
+    }
+
+    /// The special fields of a map's values; `None` if it is not known what there is.
+    pub(crate) fn specials(&self, map: u32) -> Option<&[Special]> {
+        let index = usize::try_from(map).ok()?;
+        self.specials.get(index)?.as_deref()
+    }
+
+    /// Whether the values of a map have locks, so that each is known from the others.
+    pub(crate) fn has_lock(&self, map: u32) -> bool {
+        let lock = |special: &Special| {
+            let kinds = [SpecialKind::SpinLock, SpecialKind::ResSpinLock];
+            kinds.contains(&special.kind)
+        };
+        self.specials(map)
+            .is_none_or(|specials| specials.iter().any(lock))
+    }
+
+    /// Whether the values of a map have what calls functions later, with the map.
+    fn calls_later(&self, map: u32) -> bool {
+        let calls = |special: &Special| {
+            matches!(
+                special.kind,
+                SpecialKind::Timer | SpecialKind::Workqueue | SpecialKind::TaskWork
+            )
+        };
+        self.specials(map)
+            .is_none_or(|specials| specials.iter().any(calls))
     }
 
     /// Whether the program may wait for something.
@@ -164,9 +197,23 @@ impl<'a> Env<'a> {
         })
     }
 
+    /// Makes a pointer one that is not null. Values with locks keep their id, by which their
+    /// locks are told from each other.
+    pub(crate) fn set_not_null(&self, reg: &mut RegState) {
+        reg.null = Null::Never;
+        reg.kind = self.not_null(reg.kind);
+        if matches!(reg.kind, RegKind::Map(map) if self.calls_later(map)) {
+            reg.map_uid = reg.id;
+        }
+        let keeps = matches!(reg.kind, RegKind::MapValue(map) if self.has_lock(map));
+        if !keeps {
+            reg.id = 0;
+        }
+    }
+
     /// What a pointer is that was found not to be null: values of maps of maps are maps then,
     /// and those of maps of sockets are sockets.
-    pub(crate) fn not_null(&self, kind: RegKind) -> RegKind {
+    fn not_null(&self, kind: RegKind) -> RegKind {
         let RegKind::MapValue(index) = kind else {
             return kind;
         };
@@ -184,6 +231,18 @@ impl<'a> Env<'a> {
     pub(crate) fn live(&self, slot: usize) -> RegSet {
         self.live.get(slot).copied().unwrap_or_default()
     }
+}
+
+/// The special fields of all maps of an object, then of the maps in each.
+fn specials(object: &Object, kernel: &KernelTypes) -> Vec<Option<Vec<Special>>> {
+    let btf = object.btf.as_ref();
+    let fields = |map: &Map| special_fields(map, btf, kernel);
+    let outer = object.maps.iter().map(fields);
+    let inner = object.maps.iter().map(|map| match &map.inner {
+        Some(inner) => fields(inner),
+        None => Some(Vec::new()),
+    });
+    outer.chain(inner).collect()
 }
 
 fn unknown_type(prog_type: ProgType) -> Box<Rejection> {

@@ -105,17 +105,30 @@ pub(crate) fn explore<'e>(
     };
     let mut program = State::entry(0);
     *program.reg_mut(Reg::R1) = RegState::pointer(Kind::Ctx);
+    program.in_sleepable = env.is_sleepable();
     explorer.follow_all(0, program)?;
     explorer.follow_globals()?;
-    explorer.stats.stack_depth = explorer.depths.check(&env.cfg)?;
+    explorer.stats.stack_depth = explorer.depths.check(&env.cfg, &explorer.notes.later)?;
     Ok(explorer.stats)
 }
 
 impl Explorer<'_, '_, '_> {
     /// Follows all paths from the first instruction of a function.
     fn follow_all(&mut self, function: usize, state: State) -> Checked {
+        self.add(function, Box::new(state))?;
+        while let Some(path) = self.pending.pop() {
+            self.follow(path)?;
+        }
+        Ok(())
+    }
+
+    /// Adds a path that begins at a function.
+    fn add(&mut self, function: usize, state: Box<State>) -> Checked {
+        if self.pending.len() >= MAX_PENDING {
+            return Err(too_many_branches());
+        }
         self.pending.push(Path {
-            state: Box::new(state),
+            state,
             slot: function,
             position: self.tree.from(None),
             trail: None,
@@ -123,9 +136,6 @@ impl Explorer<'_, '_, '_> {
             activation: None,
             called_back: None,
         });
-        while let Some(path) = self.pending.pop() {
-            self.follow(path)?;
-        }
         Ok(())
     }
 
@@ -145,7 +155,8 @@ impl Explorer<'_, '_, '_> {
             };
             verified.push(slot);
             let global = env.global(slot).ok_or_else(|| no_such_function(slot))?;
-            let state = global.entry(&mut self.last_id)?;
+            let mut state = global.entry(&mut self.last_id)?;
+            state.in_sleepable = env.is_sleepable();
             self.branches.clear();
             self.tree.clear();
             self.checkpoints.clear();
@@ -280,6 +291,14 @@ impl Explorer<'_, '_, '_> {
                 self.widen(&mut state, slot, path.position.node);
                 self.fork(path, next, again, state)?;
             }
+            Flow::Later {
+                next,
+                function,
+                state,
+            } => {
+                path.slot = next;
+                return self.add(function, state).map(|()| Seen::New);
+            }
             Flow::Back(to) => {
                 self.widen(&mut path.state, to, None);
                 path.slot = to;
@@ -303,9 +322,7 @@ impl Explorer<'_, '_, '_> {
     /// Leaves the jump for later and goes on behind it.
     fn fork(&mut self, path: &mut Path, next: usize, jump: usize, state: Box<State>) -> Checked {
         if self.pending.len() >= MAX_PENDING {
-            let message = format!("The sequence of {} jumps is too complex.", MAX_PENDING + 1);
-            return Err(Rejection::new(Code::TooManyBranches, message)
-                .label("one branch more than may wait"));
+            return Err(too_many_branches());
         }
         self.tree.grow(&mut path.position, None, 2);
         let (before, slot) = (path.trail, path.slot);
@@ -358,6 +375,11 @@ impl Explorer<'_, '_, '_> {
             None => refused,
         }
     }
+}
+
+fn too_many_branches() -> Box<Rejection> {
+    let message = format!("The sequence of {} jumps is too complex.", MAX_PENDING + 1);
+    Rejection::new(Code::TooManyBranches, message).label("one branch more than may wait")
 }
 
 /// Whether an instruction that was executed has to say something about stacks: stores also if

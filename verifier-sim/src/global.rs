@@ -269,6 +269,7 @@ impl Env<'_> {
 impl<'a> Machine<'_, 'a> {
     /// A call of a global function.
     pub(crate) fn call_global(&mut self, insn: &Insn, global: &Global) -> Checked<Flow> {
+        self.check_no_lock("global function calls are not allowed while holding a lock")?;
         self.check_global_sleeps()?;
         let params = global.params()?;
         let mut arguments = Arguments::default();

@@ -4,11 +4,11 @@
 //! on packets. The verifier is an abstract interpreter in the kernel's own terms. Its modules,
 //! in the order in which they are best read:
 //!
-//! | what is known | `tnum`, `bounds`, `scalar`, `scalar_alu`, `compare`, `kernel_types`, `btf_ptr`, `reg`, `stack`, `sections`, `state` |
+//! | what is known | `tnum`, `bounds`, `scalar`, `scalar_alu`, `compare`, `kernel_types`, `btf_ptr`, `special`, `reg`, `stack`, `sections`, `state` |
 //! |---|---|
 //! | what is asked | `config`, `codes`, `diag`, `ctx` |
 //! | before execution | `loadable`, `cfg`, `stops`, `func_info`, `live`, `used_maps`, `env` |
-//! | one instruction | `machine`, `alu`, `pointer_alu`, `mem`, `region`, `structure`, `kernel_symbol`, `btf_walk`, `btf_access`, `packet_help`, `stack_access`, `stack_object`, `dynptr`, `iterator`, `branch`, `callable`, `call`, `argument`, `callback`, `format`, `single_helper`, `result`, `kfunc`, `compat`, `returns`, `global`, `tail_call` |
+//! | one instruction | `machine`, `alu`, `pointer_alu`, `mem`, `region`, `structure`, `kernel_symbol`, `btf_walk`, `btf_access`, `packet_help`, `kptr`, `lock`, `stack_access`, `stack_object`, `dynptr`, `iterator`, `branch`, `callable`, `call`, `argument`, `callback`, `later`, `format`, `single_helper`, `result`, `kfunc`, `compat`, `returns`, `global`, `tail_call` |
 //! | all paths | `live_stack`, `history`, `notes`, `precision`, `prune`, `rounds`, `tree`, `checkpoints`, `depth`, `explore`, `verify` |
 //! | what happens on the way | `snapshot`, `watch`, `log` |
 //! | the answer as text | `render` |
@@ -47,9 +47,12 @@ mod iterator;
 mod kernel_symbol;
 mod kernel_types;
 mod kfunc;
+mod kptr;
+mod later;
 mod live;
 mod live_stack;
 mod loadable;
+mod lock;
 mod log;
 mod machine;
 mod mem;
@@ -69,6 +72,7 @@ mod scalar_alu;
 mod sections;
 mod single_helper;
 mod snapshot;
+mod special;
 mod stack;
 mod stack_access;
 mod stack_object;

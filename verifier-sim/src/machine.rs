@@ -47,6 +47,13 @@ pub(crate) enum Flow {
         again: usize,
         state: Box<State>,
     },
+    /// At `next` with the state as it is now, and later, on its own, in the function that begins
+    /// at `function` with another.
+    Later {
+        next: usize,
+        function: usize,
+        state: Box<State>,
+    },
     /// Back at this slot, which a callback was entered from.
     Back(usize),
     /// Nowhere: the program has ended.

@@ -357,7 +357,7 @@ impl Machine<'_, '_> {
                 self.check_packet(base, access)
             }
             Kind::MapKey(_) => Err(write_to_key(access.reg)),
-            Kind::MapValue(map) => self.write_map_value(map, base, access),
+            Kind::MapValue(map) => self.write_map_value(map, base, access, stored),
             Kind::Slice(slice) if slice.access == Access::Read => {
                 Err(read_only_memory(access.reg, base))
             }

@@ -6,7 +6,8 @@ use crate::history::{GoesOn, Sharer, StackSlot};
 use crate::live_stack::Touched;
 use crate::precision::Needs;
 
-/// What an instruction has to say. All but [`called`](Notes::called) is of the last one.
+/// What an instruction has to say. All but [`called`](Notes::called) and
+/// [`later`](Notes::later) is of the last one.
 #[derive(Debug, Default)]
 pub(crate) struct Notes {
     /// The spill that it wrote or filled from.
@@ -21,6 +22,8 @@ pub(crate) struct Notes {
     pub(crate) touched: Vec<Touched>,
     /// The global functions that were called so far, by their slots.
     pub(crate) called: Vec<usize>,
+    /// The functions that were set to be called later so far, by their slots.
+    pub(crate) later: Vec<usize>,
 }
 
 impl Notes {

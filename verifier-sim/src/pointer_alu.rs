@@ -15,6 +15,7 @@ use crate::machine::{Machine, not_modelled};
 use crate::reg::{Kind, Null, PacketRange, RegState};
 use crate::region::Extent;
 use crate::scalar::Scalar;
+use crate::special::AccessBy;
 use crate::stack::STACK_SIZE;
 use ebpf_asm::insn::{Insn, Reg};
 use ebpf_asm::isa::{AluOp, Field, Width};
@@ -238,7 +239,7 @@ impl Machine<'_, '_> {
             Kind::MapValue(map) => {
                 let off = i64::from(pointer.off);
                 let extent = Extent { reg, off, size: 1 };
-                self.check_map_value_bytes(self.value_map(map)?, pointer, extent)
+                self.check_map_value_bytes(map, pointer, extent, AccessBy::Call)
             }
             _ => Ok(()),
         }

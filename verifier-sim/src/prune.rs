@@ -42,7 +42,15 @@ pub(crate) fn alike(
         ids: Ids::default(),
         depth: 0,
     };
-    if old.sections != new.sections {
+    if old.sections != new.sections || old.in_sleepable != new.in_sleepable {
+        return false;
+    }
+    let locks = match (old.lock, new.lock) {
+        (None, None) => true,
+        (Some(old), Some(new)) => old.map == new.map && matcher.ids.same(old.id, new.id),
+        _ => false,
+    };
+    if !locks {
         return false;
     }
     if old.frames().len() != new.frames().len() || old.references.len() != new.references.len() {
@@ -132,7 +140,7 @@ impl Matcher<'_> {
             return false;
         }
         // Fewer callbacks may follow than followed there.
-        if old.entered != new.entered || old.called_back > new.called_back {
+        if !old.entered.is_like(&new.entered) || old.called_back > new.called_back {
             return false;
         }
         let pairs = Reg::ALL.into_iter().zip(old.regs.iter().zip(&new.regs));
@@ -169,7 +177,7 @@ impl Matcher<'_> {
         if old.kind != new.kind || old.null != new.null {
             return false;
         }
-        if !self.ids.same(old.ref_id, new.ref_id) {
+        if old.map_uid != new.map_uid || !self.ids.same(old.ref_id, new.ref_id) {
             return false;
         }
         if self.is_exact() {

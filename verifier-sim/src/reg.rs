@@ -31,6 +31,9 @@ pub(crate) struct RegState {
     pub link: Link,
     /// The reference that must be given back, of which this is the pointer. 0: none.
     pub ref_id: u32,
+    /// Maps that were found in a map of maps, and their values: which of them it is, if it
+    /// matters. 0: it does not.
+    pub map_uid: u32,
     /// Packet pointers: how many bytes from their base are known to be in the packet.
     pub range: PacketRange,
     /// The number, or the pointer's variable offset.
@@ -202,6 +205,7 @@ impl RegState {
         id: 0,
         link: Link::Same,
         ref_id: 0,
+        map_uid: 0,
         range: PacketRange::Bytes(0),
         scalar: Scalar::UNKNOWN,
         origin: Origin::NONE,

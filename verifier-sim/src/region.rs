@@ -13,12 +13,11 @@ use crate::packet_help::prove_more;
 use crate::pointer_alu::MAX_VAR_OFF;
 use crate::reg::{Kind, Null, PacketRange, RegState};
 use crate::scalar::Scalar;
-use ebpf_asm::btf::{Btf, TypeId};
+use crate::special::AccessBy;
 use ebpf_asm::insn::Reg;
 use ebpf_asm::isa::Size;
 use ebpf_asm::map_type::MapType;
 use ebpf_asm::object::{DataKind, Map};
-use std::collections::BTreeSet;
 
 /// `BPF_F_RDONLY_PROG` and `BPF_F_WRONLY_PROG`, `include/uapi/linux/bpf.h`.
 pub(crate) const BPF_F_RDONLY_PROG: u32 = 1 << 7;
@@ -298,10 +297,12 @@ impl<'a> Machine<'_, 'a> {
     /// That bytes of a map's value are in it.
     pub(crate) fn check_map_value_bytes(
         &self,
-        map: &Map,
+        index: u32,
         base: &RegState,
         extent: Extent,
+        by: AccessBy,
     ) -> Checked {
+        let map = self.value_map(index)?;
         let message = |off| match base.null {
             Null::Never => format!(
                 "invalid access to map value, value_size={} off={off} size={}",
@@ -313,18 +314,23 @@ impl<'a> Machine<'_, 'a> {
             ),
         };
         let size = i64::from(map.value_size);
-        self.check_within(Code::MapValueBounds, size, base, extent, message)
+        self.check_within(Code::MapValueBounds, size, base, extent, message)?;
+        self.check_specials(index, base, extent, by)
     }
 
     pub(crate) fn read_map_value(
         &mut self,
-        map: u32,
+        index: u32,
         base: &RegState,
         access: MemAccess,
     ) -> Checked<RegState> {
-        let map = self.value_map(map)?;
-        self.check_map_value_bytes(map, base, access.extent(base))?;
-        self.check_map_direction(map, access.extent(base), Direction::Read)?;
+        let map = self.value_map(index)?;
+        let extent = access.extent(base);
+        self.check_map_direction(map, extent, Direction::Read)?;
+        self.check_map_value_bytes(index, base, extent, AccessBy::Insn)?;
+        if let Some(kptr) = self.kptr_at(index, base, extent)? {
+            return self.load_kptr(kptr);
+        }
         if map.constant().is_some() && map.max_entries != 1 && base.constant_var_off().is_some() {
             return Err(Rejection::new(Code::ReadOnly, "it gives no reason")
                 .label(format!(
@@ -364,13 +370,19 @@ impl<'a> Machine<'_, 'a> {
 
     pub(crate) fn write_map_value(
         &mut self,
-        map: u32,
+        index: u32,
         base: &RegState,
         access: MemAccess,
+        stored: Stored,
     ) -> Checked {
-        let map = self.value_map(map)?;
-        self.check_map_direction(map, access.extent(base), Direction::Write)?;
-        self.check_map_value_bytes(map, base, access.extent(base))
+        let map = self.value_map(index)?;
+        let extent = access.extent(base);
+        self.check_map_direction(map, extent, Direction::Write)?;
+        self.check_map_value_bytes(index, base, extent, AccessBy::Insn)?;
+        match self.kptr_at(index, base, extent)? {
+            Some(kptr) => self.store_kptr(kptr, extent.off, stored),
+            None => Ok(()),
+        }
     }
 
     /// That the map's flags allow programs to do this.
@@ -392,18 +404,15 @@ impl<'a> Machine<'_, 'a> {
 
     /// The map whose values a pointer points to.
     pub(crate) fn value_map(&self, map: u32) -> Checked<&'a Map> {
-        let map = self
-            .env
-            .map(map)
-            .ok_or_else(|| not_modelled("a map without definition"))?;
-        let btf = self.env.object.btf.as_ref();
-        let typed = btf.zip(map.value_type);
-        if typed.is_some_and(|(btf, ty)| has_special_parts(btf, ty)) {
-            return Err(not_modelled(
-                "map values with locks, timers or kernel pointers",
-            ));
-        }
-        Ok(map)
+        let map = self.env.map(map);
+        map.ok_or_else(|| not_modelled("a map without definition"))
+    }
+
+    /// The name of a map, as far as the kernel keeps it.
+    pub(crate) fn kernel_name(&self, map: u32) -> &'a str {
+        const KEPT: usize = 15;
+        let name = self.env.map(map).map_or("", |map| map.name.as_str());
+        name.get(..KEPT).unwrap_or(name)
     }
 
     /// That bytes are in memory of `whole` bytes, at the least and at the greatest offset.
@@ -464,43 +473,6 @@ impl<'a> Machine<'_, 'a> {
         }
         Ok(())
     }
-}
-
-/// Whether a type has anywhere in it what only the kernel may touch: its own types (`struct
-/// bpf_spin_lock` and the like), pointers, and what is not known.
-fn has_special_parts(btf: &Btf, whole: TypeId) -> bool {
-    use ebpf_asm::btf::Kind as Type;
-    let mut seen = BTreeSet::from([whole]);
-    let mut waiting = vec![whole];
-    while let Some(id) = waiting.pop() {
-        let parts = match btf.get(id).map(|ty| &ty.kind) {
-            Some(Type::Struct { .. }) if id != whole && btf.name(id).starts_with("bpf_") => {
-                return true;
-            }
-            Some(Type::Struct { members, .. } | Type::Union { members, .. }) => {
-                members.iter().map(|member| member.ty).collect()
-            }
-            Some(Type::Array { element, .. }) => vec![*element],
-            Some(Type::DataSec { vars, .. }) => vars.iter().map(|var| var.var).collect(),
-            // A pointer is a number unless a tag says what it is to the kernel.
-            Some(Type::Ptr(to)) if !is_tag(btf, *to) => Vec::new(),
-            Some(Type::Var { ty, .. }) => vec![*ty],
-            Some(Type::Typedef(ty) | Type::Volatile(ty) | Type::Const(ty) | Type::Restrict(ty)) => {
-                vec![*ty]
-            }
-            Some(
-                Type::Int { .. } | Type::Enum { .. } | Type::Enum64 { .. } | Type::Float { .. },
-            ) => Vec::new(),
-            _ => return true,
-        };
-        waiting.extend(parts.into_iter().filter(|part| seen.insert(*part)));
-    }
-    false
-}
-
-fn is_tag(btf: &Btf, ty: TypeId) -> bool {
-    let kind = btf.get(ty).map(|ty| &ty.kind);
-    matches!(kind, Some(ebpf_asm::btf::Kind::TypeTag { .. }))
 }
 
 /// The flags that a map has in the kernel: programs may read the interfaces of a device map
@@ -586,72 +558,5 @@ impl Kind {
                 | Kind::ReadOnlyMem(_)
                 | Kind::Buffer(_)
         )
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use ebpf_asm::btf::{Bitfields, IntEncoding, Kind as Type, Member, Tag};
-
-    fn number(btf: &mut Btf) -> TypeId {
-        let encoding = IntEncoding::default();
-        let (size, offset, bits) = (4, 0, 32);
-        btf.add(
-            "__u32",
-            Type::Int {
-                size,
-                encoding,
-                offset,
-                bits,
-            },
-        )
-    }
-
-    fn record(btf: &mut Btf, name: &str, ty: TypeId) -> TypeId {
-        let name_of_member = btf.intern("member");
-        let members = vec![Member {
-            name: name_of_member,
-            ty,
-            offset: 0,
-        }];
-        let (size, bitfields) = (4, Bitfields::No);
-        btf.add(
-            name,
-            Type::Struct {
-                size,
-                members,
-                bitfields,
-            },
-        )
-    }
-
-    #[test]
-    fn locks_are_found_behind_names_and_in_records_of_records() {
-        let mut btf = Btf::new();
-        let plain = number(&mut btf);
-        let named = btf.add("name", Type::Typedef(plain));
-        let good = record(&mut btf, "counter", named);
-        let good = record(&mut btf, "counters", good);
-        assert!(!has_special_parts(&btf, good));
-        let lock = record(&mut btf, "bpf_spin_lock", plain);
-        let named = btf.add("lock_t", Type::Typedef(lock));
-        let one = record(&mut btf, "guarded", named);
-        assert!(has_special_parts(&btf, one));
-        let two = record(&mut btf, "deeper", one);
-        assert!(has_special_parts(&btf, two));
-        let pointer = btf.add("", Type::Ptr(plain));
-        let three = record(&mut btf, "pointing", pointer);
-        assert!(!has_special_parts(&btf, three));
-        let tagged = btf.add(
-            "kptr",
-            Type::TypeTag {
-                ty: good,
-                tag: Tag::Btf,
-            },
-        );
-        let pointer = btf.add("", Type::Ptr(tagged));
-        let four = record(&mut btf, "holding", pointer);
-        assert!(has_special_parts(&btf, four));
     }
 }

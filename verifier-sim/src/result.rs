@@ -23,7 +23,7 @@ impl Machine<'_, '_> {
             Ret::LengthOrError => return Ok(length_or_error(arguments)),
             Ret::CpuNumber => return Ok(self.cpu_number()),
             Ret::Void => return Ok(RegState::NOT_INIT),
-            Ret::MapValue => return looked_in(arguments),
+            Ret::MapValue => return self.value(arguments),
             Ret::MapValueOrNull => self.looked_up(arguments)?,
             Ret::CpuMapValueOrNull => self.value_or_null(arguments)?,
             Ret::SockCommonOrNull => self.sock_or_null(SockType::Common),
@@ -42,7 +42,7 @@ impl Machine<'_, '_> {
             Ret::StructOrNull(name) => self.or_null(self.env.structure(name, Marks::NONE)),
             Ret::PerCpu | Ret::PerCpuOrNull => return Err(not_modelled("variables of CPUs")),
             Ret::DynptrMemOrNull => self.slice_or_null(arguments)?,
-            Ret::Kptr => return Err(not_modelled("kernel pointers in map values")),
+            Ret::Kptr => self.old_kptr(arguments)?,
         };
         Ok(self.owned(result, owner(proto, arguments), arguments))
     }
@@ -91,9 +91,21 @@ impl Machine<'_, '_> {
             _ => false,
         };
         if exists && self.env.config.since((6, 15)) {
-            return looked_in(arguments);
+            return self.value(arguments);
         }
         self.value_or_null(arguments)
+    }
+
+    /// A value that is there. Values with locks are told from each other.
+    fn value(&mut self, arguments: &Arguments<'_>) -> Checked<RegState> {
+        let mut value = looked_in(arguments)?;
+        if arguments
+            .map_index
+            .is_some_and(|map| self.env.has_lock(map))
+        {
+            value.id = self.new_id();
+        }
+        Ok(value)
     }
 
     fn value_or_null(&mut self, arguments: &Arguments<'_>) -> Checked<RegState> {
@@ -135,5 +147,7 @@ fn length_or_error(arguments: &Arguments<'_>) -> RegState {
 fn looked_in(arguments: &Arguments<'_>) -> Checked<RegState> {
     let index = arguments.map_index;
     let index = index.ok_or_else(|| not_modelled("a lookup without map"))?;
-    Ok(RegState::pointer(Kind::MapValue(index)))
+    let mut value = RegState::pointer(Kind::MapValue(index));
+    value.map_uid = arguments.map_uid;
+    Ok(value)
 }

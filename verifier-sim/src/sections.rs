@@ -98,6 +98,8 @@ impl Machine<'_, '_> {
 
     /// That no section is open where the program ends, or goes on elsewhere.
     pub(crate) fn check_closed(&self, what: &str) -> Checked {
+        let held = format!("{what} cannot be used inside bpf_spin_lock-ed region");
+        self.check_no_lock(&held)?;
         let Some(open) = self.state.sections.open() else {
             return Ok(());
         };
@@ -105,6 +107,24 @@ impl Machine<'_, '_> {
         Err(Rejection::new(Code::Section, message)
             .label("a section is still open")
             .help("close it on this path too"))
+    }
+
+    /// That a helper that may sleep is not called where no program of the kind may.
+    pub(crate) fn check_may_sleep(&self, helper: &Helper) -> Checked {
+        if helper.callers.sleeps != Sleeps::Maybe || self.is_sleepable() {
+            return Ok(());
+        }
+        Err(Rejection::new(
+            Code::HelperNotAllowed,
+            "helper call might sleep in a non-sleepable prog",
+        )
+        .label(format!("bpf_{} may wait for memory", helper.name))
+        .help("load the program with BPF_F_SLEEPABLE, if its type allows that"))
+    }
+
+    /// Whether one may sleep here, but for the sections.
+    pub(crate) fn is_sleepable(&self) -> bool {
+        self.state.in_sleepable
     }
 
     /// That a helper that may sleep is not called where one may not.
@@ -135,17 +155,17 @@ impl Machine<'_, '_> {
     /// That a global function, which may sleep, is not called in a section.
     pub(crate) fn check_global_sleeps(&self) -> Checked {
         match self.state.sections.sleepless() {
-            Some(_) if self.env.is_sleepable() => Err(not_modelled(
+            Some(_) if self.is_sleepable() => Err(not_modelled(
                 "calls of global functions where one may not sleep",
             )),
             _ => Ok(()),
         }
     }
 
-    /// Whether what RCU protects stays: in a section, and always where the program must not
-    /// sleep.
+    /// Whether what RCU protects stays: in a section, while a lock is held, and always where the
+    /// program must not sleep.
     pub(crate) fn in_rcu_section(&self) -> bool {
-        self.state.sections.rcu || !self.env.is_sleepable()
+        self.state.sections.rcu || self.state.lock.is_some() || !self.is_sleepable()
     }
 }
 

@@ -237,15 +237,17 @@ impl Stack {
     }
 
     /// The number that `size` bytes at `off` hold, if it is known as the kernel knows the keys
-    /// of maps: from zeros, or from a spill of just this size, even if it is zero. If the number
-    /// that was spilled did not fit, it is that number, whose low bytes are there.
+    /// of maps: from zeros, or from a spill that has just as many bytes from there on, even if it
+    /// is zero. If the number that was spilled did not fit, it is that number, whose low bytes
+    /// are there.
     pub(crate) fn constant(&self, off: i64, size: Size) -> Option<u64> {
         let mut bytes = off..off + i64::from(size.bytes());
         if bytes.all(|off| self.byte(off) == Byte::Zero) {
             return Some(0);
         }
         let slot = self.slot(off);
-        let whole = slot.spill_size() == size.bytes() as usize && off % SLOT_SIZE == 0;
+        let before = off.rem_euclid(SLOT_SIZE) as usize;
+        let whole = slot.spill_size() == before + size.bytes() as usize;
         slot.reg.as_constant().filter(|_| whole)
     }
 }
@@ -272,6 +274,7 @@ mod tests {
         stack.spill(-8, Size::DW, RegState::constant(7));
         assert_eq!(stack.constant(-8, Size::DW), Some(7));
         assert_eq!(stack.constant(-8, Size::W), None);
+        assert_eq!(stack.constant(-4, Size::W), Some(7));
         stack.set_byte(-5, Byte::Zero);
         assert_eq!(stack.slot(-8).spill_size(), 0);
         assert_eq!(stack.byte(-8), Byte::Misc);

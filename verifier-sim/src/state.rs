@@ -3,6 +3,7 @@
 //!
 //! Read before: `stack.rs`. Read next: `env.rs`.
 
+use crate::lock::Lock;
 use crate::reg::{Kind, RegState};
 use crate::sections::Sections;
 use crate::stack::Stack;
@@ -34,6 +35,18 @@ pub(crate) enum Entered {
     Call,
     /// A helper, which wants one of these results.
     Callback(RangeInclusive<i64>),
+    /// The kernel, later. How often functions that are called so were set on the way.
+    Later { entries: u32 },
+}
+
+impl Entered {
+    /// Whether who entered expects the same of the function.
+    pub(crate) fn is_like(&self, other: &Entered) -> bool {
+        match (self, other) {
+            (Entered::Later { .. }, Entered::Later { .. }) => true,
+            _ => self == other,
+        }
+    }
 }
 
 /// Something acquired that must be given back.
@@ -54,6 +67,11 @@ pub(crate) struct State {
     pub references: Vec<Reference>,
     /// The sections that are open.
     pub sections: Sections,
+    /// The lock that is held.
+    pub lock: Option<Lock>,
+    /// Whether one may sleep: in the program if it says so, in what is called later if that is
+    /// called so that it may.
+    pub in_sleepable: bool,
     /// How many callbacks there were on the way.
     pub callbacks: u32,
     /// How many `may_goto` did not end their loops on the way.
@@ -80,7 +98,7 @@ impl Frame {
     /// The slot of the call that entered it; unused for the first.
     pub(crate) fn called_at(&self) -> usize {
         match self.entered {
-            Entered::Call => self.return_to.saturating_sub(1),
+            Entered::Call | Entered::Later { .. } => self.return_to.saturating_sub(1),
             Entered::Callback(_) => self.return_to,
         }
     }
@@ -93,6 +111,8 @@ impl State {
             frames: vec![Frame::new(0, function, 0)],
             references: Vec::new(),
             sections: Sections::default(),
+            lock: None,
+            in_sleepable: false,
             callbacks: 0,
             may_gotos: 0,
         }
@@ -143,7 +163,8 @@ impl State {
     /// Whether the same functions are active, called from the same places.
     pub(crate) fn same_calls(&self, other: &State) -> bool {
         let same = |(a, b): (&Frame, &Frame)| {
-            a.function == b.function && a.return_to == b.return_to && a.entered == b.entered
+            let same = a.function == b.function && a.return_to == b.return_to;
+            same && a.entered.is_like(&b.entered)
         };
         self.frames.len() == other.frames.len() && self.frames.iter().zip(&other.frames).all(same)
     }

@@ -192,12 +192,15 @@ impl Tree {
     /// Notes that a path is covered by a checkpoint that is not followed to all its ends, nor
     /// is `anchor`.
     pub(crate) fn depend(&mut self, path: Position, state: Box<State>, to: usize, anchor: usize) {
-        self.edges.push(Edge {
+        let edge = Edge {
             path: self.now(path),
             state,
             to,
             anchor,
-        });
+        };
+        // By their anchors, so that those of one are found together.
+        let at = self.edges.partition_point(|known| known.anchor <= anchor);
+        self.edges.insert(at, edge);
         let mut at = path.node;
         while let Some(here) = at.filter(|&here| here != anchor)
             && let Some(node) = self.nodes.get_mut(here)

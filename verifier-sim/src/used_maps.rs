@@ -5,7 +5,9 @@
 
 use crate::codes::Code;
 use crate::diag::{Checked, Rejection};
+use crate::machine::not_modelled;
 use crate::pointer_alu::MAX_VAR_OFF;
+use crate::special::{Special, SpecialKind};
 use ebpf_asm::map_type::MapType;
 use ebpf_asm::object::{Map, Object};
 use ebpf_asm::prog_type::ProgType;
@@ -16,7 +18,11 @@ use ebpf_asm::section::BPF_F_SLEEPABLE;
 const MAX_MAPS: usize = 64;
 
 /// That a program can refer to the maps that it refers to, and in the way it does.
-pub(crate) fn check_used_maps(object: &Object, program: &Program) -> Checked {
+pub(crate) fn check_used_maps(
+    object: &Object,
+    program: &Program,
+    specials: &[Option<Vec<Special>>],
+) -> Checked {
     let mut used: Vec<(usize, &Map)> = Vec::new();
     for &(slot, reference) in &program.references {
         let (index, address) = match reference {
@@ -27,7 +33,11 @@ pub(crate) fn check_used_maps(object: &Object, program: &Program) -> Checked {
         let Some(map) = object.maps.get(index) else {
             continue;
         };
-        let checked = check_new_map(program, map, index, &used)
+        let specials = specials.get(index).and_then(Option::as_deref);
+        let checked = specials
+            .ok_or_else(|| not_modelled("what the type of these map values has in it"))
+            .and_then(|specials| check_specials_for(program.prog_type, specials))
+            .and_then(|()| check_new_map(program, map, index, &used))
             .and_then(|()| address.map_or(Ok(()), |offset| check_value_address(map, offset)));
         if let Err(mut refused) = checked {
             refused.slot = slot;
@@ -82,6 +92,35 @@ fn check_new_map(program: &Program, map: &Map, index: usize, used: &[(usize, &Ma
         );
     }
     Ok(())
+}
+
+/// That programs of a type may use maps whose values have such fields.
+fn check_specials_for(prog_type: ProgType, specials: &[Special]) -> Checked {
+    let has = |kinds: &[SpecialKind]| specials.iter().any(|special| kinds.contains(&special.kind));
+    let traces = matches!(
+        prog_type,
+        ProgType::Kprobe
+            | ProgType::Tracepoint
+            | ProgType::PerfEvent
+            | ProgType::RawTracepoint
+            | ProgType::RawTracepointWritable
+    );
+    let lock = has(&[SpecialKind::SpinLock, SpecialKind::ResSpinLock]);
+    let message = match prog_type {
+        _ if traces && has(&[SpecialKind::ListHead, SpecialKind::RbRoot]) => {
+            "tracing progs cannot use bpf_{list_head,rb_root} yet"
+        }
+        ProgType::SocketFilter if lock => "socket filter progs cannot use bpf_spin_lock yet",
+        _ if traces && lock => "tracing progs cannot use bpf_spin_lock yet",
+        _ if traces && has(&[SpecialKind::Timer]) => "tracing progs cannot use bpf_timer yet",
+        _ if traces && has(&[SpecialKind::Workqueue]) => "tracing progs cannot use bpf_wq yet",
+        _ => return Ok(()),
+    };
+    Err(Rejection::new(Code::SpecialField, message)
+        .label(format!(
+            "{prog_type} programs cannot use maps with such values"
+        ))
+        .help("the program may be called where what the field is for cannot be done"))
 }
 
 /// Whether a program may wait for something.

@@ -100,6 +100,7 @@ impl Explorer<'_, '_, '_> {
             | Flow::Fork { next, .. }
             | Flow::Again { next, .. }
             | Flow::CallBack { next, .. }
+            | Flow::Later { next, .. }
             | Flow::Leave { caller: next, .. } => Some(*next),
         };
         let after = self.snapshot(state);

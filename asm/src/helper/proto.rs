@@ -182,6 +182,8 @@ pub enum Effect {
     LeavesProgram,
     /// Calls a function of the program among its arguments, any number of times.
     CallsBack(CallbackOf),
+    /// Has a function of the program among its arguments called later, on its own.
+    CallsLater,
 }
 
 /// What memory a dynptr stands for.
@@ -290,6 +292,11 @@ impl Helper {
 
     pub(super) const fn leaves_program(mut self) -> Helper {
         self.proto.effect = Effect::LeavesProgram;
+        self
+    }
+
+    pub(super) const fn calls_later(mut self) -> Helper {
+        self.proto.effect = Effect::CallsLater;
         self
     }
 

@@ -12,6 +12,7 @@ use crate::machine::{Machine, not_modelled};
 use crate::mem::{Direction, MemAccess};
 use crate::reg::{Kind, Null, RegState};
 use crate::region::Extent;
+use crate::special::AccessBy;
 use crate::stack_access::Offsets;
 use crate::structure::read_only_memory;
 use ebpf_asm::insn::Reg;
@@ -181,9 +182,8 @@ impl<'a> Machine<'_, 'a> {
                 self.check_map_key(map, value, extent)
             }
             Kind::MapValue(map) => {
-                let map = self.value_map(map)?;
-                self.check_map_direction(map, extent, direction)?;
-                self.check_map_value_bytes(map, value, extent)
+                self.check_map_direction(self.value_map(map)?, extent, direction)?;
+                self.check_map_value_bytes(map, value, extent, AccessBy::Call)
             }
             Kind::Slice(slice) if slice.access == Access::Read && direction == Direction::Write => {
                 Err(read_only_memory(reg, value))

@@ -10,6 +10,7 @@ mod accept;
 mod memory;
 mod of_map;
 mod owned;
+mod special;
 mod structure;
 mod text;
 
@@ -19,8 +20,10 @@ use crate::codes::Code;
 use crate::ctx::PacketUse;
 use crate::diag::{Checked, Rejection};
 use crate::dynptr::OnStack;
+use crate::lock::Lock;
 use crate::machine::{Machine, not_modelled};
 use crate::reg::RegState;
+use crate::special::Kptr;
 use accept::may_be_null;
 use memory::{MemoryUse, ZeroSize};
 
@@ -37,6 +40,8 @@ pub(crate) struct Arguments<'a> {
     pub(crate) map: Option<&'a Map>,
     /// Its index in the object.
     pub(crate) map_index: Option<u32>,
+    /// Which of the maps in a map of maps it is, as in [`RegState::map_uid`].
+    pub(crate) map_uid: u32,
     /// The key as a number, where it is known and the map is an array.
     pub(crate) key: Option<u64>,
     /// The size of what the helper returns.
@@ -53,6 +58,10 @@ pub(crate) struct Arguments<'a> {
     pub(crate) released_dynptr: Option<OnStack>,
     /// The function that the helper calls, by its first slot.
     pub(crate) callback: Option<usize>,
+    /// A lock.
+    pub(crate) lock: Option<Lock>,
+    /// A pointer in a map's value.
+    pub(crate) kptr: Option<Kptr>,
     /// A text that cannot change any more, without the zero byte behind it.
     pub(crate) text: Option<&'a [u8]>,
     /// Parts of the stack that the helper writes.
@@ -95,7 +104,10 @@ impl<'a> Machine<'_, 'a> {
                 found.callback = function(&value);
                 Ok(())
             }
-            Arg::Map => self.check_map_argument(&value, found),
+            Arg::Map => {
+                self.check_same_map(&value, found)?;
+                self.check_map_argument(&value, found)
+            }
             Arg::MapKey => self.check_key(reg, &value, found),
             Arg::MapValueOrNull if null => Ok(()),
             Arg::MapValue | Arg::MapValueOrNull => {
@@ -125,9 +137,11 @@ impl<'a> Machine<'_, 'a> {
             }
             Arg::ConstAllocSize => self.check_alloc_size(reg, &value, found),
             Arg::ConstStr => self.check_text(reg, &value, found),
-            Arg::PerCpu | Arg::SpinLock | Arg::Timer | Arg::KptrPlace | Arg::Kptr => Err(
-                not_modelled(&format!("arguments such as R{}", reg.number())),
-            ),
+            Arg::SpinLock => self.check_lock(reg, &value, found),
+            Arg::Timer => self.check_timer(reg, &value, found),
+            Arg::KptrPlace => self.check_kptr_place(reg, &value, found),
+            Arg::Kptr => self.check_new_kptr(reg, &value, found),
+            Arg::PerCpu => Err(not_modelled("variables of CPUs")),
         }
     }
 

@@ -43,6 +43,7 @@ impl<'a> Machine<'_, 'a> {
             return Err(not_modelled("a map that is none"));
         };
         found.map_index = Some(index);
+        found.map_uid = value.map_uid;
         found.map = self.env.map(index);
         Ok(())
     }

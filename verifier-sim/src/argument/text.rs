@@ -9,6 +9,7 @@ use crate::diag::{Checked, Rejection};
 use crate::machine::{Machine, not_modelled};
 use crate::reg::{Kind, RegState};
 use crate::region::{BPF_F_RDONLY_PROG, Extent, flags_of};
+use crate::special::AccessBy;
 use ebpf_asm::insn::Reg;
 use ebpf_asm::map_type::MapType;
 use ebpf_asm::object::{DataKind, Map};
@@ -21,10 +22,10 @@ impl<'a> Machine<'_, 'a> {
         value: &RegState,
         found: &mut Arguments<'a>,
     ) -> Checked {
-        let Kind::MapValue(map) = value.kind else {
+        let Kind::MapValue(index) = value.kind else {
             return Err(not_modelled("a text that is in no map"));
         };
-        let map = self.value_map(map)?;
+        let map = self.value_map(index)?;
         let number = reg.number();
         let refuse = |message: &str, label: &str| {
             Err(Rejection::new(Code::ConstantText, message)
@@ -45,7 +46,7 @@ impl<'a> Machine<'_, 'a> {
         }
         let off = i64::from(value.off);
         let size = i64::from(map.value_size) - off;
-        self.check_map_value_bytes(map, value, Extent { reg, off, size })?;
+        self.check_map_value_bytes(index, value, Extent { reg, off, size }, AccessBy::Call)?;
         if size <= 0 {
             let (whole, message) = (map.value_size, "invalid access to map value");
             let message = format!("{message}, value_size={whole} off={off} size={size}");

@@ -44,6 +44,7 @@ impl<'a> Machine<'_, 'a> {
     /// `call kfunc`.
     pub(crate) fn call_kfunc(&mut self, insn: &Insn) -> Checked<Flow> {
         let kfunc = self.env.kfunc(self.slot, insn)?;
+        self.check_kfunc_in_lock(kfunc.name)?;
         self.check_kfunc_sleeps(&kfunc)?;
         if SPECIAL.contains(&kfunc.name) {
             return Err(not_modelled(&format!("the kernel function {}", kfunc.name)));
@@ -80,7 +81,7 @@ impl<'a> Machine<'_, 'a> {
 
     /// That what may sleep is called where one may.
     fn check_kfunc_sleeps(&self, kfunc: &Kfunc<'_>) -> Checked {
-        if !kfunc.row.has(Flags::SLEEPABLE) || self.env.is_sleepable() {
+        if !kfunc.row.has(Flags::SLEEPABLE) || self.is_sleepable() {
             return Ok(());
         }
         let message = format!(

@@ -87,7 +87,7 @@ impl<'a> Machine<'_, 'a> {
         let attach_type = program.prog_type.attach_type(program.expected_attach_type);
         let allowed = program.prog_type == ProgType::Lsm
             || attach_type == AttachType::TraceIter && program.prog_type == ProgType::Tracing
-            || self.env.is_sleepable();
+            || self.is_sleepable();
         if kfunc.name != LOCKED || allowed {
             return Ok(());
         }

@@ -16,7 +16,7 @@ use ebpf_syscalls::{Errno, Error};
 
 use super::answer::Said;
 use super::row::{MapRow, Row};
-use super::subject::key_type;
+use super::subject::{key_type, map_name};
 
 /// Bytes of a slot, and where its registers and its number are.
 const SLOT: usize = 8;
@@ -44,8 +44,9 @@ fn try_load(row: &Row) -> Result<Said, String> {
     };
     let mut insns = row.insns.0.clone();
     let mut maps = Vec::with_capacity(row.maps.len());
-    for one in &row.maps {
-        let map = create(one, row, btf.as_ref()).map_err(|error| described("a map", &error))?;
+    for (index, one) in row.maps.iter().enumerate() {
+        let map = create(&map_name(index), one, row, btf.as_ref())
+            .map_err(|error| described("a map", &error))?;
         for &slot in &one.insns {
             patch(&mut insns, slot as usize, map.as_fd().as_raw_fd())
                 .ok_or_else(|| format!("no instruction at slot {slot}"))?;
@@ -105,9 +106,9 @@ fn patch(insns: &mut [u8], slot: usize, fd: i32) -> Option<()> {
     Some(())
 }
 
-fn create(map: &MapRow, row: &Row, btf: Option<&OwnedFd>) -> Result<Map, Error> {
+fn create(name: &str, map: &MapRow, row: &Row, btf: Option<&OwnedFd>) -> Result<Map, Error> {
     let inner = match (&map.inner, OF_MAPS.contains(&map.map_type)) {
-        (Some(inner), true) => Some(create(inner, row, btf)?),
+        (Some(inner), true) => Some(create(name, inner, row, btf)?),
         (None, true) => Some(bpf::map_create(&MapCreate {
             map_type: 2,
             key_size: 4,
@@ -130,7 +131,7 @@ fn create(map: &MapRow, row: &Row, btf: Option<&OwnedFd>) -> Result<Map, Error> 
         map_flags: map.map_flags,
         map_extra: map.map_extra,
         inner_map: inner.as_ref().map(AsFd::as_fd),
-        name: "row",
+        name,
         btf: typed.map(|fd| MapBtf {
             fd: fd.as_fd(),
             key_type_id: key_type_id().unwrap_or(0),

@@ -363,8 +363,13 @@ fn map(index: usize, row: &MapRow, btf: Option<&Btf>) -> Result<Map, Unusable> {
             .and(btf)
             .and_then(|btf| key_type(btf, row.key_size)),
         value_type,
-        ..Map::new(format!("map_{index}"), map_type)
+        ..Map::new(map_name(index), map_type)
     })
+}
+
+/// What the map at an index of the row is called.
+pub(super) fn map_name(index: usize) -> String {
+    format!("map_{index}")
 }
 
 /// The contents, if they are constants to the verifier: nobody can change them any more.

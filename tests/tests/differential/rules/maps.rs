@@ -63,7 +63,7 @@ impl Maps {
             map_flags: map.map_flags,
             map_extra: map.map_extra,
             inner_map: inner.as_ref().map(AsFd::as_fd),
-            name: "probe",
+            name: &map.name,
             btf: typed.map(|btf| MapBtf {
                 fd: btf.as_fd(),
                 key_type_id: id(map.key_type),

@@ -1,0 +1,17 @@
+// The lock that is given back is the one that was taken.
+// verdict: reject
+// kernel: bpf_spin_unlock of different lock
+#include "values.h"
+
+SEC("tc")
+int program(struct __sk_buff *skb)
+{
+	struct counter *value = find(&counters, 1);
+	struct counter *second = find(&counters, 2);
+
+	if (!value || !second)
+		return 0;
+	bpf_spin_lock(&value->lock);
+	bpf_spin_unlock(&second->lock);
+	return 0;
+}

@@ -1,0 +1,17 @@
+// No helper is called while a lock is held.
+// verdict: reject
+// kernel: function calls are not allowed while holding a lock
+#include "values.h"
+
+SEC("tc")
+int program(struct __sk_buff *skb)
+{
+	struct counter *value = find(&counters, 1);
+
+	if (!value)
+		return 0;
+	bpf_spin_lock(&value->lock);
+	value->bytes = bpf_ktime_get_ns();
+	bpf_spin_unlock(&value->lock);
+	return 0;
+}

@@ -1,0 +1,17 @@
+// It does not keep it for what called it.
+// verdict: reject
+// kernel: function calls are not allowed while holding a lock
+#include "values.h"
+
+static long clear(void *map, __u32 *key, struct counter *value, void *ctx)
+{
+	bpf_spin_lock(&value->lock);
+	return 0;
+}
+
+SEC("tc")
+int program(struct __sk_buff *skb)
+{
+	bpf_for_each_map_elem(&counters, clear, 0, 0);
+	return 0;
+}

@@ -1,0 +1,18 @@
+// One after the other they may be.
+// verdict: accept
+#include "values.h"
+
+SEC("tc")
+int program(struct __sk_buff *skb)
+{
+	struct counter *value = find(&counters, 1);
+	struct counter *second = find(&counters, 2);
+
+	if (!value || !second)
+		return 0;
+	bpf_spin_lock(&value->lock);
+	bpf_spin_unlock(&value->lock);
+	bpf_spin_lock(&second->lock);
+	bpf_spin_unlock(&second->lock);
+	return 0;
+}

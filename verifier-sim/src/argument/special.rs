@@ -1,0 +1,43 @@
+//! Arguments that are special fields of map values: locks, timers, pointers to the kernel.
+//!
+//! Read before: `special.rs`, `lock.rs`, `kptr.rs`. Read next: `argument/owned.rs`.
+
+use super::Arguments;
+use crate::codes::Code;
+use crate::diag::{Checked, Rejection};
+use crate::machine::Machine;
+use crate::reg::{Kind, RegState};
+use crate::special::SpecialKind;
+use ebpf_asm::insn::Reg;
+
+impl<'a> Machine<'_, 'a> {
+    /// That a register points to the timer of a map's value; the map is one of the arguments.
+    pub(super) fn check_timer(
+        &self,
+        reg: Reg,
+        value: &RegState,
+        found: &mut Arguments<'a>,
+    ) -> Checked {
+        let index = self.check_special_place(reg, value, SpecialKind::Timer)?;
+        found.map_index = Some(index);
+        found.map_uid = value.map_uid;
+        found.map = self.env.map(index);
+        Ok(())
+    }
+
+    /// That a map is the one that the argument before is in, if it is in one.
+    pub(super) fn check_same_map(&self, value: &RegState, found: &Arguments<'_>) -> Checked {
+        let Some(index) = found.map_index else {
+            return Ok(());
+        };
+        if value.kind == Kind::Map(index) && value.map_uid == found.map_uid {
+            return Ok(());
+        }
+        let message = format!(
+            "timer pointer in R1 map_uid={} doesn't match map pointer in R2 map_uid={}",
+            found.map_uid, value.map_uid
+        );
+        Err(Rejection::new(Code::SpecialField, message)
+            .label("is another map than the one that the timer is in"))
+    }
+}

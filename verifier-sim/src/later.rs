@@ -1,0 +1,82 @@
+//! Functions of the program that are called later, on their own: by a timer, or a work queue.
+//!
+//! Nothing of the program's state is left when they run. So each is followed from its beginning
+//! with a stack of its own, as often as a path sets it. It is handed the map, a key and the
+//! value that the timer is in, and returns 0.
+//!
+//! Described in bpf-helpers(7), `bpf_timer_set_callback`; as observed on Linux 6.18.
+//!
+//! Read before: `callback.rs`. Read next: `explore.rs`.
+
+use crate::argument::Arguments;
+use crate::codes::Code;
+use crate::diag::{Checked, Rejection};
+use crate::machine::{Flow, Machine, not_modelled};
+use crate::reg::{Kind, RegState};
+use crate::returns::found;
+use crate::state::{Entered, State};
+use ebpf_asm::insn::Reg;
+
+/// How a function is called later.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum CalledBy {
+    /// A timer, whose callback must not sleep.
+    Timer,
+    /// A work queue, whose callback may always sleep.
+    Workqueue,
+}
+
+impl Machine<'_, '_> {
+    /// `bpf_timer_set_callback`, whose arguments are checked.
+    pub(crate) fn set_timer(&mut self, next: usize, arguments: &Arguments<'_>) -> Checked<Flow> {
+        let (Some(function), Some(map)) = (arguments.callback, arguments.map_index) else {
+            return Err(not_modelled("a timer without function"));
+        };
+        let state = self.entered_later(function, map, CalledBy::Timer);
+        Ok(Flow::Later {
+            next,
+            function,
+            state,
+        })
+    }
+
+    /// The state at the beginning of a function that is called later for a field of a map's
+    /// values.
+    pub(crate) fn entered_later(&mut self, function: usize, map: u32, by: CalledBy) -> Box<State> {
+        let mut state = Box::new(State::entry(function));
+        state.in_sleepable = by == CalledBy::Workqueue;
+        let before = match self.state.frame().entered {
+            Entered::Later { entries } => entries,
+            Entered::Call | Entered::Callback(_) => 0,
+        };
+        state.frame_mut().entered = Entered::Later {
+            entries: before.saturating_add(1),
+        };
+        let handed = [Kind::Map(map), Kind::MapKey(map), Kind::MapValue(map)];
+        for (reg, kind) in crate::call::ARGUMENTS.into_iter().zip(handed) {
+            *state.reg_mut(reg) = RegState::pointer(kind).made(self.here());
+        }
+        self.notes.later.push(function);
+        state
+    }
+
+    /// The end of a function that was called later.
+    pub(crate) fn exit_later(&mut self) -> Checked<Flow> {
+        let result = self.read_reg(Reg::R0)?;
+        self.check_leak(Reg::R0, &result, "leaks addr as return value")?;
+        self.need(Reg::R0);
+        if result.as_constant() == Some(0) {
+            return Ok(Flow::End);
+        }
+        let what = found(&result);
+        let wanted = match result.is_scalar() {
+            true => " should have been in [0, 0]",
+            false => "",
+        };
+        let message = format!("At async callback return the register R0 {what}{wanted}");
+        Err(Rejection::new(Code::CallbackResult, message)
+            .label("a function that is called later returns 0")
+            .because(result.origin.made, "the result comes from here")
+            .help("return 0"))
+    }
+}

@@ -1,0 +1,172 @@
+//! Locks in map values: which one is held, and what may not be done while it is.
+//!
+//! A program holds one lock at most. While it does it calls only its own static functions and
+//! what gives the lock back; it must do that before it ends, on every path.
+//!
+//! Described in bpf-helpers(7), `bpf_spin_lock`; messages as observed on Linux 6.18.
+//!
+//! Read before: `special.rs`. Read next: `argument/mod.rs`.
+
+use crate::argument::Arguments;
+use crate::codes::Code;
+use crate::diag::{Checked, Place, Rejection};
+use crate::machine::{Machine, not_modelled};
+use crate::reg::{Kind, RegState};
+use crate::special::SpecialKind;
+use ebpf_asm::insn::Reg;
+
+/// A lock that is held.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Lock {
+    /// The map, by its index in the object.
+    pub(crate) map: u32,
+    /// Which value of it, as in [`RegState::id`]; 0 for that of an array of one value.
+    pub(crate) id: u32,
+    /// The slot of the call that took it.
+    pub(crate) taken_at: usize,
+}
+
+impl Lock {
+    /// Whether it is the lock of the same value. The same value looked up twice counts as two.
+    fn is_same(self, other: Lock) -> bool {
+        (self.map, self.id) == (other.map, other.id)
+    }
+}
+
+/// The helper that gives a lock back, by name.
+const UNLOCK: &str = "spin_unlock";
+
+/// The functions of the kernel that may be called while a lock is held: those for what a lock
+/// is there for, and counting. Observed on Linux 6.18.
+const ALLOWED_KFUNCS: [&str; 20] = [
+    "bpf_iter_num_destroy",
+    "bpf_iter_num_new",
+    "bpf_iter_num_next",
+    "bpf_list_back",
+    "bpf_list_front",
+    "bpf_list_pop_back",
+    "bpf_list_pop_front",
+    "bpf_list_push_back_impl",
+    "bpf_list_push_front_impl",
+    "bpf_rbtree_add_impl",
+    "bpf_rbtree_first",
+    "bpf_rbtree_left",
+    "bpf_rbtree_remove",
+    "bpf_rbtree_right",
+    "bpf_rbtree_root",
+    "bpf_refcount_acquire_impl",
+    "bpf_res_spin_lock",
+    "bpf_res_spin_lock_irqsave",
+    "bpf_res_spin_unlock",
+    "bpf_res_spin_unlock_irqrestore",
+];
+
+/// What the kernel says to other helpers, and to most of its functions.
+const NO_CALLS: &str = "function calls are not allowed while holding a lock";
+
+impl Machine<'_, '_> {
+    /// That a register points to the lock of a map's value; notes which.
+    pub(crate) fn check_lock(
+        &self,
+        reg: Reg,
+        value: &RegState,
+        found: &mut Arguments<'_>,
+    ) -> Checked {
+        let map = self.check_special_place(reg, value, SpecialKind::SpinLock)?;
+        found.lock = Some(Lock {
+            map,
+            id: value.id,
+            taken_at: self.slot,
+        });
+        Ok(())
+    }
+
+    /// That a register points to the field of a kind in a map's value; gives the map.
+    pub(crate) fn check_special_place(
+        &self,
+        reg: Reg,
+        value: &RegState,
+        kind: SpecialKind,
+    ) -> Checked<u32> {
+        let (number, name) = (reg.number(), kind.name());
+        let Kind::MapValue(index) = value.kind else {
+            return Err(not_modelled(&format!("{name} in objects of the program")));
+        };
+        let map = self.value_map(index)?;
+        let refuse = |message: String| {
+            Err(Rejection::new(Code::SpecialField, message)
+                .label(format!("R{number} points to no {name}"))
+                .because(value.origin.made, format!("R{number} is made here")))
+        };
+        let Some(var_off) = value.constant_var_off() else {
+            return refuse(format!(
+                "R{number} doesn't have constant offset. {name} has to be at the constant offset"
+            ));
+        };
+        let called = self.kernel_name(index);
+        if map.value_type.is_none() {
+            return refuse(format!(
+                "map '{called}' has to have BTF in order to use {name}"
+            ));
+        }
+        let Some(special) = self.special_of(index, kind)? else {
+            return refuse(format!("map '{called}' has no valid {name}"));
+        };
+        let off = i64::from(value.off) + var_off;
+        if off != i64::from(special.offset) {
+            return refuse(format!(
+                "off {off} doesn't point to 'struct {name}' that is at {}",
+                special.offset
+            ));
+        }
+        Ok(index)
+    }
+
+    /// Takes the lock among the arguments. No other is held, or the helper could not be called.
+    pub(crate) fn take_lock(&mut self, arguments: &Arguments<'_>) {
+        self.state.lock = arguments.lock;
+    }
+
+    /// Gives the lock among the arguments back.
+    pub(crate) fn give_lock_back(&mut self, arguments: &Arguments<'_>) -> Checked {
+        let Some(held) = self.state.lock else {
+            let message = "bpf_spin_unlock without taking a lock";
+            return Err(Rejection::new(Code::Lock, message).label("no lock is held here"));
+        };
+        if !arguments.lock.is_some_and(|lock| lock.is_same(held)) {
+            let message = "bpf_spin_unlock of different lock";
+            return Err(Rejection::new(Code::Lock, message)
+                .label("gives back another lock than the one that is held")
+                .because(Place::at(held.taken_at), "the other is taken here"));
+        }
+        self.state.lock = None;
+        Ok(())
+    }
+
+    /// That a helper may be called while a lock is held, if one is.
+    pub(crate) fn check_helper_in_lock(&self, helper: &str) -> Checked {
+        match helper {
+            UNLOCK => Ok(()),
+            _ => self.check_no_lock(NO_CALLS),
+        }
+    }
+
+    /// The same for a function of the kernel.
+    pub(crate) fn check_kfunc_in_lock(&self, function: &str) -> Checked {
+        match ALLOWED_KFUNCS.contains(&function) {
+            true => Ok(()),
+            false => self.check_no_lock(NO_CALLS),
+        }
+    }
+
+    /// That no lock is held, in the kernel's words.
+    pub(crate) fn check_no_lock(&self, message: &str) -> Checked {
+        let Some(held) = self.state.lock else {
+            return Ok(());
+        };
+        Err(Rejection::new(Code::Lock, message)
+            .label("a lock is held here")
+            .because(Place::at(held.taken_at), "the lock is taken here")
+            .help("give it back before, with bpf_spin_unlock"))
+    }
+}
