@@ -184,6 +184,10 @@ impl Names for NamedInsn<'_> {
         let Places {
             object, program, ..
         } = self.places;
+        // Most instructions cannot: there is nothing to look for.
+        if !matches!(self.insn.sem(), Sem::LoadImm64(_) | Sem::Call(_)) {
+            return Ok(Referred::Nothing);
+        }
         let Some(reference) = program.reference(self.slot) else {
             return Ok(Referred::Nothing);
         };
