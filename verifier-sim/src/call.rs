@@ -192,8 +192,8 @@ impl Machine<'_, '_> {
                 ));
         }
         self.check_closed("BPF_EXIT instruction in main prog")?;
-        if matches!(self.state.frame().entered, Entered::Later { .. }) {
-            return self.exit_later();
+        if let Entered::Later { results, .. } = self.state.frame().entered.clone() {
+            return self.exit_later(&results);
         }
         let is_function = self.state.frames().first().is_some_and(|f| f.function > 0);
         if is_function && !self.state.reg(Reg::R0).is_scalar() {

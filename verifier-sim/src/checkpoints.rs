@@ -244,7 +244,7 @@ impl Node {
 /// entry comes back to is no circle.
 fn same_entry(old: &State, new: &State) -> bool {
     match (&old.frame().entered, &new.frame().entered) {
-        (Entered::Later { entries: old }, Entered::Later { entries: new }) => old == new,
+        (Entered::Later { entries: old, .. }, Entered::Later { entries: new, .. }) => old == new,
         _ => true,
     }
 }

@@ -232,15 +232,7 @@ impl Machine<'_, '_> {
         if kptr.target.types == Types::Program {
             return Err(not_modelled("objects of the program in map values"));
         }
-        let marks = match kptr.owner {
-            KptrOwner::MapPerCpu => Marks::PERCPU,
-            _ => Marks::NONE,
-        };
-        let old = BtfPtr {
-            marks,
-            ..kptr.target
-        };
         let id = self.new_id();
-        Ok(RegState::pointer(Kind::Btf(old)).maybe_null(id))
+        Ok(RegState::pointer(Kind::Btf(kptr.target)).maybe_null(id))
     }
 }

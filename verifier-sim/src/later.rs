@@ -16,14 +16,27 @@ use crate::reg::{Kind, RegState};
 use crate::returns::found;
 use crate::state::{Entered, State};
 use ebpf_asm::insn::Reg;
+use std::ops::RangeInclusive;
 
 /// How a function is called later.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum CalledBy {
     /// A timer, whose callback must not sleep.
     Timer,
-    /// A work queue, whose callback may always sleep.
+    /// A work queue, whose callback may sleep.
     Workqueue,
+    /// A task on its way to user space: the callback may sleep, and return what it likes.
+    Task,
+}
+
+impl CalledBy {
+    /// What the function may return.
+    fn results(self) -> RangeInclusive<i64> {
+        match self {
+            CalledBy::Timer | CalledBy::Workqueue => 0..=0,
+            CalledBy::Task => i64::from(i32::MIN)..=i64::from(i32::MAX),
+        }
+    }
 }
 
 impl Machine<'_, '_> {
@@ -44,12 +57,13 @@ impl Machine<'_, '_> {
     /// values.
     pub(crate) fn entered_later(&mut self, function: usize, map: u32, by: CalledBy) -> Box<State> {
         let mut state = Box::new(State::entry(function));
-        state.in_sleepable = by == CalledBy::Workqueue;
+        state.in_sleepable = by != CalledBy::Timer;
         let before = match self.state.frame().entered {
-            Entered::Later { entries } => entries,
+            Entered::Later { entries, .. } => entries,
             Entered::Call | Entered::Callback(_) => 0,
         };
         state.frame_mut().entered = Entered::Later {
+            results: by.results(),
             entries: before.saturating_add(1),
         };
         let handed = [Kind::Map(map), Kind::MapKey(map), Kind::MapValue(map)];
@@ -60,22 +74,25 @@ impl Machine<'_, '_> {
         state
     }
 
-    /// The end of a function that was called later.
-    pub(crate) fn exit_later(&mut self) -> Checked<Flow> {
+    /// The end of a function that was called later, which may return one of these results.
+    pub(crate) fn exit_later(&mut self, results: &RangeInclusive<i64>) -> Checked<Flow> {
         let result = self.read_reg(Reg::R0)?;
         self.check_leak(Reg::R0, &result, "leaks addr as return value")?;
         self.need(Reg::R0);
-        if result.as_constant() == Some(0) {
+        let range = result.scalar.bounds.s64;
+        let inside = results.contains(&range.min) && results.contains(&range.max);
+        if result.is_scalar() && inside {
             return Ok(Flow::End);
         }
+        let (least, most) = (results.start(), results.end());
         let what = found(&result);
         let wanted = match result.is_scalar() {
-            true => " should have been in [0, 0]",
-            false => "",
+            true => format!(" should have been in [{least}, {most}]"),
+            false => String::new(),
         };
         let message = format!("At async callback return the register R0 {what}{wanted}");
         Err(Rejection::new(Code::CallbackResult, message)
-            .label("a function that is called later returns 0")
+            .label("is no result for a function that is called later")
             .because(result.origin.made, "the result comes from here")
             .help("return 0"))
     }

@@ -260,6 +260,11 @@ impl RegState {
         self
     }
 
+    /// Whether it is a pointer that may be null.
+    pub(crate) fn may_be_null(&self) -> bool {
+        self.null == Null::Maybe
+    }
+
     /// Whether it is a number.
     pub(crate) fn is_scalar(&self) -> bool {
         self.kind == Kind::Scalar

@@ -3,7 +3,7 @@
 //! Read before: `argument/mod.rs`. Read next: `compat.rs`.
 
 use crate::argument::Arguments;
-use crate::btf_ptr::Marks;
+use crate::btf_ptr::{BtfPtr, Marks};
 use crate::diag::Checked;
 use crate::dynptr::Slice;
 use crate::machine::{Machine, not_modelled};
@@ -40,7 +40,8 @@ impl Machine<'_, '_> {
             }
             Ret::Struct(name) => RegState::pointer(self.env.structure(name, Marks::NONE)),
             Ret::StructOrNull(name) => self.or_null(self.env.structure(name, Marks::NONE)),
-            Ret::PerCpu | Ret::PerCpuOrNull => return Err(not_modelled("variables of CPUs")),
+            Ret::PerCpu => RegState::pointer(of_cpu(arguments)?),
+            Ret::PerCpuOrNull => self.or_null(of_cpu(arguments)?),
             Ret::DynptrMemOrNull => self.slice_or_null(arguments)?,
             Ret::Kptr => self.old_kptr(arguments)?,
         };
@@ -141,6 +142,17 @@ fn length_or_error(arguments: &Arguments<'_>) -> RegState {
         Some(Ok(most)) => RegState::scalar(Scalar::signed_range(-MAX_ERRNO, most)),
         _ => RegState::unknown(),
     }
+}
+
+/// A CPU's own of what each CPU has: if RCU keeps it, a program allocated it.
+fn of_cpu(arguments: &Arguments<'_>) -> Checked<Kind> {
+    let each = arguments.per_cpu;
+    let each = each.ok_or_else(|| not_modelled("a variable of no CPU"))?;
+    let marks = match each.marks.has(Marks::RCU) {
+        true => Marks::ALLOC | Marks::RCU,
+        false => Marks::NONE,
+    };
+    Ok(Kind::Btf(BtfPtr { marks, ..each }))
 }
 
 /// A pointer to a value of the map among the arguments.

@@ -35,15 +35,21 @@ pub(crate) enum Entered {
     Call,
     /// A helper, which wants one of these results.
     Callback(RangeInclusive<i64>),
-    /// The kernel, later. How often functions that are called so were set on the way.
-    Later { entries: u32 },
+    /// The kernel, later, which wants one of these results. And how often functions that are
+    /// called so were set on the way.
+    Later {
+        results: RangeInclusive<i64>,
+        entries: u32,
+    },
 }
 
 impl Entered {
     /// Whether who entered expects the same of the function.
     pub(crate) fn is_like(&self, other: &Entered) -> bool {
         match (self, other) {
-            (Entered::Later { .. }, Entered::Later { .. }) => true,
+            (Entered::Later { results: old, .. }, Entered::Later { results: new, .. }) => {
+                old == new
+            }
             _ => self == other,
         }
     }

@@ -65,7 +65,13 @@ const STRUCT: Accepted = Accepted {
 };
 const PER_CPU: Accepted = Accepted {
     words: "percpu_ptr_, percpu_rcu_ptr_, percpu_trusted_ptr_",
-    has: |_| false,
+    has: |kind| match kind {
+        Kind::Btf(pointer) if pointer.marks.has(Marks::PERCPU) => {
+            let others = pointer.marks.without(Marks::PERCPU);
+            [Marks::NONE, Marks::TRUSTED, Marks::RCU].contains(&others)
+        }
+        _ => false,
+    },
 };
 const FUNCTION: Accepted = Accepted {
     words: "func",

@@ -15,13 +15,14 @@ mod structure;
 mod text;
 
 use crate::alu::describe;
+use crate::btf_ptr::BtfPtr;
 use crate::callback::function;
 use crate::codes::Code;
 use crate::ctx::PacketUse;
 use crate::diag::{Checked, Rejection};
 use crate::dynptr::OnStack;
 use crate::lock::Lock;
-use crate::machine::{Machine, not_modelled};
+use crate::machine::Machine;
 use crate::reg::RegState;
 use crate::special::Kptr;
 use accept::may_be_null;
@@ -62,6 +63,8 @@ pub(crate) struct Arguments<'a> {
     pub(crate) lock: Option<Lock>,
     /// A pointer in a map's value.
     pub(crate) kptr: Option<Kptr>,
+    /// A structure that each CPU has.
+    pub(crate) per_cpu: Option<BtfPtr>,
     /// A text that cannot change any more, without the zero byte behind it.
     pub(crate) text: Option<&'a [u8]>,
     /// Parts of the stack that the helper writes.
@@ -141,7 +144,7 @@ impl<'a> Machine<'_, 'a> {
             Arg::Timer => self.check_timer(reg, &value, found),
             Arg::KptrPlace => self.check_kptr_place(reg, &value, found),
             Arg::Kptr => self.check_new_kptr(reg, &value, found),
-            Arg::PerCpu => Err(not_modelled("variables of CPUs")),
+            Arg::PerCpu => self.check_per_cpu(reg, &value, found),
         }
     }
 

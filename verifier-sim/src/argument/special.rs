@@ -7,6 +7,7 @@ use crate::codes::Code;
 use crate::diag::{Checked, Rejection};
 use crate::machine::Machine;
 use crate::reg::{Kind, RegState};
+use crate::region::FixedOffset;
 use crate::special::SpecialKind;
 use ebpf_asm::insn::Reg;
 
@@ -22,6 +23,20 @@ impl<'a> Machine<'_, 'a> {
         found.map_index = Some(index);
         found.map_uid = value.map_uid;
         found.map = self.env.map(index);
+        Ok(())
+    }
+
+    /// A pointer to a structure that each CPU has: whole.
+    pub(super) fn check_per_cpu(
+        &self,
+        reg: Reg,
+        value: &RegState,
+        found: &mut Arguments<'a>,
+    ) -> Checked {
+        self.check_pointer_offset(reg, value, FixedOffset::Refused)?;
+        if let Kind::Btf(pointer) = value.kind {
+            found.per_cpu = Some(pointer);
+        }
         Ok(())
     }
 

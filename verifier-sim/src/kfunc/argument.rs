@@ -21,6 +21,7 @@ use crate::iterator::Iteration;
 use crate::machine::{Machine, not_modelled};
 use crate::reg::{Kind, Null, RegState, SockType};
 use crate::region::FixedOffset;
+use crate::special::SpecialKind;
 use ebpf_asm::btf::{Btf, Kind as Type, TypeId};
 use ebpf_asm::insn::Reg;
 
@@ -373,24 +374,22 @@ impl<'a> Machine<'_, 'a> {
         (special, to): (Special, TypeId),
         found: &mut Found<'a>,
     ) -> Checked {
-        if special == Special::Iterator {
-            return self.check_kfunc_iterator(kfunc, passed.index, passed.reg, to, found);
-        }
-        if special == Special::Dynptr {
-            return self.check_kfunc_dynptr(kfunc, passed.index, passed.reg, found);
-        }
+        let Passed { index, reg, .. } = passed;
         let what = match special {
+            Special::Iterator => return self.check_kfunc_iterator(kfunc, index, reg, to, found),
+            Special::Dynptr => return self.check_kfunc_dynptr(kfunc, index, reg, found),
+            Special::WorkQueue => {
+                return self.check_work(index, reg, SpecialKind::Workqueue, found);
+            }
+            Special::TaskWork => return self.check_work(index, reg, SpecialKind::TaskWork, found),
+            Special::Map => return self.check_kfunc_map(kfunc, index, reg, found),
+            Special::Callback => return self.check_kfunc_callback(index, reg, found),
             Special::Allocated | Special::Refcounted => "objects that the program allocated",
-            Special::Dynptr => "dynptrs",
-            Special::Iterator => "iterators",
             Special::ListHead | Special::ListNode => "lists",
             Special::RbRoot | Special::RbNode => "trees",
             Special::ConstText => "constant texts",
-            Special::Map => "maps as arguments of kernel functions",
-            Special::WorkQueue | Special::TaskWork => "work queues",
             Special::IrqFlag => "interrupt flags",
             Special::ResSpinLock => "resilient spin locks",
-            Special::Callback => "callbacks of kernel functions",
         };
         Err(not_modelled(&format!("{what} ({})", kfunc.name)))
     }

@@ -67,15 +67,16 @@ impl<'a> Machine<'_, 'a> {
                 .label("is called outside of RCU sections")
                 .help("call it between bpf_rcu_read_lock and bpf_rcu_read_unlock"));
         }
+        let next = self.slot + insn.slots();
+        let later = self.called_later(&kfunc, &found, next)?;
         self.release(&found.plain);
         self.fill_memory(&found.plain);
         self.clobber_arguments();
         let ret = self.kfunc_returned(&kfunc, &found)?;
         self.write_reg(Reg::R0, ret)?;
-        let next = self.slot + insn.slots();
         match &found.iteration {
             Some(iteration) if kfunc.row.has(Flags::ITER_NEXT) => Ok(self.next_of(iteration, next)),
-            _ => Ok(Flow::To(next)),
+            _ => Ok(later.unwrap_or(Flow::To(next))),
         }
     }
 

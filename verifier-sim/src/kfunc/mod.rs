@@ -8,7 +8,7 @@
 //! Described in the kernel's `Documentation/bpf/kfuncs.rst`.
 //!
 //! Read before: `kernel_types.rs`, `btf_ptr.rs`. Read next: `kfunc/hook.rs`, `kfunc/table.rs`,
-//! `kfunc/param.rs`, `kfunc/argument.rs`, `kfunc/cast.rs`, `kfunc/dynptr.rs`,
+//! `kfunc/param.rs`, `kfunc/argument.rs`, `kfunc/cast.rs`, `kfunc/dynptr.rs`, `kfunc/later.rs`,
 //! `kfunc/iterator.rs`, `kfunc/invoke.rs`.
 
 mod argument;
@@ -17,6 +17,7 @@ mod dynptr;
 mod hook;
 mod invoke;
 mod iterator;
+mod later;
 mod param;
 mod table;
 

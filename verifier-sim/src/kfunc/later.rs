@@ -1,0 +1,133 @@
+//! Kernel functions that have a function of the program called later: by a work queue, or in a
+//! task.
+//!
+//! Messages as observed on Linux 6.18.
+//!
+//! Read before: `later.rs`, `kfunc/argument.rs`. Read next: `kfunc/invoke.rs`.
+
+use super::Kfunc;
+use super::argument::Found;
+use crate::callback::{check_whole_function, function};
+use crate::codes::Code;
+use crate::diag::{Checked, Rejection};
+use crate::later::CalledBy;
+use crate::machine::{Flow, Machine, not_modelled};
+use crate::reg::Kind;
+use crate::special::SpecialKind;
+use ebpf_asm::insn::Reg;
+
+/// The functions, by name.
+const CALLING_LATER: [(&str, CalledBy); 3] = [
+    ("bpf_task_work_schedule_resume_impl", CalledBy::Task),
+    ("bpf_task_work_schedule_signal_impl", CalledBy::Task),
+    ("bpf_wq_set_callback_impl", CalledBy::Workqueue),
+];
+
+impl<'a> Machine<'_, 'a> {
+    /// That a register points to the work queue, or to the work for a task, of a map's value.
+    pub(super) fn check_work(
+        &self,
+        index: usize,
+        reg: Reg,
+        kind: SpecialKind,
+        found: &mut Found<'a>,
+    ) -> Checked {
+        let value = *self.state.reg(reg);
+        if !matches!(value.kind, Kind::MapValue(_)) || value.may_be_null() {
+            let message = format!("arg#{index} doesn't point to a map value");
+            return Err(Rejection::new(Code::SpecialField, message)
+                .label(format!("R{} is '{}'", reg.number(), value.type_name()))
+                .because(value.origin.made, format!("R{} is made here", reg.number())));
+        }
+        let map = self.check_special_place(reg, &value, kind)?;
+        found.plain.map_index = Some(map);
+        found.plain.map_uid = value.map_uid;
+        Ok(())
+    }
+
+    /// That a register holds a map, and the one that an argument before points into.
+    pub(super) fn check_kfunc_map(
+        &self,
+        kfunc: &Kfunc<'a>,
+        index: usize,
+        reg: Reg,
+        found: &mut Found<'a>,
+    ) -> Checked {
+        let value = *self.state.reg(reg);
+        let number = reg.number();
+        let Kind::Map(map) = value.kind else {
+            let message = format!("pointer in R{number} isn't map pointer");
+            return Err(Rejection::new(Code::ArgumentType, message)
+                .label(format!("R{number} is '{}'", value.type_name())));
+        };
+        let Some(first) = found.plain.map_index else {
+            return Err(not_modelled(&format!("the map of {}", kfunc.name)));
+        };
+        let specials = self.specials(map)?;
+        if specials.is_empty() {
+            return Err(not_modelled("a map without special fields here"));
+        }
+        let later =
+            |kind: SpecialKind| matches!(kind, SpecialKind::Workqueue | SpecialKind::TaskWork);
+        // The kernel compares only maps that have such a field themselves.
+        let compared = specials.iter().any(|special| later(special.kind));
+        let same = (map, value.map_uid) == (first, found.plain.map_uid);
+        if same || !compared {
+            return Ok(());
+        }
+        let what = match index {
+            1 => "workqueue",
+            _ => "bpf_task_work",
+        };
+        let message = format!(
+            "{what} pointer in R{} map_uid={} doesn't match map pointer in R{number} map_uid={}",
+            number - 1,
+            found.plain.map_uid,
+            value.map_uid
+        );
+        Err(Rejection::new(Code::SpecialField, message)
+            .label("is another map than the one that the field is in"))
+    }
+
+    /// That a register holds the address of a function.
+    pub(super) fn check_kfunc_callback(
+        &self,
+        index: usize,
+        reg: Reg,
+        found: &mut Found<'a>,
+    ) -> Checked {
+        let value = *self.state.reg(reg);
+        found.plain.callback = function(&value);
+        if found.plain.callback.is_none() {
+            let message = format!("arg{index} expected pointer to func");
+            return Err(Rejection::new(Code::Callback, message).label(format!(
+                "R{} is '{}'",
+                reg.number(),
+                value.type_name()
+            )));
+        }
+        check_whole_function(reg, &value)
+    }
+
+    /// The state at the beginning of what a call has called later, if it has something.
+    pub(super) fn called_later(
+        &mut self,
+        kfunc: &Kfunc<'a>,
+        found: &Found<'a>,
+        next: usize,
+    ) -> Checked<Option<Flow>> {
+        let known = CALLING_LATER.iter().find(|(name, _)| *name == kfunc.name);
+        let Some(&(_, by)) = known else {
+            return Ok(None);
+        };
+        let (Some(function), Some(map)) = (found.plain.callback, found.plain.map_index) else {
+            return Err(not_modelled("a call later of no function"));
+        };
+        let state = self.entered_later(function, map, by);
+        Ok(Some(Flow::Later {
+            next,
+            function,
+            state,
+        }))
+    }
+}
