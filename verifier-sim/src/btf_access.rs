@@ -8,7 +8,7 @@
 //! Described in the kernel's `Documentation/bpf/kfuncs.rst`, "KF_TRUSTED_ARGS"; messages as
 //! observed on Linux 6.18.
 //!
-//! Read before: `btf_walk.rs`. Read next: `stack_access.rs`.
+//! Read before: `btf_walk.rs`. Read next: `map_structure.rs`.
 
 use crate::btf_ptr::{BtfPtr, Marks, Types};
 use crate::btf_walk::{Field, field_at};
@@ -33,6 +33,17 @@ impl<'a> Machine<'_, 'a> {
         let btf = self.types_of(pointer)?;
         let off = self.check_structure_access(btf, pointer, base, access)?;
         self.check_owned(pointer, base)?;
+        self.read_field(btf, (pointer, off), base, access)
+    }
+
+    /// Reads what is so many bytes into a structure, to which a register points.
+    pub(crate) fn read_field(
+        &mut self,
+        btf: &'a Btf,
+        (pointer, off): (BtfPtr, u32),
+        base: &RegState,
+        access: MemAccess,
+    ) -> Checked<RegState> {
         match self.structure_field(btf, pointer, off, access)? {
             Field::Number => Ok(RegState::scalar(Scalar::of_size(access.size))),
             // What the program itself stored there is a number.

@@ -305,7 +305,7 @@ impl Machine<'_, '_> {
                 self.check_mem(bytes, base, access)?;
                 Ok(RegState::scalar(Scalar::of_size(access.size)))
             }
-            Kind::Map(_) => Err(not_modelled("reading the kernel's map structure")),
+            Kind::Map(map) => self.read_map_structure(map, base, access),
             Kind::Sock(sock) => self.read_sock(sock, access),
             Kind::FlowKeys => {
                 self.check_flow_keys(base, access)?;
@@ -375,11 +375,7 @@ impl Machine<'_, '_> {
                 self.check_flow_keys(base, access)
             }
             Kind::TpBuffer => self.check_tp_buffer(base, access),
-            Kind::Map(_) => Err(Rejection::new(
-                Code::ReadOnly,
-                "only read from the kernel's map structure is supported",
-            )
-            .label("writes to the map itself, not to a value of it")),
+            Kind::Map(map) => self.write_map_structure(map),
             Kind::Buffer(usage) => {
                 self.check_buffer(usage, base, access.extent(base), access.direction)
             }
