@@ -136,13 +136,16 @@ fn is_statistics(line: &str) -> bool {
     .any(|beginning| line.starts_with(beginning))
 }
 
-/// Lines that tell of the way there: source, instructions, states of registers.
+/// Lines that tell of the way there: source, instructions, states of registers, functions that
+/// are verified on their own.
 fn is_protocol(line: &str) -> bool {
     line.starts_with(';')
         || line.starts_with("from ")
         || line.starts_with("caller:")
         || line.starts_with("callee:")
         || line.starts_with("mark_precise:")
+        || line.starts_with("Validating ")
+        || line.contains(" is safe for any args that match its prototype")
         || slot(line).is_some()
         || is_state(line)
 }
@@ -268,6 +271,13 @@ processed 1 insns (limit 1000000) max_states_per_insn 0 total_states 0 peak_stat
             "it gives no reason"
         );
         assert_eq!(point(""), "it gives no reason");
+    }
+
+    #[test]
+    fn functions_that_were_verified_before_are_not_the_point() {
+        let log = "Validating caught() func#1...\nFunc#1 ('caught') is safe for any args that match \
+                   its prototype\ninsn 7 cannot call exception cb directly\n";
+        assert_eq!(point(log), "insn 7 cannot call exception cb directly");
     }
 
     #[test]

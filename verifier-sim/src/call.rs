@@ -178,24 +178,32 @@ impl Machine<'_, '_> {
         Ok(Flow::To(frame.return_to))
     }
 
+    /// That nothing is to be given back where the program ends.
+    pub(crate) fn check_nothing_held(&self, label: &str) -> Checked {
+        let Some(first) = self.state.references.first() else {
+            return Ok(());
+        };
+        let message = format!(
+            "Unreleased reference id={} alloc_insn={}",
+            first.id, first.acquired_at
+        );
+        Err(Rejection::new(Code::ReferenceLeak, message)
+            .label(label.to_owned())
+            .because(Place::at(first.acquired_at), "acquired here")
+            .help("give it back on this path too, as with bpf_ringbuf_discard or bpf_sk_release"))
+    }
+
     fn exit_program(&mut self) -> Checked<Flow> {
-        if let Some(first) = self.state.references.first() {
-            let message = format!(
-                "Unreleased reference id={} alloc_insn={}",
-                first.id, first.acquired_at
-            );
-            return Err(Rejection::new(Code::ReferenceLeak, message)
-                .label("ends the program with something not given back")
-                .because(Place::at(first.acquired_at), "acquired here")
-                .help(
-                    "give it back on this path too, as with bpf_ringbuf_discard or bpf_sk_release",
-                ));
-        }
+        self.check_nothing_held("ends the program with something not given back")?;
         self.check_closed("BPF_EXIT instruction in main prog")?;
         if let Entered::Later { results, .. } = self.state.frame().entered.clone() {
             return self.exit_later(&results);
         }
-        let is_function = self.state.frames().first().is_some_and(|f| f.function > 0);
+        let is_function = self
+            .state
+            .frames()
+            .first()
+            .is_some_and(|f| f.function > 0 && Some(f.function) != self.env.exception_callback);
         if is_function && !self.state.reg(Reg::R0).is_scalar() {
             return Err(no_number(self.state.reg(Reg::R0)));
         }
@@ -213,7 +221,7 @@ impl Machine<'_, '_> {
             );
         }
         if !is_function {
-            self.check_result(&result)?;
+            self.check_result(Reg::R0, &result)?;
         }
         Ok(Flow::End)
     }

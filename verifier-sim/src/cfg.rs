@@ -32,15 +32,18 @@ pub(crate) struct Cfg<'a> {
     loops: BTreeSet<usize>,
     /// The first slots of the functions that are verified on their own.
     globals: Vec<usize>,
+    /// The first slot of the function that is called when the program throws, if there is one.
+    exception: Option<usize>,
 }
 
 impl<'a> Cfg<'a> {
     /// The graph of a program that passes the checks; calls of the functions that begin at the
-    /// slots `globals` are not followed.
+    /// slots `globals` are not followed. The one at `exception` is called by the kernel.
     pub(crate) fn new(
         program: &'a Program,
         config: &Config,
         globals: Vec<usize>,
+        exception: Option<usize>,
     ) -> Checked<Cfg<'a>> {
         let mut insns = vec![None; program.slot_count()];
         for (slot, insn) in program.slots() {
@@ -54,6 +57,7 @@ impl<'a> Cfg<'a> {
             functions: vec![0],
             loops: BTreeSet::new(),
             globals,
+            exception,
         };
         cfg.check_length(config)?;
         cfg.find_functions()?;
@@ -136,6 +140,7 @@ impl<'a> Cfg<'a> {
                 }
             }
         }
+        self.functions.extend(self.exception);
         self.functions.sort_unstable();
         self.functions.dedup();
         Ok(())
@@ -226,6 +231,21 @@ impl<'a> Cfg<'a> {
         }
     }
 
+    /// These functions, by their first slots, and all that are called in them, or whose address
+    /// is taken there.
+    pub(crate) fn reached_from(&self, mut functions: Vec<usize>) -> Vec<usize> {
+        let mut next = 0;
+        while let Some(&function) = functions.get(next) {
+            for slot in self.function_range(function) {
+                if let Some(callee) = self.named(slot).filter(|to| !functions.contains(to)) {
+                    functions.push(callee);
+                }
+            }
+            next += 1;
+        }
+        functions
+    }
+
     /// Whether the call at `slot` goes on in the function that it calls: not if that is
     /// verified on its own.
     pub(crate) fn is_followed(&self, slot: usize) -> bool {
@@ -237,7 +257,7 @@ impl<'a> Cfg<'a> {
     fn walk(&mut self, config: &Config) -> Checked {
         let loops_allowed = config.may_use_bpf() && config.since((5, 3));
         let mut seen = vec![Seen::No; self.insns.len()];
-        let mut called = vec![0];
+        let mut called: Vec<usize> = self.exception.into_iter().chain([0]).collect();
         while let Some(function) = called.pop() {
             if seen.get(function) == Some(&Seen::No) {
                 called.extend(self.walk_from(function, &mut seen, loops_allowed)?);

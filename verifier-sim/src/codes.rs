@@ -94,6 +94,8 @@ codes! {
     431 KfuncNotAllowed "The program cannot call this kernel function."
     432 Untrusted "A pointer may point to what is gone."
     433 Section "A section is open, or is not, where it must not be."
+    434 Exception "An exception is thrown or caught where it cannot be."
+    435 IrqFlag "Interrupts are turned off or on again where they cannot be."
     501 NoReturnValue "R0 holds nothing when the program ends."
     502 ReturnLeak "The program would return a pointer."
     503 ReturnRange "The result is not one that the program type has."

@@ -10,6 +10,7 @@ use crate::codes::Code;
 use crate::config::Config;
 use crate::ctx::{ArgumentContext, Context, Target, context};
 use crate::diag::{Checked, Rejection};
+use crate::exception::exception_callback;
 use crate::func_info::check_functions;
 use crate::global::{Global, globals};
 use crate::kernel_types::KernelTypes;
@@ -47,6 +48,8 @@ pub(crate) struct Env<'a> {
     pub cfg: Cfg<'a>,
     /// Its global functions.
     pub(crate) globals: Vec<Global>,
+    /// The first slot of the function that is called when the program throws, if there is one.
+    pub(crate) exception_callback: Option<usize>,
     /// What execution comes back to any number of times.
     pub(crate) rounds: Rounds,
     /// Where states are compared.
@@ -76,7 +79,9 @@ impl<'a> Env<'a> {
         let arguments = arguments.map(|(target, btf)| ArgumentContext::new(btf, target));
         check_calls(object, program, kernel)?;
         let globals = globals(program, object.btf.as_ref());
-        let cfg = Cfg::new(program, config, globals.iter().map(|g| g.slot).collect())?;
+        let exception_callback = exception_callback(program, object.btf.as_ref())?;
+        let global_slots = globals.iter().map(|g| g.slot).collect();
+        let cfg = Cfg::new(program, config, global_slots, exception_callback)?;
         check_functions(program, object.btf.as_ref(), &cfg)?;
         let specials = specials(object, kernel);
         check_used_maps(object, program, &specials)?;
@@ -92,6 +97,7 @@ impl<'a> Env<'a> {
             arguments,
             cfg,
             globals,
+            exception_callback,
             rounds,
             stops,
             live,

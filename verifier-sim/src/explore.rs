@@ -11,6 +11,7 @@ use crate::codes::Code;
 use crate::depth::Depths;
 use crate::diag::{Checked, Place, Rejection, Step};
 use crate::env::Env;
+use crate::exception::check_throws;
 use crate::global::no_such_function;
 use crate::history::GoesOn;
 use crate::live_stack::LiveStack;
@@ -107,8 +108,10 @@ pub(crate) fn explore<'e>(
     *program.reg_mut(Reg::R1) = RegState::pointer(Kind::Ctx);
     program.in_sleepable = env.is_sleepable();
     explorer.follow_all(0, program)?;
+    explorer.notes.called.extend(env.exception_callback);
     explorer.follow_globals()?;
     explorer.stats.stack_depth = explorer.depths.check(&env.cfg, &explorer.notes.later)?;
+    check_throws(env)?;
     Ok(explorer.stats)
 }
 

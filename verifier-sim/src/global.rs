@@ -11,11 +11,12 @@ use crate::call::ARGUMENTS;
 use crate::codes::Code;
 use crate::diag::{Checked, Rejection};
 use crate::env::Env;
+use crate::kfunc::kfunc_sleeps;
 use crate::machine::{Flow, Machine, not_modelled};
 use crate::reg::{Kind, Null, RegState};
 use crate::state::State;
 use ebpf_asm::btf::{Btf, Kind as Type, Linkage, TypeId};
-use ebpf_asm::helper::{DynptrType, Effect, by_id};
+use ebpf_asm::helper::{DynptrType, Effect, Sleeps, by_id};
 use ebpf_asm::insn::{Insn, Reg};
 use ebpf_asm::isa::{Callee, Sem};
 use ebpf_asm::prog_type::ProgType;
@@ -270,7 +271,7 @@ impl<'a> Machine<'_, 'a> {
     /// A call of a global function.
     pub(crate) fn call_global(&mut self, insn: &Insn, global: &Global) -> Checked<Flow> {
         self.check_no_lock("global function calls are not allowed while holding a lock")?;
-        self.check_global_sleeps()?;
+        self.check_global_sleeps(global)?;
         let params = global.params()?;
         let mut arguments = Arguments::default();
         for (index, (reg, param)) in ARGUMENTS.into_iter().zip(params).enumerate() {
@@ -321,6 +322,30 @@ impl<'a> Machine<'_, 'a> {
                 }
                 self.check_shared_memory(reg, &value, size, found)
             }
+        }
+    }
+}
+
+impl Env<'_> {
+    /// Whether something that may sleep is called in a function or in one that it leads to,
+    /// whether or not a path leads there.
+    pub(crate) fn may_sleep_in(&self, function: usize) -> bool {
+        let functions = self.cfg.reached_from(vec![function]);
+        let mut slots = functions
+            .into_iter()
+            .flat_map(|function| self.cfg.function_range(function));
+        slots.any(|slot| self.may_sleep_at(slot))
+    }
+
+    fn may_sleep_at(&self, slot: usize) -> bool {
+        let Some(insn) = self.cfg.insn(slot) else {
+            return false;
+        };
+        match insn.sem() {
+            Sem::Call(Callee::Helper) => {
+                by_id(insn.imm()).is_some_and(|helper| helper.callers.sleeps == Sleeps::Maybe)
+            }
+            _ => self.kfunc_name(slot).is_some_and(kfunc_sleeps),
         }
     }
 }

@@ -7,8 +7,8 @@
 //! | what is known | `tnum`, `bounds`, `scalar`, `scalar_alu`, `compare`, `kernel_types`, `btf_ptr`, `special`, `reg`, `stack`, `sections`, `state` |
 //! |---|---|
 //! | what is asked | `config`, `codes`, `diag`, `ctx` |
-//! | before execution | `loadable`, `cfg`, `stops`, `func_info`, `live`, `used_maps`, `env` |
-//! | one instruction | `machine`, `alu`, `pointer_alu`, `mem`, `region`, `structure`, `kernel_symbol`, `btf_walk`, `btf_access`, `map_structure`, `packet_help`, `kptr`, `lock`, `stack_access`, `stack_object`, `dynptr`, `iterator`, `branch`, `callable`, `call`, `argument`, `callback`, `later`, `format`, `single_helper`, `result`, `kfunc`, `compat`, `returns`, `global`, `tail_call` |
+//! | before execution | `loadable`, `cfg`, `stops`, `func_info`, `exception`, `live`, `used_maps`, `env` |
+//! | one instruction | `machine`, `alu`, `pointer_alu`, `mem`, `region`, `structure`, `kernel_symbol`, `btf_walk`, `btf_access`, `map_structure`, `packet_help`, `kptr`, `lock`, `stack_access`, `stack_object`, `dynptr`, `iterator`, `irq_flag`, `branch`, `callable`, `call`, `argument`, `callback`, `later`, `format`, `single_helper`, `result`, `kfunc`, `compat`, `returns`, `global`, `tail_call` |
 //! | all paths | `live_stack`, `history`, `notes`, `precision`, `prune`, `rounds`, `tree`, `checkpoints`, `depth`, `explore`, `verify` |
 //! | what happens on the way | `snapshot`, `watch`, `log` |
 //! | the answer as text | `render` |
@@ -37,12 +37,14 @@ mod depth;
 mod diag;
 mod dynptr;
 mod env;
+mod exception;
 mod explore;
 mod format;
 mod func_info;
 mod global;
 mod history;
 pub mod interp;
+mod irq_flag;
 mod iterator;
 mod kernel_symbol;
 mod kernel_types;

@@ -330,7 +330,8 @@ impl Machine<'_, '_> {
             | Kind::PacketEnd
             | Kind::Func(_)
             | Kind::Dynptr(_)
-            | Kind::Iterator(_) => Err(not_modelled(&format!("reading '{}'", base.type_name()))),
+            | Kind::Iterator(_)
+            | Kind::IrqFlag(_) => Err(not_modelled(&format!("reading '{}'", base.type_name()))),
         }
     }
 
@@ -386,7 +387,8 @@ impl Machine<'_, '_> {
             | Kind::PacketEnd
             | Kind::Func(_)
             | Kind::Dynptr(_)
-            | Kind::Iterator(_) => Err(not_modelled(&format!("writing '{}'", base.type_name()))),
+            | Kind::Iterator(_)
+            | Kind::IrqFlag(_) => Err(not_modelled(&format!("writing '{}'", base.type_name()))),
         }
     }
 

@@ -56,9 +56,13 @@ pub(crate) fn alike(
     if old.frames().len() != new.frames().len() || old.references.len() != new.references.len() {
         return false;
     }
+    if old.irq_flags.len() != new.irq_flags.len() {
+        return false;
+    }
     let references = old.references.iter().zip(&new.references);
+    let flags = old.irq_flags.iter().zip(&new.irq_flags);
     if !references
-        .into_iter()
+        .chain(flags)
         .all(|(old, new)| matcher.ids.same(old.id, new.id))
     {
         return false;
@@ -230,7 +234,8 @@ impl Matcher<'_> {
         let anything = |byte: &Byte| match byte {
             Byte::Invalid => true,
             Byte::Misc => self.config.may_read_uninit_stack(),
-            Byte::Zero | Byte::Spill | Byte::Dynptr | Byte::Iterator => false,
+            Byte::Zero | Byte::Spill => false,
+            Byte::Dynptr | Byte::Iterator | Byte::IrqFlag => false,
         };
         // Spills are many, and have a register.
         slot.reg.kind == Kind::NotInit && slot.bytes.iter().all(anything)
@@ -277,7 +282,8 @@ impl Matcher<'_> {
         let unknown = |byte: &Byte| match byte {
             Byte::Misc => true,
             Byte::Invalid => self.config.may_read_uninit_stack(),
-            Byte::Zero | Byte::Spill | Byte::Dynptr | Byte::Iterator => false,
+            Byte::Zero | Byte::Spill => false,
+            Byte::Dynptr | Byte::Iterator | Byte::IrqFlag => false,
         };
         slot.bytes.iter().all(unknown).then_some(&RegState::UNKNOWN)
     }

@@ -9,6 +9,7 @@
 use crate::btf_ptr::BtfPtr;
 use crate::diag::Place;
 use crate::dynptr::{Access, EndsWith, Slice};
+use crate::irq_flag::IrqOwner;
 use crate::iterator::Iterator;
 use crate::scalar::Scalar;
 use ebpf_asm::helper::DynptrType;
@@ -75,6 +76,8 @@ pub(crate) enum Kind {
     Slice(Slice),
     /// In slots of the stack: the state of an iteration.
     Iterator(Iterator),
+    /// In a slot of the stack: how interrupts were before someone turned them off.
+    IrqFlag(IrqOwner),
     /// A dynptr: one that a callback is handed, or in slots of the stack the dynptr itself.
     Dynptr(DynptrType),
     /// A socket.
@@ -352,6 +355,7 @@ impl RegState {
             Kind::Slice(slice) if slice.access == Access::Read => "rdonly_mem",
             Kind::Mem(_) | Kind::Slice(_) => "mem",
             Kind::Iterator(_) => "iter",
+            Kind::IrqFlag(_) => "irq_flag",
             Kind::Dynptr(_) => "dynptr_ptr",
             Kind::Sock(sock) => sock.name(),
             Kind::FlowKeys => "flow_keys",

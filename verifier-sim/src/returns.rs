@@ -86,14 +86,15 @@ fn of_address(attach_type: AttachType, config: &Config) -> Option<RangeInclusive
 }
 
 impl Machine<'_, '_> {
-    /// That R0, which the program returns here, is one of its results.
-    pub(crate) fn check_result(&mut self, result: &RegState) -> Checked {
+    /// That the number in a register, with which the program ends here, is one of its results.
+    pub(crate) fn check_result(&mut self, reg: Reg, result: &RegState) -> Checked {
         let program = self.env.program;
         let attach_type = program.prog_type.attach_type(program.expected_attach_type);
         let Some(allowed) = results(program.prog_type, attach_type, self.env.config) else {
             return Ok(());
         };
-        self.need(Reg::R0);
+        self.need(reg);
+        let number = reg.number();
         let range = result.scalar.bounds.s64;
         if result.is_scalar() && allowed.contains(&range.min) && allowed.contains(&range.max) {
             return Ok(());
@@ -101,21 +102,21 @@ impl Machine<'_, '_> {
         let (least, most) = (allowed.start(), allowed.end());
         let what = found(result);
         let label = match result.is_scalar() {
-            true => format!("R0 is {}", crate::alu::describe(&result.scalar)),
-            false => "R0 is a pointer".to_owned(),
+            true => format!("R{number} is {}", crate::alu::describe(&result.scalar)),
+            false => format!("R{number} is a pointer"),
         };
         let wanted = match result.is_scalar() {
             true => format!(" should have been in [{least}, {most}]"),
             false => String::new(),
         };
-        let message = format!("At program exit the register R0 {what}{wanted}");
+        let message = format!("At program exit the register R{number} {what}{wanted}");
         let name = program.prog_type;
         Err(Rejection::new(Code::ReturnRange, message)
             .label(label)
             .because(result.origin.made, "the result comes from here")
             .help(match least == most {
                 true => format!("{name} programs that are attached here return {least}"),
-                false => format!("{name} programs return {least} to {most}: set or mask R0"),
+                false => format!("{name} programs return {least} to {most}: set or mask R{number}"),
             }))
     }
 }

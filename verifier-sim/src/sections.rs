@@ -10,9 +10,11 @@
 use crate::btf_ptr::Marks;
 use crate::codes::Code;
 use crate::diag::{Checked, Rejection};
+use crate::global::Global;
 use crate::iterator::lose_rcu;
-use crate::machine::{Machine, not_modelled};
+use crate::machine::Machine;
 use crate::reg::{Kind, Null};
+use crate::state::State;
 use ebpf_asm::helper::{Helper, Sleeps};
 
 /// The sections that are open.
@@ -24,10 +26,11 @@ pub(crate) struct Sections {
     pub(crate) preempt: u32,
 }
 
-impl Sections {
-    /// What is open, as the kernel names it at the end of a program.
-    fn open(self) -> Option<&'static str> {
-        match self {
+impl State {
+    /// Which section is open, as the kernel names it at the end of a program.
+    fn open_section(&self) -> Option<&'static str> {
+        match self.sections {
+            _ if !self.irq_flags.is_empty() => Some("bpf_local_irq_save-ed"),
             Sections { rcu: true, .. } => Some("bpf_rcu_read_lock-ed"),
             Sections { preempt: 1.., .. } => Some("bpf_preempt_disable-ed"),
             Sections { .. } => None,
@@ -35,10 +38,11 @@ impl Sections {
     }
 
     /// Where one may not sleep, as the kernel names it.
-    fn sleepless(self) -> Option<&'static str> {
-        match self {
+    fn sleepless_section(&self) -> Option<&'static str> {
+        match self.sections {
             Sections { rcu: true, .. } => Some("rcu_read_lock region"),
             Sections { preempt: 1.., .. } => Some("non-preemptible region"),
+            Sections { .. } if !self.irq_flags.is_empty() => Some("IRQ-disabled region"),
             Sections { .. } => None,
         }
     }
@@ -100,7 +104,7 @@ impl Machine<'_, '_> {
     pub(crate) fn check_closed(&self, what: &str) -> Checked {
         let held = format!("{what} cannot be used inside bpf_spin_lock-ed region");
         self.check_no_lock(&held)?;
-        let Some(open) = self.state.sections.open() else {
+        let Some(open) = self.state.open_section() else {
             return Ok(());
         };
         let message = format!("{what} cannot be used inside {open} region");
@@ -129,7 +133,7 @@ impl Machine<'_, '_> {
 
     /// That a helper that may sleep is not called where one may not.
     pub(crate) fn check_helper_sleeps(&self, helper: &Helper) -> Checked {
-        let Some(region) = self.state.sections.sleepless() else {
+        let Some(region) = self.state.sleepless_section() else {
             return Ok(());
         };
         if helper.callers.sleeps != Sleeps::Maybe {
@@ -144,7 +148,7 @@ impl Machine<'_, '_> {
 
     /// The same for a kernel function.
     pub(crate) fn check_kfunc_region(&self, function: &str) -> Checked {
-        match self.state.sections.sleepless() {
+        match self.state.sleepless_section() {
             None => Ok(()),
             Some(region) => Err(may_sleep(format!(
                 "kernel func {function} is sleepable within {region}"
@@ -152,14 +156,16 @@ impl Machine<'_, '_> {
         }
     }
 
-    /// That a global function, which may sleep, is not called in a section.
-    pub(crate) fn check_global_sleeps(&self) -> Checked {
-        match self.state.sections.sleepless() {
-            Some(_) if self.is_sleepable() => Err(not_modelled(
-                "calls of global functions where one may not sleep",
-            )),
-            _ => Ok(()),
+    /// That a global function that may sleep is called where one may.
+    pub(crate) fn check_global_sleeps(&self, global: &Global) -> Checked {
+        let may_sleep = self.state.sleepless_section().is_none() && self.is_sleepable();
+        if may_sleep || !self.env.may_sleep_in(global.slot) {
+            return Ok(());
         }
+        let message = "global functions that may sleep are not allowed in non-sleepable context,";
+        Err(Rejection::new(Code::Section, message)
+            .label(format!("'{}' may wait for something", global.name))
+            .help("call it outside of sections, and from a program that may sleep"))
     }
 
     /// Whether what RCU protects stays: in a section, while a lock is held, and always where the

@@ -120,6 +120,7 @@ fn letter(byte: Byte) -> char {
         Byte::Spill => 'r',
         Byte::Dynptr => 'd',
         Byte::Iterator => 'i',
+        Byte::IrqFlag => 'f',
     }
 }
 

@@ -31,6 +31,8 @@ pub(crate) enum Byte {
     Dynptr,
     /// It is a byte of an iteration's state, which is described so too.
     Iterator,
+    /// It is a byte of what says how interrupts were, which is described so too.
+    IrqFlag,
 }
 
 impl Byte {
@@ -38,7 +40,7 @@ impl Byte {
     pub(crate) fn is_of_object(self) -> bool {
         match self {
             Byte::Invalid | Byte::Misc | Byte::Zero | Byte::Spill => false,
-            Byte::Dynptr | Byte::Iterator => true,
+            Byte::Dynptr | Byte::Iterator | Byte::IrqFlag => true,
         }
     }
 }
@@ -95,7 +97,8 @@ impl Slot {
 
     /// Ends a spill: what is left of it are bytes of unknown contents.
     pub(crate) fn scrub(&mut self) {
-        if self.bytes.contains(&Byte::Spill) || self.bytes.contains(&Byte::Iterator) {
+        let ends = |byte| matches!(byte, Byte::Spill | Byte::Iterator | Byte::IrqFlag);
+        if self.bytes.into_iter().any(ends) {
             for byte in &mut self.bytes {
                 if *byte != Byte::Invalid {
                     *byte = Byte::Misc;

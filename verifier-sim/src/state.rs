@@ -71,6 +71,8 @@ pub(crate) struct State {
     frames: Vec<Frame>,
     /// What must be given back.
     pub references: Vec<Reference>,
+    /// How interrupts were each time that they were turned off, the last last.
+    pub irq_flags: Vec<Reference>,
     /// The sections that are open.
     pub sections: Sections,
     /// The lock that is held.
@@ -116,6 +118,7 @@ impl State {
         State {
             frames: vec![Frame::new(0, function, 0)],
             references: Vec::new(),
+            irq_flags: Vec::new(),
             sections: Sections::default(),
             lock: None,
             in_sleepable: false,

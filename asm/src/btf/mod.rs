@@ -6,11 +6,12 @@
 //! is read without a copy of every name.
 //!
 //! Read before: nothing. Read next: `strings.rs`, `kinds.rs`, `read.rs`, `write.rs`, `raw.rs`,
-//! `file.rs`, `ext.rs`, `core.rs`, `build.rs`, `c/`.
+//! `file.rs`, `ext.rs`, `core.rs`, `build.rs`, `exception.rs`, `c/`.
 
 pub mod build;
 pub mod c;
 pub mod core;
+mod exception;
 pub mod ext;
 pub mod file;
 mod kinds;

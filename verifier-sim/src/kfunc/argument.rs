@@ -17,6 +17,7 @@ use crate::btf_walk::{StructMatch, contains_struct};
 use crate::call::ARGUMENTS;
 use crate::codes::Code;
 use crate::diag::{Checked, Rejection};
+use crate::irq_flag::IrqOwner;
 use crate::iterator::Iteration;
 use crate::machine::{Machine, not_modelled};
 use crate::reg::{Kind, Null, RegState, SockType};
@@ -384,11 +385,17 @@ impl<'a> Machine<'_, 'a> {
             Special::TaskWork => return self.check_work(index, reg, SpecialKind::TaskWork, found),
             Special::Map => return self.check_kfunc_map(kfunc, index, reg, found),
             Special::Callback => return self.check_kfunc_callback(index, reg, found),
+            Special::IrqFlag => {
+                return match kfunc.name {
+                    "bpf_local_irq_save" => self.save_irq(index, reg, IrqOwner::Native),
+                    "bpf_local_irq_restore" => self.restore_irq(index, reg, IrqOwner::Native),
+                    name => Err(not_modelled(&format!("interrupt flags ({name})"))),
+                };
+            }
             Special::Allocated | Special::Refcounted => "objects that the program allocated",
             Special::ListHead | Special::ListNode => "lists",
             Special::RbRoot | Special::RbNode => "trees",
             Special::ConstText => "constant texts",
-            Special::IrqFlag => "interrupt flags",
             Special::ResSpinLock => "resilient spin locks",
         };
         Err(not_modelled(&format!("{what} ({})", kfunc.name)))

@@ -23,8 +23,6 @@ const SPECIAL: &[&str] = &[
     "bpf_list_front",
     "bpf_list_pop_back",
     "bpf_list_pop_front",
-    "bpf_local_irq_restore",
-    "bpf_local_irq_save",
     "bpf_obj_new_impl",
     "bpf_percpu_obj_new_impl",
     "bpf_rbtree_first",
@@ -33,7 +31,6 @@ const SPECIAL: &[&str] = &[
     "bpf_rbtree_right",
     "bpf_rbtree_root",
     "bpf_refcount_acquire_impl",
-    "bpf_throw",
     "bpf_xdp_metadata_rx_hash",
     "bpf_xdp_metadata_rx_timestamp",
     "bpf_xdp_metadata_rx_vlan_tag",
@@ -51,6 +48,7 @@ impl<'a> Machine<'_, 'a> {
         }
         let found = self.check_kfunc_arguments(&kfunc)?;
         match kfunc.name {
+            "bpf_throw" => return self.throw(),
             "bpf_rcu_read_lock" => self.open_rcu(kfunc.name)?,
             "bpf_rcu_read_unlock" => self.close_rcu(kfunc.name)?,
             "bpf_preempt_disable" => self.disable_preemption(),

@@ -5,9 +5,9 @@
 //!
 //! Read before: `iterator.rs`, `kfunc/argument.rs`. Read next: `kfunc/invoke.rs`.
 
-use super::Kfunc;
 use super::argument::Found;
 use super::table::{Flags, by_name};
+use super::{Kfunc, name_of};
 use crate::btf_ptr::Marks;
 use crate::codes::Code;
 use crate::diag::{Checked, Rejection};
@@ -16,10 +16,9 @@ use crate::kernel_types::KernelTypes;
 use crate::machine::{Machine, not_modelled};
 use ebpf_asm::btf::TypeId;
 use ebpf_asm::insn::{Insn, Reg};
-use ebpf_asm::isa::{Callee, Sem};
 use ebpf_asm::object::Object;
 use ebpf_asm::prog_type::{AttachType, ProgType};
-use ebpf_asm::program::{Program, Reference};
+use ebpf_asm::program::Program;
 
 /// Iterates over the tasks of a control group, and takes a lock for that.
 const LOCKED: &str = "bpf_iter_css_task_new";
@@ -31,17 +30,8 @@ pub(crate) fn calls_next(
     kernel: &KernelTypes,
     (slot, insn): (usize, &Insn),
 ) -> bool {
-    if insn.sem() != Sem::Call(Callee::Kfunc) {
-        return false;
-    }
-    let name = match program.reference(slot) {
-        Some(Reference::Extern(index)) => object.externs.get(index).map(|of| of.name.as_str()),
-        _ => kernel
-            .btf()
-            .filter(|_| insn.offset() == 0)
-            .map(|btf| btf.name(TypeId(insn.imm() as u32))),
-    };
-    name.and_then(by_name)
+    name_of(object, program, kernel, (slot, insn))
+        .and_then(by_name)
         .is_some_and(|row| row.has(Flags::ITER_NEXT))
 }
 

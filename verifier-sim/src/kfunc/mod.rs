@@ -36,7 +36,7 @@ use ebpf_asm::isa::{Callee, Sem};
 use ebpf_asm::object::{Object, Strength};
 use ebpf_asm::program::{Program, Reference};
 pub(crate) use iterator::calls_next;
-use table::Row;
+use table::{Flags, Row};
 
 /// A kernel function, as a call finds it.
 #[derive(Debug, Clone, Copy)]
@@ -88,7 +88,35 @@ pub(crate) fn check_calls(object: &Object, program: &Program, kernel: &KernelTyp
     Ok(())
 }
 
+/// Whether the function of the kernel of this name may sleep.
+pub(crate) fn kfunc_sleeps(name: &str) -> bool {
+    table::by_name(name).is_some_and(|row| row.has(Flags::SLEEPABLE))
+}
+
+/// The name of the function of the kernel that the instruction at `slot` calls, if it does.
+fn name_of<'a>(
+    object: &'a Object,
+    program: &Program,
+    kernel: &'a KernelTypes,
+    (slot, insn): (usize, &Insn),
+) -> Option<&'a str> {
+    if insn.sem() != Sem::Call(Callee::Kfunc) {
+        return None;
+    }
+    match program.reference(slot) {
+        Some(Reference::Extern(index)) => object.externs.get(index).map(|of| of.name.as_str()),
+        _ if insn.offset() != 0 => None,
+        _ => Some(kernel.btf()?.name(TypeId(insn.imm() as u32))),
+    }
+}
+
 impl<'a> Env<'a> {
+    /// The name of the function of the kernel that the instruction at `slot` calls, if it does.
+    pub(crate) fn kfunc_name(&self, slot: usize) -> Option<&str> {
+        let insn = self.cfg.insn(slot)?;
+        name_of(self.object, self.program, self.kernel, (slot, insn))
+    }
+
     /// The function that the call at `slot` calls, if the program may.
     pub(crate) fn kfunc(&self, slot: usize, insn: &Insn) -> Checked<Kfunc<'a>> {
         let btf = self.kernel.needed_for("calls of kernel functions")?;

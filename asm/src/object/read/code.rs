@@ -28,6 +28,8 @@ pub(super) struct Code {
     pub(super) leads: Vec<usize>,
     /// Which other functions it calls or takes the address of, by slot: indexes of functions.
     pub(super) calls: Vec<(usize, usize)>,
+    /// If it is a program: the function that is called when it throws.
+    pub(super) exception_callback: Option<usize>,
     /// Functions inside of it that have no symbol, by slot.
     pub(super) inner: Vec<Function>,
     pub(super) references: Vec<(usize, Reference)>,
@@ -258,6 +260,7 @@ fn decode(
         seconds,
         leads,
         calls: Vec::new(),
+        exception_callback: None,
         inner: Vec::new(),
         references: Vec::new(),
         type_id: None,

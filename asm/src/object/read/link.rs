@@ -68,6 +68,10 @@ fn uses(functions: &Functions) -> Vec<Use> {
     let calls = functions.all.iter().flat_map(|code| &code.calls);
     calls.for_each(|(_, callee)| is_often(*callee));
     // The programs of one function follow each other.
+    let caught = functions.all.iter();
+    caught
+        .filter_map(|code| code.exception_callback)
+        .for_each(&mut is_often);
     let others = functions.entries.iter().skip(1);
     for (entry, next) in functions.entries.iter().zip(others) {
         if entry.code == next.code {
@@ -102,21 +106,30 @@ impl Linker<'_> {
             functions: Vec::new(),
             slots: 0,
         };
+        self.reach_from(first, &mut reached);
+        let caught_by = self.all.get(first).and_then(|code| code.exception_callback);
+        if let Some(callback) = caught_by {
+            self.reach_from(callback, &mut reached);
+        }
+        reached
+    }
+
+    /// Adds a function and those reached from it, but for those that were met before.
+    fn reach_from(&mut self, first: usize, reached: &mut Reached) {
         // A function, and how many of its calls were followed.
         let mut path: Vec<(usize, usize)> = Vec::new();
-        path.extend(self.meet(first, &mut reached));
+        path.extend(self.meet(first, reached));
         while let Some((code, followed)) = path.last_mut() {
             let calls = self.all.get(*code).map(|code| code.calls.as_slice());
             let call = calls.unwrap_or_default().get(*followed).copied();
             *followed += 1;
             match call {
-                Some((_, callee)) => path.extend(self.meet(callee, &mut reached)),
+                Some((_, callee)) => path.extend(self.meet(callee, reached)),
                 None => {
                     path.pop();
                 }
             }
         }
-        reached
     }
 
     /// Adds a function that was not met before.

@@ -62,7 +62,19 @@ pub(super) fn attach(
         code.core_relocations.sort_by_key(|(slot, _)| *slot);
         settle_linkage(code, btf);
     }
+    name_exception_callbacks(functions, btf);
     Ok(())
+}
+
+/// Finds the functions that are called when programs throw: nothing in the code leads there.
+fn name_exception_callbacks(functions: &mut Functions, btf: &Btf) {
+    for (program, callback) in btf.exception_callbacks() {
+        let found = functions.all.iter().position(|code| code.name == callback);
+        let all = functions.all.iter_mut();
+        for code in all.filter(|code| code.type_id == Some(program)) {
+            code.exception_callback = code.exception_callback.or(found);
+        }
+    }
 }
 
 /// The records of each section, with the section's index.

@@ -1,0 +1,137 @@
+//! Exceptions: `bpf_throw` ends the program from wherever it is called, and the functions that
+//! are active end with it.
+//!
+//! The program's result is then the number that was thrown, or what the program's *exception
+//! callback* makes of it: a global function that a declaration tag of the program's own
+//! function names, `exception_callback:NAME`. Nothing is given back when a program is left so,
+//! so that nothing may be held, and no section open. What throws is not to be called back.
+//!
+//! Observed on Linux 6.18. Described in the messages of kernel commits f18b03fabaa9 and
+//! b9ae0c9dd0ac.
+//!
+//! Read before: `cfg.rs`, `global.rs`. Read next: `env.rs`.
+
+use crate::cfg::Cfg;
+use crate::codes::Code;
+use crate::diag::{Checked, Place, Rejection};
+use crate::env::Env;
+use crate::global::is_number;
+use crate::machine::{Flow, Machine};
+use ebpf_asm::btf::{Btf, Kind as Type, Linkage, TypeId};
+use ebpf_asm::insn::Reg;
+use ebpf_asm::program::Program;
+
+/// The first slot of the program's exception callback, if it names one.
+pub(crate) fn exception_callback(program: &Program, btf: Option<&Btf>) -> Checked<Option<usize>> {
+    let main = program.functions.iter().find(|f| f.slot == 0);
+    let Some((btf, main)) = btf.zip(main.and_then(|main| main.type_id)) else {
+        return Ok(None);
+    };
+    let tags = btf.exception_callbacks();
+    let mut names = tags.filter(|(of, _)| *of == main).map(|(_, name)| name);
+    let (Some(name), another) = (names.next(), names.next()) else {
+        return Ok(None);
+    };
+    let refuse = |message: String, label: &str| {
+        Err(Rejection::new(Code::Exception, message).label(label.to_owned()))
+    };
+    if another.is_some() {
+        let message = "multiple exception callback tags for main subprog";
+        return refuse(message.to_owned(), "a program has one exception callback");
+    }
+    let functions = btf.types().filter(|(_, ty)| btf.str(ty.name) == name);
+    let mut found = functions.filter_map(|(id, ty)| match ty.kind {
+        Type::Func { proto, linkage } => Some((id, proto, linkage)),
+        _ => None,
+    });
+    let Some((id, proto, linkage)) = found.next() else {
+        let message = format!("exception callback '{name}' could not be found in BTF");
+        return refuse(message, "names an exception callback that is not there");
+    };
+    if linkage != Linkage::Global {
+        let message = format!("exception callback '{name}' must have global linkage");
+        return refuse(message, "names an exception callback that is not global");
+    }
+    let function = program.functions.iter().find(|f| f.type_id == Some(id));
+    match function.map_or(0, |function| function.slot) {
+        0 => refuse(
+            "invalid exception callback insn_off in func_info: 0".to_owned(),
+            "the exception callback is no other function of the program",
+        ),
+        slot if takes_number(btf, proto) => Ok(Some(slot)),
+        _ => refuse(
+            "exception cb only supports single integer argument".to_owned(),
+            "the exception callback takes what was thrown: one number",
+        ),
+    }
+}
+
+/// Whether a function takes one number. What else is wrong with it is found where it is
+/// verified.
+fn takes_number(btf: &Btf, proto: TypeId) -> bool {
+    match btf.get(proto).map(|ty| &ty.kind) {
+        Some(Type::FuncProto { params, .. }) => match params.as_slice() {
+            [(_, ty)] => is_number(btf, *ty),
+            _ => false,
+        },
+        _ => true,
+    }
+}
+
+/// That nothing throws in functions that are called back or in what they call, and that the
+/// exception callback is not called: whether or not a path leads there.
+pub(crate) fn check_throws(env: &Env<'_>) -> Checked {
+    let cfg = &env.cfg;
+    for slot in 0..cfg.slot_count() {
+        if env.exception_callback.is_some() && cfg.callee(slot) == env.exception_callback {
+            let message = format!("insn {slot} cannot call exception cb directly");
+            let mut refused = Rejection::new(Code::Exception, message)
+                .label("only the kernel calls the exception callback");
+            refused.slot = slot;
+            return Err(refused);
+        }
+    }
+    let throws = |slot: &usize| env.kfunc_name(*slot) == Some("bpf_throw");
+    for function in called_back(cfg, env.exception_callback) {
+        let Some(slot) = cfg.function_range(function).find(throws) else {
+            continue;
+        };
+        let index = cfg.functions().partition_point(|&start| start < function);
+        let message =
+            format!("bpf_throw kfunc (insn {slot}) cannot be called from callback subprog {index}");
+        let mut refused = Rejection::new(Code::Exception, message)
+            .label("throws out of a function that the kernel calls")
+            .because(
+                Place::at(function),
+                "the function, or one that calls it, is called back",
+            )
+            .help("let the callback return, and throw behind the call that calls it back");
+        refused.slot = slot;
+        return Err(refused);
+    }
+    Ok(())
+}
+
+/// The functions that are called back, and all that they call.
+fn called_back(cfg: &Cfg<'_>, exception: Option<usize>) -> Vec<usize> {
+    let slots = 0..cfg.slot_count();
+    let addresses = slots.filter(|&slot| cfg.callee(slot).is_none());
+    let mut found: Vec<usize> = addresses.filter_map(|slot| cfg.named(slot)).collect();
+    found.extend(exception);
+    found.sort_unstable();
+    found.dedup();
+    cfg.reached_from(found)
+}
+
+impl Machine<'_, '_> {
+    /// `bpf_throw(R1)`: the program ends here.
+    pub(crate) fn throw(&mut self) -> Checked<Flow> {
+        if self.env.exception_callback.is_none() {
+            let thrown = *self.state.reg(Reg::R1);
+            self.check_result(Reg::R1, &thrown)?;
+        }
+        self.check_nothing_held("throws with something not given back")?;
+        self.check_closed("bpf_throw")?;
+        Ok(Flow::End)
+    }
+}
