@@ -24,6 +24,7 @@ pub mod section;
 pub mod span;
 pub mod target;
 pub mod text;
+pub mod verifier_log;
 
 pub use compile::{CompileError, compile, compile_for};
 pub use ebpf_dsl as dsl;

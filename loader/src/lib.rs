@@ -11,7 +11,7 @@
 //! | `map.rs` | reading and writing a map's elements |
 //! | `program.rs` | a program that the kernel has accepted |
 //! | `raw_tracepoint.rs` | attaching to a tracepoint |
-//! | `verifier_log.rs` | what the kernel's verifier said, to the point |
+//! | `verifier_log.rs` | a program that the kernel's verifier refused, and what it said |
 //! | `xdp.rs` | attaching to an interface, replacing what is there |
 //! | `detach.rs` | taking off what runs there |
 //! | `link.rs` | the guard that an attachment is |
@@ -71,7 +71,7 @@ pub use pins::Pins;
 pub use program::Program;
 pub use raw_tracepoint::RawTracepointLink;
 pub use status::{InterfaceStatus, MovedPin, StalePin, Status};
-pub use verifier_log::{Rejection, SourceLine, figure, point};
+pub use verifier_log::{Rejection, SourceLine};
 pub use xdp::{Attach, Existing, Lifetime, Via, Xdp};
 
 pub use ebpf_syscalls::bpf::{LogLevel, UpdateMode};

@@ -26,11 +26,12 @@ use std::sync::Arc;
 use ebpf_asm::btf::{Btf, IntEncoding, Kind};
 use ebpf_asm::object::{self, Object};
 use ebpf_asm::text::parse;
+use ebpf_asm::verifier_log::VerifierLog;
 use ebpf_tests::kernel_types;
 use ebpf_tests::policy::{self, Need};
 use ebpf_tests::who::Who;
 use ebpf_tests::{Outcome, clang, ensure, ensure_eq, workspace};
-use ebpf_verifier_sim::{Config, Decor, Rejection, Verdict, verify_with};
+use ebpf_verifier_sim::{Code, Config, Decor, KernelRefusal, Rejection, Verdict, verify_with};
 use libtest_mimic::Trial;
 
 /// The variable that has explanations written anew.
@@ -194,18 +195,22 @@ fn expected(text: &str) -> Outcome<Expected> {
     }
 }
 
-fn in_simulator(case: &Case) -> Outcome {
+/// The rejections of the case's programs, with their text.
+fn rejections(case: &Case) -> impl Iterator<Item = (String, Box<Rejection>)> {
     let config = Config {
         capabilities: case.who.capabilities(),
         ..Config::default()
     };
-    let mut rejections = case.object.programs.iter().filter_map(|program| {
+    case.object.programs.iter().filter_map(move |program| {
         match verify_with(&case.object, program, &config, &kernel_types::RUNNING) {
             Verdict::Accepted(_) => None,
             Verdict::Rejected(why) => Some((why.render(program, Decor::Plain), why)),
         }
-    });
-    let rejected = rejections.next();
+    })
+}
+
+fn in_simulator(case: &Case) -> Outcome {
+    let rejected = rejections(case).next();
     let explanation = case.path.with_extension("stderr");
     match (&case.expected, rejected) {
         (Expected::Accept, None) => {
@@ -227,6 +232,26 @@ fn in_simulator(case: &Case) -> Outcome {
             same_explanation(&explanation, &text)
         }
     }
+}
+
+/// The kernel's log, read, has the code of our own rejection; and its place, if it has one that
+/// does not depend on where the kernel stops to look: that of a loop does.
+fn same_refusal(case: &Case, log: &str) -> Outcome {
+    let Some((_, ours)) = rejections(case).next() else {
+        return Err("the simulator accepts what should be refused".into());
+    };
+    let refusal = KernelRefusal::of(&VerifierLog::read(log)).ok_or("the log gives no reason")?;
+    ensure_eq!(
+        refusal.code,
+        Some(ours.code),
+        "the code of the kernel's words in\n{log}"
+    );
+    if let Some(slot) = refusal.slot
+        && ![Code::TooComplex, Code::InfiniteLoop].contains(&ours.code)
+    {
+        ensure_eq!(slot, ours.slot, "the place in\n{log}");
+    }
+    Ok(())
 }
 
 fn same_words(why: &Rejection, words: &str) -> Outcome {
@@ -268,7 +293,7 @@ fn in_kernel(case: &Case) -> Outcome {
                 why.point,
                 why.log
             );
-            Ok(())
+            same_refusal(case, &why.log)
         }
         (Expected::Reject(_), Some(error)) => {
             Err(format!("refused, and not by the verifier: {error}").into())

@@ -21,12 +21,13 @@ use std::process::ExitCode;
 use ebpf_asm::object::{self, Object};
 use ebpf_asm::target::parse_kernel;
 use ebpf_asm::text::parse;
+use ebpf_asm::verifier_log::VerifierLog;
 use ebpf_loader::Error;
 use ebpf_tests::kernel_types;
 use ebpf_tests::policy::{self, Need};
 use ebpf_tests::who::Who;
 use ebpf_tests::{Outcome, clang, commands, ensure, ensure_eq, tool};
-use ebpf_verifier_sim::{CODES, Code, Config, Entry, Verdict, verify_with};
+use ebpf_verifier_sim::{CODES, Code, Config, Entry, KernelRefusal, Verdict, verify_with};
 use libtest_mimic::Trial;
 
 /// Codes that no small program shows.
@@ -65,6 +66,7 @@ fn main() -> ExitCode {
         let mut trials = vec![
             Trial::test("pages_have_headings_and_programs", pages),
             Trial::test("the_dsl_mends_it", dsl),
+            policy::trial("the_kernel_is_explained_too", &[Need::Kernel], kernel_too),
         ];
         for entry in CODES {
             trials.extend(trials_of(entry));
@@ -205,6 +207,9 @@ fn is_refused(entry: &Entry, block: &Block) -> Outcome {
                 "the kernel says {}",
                 refused.point
             );
+            let log = VerifierLog::read(&refused.log);
+            let code = KernelRefusal::of(&log).and_then(|refusal| refusal.code);
+            ensure_eq!(code, Some(entry.code), "the code of the kernel's words");
             Ok(())
         }
         // Before the verifier has a look.
@@ -250,6 +255,46 @@ fn row_is_refused(entry: &Entry, block: &Block) -> Outcome {
             said.as_str().is_some_and(|said| said.starts_with(words)),
             "{answer}"
         );
+    }
+    Ok(())
+}
+
+/// `check --kernel-too` shows both verdicts, with the code and the place of each.
+fn kernel_too() -> Outcome {
+    let folder = tempfile::tempdir()?;
+    let file = folder.path().join("leak.bpf");
+    fs::write(
+        &file,
+        ".license GPL\n.prog xdp leak\n    r0 = r2\n    exit\n",
+    )?;
+    let check = |more: &[&str]| -> Outcome<(String, String)> {
+        let mut command = commands::ebpfasm()?;
+        command
+            .args(["check", "--kernel-too"])
+            .args(more)
+            .arg(&file);
+        let ended = command.output()?;
+        ensure_eq!(ended.status.code(), Some(3), "{ended:?}");
+        Ok((
+            String::from_utf8(ended.stdout)?,
+            String::from_utf8(ended.stderr)?,
+        ))
+    };
+    let (lines, explained) = check(&[])?;
+    ensure_eq!(
+        lines,
+        "leak (xdp): rejected, BPF0301 R2 !read_ok\n\
+         leak (xdp) on the running kernel: rejected at 0, BPF0301 R2 !read_ok\n",
+        "both verdicts"
+    );
+    // The same point is made once.
+    ensure_eq!(explained.matches("R2 !read_ok").count(), 1, "{explained}");
+    let (lines, _) = check(&["--json"])?;
+    let said = lines.lines().map(serde_json::from_str::<serde_json::Value>);
+    let said: Vec<_> = said.collect::<Result<_, _>>()?;
+    let (ours, kernel) = (&said[0], &said[1]["kernel"]);
+    for field in ["verdict", "code", "msg", "slot", "line"] {
+        ensure_eq!(ours[field], kernel[field], "{field} of {said:?}");
     }
     Ok(())
 }

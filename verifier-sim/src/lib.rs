@@ -12,6 +12,7 @@
 //! | all paths | `live_stack`, `history`, `notes`, `precision`, `prune`, `rounds`, `tree`, `checkpoints`, `depth`, `explore`, `verify` |
 //! | what happens on the way | `snapshot`, `watch`, `log` |
 //! | the answer as text | `render` |
+//! | what the kernel answered | `kernel_words`, `kernel_says` |
 //!
 //! In doubt the verifier refuses, with [`Code::NotModelled`].
 #![forbid(unsafe_code)]
@@ -46,8 +47,10 @@ mod history;
 pub mod interp;
 mod irq_flag;
 mod iterator;
+mod kernel_says;
 mod kernel_symbol;
 mod kernel_types;
+mod kernel_words;
 mod kfunc;
 mod kptr;
 mod later;
@@ -93,9 +96,10 @@ pub use codes::{CODES, Code, Entry};
 pub use config::{Alignment, Capabilities, Config, NEWEST};
 pub use diag::{Cause, Place, Rejection, Step};
 pub use explore::Stats;
+pub use kernel_says::KernelRefusal;
 pub use kernel_types::KernelTypes;
 pub use log::KernelLog;
-pub use render::Decor;
+pub use render::{Decor, Quoted};
 pub use snapshot::{FrameSnapshot, Snapshot};
 pub use verify::{Verdict, verify, verify_watched, verify_with};
 pub use watch::{Event, Watcher};

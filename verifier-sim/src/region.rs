@@ -303,18 +303,18 @@ impl<'a> Machine<'_, 'a> {
         by: AccessBy,
     ) -> Checked {
         let map = self.value_map(index)?;
-        let message = |off| match base.null {
-            Null::Never => format!(
-                "invalid access to map value, value_size={} off={off} size={}",
+        let (code, what) = match base.null {
+            Null::Never => (Code::MapValueBounds, "map value, value_size"),
+            Null::Maybe => (Code::MemoryBounds, "memory, mem_size"),
+        };
+        let message = |off| {
+            format!(
+                "invalid access to {what}={} off={off} size={}",
                 map.value_size, extent.size
-            ),
-            Null::Maybe => format!(
-                "invalid access to memory, mem_size={} off={off} size={}",
-                map.value_size, extent.size
-            ),
+            )
         };
         let size = i64::from(map.value_size);
-        self.check_within(Code::MapValueBounds, size, base, extent, message)?;
+        self.check_within(code, size, base, extent, message)?;
         self.check_specials(index, base, extent, by)
     }
 

@@ -3,9 +3,10 @@
 //! Where the program has no source lines, its instructions are quoted, and slots stand where
 //! line numbers would.
 //!
-//! Read before: `diag.rs`.
+//! Read before: `diag.rs`. Read next: `kernel_words.rs`.
 
-use crate::diag::Rejection;
+use crate::codes::Code;
+use crate::diag::{Cause, Rejection};
 use annotate_snippets::{Annotation, AnnotationKind, Group, Level, Renderer, Snippet};
 use ebpf_asm::program::Program;
 use ebpf_asm::span::Span;
@@ -20,6 +21,9 @@ pub enum Decor {
     Styled,
 }
 
+/// Lines between two that are quoted, above which they are quoted apart: each costs memory.
+const FAR: usize = 10_000;
+
 /// A line of the source, or of the listing, with what is to be said of it.
 struct Marked {
     file: String,
@@ -31,54 +35,125 @@ struct Marked {
     primary: bool,
 }
 
+/// What lines are quoted from: a program, or what is known of one.
+pub trait Quoted {
+    /// What stands for the file where no source is known.
+    fn name(&self) -> &str;
+    /// Where an instruction comes from, if that is known.
+    fn span(&self, slot: usize) -> Option<Span<&str>>;
+    /// The instruction at a slot, if one begins there.
+    fn insn(&self, slot: usize) -> Option<String>;
+}
+
+impl Quoted for Program {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn span(&self, slot: usize) -> Option<Span<&str>> {
+        Program::span(self, slot)
+    }
+
+    fn insn(&self, slot: usize) -> Option<String> {
+        let insn = self.slots().find(|(at, _)| *at == slot);
+        insn.map(|(_, insn)| insn.to_string())
+    }
+}
+
+/// What there is to tell of a refusal, ours or the kernel's.
+pub(crate) struct Told<'a> {
+    /// The code, if there is one.
+    pub(crate) code: Option<Code>,
+    /// What is wrong.
+    pub(crate) message: &'a str,
+    /// The refused instruction, and what is to be said of it.
+    pub(crate) refused: Option<(usize, &'a str)>,
+    /// What led there, in the order of execution.
+    pub(crate) causes: &'a [Cause],
+    /// Why that is wrong.
+    pub(crate) note: Option<&'a str>,
+    /// What would help.
+    pub(crate) help: Option<&'a str>,
+}
+
 impl Rejection {
     /// The rejection of `program` as text of several lines, the last one ended.
     pub fn render(&self, program: &Program, decor: Decor) -> String {
-        let marked = self.marked(program);
-        let mut files: Vec<&str> = marked.iter().map(|mark| mark.file.as_str()).collect();
-        files.dedup();
-        // The place of the refusal stands first, whatever led there from other files.
-        files.sort_by_key(|file| !marked.iter().any(|mark| mark.primary && mark.file == *file));
-        files.dedup();
-        let sources: Vec<Source<'_>> = files
-            .into_iter()
-            .map(|file| Source::new(marked.iter().filter(|mark| mark.file == file).collect()))
-            .collect();
-        let id = self.code.to_string();
-        let title = Level::ERROR
-            .primary_title(self.message.as_str())
-            .id(id.as_str());
-        let mut report =
-            vec![Group::with_title(title).elements(sources.iter().map(Source::snippet))];
-        if let Some(help) = &self.help {
-            report.push(Group::with_title(
-                Level::HELP.secondary_title(help.as_str()),
-            ));
-        }
-        let renderer = match decor {
-            Decor::Plain => Renderer::plain(),
-            Decor::Styled => Renderer::styled(),
+        let told = Told {
+            code: Some(self.code),
+            message: &self.message,
+            refused: Some((self.slot, &self.label)),
+            causes: &self.causes,
+            note: None,
+            help: self.help.as_deref(),
         };
-        without_empty_lines(&renderer.render(&report))
+        render(&told, program, decor)
     }
+}
 
-    fn marked(&self, program: &Program) -> Vec<Marked> {
+/// A refusal as text of several lines, the last one ended.
+pub(crate) fn render(told: &Told<'_>, quoted: &dyn Quoted, decor: Decor) -> String {
+    let marked = told.marked(quoted);
+    let mut sources: Vec<Source<'_>> = runs(&marked).into_iter().map(Source::new).collect();
+    // The place of the refusal stands first, whatever led there from elsewhere.
+    sources.sort_by_key(|source| !source.marks.iter().any(|mark| mark.primary));
+    let id = told.code.map(|code| code.to_string());
+    let title = Level::ERROR.primary_title(told.message);
+    let title = match &id {
+        Some(id) => title.id(id.as_str()),
+        None => title,
+    };
+    let mut report = vec![Group::with_title(title).elements(sources.iter().map(Source::snippet))];
+    let besides = [(Level::NOTE, told.note), (Level::HELP, told.help)];
+    for (level, text) in besides {
+        let title = text.map(|text| level.secondary_title(text));
+        report.extend(title.map(Group::with_title));
+    }
+    let renderer = match decor {
+        Decor::Plain => Renderer::plain(),
+        Decor::Styled => Renderer::styled(),
+    };
+    without_empty_lines(&renderer.render(&report))
+}
+
+/// The marks of each file, in the order of their lines; those that are too far from each other
+/// are apart.
+fn runs(marked: &[Marked]) -> Vec<Vec<&Marked>> {
+    let mut files: Vec<&str> = Vec::new();
+    for mark in marked {
+        if !files.contains(&mark.file.as_str()) {
+            files.push(&mark.file);
+        }
+    }
+    let mut runs: Vec<Vec<&Marked>> = Vec::new();
+    for file in files {
+        let mut marks: Vec<&Marked> = marked.iter().filter(|mark| mark.file == file).collect();
+        marks.sort_by_key(|mark| mark.line);
+        let near = |a: &&Marked, b: &&Marked| b.line - a.line <= FAR;
+        runs.extend(marks.chunk_by(near).map(<[&Marked]>::to_vec));
+    }
+    runs
+}
+
+impl Told<'_> {
+    fn marked(&self, quoted: &dyn Quoted) -> Vec<Marked> {
         let causes = self
             .causes
             .iter()
-            .map(|cause| (cause.slot, &cause.text, false));
-        let all = causes.chain([(self.slot, &self.label, true)]);
+            .map(|cause| (cause.slot, cause.text.as_str(), false));
+        let refused = self.refused.map(|(slot, label)| (slot, label, true));
+        let all = causes.chain(refused);
         all.map(|(slot, label, primary)| {
-            let (file, line, text, range) = match program.span(slot) {
+            let (file, line, text, range) = match quoted.span(slot) {
                 Some(span) if !span.text.is_empty() => from_source(span),
-                _ => from_listing(program, slot),
+                _ => from_listing(quoted, slot),
             };
             Marked {
                 file,
                 line,
                 text,
                 range,
-                label: label.clone(),
+                label: label.to_owned(),
                 primary,
             }
         })
@@ -92,11 +167,10 @@ fn from_source(span: Span<&str>) -> (String, usize, String, Range<usize>) {
     (span.file.to_owned(), span.line as usize, text, range)
 }
 
-fn from_listing(program: &Program, slot: usize) -> (String, usize, String, Range<usize>) {
-    let insn = program.slots().find(|(at, _)| *at == slot);
-    let text = insn.map_or_else(|| "?".to_owned(), |(_, insn)| insn.to_string());
+fn from_listing(quoted: &dyn Quoted, slot: usize) -> (String, usize, String, Range<usize>) {
+    let text = quoted.insn(slot).unwrap_or_else(|| "?".to_owned());
     let range = 0..text.len();
-    (program.name.clone(), slot, text, range)
+    (quoted.name().to_owned(), slot, text, range)
 }
 
 /// The bytes to underline: a called method's name, or an instruction up to its comment.
@@ -138,7 +212,8 @@ impl<'a> Source<'a> {
         let (mut text, mut starts) = (String::new(), Vec::new());
         for line in first..=last {
             starts.push(text.len());
-            if let Some(mark) = marks.iter().find(|mark| mark.line == line) {
+            let of_line = marks.iter().filter(|mark| mark.line == line);
+            if let Some(mark) = of_line.max_by_key(|mark| mark.primary) {
                 text.push_str(&mark.text);
             }
             text.push('\n');
@@ -151,15 +226,24 @@ impl<'a> Source<'a> {
         }
     }
 
+    /// The bytes of all lines that are underlined. Where the line is known otherwise from another
+    /// instruction, that is all of it.
+    fn range(&self, mark: &Marked) -> Range<usize> {
+        let start = self.starts.get(mark.line - self.first).copied();
+        let start = start.unwrap_or(0);
+        let quoted = self.text.get(start..).and_then(|text| text.lines().next());
+        let quoted = quoted.unwrap_or_default();
+        let range = match quoted == mark.text {
+            true => mark.range.clone(),
+            false => underlined(quoted, 0),
+        };
+        start + range.start..start + range.end
+    }
+
     fn snippet(&self) -> Snippet<'_, Annotation<'_>> {
         let file = self.marks.first().map_or("", |mark| mark.file.as_str());
         let annotations = self.marks.iter().map(|mark| {
-            let start = self
-                .starts
-                .get(mark.line - self.first)
-                .copied()
-                .unwrap_or(0);
-            let range = start + mark.range.start..start + mark.range.end;
+            let range = self.range(mark);
             let kind = match mark.primary {
                 true => AnnotationKind::Primary,
                 false => AnnotationKind::Context,
@@ -191,4 +275,71 @@ fn without_empty_lines(text: &str) -> String {
         }
     }
     kept
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Lines as a hostile object may have them: one number with two texts, and far apart.
+    struct Odd;
+
+    impl Quoted for Odd {
+        fn name(&self) -> &str {
+            "odd"
+        }
+
+        fn span(&self, slot: usize) -> Option<Span<&str>> {
+            Some(match slot {
+                0 => Span {
+                    file: "a.c",
+                    line: 7,
+                    column: 9,
+                    text: "    return a_long_name;",
+                },
+                1 => Span {
+                    file: "a.c",
+                    line: 7,
+                    column: 0,
+                    text: "x",
+                },
+                _ => Span {
+                    file: "a.c",
+                    line: u32::MAX,
+                    column: 1,
+                    text: "far",
+                },
+            })
+        }
+
+        fn insn(&self, _slot: usize) -> Option<String> {
+            None
+        }
+    }
+
+    #[test]
+    fn lines_that_contradict_each_other_are_quoted_all_the_same() {
+        let causes = [1, 2].map(|slot| Cause {
+            slot,
+            text: format!("cause {slot}"),
+        });
+        let told = Told {
+            code: None,
+            message: "wrong",
+            refused: Some((0, "here")),
+            causes: &causes,
+            note: None,
+            help: None,
+        };
+        let text = render(&told, &Odd, Decor::Plain);
+        for words in [
+            "error: wrong\n",
+            "cause 1",
+            "cause 2",
+            "here",
+            "a.c:4294967295:1",
+        ] {
+            assert!(text.contains(words), "{words}:\n{text}");
+        }
+    }
 }

@@ -207,6 +207,15 @@ pub(crate) struct ExplainArgs {
     /// A code (BPF0203, 203), or words of a page, such as the first of a kernel's message
     #[arg(value_name = "CODE|WORDS")]
     pub(crate) words: Vec<String>,
+    /// Explain the refusal in a log of the kernel's verifier; - is standard input
+    #[arg(long, value_name = "FILE", conflicts_with = "words")]
+    pub(crate) log: Option<PathBuf>,
+    /// The object that the log is of, to quote its lines
+    #[arg(long, value_name = "OBJ", requires = "log")]
+    pub(crate) object: Option<PathBuf>,
+    /// The program of the object that the log is of; not needed if there is only one
+    #[arg(long, value_name = "NAME", requires = "object")]
+    pub(crate) prog: Option<String>,
 }
 
 /// `ebpfasm cfg`.

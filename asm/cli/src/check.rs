@@ -53,6 +53,7 @@ fn check_object(path: &Path, args: &CheckArgs) -> Result<(), Failure> {
         None => object.programs.iter().collect(),
     };
     let mut checked = Vec::new();
+    let mut refused = Vec::new();
     for program in programs {
         for kernel in kernels(args) {
             let one = judge(&object, program, kernel, &types, style(args))?;
@@ -68,9 +69,20 @@ fn check_object(path: &Path, args: &CheckArgs) -> Result<(), Failure> {
                 true => format!("{}\n", said.json(program)),
                 false => said.line(program) + "\n",
             })?;
+            if let Some(ours) = checked.last() {
+                refused.extend(said.explanation(program, &ours.verdict));
+            }
         }
     }
-    verdict::refuse_rejected(&checked)
+    let ours = verdict::refuse_rejected(&checked);
+    for text in &refused {
+        report::note("the running kernel says");
+        report::explain(text);
+    }
+    match refused.as_slice() {
+        [] => ours,
+        _ => ours.and(Err(refused_by_kernel())),
+    }
 }
 
 /// The releases asked for; `None` stands for the newest.
@@ -90,6 +102,13 @@ fn style(args: &CheckArgs) -> Option<Style> {
         (None, Some(shown), true) => Some(Style::Json(shown)),
         (None, None, _) => None,
     }
+}
+
+/// The kernel refuses what our verifier accepts.
+fn refused_by_kernel() -> Failure {
+    let message = "the running kernel rejects what this verifier accepts";
+    Failure::new(Exit::Rejected, message)
+        .help("that is a fault of this verifier: please report it, with the object")
 }
 
 fn judge<'o>(

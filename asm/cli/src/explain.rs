@@ -1,12 +1,18 @@
-//! `ebpfasm explain`: the page of a code, or the codes there are.
+//! `ebpfasm explain`: the page of a code, the codes there are, or what a kernel's log means.
 //!
 //! The pages are the verifier's (`verifier-sim/src/explain/`), in Markdown; here they become
 //! text for a terminal.
 
+use std::path::Path;
+
 use anstyle::Style;
-use ebpf_verifier_sim::{CODES, Code, Entry};
+use ebpf_asm::object::Object;
+use ebpf_asm::program::Program;
+use ebpf_asm::verifier_log::VerifierLog;
+use ebpf_verifier_sim::{CODES, Code, Decor, Entry, KernelRefusal};
 
 use crate::args::ExplainArgs;
+use crate::{select, text_file};
 use ebpf_cli::exit::Exit;
 use ebpf_cli::report::{self, Failure};
 
@@ -15,11 +21,53 @@ const HEADING: Style = Style::new().bold();
 
 /// Runs the command.
 pub(crate) fn run(args: &ExplainArgs) -> Result<(), Failure> {
-    let text = match args.words.as_slice() {
-        [] => list(&CODES.iter().collect::<Vec<_>>()),
-        words => answer(&words.join(" "))?,
+    let text = match (args.words.as_slice(), &args.log) {
+        (_, Some(log)) => log_explained(log, args)?,
+        ([], None) => list(&CODES.iter().collect::<Vec<_>>()),
+        (words, None) => answer(&words.join(" "))?,
     };
     report::print(text)
+}
+
+/// The refusal in a kernel's log, as our own refusals are shown.
+fn log_explained(path: &Path, args: &ExplainArgs) -> Result<String, Failure> {
+    let (shown, text) = text_file::text(path)?;
+    let log = VerifierLog::read(&text);
+    let refusal = KernelRefusal::of(&log).ok_or_else(|| no_refusal(&shown))?;
+    let rendered = match &args.object {
+        Some(path) => {
+            let object = text_file::object(path)?;
+            let program = logged(&object, args.prog.as_deref(), path)?;
+            refusal.render(program, Decor::Styled)
+        }
+        None => refusal.render(&log, Decor::Styled),
+    };
+    Ok(match refusal.code {
+        Some(code) => format!("{rendered}help: more on it: ebpfasm explain {code}\n"),
+        None => rendered,
+    })
+}
+
+fn no_refusal(shown: &str) -> Failure {
+    let message = format!("{shown} has no refusal: no words stand behind its instructions");
+    Failure::new(Exit::NotFound, message)
+        .help("the log of a load that failed ends with the reason; take all of it")
+}
+
+/// The program that a log is of.
+fn logged<'o>(object: &'o Object, name: Option<&str>, path: &Path) -> Result<&'o Program, Failure> {
+    match (name, object.programs.as_slice()) {
+        (Some(name), _) => select::program(object, name, path),
+        (None, [program]) => Ok(program),
+        (None, programs) => {
+            let names: Vec<&str> = programs.iter().map(|one| one.name.as_str()).collect();
+            let message = format!("{} has {} programs", path.display(), programs.len());
+            Err(Failure::new(Exit::Usage, message).help(format!(
+                "name the one that the log is of by --prog: {}",
+                names.join(", ")
+            )))
+        }
+    }
 }
 
 /// The page of a code; of words, the page that has them, or a list of those that do.

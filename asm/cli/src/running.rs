@@ -3,7 +3,9 @@
 
 use ebpf_asm::object::Object;
 use ebpf_asm::program::Program;
-use ebpf_loader::{Error, Loader, LogLevel, figure};
+use ebpf_asm::verifier_log::{VerifierLog, figure};
+use ebpf_loader::{Error, Loader, LogLevel};
+use ebpf_verifier_sim::KernelRefusal;
 
 use crate::said::Said;
 
@@ -14,9 +16,9 @@ pub(crate) fn verdict(object: &Object, program: &Program) -> Said {
             processed: figure(&log, "processed "),
             usec: figure(&log, "verification time "),
         },
-        Err(Error::Rejected(why)) => Said::Rejects {
-            slot: why.slot,
-            words: why.point,
+        Err(Error::Rejected(why)) => match KernelRefusal::of(&VerifierLog::read(&why.log)) {
+            Some(refusal) => Said::Rejects(Box::new(refusal)),
+            None => Said::Nothing(why.to_string()),
         },
         Err(error) => Said::Nothing(error.to_string()),
     }

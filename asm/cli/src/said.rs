@@ -1,9 +1,10 @@
 //! What the running kernel says of a program, for people and as JSON.
 
 use ebpf_asm::program::Program;
+use ebpf_verifier_sim::{Decor, KernelRefusal, Verdict};
 use serde_json::{Value, json};
 
-use crate::verdict::SCHEMA;
+use crate::verdict::{SCHEMA, causes};
 
 /// The kernel's answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,12 +21,7 @@ pub(crate) enum Said {
         usec: u64,
     },
     /// Its verifier refuses the program.
-    Rejects {
-        /// The last instruction that it looked at.
-        slot: Option<usize>,
-        /// Its words.
-        words: String,
-    },
+    Rejects(Box<KernelRefusal>),
     /// It was not asked, or did not come to verifying.
     Nothing(String),
 }
@@ -37,11 +33,7 @@ impl Said {
             Said::Accepts { processed, usec } => {
                 format!("accepted, {processed} followed in {usec} us")
             }
-            Said::Rejects {
-                slot: Some(slot),
-                words,
-            } => format!("rejected at {slot}, {words}"),
-            Said::Rejects { slot: None, words } => format!("rejected, {words}"),
+            Said::Rejects(why) => rejected(why),
             Said::Nothing(why) => format!("not judged, {why}"),
         };
         let Program {
@@ -50,14 +42,37 @@ impl Said {
         format!("{name} ({prog_type}) on the running kernel: {said}")
     }
 
+    /// The refusal explained, unless our own verifier has made the same point.
+    pub(crate) fn explanation(&self, program: &Program, ours: &Verdict) -> Option<String> {
+        let Said::Rejects(why) = self else {
+            return None;
+        };
+        let same = ours
+            .rejection()
+            .is_some_and(|ours| ours.message.starts_with(&why.message));
+        (!same).then(|| why.render(program, Decor::Styled))
+    }
+
     /// The same as JSON.
     pub(crate) fn json(&self, program: &Program) -> Value {
         let said = match self {
             Said::Accepts { processed, usec } => {
                 json!({"verdict": "accept", "processed": processed, "usec": usec})
             }
-            Said::Rejects { slot, words } => {
-                json!({"verdict": "reject", "slot": slot, "msg": words})
+            Said::Rejects(why) => {
+                let line = why.slot.and_then(|slot| program.span(slot));
+                json!({
+                    "verdict": "reject",
+                    "code": why.code.map(|code| code.to_string()),
+                    "msg": why.message,
+                    "slot": why.slot,
+                    "file": line.map(|line| line.file),
+                    "line": line.map(|line| line.line),
+                    "label": why.label,
+                    "causes": causes(program, &why.causes),
+                    "reason": why.reason,
+                    "help": why.help,
+                })
             }
             Said::Nothing(why) => json!({"verdict": "unsupported", "msg": why}),
         };
@@ -69,4 +84,13 @@ impl Said {
             "kernel": said,
         })
     }
+}
+
+/// `rejected at 4, BPF0203 invalid access to packet`, as far as the place and the code are known.
+fn rejected(why: &KernelRefusal) -> String {
+    let at = why
+        .slot
+        .map_or_else(String::new, |slot| format!(" at {slot}"));
+    let code = why.code.map_or_else(String::new, |code| format!("{code} "));
+    format!("rejected{at}, {code}{}", why.message)
 }

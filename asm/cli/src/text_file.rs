@@ -27,20 +27,28 @@ pub(crate) fn object(path: &Path) -> Result<Object, Failure> {
     }
 }
 
-/// Reads a file as program text; `-` is standard input.
-pub(crate) fn read(path: &Path) -> Result<Object, Failure> {
+/// Reads a file as text; `-` is standard input. With it comes what to call it.
+pub(crate) fn text(path: &Path) -> Result<(String, String), Failure> {
     let bytes = read_bytes_or_stdin(path)?;
     let shown = match path == Path::new("-") {
         true => "standard input".to_owned(),
         false => path.display().to_string(),
     };
-    let text = String::from_utf8(bytes).map_err(|error| {
-        let at = error.utf8_error().valid_up_to();
-        Failure::new(
-            Exit::BadObject,
-            format!("{shown} is no text: byte {at} is not UTF-8"),
-        )
-    })?;
+    match String::from_utf8(bytes) {
+        Ok(text) => Ok((shown, text)),
+        Err(error) => {
+            let at = error.utf8_error().valid_up_to();
+            Err(Failure::new(
+                Exit::BadObject,
+                format!("{shown} is no text: byte {at} is not UTF-8"),
+            ))
+        }
+    }
+}
+
+/// Reads a file as program text; `-` is standard input.
+pub(crate) fn read(path: &Path) -> Result<Object, Failure> {
+    let (shown, text) = text(path)?;
     let object = parse(&shown, &text).map_err(|error| explained(&error, &text))?;
     match object.programs.is_empty() {
         false => Ok(object),

@@ -5,7 +5,9 @@ use std::collections::BTreeSet;
 use ebpf_asm::isa::KernelVersion;
 use ebpf_asm::object::Object;
 use ebpf_asm::program::Program;
-use ebpf_verifier_sim::{Code, Config, Decor, KernelTypes, Rejection, Stats, Verdict, verify_with};
+use ebpf_verifier_sim::{
+    Cause, Code, Config, Decor, KernelTypes, Rejection, Stats, Verdict, verify_with,
+};
 
 use serde_json::{Value, json};
 
@@ -73,6 +75,8 @@ impl Checked<'_> {
                     "slot": why.slot,
                     "file": line.as_ref().map(|line| line.file.to_string()),
                     "line": line.as_ref().map(|line| line.line),
+                    "label": why.label,
+                    "causes": causes(self.program, &why.causes),
                     "help": why.help,
                 })
             }
@@ -97,6 +101,20 @@ impl Checked<'_> {
         let on = self.kernel.map_or_else(String::new, on);
         format!("{}{on}", self.program.name)
     }
+}
+
+/// What led to a refusal, as JSON.
+pub(crate) fn causes(program: &Program, causes: &[Cause]) -> Vec<Value> {
+    let causes = causes.iter().map(|cause| {
+        let line = program.span(cause.slot);
+        json!({
+            "slot": cause.slot,
+            "text": cause.text,
+            "file": line.map(|line| line.file),
+            "line": line.map(|line| line.line),
+        })
+    });
+    causes.collect()
 }
 
 fn on((major, minor): KernelVersion) -> String {

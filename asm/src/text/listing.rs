@@ -180,14 +180,14 @@ fn numbered(line: &str) -> Option<Line<'_>> {
 }
 
 /// `(bf)`, and what stands behind.
-fn opcode_before(text: &str) -> Option<(u8, &str)> {
+pub(crate) fn opcode_before(text: &str) -> Option<(u8, &str)> {
     let (opcode, rest) = text.strip_prefix('(')?.split_once(')')?;
     let opcode = (opcode.len() == 2).then(|| u8::from_str_radix(opcode, 16))?;
     Some((opcode.ok()?, rest.trim_start()))
 }
 
 /// The text without the registers that are live, `.12...6...`, as the verifier lists them.
-fn live_registers_off(text: &str) -> &str {
+pub(crate) fn live_registers_off(text: &str) -> &str {
     let len = text
         .bytes()
         .take_while(|byte| matches!(byte, b'.' | b'0'..=b'9'))

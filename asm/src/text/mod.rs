@@ -125,6 +125,7 @@ mod words;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use listing::{live_registers_off, opcode_before};
 pub use object::{Extent, Options, Remarks, print_object, print_program};
 pub use parse::{ParseError, parse};
 pub use places::{NamedInsn, Place, Places};

@@ -35,3 +35,96 @@ fn what_is_on_no_page_is_not_found() {
     );
     assert_eq!(ended.stdout, "");
 }
+
+/// As Linux 7.3 prints it, and libbpf around it.
+const LOG: &str = "\
+libbpf: prog 'entry': BPF program load failed: -EACCES
+libbpf: prog 'entry': -- BEGIN PROG LOAD LOG --
+0: R1=ctx() R10=fp0
+; return *(char *)data; @ first.c:9
+0: (61) r2 = *(u32 *)(r1 +0)          ; R1=ctx() R2=pkt(r=0)
+1: (71) r0 = *(u8 *)(r2 +0)
+invalid access to packet, off=0 size=1, R2(id=0,off=0,r=0)
+R2 offset is outside of the packet
+
+Verification failed: Memory Safety: Packet access out of bounds
+
+Reason:
+  The packet is not known to have a byte.
+
+At:
+  entry @ first.c:9:9
+  >>> 9 |     return *(char *)data;                >>> 1 | (71) r0 = *(u8 *)(r2 +0)
+        |            ^-- error: reads byte 0
+
+Suggestion:
+  Compare with data_end first.
+
+processed 2 insns (limit 1000000) max_states_per_insn 0 total_states 0 peak_states 0 mark_read 0
+-- END PROG LOAD LOG --
+libbpf: prog 'entry': failed to load: -EACCES
+";
+
+#[test]
+fn a_log_is_explained_with_its_own_lines() {
+    let place = Place::new();
+    place.write("log", LOG);
+    let explained = place.run(&["explain", "--log", "log"]).code(0).stdout;
+    let expected = "\
+error[BPF0203]: invalid access to packet, off=0 size=1, R2(id=0,off=0,r=0)
+ --> first.c:9:9
+  |
+9 |     return *(char *)data;
+  |     ----^^^^^^^^^^^^^^^^
+  |     |   |
+  |     |   reads byte 0
+  |     R2 becomes pkt(r=0)
+  |
+note: The packet is not known to have a byte.
+help: Compare with data_end first.
+help: more on it: ebpfasm explain BPF0203
+";
+    assert_eq!(explained, expected);
+}
+
+#[test]
+fn a_log_is_explained_with_the_lines_of_its_object() {
+    let place = Place::new();
+    place.write(
+        "two.bpf",
+        ".prog xdp entry\n    r2 = *(u32 *)(r1 + 0)\n    r0 = *(u8 *)(r2 + 0)\n    exit\n\
+         .prog xdp other\n    r0 = 2\n    exit\n",
+    );
+    place.write("log", LOG);
+    let named = ["explain", "--log", "log", "--object", "two.bpf"];
+    let ended = place.run(&named).code(2);
+    assert!(
+        ended.stderr.contains("--prog: entry, other"),
+        "{}",
+        ended.stderr
+    );
+    let named = [named.as_slice(), &["--prog", "entry"]].concat();
+    let explained = place.run(&named).code(0).stdout;
+    assert!(explained.contains("--> two.bpf:3:5"), "{explained}");
+    assert!(
+        explained.contains("2 |     r2 = *(u32 *)(r1 + 0)"),
+        "{explained}"
+    );
+}
+
+#[test]
+fn a_log_without_a_refusal_is_none() {
+    let place = Place::new();
+    place.write(
+        "log",
+        "0: R1=ctx() R10=fp0\n0: (95) exit\nprocessed 1 insns\n",
+    );
+    let ended = place.run(&["explain", "--log", "log"]).code(5);
+    assert!(
+        ended.stderr.contains("log has no refusal"),
+        "{}",
+        ended.stderr
+    );
+    let ended = place.run(&["explain", "--log", "nowhere"]).code(5);
+    assert!(ended.stderr.contains("nowhere"), "{}", ended.stderr);
+}

@@ -27,11 +27,12 @@ impl<'a> Machine<'_, 'a> {
         };
         let map = self.value_map(index)?;
         let number = reg.number();
-        let refuse = |message: &str, label: &str| {
-            Err(Rejection::new(Code::ConstantText, message)
+        let refuse_as = |code: Code, message: &str, label: &str| {
+            Err(Rejection::new(code, message)
                 .label(format!("R{number} {label}"))
                 .because(value.origin.made, format!("R{number} is made here")))
         };
+        let refuse = |message: &str, label: &str| refuse_as(Code::ConstantText, message, label);
         let Some(contents) = constant_contents(map) else {
             let message = format!("R{number} does not point to a readonly map'");
             return refuse(&message, "points to what can change");
@@ -42,7 +43,11 @@ impl<'a> Machine<'_, 'a> {
         };
         if map.map_type != MapType::Array {
             let message = "no direct value access support for this map type";
-            return refuse(message, "points to a value of no array");
+            return refuse_as(
+                Code::MapValueBounds,
+                message,
+                "points to a value of no array",
+            );
         }
         let off = i64::from(value.off);
         let size = i64::from(map.value_size) - off;
@@ -50,7 +55,7 @@ impl<'a> Machine<'_, 'a> {
         if size <= 0 {
             let (whole, message) = (map.value_size, "invalid access to map value");
             let message = format!("{message}, value_size={whole} off={off} size={size}");
-            return refuse(&message, "points behind the text");
+            return refuse_as(Code::MapValueBounds, &message, "points behind the text");
         }
         if map.max_entries != 1 {
             let message = "direct value access on string failed";

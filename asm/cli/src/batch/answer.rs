@@ -29,7 +29,7 @@ pub(super) struct Answer {
 #[derive(Debug, Serialize)]
 pub(super) struct Said {
     pub(super) verdict: Word,
-    /// The code of a refusal; the kernel has none.
+    /// The code of a refusal; of the kernel's, if its words are known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) code: Option<String>,
     /// The first words of a refusal, or why nothing can be said.

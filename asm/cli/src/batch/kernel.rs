@@ -7,12 +7,13 @@
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 
 use ebpf_asm::btf::Btf;
-use ebpf_loader::{figure, point};
+use ebpf_asm::verifier_log::{VerifierLog, figure};
 use ebpf_syscalls::bpf::{
     self, FuncInfoRecords, LogLevel, Map, MapBtf, MapCreate, ProgLoad, UpdateMode,
     prog_load_with_log,
 };
 use ebpf_syscalls::{Errno, Error};
+use ebpf_verifier_sim::KernelRefusal;
 
 use super::answer::Said;
 use super::row::{MapRow, Row};
@@ -84,13 +85,26 @@ fn verdict(loaded: Result<(OwnedFd, String), Error>) -> Said {
         },
         Err(Error::Refused { log, .. }) => Said {
             processed: figure(&log, "processed "),
-            ..Said::reject(point(&log))
+            ..refused(&log)
         },
         // Out of memory or of descriptors is no verdict.
         Err(error) if error.is(Errno::ENOMEM) || error.is(Errno::EMFILE) => {
             Said::unsupported(error.to_string())
         }
         Err(error) => Said::reject(error.to_string()),
+    }
+}
+
+/// The refusal that a log tells of.
+fn refused(log: &str) -> Said {
+    let log = VerifierLog::read(log);
+    let code = KernelRefusal::of(&log).and_then(|refusal| refusal.code);
+    Said {
+        code: code.map(|code| code.to_string()),
+        ..Said::reject(
+            log.point()
+                .unwrap_or_else(|| "it gives no reason".to_owned()),
+        )
     }
 }
 

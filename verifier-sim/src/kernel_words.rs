@@ -1,0 +1,379 @@
+//! The kernel's words for each code: one table, in which words that are found first count.
+//!
+//! The words are those of Linux 6.18 and of the releases before it since 5.4, as its verifier
+//! prints them. What this crate's own rejections say is among them: tests hold each of their
+//! messages against its code.
+//!
+//! Read before: `codes.rs`. Read next: `kernel_says.rs`.
+
+use crate::codes::Code;
+
+/// What the kernel begins to say, and the code. A `*` stands for anything.
+const WORDS: &[(&str, Code)] = &[
+    // Before execution.
+    ("unreachable insn ", Code::Unreachable),
+    ("jump out of range", Code::JumpOutOfRange),
+    ("call to invalid destination", Code::JumpOutOfRange),
+    ("jump into the middle of ldimm64", Code::JumpIntoWide),
+    ("jump to reserved code", Code::JumpOutOfRange),
+    ("last insn is not an exit or jmp", Code::FallsOff),
+    ("fell through ", Code::FallsOff),
+    ("infinite loop detected", Code::InfiniteLoop),
+    ("BPF program is too large", Code::TooComplex),
+    (
+        "The sequence of * jumps is too complex",
+        Code::TooManyBranches,
+    ),
+    ("back-edge from insn", Code::BackEdge),
+    ("the call stack of", Code::CallDepth),
+    ("combined stack size of", Code::StackDepth),
+    ("stack size of subprog", Code::StackDepth),
+    ("* uses reserved fields", Code::Encoding),
+    ("unknown opcode", Code::Encoding),
+    ("invalid BPF_ld_imm64 insn", Code::Encoding),
+    ("unrecognized bpf_ld_imm64 insn", Code::Encoding),
+    ("invalid bpf_ld_imm64 insn", Code::Encoding),
+    ("BPF_ATOMIC uses invalid atomic opcode", Code::Encoding),
+    ("func_info BTF section doesn't match", Code::BadBtf),
+    ("invalid type id * in func info", Code::BadBtf),
+    ("Invalid line_info", Code::BadBtf),
+    ("Invalid insn code at line_info", Code::BadBtf),
+    // Memory.
+    ("invalid read from stack * var_off=", Code::StackBounds),
+    ("invalid read from stack * off=", Code::StackBounds),
+    ("invalid read from stack", Code::StackUninit),
+    ("invalid write to stack", Code::StackBounds),
+    ("invalid indirect read from stack", Code::StackUninit),
+    ("invalid unbounded variable-offset", Code::StackBounds),
+    ("invalid variable-offset", Code::StackBounds),
+    ("invalid zero-size", Code::ArgumentSize),
+    ("R* variable stack access prohibited", Code::StackBounds),
+    (
+        "R* stack pointer arithmetic goes out of range",
+        Code::StackBounds,
+    ),
+    ("corrupted spill memory", Code::StackUninit),
+    ("attempt to corrupt spilled pointer on stack", Code::Spill),
+    ("invalid size of register", Code::Spill),
+    ("cannot spill pointers to stack", Code::Spill),
+    ("invalid access to packet", Code::PacketBounds),
+    ("invalid access to map value", Code::MapValueBounds),
+    (
+        "R* min value is outside of the allowed memory range",
+        Code::MapValueBounds,
+    ),
+    (
+        "R* max value is outside of the allowed memory range",
+        Code::MapValueBounds,
+    ),
+    (
+        "R* min value is negative, either use unsigned",
+        Code::MapValueBounds,
+    ),
+    (
+        "R* unbounded memory access, make sure to bounds check",
+        Code::MapValueBounds,
+    ),
+    (
+        "no direct value access support for this map type",
+        Code::MapValueBounds,
+    ),
+    ("Possibly NULL pointer passed", Code::MaybeNull),
+    ("R* invalid mem access '*_or_null", Code::MaybeNull),
+    (
+        "R* pointer arithmetic on *_or_null prohibited",
+        Code::MaybeNull,
+    ),
+    ("invalid bpf_context access", Code::Context),
+    ("func '*' * invalid bpf_context access", Code::Context),
+    ("func '*' doesn't have *-th argument", Code::Context),
+    ("R* invalid sock_common access", Code::Context),
+    ("R* invalid sock access", Code::Context),
+    ("R* invalid tcp_sock access", Code::Context),
+    ("R* invalid xdp_sock access", Code::Context),
+    ("dereference of modified ctx ptr", Code::Context),
+    ("negative offset ctx ptr", Code::Context),
+    ("variable ctx access", Code::Context),
+    (
+        "same insn cannot be used with different pointers",
+        Code::Context,
+    ),
+    ("misaligned ", Code::Misaligned),
+    ("R* invalid mem access", Code::NotAPointer),
+    ("R* invalid tracepoint buffer access", Code::MemoryBounds),
+    ("R* invalid rdonly_buf buffer access", Code::MemoryBounds),
+    ("R* invalid rdwr_buf buffer access", Code::MemoryBounds),
+    ("access beyond struct", Code::MemoryBounds),
+    ("access beyond the end of", Code::MemoryBounds),
+    ("cannot access ptr member", Code::MemoryBounds),
+    ("invalid access to ", Code::MemoryBounds),
+    ("R* cannot write into", Code::ReadOnly),
+    ("cannot write into packet", Code::ReadOnly),
+    ("only read is supported", Code::ReadOnly),
+    ("only read from ", Code::ReadOnly),
+    (
+        "the prog does not allow writes to packet data",
+        Code::ReadOnly,
+    ),
+    ("write into map forbidden", Code::ReadOnly),
+    ("read from map forbidden", Code::ReadOnly),
+    ("write to change key", Code::ReadOnly),
+    ("no write support to", Code::ReadOnly),
+    ("BPF_ATOMIC ", Code::Atomic),
+    (
+        "variable offset stack pointer cannot be passed into helper function",
+        Code::Atomic,
+    ),
+    ("BPF_XADD stores into", Code::Atomic),
+    ("cannot return stack pointer to the caller", Code::Leak),
+    ("R* pointer comparison prohibited", Code::Leak),
+    ("R* pointer arithmetic prohibited", Code::Leak),
+    ("R* leaks addr into", Code::Leak),
+    ("R* leaks addr as return value", Code::ReturnLeak),
+    ("R* partial copy of pointer", Code::PointerArithmetic),
+    // Registers.
+    ("R* !read_ok", Code::UninitRegister),
+    ("frame pointer is read only", Code::FramePointer),
+    ("R* pointer arithmetic", Code::PointerArithmetic),
+    ("R* bitwise operator", Code::PointerArithmetic),
+    ("R* pointer += pointer prohibited", Code::PointerArithmetic),
+    ("R* pointer -= pointer prohibited", Code::PointerArithmetic),
+    (
+        "R* subtraction from stack pointer prohibited",
+        Code::PointerArithmetic,
+    ),
+    (
+        "R* tried to subtract pointer from scalar",
+        Code::PointerArithmetic,
+    ),
+    (
+        "R* has pointer with unsupported alu operation",
+        Code::PointerArithmetic,
+    ),
+    (
+        "R* has unknown scalar with mixed signed bounds",
+        Code::PointerOffset,
+    ),
+    ("R* tried to add from different maps", Code::PointerOffset),
+    ("math between ", Code::PointerOffset),
+    (
+        "value * makes * pointer be out of bounds",
+        Code::PointerOffset,
+    ),
+    ("div by zero", Code::DivByZero),
+    ("invalid shift", Code::Shift),
+    // Calls.
+    // What libbpf calls in place of a weak function that is not there.
+    ("invalid func unknown#195896080", Code::UnknownKfunc),
+    ("invalid func ", Code::UnknownHelper),
+    ("unknown func ", Code::HelperNotAllowed),
+    (
+        "program of this type cannot use helper",
+        Code::HelperNotAllowed,
+    ),
+    (
+        "helper call is not allowed in probe",
+        Code::HelperNotAllowed,
+    ),
+    (
+        "helper call might sleep in a non-sleepable prog",
+        Code::HelperNotAllowed,
+    ),
+    ("* from non-GPL compatible program", Code::GplOnly),
+    ("Dynptr has to be an uninitialized dynptr", Code::Dynptr),
+    ("Expected an initialized dynptr", Code::Dynptr),
+    ("cannot overwrite referenced dynptr", Code::Dynptr),
+    ("cannot pass in dynptr at an offset", Code::Dynptr),
+    ("dereference of modified dynptr_ptr ptr", Code::Dynptr),
+    ("potential write to dynptr", Code::Dynptr),
+    ("cannot pass in iter at an offset", Code::Iterator),
+    ("expected uninitialized iter_", Code::Iterator),
+    ("expected an initialized iter_", Code::Iterator),
+    ("expected an RCU CS when using", Code::Iterator),
+    ("dereference of modified func ptr", Code::Callback),
+    ("callback function not static", Code::Callback),
+    ("callback function not allowed for map", Code::MapKind),
+    ("missing btf func_info", Code::Callback),
+    ("At callback return the register", Code::CallbackResult),
+    ("In callback the register", Code::CallbackResult),
+    ("Invalid format string", Code::ConstantText),
+    ("R* is not a constant address", Code::ConstantText),
+    ("direct value access on string failed", Code::ConstantText),
+    ("R* does not point to a readonly map", Code::ConstantText),
+    ("string is not zero-terminated", Code::ConstantText),
+    (
+        "R* must be referenced when passed to release function",
+        Code::NotReleasable,
+    ),
+    (
+        "R* must have zero offset when passed to release func",
+        Code::NotReleasable,
+    ),
+    ("arg * is an unacquired reference", Code::NotReleasable),
+    ("cannot release unowned", Code::NotReleasable),
+    (
+        "release kernel function * expects refcounted",
+        Code::NotReleasable,
+    ),
+    ("more than one arg with ref_obj_id", Code::NotReleasable),
+    ("R* type=* expected=", Code::ArgumentType),
+    ("arg#* expects pointer to", Code::ArgumentType),
+    ("R* is not a scalar", Code::ArgumentType),
+    (
+        "arg#* reference type('*') size cannot be determined",
+        Code::GlobalFunction,
+    ),
+    ("R* is of type * but * is expected", Code::ArgumentType),
+    ("Unsupported reg type", Code::ArgumentType),
+    (
+        "helper access to the packet is not allowed",
+        Code::ArgumentType,
+    ),
+    (
+        "kernel function * args#* expected pointer to",
+        Code::ArgumentType,
+    ),
+    ("kernel function * argument must be", Code::ArgumentType),
+    ("kfunc * type ID argument must be", Code::ArgumentType),
+    ("arg#* expected pointer to", Code::ArgumentType),
+    ("R* invalid zero-sized read", Code::ArgumentSize),
+    ("R* is not a known constant", Code::ArgumentSize),
+    ("R* must be a known constant", Code::ArgumentSize),
+    (
+        "R* unbounded memory access, use 'var &= const'",
+        Code::ArgumentSize,
+    ),
+    (
+        "get_local_storage() doesn't support non-zero flags",
+        Code::ArgumentSize,
+    ),
+    ("Sleepable programs can only use", Code::MapKind),
+    ("cannot pass map_type", Code::MapKind),
+    ("cannot update sockmap in this context", Code::MapKind),
+    ("Unreleased reference", Code::ReferenceLeak),
+    ("BPF_LD_[ABS|IND]", Code::PacketLoad),
+    ("at the time of BPF_LD_ABS|IND", Code::PacketLoad),
+    (
+        "LD_ABS is not allowed in subprogs without BTF",
+        Code::TailCall,
+    ),
+    ("tail_calls are not allowed when call stack", Code::TailCall),
+    ("verifier bug: callback unexpected regs", Code::TailCall),
+    ("tail_call is not allowed", Code::TailCall),
+    (
+        "tail_call would lead to reference leak",
+        Code::ReferenceLeak,
+    ),
+    (
+        "Caller passes invalid args into func#",
+        Code::GlobalFunction,
+    ),
+    (
+        "Arg#* type * in *() is not supported yet",
+        Code::GlobalFunction,
+    ),
+    (
+        "Global function *() doesn't return scalar",
+        Code::GlobalFunction,
+    ),
+    ("kernel btf_id * is not a function", Code::UnknownKfunc),
+    (
+        "calling kernel function * is not allowed",
+        Code::KfuncNotAllowed,
+    ),
+    ("arg#* is untrusted_ptr_", Code::Untrusted),
+    ("* must be a rcu pointer", Code::Untrusted),
+    ("R* must be * trusted", Code::Untrusted),
+    (
+        "kernel func * requires RCU critical section protection",
+        Code::Section,
+    ),
+    ("nested rcu read lock", Code::Section),
+    ("unmatched rcu read unlock", Code::Section),
+    (
+        "BPF_EXIT instruction in main prog cannot be used inside",
+        Code::Section,
+    ),
+    ("sleepable helper", Code::Section),
+    ("kernel func * is sleepable within", Code::Section),
+    // Returns, and the loader.
+    ("At program exit the register", Code::ReturnRange),
+    (
+        "At async callback return the register",
+        Code::CallbackResult,
+    ),
+    (
+        "At subprogram exit the register R0 is not a scalar",
+        Code::ReturnLeak,
+    ),
+    ("attach_btf_id * is not a function", Code::AttachTarget),
+    ("Tracing programs must provide btf_id", Code::AttachTarget),
+    (
+        "loading/calling other bpf or kernel functions are allowed for",
+        Code::Capability,
+    ),
+];
+
+/// The code of a refusal in the kernel's words; `None` if they are not known here.
+///
+/// `insn` is the refused instruction as the kernel prints it: what holds nothing at `exit` is the
+/// result.
+pub(crate) fn code(words: &str, insn: Option<&str>) -> Option<Code> {
+    if insn == Some("exit") && words.starts_with("R0 !read_ok") {
+        return Some(Code::NoReturnValue);
+    }
+    let found = WORDS.iter().find(|(begins, _)| matches(begins, words));
+    found.map(|(_, code)| *code)
+}
+
+/// Whether words begin as a pattern says.
+fn matches(pattern: &str, words: &str) -> bool {
+    let mut pieces = pattern.split('*');
+    let first = pieces.next().unwrap_or_default();
+    let Some(mut rest) = words.strip_prefix(first) else {
+        return false;
+    };
+    for piece in pieces {
+        match rest.split_once(piece) {
+            Some((_, behind)) => rest = behind,
+            None => return false,
+        }
+    }
+    true
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_star_stands_for_anything() {
+        assert!(matches("R* !read_ok", "R10 !read_ok"));
+        assert!(matches(
+            "value * makes * pointer",
+            "value -1 makes fp pointer be out"
+        ));
+        assert!(!matches("R* !read_ok", "R10 invalid"));
+        assert!(!matches("div", "a div"));
+        assert!(matches("* from", "cannot call from here"));
+    }
+
+    #[test]
+    fn no_words_hide_those_below() {
+        for (at, (words, _)) in WORDS.iter().enumerate() {
+            let above = WORDS.iter().take(at);
+            let hides: Vec<_> = above.filter(|(other, _)| matches(other, words)).collect();
+            assert!(hides.is_empty(), "{words}: {hides:?}");
+        }
+    }
+
+    #[test]
+    fn nothing_and_an_exit_without_a_result() {
+        assert_eq!(code("R0 !read_ok", Some("exit")), Some(Code::NoReturnValue));
+        assert_eq!(
+            code("R0 !read_ok", Some("r1 = r0")),
+            Some(Code::UninitRegister)
+        );
+        assert_eq!(code("what nobody ever said", None), None);
+    }
+}
