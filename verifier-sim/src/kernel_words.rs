@@ -126,6 +126,10 @@ const WORDS: &[(&str, Code)] = &[
     ),
     ("BPF_XADD stores into", Code::Atomic),
     ("cannot return stack pointer to the caller", Code::Leak),
+    (
+        "R* 32-bit pointer arithmetic prohibited",
+        Code::PointerArithmetic,
+    ),
     ("R* pointer comparison prohibited", Code::Leak),
     ("R* pointer arithmetic prohibited", Code::Leak),
     ("R* leaks addr into", Code::Leak),
@@ -288,6 +292,28 @@ const WORDS: &[(&str, Code)] = &[
         "kernel func * requires RCU critical section protection",
         Code::Section,
     ),
+    ("bpf_spin_unlock ", Code::Lock),
+    ("bpf_res_spin_unlock ", Code::Lock),
+    (
+        "function calls are not allowed while holding a lock",
+        Code::Lock,
+    ),
+    (
+        "global function calls are not allowed while holding a lock",
+        Code::Lock,
+    ),
+    (
+        "BPF_EXIT instruction in main prog cannot be used inside bpf_spin_lock-ed region",
+        Code::Lock,
+    ),
+    (
+        "* cannot be accessed directly by load/store",
+        Code::SpecialField,
+    ),
+    ("map '*' has no valid ", Code::SpecialField),
+    ("off * doesn't point to 'struct ", Code::SpecialField),
+    ("timer pointer in R* map_uid=", Code::SpecialField),
+    ("* progs cannot use bpf_", Code::SpecialField),
     ("nested rcu read lock", Code::Section),
     ("unmatched rcu read unlock", Code::Section),
     (
