@@ -103,6 +103,7 @@ const WORDS: &[(&str, Code)] = &[
     ("R* invalid tracepoint buffer access", Code::MemoryBounds),
     ("R* invalid rdonly_buf buffer access", Code::MemoryBounds),
     ("R* invalid rdwr_buf buffer access", Code::MemoryBounds),
+    ("R* is * invalid negative access", Code::MemoryBounds),
     ("access beyond struct", Code::MemoryBounds),
     ("access beyond the end of", Code::MemoryBounds),
     ("cannot access ptr member", Code::MemoryBounds),
@@ -329,6 +330,21 @@ const WORDS: &[(&str, Code)] = &[
     ("off=* kptr isn't referenced kptr", Code::SpecialField),
     ("arg#* doesn't point to a map value", Code::SpecialField),
     ("* progs cannot use bpf_", Code::SpecialField),
+    (
+        "bpf_throw kfunc * cannot be called from callback",
+        Code::Exception,
+    ),
+    ("exception cb ", Code::Exception),
+    ("insn * cannot call exception cb directly", Code::Exception),
+    ("bpf_throw cannot be used inside", Code::Section),
+    (
+        "global functions that may sleep are not allowed in",
+        Code::Section,
+    ),
+    ("arg#* doesn't point to an irq flag", Code::IrqFlag),
+    ("cannot restore irq state", Code::IrqFlag),
+    ("expected an initialized irq flag", Code::IrqFlag),
+    ("expected uninitialized irq flag", Code::IrqFlag),
     ("nested rcu read lock", Code::Section),
     ("unmatched rcu read unlock", Code::Section),
     (
@@ -349,6 +365,7 @@ const WORDS: &[(&str, Code)] = &[
     ),
     ("attach_btf_id * is not a function", Code::AttachTarget),
     ("Tracing programs must provide btf_id", Code::AttachTarget),
+    ("'struct *' access is allowed only to", Code::Capability),
     (
         "loading/calling other bpf or kernel functions are allowed for",
         Code::Capability,
