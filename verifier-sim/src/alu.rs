@@ -162,6 +162,9 @@ impl Machine<'_, '_> {
         let dst = self.read_reg(insn.dst())?;
         check_constant(insn, op, width, operand)?;
         self.check_writable(insn.dst())?;
+        if dst.kind == Kind::Arena || src.kind == Kind::Arena {
+            return self.arena_binary(insn);
+        }
         match (dst.is_pointer(), src.is_pointer()) {
             (false, false) => self.scalar_binary(insn, op, width, &dst, &src),
             (true, true) => self.pointer_difference(insn, op),

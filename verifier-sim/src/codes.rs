@@ -66,6 +66,7 @@ codes! {
     211 ReadOnly "Memory is written that may only be read."
     212 Atomic "An atomic operation on memory that does not allow it."
     213 Leak "A pointer would become visible."
+    214 Arena "An arena is used where there is none, or in a way that arenas are not."
     301 UninitRegister "A register is read that holds nothing."
     302 FramePointer "R10 is written."
     303 PointerArithmetic "Arithmetic that pointers do not allow."

@@ -78,13 +78,13 @@ impl<'a> Env<'a> {
             .and_then(|target| Some((target, kernel.btf()?)));
         let arguments = arguments.map(|(target, btf)| ArgumentContext::new(btf, target));
         check_calls(object, program, kernel)?;
-        let globals = globals(program, object.btf.as_ref());
+        let globals = globals(program, object.btf.as_ref(), kernel);
         let exception_callback = exception_callback(program, object.btf.as_ref())?;
         let global_slots = globals.iter().map(|g| g.slot).collect();
         let cfg = Cfg::new(program, config, global_slots, exception_callback)?;
         check_functions(program, object.btf.as_ref(), &cfg)?;
         let specials = specials(object, kernel);
-        check_used_maps(object, program, &specials)?;
+        check_used_maps(object, program, config, &specials)?;
         let rounds = Rounds::new(object, program, kernel);
         let stops = Stops::new(&cfg, &rounds);
         let live = live_registers(&cfg);

@@ -8,7 +8,7 @@
 use crate::cfg::Cfg;
 use crate::codes::Code;
 use crate::diag::{Checked, Rejection};
-use crate::global::is_number;
+use crate::prototype::is_number;
 use crate::tail_call::is_tail_call;
 use ebpf_asm::btf::{Btf, Kind};
 use ebpf_asm::isa::Sem;

@@ -7,19 +7,23 @@
 //! Read before: `call.rs`. Read next: `explore.rs`.
 
 use crate::argument::Arguments;
+use crate::btf_ptr::{BtfPtr, Marks, Types};
+use crate::btf_walk::{StructMatch, contains_struct};
 use crate::call::ARGUMENTS;
 use crate::codes::Code;
 use crate::diag::{Checked, Rejection};
 use crate::env::Env;
+use crate::kernel_types::KernelTypes;
 use crate::kfunc::kfunc_sleeps;
 use crate::machine::{Flow, Machine, not_modelled};
+use crate::prototype::{Param, params};
 use crate::reg::{Kind, Null, RegState};
+use crate::region::FixedOffset;
 use crate::state::State;
 use ebpf_asm::btf::{Btf, Kind as Type, Linkage, TypeId};
 use ebpf_asm::helper::{DynptrType, Effect, Sleeps, by_id};
 use ebpf_asm::insn::{Insn, Reg};
 use ebpf_asm::isa::{Callee, Sem};
-use ebpf_asm::prog_type::ProgType;
 use ebpf_asm::program::Program;
 
 /// A global function.
@@ -35,21 +39,8 @@ pub(crate) struct Global {
     moves_packet: bool,
 }
 
-/// What a global function takes in an argument register.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Param {
-    /// A number.
-    Scalar,
-    /// The program's context.
-    Ctx,
-    /// A dynptr.
-    Dynptr,
-    /// Memory of so many bytes that may be read and written, and maybe null.
-    Mem { size: u32, null: Null },
-}
-
 /// The global functions of a program, by their slots.
-pub(crate) fn globals(program: &Program, btf: Option<&Btf>) -> Vec<Global> {
+pub(crate) fn globals(program: &Program, btf: Option<&Btf>, kernel: &KernelTypes) -> Vec<Global> {
     let Some(btf) = btf else { return Vec::new() };
     let typed = program.functions.iter().filter(|f| f.slot > 0);
     let global = typed.filter_map(|function| {
@@ -64,123 +55,11 @@ pub(crate) fn globals(program: &Program, btf: Option<&Btf>) -> Vec<Global> {
         Some(Global {
             slot: function.slot,
             name: function.name.clone(),
-            params: params(btf, program.prog_type, id, proto, &function.name),
+            params: params((btf, kernel), program.prog_type, id, proto, &function.name),
             moves_packet: moves_packet(program, function.slot),
         })
     });
     global.collect()
-}
-
-/// The parameters of a function, or why the kernel takes no such function.
-fn params(
-    btf: &Btf,
-    prog_type: ProgType,
-    function: TypeId,
-    proto: TypeId,
-    name: &str,
-) -> Result<Vec<Param>, String> {
-    let Some(Type::FuncProto { ret, params }) = btf.get(proto).map(|ty| &ty.kind) else {
-        return Err(format!("Invalid BTF of func {name}"));
-    };
-    if params.len() > ARGUMENTS.len() {
-        let (count, most) = (params.len(), ARGUMENTS.len());
-        return Err(format!(
-            "Global function {name}() with {count} > {most} args. Buggy compiler."
-        ));
-    }
-    if !is_number(btf, *ret) {
-        return Err(format!(
-            "Global function {name}() doesn't return scalar. Only those are supported."
-        ));
-    }
-    let tags = tags(btf, function);
-    let params = params.iter().enumerate().map(|(index, (_, ty))| {
-        let tagged = |tag: &str| tags.iter().any(|(at, name)| *at == index && *name == tag);
-        param(btf, prog_type, *ty, &tagged).map_err(|why| match why {
-            NoParam::Size(what) => {
-                format!("arg#{index} reference type('{what}') size cannot be determined: -22")
-            }
-            NoParam::Kind(kind) => {
-                format!("Arg#{index} type {kind} in {name}() is not supported yet.")
-            }
-        })
-    });
-    params.collect()
-}
-
-/// Why a parameter cannot be checked.
-enum NoParam {
-    /// Nobody knows the size of what it points to.
-    Size(String),
-    /// It is neither a number nor a pointer.
-    Kind(&'static str),
-}
-
-fn param(
-    btf: &Btf,
-    prog_type: ProgType,
-    ty: TypeId,
-    tagged: &dyn Fn(&str) -> bool,
-) -> Result<Param, NoParam> {
-    if is_number(btf, ty) {
-        return Ok(Param::Scalar);
-    }
-    let Some(Type::Ptr(to)) = btf.get(btf.resolve(ty)).map(|ty| &ty.kind) else {
-        return Err(NoParam::Kind(kind_name(btf, btf.resolve(ty))));
-    };
-    let to = btf.resolve(*to);
-    let context = prog_type.context_struct();
-    if tagged("arg:ctx") || (!context.is_empty() && btf.name(to) == context) {
-        return Ok(Param::Ctx);
-    }
-    if btf.name(to) == "bpf_dynptr" {
-        return Ok(Param::Dynptr);
-    }
-    let null = match tagged("arg:nonnull") {
-        true => Null::Never,
-        false => Null::Maybe,
-    };
-    match btf.size_of(to) {
-        Some(size) => Ok(Param::Mem { size, null }),
-        None => Err(NoParam::Size(format!(
-            "{} {}",
-            kind_name(btf, to),
-            btf.name(to)
-        ))),
-    }
-}
-
-/// Whether a type is an integer or an enum, which arguments and results may be.
-pub(crate) fn is_number(btf: &Btf, ty: TypeId) -> bool {
-    matches!(
-        btf.get(btf.resolve(ty)).map(|ty| &ty.kind),
-        Some(Type::Int { .. } | Type::Enum { .. } | Type::Enum64 { .. })
-    )
-}
-
-/// The name of a kind as the kernel's messages have it.
-fn kind_name(btf: &Btf, ty: TypeId) -> &'static str {
-    match btf.get(ty).map(|ty| &ty.kind) {
-        Some(Type::Struct { .. }) => "STRUCT",
-        Some(Type::Union { .. }) => "UNION",
-        Some(Type::Fwd(_)) => "FWD",
-        Some(Type::Float { .. }) => "FLOAT",
-        Some(Type::Array { .. }) => "ARRAY",
-        Some(Type::FuncProto { .. }) => "FUNC_PROTO",
-        _ => "UNKNOWN",
-    }
-}
-
-/// The tags on a function's parameters: which parameter, and the tag.
-fn tags(btf: &Btf, function: TypeId) -> Vec<(usize, &str)> {
-    let tag = |(_, ty): (TypeId, &ebpf_asm::btf::Type)| match ty.kind {
-        Type::DeclTag {
-            ty: of, component, ..
-        } if of == function => Some((usize::try_from(component).ok()?, ty.name)),
-        _ => None,
-    };
-    let tags = btf.types().filter_map(tag);
-    tags.map(|(at, name)| (at, btf.str(name))).collect()
 }
 
 /// Whether a function, or one that it calls, calls a helper that moves the packet, or goes on
@@ -223,7 +102,16 @@ impl Global {
         let mut state = State::entry(self.slot);
         for (reg, param) in ARGUMENTS.into_iter().zip(self.params()?) {
             let value = match *param {
-                Param::Scalar => RegState::unknown(),
+                Param::Scalar | Param::Arena => RegState::unknown(),
+                Param::NotModelled(what) => return Err(not_modelled(what)),
+                Param::Trusted { id, null } => {
+                    let pointer = BtfPtr::kernel(id, Marks::TRUSTED);
+                    maybe(RegState::pointer(Kind::Btf(pointer)), null, last_id)
+                }
+                Param::Untrusted(Some(id)) => {
+                    RegState::pointer(Kind::Btf(BtfPtr::kernel(id, Marks::UNTRUSTED)))
+                }
+                Param::Untrusted(None) => RegState::pointer(Kind::UntrustedMem),
                 Param::Ctx => RegState::pointer(Kind::Ctx),
                 Param::Dynptr => {
                     *last_id += 1;
@@ -232,14 +120,7 @@ impl Global {
                     dynptr
                 }
                 Param::Mem { size, null } => {
-                    let memory = RegState::pointer(Kind::Mem(size));
-                    match null {
-                        Null::Never => memory,
-                        Null::Maybe => {
-                            *last_id += 1;
-                            memory.maybe_null(*last_id)
-                        }
-                    }
+                    maybe(RegState::pointer(Kind::Mem(size)), null, last_id)
                 }
             };
             *state.reg_mut(reg) = value;
@@ -311,6 +192,16 @@ impl<'a> Machine<'_, 'a> {
                 format!("arg#{index} expects pointer to ctx"),
             )
             .label(format!("R{number} is '{}'", value.type_name()))),
+            Param::NotModelled(what) => Err(not_modelled(what)),
+            Param::Trusted { id, null } => self.check_trusted_param(reg, &value, id, null),
+            Param::Untrusted(_) => Ok(()),
+            Param::Arena if value.kind == Kind::Arena || value.is_scalar() => Ok(()),
+            Param::Arena => {
+                let name = value.type_name();
+                let message = format!("R{number} is not a pointer to arena or scalar.");
+                Err(Rejection::new(Code::ArgumentType, message)
+                    .label(format!("R{number} is '{name}'")))
+            }
             Param::Dynptr => self.check_dynptr_param(index, reg).map(|_| ()),
             Param::Mem { .. } if value.as_constant() == Some(0) => Ok(()),
             Param::Mem { size, null } => {
@@ -323,6 +214,51 @@ impl<'a> Machine<'_, 'a> {
                 self.check_shared_memory(reg, &value, size, found)
             }
         }
+    }
+}
+
+impl Machine<'_, '_> {
+    /// That an argument is a structure of the kernel as a trusted parameter has it.
+    fn check_trusted_param(&self, reg: Reg, value: &RegState, id: TypeId, null: Null) -> Checked {
+        let number = reg.number();
+        if null == Null::Maybe && value.as_constant() == Some(0) {
+            return Ok(());
+        }
+        let btf = self.env.kernel.needed_for("structures of the kernel")?;
+        let refuse = |message: String| {
+            Err(Rejection::new(Code::ArgumentType, message)
+                .label(format!("R{number} is '{}'", value.type_name()))
+                .because(value.origin.made, format!("R{number} is made here")))
+        };
+        let known = [Marks::NONE, Marks::TRUSTED, Marks::RCU];
+        let pointer = match value.kind {
+            Kind::Btf(pointer)
+                if pointer.types == Types::Kernel
+                    && known.contains(&pointer.marks)
+                    && (null == Null::Maybe || value.null == Null::Never) =>
+            {
+                pointer
+            }
+            _ => {
+                let name = value.type_name();
+                return refuse(format!(
+                    "R{number} type={name} expected=ptr_, trusted_ptr_, rcu_ptr_"
+                ));
+            }
+        };
+        self.check_pointer_offset(reg, value, FixedOffset::Allowed)?;
+        let matched = StructMatch {
+            off: i64::from(value.off),
+            exact: false,
+        };
+        if contains_struct(btf, pointer.id, id, matched) {
+            return Ok(());
+        }
+        refuse(format!(
+            "R{number} is of type {} but {} is expected",
+            btf.name(pointer.id),
+            btf.name(id)
+        ))
     }
 }
 
@@ -346,6 +282,17 @@ impl Env<'_> {
                 by_id(insn.imm()).is_some_and(|helper| helper.callers.sleeps == Sleeps::Maybe)
             }
             _ => self.kfunc_name(slot).is_some_and(kfunc_sleeps),
+        }
+    }
+}
+
+/// A pointer that is maybe null, if so.
+fn maybe(pointer: RegState, null: Null, last_id: &mut u32) -> RegState {
+    match null {
+        Null::Never => pointer,
+        Null::Maybe => {
+            *last_id += 1;
+            pointer.maybe_null(*last_id)
         }
     }
 }

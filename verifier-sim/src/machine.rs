@@ -108,7 +108,7 @@ impl Machine<'_, '_> {
             Sem::Call(Callee::Local) => return self.call_local(insn),
             Sem::Exit => return self.exit(),
             Sem::Call(Callee::Kfunc) => return self.call_kfunc(insn),
-            Sem::AddrSpaceCast(_) => return Err(not_modelled("address space casts")),
+            Sem::AddrSpaceCast(cast) => self.cast_address_space(insn, cast)?,
             Sem::MayGoto => return self.may_goto(insn),
             Sem::Gotox => return Err(not_modelled("indirect jumps")),
             Sem::Call(Callee::Register | Callee::NumberedRegister) => {
@@ -200,7 +200,8 @@ impl Machine<'_, '_> {
                     .map(map)
                     .is_some_and(|map| map.map_type == MapType::Arena)
                 {
-                    return Err(not_modelled("addresses in arenas"));
+                    // As user space has it.
+                    return self.write_reg(insn.dst(), RegState::unknown());
                 }
                 // That there is such a byte was checked before (`used_maps.rs`).
                 let mut value = RegState::pointer(Kind::MapValue(map));

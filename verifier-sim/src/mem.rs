@@ -323,7 +323,7 @@ impl Machine<'_, '_> {
                 self.check_buffer(usage, base, access.extent(base), access.direction)?;
                 Ok(RegState::scalar(Scalar::of_size(access.size)))
             }
-            Kind::UntrustedMem => Ok(RegState::scalar(Scalar::of_size(access.size))),
+            Kind::UntrustedMem | Kind::Arena => Ok(RegState::scalar(Scalar::of_size(access.size))),
             Kind::Btf(pointer) => self.read_structure(pointer, base, access),
             Kind::NotInit
             | Kind::Scalar
@@ -380,6 +380,7 @@ impl Machine<'_, '_> {
             Kind::Buffer(usage) => {
                 self.check_buffer(usage, base, access.extent(base), access.direction)
             }
+            Kind::Arena => Ok(()),
             Kind::ReadOnlyMem(_) | Kind::UntrustedMem => Err(read_only_memory(access.reg, base)),
             Kind::Btf(pointer) => self.write_structure(pointer, base, access),
             Kind::NotInit
@@ -431,7 +432,7 @@ impl Machine<'_, '_> {
     /// kernel rewrites accesses to the context.
     fn check_same_kind(&mut self, reg: Reg, base: &RegState) -> Checked {
         let kind = match base.kind {
-            Kind::Ctx | Kind::Sock(_) => AddressKind::Rewritten(base.kind),
+            Kind::Ctx | Kind::Sock(_) | Kind::Arena => AddressKind::Rewritten(base.kind),
             Kind::Btf(_) | Kind::UntrustedMem => AddressKind::Probed,
             _ => AddressKind::Plain,
         };
@@ -486,7 +487,7 @@ impl Machine<'_, '_> {
             .scalar
             .tnum
             .add(crate::tnum::Tnum::constant(constant as u64));
-        if address.is_aligned(access.size) {
+        if base.kind == Kind::Arena || address.is_aligned(access.size) {
             return Ok(());
         }
         let what = match base.kind {

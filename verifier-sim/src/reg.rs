@@ -94,6 +94,8 @@ pub(crate) enum Kind {
     ReadOnlyMem(u32),
     /// Memory that is only read and may be anywhere: wrong addresses read as zero.
     UntrustedMem,
+    /// The arena, wherever in it or beyond.
+    Arena,
 }
 
 /// What may be done with a buffer.
@@ -364,6 +366,7 @@ impl RegState {
             Kind::Buffer(BufferUse::Write) => "buf",
             Kind::ReadOnlyMem(_) => "rdonly_mem",
             Kind::UntrustedMem => "rdonly_untrusted_mem",
+            Kind::Arena => "arena",
             Kind::Btf(pointer) => {
                 let prefix = pointer.marks.prefix();
                 return match self.null {

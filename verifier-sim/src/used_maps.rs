@@ -3,7 +3,9 @@
 //!
 //! Read before: `loadable.rs`. Read next: `env.rs`.
 
+use crate::arena::{check_arena, check_arena_address};
 use crate::codes::Code;
+use crate::config::Config;
 use crate::diag::{Checked, Rejection};
 use crate::machine::not_modelled;
 use crate::pointer_alu::MAX_VAR_OFF;
@@ -21,6 +23,7 @@ const MAX_MAPS: usize = 64;
 pub(crate) fn check_used_maps(
     object: &Object,
     program: &Program,
+    config: &Config,
     specials: &[Option<Vec<Special>>],
 ) -> Checked {
     let mut used: Vec<(usize, &Map)> = Vec::new();
@@ -37,7 +40,7 @@ pub(crate) fn check_used_maps(
         let checked = specials
             .ok_or_else(|| not_modelled("what the type of these map values has in it"))
             .and_then(|specials| check_specials_for(program.prog_type, specials))
-            .and_then(|()| check_new_map(program, map, index, &used))
+            .and_then(|()| check_new_map((program, config), map, index, &used))
             .and_then(|()| address.map_or(Ok(()), |offset| check_value_address(map, offset)));
         if let Err(mut refused) = checked {
             refused.slot = slot;
@@ -51,7 +54,12 @@ pub(crate) fn check_used_maps(
 }
 
 /// That a program may have a map besides those that it has.
-fn check_new_map(program: &Program, map: &Map, index: usize, used: &[(usize, &Map)]) -> Checked {
+fn check_new_map(
+    (program, config): (&Program, &Config),
+    map: &Map,
+    index: usize,
+    used: &[(usize, &Map)],
+) -> Checked {
     if used.iter().any(|&(known, _)| known == index) {
         return Ok(());
     }
@@ -63,6 +71,12 @@ fn check_new_map(program: &Program, map: &Map, index: usize, used: &[(usize, &Ma
             "The total number of maps per program has reached the limit of 64",
             "is one map too many",
         );
+    }
+    if map.map_type == MapType::Arena {
+        if used.iter().any(|(_, known)| known.map_type == map.map_type) {
+            return refuse("Only one arena per program", "is the second arena");
+        }
+        return check_arena(config, map);
     }
     if map.map_type == MapType::StructOps {
         return refuse(
@@ -154,9 +168,8 @@ fn is_for_sleepers(map_type: MapType) -> bool {
 
 /// That the address of a map's value is inside of it.
 fn check_value_address(map: &Map, offset: u32) -> Checked {
-    // Where in an arena an address is, its pages say when it is used.
     if map.map_type == MapType::Arena {
-        return Ok(());
+        return check_arena_address(map, offset);
     }
     let message = if map.map_type != MapType::Array {
         "no direct value access support for this map type".to_owned()

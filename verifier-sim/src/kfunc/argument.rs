@@ -383,7 +383,7 @@ impl<'a> Machine<'_, 'a> {
                 return self.check_work(index, reg, SpecialKind::Workqueue, found);
             }
             Special::TaskWork => return self.check_work(index, reg, SpecialKind::TaskWork, found),
-            Special::Map => return self.check_kfunc_map(kfunc, index, reg, found),
+            Special::Map => return self.check_kfunc_map(index, reg, found),
             Special::Callback => return self.check_kfunc_callback(index, reg, found),
             Special::IrqFlag => {
                 return match kfunc.name {

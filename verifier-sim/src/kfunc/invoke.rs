@@ -37,6 +37,12 @@ const SPECIAL: &[&str] = &[
     "bpf_xdp_pull_data",
 ];
 
+/// Whether a function returns something of a type, although its prototype has none.
+fn has_type(kfunc: &Kfunc<'_>) -> bool {
+    let casts = matches!(kfunc.name, "bpf_cast_to_kern_ctx" | "bpf_rdonly_cast");
+    casts || kfunc.row.has(Flags::ACQUIRE)
+}
+
 impl<'a> Machine<'_, 'a> {
     /// `call kfunc`.
     pub(crate) fn call_kfunc(&mut self, insn: &Insn) -> Checked<Flow> {
@@ -105,6 +111,10 @@ impl<'a> Machine<'_, 'a> {
             }
             Some(Type::Ptr(_)) if let Some(slice) = self.slice_of(kfunc, found)? => {
                 RegState::pointer(slice)
+            }
+            // What nobody knows a type of is no address to programs.
+            Some(Type::Ptr(to)) if btf.resolve(*to) == TypeId::VOID && !has_type(kfunc) => {
+                return Ok(RegState::unknown());
             }
             Some(Type::Ptr(to)) => {
                 let to = btf.resolve(*to);

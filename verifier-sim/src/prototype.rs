@@ -1,0 +1,271 @@
+//! What the prototype of a global function says of its arguments, with the tags that libbpf's
+//! `bpf_helpers.h` has for parameters (`__arg_ctx`, `__arg_nonnull`, `__arg_arena`...).
+//!
+//! Described in the kernel's `Documentation/bpf/verifier.rst` and in `bpf_helpers.h`; messages
+//! and combinations of tags as observed on Linux 6.18.
+//!
+//! Read before: `func_info.rs`. Read next: `global.rs`.
+
+use crate::call::ARGUMENTS;
+use crate::kernel_types::KernelTypes;
+use crate::reg::Null;
+use ebpf_asm::btf::{Btf, Kind as Type, TypeId};
+use ebpf_asm::prog_type::ProgType;
+
+/// What a global function takes in an argument register.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Param {
+    /// A number.
+    Scalar,
+    /// The program's context.
+    Ctx,
+    /// A dynptr.
+    Dynptr,
+    /// Memory of so many bytes that may be read and written, and maybe null.
+    Mem { size: u32, null: Null },
+    /// An address in the arena, which in the function is a number.
+    Arena,
+    /// A structure of the kernel that is to be trusted, maybe null.
+    Trusted { id: TypeId, null: Null },
+    /// Whatever the caller passes, in the function an address that may be wrong: of this
+    /// structure of the kernel, or of nothing known.
+    Untrusted(Option<TypeId>),
+    /// Something that is not judged.
+    NotModelled(&'static str),
+}
+
+/// What the tags of a parameter say; a bit each.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Tags(u8);
+
+impl Tags {
+    const CTX: Tags = Tags(1);
+    const NONNULL: Tags = Tags(2);
+    const TRUSTED: Tags = Tags(4);
+    const NULLABLE: Tags = Tags(8);
+    const UNTRUSTED: Tags = Tags(16);
+    const ARENA: Tags = Tags(32);
+
+    fn has(self, other: Tags) -> bool {
+        self.0 & other.0 != 0
+    }
+
+    /// Those of one parameter, unless one is unknown.
+    fn of<'t>(tags: impl Iterator<Item = &'t str>) -> Result<Tags, String> {
+        let mut all = Tags(0);
+        for tag in tags.filter_map(|tag| tag.strip_prefix("arg:")) {
+            all.0 |= match tag {
+                "ctx" => Tags::CTX,
+                "nonnull" => Tags::NONNULL,
+                "trusted" => Tags::TRUSTED,
+                "nullable" => Tags::NULLABLE,
+                "untrusted" => Tags::UNTRUSTED,
+                "arena" => Tags::ARENA,
+                _ => return Err("has unsupported set of tags".to_owned()),
+            }
+            .0;
+        }
+        Ok(all)
+    }
+}
+
+/// The parameters of a function, or why the kernel takes no such function.
+pub(crate) fn params(
+    (btf, kernel): (&Btf, &KernelTypes),
+    prog_type: ProgType,
+    function: TypeId,
+    proto: TypeId,
+    name: &str,
+) -> Result<Vec<Param>, String> {
+    let Some(Type::FuncProto { ret, params }) = btf.get(proto).map(|ty| &ty.kind) else {
+        return Err(format!("Invalid BTF of func {name}"));
+    };
+    if params.len() > ARGUMENTS.len() {
+        let (count, most) = (params.len(), ARGUMENTS.len());
+        return Err(format!(
+            "Global function {name}() with {count} > {most} args. Buggy compiler."
+        ));
+    }
+    if !is_number(btf, *ret) {
+        return Err(format!(
+            "Global function {name}() doesn't return scalar. Only those are supported."
+        ));
+    }
+    let all = tags(btf, function);
+    let params = params.iter().enumerate().map(|(index, (_, ty))| {
+        let own = all.iter().filter(|(at, _)| *at == index);
+        let tags =
+            Tags::of(own.map(|(_, tag)| *tag)).map_err(|why| format!("arg#{index} {why}"))?;
+        param((btf, kernel), prog_type, *ty, tags).map_err(|why| match why {
+            NoParam::Words(words) => format!("arg#{index} {words}"),
+            NoParam::Kind(kind) => {
+                format!("Arg#{index} type {kind} in {name}() is not supported yet.")
+            }
+        })
+    });
+    params.collect()
+}
+
+/// Why a parameter cannot be checked.
+enum NoParam {
+    /// The kernel's words.
+    Words(String),
+    /// It is neither a number nor a pointer.
+    Kind(&'static str),
+}
+
+impl NoParam {
+    fn words(words: &str) -> NoParam {
+        NoParam::Words(words.to_owned())
+    }
+}
+
+fn param(
+    (btf, kernel): (&Btf, &KernelTypes),
+    prog_type: ProgType,
+    ty: TypeId,
+    tags: Tags,
+) -> Result<Param, NoParam> {
+    let Some(Type::Ptr(to)) = btf.get(btf.resolve(ty)).map(|ty| &ty.kind) else {
+        return match is_number(btf, ty) {
+            _ if tags.0 != 0 => Err(NoParam::words("has pointer tag, but is not a pointer type")),
+            true => Ok(Param::Scalar),
+            false => Err(NoParam::Kind(kind_name(btf, btf.resolve(ty)))),
+        };
+    };
+    let to = btf.resolve(*to);
+    let context = prog_type.context_struct();
+    let is_context = !context.is_empty() && btf.name(to) == context;
+    let is_dynptr = btf.name(to) == "bpf_dynptr";
+    let invalid = || NoParam::words("has invalid combination of tags");
+    match tags {
+        Tags::CTX => context_param(btf, prog_type, to),
+        Tags(0) if is_context => Ok(Param::Ctx),
+        Tags(0) if is_dynptr => Ok(Param::Dynptr),
+        Tags(0) => memory(btf, to, Null::Maybe),
+        _ if is_context || is_dynptr => Err(invalid()),
+        Tags::NONNULL => memory(btf, to, Null::Never),
+        Tags::ARENA => Ok(Param::Arena),
+        _ if tags.has(Tags::CTX) => Err(invalid()),
+        Tags::TRUSTED => trusted((btf, kernel), to, Null::Never),
+        _ if tags == Tags(Tags::TRUSTED.0 | Tags::NULLABLE.0) => {
+            trusted((btf, kernel), to, Null::Maybe)
+        }
+        _ if tags.has(Tags::TRUSTED) => Err(invalid()),
+        Tags::UNTRUSTED => Ok(untrusted((btf, kernel), to)),
+        _ if tags.has(Tags::UNTRUSTED) => Err(NoParam::words(
+            "untrusted cannot be combined with any other tags",
+        )),
+        _ if tags.has(Tags::ARENA) => Err(NoParam::words(
+            "arena cannot be combined with any other tags",
+        )),
+        _ => Err(invalid()),
+    }
+}
+
+/// A parameter that is tagged as the context.
+fn context_param(btf: &Btf, prog_type: ProgType, to: TypeId) -> Result<Param, NoParam> {
+    let context = prog_type.context_struct();
+    match btf.get(to).map(|ty| &ty.kind) {
+        _ if to == TypeId::VOID => Ok(Param::Ctx),
+        Some(Type::Struct { .. } | Type::Fwd(_)) if btf.name(to) == context => Ok(Param::Ctx),
+        _ if context.is_empty() || has_many_contexts(prog_type) => {
+            Ok(Param::NotModelled("a context of this type"))
+        }
+        _ => Err(NoParam::Words(format!("should be `struct {context} *`"))),
+    }
+}
+
+/// Whether programs of a type may have their context by several names.
+fn has_many_contexts(prog_type: ProgType) -> bool {
+    matches!(
+        prog_type,
+        ProgType::Kprobe
+            | ProgType::Tracepoint
+            | ProgType::PerfEvent
+            | ProgType::RawTracepoint
+            | ProgType::RawTracepointWritable
+            | ProgType::Tracing
+            | ProgType::Lsm
+            | ProgType::Ext
+            | ProgType::StructOps
+            | ProgType::Syscall
+    )
+}
+
+/// A parameter that is tagged as a structure of the kernel to be trusted.
+fn trusted((btf, kernel): (&Btf, &KernelTypes), to: TypeId, null: Null) -> Result<Param, NoParam> {
+    if to == TypeId::VOID {
+        let words = "reference type('UNKNOWN (anon)') candidate matching error: -22";
+        return Err(NoParam::words(words));
+    }
+    let id = structure(btf, to).and_then(|name| kernel.record(name));
+    Ok(match id {
+        Some(id) => Param::Trusted { id, null },
+        None => Param::NotModelled("trusted parameters of this type"),
+    })
+}
+
+/// A parameter of which the function trusts nothing.
+fn untrusted((btf, kernel): (&Btf, &KernelTypes), to: TypeId) -> Param {
+    let id = structure(btf, to).map(|name| kernel.record(name));
+    match id {
+        None if to == TypeId::VOID || is_number(btf, to) => Param::Untrusted(None),
+        Some(Some(id)) => Param::Untrusted(Some(id)),
+        _ => Param::NotModelled("untrusted parameters of this type"),
+    }
+}
+
+/// The name of a structure.
+fn structure(btf: &Btf, ty: TypeId) -> Option<&str> {
+    match btf.get(ty)?.kind {
+        Type::Struct { .. } | Type::Fwd(_) => Some(btf.name(ty)),
+        _ => None,
+    }
+}
+
+/// A parameter that is memory of a type.
+fn memory(btf: &Btf, to: TypeId, null: Null) -> Result<Param, NoParam> {
+    match btf.size_of(to) {
+        Some(size) => Ok(Param::Mem { size, null }),
+        None => {
+            let (kind, name) = (kind_name(btf, to), btf.name(to));
+            Err(NoParam::Words(format!(
+                "reference type('{kind} {name}') size cannot be determined: -22"
+            )))
+        }
+    }
+}
+
+/// Whether a type is an integer or an enum, which arguments and results may be.
+pub(crate) fn is_number(btf: &Btf, ty: TypeId) -> bool {
+    matches!(
+        btf.get(btf.resolve(ty)).map(|ty| &ty.kind),
+        Some(Type::Int { .. } | Type::Enum { .. } | Type::Enum64 { .. })
+    )
+}
+
+/// The name of a kind as the kernel's messages have it.
+fn kind_name(btf: &Btf, ty: TypeId) -> &'static str {
+    match btf.get(ty).map(|ty| &ty.kind) {
+        Some(Type::Struct { .. }) => "STRUCT",
+        Some(Type::Union { .. }) => "UNION",
+        Some(Type::Fwd(_)) => "FWD",
+        Some(Type::Float { .. }) => "FLOAT",
+        Some(Type::Array { .. }) => "ARRAY",
+        Some(Type::FuncProto { .. }) => "FUNC_PROTO",
+        _ => "UNKNOWN",
+    }
+}
+
+/// The tags on a function's parameters: which parameter, and the tag.
+fn tags(btf: &Btf, function: TypeId) -> Vec<(usize, &str)> {
+    let tag = |(_, ty): (TypeId, &ebpf_asm::btf::Type)| match ty.kind {
+        Type::DeclTag {
+            ty: of, component, ..
+        } if of == function => Some((usize::try_from(component).ok()?, ty.name)),
+        _ => None,
+    };
+    let tags = btf.types().filter_map(tag);
+    tags.map(|(at, name)| (at, btf.str(name))).collect()
+}
