@@ -312,10 +312,8 @@ fn set_number(state: &mut State, reg: Reg, learnt: Scalar, here: Place) {
     if known.id == 0 {
         return;
     }
-    state.for_each_reg(|other| {
-        if !other.is_scalar() || other.id != known.id || *other == known {
-            return;
-        }
+    let shares = |other: &RegState| other.is_scalar() && other.id == known.id && *other != known;
+    state.change_regs(shares, |other| {
         match (known.link, other.link) {
             (known_link, other_link) if known_link == other_link && known.off == other.off => {
                 other.scalar = learnt;
@@ -336,12 +334,11 @@ fn set_number(state: &mut State, reg: Reg, learnt: Scalar, here: Place) {
 
 /// Makes all pointers that share `pointer`'s fate null: the number 0.
 fn set_null(state: &mut State, pointer: &RegState) {
-    state.for_each_reg(|reg| {
-        if reg.null == Null::Maybe && reg.id == pointer.id {
-            let origin = reg.origin;
-            *reg = RegState::constant(0);
-            reg.origin = origin;
-        }
+    let shares = |reg: &RegState| reg.null == Null::Maybe && reg.id == pointer.id;
+    state.change_regs(shares, |reg| {
+        let origin = reg.origin;
+        *reg = RegState::constant(0);
+        reg.origin = origin;
     });
     // What was not acquired need not be given back. Another view of it may be null alone.
     if pointer.id == pointer.ref_id {
@@ -353,10 +350,9 @@ fn set_null(state: &mut State, pointer: &RegState) {
 
 /// Makes all pointers that share an id not null.
 fn set_not_null(env: &Env<'_>, state: &mut State, id: u32) {
-    state.for_each_reg(|reg| {
-        if reg.null == Null::Maybe && reg.id == id {
-            env.set_not_null(reg);
-        }
+    let shares = |reg: &RegState| reg.null == Null::Maybe && reg.id == id;
+    state.change_regs(shares, |reg| {
+        env.set_not_null(reg);
     });
 }
 
@@ -433,12 +429,13 @@ impl PacketComparison {
             return;
         }
         let proven = off + more;
-        state.for_each_reg(|reg| {
-            if reg.kind == pointer.kind && reg.id == pointer.id && reg.range.bytes() < proven {
-                reg.range = PacketRange::Bytes(proven);
-                reg.origin.proved = here;
-                reg.origin.bound = pointer.origin.made;
-            }
+        let shares = |reg: &RegState| {
+            reg.kind == pointer.kind && reg.id == pointer.id && reg.range.bytes() < proven
+        };
+        state.change_regs(shares, |reg| {
+            reg.range = PacketRange::Bytes(proven);
+            reg.origin.proved = here;
+            reg.origin.bound = pointer.origin.made;
         });
     }
 

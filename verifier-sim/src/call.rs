@@ -84,11 +84,8 @@ impl Machine<'_, '_> {
     pub(crate) fn release_reference(&mut self, id: u32) {
         self.state.references.retain(|reference| reference.id != id);
         let gone = self.gone();
-        self.state.for_each_reg(|reg| {
-            if reg.ref_id == id {
-                *reg = gone;
-            }
-        });
+        self.state
+            .change_regs(|reg| reg.ref_id == id, |reg| *reg = gone);
     }
 
     /// Forgets what is in memory that the helper writes.
@@ -109,11 +106,8 @@ impl Machine<'_, '_> {
     /// The packet may have moved: pointers into it are numbers now.
     pub(crate) fn end_packet_pointers(&mut self) {
         let gone = self.gone();
-        self.state.for_each_reg(|reg| {
-            if reg.ends_with_packet() {
-                *reg = gone;
-            }
-        });
+        self.state
+            .change_regs(RegState::ends_with_packet, |reg| *reg = gone);
     }
 
     /// `call` of the program's own function.

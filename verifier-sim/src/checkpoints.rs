@@ -14,10 +14,10 @@
 use crate::codes::Code;
 use crate::diag::{Checked, Rejection};
 use crate::explore::{Explorer, Path};
-use crate::prune::{Likeness, alike};
+use crate::prune::{Ids, Likeness, alike};
 use crate::rounds::{Round, same_round, widen};
 use crate::state::{Entered, State};
-use crate::tree::{Litter, Node, Standing};
+use crate::tree::{Kept, Litter, Node, Standing};
 
 /// How much must have happened since the last checkpoint for a new one.
 #[derive(Debug, Clone, Copy, Default)]
@@ -69,6 +69,8 @@ pub(crate) struct Checkpoints {
     /// What happened since the last checkpoint was made.
     pub(crate) since: Pace,
     kept: u64,
+    /// Which ids of two states are alike, in the comparison that is made.
+    ids: Ids,
 }
 
 impl Checkpoints {
@@ -78,6 +80,7 @@ impl Checkpoints {
             here: vec![Vec::new(); slots],
             since: Pace::default(),
             kept: 0,
+            ids: Ids::default(),
         }
     }
 
@@ -119,8 +122,8 @@ impl Explorer<'_, '_, '_> {
         self.checkpoints.kept += 1;
         self.stats.total_states += 1;
         self.stats.peak_states = self.stats.peak_states.max(self.checkpoints.kept);
-        let state = Some(path.state.clone());
-        self.tree.grow(&mut path.position, state, 1)
+        let kept = Box::new(Kept::new(State::clone(&path.state)));
+        self.tree.grow(&mut path.position, Some(kept), 1)
     }
 
     /// Whether it is time for a checkpoint at a place that has these.
@@ -153,41 +156,18 @@ impl Explorer<'_, '_, '_> {
             let Some(node) = self.tree.node_mut(at) else {
                 continue;
             };
-            let likeness = match (node.open, anchor) {
-                (0, None) => Likeness::Covered(&node.needed),
-                (0, Some(_)) => Likeness::Within,
-                (_, _) => match (round, node.state.as_deref()) {
-                    (Some(round), Some(old)) if round.is_closed(old, &path.state) => {
-                        Likeness::Within
-                    }
-                    (Some(Round::Callback | Round::Next), _) => Likeness::Never,
-                    (_, Some(old)) if same_round(old, &path.state) => Likeness::Same,
-                    _ => Likeness::Never,
-                },
-            };
-            let old = node
-                .state
-                .as_deref()
-                .filter(|old| node.open == 0 || same_entry(old, &path.state));
-            if old.is_some_and(|old| alike(self.env, likeness, path.slot, old, &path.state)) {
+            let likeness = node.likeness(anchor, round, &path.state);
+            let ids = &mut self.checkpoints.ids;
+            let covers =
+                |old: &State| alike(self.env, likeness, path.slot, old, &path.state, &mut *ids);
+            if node.state().is_some_and(covers) {
                 if matches!(likeness, Likeness::Same) {
                     return Err(endless(path.slot));
                 }
-                node.hits += 1;
-                let needs = node.needed.in_state(&path.state);
-                self.need(path, needs, path.state.depth());
-                if let Some(anchor) = anchor {
-                    let state = path.state.clone();
-                    self.tree.depend(path.position, state, at, anchor);
-                }
+                self.covered(path, at, anchor);
                 return Ok(Seen::Covered);
             }
-            node.misses += u32::from(due == Due::Now);
-            if node.is_useless(round.is_some()) {
-                node.standing = Standing::Dropped;
-                if node.open == 0 {
-                    node.state = None;
-                }
+            if node.missed(due, round) == Standing::Dropped {
                 here.remove(index);
                 self.checkpoints.kept -= 1;
             }
@@ -195,18 +175,37 @@ impl Explorer<'_, '_, '_> {
         Ok(Seen::New)
     }
 
+    /// Notes that a path is covered by the checkpoint `at`. `anchor` is what must be followed to
+    /// all its ends first.
+    fn covered(&mut self, path: &Path, at: usize, anchor: Option<usize>) {
+        let node = self.tree.node_mut(at);
+        let Some(kept) = node.and_then(|node| node.kept.as_mut()) else {
+            return;
+        };
+        kept.hits += 1;
+        let needs = kept.needed.in_state(&path.state);
+        self.need(path, needs, path.state.depth());
+        if let Some(anchor) = anchor {
+            let state = path.state.clone();
+            self.tree.depend(path.position, state, at, anchor);
+        }
+    }
+
     /// Takes out of a checkpoint that was followed to all its ends what nothing will read.
     fn clean(&mut self, at: usize, slot: usize) {
         let Some(node) = self.tree.node_mut(at) else {
             return;
         };
-        if node.open > 0 || node.litter == Litter::Gone {
+        let Some(kept) = node.kept.as_mut().filter(|_| node.open == 0) else {
+            return;
+        };
+        if kept.litter == Litter::Gone {
             return;
         }
-        node.litter = Litter::Gone;
-        if let Some(state) = &mut node.state {
+        kept.litter = Litter::Gone;
+        if let Some(state) = &mut kept.state {
             let live = self.live_stack.live(&self.env.cfg, state, slot);
-            node.needed.keep_slots(&live);
+            kept.needed.keep_slots(&live);
             state.keep_slots(&live);
         }
     }
@@ -217,26 +216,53 @@ impl Explorer<'_, '_, '_> {
         let open = here.copied().filter(|&at| Some(at) != but);
         let rounds = open.filter_map(|at| Some((at, self.tree.node(at)?)));
         let alike = |(_, node): &(usize, &Node)| {
-            let old = node.state.as_deref().filter(|_| node.open > 0);
+            let old = node.state().filter(|_| node.open > 0);
             old.is_some_and(|old| old.same_calls(state))
         };
         let last = rounds.filter(alike).max_by_key(|(at, _)| *at);
-        if let Some((_, node)) = last
-            && let Some(old) = node.state.as_deref()
+        if let Some(kept) = last.and_then(|(_, node)| node.kept.as_ref())
+            && let Some(old) = &kept.state
         {
-            widen(old, &node.needed, state);
+            widen(old, &kept.needed, state);
         }
     }
 }
 
 impl Node {
-    /// Whether states were compared with this one in vain too often.
-    fn is_useless(&self, round: bool) -> bool {
-        let most = match self.open > 0 && round {
+    /// How alike a state must be to this one's. `anchor` is what must be followed to all its
+    /// ends first.
+    fn likeness(&self, anchor: Option<usize>, round: Option<Round>, new: &State) -> Likeness<'_> {
+        match (&self.kept, self.open, anchor) {
+            (None, ..) => Likeness::Never,
+            (Some(kept), 0, None) => Likeness::Covered(&kept.needed),
+            (Some(_), 0, Some(_)) => Likeness::Within,
+            (Some(kept), ..) => match (round, &kept.state) {
+                (_, Some(old)) if !same_entry(old, new) => Likeness::Never,
+                (Some(round), Some(old)) if round.is_closed(old, new) => Likeness::Within,
+                (Some(Round::Callback | Round::Next), _) => Likeness::Never,
+                (_, Some(old)) if same_round(old, new) => Likeness::Same,
+                _ => Likeness::Never,
+            },
+        }
+    }
+
+    /// Notes that a state was compared with this one in vain; says whether more are.
+    fn missed(&mut self, due: Due, round: Option<Round>) -> Standing {
+        let Some(kept) = &mut self.kept else {
+            return Standing::Dropped;
+        };
+        let most = match self.open > 0 && round.is_some() {
             true => MAX_MISSES_OF_ROUND,
             false => MAX_MISSES,
         };
-        self.misses > self.hits.saturating_add(1).saturating_mul(most)
+        kept.misses += u32::from(due == Due::Now);
+        if kept.misses > kept.hits.saturating_add(1).saturating_mul(most) {
+            kept.standing = Standing::Dropped;
+            if self.open == 0 {
+                kept.state = None;
+            }
+        }
+        kept.standing
     }
 }
 

@@ -10,13 +10,14 @@
 //!
 //! Read before: `stack_access.rs`, `stack_object.rs`. Read next: `result.rs`.
 
+use crate::bytes::{Byte, Bytes};
 use crate::codes::Code;
 use crate::diag::{Checked, Place, Rejection};
 use crate::machine::Machine;
 use crate::mem::{Direction, MemAccess, Stored};
 use crate::reg::{Kind, RegState};
 use crate::region::changed_pointer;
-use crate::stack::{Byte, SLOT_SIZE, Slot, slots_between};
+use crate::stack::{SLOT_SIZE, Slot, slots_between};
 use crate::stack_object::{Spot, spot};
 use crate::state::Reference;
 use ebpf_asm::helper::DynptrType;
@@ -209,7 +210,7 @@ impl Machine<'_, '_> {
             for half in [0, 8] {
                 dynptr.off = half;
                 let reg = dynptr;
-                let bytes = [Byte::Dynptr; 8];
+                let bytes = Bytes::all(Byte::Dynptr);
                 frame
                     .stack
                     .set_slot(off + i64::from(half), Slot { bytes, reg });
@@ -242,10 +243,7 @@ impl Machine<'_, '_> {
     pub(crate) fn end_dynptrs(&mut self, depth: u8, off: i64, size: i64) -> Checked {
         let first = off.div_euclid(SLOT_SIZE) * SLOT_SIZE;
         for at in (first..off + size).step_by(SLOT_SIZE as usize) {
-            let Some(frame) = self.state.frame_at(depth) else {
-                return Ok(());
-            };
-            let slot = frame.stack.slot(at);
+            let slot = self.slot_at(Spot { depth, off: at });
             if !is_dynptr(&slot) {
                 continue;
             }
@@ -253,8 +251,10 @@ impl Machine<'_, '_> {
                 return Err(owned_is_overwritten(slot.reg.origin.made));
             }
             let begin = at - i64::from(slot.reg.off);
-            for half in [0, SLOT_SIZE] {
-                frame.stack.set_slot(begin + half, Slot::INVALID);
+            if let Some(frame) = self.state.frame_at(depth) {
+                for half in [0, SLOT_SIZE] {
+                    frame.stack.set_slot(begin + half, Slot::INVALID);
+                }
             }
             self.end_slices(slot.reg.id);
         }
@@ -264,13 +264,11 @@ impl Machine<'_, '_> {
     /// Slices of a dynptr are numbers from here on.
     fn end_slices(&mut self, dynptr: u32) {
         let gone = self.gone();
-        self.state.for_each_reg(|reg| {
-            if matches!(reg.kind, Kind::Slice(slice)
+        let ends = |reg: &RegState| {
+            matches!(reg.kind, Kind::Slice(slice)
                 if slice.dynptr == dynptr && slice.ends_with == EndsWith::Dynptr)
-            {
-                *reg = gone;
-            }
-        });
+        };
+        self.state.change_regs(ends, |reg| *reg = gone);
     }
 
     /// The dynptr that a register points to the beginning of, or why there can be none.
@@ -285,17 +283,17 @@ impl Machine<'_, '_> {
     }
 
     fn slot_at(&mut self, spot: Spot) -> Slot {
-        let frame = self.state.frame_at(spot.depth);
-        let slot = frame.map(|frame| frame.stack.slot(spot.off));
+        let stack = self.state.stack_at(spot.depth);
+        let slot = stack.map(|stack| stack.slot(spot.off));
         slot.filter(is_dynptr).unwrap_or(Slot::INVALID)
     }
 
     /// That no dynptr is among the bytes that a helper fills, for it might be at work with it.
     pub(crate) fn check_no_dynptr(&mut self, depth: u8, first: i64, size: i64) -> Checked {
-        let Some(frame) = self.state.frame_at(depth) else {
+        let Some(stack) = self.state.stack_at(depth) else {
             return Ok(());
         };
-        let found = (first..first + size).find(|&off| frame.stack.byte(off) == Byte::Dynptr);
+        let found = (first..first + size).find(|&off| stack.byte(off) == Byte::Dynptr);
         match found {
             None => Ok(()),
             Some(off) => {
@@ -345,7 +343,7 @@ pub(crate) fn check_whole_dynptr(reg: Reg, value: &RegState) -> Checked {
 }
 
 fn is_dynptr(slot: &Slot) -> bool {
-    slot.bytes.first() == Some(&Byte::Dynptr)
+    slot.bytes.get(0) == Byte::Dynptr
 }
 
 /// What the kernel says where no dynptr is, unless it knows why none can be there.

@@ -9,12 +9,13 @@
 //!
 //! Read before: `stack_object.rs`, `sections.rs`. Read next: `kfunc/invoke.rs`.
 
+use crate::bytes::{Byte, Bytes};
 use crate::codes::Code;
 use crate::diag::{Checked, Place, Rejection};
 use crate::machine::Machine;
 use crate::mem::{Direction, MemAccess, Stored};
 use crate::reg::{Kind, RegState};
-use crate::stack::{Byte, SLOT_SIZE, Slot, slots_between};
+use crate::stack::{SLOT_SIZE, Slot, slots_between};
 use crate::stack_object::{Spot, spot};
 use crate::state::Reference;
 use ebpf_asm::insn::Reg;
@@ -67,7 +68,7 @@ impl Machine<'_, '_> {
         });
         let mut reg = RegState::pointer(Kind::IrqFlag(owner)).made(self.here());
         reg.ref_id = id;
-        let bytes = [Byte::IrqFlag; 8];
+        let bytes = Bytes::all(Byte::IrqFlag);
         self.set_irq_slot(spot, Slot { bytes, reg });
         Ok(())
     }
@@ -119,8 +120,8 @@ impl Machine<'_, '_> {
     }
 
     fn irq_slot(&mut self, spot: Spot) -> Slot {
-        let frame = self.state.frame_at(spot.depth);
-        let slot = frame.map(|frame| frame.stack.slot(spot.off));
+        let stack = self.state.stack_at(spot.depth);
+        let slot = stack.map(|stack| stack.slot(spot.off));
         slot.filter(is_flag).unwrap_or(Slot::INVALID)
     }
 
@@ -133,7 +134,7 @@ impl Machine<'_, '_> {
 
 /// Whether a slot has a flag, whole.
 fn is_flag(slot: &Slot) -> bool {
-    slot.bytes == [Byte::IrqFlag; 8]
+    slot.bytes.of(Byte::IrqFlag).is_all()
 }
 
 fn wrong_flag(message: &str, reg: Reg, value: &RegState) -> Box<Rejection> {

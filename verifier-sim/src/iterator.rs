@@ -12,14 +12,15 @@
 //!
 //! Read before: `stack_object.rs`. Read next: `rounds.rs`.
 
+use crate::bytes::{Byte, Bytes};
 use crate::codes::Code;
 use crate::diag::{Checked, Rejection};
 use crate::machine::{Flow, Machine};
 use crate::mem::{Direction, MemAccess, Stored};
 use crate::reg::{Kind, Null, RegState};
-use crate::stack::{Byte, SLOT_SIZE, Slot, slots_between};
+use crate::stack::{SLOT_SIZE, Slot, slots_between};
 use crate::stack_object::{Spot, spot};
-use crate::state::{Frame, State};
+use crate::state::State;
 use ebpf_asm::btf::TypeId;
 use ebpf_asm::insn::Reg;
 use ebpf_asm::isa::Size;
@@ -139,7 +140,7 @@ impl Machine<'_, '_> {
             };
             let mut reg = RegState::pointer(Kind::Iterator(iterator)).made(here);
             reg.ref_id = if part == 0 { owner } else { 0 };
-            let bytes = [Byte::Iterator; 8];
+            let bytes = Bytes::all(Byte::Iterator);
             self.set_slot_of(spot, off, Slot { bytes, reg });
         }
         Ok(())
@@ -237,8 +238,8 @@ impl Machine<'_, '_> {
     }
 
     fn slot_of(&mut self, spot: Spot, off: i64) -> Slot {
-        let frame = self.state.frame_at(spot.depth);
-        let slot = frame.map(|frame| frame.stack.slot(off));
+        let stack = self.state.stack_at(spot.depth);
+        let slot = stack.map(|stack| stack.slot(off));
         slot.filter(is_iterator).unwrap_or(Slot::INVALID)
     }
 
@@ -262,7 +263,7 @@ impl Iteration {
 
 /// Whether a slot is one of an iteration, whole.
 fn is_iterator(slot: &Slot) -> bool {
-    slot.bytes == [Byte::Iterator; 8]
+    slot.bytes.of(Byte::Iterator).is_all()
 }
 
 /// The iteration that R1 points to, as a call of its `next` finds it.
@@ -272,8 +273,7 @@ pub(crate) fn asked_for_next(state: &State) -> Option<Iterator> {
         return None;
     };
     let off = i64::from(value.off) + value.constant_var_off()?;
-    let frame = state.frames().get(usize::from(depth))?;
-    match frame.stack.slot(off).reg.kind {
+    match state.stack_at(depth)?.slot(off).reg.kind {
         Kind::Iterator(iterator) => Some(iterator),
         _ => None,
     }
@@ -287,8 +287,8 @@ pub(crate) fn equally_far(a: &State, b: &State) -> bool {
         }
         _ => true,
     };
-    let alike = |(a, b): (&Frame, &Frame)| a.stack.slots().iter().zip(b.stack.slots()).all(far);
-    a.frames().iter().zip(b.frames()).all(alike)
+    let mut frames = a.frames().iter().zip(b.frames());
+    frames.all(|(a, b)| a.stack.slots().iter().zip(b.stack.slots()).all(far))
 }
 
 /// The RCU section has ended: iterations that were begun in it cannot go on.

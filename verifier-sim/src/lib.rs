@@ -4,10 +4,10 @@
 //! on packets. The verifier is an abstract interpreter in the kernel's own terms. Its modules,
 //! in the order in which they are best read:
 //!
-//! | what is known | `tnum`, `bounds`, `scalar`, `scalar_alu`, `compare`, `kernel_types`, `btf_ptr`, `special`, `reg`, `stack`, `sections`, `state` |
+//! | what is known | `tnum`, `bounds`, `scalar`, `scalar_alu`, `compare`, `kernel_types`, `btf_ptr`, `special`, `reg`, `bytes`, `stack`, `sections`, `state` |
 //! |---|---|
 //! | what is asked | `config`, `codes`, `diag`, `ctx` |
-//! | before execution | `loadable`, `cfg`, `stops`, `func_info`, `prototype`, `exception`, `live`, `used_maps`, `env` |
+//! | before execution | `loadable`, `cfg`, `edges`, `stops`, `func_info`, `prototype`, `exception`, `live`, `used_maps`, `env` |
 //! | one instruction | `machine`, `alu`, `pointer_alu`, `mem`, `region`, `structure`, `kernel_symbol`, `btf_walk`, `btf_access`, `map_structure`, `arena`, `packet_help`, `kptr`, `lock`, `stack_access`, `stack_object`, `dynptr`, `iterator`, `irq_flag`, `branch`, `callable`, `call`, `argument`, `callback`, `later`, `format`, `single_helper`, `result`, `kfunc`, `compat`, `returns`, `global`, `tail_call` |
 //! | all paths | `live_stack`, `history`, `notes`, `precision`, `prune`, `rounds`, `tree`, `checkpoints`, `depth`, `explore`, `verify` |
 //! | what happens on the way | `snapshot`, `watch`, `log` |
@@ -25,6 +25,7 @@ mod branch;
 mod btf_access;
 mod btf_ptr;
 mod btf_walk;
+mod bytes;
 mod call;
 mod callable;
 mod callback;
@@ -38,6 +39,7 @@ mod ctx;
 mod depth;
 mod diag;
 mod dynptr;
+mod edges;
 mod env;
 mod exception;
 mod explore;

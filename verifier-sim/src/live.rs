@@ -35,9 +35,17 @@ impl RegSet {
         RegSet(self.0 | other.0)
     }
 
+    /// All there are.
+    pub(crate) const ALL: RegSet = RegSet((1 << Reg::ALL.len()) - 1);
+
     /// The registers in the set, ascending.
     pub(crate) fn iter(self) -> impl Iterator<Item = Reg> {
-        Reg::ALL.into_iter().filter(move |reg| self.has(*reg))
+        let mut left = self.0;
+        std::iter::from_fn(move || {
+            let lowest = left.trailing_zeros();
+            left &= left.wrapping_sub(1);
+            Reg::ALL.get(lowest as usize).copied()
+        })
     }
 
     /// What is in `self` only.

@@ -10,9 +10,10 @@
 //! It is asked only of states from which every path has ended; then all that follows them was
 //! executed and has said what it read. Observed on Linux 6.18.
 //!
-//! Read before: `live.rs`, `state.rs`. Read next: `prune.rs`.
+//! Read before: `live.rs`, `edges.rs`, `state.rs`. Read next: `prune.rs`.
 
 use crate::cfg::Cfg;
+use crate::edges::Predecessors;
 use crate::state::State;
 use std::collections::HashMap;
 use std::ops::Range;
@@ -61,7 +62,7 @@ pub(crate) struct LiveStack {
     /// Activations by that of the caller, the place of the call, and the function.
     known: HashMap<(Option<usize>, usize, usize), usize>,
     /// From where execution comes to each slot.
-    before: Vec<Vec<usize>>,
+    before: Predecessors,
     /// Activations with something stale.
     stale: Vec<usize>,
 }
@@ -69,21 +70,10 @@ pub(crate) struct LiveStack {
 impl LiveStack {
     /// Nothing was executed yet.
     pub(crate) fn new(cfg: &Cfg<'_>) -> LiveStack {
-        let mut before = vec![Vec::new(); cfg.slot_count()];
-        for slot in 0..cfg.slot_count() {
-            if cfg.insn(slot).is_none() {
-                continue;
-            }
-            for to in cfg.successors(slot).into_iter().flatten() {
-                if let Some(entry) = before.get_mut(to) {
-                    entry.push(slot);
-                }
-            }
-        }
         LiveStack {
             activations: Vec::new(),
             known: HashMap::new(),
-            before,
+            before: Predecessors::new(cfg),
             stale: Vec::new(),
         }
     }
@@ -252,7 +242,7 @@ impl Activation {
     }
 
     /// Computes liveness backwards from what is stale, until nothing changes.
-    fn refresh(&mut self, cfg: &Cfg<'_>, before: &[Vec<usize>]) {
+    fn refresh(&mut self, cfg: &Cfg<'_>, before: &Predecessors) {
         while let Some(slot) = self.stale.pop() {
             let mut changed = false;
             for depth in 0..self.frames.len() {
@@ -267,7 +257,7 @@ impl Activation {
                 }
             }
             if changed {
-                let from = before.get(slot).into_iter().flatten();
+                let from = before.of(slot).iter();
                 self.stale
                     .extend(from.filter(|from| self.code.contains(from)));
             }

@@ -141,7 +141,7 @@ impl Machine<'_, '_> {
     /// A register that is about to be read.
     pub(crate) fn read_reg(&self, reg: Reg) -> Checked<RegState> {
         let state = *self.state.reg(reg);
-        if state.kind != Kind::NotInit {
+        if !state.is_nothing() {
             return Ok(state);
         }
         let number = reg.number();

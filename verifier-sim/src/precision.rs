@@ -36,6 +36,24 @@ pub(crate) struct FrameNeeds {
     pub(crate) slots: u64,
 }
 
+impl FrameNeeds {
+    /// All of them.
+    pub(crate) const ALL: FrameNeeds = FrameNeeds {
+        regs: RegSet::ALL,
+        slots: u64::MAX,
+    };
+
+    /// Whether something is needed.
+    fn is_any(self) -> bool {
+        self.slots != 0 || self.regs != RegSet::default()
+    }
+
+    /// Whether a slot is needed.
+    pub(crate) fn has_slot(self, index: u8) -> bool {
+        self.slots & bit(index) != 0
+    }
+}
+
 /// Which registers and spills are needed, by the depth of the functions.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Needs {
@@ -69,7 +87,7 @@ impl Needs {
 
     fn keep_numbers(&mut self, state: &State) {
         for (depth, frame) in self.frames.iter_mut().enumerate() {
-            if *frame != FrameNeeds::default() {
+            if frame.is_any() {
                 *frame = numbers_of(state, depth, *frame);
             }
         }
@@ -95,7 +113,7 @@ impl Needs {
     /// Whether nothing is needed.
     pub(crate) fn is_empty(&self) -> bool {
         let frames = self.frames.iter().take(usize::from(self.end));
-        frames.copied().all(|frame| frame == FrameNeeds::default())
+        !frames.copied().any(FrameNeeds::is_any)
     }
 
     /// What is needed of the function at `depth`.
@@ -291,8 +309,8 @@ fn numbers_of(state: &State, depth: usize, needs: FrameNeeds) -> FrameNeeds {
         return FrameNeeds::default();
     };
     let mut numbers = needs;
-    for (reg, held) in Reg::ALL.into_iter().zip(&frame.regs) {
-        if !held.is_scalar() {
+    for reg in needs.regs.iter() {
+        if !frame.regs[reg.index()].is_scalar() {
             numbers.regs = numbers.regs.without(RegSet::of(reg));
         }
     }

@@ -5,12 +5,13 @@
 //!
 //! Read before: `state.rs`, `live.rs`. Read next: `rounds.rs`.
 
+use crate::bytes::{Byte, ByteSet, Bytes};
 use crate::config::Config;
 use crate::env::Env;
 use crate::live::RegSet;
-use crate::precision::Needs;
+use crate::precision::{FrameNeeds, Needs};
 use crate::reg::{Kind, Link, PacketRange, RegState};
-use crate::stack::{Byte, Slot, Stack};
+use crate::stack::{Slot, Stack};
 use crate::state::{Frame, State};
 use ebpf_asm::insn::Reg;
 
@@ -28,20 +29,25 @@ pub(crate) enum Likeness<'a> {
     Never,
 }
 
-/// Whether `new` at `slot` is as alike to `old` there as is asked.
+/// Whether `new` at `slot` is as alike to `old` there as is asked. What `ids` has of an earlier
+/// comparison is forgotten.
 pub(crate) fn alike(
     env: &Env<'_>,
     likeness: Likeness<'_>,
     slot: usize,
     old: &State,
     new: &State,
+    ids: &mut Ids,
 ) -> bool {
+    ids.clear();
     let mut matcher = Matcher {
-        config: env.config,
+        uninit: Uninit::of(env.config),
         likeness,
-        ids: Ids::default(),
-        depth: 0,
+        ids,
     };
+    if matches!(likeness, Likeness::Never) {
+        return false;
+    }
     if old.sections != new.sections || old.in_sleepable != new.in_sleepable {
         return false;
     }
@@ -75,14 +81,13 @@ pub(crate) fn alike(
             Some(callee) if depth < innermost => callee.return_to,
             _ => slot,
         };
-        matcher.depth = depth;
         let lost = match depth < innermost {
             // The callee will overwrite R0, whatever the caller does with it.
             true => RegSet::of(Reg::R0),
             false => RegSet::default(),
         };
         let live = env.live(at).without(lost);
-        matcher.frame(live, old_frame, new_frame)
+        matcher.frame(depth, live, old_frame, new_frame)
     })
 }
 
@@ -95,6 +100,15 @@ enum Weight {
     Idle,
 }
 
+impl Weight {
+    fn of(needed: bool) -> Weight {
+        match needed {
+            true => Weight::Needed,
+            false => Weight::Idle,
+        }
+    }
+}
+
 /// Which ids of a new state play the parts of which of an old one.
 #[derive(Debug, Default)]
 pub(crate) struct Ids {
@@ -104,6 +118,12 @@ pub(crate) struct Ids {
 }
 
 impl Ids {
+    /// Forgets all.
+    fn clear(&mut self) {
+        self.pairs.clear();
+        self.own = 0;
+    }
+
     /// Whether the ids of two numbers can stand for the same thing. A number that no other
     /// shares has an id of its own.
     pub(crate) fn same_number(&mut self, old: u32, new: u32) -> bool {
@@ -130,16 +150,30 @@ impl Ids {
     }
 }
 
+/// Whether bytes of the stack may be read that were never written.
+#[derive(Debug, Clone, Copy)]
+enum Uninit {
+    Readable,
+    Refused,
+}
+
+impl Uninit {
+    fn of(config: &Config) -> Uninit {
+        match config.may_read_uninit_stack() {
+            true => Uninit::Readable,
+            false => Uninit::Refused,
+        }
+    }
+}
+
 struct Matcher<'a> {
-    config: &'a Config,
+    uninit: Uninit,
     likeness: Likeness<'a>,
-    ids: Ids,
-    /// The depth of the function that is being compared.
-    depth: usize,
+    ids: &'a mut Ids,
 }
 
 impl Matcher<'_> {
-    fn frame(&mut self, live: RegSet, old: &Frame, new: &Frame) -> bool {
+    fn frame(&mut self, depth: usize, live: RegSet, old: &Frame, new: &Frame) -> bool {
         if old.function != new.function || old.return_to != new.return_to {
             return false;
         }
@@ -147,36 +181,31 @@ impl Matcher<'_> {
         if !old.entered.is_like(&new.entered) || old.called_back > new.called_back {
             return false;
         }
-        let pairs = Reg::ALL.into_iter().zip(old.regs.iter().zip(&new.regs));
-        for (reg, (old, new)) in pairs {
-            if live.has(reg) && !self.reg(old, new, self.weight_of_reg(reg)) {
+        let needed = self.needed(depth);
+        for reg in live.iter() {
+            let (old, new) = (&old.regs[reg.index()], &new.regs[reg.index()]);
+            if !self.reg(old, new, Weight::of(needed.regs.has(reg))) {
                 return false;
             }
         }
-        self.stack(&old.stack, &new.stack)
+        self.stack(needed, &old.stack, &new.stack)
     }
 
     fn is_exact(&self) -> bool {
         matches!(self.likeness, Likeness::Same)
     }
 
-    fn weight_of_reg(&self, reg: Reg) -> Weight {
+    /// The numbers of the function at a depth on which the verdict depends.
+    fn needed(&self, depth: usize) -> FrameNeeds {
         match self.likeness {
-            Likeness::Covered(needed) if !needed.needs_reg(self.depth, reg) => Weight::Idle,
-            _ => Weight::Needed,
-        }
-    }
-
-    fn weight_of_slot(&self, index: usize) -> Weight {
-        match self.likeness {
-            Likeness::Covered(needed) if !needed.needs_slot(self.depth, index) => Weight::Idle,
-            _ => Weight::Needed,
+            Likeness::Covered(needed) => needed.of(depth),
+            Likeness::Within | Likeness::Same | Likeness::Never => FrameNeeds::ALL,
         }
     }
 
     fn reg(&mut self, old: &RegState, new: &RegState, weight: Weight) -> bool {
-        if old.kind == Kind::NotInit {
-            return !self.is_exact() || new.kind == Kind::NotInit;
+        if old.is_nothing() {
+            return !self.is_exact() || new.is_nothing();
         }
         if old.kind != new.kind || old.null != new.null {
             return false;
@@ -218,27 +247,28 @@ impl Matcher<'_> {
     }
 
     /// What the new stack has beyond the old one was never looked at.
-    fn stack(&mut self, old: &Stack, new: &Stack) -> bool {
-        (0..old.slots().len()).all(|index| {
-            let weight = self.weight_of_slot(index);
-            match (old.slots().get(index), new.slots().get(index)) {
-                (Some(old), Some(new)) => self.slot(old, new, weight),
-                (Some(old), None) => !self.is_exact() && self.is_anything(old),
-                (None, _) => true,
+    fn stack(&mut self, needed: FrameNeeds, old: &Stack, new: &Stack) -> bool {
+        let (old, new) = (old.slots(), new.slots());
+        let pairs = (0u8..).zip(old.iter().zip(new));
+        for (index, (old, new)) in pairs {
+            if !self.slot(old, new, Weight::of(needed.has_slot(index))) {
+                return false;
             }
-        })
+        }
+        let beyond = old.get(new.len()..).unwrap_or_default();
+        beyond
+            .iter()
+            .all(|old| !self.is_exact() && self.is_anything(old))
     }
 
     /// Whether nothing is asked of a slot that is compared with this one.
     fn is_anything(&self, slot: &Slot) -> bool {
-        let anything = |byte: &Byte| match byte {
-            Byte::Invalid => true,
-            Byte::Misc => self.config.may_read_uninit_stack(),
-            Byte::Zero | Byte::Spill => false,
-            Byte::Dynptr | Byte::Iterator | Byte::IrqFlag => false,
+        let anything = match self.uninit {
+            Uninit::Readable => slot.bytes.of(Byte::Invalid).or(slot.bytes.of(Byte::Misc)),
+            Uninit::Refused => slot.bytes.of(Byte::Invalid),
         };
-        // Spills are many, and have a register.
-        slot.reg.kind == Kind::NotInit && slot.bytes.iter().all(anything)
+        // A spill in part may be left of one.
+        anything.is_all() && slot.reg.is_nothing()
     }
 
     fn slot(&mut self, old: &Slot, new: &Slot, weight: Weight) -> bool {
@@ -251,8 +281,7 @@ impl Matcher<'_> {
         if let (Some(old), Some(new)) = (self.whole(old), self.whole(new)) {
             return self.reg(old, new, weight);
         }
-        let mut bytes = old.bytes.iter().zip(&new.bytes);
-        if !bytes.all(|(old, new)| self.byte(*old, *new)) {
+        if !self.covered(&old.bytes, &new.bytes).is_all() {
             return false;
         }
         if old.is_object() {
@@ -279,21 +308,19 @@ impl Matcher<'_> {
         if let Some(reg) = slot.spilled_whole() {
             return reg.is_scalar().then_some(reg);
         }
-        let unknown = |byte: &Byte| match byte {
-            Byte::Misc => true,
-            Byte::Invalid => self.config.may_read_uninit_stack(),
-            Byte::Zero | Byte::Spill => false,
-            Byte::Dynptr | Byte::Iterator | Byte::IrqFlag => false,
+        let unknown = match self.uninit {
+            Uninit::Readable => slot.bytes.of(Byte::Misc).or(slot.bytes.of(Byte::Invalid)),
+            Uninit::Refused => slot.bytes.of(Byte::Misc),
         };
-        slot.bytes.iter().all(unknown).then_some(&RegState::UNKNOWN)
+        unknown.is_all().then_some(&RegState::UNKNOWN)
     }
 
-    fn byte(&self, old: Byte, new: Byte) -> bool {
-        match (old, new) {
-            (Byte::Invalid, _) => true,
-            (Byte::Misc, _) if self.config.may_read_uninit_stack() => true,
-            (Byte::Misc, Byte::Zero) => true,
-            _ => old == new,
-        }
+    /// The bytes of a new slot of which no more is known than the old one asks for.
+    fn covered(&self, old: &Bytes, new: &Bytes) -> ByteSet {
+        let written = match self.uninit {
+            Uninit::Readable => old.of(Byte::Misc),
+            Uninit::Refused => old.of(Byte::Misc).and(new.of(Byte::Zero)),
+        };
+        old.alike(new).or(old.of(Byte::Invalid)).or(written)
     }
 }

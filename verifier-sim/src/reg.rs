@@ -14,6 +14,7 @@ use crate::iterator::Iterator;
 use crate::scalar::Scalar;
 use ebpf_asm::helper::DynptrType;
 use ebpf_asm::isa::Size;
+use std::fmt;
 
 /// What a register holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -270,9 +271,14 @@ impl RegState {
         self.null == Null::Maybe
     }
 
+    /// Whether it holds nothing.
+    pub(crate) fn is_nothing(&self) -> bool {
+        matches!(self.kind, Kind::NotInit)
+    }
+
     /// Whether it is a number.
     pub(crate) fn is_scalar(&self) -> bool {
-        self.kind == Kind::Scalar
+        matches!(self.kind, Kind::Scalar)
     }
 
     /// Whether it is a pointer.
@@ -340,7 +346,23 @@ impl RegState {
     }
 
     /// The type as the kernel's log spells it.
-    pub(crate) fn type_name(&self) -> String {
+    pub(crate) fn type_name(&self) -> TypeName {
+        TypeName {
+            kind: self.kind,
+            null: self.null,
+        }
+    }
+}
+
+/// The type of what a register holds, to be written into a message.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct TypeName {
+    kind: Kind,
+    null: Null,
+}
+
+impl fmt::Display for TypeName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let base = match self.kind {
             Kind::NotInit => "?",
             Kind::Scalar => "scalar",
@@ -370,14 +392,14 @@ impl RegState {
             Kind::Btf(pointer) => {
                 let prefix = pointer.marks.prefix();
                 return match self.null {
-                    Null::Never => format!("{prefix}ptr_"),
-                    Null::Maybe => format!("{prefix}ptr_or_null_"),
+                    Null::Never => write!(f, "{prefix}ptr_"),
+                    Null::Maybe => write!(f, "{prefix}ptr_or_null_"),
                 };
             }
         };
         match self.null {
-            Null::Never => base.to_owned(),
-            Null::Maybe => format!("{base}_or_null"),
+            Null::Never => f.pad(base),
+            Null::Maybe => write!(f, "{base}_or_null"),
         }
     }
 }

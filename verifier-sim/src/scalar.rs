@@ -97,9 +97,7 @@ impl Scalar {
             _ => {}
         }
         self.bounds_from_tnum();
-        self.bounds.deduce();
-        self.bounds.deduce();
-        self.bounds.deduce();
+        self.deduce_bounds();
         self.tnum_from_bounds();
         self.bounds_from_tnum();
         if self.bounds.is_empty() {
@@ -107,6 +105,17 @@ impl Scalar {
                 Some(value) => Bounds::constant(value),
                 None => Bounds::UNKNOWN,
             };
+        }
+    }
+
+    /// Three times, as the kernel does it; what changes nothing once changes nothing again.
+    fn deduce_bounds(&mut self) {
+        for _ in 0..3 {
+            let before = self.bounds;
+            self.bounds.deduce();
+            if self.bounds == before {
+                return;
+            }
         }
     }
 

@@ -13,7 +13,7 @@ use crate::diag::{Checked, Rejection};
 use crate::global::Global;
 use crate::iterator::lose_rcu;
 use crate::machine::Machine;
-use crate::reg::{Kind, Null};
+use crate::reg::{Kind, Null, RegState};
 use crate::state::State;
 use ebpf_asm::helper::{Helper, Sleeps};
 
@@ -71,10 +71,9 @@ impl Machine<'_, '_> {
         }
         self.state.sections.rcu = false;
         lose_rcu(self.state);
-        self.state.for_each_reg(|reg| {
-            if let Kind::Btf(pointer) = &mut reg.kind
-                && pointer.marks.has(Marks::RCU)
-            {
+        let protected = |reg: &RegState| matches!(reg.kind, Kind::Btf(pointer) if pointer.marks.has(Marks::RCU));
+        self.state.change_regs(protected, |reg| {
+            if let Kind::Btf(pointer) = &mut reg.kind {
                 pointer.marks = pointer.marks.without(Marks::RCU) | Marks::UNTRUSTED;
                 reg.null = Null::Never;
             }

@@ -10,11 +10,12 @@
 //! Read before: `state.rs`. Read next: `watch.rs`.
 
 use crate::bounds::Bounds;
+use crate::bytes::Byte;
 use crate::env::Env;
 use crate::iterator::{Iterator, Progress};
 use crate::reg::{Kind, PacketRange, RegState};
 use crate::scalar::Scalar;
-use crate::stack::{Byte, SLOT_SIZE, Slot};
+use crate::stack::{SLOT_SIZE, Slot};
 use crate::state::State;
 use ebpf_asm::helper::DynptrType;
 
@@ -43,7 +44,7 @@ impl Snapshot {
             .map(|(depth, frame)| FrameSnapshot {
                 regs: (0..)
                     .zip(&frame.regs)
-                    .filter(|(_, reg)| reg.kind != Kind::NotInit)
+                    .filter(|(_, reg)| !reg.is_nothing())
                     .map(|(number, reg)| (number, spelled(env, depth, reg)))
                     .collect(),
                 stack: (1..)
@@ -67,22 +68,19 @@ impl Snapshot {
 /// What a slot of the function at `depth` holds; nothing if none of it was ever written.
 fn held(env: &Env<'_>, depth: u8, slot: &Slot) -> Option<String> {
     if let Kind::Dynptr(of) = slot.reg.kind
-        && slot.bytes.contains(&Byte::Dynptr)
+        && slot.bytes.of(Byte::Dynptr).is_any()
     {
         return dynptr(of, &slot.reg);
     }
     if let Kind::Iterator(of) = slot.reg.kind
-        && slot.bytes.contains(&Byte::Iterator)
+        && slot.bytes.of(Byte::Iterator).is_any()
     {
         return iterator(env, of, slot.reg.ref_id);
     }
-    let letters: String = slot.bytes.iter().rev().map(|byte| letter(*byte)).collect();
+    let letters: String = slot.bytes.iter().rev().map(letter).collect();
     if slot.spill_size() == 0 {
-        return slot
-            .bytes
-            .iter()
-            .any(|byte| *byte != Byte::Invalid)
-            .then_some(letters);
+        let written = !slot.bytes.of(Byte::Invalid).is_all();
+        return written.then_some(letters);
     }
     let unspilled = letters.trim_end_matches(letter(Byte::Spill));
     Some(format!("{unspilled}{}", spelled(env, depth, &slot.reg)))
@@ -162,7 +160,11 @@ fn known(env: &Env<'_>, reg: &RegState) -> String {
         && let Some(map) = env.map(map)
     {
         let (name, key, value) = (&map.name, map.key_size, map.value_size);
-        facts.push(format!("map={name},ks={key},vs={value}"));
+        // What the maps in a map are like has no name.
+        if !name.is_empty() {
+            facts.push(format!("map={name}"));
+        }
+        facts.push(format!("ks={key},vs={value}"));
     }
     if !reg.is_scalar() && reg.off != 0 {
         facts.push(format!("off={}", reg.off));

@@ -5,10 +5,12 @@
 //!
 //! Described in the kernel's `Documentation/bpf/verifier.rst`, "Tracking of the stack".
 //!
-//! Read before: `reg.rs`. Read next: `state.rs`.
+//! Read before: `reg.rs`, `bytes.rs`. Read next: `state.rs`.
 
+use crate::bytes::{Byte, ByteSet, Bytes};
 use crate::reg::RegState;
 use ebpf_asm::isa::Size;
+use std::rc::Rc;
 
 /// The size of a frame in bytes.
 pub(crate) const STACK_SIZE: i64 = 512;
@@ -16,40 +18,11 @@ pub(crate) const STACK_SIZE: i64 = 512;
 /// The bytes of one slot.
 pub(crate) const SLOT_SIZE: i64 = 8;
 
-/// What is known of one byte.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(crate) enum Byte {
-    /// It was never written.
-    Invalid,
-    /// It was written with something.
-    Misc,
-    /// It is zero.
-    Zero,
-    /// It is a byte of the spilled register.
-    Spill,
-    /// It is a byte of a dynptr, which is described as if it were a spilled register.
-    Dynptr,
-    /// It is a byte of an iteration's state, which is described so too.
-    Iterator,
-    /// It is a byte of what says how interrupts were, which is described so too.
-    IrqFlag,
-}
-
-impl Byte {
-    /// Whether it is a byte of an object of the kernel, which only the kernel reads.
-    pub(crate) fn is_of_object(self) -> bool {
-        match self {
-            Byte::Invalid | Byte::Misc | Byte::Zero | Byte::Spill => false,
-            Byte::Dynptr | Byte::Iterator | Byte::IrqFlag => true,
-        }
-    }
-}
-
 /// Eight bytes, the one of the lowest address first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Slot {
     /// What is known of each.
-    pub bytes: [Byte; 8],
+    pub bytes: Bytes,
     /// The spilled register, whose low bytes are those marked [`Byte::Spill`].
     pub reg: RegState,
 }
@@ -57,16 +30,18 @@ pub(crate) struct Slot {
 impl Slot {
     /// Never written.
     pub(crate) const INVALID: Slot = Slot {
-        bytes: [Byte::Invalid; 8],
+        bytes: Bytes::all(Byte::Invalid),
         reg: RegState::NOT_INIT,
     };
 
+    /// Whether something of it was written.
+    fn is_written(&self) -> bool {
+        !self.bytes.of(Byte::Invalid).is_all()
+    }
+
     /// How many bytes of a register are spilled here, from the lowest on.
     pub(crate) fn spill_size(&self) -> usize {
-        self.bytes
-            .iter()
-            .take_while(|&&byte| byte == Byte::Spill)
-            .count()
+        self.bytes.spilled()
     }
 
     /// Whether a register is spilled here, whole or in part.
@@ -76,13 +51,12 @@ impl Slot {
 
     /// Whether an object of the kernel is here.
     pub(crate) fn is_object(&self) -> bool {
-        self.bytes.iter().any(|byte| byte.is_of_object())
+        self.bytes.has_object()
     }
 
     /// What is known of the byte at `off`, which is in this slot.
     pub(crate) fn byte(&self, off: i64) -> Byte {
-        let found = place(off).and_then(|(_, byte)| self.bytes.get(byte));
-        found.copied().unwrap_or(Byte::Invalid)
+        place(off).map_or(Byte::Invalid, |(_, byte)| self.bytes.get(byte))
     }
 
     /// The spilled register, if its bytes are all there.
@@ -97,23 +71,20 @@ impl Slot {
 
     /// Ends a spill: what is left of it are bytes of unknown contents.
     pub(crate) fn scrub(&mut self) {
-        let ends = |byte| matches!(byte, Byte::Spill | Byte::Iterator | Byte::IrqFlag);
-        if self.bytes.into_iter().any(ends) {
-            for byte in &mut self.bytes {
-                if *byte != Byte::Invalid {
-                    *byte = Byte::Misc;
-                }
-            }
+        let described = [Byte::Spill, Byte::Iterator, Byte::IrqFlag];
+        if described.iter().any(|known| self.bytes.of(*known).is_any()) {
+            let written = ByteSet::ALL.without(self.bytes.of(Byte::Invalid));
+            self.bytes.set_all(written, Byte::Misc);
         }
         self.reg = RegState::NOT_INIT;
     }
 }
 
-/// The stack of one function.
+/// The stack of one function. Copies share their slots until one of them is changed.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub(crate) struct Stack {
     /// Slots from R10 downwards, as far as the function went.
-    slots: Vec<Slot>,
+    slots: Rc<Vec<Slot>>,
 }
 
 /// A byte of the stack: its slot's index, counted from R10 down, and its place there.
@@ -149,20 +120,27 @@ impl Stack {
 
     /// The slots, to change registers spilled there.
     pub(crate) fn slots_mut(&mut self) -> &mut [Slot] {
-        &mut self.slots
+        Rc::make_mut(&mut self.slots).as_mut_slice()
     }
 
     /// Forgets all slots but those with a bit in `slots`, and objects of the kernel: who uses
     /// them does not say that it reads their slots.
     pub(crate) fn keep(&mut self, slots: u64) {
-        for (index, slot) in (0u32..).zip(&mut self.slots) {
+        let kept = |index: usize, slot: &Slot| {
+            let index = u32::try_from(index).unwrap_or(u32::MAX);
             let live = slots.checked_shr(index).is_some_and(|bits| bits & 1 != 0);
-            if !live && !slot.is_object() {
+            slot.is_written() && (live || slot.is_object())
+        };
+        let mut known = self.slots.iter().enumerate();
+        let last = known.rfind(|(index, slot)| kept(*index, slot));
+        let length = last.map_or(0, |(last, _)| last + 1);
+        let slots = Rc::make_mut(&mut self.slots);
+        slots.truncate(length);
+        for (index, slot) in slots.iter_mut().enumerate() {
+            if !kept(index, slot) {
                 *slot = Slot::INVALID;
             }
         }
-        let known = self.slots.iter().rposition(|slot| *slot != Slot::INVALID);
-        self.slots.truncate(known.map_or(0, |last| last + 1));
     }
 
     /// How deep the function went, in bytes.
@@ -175,19 +153,24 @@ impl Stack {
         if let Some((slot, _)) = place(off)
             && slot >= self.slots.len()
         {
-            self.slots.resize(slot + 1, Slot::INVALID);
+            Rc::make_mut(&mut self.slots).resize(slot + 1, Slot::INVALID);
         }
     }
 
     /// The slot of the byte at `off`; one never written if it is not there.
     pub(crate) fn slot(&self, off: i64) -> Slot {
-        let found = place(off).and_then(|(slot, _)| self.slots.get(slot));
-        found.copied().unwrap_or(Slot::INVALID)
+        self.known_slot(off).copied().unwrap_or(Slot::INVALID)
+    }
+
+    fn known_slot(&self, off: i64) -> Option<&Slot> {
+        let (slot, _) = place(off)?;
+        self.slots.get(slot)
     }
 
     /// What is known of the byte at `off`.
     pub(crate) fn byte(&self, off: i64) -> Byte {
-        self.slot(off).byte(off)
+        self.known_slot(off)
+            .map_or(Byte::Invalid, |slot| slot.byte(off))
     }
 
     /// Sets what is known of the byte at `off`, ending a spill that it is part of.
@@ -196,11 +179,9 @@ impl Stack {
         let Some((slot, byte)) = place(off) else {
             return;
         };
-        if let Some(slot) = self.slots.get_mut(slot) {
+        if let Some(slot) = self.slots_mut().get_mut(slot) {
             slot.scrub();
-            if let Some(byte) = slot.bytes.get_mut(byte) {
-                *byte = to;
-            }
+            slot.bytes.set(byte, to);
         }
     }
 
@@ -208,33 +189,24 @@ impl Stack {
     /// an earlier spill are bytes of unknown contents.
     pub(crate) fn spill(&mut self, off: i64, size: Size, reg: RegState) {
         self.touch(off);
-        let Some((slot, _)) = place(off) else {
-            return;
-        };
-        if let Some(slot) = self.slots.get_mut(slot) {
+        if let Some(slot) = self.slot_mut(off) {
             slot.reg = reg;
-            for (index, byte) in (0u32..).zip(&mut slot.bytes) {
-                if index < size.bytes() {
-                    *byte = Byte::Spill;
-                } else if *byte == Byte::Spill {
-                    *byte = Byte::Misc;
-                }
-            }
+            slot.bytes.set_all(slot.bytes.of(Byte::Spill), Byte::Misc);
+            let spilled = ByteSet::first(size.bytes());
+            slot.bytes.set_all(spilled, Byte::Spill);
         }
     }
 
     /// The slot at `off`, to change it.
     pub(crate) fn slot_mut(&mut self, off: i64) -> Option<&mut Slot> {
         let (slot, _) = place(off)?;
-        self.slots.get_mut(slot)
+        self.slots_mut().get_mut(slot)
     }
 
     /// Makes the slot at `off` another one.
     pub(crate) fn set_slot(&mut self, off: i64, to: Slot) {
         self.touch(off);
-        if let Some((slot, _)) = place(off)
-            && let Some(slot) = self.slots.get_mut(slot)
-        {
+        if let Some(slot) = self.slot_mut(off) {
             *slot = to;
         }
     }

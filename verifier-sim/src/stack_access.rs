@@ -5,6 +5,7 @@
 //!
 //! Read before: `stack.rs`, `mem.rs`. Read next: `branch.rs`.
 
+use crate::bytes::Byte;
 use crate::codes::Code;
 use crate::diag::{Checked, Rejection};
 use crate::history::StackSlot;
@@ -13,7 +14,7 @@ use crate::mem::{Direction, MemAccess, Stored};
 use crate::reg::{Kind, Link, RegState};
 use crate::region::Extent;
 use crate::scalar::Scalar;
-use crate::stack::{Byte, SLOT_SIZE, STACK_SIZE, Slot, slot_index, slots_between};
+use crate::stack::{SLOT_SIZE, STACK_SIZE, Slot, slot_index, slots_between};
 use ebpf_asm::insn::Reg;
 use ebpf_asm::isa::Size;
 
@@ -415,13 +416,13 @@ impl Machine<'_, '_> {
     }
 
     fn stack_slot(&mut self, depth: u8, off: i64) -> Slot {
-        let frame = self.state.frame_at(depth);
-        frame.map_or(Slot::INVALID, |frame| frame.stack.slot(off))
+        let stack = self.state.stack_at(depth);
+        stack.map_or(Slot::INVALID, |stack| stack.slot(off))
     }
 
     fn stack_byte(&mut self, depth: u8, off: i64) -> Byte {
-        let frame = self.state.frame_at(depth);
-        frame.map_or(Byte::Invalid, |frame| frame.stack.byte(off))
+        let stack = self.state.stack_at(depth);
+        stack.map_or(Byte::Invalid, |stack| stack.byte(off))
     }
 }
 

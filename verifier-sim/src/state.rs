@@ -9,6 +9,7 @@ use crate::sections::Sections;
 use crate::stack::Stack;
 use ebpf_asm::insn::Reg;
 use std::ops::RangeInclusive;
+use std::rc::Rc;
 
 /// The state of one active function.
 #[derive(Debug, Clone)]
@@ -64,11 +65,11 @@ pub(crate) struct Reference {
     pub acquired_at: usize,
 }
 
-/// The state of a program.
+/// The state of a program. Copies share their frames until one of them is changed.
 #[derive(Debug, Clone)]
 pub(crate) struct State {
     /// The functions that are active, the innermost last. Never empty.
-    frames: Vec<Frame>,
+    frames: Vec<Rc<Frame>>,
     /// What must be given back.
     pub references: Vec<Reference>,
     /// How interrupts were each time that they were turned off, the last last.
@@ -116,7 +117,7 @@ impl State {
     /// The function that begins at slot `function`, at its beginning: only R10 holds something.
     pub(crate) fn entry(function: usize) -> State {
         State {
-            frames: vec![Frame::new(0, function, 0)],
+            frames: vec![Rc::new(Frame::new(0, function, 0))],
             references: Vec::new(),
             irq_flags: Vec::new(),
             sections: Sections::default(),
@@ -128,13 +129,19 @@ impl State {
     }
 
     /// The active functions, the innermost last.
-    pub(crate) fn frames(&self) -> &[Frame] {
+    pub(crate) fn frames(&self) -> &[Rc<Frame>] {
         &self.frames
     }
 
-    /// The frame at this depth, the program's own at 0.
+    /// The frame at this depth, the program's own at 0, to change it.
     pub(crate) fn frame_at(&mut self, depth: u8) -> Option<&mut Frame> {
-        self.frames.get_mut(usize::from(depth))
+        self.frames.get_mut(usize::from(depth)).map(Rc::make_mut)
+    }
+
+    /// The stack of the frame at this depth.
+    pub(crate) fn stack_at(&self, depth: u8) -> Option<&Stack> {
+        let frame = self.frames.get(usize::from(depth));
+        frame.map(|frame| &frame.stack)
     }
 
     /// The depth of the innermost function, 0 for the program itself.
@@ -145,11 +152,11 @@ impl State {
 
     /// Enters a function.
     pub(crate) fn push(&mut self, frame: Frame) {
-        self.frames.push(frame);
+        self.frames.push(Rc::new(frame));
     }
 
     /// Leaves the innermost function; `None`, and no change, if it is the program itself.
-    pub(crate) fn pop(&mut self) -> Option<Frame> {
+    pub(crate) fn pop(&mut self) -> Option<Rc<Frame>> {
         if self.frames.len() > 1 {
             self.frames.pop()
         } else {
@@ -166,12 +173,12 @@ impl State {
     /// The innermost function, to change it.
     pub(crate) fn frame_mut(&mut self) -> &mut Frame {
         let last = self.frames.len() - 1;
-        &mut self.frames[last]
+        Rc::make_mut(&mut self.frames[last])
     }
 
     /// Whether the same functions are active, called from the same places.
     pub(crate) fn same_calls(&self, other: &State) -> bool {
-        let same = |(a, b): (&Frame, &Frame)| {
+        let same = |(a, b): (&Rc<Frame>, &Rc<Frame>)| {
             let same = a.function == b.function && a.return_to == b.return_to;
             same && a.entered.is_like(&b.entered)
         };
@@ -191,23 +198,42 @@ impl State {
     /// Forgets all slots of stacks but these, by the depth of the functions.
     pub(crate) fn keep_slots(&mut self, slots: &[u64]) {
         for (frame, &slots) in self.frames.iter_mut().zip(slots) {
-            frame.stack.keep(slots);
+            Rc::make_mut(frame).stack.keep(slots);
         }
     }
 
-    /// Does something to every register there is, those spilled to stacks included.
-    pub(crate) fn for_each_reg(&mut self, mut change: impl FnMut(&mut RegState)) {
+    /// Does something to every register that holds something, those spilled to stacks
+    /// included, of which `which` is true.
+    pub(crate) fn change_regs(
+        &mut self,
+        which: impl Fn(&RegState) -> bool,
+        mut change: impl FnMut(&mut RegState),
+    ) {
         for frame in &mut self.frames {
-            for reg in &mut frame.regs {
-                if reg.kind != Kind::NotInit {
-                    change(reg);
-                }
+            if frame.registers().any(&which) {
+                let frame = Rc::make_mut(frame);
+                let regs = frame.regs.iter_mut().filter(|reg| !reg.is_nothing());
+                regs.filter(|reg| which(reg)).for_each(&mut change);
             }
-            for slot in frame.stack.slots_mut() {
-                if slot.spill_size() > 0 {
-                    change(&mut slot.reg);
-                }
+            if frame.spills().any(&which) {
+                let slots = Rc::make_mut(frame).stack.slots_mut().iter_mut();
+                let spills = slots.filter(|slot| slot.is_spill());
+                let regs = spills.map(|slot| &mut slot.reg);
+                regs.filter(|reg| which(reg)).for_each(&mut change);
             }
         }
+    }
+}
+
+impl Frame {
+    /// The registers that hold something.
+    fn registers(&self) -> impl Iterator<Item = &RegState> {
+        self.regs.iter().filter(|reg| !reg.is_nothing())
+    }
+
+    /// The registers that are spilled to its stack.
+    fn spills(&self) -> impl Iterator<Item = &RegState> {
+        let spills = self.stack.slots().iter().filter(|slot| slot.is_spill());
+        spills.map(|slot| &slot.reg)
     }
 }

@@ -29,13 +29,20 @@ pub(crate) struct Node {
     before: Position,
     /// How many paths from here have not ended.
     pub(crate) open: u32,
-    /// The state, for checkpoints.
-    pub(crate) state: Option<Box<State>>,
-    /// Which of its numbers the verdict depended on.
-    pub(crate) needed: Needs,
     /// Paths from here were covered by a checkpoint that was not followed to all its ends; the
     /// outermost node that must be.
     anchor: Option<usize>,
+    /// What is kept of a checkpoint.
+    pub(crate) kept: Option<Box<Kept>>,
+}
+
+/// What is kept of a checkpoint.
+#[derive(Debug)]
+pub(crate) struct Kept {
+    /// The state, for as long as states may be compared with it.
+    pub(crate) state: Option<State>,
+    /// Which of its numbers the verdict depended on.
+    pub(crate) needed: Needs,
     /// Whether what nothing will read is still in the state.
     pub(crate) litter: Litter,
     /// Whether states are compared with this one.
@@ -71,6 +78,27 @@ pub(crate) struct Tree {
     pub(crate) history: History,
 }
 
+impl Kept {
+    /// The state of a new checkpoint.
+    pub(crate) fn new(state: State) -> Kept {
+        Kept {
+            state: Some(state),
+            needed: Needs::default(),
+            litter: Litter::MayBe,
+            standing: Standing::Kept,
+            misses: 0,
+            hits: 0,
+        }
+    }
+}
+
+impl Node {
+    /// The state of a checkpoint that has one still.
+    pub(crate) fn state(&self) -> Option<&State> {
+        self.kept.as_deref()?.state.as_ref()
+    }
+}
+
 impl Tree {
     /// There are no paths.
     pub(crate) fn clear(&mut self) {
@@ -101,19 +129,14 @@ impl Tree {
     pub(crate) fn grow(
         &mut self,
         path: &mut Position,
-        state: Option<Box<State>>,
+        kept: Option<Box<Kept>>,
         open: u32,
     ) -> usize {
         self.nodes.push(Node {
             before: self.now(*path),
             open,
-            state,
-            needed: Needs::default(),
             anchor: None,
-            litter: Litter::MayBe,
-            standing: Standing::Kept,
-            misses: 0,
-            hits: 0,
+            kept,
         });
         let node = self.nodes.len() - 1;
         *path = self.from(Some(node));
@@ -135,8 +158,10 @@ impl Tree {
             if node.open > 0 {
                 return;
             }
-            if node.standing == Standing::Dropped {
-                node.state = None;
+            if let Some(kept) = &mut node.kept
+                && kept.standing == Standing::Dropped
+            {
+                kept.state = None;
             }
             let (here, parent) = (at, node.before.node);
             if let Some(here) = here.filter(|_| node.anchor.is_none()) {
@@ -167,8 +192,9 @@ impl Tree {
             let Some(node) = node.filter(|_| !needs.is_empty()) else {
                 return settled;
             };
-            if let Some(state) = &node.state
-                && needs.settle(&mut node.needed, state) == Settled::New
+            if let Some(kept) = &mut node.kept
+                && let Some(state) = &kept.state
+                && needs.settle(&mut kept.needed, state) == Settled::New
             {
                 settled = Settled::New;
             }
@@ -220,8 +246,8 @@ impl Tree {
         while settled == Settled::New && !edges.is_empty() {
             settled = Settled::Known;
             for edge in &edges {
-                let needed = self.nodes.get(edge.to).map(|node| node.needed);
-                let needs = needed.map(|needed| needed.in_state(&edge.state));
+                let kept = self.nodes.get(edge.to).and_then(|node| node.kept.as_ref());
+                let needs = kept.map(|kept| kept.needed.in_state(&edge.state));
                 let (needs, depth) = (needs.unwrap_or_default(), edge.state.depth());
                 if self.trace_back(cfg, edge.path, needs, depth) == Settled::New {
                     settled = Settled::New;

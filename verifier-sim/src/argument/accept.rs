@@ -192,7 +192,7 @@ pub(super) fn wrong_type(reg: Reg, value: &RegState, expected: &str) -> Box<Reje
     let (number, name) = (reg.number(), value.type_name());
     let message = format!("R{number} type={name} expected={expected}");
     let refused = Rejection::new(Code::ArgumentType, message)
-        .label(format!("R{number} is {}", with_article(&name)))
+        .label(format!("R{number} is {}", with_article(&name.to_string())))
         .because(value.origin.made, format!("R{number} is made here"));
     match value.null {
         Null::Maybe => refused.help(format!("compare R{number} with 0 first")),

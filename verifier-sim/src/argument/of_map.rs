@@ -70,8 +70,7 @@ impl<'a> Machine<'_, 'a> {
             return None;
         };
         let off = i64::from(value.off) + var_off;
-        let frame = self.state.frame_at(depth)?;
-        let key = frame.stack.constant(off, Size::W)?;
+        let key = self.state.stack_at(depth)?.constant(off, Size::W)?;
         for index in (off..off + i64::from(map.key_size)).filter_map(slot_index) {
             self.notes.needs.slot(StackSlot { depth, index });
         }

@@ -1,0 +1,83 @@
+//! The edges of the control flow graph, backwards: from where execution comes to each slot.
+//!
+//! Read before: `cfg.rs`. Read next: `live_stack.rs`.
+
+use crate::cfg::Cfg;
+
+/// For each slot of a program the slots from which execution comes to it.
+#[derive(Debug)]
+pub(crate) struct Predecessors {
+    /// Of all slots, one after the other.
+    all: Vec<usize>,
+    /// Where in `all` those of each slot end; they begin where those of the slot before end.
+    ends: Vec<usize>,
+}
+
+impl Predecessors {
+    /// Those in a graph.
+    pub(crate) fn new(cfg: &Cfg<'_>) -> Predecessors {
+        let edges = || {
+            let slots = (0..cfg.slot_count()).filter(|&slot| cfg.insn(slot).is_some());
+            slots.flat_map(|slot| {
+                let to = cfg.successors(slot).into_iter().flatten();
+                to.map(move |to| (slot, to))
+            })
+        };
+        // First as many as come before those of each slot; each one found moves that on, to
+        // the end at last.
+        let mut ends = vec![0; cfg.slot_count() + 1];
+        for (_, to) in edges() {
+            if let Some(behind) = ends.get_mut(to + 1) {
+                *behind += 1;
+            }
+        }
+        let mut count = 0;
+        for end in &mut ends {
+            count += *end;
+            *end = count;
+        }
+        let mut all = vec![0; count];
+        for (from, to) in edges() {
+            let place = ends.get_mut(to);
+            let entry = place.and_then(|place| {
+                *place += 1;
+                all.get_mut(*place - 1)
+            });
+            if let Some(entry) = entry {
+                *entry = from;
+            }
+        }
+        Predecessors { all, ends }
+    }
+
+    /// Those of a slot, ascending.
+    pub(crate) fn of(&self, slot: usize) -> &[usize] {
+        let begin = slot.checked_sub(1).and_then(|before| self.ends.get(before));
+        let (begin, end) = (begin.copied().unwrap_or(0), self.ends.get(slot).copied());
+        let found = end.and_then(|end| self.all.get(begin..end));
+        found.unwrap_or_default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Config;
+    use ebpf_asm::text::parse;
+
+    #[test]
+    fn they_are_the_successors_turned_round() {
+        let text = ".prog socket_filter\n r0 = 0\n again:\n r0 += 1\n r1 = 5 ll\n \
+                    if r0 == 7 goto end\n if r0 != 9 goto again\n goto end\n end:\n exit\n";
+        let object = parse("test", text).unwrap();
+        let cfg = Cfg::new(&object.programs[0], &Config::default(), Vec::new(), None).unwrap();
+        let before = Predecessors::new(&cfg);
+        for to in 0..cfg.slot_count() + 1 {
+            let into = |from: &usize| {
+                cfg.insn(*from).is_some() && cfg.successors(*from).contains(&Some(to))
+            };
+            let expected: Vec<usize> = (0..cfg.slot_count()).filter(into).collect();
+            assert_eq!(before.of(to), expected, "{to}");
+        }
+    }
+}
