@@ -361,4 +361,17 @@ fn what_elf_cannot_hold_is_an_error() {
         with(holds),
         "map 'more' holds program 'nobody', which the object does not have"
     );
+    for index in [u32::MAX, u32::MAX / 8, 9 << 20] {
+        let holds = Map {
+            values: vec![(index, MapValue::Program("one".into()))],
+            ..Map::new("more", MapType::ProgArray)
+        };
+        assert_eq!(
+            with(holds),
+            format!(
+                "map 'more' holds something at index {index}: the definitions of all maps have \
+                 64 MiB at most, and each index up to the last takes 8 bytes of it"
+            )
+        );
+    }
 }

@@ -23,7 +23,7 @@ pub(super) fn add(btf: &mut Btf, maps: &[Map]) {
         None => Vec::new(),
     };
     let mut vars = Vec::with_capacity(defined.len());
-    let mut end = 0;
+    let mut end = 0_u32;
     for map in defined {
         let same = |var: &&TypeId| maps_as_defined(btf, **var).is_some_and(|known| is(&known, map));
         let var = match known.iter().find(same) {
@@ -39,7 +39,8 @@ pub(super) fn add(btf: &mut Btf, maps: &[Map]) {
             offset: end,
             size,
         });
-        end = end.saturating_add(size.next_multiple_of(8));
+        end = end.saturating_add(size);
+        end = end.checked_next_multiple_of(8).unwrap_or(u32::MAX);
     }
     set_section(btf, MAPS_SECTION, end, vars);
 }

@@ -10,6 +10,10 @@ use crate::object::{MapValue, Object};
 use object::SectionKind;
 use object::write::SectionId;
 
+/// The most bytes of the section, where each index up to the last that a map holds something at
+/// takes 8: a small file may name any index.
+const MAX_SECTION: u32 = 64 << 20;
+
 /// The section of the definitions.
 pub(super) struct Defined {
     section: SectionId,
@@ -19,8 +23,17 @@ pub(super) struct Defined {
 
 impl File {
     /// The section, all zero, with a symbol for each map.
-    pub(super) fn add_maps(&mut self, object: &Object, btf: &Btf) -> Option<Defined> {
-        let (size, vars) = layout(btf)?;
+    pub(super) fn add_maps(
+        &mut self,
+        object: &Object,
+        btf: &Btf,
+    ) -> Result<Option<Defined>, WriteError> {
+        let Some((size, vars)) = layout(btf) else {
+            return Ok(None);
+        };
+        if size > MAX_SECTION {
+            return Err(too_far(object));
+        }
         let zeros = vec![0; size as usize];
         let section = self.add_section(MAPS_SECTION, SectionKind::Data, &zeros);
         let mut offsets = Vec::new();
@@ -37,7 +50,7 @@ impl File {
             }
             offsets.push(begin);
         }
-        Some(Defined { section, offsets })
+        Ok(Some(Defined { section, offsets }))
     }
 
     /// The relocations for what maps hold from the start.
@@ -71,6 +84,17 @@ impl File {
             }
         }
         Ok(())
+    }
+}
+
+/// What to say of the greatest index.
+fn too_far(object: &Object) -> WriteError {
+    let maps = object.maps.iter().filter(|map| map.is_defined());
+    let indexes = maps.flat_map(|map| map.values.iter().map(|(index, _)| (*index, &map.name)));
+    let (index, map) = indexes.max().map_or((0, ""), |(index, map)| (index, map));
+    WriteError::TooFar {
+        map: map.to_owned(),
+        index,
     }
 }
 

@@ -58,6 +58,17 @@ pub enum WriteError {
         /// A map by its index, or a program by its name.
         what: String,
     },
+    /// Maps hold something at indexes that their definitions have no room for.
+    #[error(
+        "map '{map}' holds something at index {index}: the definitions of all maps have 64 MiB at \
+         most, and each index up to the last takes 8 bytes of it"
+    )]
+    TooFar {
+        /// The map.
+        map: String,
+        /// The index.
+        index: u32,
+    },
     /// A section of variables that ELF cannot have.
     #[error("global variables '{section}': {why}")]
     Data {
@@ -94,7 +105,7 @@ pub fn write(object: &Object) -> Result<Vec<u8>, WriteError> {
     };
     file.add_externs(&object);
     file.add_data(&object, &btf)?;
-    let maps = file.add_maps(&object, &btf);
+    let maps = file.add_maps(&object, &btf)?;
     let structs = file.add_structs(&object, &btf)?;
     let ext = file.add_code(&object, &mut btf)?;
     file.fill_maps(&object, &btf, maps)?;
