@@ -174,6 +174,24 @@ impl<'a> Machine<'_, 'a> {
         )
     }
 
+    /// That an access to an object of the program leaves alone what is the kernel's in it.
+    fn check_direct(&self, pointer: BtfPtr, off: u32, size: u32) -> Checked {
+        if !pointer.marks.has(Marks::ALLOC) {
+            return Ok(());
+        }
+        let end = u64::from(off) + u64::from(size);
+        for special in self.specials_behind(Kind::Btf(pointer))? {
+            let (begin, bytes) = (u64::from(special.offset), u64::from(special.size));
+            if u64::from(off) < begin + bytes && begin < end {
+                let name = special.kind.name();
+                let message = format!("direct access to {name} is disallowed");
+                return Err(Rejection::new(Code::SpecialField, message)
+                    .label(format!("reaches the {name} at {begin} of the object")));
+            }
+        }
+        Ok(())
+    }
+
     fn structure_field(
         &self,
         btf: &'a Btf,
@@ -182,6 +200,7 @@ impl<'a> Machine<'_, 'a> {
         access: MemAccess,
     ) -> Checked<Field<'a>> {
         let size = access.size.bytes();
+        self.check_direct(pointer, off, size)?;
         field_at(btf, pointer.id, off, size).map_err(|message| {
             let verb = match access.direction {
                 Direction::Read => "reads",

@@ -76,6 +76,9 @@ impl Machine<'_, '_> {
             self.release_dynptr(dynptr);
         }
         if let Some(id) = arguments.released.filter(|&id| id > 0) {
+            if arguments.kptr.is_some() {
+                self.lend_per_cpu(id);
+            }
             self.release_reference(id);
         }
     }

@@ -64,13 +64,22 @@ impl Machine<'_, '_> {
                 return Ok(None);
             }
         }
+        let handed = self.handed(callback, arguments)?;
+        self.called_back(function, handed).map(Some)
+    }
+
+    /// The state in a function that is called back with these arguments.
+    pub(crate) fn called_back(
+        &mut self,
+        function: usize,
+        handed: [RegState; 5],
+    ) -> Checked<Box<State>> {
         self.check_depth()?;
         let mut inside = Box::new(self.state.clone());
         inside.callbacks += 1;
         inside.frame_mut().called_back += 1;
         let mut frame = Frame::new(self.state.depth() + 1, function, self.slot);
         frame.entered = Entered::Callback(GO_ON_OR_STOP);
-        let handed = self.handed(callback, arguments)?;
         for (reg, value) in crate::call::ARGUMENTS.into_iter().zip(handed) {
             if let Some(entry) = frame.regs.get_mut(reg.index()) {
                 *entry = value;
@@ -78,7 +87,7 @@ impl Machine<'_, '_> {
         }
         inside.push(frame);
         self.state.frame_mut().called_back = 0;
-        Ok(Some(inside))
+        Ok(inside)
     }
 
     /// What a callback finds in R1 to R5.

@@ -19,7 +19,7 @@ use crate::live::{RegSet, live_registers};
 use crate::loadable::check_loadable;
 use crate::reg::{Kind as RegKind, Null, RegState, SockType};
 use crate::rounds::Rounds;
-use crate::special::{Special, SpecialKind, special_fields};
+use crate::special::{Special, SpecialKind, special_fields, special_objects};
 use crate::stops::Stops;
 use crate::used_maps::{check_used_maps, is_sleepable};
 use ebpf_asm::btf::core::CoreKind;
@@ -28,6 +28,8 @@ use ebpf_asm::map_type::MapType;
 use ebpf_asm::object::{Map, Object};
 use ebpf_asm::prog_type::ProgType;
 use ebpf_asm::program::Program;
+use std::collections::BTreeMap;
+use std::sync::OnceLock;
 
 /// The surroundings of a verification.
 #[derive(Debug)]
@@ -57,6 +59,8 @@ pub(crate) struct Env<'a> {
     live: Vec<RegSet>,
     /// The special fields of the values of each map, then of the maps in each.
     specials: Vec<Option<Vec<Special>>>,
+    /// Those of the objects that the program can allocate, once they are asked for.
+    objects: OnceLock<BTreeMap<TypeId, Option<Vec<Special>>>>,
 }
 
 impl<'a> Env<'a> {
@@ -102,6 +106,7 @@ impl<'a> Env<'a> {
             stops,
             live,
             specials,
+            objects: OnceLock::new(),
         })
     }
 
@@ -129,13 +134,38 @@ impl<'a> Env<'a> {
         self.specials.get(index)?.as_deref()
     }
 
-    /// Whether the values of a map have locks, so that each is known from the others.
-    pub(crate) fn has_lock(&self, map: u32) -> bool {
+    /// The special fields of an object of the program; of other structures none. `None` if it is
+    /// not known what there is.
+    pub(crate) fn object_specials(&self, object: TypeId) -> Option<&[Special]> {
+        let objects = self.objects.get_or_init(|| {
+            let btf = self.object.btf.as_ref();
+            btf.map(|btf| special_objects(btf, self.kernel))
+                .unwrap_or_default()
+        });
+        match objects.get(&object) {
+            None => Some(&[]),
+            Some(known) => known.as_deref(),
+        }
+    }
+
+    /// The special fields of what a pointer points to. `None` if it is not known what there is.
+    pub(crate) fn specials_behind(&self, kind: RegKind) -> Option<&[Special]> {
+        match kind {
+            RegKind::MapValue(map) => self.specials(map),
+            RegKind::Btf(pointer) if pointer.types == Types::Program => {
+                self.object_specials(pointer.id)
+            }
+            _ => Some(&[]),
+        }
+    }
+
+    /// Whether what a pointer points to has locks, so that each is known from the others.
+    pub(crate) fn has_lock(&self, kind: RegKind) -> bool {
         let lock = |special: &Special| {
             let kinds = [SpecialKind::SpinLock, SpecialKind::ResSpinLock];
             kinds.contains(&special.kind)
         };
-        self.specials(map)
+        self.specials_behind(kind)
             .is_none_or(|specials| specials.iter().any(lock))
     }
 
@@ -211,8 +241,7 @@ impl<'a> Env<'a> {
         if matches!(reg.kind, RegKind::Map(map) if self.calls_later(map)) {
             reg.map_uid = reg.id;
         }
-        let keeps = matches!(reg.kind, RegKind::MapValue(map) if self.has_lock(map));
-        if !keeps {
+        if !self.has_lock(reg.kind) {
             reg.id = 0;
         }
     }

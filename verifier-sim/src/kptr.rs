@@ -30,19 +30,14 @@ const KEPT_BY_RCU: [&str; 5] = [
 
 impl Machine<'_, '_> {
     /// The pointer in a map's value that an access is to, if it is to one.
-    pub(crate) fn kptr_at(
-        &self,
-        map: u32,
-        base: &RegState,
-        extent: Extent,
-    ) -> Checked<Option<Kptr>> {
+    pub(crate) fn kptr_at(&self, base: &RegState, extent: Extent) -> Checked<Option<Kptr>> {
         let Some(off) = base
             .constant_var_off()
             .and_then(|var_off| extent.off.checked_add(var_off))
         else {
             return Ok(None);
         };
-        let mut specials = self.specials(map)?.iter();
+        let mut specials = self.specials_behind(base.kind)?.iter();
         Ok(specials.find_map(|special| match special.kind {
             SpecialKind::Kptr(kptr) if i64::from(special.offset) == off => Some(kptr),
             _ => None,
@@ -65,17 +60,27 @@ impl Machine<'_, '_> {
         let marks = match (kept && self.in_rcu_section(), kptr.owner) {
             (false, _) => Marks::UNTRUSTED,
             (true, KptrOwner::MapPerCpu) => Marks::RCU | Marks::PERCPU,
-            (true, _) if own => {
-                return Err(not_modelled("objects of the program in map values"));
-            }
+            (true, _) if own => Marks::RCU | Marks::ALLOC,
             (true, _) => Marks::RCU,
+        };
+        let lent = match kept && self.in_rcu_section() && self.is_linked(kptr.target)? {
+            true => Marks::NON_OWNING,
+            false => Marks::NONE,
         };
         let id = self.new_id();
         let pointer = BtfPtr {
-            marks,
+            marks: marks | lent,
             ..kptr.target
         };
         Ok(RegState::pointer(Kind::Btf(pointer)).maybe_null(id))
+    }
+
+    /// Whether objects of a type can be in lists or trees.
+    fn is_linked(&self, object: BtfPtr) -> Checked<bool> {
+        let specials = self.specials_behind(Kind::Btf(object))?;
+        let links =
+            |special: &Special| matches!(special.kind, SpecialKind::ListNode | SpecialKind::RbNode);
+        Ok(specials.iter().any(links))
     }
 
     /// That a store to such a pointer is of null, or where nobody owns it, of one like it.
@@ -161,19 +166,17 @@ impl Machine<'_, '_> {
         value: &RegState,
         found: &mut Arguments<'_>,
     ) -> Checked {
-        let Kind::MapValue(index) = value.kind else {
-            return Err(not_modelled("pointers in objects of the program"));
-        };
-        let map = self.value_map(index)?;
         let number = reg.number();
         let refuse = |message: String| {
             Err(Rejection::new(Code::SpecialField, message)
                 .label(format!("R{number} points to no pointer that the map owns"))
                 .because(value.origin.made, format!("R{number} is made here")))
         };
-        if map.value_type.is_none() {
+        if let Kind::MapValue(map) = value.kind
+            && !self.is_typed(value.kind)
+        {
             let message = "has to have BTF in order to use bpf_kptr_xchg";
-            return refuse(format!("map '{}' {message}", self.kernel_name(index)));
+            return refuse(format!("map '{}' {message}", self.kernel_name(map)));
         }
         let Some(var_off) = value.constant_var_off() else {
             return refuse(format!(
@@ -181,7 +184,7 @@ impl Machine<'_, '_> {
             ));
         };
         let is_kptr = |special: &Special| matches!(special.kind, SpecialKind::Kptr(_));
-        if !self.specials(index)?.iter().any(is_kptr) {
+        if !self.specials_behind(value.kind)?.iter().any(is_kptr) {
             return refuse(format!("R{number} has no valid kptr"));
         }
         let off = i64::from(value.off) + var_off;
@@ -190,7 +193,7 @@ impl Machine<'_, '_> {
             off: i64::from(value.off),
             size: 8,
         };
-        match self.kptr_at(index, value, extent)? {
+        match self.kptr_at(value, extent)? {
             None => refuse(format!("off={off} doesn't point to kptr")),
             Some(kptr) if matches!(kptr.owner, KptrOwner::Map | KptrOwner::MapPerCpu) => {
                 found.kptr = Some(kptr);
@@ -229,10 +232,33 @@ impl Machine<'_, '_> {
         let kptr = arguments
             .kptr
             .ok_or_else(|| not_modelled("a pointer from no place"))?;
-        if kptr.target.types == Types::Program {
-            return Err(not_modelled("objects of the program in map values"));
-        }
+        let marks = match (kptr.target.types, kptr.owner) {
+            (Types::Kernel, _) => Marks::NONE,
+            (Types::Program, KptrOwner::MapPerCpu) => Marks::ALLOC | Marks::PERCPU,
+            (Types::Program, _) => Marks::ALLOC,
+        };
+        let old = BtfPtr {
+            marks,
+            ..kptr.target
+        };
         let id = self.new_id();
-        Ok(RegState::pointer(Kind::Btf(kptr.target)).maybe_null(id))
+        Ok(RegState::pointer(Kind::Btf(old)).maybe_null(id))
+    }
+
+    /// What each CPU has and the map owns from now on, RCU keeps for the program.
+    pub(crate) fn lend_per_cpu(&mut self, id: u32) {
+        if !self.in_rcu_section() {
+            return;
+        }
+        let each = Marks::ALLOC | Marks::PERCPU;
+        let owned = |reg: &RegState| reg.ref_id == id;
+        self.state.change_regs(owned, |reg| {
+            if let Kind::Btf(pointer) = &mut reg.kind
+                && pointer.marks.has(each)
+            {
+                pointer.marks = pointer.marks.without(Marks::ALLOC) | Marks::RCU;
+                reg.ref_id = 0;
+            }
+        });
     }
 }

@@ -8,9 +8,10 @@
 //! Read before: `special.rs`. Read next: `argument/mod.rs`.
 
 use crate::argument::Arguments;
+use crate::btf_ptr::{Marks, Types};
 use crate::codes::Code;
 use crate::diag::{Checked, Place, Rejection};
-use crate::machine::{Machine, not_modelled};
+use crate::machine::Machine;
 use crate::reg::{Kind, RegState};
 use crate::special::SpecialKind;
 use ebpf_asm::insn::Reg;
@@ -18,18 +19,38 @@ use ebpf_asm::insn::Reg;
 /// A lock that is held.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Lock {
-    /// The map, by its index in the object.
-    pub(crate) map: u32,
-    /// Which value of it, as in [`RegState::id`]; 0 for that of an array of one value.
+    /// In what it is.
+    pub(crate) owner: LockOwner,
+    /// Which of these, as in [`RegState::id`]; 0 for the value of an array of one.
     pub(crate) id: u32,
     /// The slot of the call that took it.
     pub(crate) taken_at: usize,
 }
 
+/// What a lock is in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum LockOwner {
+    /// A value of a map, by the map's index in the object.
+    Map(u32),
+    /// An object that the program allocated.
+    Object,
+}
+
+impl LockOwner {
+    /// What the lock is in that is found behind a pointer, if there can be one.
+    pub(crate) fn of(kind: Kind) -> Option<LockOwner> {
+        match kind {
+            Kind::MapValue(map) => Some(LockOwner::Map(map)),
+            Kind::Btf(pointer) if pointer.types == Types::Program => Some(LockOwner::Object),
+            _ => None,
+        }
+    }
+}
+
 impl Lock {
     /// Whether it is the lock of the same value. The same value looked up twice counts as two.
     fn is_same(self, other: Lock) -> bool {
-        (self.map, self.id) == (other.map, other.id)
+        (self.owner, self.id) == (other.owner, other.id)
     }
 }
 
@@ -72,27 +93,30 @@ impl Machine<'_, '_> {
         value: &RegState,
         found: &mut Arguments<'_>,
     ) -> Checked {
-        let map = self.check_special_place(reg, value, SpecialKind::SpinLock)?;
-        found.lock = Some(Lock {
-            map,
+        if self.in_tree_callback() {
+            let message = "can't spin_{lock,unlock} in rbtree cb";
+            return Err(Rejection::new(Code::Lock, message)
+                .label("the lock of the tree is held for as long as this function runs"));
+        }
+        self.check_special_place(reg, value, SpecialKind::SpinLock)?;
+        let owner = LockOwner::of(value.kind);
+        found.lock = owner.map(|owner| Lock {
+            owner,
             id: value.id,
             taken_at: self.slot,
         });
         Ok(())
     }
 
-    /// That a register points to the field of a kind in a map's value; gives the map.
+    /// That a register points to the field of a kind in a map's value, or in an object of the
+    /// program.
     pub(crate) fn check_special_place(
         &self,
         reg: Reg,
         value: &RegState,
         kind: SpecialKind,
-    ) -> Checked<u32> {
+    ) -> Checked {
         let (number, name) = (reg.number(), kind.name());
-        let Kind::MapValue(index) = value.kind else {
-            return Err(not_modelled(&format!("{name} in objects of the program")));
-        };
-        let map = self.value_map(index)?;
         let refuse = |message: String| {
             Err(Rejection::new(Code::SpecialField, message)
                 .label(format!("R{number} points to no {name}"))
@@ -103,14 +127,15 @@ impl Machine<'_, '_> {
                 "R{number} doesn't have constant offset. {name} has to be at the constant offset"
             ));
         };
-        let called = self.kernel_name(index);
-        if map.value_type.is_none() {
-            return refuse(format!(
-                "map '{called}' has to have BTF in order to use {name}"
-            ));
+        let called = match value.kind {
+            Kind::MapValue(map) => format!("map '{}'", self.kernel_name(map)),
+            _ => "local 'kptr'".to_owned(),
+        };
+        if !self.is_typed(value.kind) {
+            return refuse(format!("{called} has to have BTF in order to use {name}"));
         }
-        let Some(special) = self.special_of(index, kind)? else {
-            return refuse(format!("map '{called}' has no valid {name}"));
+        let Some(special) = self.special_of(value.kind, kind)? else {
+            return refuse(format!("{called} has no valid {name}"));
         };
         let off = i64::from(value.off) + var_off;
         if off != i64::from(special.offset) {
@@ -119,7 +144,18 @@ impl Machine<'_, '_> {
                 special.offset
             ));
         }
-        Ok(index)
+        Ok(())
+    }
+
+    /// Whether the type of what a pointer points to is known to the kernel.
+    pub(crate) fn is_typed(&self, kind: Kind) -> bool {
+        match kind {
+            Kind::MapValue(map) => self
+                .env
+                .map(map)
+                .is_some_and(|map| map.value_type.is_some()),
+            _ => true,
+        }
     }
 
     /// Takes the lock among the arguments. No other is held, or the helper could not be called.
@@ -140,7 +176,15 @@ impl Machine<'_, '_> {
                 .because(Place::at(held.taken_at), "the other is taken here"));
         }
         self.state.lock = None;
+        self.end_borrowed();
         Ok(())
+    }
+
+    /// The lock was given back: what a list or tree lent out may be gone.
+    fn end_borrowed(&mut self) {
+        let gone = self.gone();
+        let lent = |reg: &RegState| matches!(reg.kind, Kind::Btf(pointer) if pointer.marks.has(Marks::NON_OWNING));
+        self.state.change_regs(lent, |reg| *reg = gone);
     }
 
     /// That a helper may be called while a lock is held, if one is.

@@ -53,7 +53,7 @@ pub(crate) fn alike(
     }
     let locks = match (old.lock, new.lock) {
         (None, None) => true,
-        (Some(old), Some(new)) => old.map == new.map && matcher.ids.same(old.id, new.id),
+        (Some(old), Some(new)) => old.owner == new.owner && matcher.ids.same(old.id, new.id),
         _ => false,
     };
     if !locks {

@@ -328,7 +328,7 @@ impl<'a> Machine<'_, 'a> {
         let extent = access.extent(base);
         self.check_map_direction(map, extent, Direction::Read)?;
         self.check_map_value_bytes(index, base, extent, AccessBy::Insn)?;
-        if let Some(kptr) = self.kptr_at(index, base, extent)? {
+        if let Some(kptr) = self.kptr_at(base, extent)? {
             return self.load_kptr(kptr);
         }
         if map.constant().is_some() && map.max_entries != 1 && base.constant_var_off().is_some() {
@@ -379,7 +379,7 @@ impl<'a> Machine<'_, 'a> {
         let extent = access.extent(base);
         self.check_map_direction(map, extent, Direction::Write)?;
         self.check_map_value_bytes(index, base, extent, AccessBy::Insn)?;
-        match self.kptr_at(index, base, extent)? {
+        match self.kptr_at(base, extent)? {
             Some(kptr) => self.store_kptr(kptr, extent.off, stored),
             None => Ok(()),
         }

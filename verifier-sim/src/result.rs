@@ -100,10 +100,7 @@ impl Machine<'_, '_> {
     /// A value that is there. Values with locks are told from each other.
     fn value(&mut self, arguments: &Arguments<'_>) -> Checked<RegState> {
         let mut value = looked_in(arguments)?;
-        if arguments
-            .map_index
-            .is_some_and(|map| self.env.has_lock(map))
-        {
+        if self.env.has_lock(value.kind) {
             value.id = self.new_id();
         }
         Ok(value)

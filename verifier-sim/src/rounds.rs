@@ -18,7 +18,7 @@
 
 use crate::iterator::{Progress, asked_for_next, equally_far};
 use crate::kernel_types::KernelTypes;
-use crate::kfunc::calls_next;
+use crate::kfunc::{calls_back, calls_next};
 use crate::precision::Needs;
 use crate::prune::Ids;
 use crate::reg::RegState;
@@ -53,6 +53,9 @@ impl Rounds {
             if let Some(entry) = rounds.get_mut(slot) {
                 *entry = match round(insn) {
                     None if calls_next(object, program, kernel, (slot, insn)) => Some(Round::Next),
+                    None if calls_back(object, program, kernel, (slot, insn)) => {
+                        Some(Round::Callback)
+                    }
                     round => round,
                 };
             }

@@ -13,10 +13,11 @@ use crate::codes::Code;
 use crate::diag::{Checked, Rejection};
 use crate::kernel_types::KernelTypes;
 use crate::machine::{Machine, not_modelled};
-use crate::reg::RegState;
+use crate::reg::{Kind, RegState};
 use crate::region::Extent;
 use ebpf_asm::btf::{Bitfields, Btf, Kind as Type, Tag, TypeId};
 use ebpf_asm::object::Map;
+use std::collections::BTreeMap;
 
 /// A special field.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,9 +44,13 @@ pub(crate) enum SpecialKind {
     /// `struct bpf_task_work`.
     TaskWork,
     /// `struct bpf_list_head`.
-    ListHead,
+    ListHead(Root),
+    /// `struct bpf_list_node`.
+    ListNode,
     /// `struct bpf_rb_root`.
-    RbRoot,
+    RbRoot(Root),
+    /// `struct bpf_rb_node`.
+    RbNode,
     /// `struct bpf_refcount`.
     Refcount,
     /// A pointer to an object of the kernel or of the program.
@@ -74,6 +79,15 @@ pub(crate) enum KptrOwner {
     User,
 }
 
+/// Where a list or tree is, whose objects are all of one type.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Root {
+    /// The structure of the objects, by the program's types.
+    pub(crate) object: TypeId,
+    /// Where in it what links them is, in bytes.
+    pub(crate) node: u32,
+}
+
 /// A structure that makes a member special.
 struct Structure {
     name: &'static str,
@@ -81,34 +95,101 @@ struct Structure {
     size: u32,
     /// What its offset is a multiple of, or it is no special field.
     align: u32,
-    kind: SpecialKind,
+    makes: Makes,
     /// Whether a structure has one of them at most.
     single: bool,
+    /// In what it is special.
+    holders: &'static [Holder],
 }
 
-const fn structure(name: &'static str, size: u32, kind: SpecialKind) -> Structure {
+/// What a structure makes of a member.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Makes {
+    Field(SpecialKind),
+    /// A list or tree, of which objects a tag says.
+    List,
+    Tree,
+}
+
+/// What has special fields.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Holder {
+    /// A value of a map.
+    Value,
+    /// An object that the program allocates.
+    Object,
+}
+
+const EITHER: &[Holder] = &[Holder::Value, Holder::Object];
+const VALUE: &[Holder] = &[Holder::Value];
+const OBJECT: &[Holder] = &[Holder::Object];
+
+const fn structure(
+    name: &'static str,
+    size: u32,
+    makes: Makes,
+    holders: &'static [Holder],
+) -> Structure {
     Structure {
         name,
         size,
         align: if size < 8 { size } else { 8 },
-        kind,
-        single: !matches!(
-            kind,
-            SpecialKind::ListHead | SpecialKind::RbRoot | SpecialKind::Refcount
+        makes,
+        single: matches!(
+            makes,
+            Makes::Field(
+                SpecialKind::SpinLock
+                    | SpecialKind::ResSpinLock
+                    | SpecialKind::Timer
+                    | SpecialKind::Workqueue
+                    | SpecialKind::TaskWork
+            )
         ),
+        holders,
     }
 }
 
-const STRUCTURES: [Structure; 8] = [
-    structure("bpf_spin_lock", 4, SpecialKind::SpinLock),
-    structure("bpf_res_spin_lock", 4, SpecialKind::ResSpinLock),
-    structure("bpf_timer", 16, SpecialKind::Timer),
-    structure("bpf_wq", 16, SpecialKind::Workqueue),
-    structure("bpf_task_work", 8, SpecialKind::TaskWork),
-    structure("bpf_list_head", 16, SpecialKind::ListHead),
-    structure("bpf_rb_root", 16, SpecialKind::RbRoot),
-    structure("bpf_refcount", 4, SpecialKind::Refcount),
+const STRUCTURES: [Structure; 10] = [
+    structure(
+        "bpf_spin_lock",
+        4,
+        Makes::Field(SpecialKind::SpinLock),
+        EITHER,
+    ),
+    structure(
+        "bpf_res_spin_lock",
+        4,
+        Makes::Field(SpecialKind::ResSpinLock),
+        EITHER,
+    ),
+    structure("bpf_timer", 16, Makes::Field(SpecialKind::Timer), VALUE),
+    structure("bpf_wq", 16, Makes::Field(SpecialKind::Workqueue), VALUE),
+    structure(
+        "bpf_task_work",
+        8,
+        Makes::Field(SpecialKind::TaskWork),
+        VALUE,
+    ),
+    structure("bpf_list_head", 16, Makes::List, EITHER),
+    structure(
+        "bpf_list_node",
+        24,
+        Makes::Field(SpecialKind::ListNode),
+        OBJECT,
+    ),
+    structure("bpf_rb_root", 16, Makes::Tree, EITHER),
+    structure("bpf_rb_node", 32, Makes::Field(SpecialKind::RbNode), OBJECT),
+    structure(
+        "bpf_refcount",
+        4,
+        Makes::Field(SpecialKind::Refcount),
+        EITHER,
+    ),
 ];
+
+/// How a declaration begins that says of which objects a list or tree is, and where in them it
+/// links them: `contains:STRUCT:MEMBER`.
+const CONTAINS: &str = "contains:";
 
 /// The tags of pointers that make a member special.
 const TAGS: [(&str, KptrOwner); 4] = [
@@ -138,15 +219,23 @@ const MAX_FIELDS: usize = 11;
 impl SpecialKind {
     /// The name of the structure, as messages have it.
     pub(crate) fn name(self) -> &'static str {
-        if let SpecialKind::Kptr(kptr) = self {
-            return match kptr.owner {
+        match self {
+            SpecialKind::SpinLock => "bpf_spin_lock",
+            SpecialKind::ResSpinLock => "bpf_res_spin_lock",
+            SpecialKind::Timer => "bpf_timer",
+            SpecialKind::Workqueue => "bpf_wq",
+            SpecialKind::TaskWork => "bpf_task_work",
+            SpecialKind::ListHead(_) => "bpf_list_head",
+            SpecialKind::ListNode => "bpf_list_node",
+            SpecialKind::RbRoot(_) => "bpf_rb_root",
+            SpecialKind::RbNode => "bpf_rb_node",
+            SpecialKind::Refcount => "bpf_refcount",
+            SpecialKind::Kptr(kptr) => match kptr.owner {
                 KptrOwner::Nobody | KptrOwner::Map => "kptr",
                 KptrOwner::MapPerCpu => "percpu_kptr",
                 KptrOwner::User => "uptr",
-            };
+            },
         }
-        let known = STRUCTURES.iter().find(|known| known.kind == self);
-        known.map_or("", |known| known.name)
     }
 }
 
@@ -171,15 +260,62 @@ pub(crate) fn special_fields(
     let mut search = Search {
         btf,
         kernel,
+        holder: Holder::Value,
         found: Vec::new(),
     };
     match search.value(value).and_then(|()| search.in_order()) {
-        Ok(()) => {
-            search.found.sort_by_key(|special| special.offset);
-            Some(search.found)
-        }
+        Ok(()) => Some(search.found),
         Err(Unclear::Plain) => Some(Vec::new()),
         Err(Unclear::Unknown) => None,
+    }
+}
+
+/// The structures among the program's types that have special fields as objects, with these by
+/// ascending offset. `None` if it is not known what the kernel makes of one.
+pub(crate) fn special_objects(
+    btf: &Btf,
+    kernel: &KernelTypes,
+) -> BTreeMap<TypeId, Option<Vec<Special>>> {
+    let mut objects = BTreeMap::new();
+    for (id, ty) in btf.types() {
+        let Type::Struct { members, .. } = &ty.kind else {
+            continue;
+        };
+        if !members.iter().any(|member| makes_special(btf, member.ty)) {
+            continue;
+        }
+        let mut search = Search {
+            btf,
+            kernel,
+            holder: Holder::Object,
+            found: Vec::new(),
+        };
+        let known = search.members(id, 0, 0).and_then(|()| search.in_order());
+        objects.insert(id, known.ok().map(|()| search.found));
+    }
+    objects
+}
+
+/// Whether a member of this type makes the structure special that the program allocates.
+fn makes_special(btf: &Btf, ty: TypeId) -> bool {
+    match btf.get(ty).map(|ty| &ty.kind) {
+        Some(Type::Struct { .. }) => {
+            let name = btf.name(ty);
+            STRUCTURES.iter().any(|known| {
+                known.name == name
+                    && known.holders.contains(&Holder::Object)
+                    && known.makes != Makes::Field(SpecialKind::ResSpinLock)
+            })
+        }
+        Some(Type::Volatile(to)) => {
+            matches!(btf.get(*to).map(|ty| &ty.kind), Some(Type::Ptr(_))) && makes_special(btf, *to)
+        }
+        Some(Type::Ptr(to)) => {
+            let tag = btf.get(*to).map(|ty| &ty.kind);
+            let is_tag = matches!(tag, Some(Type::TypeTag { tag: Tag::Btf, .. }));
+            is_tag && TAGS.iter().any(|(name, _)| *name == btf.name(*to))
+        }
+        _ => false,
     }
 }
 
@@ -187,6 +323,7 @@ pub(crate) fn special_fields(
 struct Search<'a> {
     btf: &'a Btf,
     kernel: &'a KernelTypes,
+    holder: Holder,
     found: Vec<Special>,
 }
 
@@ -195,6 +332,9 @@ struct Part {
     ty: TypeId,
     offset: u32,
     bytes: Option<u32>,
+    /// What declarations about it are of: a structure and the index of the member, or a
+    /// variable.
+    declared: (TypeId, i32),
 }
 
 impl Search<'_> {
@@ -213,6 +353,7 @@ impl Search<'_> {
                 ty: *ty,
                 offset: var.offset,
                 bytes: Some(var.size),
+                declared: (var.var, -1),
             };
             self.part(&part, 0, &mut seen)?;
         }
@@ -228,7 +369,7 @@ impl Search<'_> {
             return Ok(());
         };
         let mut seen = Vec::new();
-        for member in members {
+        for (index, member) in (0i32..).zip(members) {
             let bits = match bitfields {
                 Bitfields::No => member.offset,
                 Bitfields::Yes => member.offset & 0x00ff_ffff,
@@ -240,6 +381,7 @@ impl Search<'_> {
                 ty: member.ty,
                 offset: offset.checked_add(bits / 8).ok_or(Unclear::Unknown)?,
                 bytes: None,
+                declared: (id, index),
             };
             self.part(&part, depth, &mut seen)?;
         }
@@ -251,7 +393,7 @@ impl Search<'_> {
         &mut self,
         part: &Part,
         depth: u32,
-        seen: &mut Vec<SpecialKind>,
+        seen: &mut Vec<&'static str>,
     ) -> Result<(), Unclear> {
         let (ty, count) = self.element(part.ty)?;
         if count == 0 {
@@ -268,7 +410,8 @@ impl Search<'_> {
             };
         };
         let name = self.btf.name(ty);
-        let known = STRUCTURES.iter().find(|known| known.name == name);
+        let mut known = STRUCTURES.iter();
+        let known = known.find(|known| known.name == name && known.holders.contains(&self.holder));
         let Some(known) = known else {
             return match declared(*size) {
                 true => self.nested(ty, part.offset, count, depth + 1),
@@ -276,19 +419,64 @@ impl Search<'_> {
             };
         };
         if known.single {
-            if seen.contains(&known.kind) {
+            if seen.contains(&known.name) {
                 return Err(Unclear::Plain);
             }
-            seen.push(known.kind);
+            seen.push(known.name);
         }
         let fits = declared(known.size) && *size == known.size;
         if !fits || !part.offset.is_multiple_of(known.align) {
             return Ok(());
         }
-        if matches!(known.kind, SpecialKind::ListHead | SpecialKind::RbRoot) {
-            return Err(Unclear::Unknown);
+        let kind = match known.makes {
+            Makes::Field(kind) => kind,
+            Makes::List => SpecialKind::ListHead(self.root(part, "bpf_list_node")?),
+            Makes::Tree => SpecialKind::RbRoot(self.root(part, "bpf_rb_node")?),
+        };
+        self.add(kind, part.offset, known.size, count)
+    }
+
+    /// Of which objects a list or tree is, as its declaration says, and where in them the member
+    /// of type `node` is that links them.
+    fn root(&self, part: &Part, node: &str) -> Result<Root, Unclear> {
+        let said = self.btf.types().filter_map(|(_, ty)| match ty.kind {
+            Type::DeclTag {
+                ty: of, component, ..
+            } if (of, component) == part.declared => self.btf.str(ty.name).strip_prefix(CONTAINS),
+            _ => None,
+        });
+        let said: Vec<&str> = said.collect();
+        let [said] = said.as_slice() else {
+            return Err(Unclear::Plain);
+        };
+        let (object, member) = said.split_once(':').ok_or(Unclear::Plain)?;
+        let mut types = self.btf.types();
+        let named = types.find(|(_, ty)| {
+            matches!(ty.kind, Type::Struct { .. }) && self.btf.str(ty.name) == object
+        });
+        let Some((object, Type::Struct { members, .. })) = named.map(|(id, ty)| (id, &ty.kind))
+        else {
+            return Err(Unclear::Plain);
+        };
+        let linking: Vec<_> = members
+            .iter()
+            .filter(|found| self.btf.str(found.name) == member)
+            .collect();
+        let [linking] = linking.as_slice() else {
+            return Err(Unclear::Plain);
+        };
+        let is_struct = matches!(
+            self.btf.get(linking.ty).map(|ty| &ty.kind),
+            Some(Type::Struct { .. })
+        );
+        let placed = linking.offset.is_multiple_of(64);
+        if !is_struct || !placed || self.btf.name(linking.ty) != node {
+            return Err(Unclear::Plain);
         }
-        self.add(known.kind, part.offset, known.size, count)
+        Ok(Root {
+            object,
+            node: linking.offset / 8,
+        })
     }
 
     /// What the elements of an array are, and how many there are: of arrays in arrays as well.
@@ -337,7 +525,11 @@ impl Search<'_> {
         for index in 1..count {
             let away = size.checked_mul(index).ok_or(Unclear::Unknown)?;
             for special in first {
-                if !matches!(special.kind, SpecialKind::Kptr(_)) {
+                let many = matches!(
+                    special.kind,
+                    SpecialKind::Kptr(_) | SpecialKind::ListHead(_) | SpecialKind::RbRoot(_)
+                );
+                if !many {
                     return Err(Unclear::Plain);
                 }
                 let offset = special.offset.checked_add(away).ok_or(Unclear::Unknown)?;
@@ -413,9 +605,10 @@ impl Search<'_> {
         }
     }
 
-    /// That no field begins before the one that was found before it ends: that is a type that
-    /// the kernel does not understand. Two locks in one value confuse it.
-    fn in_order(&self) -> Result<(), Unclear> {
+    /// That no field begins before the one that was found before it ends, and that fields have
+    /// those that they need: else it is a type that the kernel does not understand. Two locks in
+    /// one value confuse it.
+    fn in_order(&mut self) -> Result<(), Unclear> {
         let mut end = 0;
         for special in &self.found {
             if special.offset < end {
@@ -424,13 +617,21 @@ impl Search<'_> {
             end = special.offset + special.size;
         }
         let twice = |known: &Structure| {
-            let same = |special: &&Special| special.kind == known.kind;
+            let same = |special: &&Special| special.kind.name() == known.name;
             known.single && self.found.iter().filter(same).count() > 1
         };
-        match STRUCTURES.iter().any(twice) {
-            true => Err(Unclear::Unknown),
-            false => Ok(()),
+        if STRUCTURES.iter().any(twice) {
+            return Err(Unclear::Unknown);
         }
+        let has = |name: &str| self.found.iter().any(|special| special.kind.name() == name);
+        let rooted = has("bpf_list_head") || has("bpf_rb_root");
+        let locked = has("bpf_spin_lock") || has("bpf_res_spin_lock");
+        let linked_twice = has("bpf_list_node") && has("bpf_rb_node");
+        if (rooted && !locked) || (linked_twice && !has("bpf_refcount")) {
+            return Err(Unclear::Plain);
+        }
+        self.found.sort_by_key(|special| special.offset);
+        Ok(())
     }
 }
 
@@ -453,10 +654,16 @@ impl Machine<'_, '_> {
         known.ok_or_else(|| not_modelled("what the type of these map values has in it"))
     }
 
-    /// The special field of a kind in a map's values, if it has one.
-    pub(crate) fn special_of(&self, map: u32, kind: SpecialKind) -> Checked<Option<Special>> {
+    /// The special fields of what a pointer points to.
+    pub(crate) fn specials_behind(&self, kind: Kind) -> Checked<&[Special]> {
+        let known = self.env.specials_behind(kind);
+        known.ok_or_else(|| not_modelled("what the type of this memory has in it"))
+    }
+
+    /// The special field of a kind in what a pointer points to, if it has one.
+    pub(crate) fn special_of(&self, of: Kind, kind: SpecialKind) -> Checked<Option<Special>> {
         let found = self
-            .specials(map)?
+            .specials_behind(of)?
             .iter()
             .find(|special| special.kind == kind);
         Ok(found.copied())

@@ -104,6 +104,11 @@ impl Frame {
 }
 
 impl Frame {
+    /// Whether a helper or a function of the kernel called it.
+    pub(crate) fn is_called_back(&self) -> bool {
+        matches!(self.entered, Entered::Callback(_))
+    }
+
     /// The slot of the call that entered it; unused for the first.
     pub(crate) fn called_at(&self) -> usize {
         match self.entered {

@@ -111,6 +111,12 @@ fn check_new_map(
 /// That programs of a type may use maps whose values have such fields.
 fn check_specials_for(prog_type: ProgType, specials: &[Special]) -> Checked {
     let has = |kinds: &[SpecialKind]| specials.iter().any(|special| kinds.contains(&special.kind));
+    let rooted = |special: &Special| {
+        matches!(
+            special.kind,
+            SpecialKind::ListHead(_) | SpecialKind::RbRoot(_)
+        )
+    };
     let traces = matches!(
         prog_type,
         ProgType::Kprobe
@@ -121,7 +127,7 @@ fn check_specials_for(prog_type: ProgType, specials: &[Special]) -> Checked {
     );
     let lock = has(&[SpecialKind::SpinLock, SpecialKind::ResSpinLock]);
     let message = match prog_type {
-        _ if traces && has(&[SpecialKind::ListHead, SpecialKind::RbRoot]) => {
+        _ if traces && specials.iter().any(rooted) => {
             "tracing progs cannot use bpf_{list_head,rb_root} yet"
         }
         ProgType::SocketFilter if lock => "socket filter progs cannot use bpf_spin_lock yet",

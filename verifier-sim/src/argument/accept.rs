@@ -91,7 +91,36 @@ const VALUE: Accepted = Accepted {
 };
 const VALUE_OR_OBJECT: Accepted = Accepted {
     words: "map_value, ptr_",
-    has: |kind| matches!(kind, Kind::MapValue(_)),
+    has: |kind| match kind {
+        Kind::Btf(pointer) => pointer.marks == Marks::ALLOC,
+        _ => matches!(kind, Kind::MapValue(_)),
+    },
+};
+const VALUE_OR_ANY_OBJECT: Accepted = Accepted {
+    words: "map_value, ptr_",
+    has: |kind| match kind {
+        Kind::Btf(pointer) => {
+            let others = pointer.marks.without(Marks::ALLOC);
+            let lent = Marks::NON_OWNING | Marks::RCU;
+            let known = [Marks::NONE, Marks::NON_OWNING, lent];
+            pointer.marks.has(Marks::ALLOC) && known.contains(&others)
+        }
+        _ => matches!(kind, Kind::MapValue(_)),
+    },
+};
+/// A structure of the kernel, or an object of the program's own.
+const STRUCT_OR_OBJECT: Accepted = Accepted {
+    words: STRUCT.words,
+    has: |kind| match kind {
+        Kind::Btf(pointer) => {
+            let others = match pointer.marks.has(Marks::ALLOC) {
+                true => pointer.marks.without(Marks::ALLOC | Marks::PERCPU),
+                false => pointer.marks,
+            };
+            [Marks::NONE, Marks::TRUSTED, Marks::RCU].contains(&others)
+        }
+        _ => false,
+    },
 };
 
 fn accepted(arg: Arg) -> Accepted {
@@ -119,13 +148,15 @@ fn accepted(arg: Arg) -> Accepted {
         Arg::Sock => SOCK,
         Arg::BtfSock | Arg::ReleasedSock => BTF_SOCK,
         Arg::FullSockOrNull => FULL_SOCK,
-        Arg::Struct(_) | Arg::StructOrNull(_) | Arg::Kptr => STRUCT,
+        Arg::Struct(_) | Arg::StructOrNull(_) => STRUCT,
+        Arg::Kptr => STRUCT_OR_OBJECT,
         Arg::PerCpu => PER_CPU,
         Arg::Callback => FUNCTION,
         Arg::CallbackCtx => STACK,
         Arg::Dynptr | Arg::UninitDynptr(_) | Arg::ReleasedDynptr(_) => DYNPTR,
         Arg::ConstStr | Arg::Timer => VALUE,
-        Arg::SpinLock | Arg::KptrPlace => VALUE_OR_OBJECT,
+        Arg::SpinLock => VALUE_OR_OBJECT,
+        Arg::KptrPlace => VALUE_OR_ANY_OBJECT,
     }
 }
 

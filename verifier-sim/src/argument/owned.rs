@@ -31,7 +31,8 @@ impl Machine<'_, '_> {
             found.released = Some(value.ref_id);
         }
         match found.owned {
-            _ if value.ref_id == 0 => Ok(()),
+            // The object around a pointer stays the program's.
+            _ if value.ref_id == 0 || arg == Arg::KptrPlace => Ok(()),
             None => {
                 found.owned = Some(value.ref_id);
                 Ok(())

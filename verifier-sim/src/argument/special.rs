@@ -19,7 +19,10 @@ impl<'a> Machine<'_, 'a> {
         value: &RegState,
         found: &mut Arguments<'a>,
     ) -> Checked {
-        let index = self.check_special_place(reg, value, SpecialKind::Timer)?;
+        self.check_special_place(reg, value, SpecialKind::Timer)?;
+        let Kind::MapValue(index) = value.kind else {
+            return Ok(());
+        };
         found.map_index = Some(index);
         found.map_uid = value.map_uid;
         found.map = self.env.map(index);

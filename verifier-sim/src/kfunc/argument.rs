@@ -9,10 +9,11 @@
 //! Read before: `kfunc/param.rs`, `argument.rs`. Read next: `kfunc/invoke.rs`.
 
 use super::Kfunc;
+use super::object::Graph;
 use super::param::{Param, Returned, SizeParam, Special, is_plain};
 use super::table::Flags;
 use crate::argument::Arguments;
-use crate::btf_ptr::{Marks, Types};
+use crate::btf_ptr::{BtfPtr, Marks, Types};
 use crate::btf_walk::{StructMatch, contains_struct};
 use crate::call::ARGUMENTS;
 use crate::codes::Code;
@@ -22,7 +23,7 @@ use crate::iterator::Iteration;
 use crate::machine::{Machine, not_modelled};
 use crate::reg::{Kind, Null, RegState, SockType};
 use crate::region::FixedOffset;
-use crate::special::SpecialKind;
+use crate::special::{Root, SpecialKind};
 use ebpf_asm::btf::{Btf, Kind as Type, TypeId};
 use ebpf_asm::insn::Reg;
 
@@ -37,6 +38,12 @@ pub(super) struct Found<'a> {
     pub(super) returned: Option<(u32, Returned)>,
     /// The reference among the arguments.
     pub(super) reference: Option<u32>,
+    /// The object among the arguments.
+    pub(super) object: Option<BtfPtr>,
+    /// Whether it is the program's.
+    pub(super) owning: bool,
+    /// The list or tree among the arguments.
+    pub(super) root: Option<Root>,
     /// The iteration that the function goes on with or ends.
     pub(super) iteration: Option<Iteration>,
     /// The last dynptr among the arguments, but for those that the function makes.
@@ -392,9 +399,12 @@ impl<'a> Machine<'_, 'a> {
                     name => Err(not_modelled(&format!("interrupt flags ({name})"))),
                 };
             }
-            Special::Allocated | Special::Refcounted => "objects that the program allocated",
-            Special::ListHead | Special::ListNode => "lists",
-            Special::RbRoot | Special::RbNode => "trees",
+            Special::Allocated => return self.check_object(kfunc, index, reg, found),
+            Special::Refcounted => return self.check_refcounted(kfunc, index, reg, found),
+            Special::ListHead => return self.check_root(kfunc, index, reg, Graph::List, found),
+            Special::ListNode => return self.check_node(kfunc, index, reg, Graph::List, found),
+            Special::RbRoot => return self.check_root(kfunc, index, reg, Graph::Tree, found),
+            Special::RbNode => return self.check_node(kfunc, index, reg, Graph::Tree, found),
             Special::ConstText => "constant texts",
             Special::ResSpinLock => "resilient spin locks",
         };

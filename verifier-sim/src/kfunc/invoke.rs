@@ -19,18 +19,6 @@ use ebpf_asm::insn::{Insn, Reg};
 /// Functions whose calls do more than their prototypes and flags say, and are not modelled.
 const SPECIAL: &[&str] = &[
     "__bpf_trap",
-    "bpf_list_back",
-    "bpf_list_front",
-    "bpf_list_pop_back",
-    "bpf_list_pop_front",
-    "bpf_obj_new_impl",
-    "bpf_percpu_obj_new_impl",
-    "bpf_rbtree_first",
-    "bpf_rbtree_left",
-    "bpf_rbtree_remove",
-    "bpf_rbtree_right",
-    "bpf_rbtree_root",
-    "bpf_refcount_acquire_impl",
     "bpf_xdp_metadata_rx_hash",
     "bpf_xdp_metadata_rx_timestamp",
     "bpf_xdp_metadata_rx_vlan_tag",
@@ -72,8 +60,12 @@ impl<'a> Machine<'_, 'a> {
                 .help("call it between bpf_rcu_read_lock and bpf_rcu_read_unlock"));
         }
         let next = self.slot + insn.slots();
-        let later = self.called_later(&kfunc, &found, next)?;
+        let later = match self.called_later(&kfunc, &found, next)? {
+            None => self.tree_callback(&kfunc, &found, next)?,
+            later => later,
+        };
         self.release(&found.plain);
+        self.insert(&kfunc)?;
         self.fill_memory(&found.plain);
         self.clobber_arguments();
         let ret = self.kfunc_returned(&kfunc, &found)?;
@@ -118,11 +110,8 @@ impl<'a> Machine<'_, 'a> {
             }
             Some(Type::Ptr(to)) => {
                 let to = btf.resolve(*to);
-                RegState::pointer(match kfunc.name {
-                    "bpf_cast_to_kern_ctx" => self.kernels_context(btf)?,
-                    "bpf_rdonly_cast" => cast_to(btf, found.constant)?,
-                    _ => self.pointed_to(kfunc, to, found)?,
-                })
+                let object = self.object_returned(kfunc, to, found)?;
+                object.map_or_else(|| self.kernels_pointer(kfunc, to, found), Ok)?
             }
             _ => return Err(not_modelled(&format!("what {} returns", kfunc.name))),
         };
@@ -130,17 +119,35 @@ impl<'a> Machine<'_, 'a> {
         if matches!(result.kind, Kind::Mem(_) | Kind::ReadOnlyMem(_)) {
             result.ref_id = found.reference.unwrap_or(0);
         }
-        if kfunc.row.has(Flags::RET_NULL) {
+        let may_be_null = kfunc.row.has(Flags::RET_NULL) && !found.owning;
+        if may_be_null {
             result = result.maybe_null(self.new_id());
         }
         if kfunc.row.has(Flags::ACQUIRE) {
             let id = self.acquire();
             result.ref_id = id;
-            if kfunc.row.has(Flags::RET_NULL) {
+            if may_be_null {
                 result.id = id;
             }
         }
+        if result.id == 0 && self.env.has_lock(result.kind) {
+            result.id = self.new_id();
+        }
         Ok(result)
+    }
+
+    /// A returned pointer to what is the kernel's.
+    fn kernels_pointer(
+        &self,
+        kfunc: &Kfunc<'a>,
+        to: TypeId,
+        found: &Found<'a>,
+    ) -> Checked<RegState> {
+        Ok(RegState::pointer(match kfunc.name {
+            "bpf_cast_to_kern_ctx" => self.kernels_context(kfunc.btf)?,
+            "bpf_rdonly_cast" => cast_to(kfunc.btf, found.constant)?,
+            _ => self.pointed_to(kfunc, to, found)?,
+        }))
     }
 
     /// What a returned pointer points to.

@@ -12,7 +12,7 @@ use crate::codes::Code;
 use crate::diag::{Checked, Rejection};
 use crate::later::CalledBy;
 use crate::machine::{Flow, Machine, not_modelled};
-use crate::reg::Kind;
+use crate::reg::{Kind, RegState};
 use crate::special::SpecialKind;
 use ebpf_asm::insn::Reg;
 
@@ -33,13 +33,13 @@ impl<'a> Machine<'_, 'a> {
         found: &mut Found<'a>,
     ) -> Checked {
         let value = *self.state.reg(reg);
-        if !matches!(value.kind, Kind::MapValue(_)) || value.may_be_null() {
-            let message = format!("arg#{index} doesn't point to a map value");
-            return Err(Rejection::new(Code::SpecialField, message)
-                .label(format!("R{} is '{}'", reg.number(), value.type_name()))
-                .because(value.origin.made, format!("R{} is made here", reg.number())));
+        let Kind::MapValue(map) = value.kind else {
+            return Err(no_map_value(index, reg, &value));
+        };
+        if value.may_be_null() {
+            return Err(no_map_value(index, reg, &value));
         }
-        let map = self.check_special_place(reg, &value, kind)?;
+        self.check_special_place(reg, &value, kind)?;
         found.plain.map_index = Some(map);
         found.plain.map_uid = value.map_uid;
         Ok(())
@@ -125,4 +125,12 @@ impl<'a> Machine<'_, 'a> {
             state,
         }))
     }
+}
+
+fn no_map_value(index: usize, reg: Reg, value: &RegState) -> Box<Rejection> {
+    let (number, name) = (reg.number(), value.type_name());
+    let message = format!("arg#{index} doesn't point to a map value");
+    Rejection::new(Code::SpecialField, message)
+        .label(format!("R{number} is '{name}'"))
+        .because(value.origin.made, format!("R{number} is made here"))
 }

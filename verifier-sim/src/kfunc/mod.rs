@@ -8,7 +8,7 @@
 //! Described in the kernel's `Documentation/bpf/kfuncs.rst`.
 //!
 //! Read before: `kernel_types.rs`, `btf_ptr.rs`. Read next: `kfunc/hook.rs`, `kfunc/table.rs`,
-//! `kfunc/param.rs`, `kfunc/argument.rs`, `kfunc/cast.rs`, `kfunc/dynptr.rs`, `kfunc/later.rs`,
+//! `kfunc/param.rs`, `kfunc/argument.rs`, `kfunc/cast.rs`, `kfunc/dynptr.rs`, `kfunc/later.rs`, `kfunc/object.rs`,
 //! `kfunc/iterator.rs`, `kfunc/invoke.rs`.
 
 mod argument;
@@ -18,6 +18,7 @@ mod hook;
 mod invoke;
 mod iterator;
 mod later;
+mod object;
 mod param;
 mod table;
 
@@ -36,6 +37,7 @@ use ebpf_asm::isa::{Callee, Sem};
 use ebpf_asm::object::{Object, Strength};
 use ebpf_asm::program::{Program, Reference};
 pub(crate) use iterator::calls_next;
+use object::TREE_ADD;
 use table::{Flags, Row};
 
 /// A kernel function, as a call finds it.
@@ -108,6 +110,16 @@ fn name_of<'a>(
         _ if insn.offset() != 0 => None,
         _ => Some(kernel.btf()?.name(TypeId(insn.imm() as u32))),
     }
+}
+
+/// Whether an instruction calls a function that calls one of the program's back.
+pub(crate) fn calls_back(
+    object: &Object,
+    program: &Program,
+    kernel: &KernelTypes,
+    at: (usize, &Insn),
+) -> bool {
+    name_of(object, program, kernel, at) == Some(TREE_ADD)
 }
 
 impl<'a> Env<'a> {
