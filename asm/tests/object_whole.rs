@@ -327,12 +327,17 @@ fn values_outside_of_a_definition_are_an_error() {
     let words = [0, 4 << 24 | 5, 32].map(u32::to_le_bytes);
     let outer = words.as_flattened();
     let at = bytes.windows(outer.len()).position(|found| found == outer);
-    bytes[at.unwrap() + 8] = 0;
+    let size = at.unwrap() + 8;
+    bytes[size] = 0;
     let error = read(&bytes).unwrap_err();
     assert_eq!(
         error.to_string(),
         "map 'outer': its values begin at byte 32 of a struct of 0"
     );
+    bytes[size + 3] = 2;
+    let error = read(&bytes).unwrap_err().to_string();
+    let begin = "map 'outer': its struct has 33554432 bytes, and its section ";
+    assert!(error.starts_with(begin), "{error}");
 }
 
 #[test]

@@ -54,10 +54,19 @@ fn defined_by_btf(file: &File<'_>, btf: Option<&Btf>) -> Result<Vec<FoundMap>, R
                 ),
             });
         }
+        let map = of_variable(btf, var.var)?;
+        let size = btf.size_of(var.var).unwrap_or(0);
+        let room = section.size - u64::from(var.offset);
+        if u64::from(size) > room {
+            return Err(ReadError::Map {
+                map: map.name,
+                why: format!("its struct has {size} bytes, and its section {room} more"),
+            });
+        }
         maps.push(FoundMap {
             section: index,
             offset: u64::from(var.offset),
-            map: of_variable(btf, var.var)?,
+            map,
         });
     }
     Ok(maps)
