@@ -1,13 +1,15 @@
 //! Lines in, lines out: judged by several threads at once, answered in order.
 //!
 //! Whoever is done takes the next line. No thread runs further ahead of the oldest line that
-//! is not yet answered than [`AHEAD`] lines, so that memory stays bounded.
+//! is not yet answered than [`AHEAD`] lines, so that memory stays bounded. A thread more begins
+//! only when all others have a line: who asks, waits for the answer and asks again is answered
+//! by the same two threads, whose memory is at hand.
 
 use std::collections::BTreeMap;
 use std::io::{self, BufRead, Read, Write};
 use std::num::NonZero;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
-use std::thread;
+use std::thread::{self, Scope};
 
 /// How many lines may be read before the oldest of them is answered.
 const AHEAD: usize = 4096;
@@ -48,6 +50,15 @@ struct Shared<R, W> {
     input: Mutex<Input<R>>,
     output: Mutex<Output<W>>,
     moved: Condvar,
+    crew: Mutex<Crew>,
+}
+
+/// The threads.
+struct Crew {
+    /// How many may still begin.
+    more: usize,
+    /// How many have no line.
+    free: usize,
 }
 
 /// Writes `answer` of every line that is not blank. That nobody reads the answers any more
@@ -67,11 +78,13 @@ pub(super) fn map_lines<R: BufRead + Send, W: Write + Send>(
             failed: None,
         }),
         moved: Condvar::new(),
+        crew: Mutex::new(Crew {
+            more: jobs.get() - 1,
+            free: 1,
+        }),
     };
     thread::scope(|scope| {
-        for _ in 0..jobs.get() {
-            scope.spawn(|| shared.work(answer));
-        }
+        scope.spawn(|| shared.work(scope, answer));
     });
     let output = shared
         .output
@@ -84,11 +97,34 @@ pub(super) fn map_lines<R: BufRead + Send, W: Write + Send>(
     }
 }
 
-impl<R: BufRead, W: Write> Shared<R, W> {
-    fn work(&self, answer: &impl Fn(&str) -> String) {
+impl<R: BufRead + Send, W: Write + Send> Shared<R, W> {
+    fn work<'s>(&'s self, scope: &'s Scope<'s, '_>, answer: &'s (impl Fn(&str) -> String + Sync)) {
         while let Line::Of(number, line) = self.read() {
-            self.write(number, answer(&line));
+            if self.needs_another() {
+                scope.spawn(|| self.work(scope, answer));
+            }
+            let text = answer(&line);
+            // Before anybody can have the answer, and ask on.
+            self.crew().free += 1;
+            self.write(number, text);
         }
+    }
+
+    /// Notes that a thread has a line; says whether another is to begin, since none is left to
+    /// take the next.
+    fn needs_another(&self) -> bool {
+        let mut crew = self.crew();
+        crew.free = crew.free.saturating_sub(1);
+        if crew.free > 0 || crew.more == 0 {
+            return false;
+        }
+        crew.more -= 1;
+        crew.free += 1;
+        true
+    }
+
+    fn crew(&self) -> MutexGuard<'_, Crew> {
+        self.crew.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn output(&self) -> MutexGuard<'_, Output<W>> {
@@ -161,6 +197,8 @@ impl<W> Output<W> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::collections::BTreeSet;
+    use std::sync::mpsc::{Receiver, Sender, channel};
     use std::time::Duration;
 
     #[test]
@@ -177,6 +215,46 @@ mod tests {
         map_lines(lines.as_bytes(), &mut to, jobs, &slow).unwrap();
         let expected: String = (0..2 * AHEAD).map(|n| format!("{n}\n")).collect();
         assert_eq!(String::from_utf8(to).unwrap(), expected);
+    }
+
+    #[test]
+    fn who_waits_for_each_answer_is_answered_by_two_threads() {
+        /// Lines that are there when those before are answered.
+        struct Asking(Receiver<()>, usize);
+        impl Read for Asking {
+            fn read(&mut self, to: &mut [u8]) -> io::Result<usize> {
+                let asked = self.1 > 0 && self.0.recv().is_ok();
+                self.1 -= usize::from(asked);
+                match to.first_chunk_mut() {
+                    Some(to) if asked => *to = *b"x\n",
+                    _ => return Ok(0),
+                }
+                Ok(2)
+            }
+        }
+        struct Told(Sender<()>);
+        impl Write for Told {
+            fn write(&mut self, text: &[u8]) -> io::Result<usize> {
+                // Nobody waits any more for the last.
+                let _ = self.0.send(());
+                Ok(text.len())
+            }
+            fn flush(&mut self) -> io::Result<()> {
+                Ok(())
+            }
+        }
+        let (tell, answered) = channel();
+        tell.send(()).unwrap();
+        let threads = Mutex::new(BTreeSet::new());
+        let answer = |_: &str| {
+            let id = format!("{:?}", thread::current().id());
+            threads.lock().unwrap().insert(id);
+            String::new()
+        };
+        let asking = io::BufReader::new(Asking(answered, 50));
+        let jobs = NonZero::new(8).unwrap();
+        map_lines(asking, Told(tell), jobs, &answer).unwrap();
+        assert!((1..=2).contains(&threads.lock().unwrap().len()));
     }
 
     #[test]
