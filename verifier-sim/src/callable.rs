@@ -8,6 +8,7 @@
 
 use crate::codes::Code;
 use crate::config::Config;
+use crate::ctx::Target;
 use crate::diag::{Checked, Rejection};
 use crate::env::Env;
 use ebpf_asm::helper::{Helper, Privilege, Proto, by_id};
@@ -26,6 +27,10 @@ const GPL_COMPATIBLE: [&str; 6] = [
 
 /// Helpers that `syscall` programs may name, and yet not call. Observed on Linux 6.18.
 const NOT_IN_PROBE: [&str; 3] = ["sk_storage_get", "sk_storage_delete", "d_path"];
+
+/// Helpers that tracing programs may call in iterators of some kinds of sockets, and nowhere
+/// else. Observed on Linux 6.18: every iterator.
+const SOCKET_OPTIONS: [&str; 2] = ["setsockopt", "getsockopt"];
 
 impl Env<'_> {
     /// The helper of this id, if the program may call it.
@@ -111,6 +116,14 @@ impl Env<'_> {
             return Err(Rejection::new(Code::HelperNotAllowed, words).label(format!(
                 "{prog_type} programs are not where this helper works"
             )));
+        }
+        if prog_type == ProgType::Tracing && SOCKET_OPTIONS.contains(&helper.name) {
+            let target = self.target.as_ref();
+            if !target.is_some_and(Target::has_socket_options) {
+                let words = cannot_use(helper, self.config);
+                return Err(Rejection::new(Code::HelperNotAllowed, words)
+                    .label("the program is not an iterator over sockets with options"));
+            }
         }
         Ok(())
     }

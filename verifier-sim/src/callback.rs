@@ -11,6 +11,7 @@
 //! Read before: `argument.rs`. Read next: `rounds.rs`.
 
 use crate::argument::Arguments;
+use crate::btf_ptr::{BtfPtr, Marks};
 use crate::codes::Code;
 use crate::diag::{Checked, Rejection};
 use crate::machine::{Machine, not_modelled};
@@ -97,7 +98,7 @@ impl Machine<'_, '_> {
         arguments: &Arguments<'_>,
     ) -> Checked<[RegState; 5]> {
         let nothing = RegState::NOT_INIT;
-        let (handed_on, map_pointer) = (*self.state.reg(Reg::R3), *self.state.reg(Reg::R1));
+        let (handed_on, first) = (*self.state.reg(Reg::R3), *self.state.reg(Reg::R1));
         let place = self.here();
         let made = |value: RegState| value.made(place);
         Ok(match callback {
@@ -117,12 +118,20 @@ impl Machine<'_, '_> {
                 let map = arguments.map_index;
                 let map = map.ok_or_else(|| not_modelled("elements without map"))?;
                 [
-                    map_pointer,
+                    first,
                     made(RegState::pointer(Kind::MapKey(map))),
                     made(RegState::pointer(Kind::MapValue(map))),
                     handed_on,
                     nothing,
                 ]
+            }
+            CallbackOf::MemoryArea => {
+                let (task, handed_on) = (first, *self.state.reg(Reg::R4));
+                let area = self.env.kernel.record("vm_area_struct");
+                let area = area.ok_or_else(|| not_modelled("structures named vm_area_struct"))?;
+                let area = BtfPtr::kernel(area, Marks::NONE);
+                let area = made(RegState::pointer(Kind::Btf(area)));
+                [task, area, handed_on, nothing, nothing]
             }
         })
     }

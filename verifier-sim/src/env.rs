@@ -44,6 +44,8 @@ pub(crate) struct Env<'a> {
     pub kernel: &'a KernelTypes,
     /// What the program receives.
     pub context: &'static Context,
+    /// What it is attached to, if that is a type of the kernel.
+    pub(crate) target: Option<Target<'a>>,
     /// The arguments that it receives, if it is attached to what has some.
     pub(crate) arguments: Option<ArgumentContext>,
     /// Where execution can go.
@@ -98,6 +100,7 @@ impl<'a> Env<'a> {
             config,
             kernel,
             context,
+            target,
             arguments,
             cfg,
             globals,

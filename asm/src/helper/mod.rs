@@ -32,7 +32,7 @@ pub struct Helper {
     /// What it takes and returns.
     proto: Proto,
     /// What it takes instead from programs of some types.
-    elsewhere: Option<(ProgTypes, &'static [Arg])>,
+    elsewhere: &'static [(ProgTypes, &'static [Arg])],
 }
 
 /// The helper with this id.
@@ -57,23 +57,24 @@ const fn helper(id: i32, name: &'static str, since: KernelVersion) -> Helper {
         since,
         callers: Callers::EVERYBODY,
         proto: Proto::NUMBER,
-        elsewhere: None,
+        elsewhere: &[],
     }
 }
 
 impl Helper {
     /// What it takes from programs of a type, and returns to them.
     pub fn proto(&self, prog_type: ProgType) -> Proto {
-        match self.elsewhere {
-            Some((prog_types, args)) if prog_types.has(prog_type) => Proto { args, ..self.proto },
-            _ => self.proto,
+        let mut elsewhere = self.elsewhere.iter();
+        match elsewhere.find(|(prog_types, _)| prog_types.has(prog_type)) {
+            Some((_, args)) => Proto { args, ..self.proto },
+            None => self.proto,
         }
     }
 
     /// How many arguments it takes at most, whoever calls.
     pub fn most_args(&self) -> usize {
-        let elsewhere = self.elsewhere.map_or(0, |(_, args)| args.len());
-        self.proto.args.len().max(elsewhere)
+        let elsewhere = self.elsewhere.iter().map(|(_, args)| args.len());
+        self.proto.args.len().max(elsewhere.max().unwrap_or(0))
     }
 
     /// What a call does besides returning, whoever calls.
@@ -94,5 +95,13 @@ mod tests {
             assert_eq!(by_id(helper.id).map(|h| h.name), Some(helper.name));
         }
         assert!(by_id(0).is_none() && by_id(212).is_none() && by_id(-1).is_none());
+    }
+    #[test]
+    fn what_takes_a_function_calls_it() {
+        for helper in HELPERS {
+            let takes = helper.proto.args.contains(&Arg::Callback);
+            let calls = matches!(helper.effect(), Effect::CallsBack(_) | Effect::CallsLater);
+            assert_eq!(takes, calls, "{}", helper.name);
+        }
     }
 }

@@ -241,6 +241,8 @@ pub enum CallbackOf {
     MapElem,
     /// `bpf_user_ringbuf_drain`, with a dynptr of the record.
     UserRecord,
+    /// `bpf_find_vma`, with the task and its area of memory.
+    MemoryArea,
 }
 
 impl Proto {
@@ -263,10 +265,9 @@ impl Helper {
 
     pub(super) const fn takes_from(
         mut self,
-        prog_types: ProgTypes,
-        args: &'static [Arg],
+        elsewhere: &'static [(ProgTypes, &'static [Arg])],
     ) -> Helper {
-        self.elsewhere = Some((prog_types, args));
+        self.elsewhere = elsewhere;
         self
     }
 

@@ -6,7 +6,7 @@
 //!
 //! Read before: `ctx/arguments.rs`. Read next: `ctx/exceptions.rs`.
 
-use super::exceptions::is_iterator;
+use super::exceptions::{has_socket_options, is_iterator};
 use crate::codes::Code;
 use crate::diag::{Checked, Rejection};
 use crate::kernel_types::KernelTypes;
@@ -72,6 +72,11 @@ impl<'a> Target<'a> {
             _ => function(btf, id, place, attach_type)?,
         };
         Ok(Some(target))
+    }
+
+    /// Whether a program there may ask for and set options of sockets.
+    pub(crate) fn has_socket_options(&self) -> bool {
+        has_socket_options(self)
     }
 
     /// Whether pointers among the arguments are trusted.

@@ -22,6 +22,14 @@ pub(super) enum Given {
 struct Iterator {
     name: &'static str,
     arguments: &'static [Option<Given>],
+    options: Options,
+}
+
+/// Whether programs may ask for and set options of the socket that an iterator is at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Options {
+    No,
+    Yes,
 }
 
 /// What the iteration is at, unless it is at its end.
@@ -36,24 +44,24 @@ const WRITTEN: Option<Given> = Some(Given::Buffer(Kind::Buffer(BufferUse::Write)
 /// The iterators that there are.
 #[rustfmt::skip]
 const ITERATORS: &[Iterator] = &[
-    Iterator { name: "bpf_link", arguments: &[PLAIN] },
-    Iterator { name: "bpf_map", arguments: &[TRUSTED] },
-    Iterator { name: "bpf_map_elem", arguments: &[AS_TYPED, READ, WRITTEN] },
-    Iterator { name: "bpf_prog", arguments: &[PLAIN] },
-    Iterator { name: "bpf_sk_storage_map", arguments: &[AS_TYPED, PLAIN, WRITTEN] },
-    Iterator { name: "cgroup", arguments: &[TRUSTED] },
-    Iterator { name: "dmabuf", arguments: &[PLAIN] },
-    Iterator { name: "ipv6_route", arguments: &[PLAIN] },
-    Iterator { name: "kmem_cache", arguments: &[TRUSTED] },
-    Iterator { name: "ksym", arguments: &[PLAIN] },
-    Iterator { name: "netlink", arguments: &[PLAIN] },
-    Iterator { name: "sockmap", arguments: &[AS_TYPED, READ, PLAIN] },
-    Iterator { name: "task", arguments: &[TRUSTED] },
-    Iterator { name: "task_file", arguments: &[PLAIN, AS_TYPED, PLAIN] },
-    Iterator { name: "task_vma", arguments: &[PLAIN, PLAIN] },
-    Iterator { name: "tcp", arguments: &[TRUSTED] },
-    Iterator { name: "udp", arguments: &[TRUSTED] },
-    Iterator { name: "unix", arguments: &[PLAIN] },
+    Iterator { name: "bpf_link", arguments: &[PLAIN], options: Options::No },
+    Iterator { name: "bpf_map", arguments: &[TRUSTED], options: Options::No },
+    Iterator { name: "bpf_map_elem", arguments: &[AS_TYPED, READ, WRITTEN], options: Options::No },
+    Iterator { name: "bpf_prog", arguments: &[PLAIN], options: Options::No },
+    Iterator { name: "bpf_sk_storage_map", arguments: &[AS_TYPED, PLAIN, WRITTEN], options: Options::No },
+    Iterator { name: "cgroup", arguments: &[TRUSTED], options: Options::No },
+    Iterator { name: "dmabuf", arguments: &[PLAIN], options: Options::No },
+    Iterator { name: "ipv6_route", arguments: &[PLAIN], options: Options::No },
+    Iterator { name: "kmem_cache", arguments: &[TRUSTED], options: Options::No },
+    Iterator { name: "ksym", arguments: &[PLAIN], options: Options::No },
+    Iterator { name: "netlink", arguments: &[PLAIN], options: Options::No },
+    Iterator { name: "sockmap", arguments: &[AS_TYPED, READ, PLAIN], options: Options::No },
+    Iterator { name: "task", arguments: &[TRUSTED], options: Options::No },
+    Iterator { name: "task_file", arguments: &[PLAIN, AS_TYPED, PLAIN], options: Options::No },
+    Iterator { name: "task_vma", arguments: &[PLAIN, PLAIN], options: Options::No },
+    Iterator { name: "tcp", arguments: &[TRUSTED], options: Options::Yes },
+    Iterator { name: "udp", arguments: &[TRUSTED], options: Options::No },
+    Iterator { name: "unix", arguments: &[PLAIN], options: Options::Yes },
 ];
 
 /// What functions of iterators are called, before the iterator's own name.
@@ -67,6 +75,12 @@ pub(super) fn is_iterator(function: &str) -> bool {
 fn iterator(function: &str) -> Option<&'static Iterator> {
     let name = function.strip_prefix(ITERATOR_PREFIX)?;
     ITERATORS.iter().find(|iterator| iterator.name == name)
+}
+
+/// Whether a program there may ask for and set options of sockets.
+pub(super) fn has_socket_options(target: &Target<'_>) -> bool {
+    target.place == Place::Iterator
+        && iterator(target.name).is_some_and(|iterator| iterator.options == Options::Yes)
 }
 
 /// What the target's iterator hands over as an argument; `None` if just what its type says.

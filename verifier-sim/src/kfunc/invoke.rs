@@ -170,6 +170,8 @@ impl<'a> Machine<'_, 'a> {
         match (found.returned, btf.size_of(to)) {
             (Some((size, Returned::Written)), _) => Ok(Kind::Mem(size)),
             (Some((size, Returned::Read)), _) => Ok(Kind::ReadOnlyMem(size)),
+            // The number that the program keeps from entry to return.
+            (None, Some(size)) if kfunc.name == "bpf_session_cookie" => Ok(Kind::Mem(size)),
             (None, Some(size)) => Ok(Kind::ReadOnlyMem(size)),
             (None, None) => {
                 let message = format!(
