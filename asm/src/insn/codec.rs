@@ -159,20 +159,20 @@ pub fn decode_all(bytes: &[u8]) -> Result<Vec<Insn>, ProgramDecodeError> {
         });
     }
     let mut insns = Vec::with_capacity(chunks.len());
-    let word = |slot: usize| chunks.get(slot).copied().map(u64::from_le_bytes);
-    let mut slot = 0;
-    while let Some(first) = word(slot) {
-        let second = word(slot + 1);
+    let mut words = chunks.iter().map(|chunk| u64::from_le_bytes(*chunk));
+    while let Some(first) = words.next() {
+        let second = words.clone().next();
         let found = pattern_of(first);
-        let insn = found.and_then(|pattern| Insn::of_pattern(pattern, first, second));
-        insns.push(insn.ok_or_else(|| ProgramDecodeError {
-            slot,
-            error: refused(first, second),
-        })?);
-        slot += match found.map(|pattern| pattern.second) {
-            Some(Second::Zero | Second::Any) => 2,
-            Some(Second::None) | None => 1,
+        let Some(insn) = found.and_then(|pattern| Insn::of_pattern(pattern, first, second)) else {
+            return Err(ProgramDecodeError {
+                slot: chunks.len() - words.len() - 1,
+                error: refused(first, second),
+            });
         };
+        insns.push(insn);
+        if found.is_some_and(|pattern| pattern.second != Second::None) {
+            words.next();
+        }
     }
     Ok(insns)
 }

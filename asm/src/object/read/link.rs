@@ -16,6 +16,8 @@ use crate::lines::Lines;
 use crate::prog_type::ProgType;
 use crate::program::{Function, Program};
 use crate::section::section;
+use std::borrow::Cow;
+use std::mem::take;
 
 /// The most slots that all programs of an object may have together: four times what the
 /// kernel takes of one program. A small file may say that each of thousands of programs
@@ -167,11 +169,14 @@ impl Linker<'_> {
             lines: Lines::new(),
             core_relocations: Vec::new(),
         };
-        let codes = reached.functions.iter().filter_map(|at| self.all.get(*at));
-        let sizes = codes.map(|code| (code.insns.len(), code.lines.len()));
-        let (insn_count, line_count) =
-            sizes.fold((0, 0), |all, one| (all.0 + one.0, all.1 + one.1));
         let mut lines = Vec::new();
+        if reached.functions.len() > 1 {
+            let codes = reached.functions.iter().filter_map(|at| self.all.get(*at));
+            let sizes = codes.map(|code| (code.insns.len(), code.lines.len()));
+            let (insns, records) = sizes.fold((0, 0), |all, one| (all.0 + one.0, all.1 + one.1));
+            program.insns.reserve_exact(insns);
+            lines.reserve_exact(records);
+        }
         let mut begin = 0;
         for index in &reached.functions {
             let Some(code) = self.all.get_mut(*index) else {
@@ -179,16 +184,11 @@ impl Linker<'_> {
             };
             // What nobody else reaches is moved: most code is that of programs.
             let code = match self.uses.get(*index) {
-                Some(Use::Once) => std::mem::take(code),
-                _ => code.clone(),
+                Some(Use::Once) => Cow::Owned(take(code)),
+                _ => Cow::Borrowed(&*code),
             };
             let end = begin + code.slots();
-            self.append(&mut program, &mut lines, code, begin);
-            // Once, behind the first: then there is room for all.
-            program
-                .insns
-                .reserve_exact(insn_count.saturating_sub(program.insns.len()));
-            lines.reserve_exact(line_count.saturating_sub(lines.len()));
+            append(&mut program, &mut lines, code, begin, &self.begins);
             begin = end;
         }
         program.lines = Lines::of_records(self.names.clone(), lines);
@@ -198,55 +198,73 @@ impl Linker<'_> {
         }
         program
     }
-
-    /// Puts a function behind a program, at slot `begin`.
-    fn append(
-        &self,
-        program: &mut Program,
-        lines: &mut Vec<LineInfo>,
-        mut code: Code,
-        begin: usize,
-    ) {
-        for (slot, callee) in &code.calls {
-            let index = code.insn_at(*slot);
-            let insn = index.and_then(|index| code.insns.get_mut(index));
-            let callee = self.begins.get(*callee).copied().flatten();
-            if let (Some(insn), Some(callee)) = (insn, callee) {
-                *insn = leading_to(insn, begin + slot, callee);
-            }
-        }
-        program.functions.push(Function {
-            slot: begin,
-            name: code.name,
-            linkage: code.linkage,
-            type_id: code.type_id,
-        });
-        let inner = code.inner.into_iter().map(|inner| Function {
-            slot: begin + inner.slot,
-            ..inner
-        });
-        program.functions.extend(inner);
-        for line in &mut code.lines {
-            line.insn_off += begin as u32;
-        }
-        join(lines, code.lines);
-        join(&mut program.insns, code.insns);
-        join_moved(&mut program.references, code.references, begin);
-        join_moved(&mut program.core_relocations, code.core_relocations, begin);
-    }
 }
 
-/// Puts `more` behind `all`; the first is not copied.
-fn join<T>(all: &mut Vec<T>, more: Vec<T>) {
-    match all.is_empty() {
-        true => *all = more,
-        false => all.extend(more),
+/// Puts a function behind a program, at slot `begin`. `begins` are the first slots of all
+/// functions of the program.
+fn append(
+    program: &mut Program,
+    lines: &mut Vec<LineInfo>,
+    mut code: Cow<'_, Code>,
+    begin: usize,
+    begins: &[Option<usize>],
+) {
+    let (first_insn, first_line) = (program.insns.len(), lines.len());
+    let calls = code.calls.iter();
+    let calls = calls.filter_map(|(slot, callee)| Some((code.insn_at(*slot)?, *slot, *callee)));
+    let calls: Vec<_> = calls.collect();
+    let (name, inner) = match &mut code {
+        Cow::Owned(code) => {
+            join(&mut program.insns, &mut code.insns);
+            join(lines, &mut code.lines);
+            join_moved(&mut program.references, &mut code.references, begin);
+            let relocations = &mut program.core_relocations;
+            join_moved(relocations, &mut code.core_relocations, begin);
+            (take(&mut code.name), take(&mut code.inner))
+        }
+        Cow::Borrowed(code) => {
+            program.insns.extend_from_slice(&code.insns);
+            lines.extend_from_slice(&code.lines);
+            join_moved(&mut program.references, &mut code.references.clone(), begin);
+            let relocations = &mut program.core_relocations;
+            join_moved(relocations, &mut code.core_relocations.clone(), begin);
+            (code.name.clone(), code.inner.clone())
+        }
+    };
+    for line in lines.iter_mut().skip(first_line) {
+        line.insn_off += begin as u32;
+    }
+    for (index, slot, callee) in calls {
+        let insn = program.insns.get_mut(first_insn + index);
+        let callee = begins.get(callee).copied().flatten();
+        if let (Some(insn), Some(callee)) = (insn, callee) {
+            *insn = leading_to(insn, begin + slot, callee);
+        }
+    }
+    program.functions.push(Function {
+        slot: begin,
+        name,
+        linkage: code.linkage,
+        type_id: code.type_id,
+    });
+    let inner = inner.into_iter().map(|inner| Function {
+        slot: begin + inner.slot,
+        ..inner
+    });
+    program.functions.extend(inner);
+}
+
+/// Puts `more` behind `all`; where there is neither anything nor room, it is not copied.
+fn join<T>(all: &mut Vec<T>, more: &mut Vec<T>) {
+    match all.capacity() {
+        0 => *all = take(more),
+        _ => all.append(more),
     }
 }
 
 /// The same of what is at slots, which are `begin` slots further in the program.
-fn join_moved<T>(all: &mut Vec<(usize, T)>, mut more: Vec<(usize, T)>, begin: usize) {
-    for (slot, _) in &mut more {
+fn join_moved<T>(all: &mut Vec<(usize, T)>, more: &mut Vec<(usize, T)>, begin: usize) {
+    for (slot, _) in &mut *more {
         *slot += begin;
     }
     join(all, more);

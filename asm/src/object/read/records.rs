@@ -57,8 +57,14 @@ pub(super) fn attach(
         })?;
     }
     for code in &mut functions.all {
-        code.lines.sort_by_key(|record| record.insn_off);
-        code.lines.dedup_by_key(|record| record.insn_off);
+        // Mostly they are in order.
+        if !code
+            .lines
+            .is_sorted_by(|one, next| one.insn_off < next.insn_off)
+        {
+            code.lines.sort_by_key(|record| record.insn_off);
+            code.lines.dedup_by_key(|record| record.insn_off);
+        }
         code.core_relocations.sort_by_key(|(slot, _)| *slot);
         settle_linkage(code, btf);
     }
