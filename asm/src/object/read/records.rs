@@ -151,8 +151,15 @@ fn give_type(code: &mut Code, slot: usize, type_id: TypeId) {
 }
 
 /// A function that only its object sees (`__hidden`) is verified as a static one, and its
-/// type has to say so; otherwise the type knows best.
+/// type has to say so; otherwise the type knows best. Functions within another have no symbols
+/// that others see, and only a type that could say more.
 fn settle_linkage(code: &mut Code, btf: &mut Btf) {
+    for inner in &mut code.inner {
+        let ty = inner.type_id.and_then(|id| btf.get(id));
+        if let Some(Kind::Func { linkage, .. }) = ty.map(|ty| &ty.kind) {
+            inner.linkage = *linkage;
+        }
+    }
     let Some(ty) = code.type_id.and_then(|id| btf.get_mut(id)) else {
         return;
     };
