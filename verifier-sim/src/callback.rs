@@ -58,6 +58,10 @@ impl Machine<'_, '_> {
         let function = function.ok_or_else(|| not_modelled("a callback without function"))?;
         let rounds = self.state.frame().called_back;
         if callback == CallbackOf::Loop {
+            let most = *self.state.reg(Reg::R1);
+            if !most.is_scalar() {
+                return Err(no_number_of_rounds(&most));
+            }
             self.need(Reg::R1);
             let most = self.state.reg(Reg::R1).scalar.bounds.u64.max;
             if u64::from(rounds) >= most {
@@ -165,6 +169,15 @@ impl Machine<'_, '_> {
             .because(result.origin.made, "the result comes from here")
             .help("return 0 to go on, or 1 to stop"))
     }
+}
+
+/// The kernel takes a pointer there for a fault of its own (Linux 6.18), and its first words say
+/// so.
+fn no_number_of_rounds(most: &RegState) -> Box<Rejection> {
+    let name = most.type_name();
+    Rejection::new(Code::ArgumentType, "verifier bug: backtracking misuse")
+        .label(format!("R1 is '{name}', and not how often to call back"))
+        .because(most.origin.made, "R1 is made here")
 }
 
 /// The function that a register holds the address of, by its first slot.

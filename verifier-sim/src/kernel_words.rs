@@ -201,6 +201,7 @@ const WORDS: &[(&str, Code)] = &[
     ("missing btf func_info", Code::Callback),
     ("arg* expected pointer to func", Code::Callback),
     ("At callback return the register", Code::CallbackResult),
+    ("verifier bug: backtracking misuse", Code::ArgumentType),
     ("In callback the register", Code::CallbackResult),
     ("Invalid format string", Code::ConstantText),
     ("R* is not a constant address", Code::ConstantText),
