@@ -27,10 +27,6 @@ pub(crate) enum IrqOwner {
     /// Those that do nothing else.
     Native,
     /// Those of a lock.
-    #[expect(
-        dead_code,
-        reason = "locks that turn interrupts off are not modelled yet"
-    )]
     Lock,
 }
 

@@ -297,6 +297,11 @@ const WORDS: &[(&str, Code)] = &[
     ),
     ("bpf_spin_unlock ", Code::Lock),
     ("bpf_res_spin_unlock ", Code::Lock),
+    ("Acquiring the same lock again", Code::Lock),
+    (
+        "arg#* doesn't point to map value or allocated object",
+        Code::SpecialField,
+    ),
     (
         "function calls are not allowed while holding a lock",
         Code::Lock,

@@ -48,7 +48,10 @@ impl Machine<'_, '_> {
     pub(crate) fn load_kptr(&mut self, kptr: Kptr) -> Checked<RegState> {
         self.check_plain_access()?;
         if kptr.owner == KptrOwner::User {
-            return Err(not_modelled("memory of user space in map values"));
+            let size = self.types_of(kptr.target)?.size_of(kptr.target.id);
+            let size = size.ok_or_else(|| not_modelled("memory of no size"))?;
+            let id = self.new_id();
+            return Ok(RegState::pointer(Kind::Mem(size)).maybe_null(id));
         }
         let name = self.env.structure_name(kptr.target);
         let own = kptr.target.types == Types::Program;
@@ -183,7 +186,7 @@ impl Machine<'_, '_> {
                 "R{number} doesn't have constant offset. kptr has to be at the constant offset"
             ));
         };
-        let is_kptr = |special: &Special| matches!(special.kind, SpecialKind::Kptr(_));
+        let is_kptr = |special: &Special| matches!(special.kind, SpecialKind::Kptr(kptr) if kptr.owner != KptrOwner::User);
         if !self.specials_behind(value.kind)?.iter().any(is_kptr) {
             return refuse(format!("R{number} has no valid kptr"));
         }

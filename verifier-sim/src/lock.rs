@@ -11,7 +11,7 @@ use crate::argument::Arguments;
 use crate::btf_ptr::{Marks, Types};
 use crate::codes::Code;
 use crate::diag::{Checked, Place, Rejection};
-use crate::machine::Machine;
+use crate::machine::{Machine, not_modelled};
 use crate::reg::{Kind, RegState};
 use crate::special::SpecialKind;
 use ebpf_asm::insn::Reg;
@@ -19,12 +19,44 @@ use ebpf_asm::insn::Reg;
 /// A lock that is held.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Lock {
+    /// What kind of lock it is, and how it was taken.
+    pub(crate) kind: LockKind,
     /// In what it is.
     pub(crate) owner: LockOwner,
     /// Which of these, as in [`RegState::id`]; 0 for the value of an array of one.
     pub(crate) id: u32,
     /// The slot of the call that took it.
     pub(crate) taken_at: usize,
+}
+
+/// Kinds of locks. Of spin locks one is held at a time; of resilient ones several, which are given
+/// back in the opposite order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum LockKind {
+    /// `struct bpf_spin_lock`.
+    Spin,
+    /// `struct bpf_res_spin_lock`, whose taking can fail.
+    Resilient,
+    /// The same, taken with interrupts off.
+    ResilientIrq,
+}
+
+impl LockKind {
+    /// The field that such a lock is.
+    fn field(self) -> SpecialKind {
+        match self {
+            LockKind::Spin => SpecialKind::SpinLock,
+            LockKind::Resilient | LockKind::ResilientIrq => SpecialKind::ResSpinLock,
+        }
+    }
+
+    /// How the kernel's messages call its functions.
+    fn word(self) -> &'static str {
+        match self {
+            LockKind::Spin => "bpf_spin",
+            LockKind::Resilient | LockKind::ResilientIrq => "bpf_res_spin",
+        }
+    }
 }
 
 /// What a lock is in.
@@ -50,7 +82,12 @@ impl LockOwner {
 impl Lock {
     /// Whether it is the lock of the same value. The same value looked up twice counts as two.
     fn is_same(self, other: Lock) -> bool {
-        (self.owner, self.id) == (other.owner, other.id)
+        self.place() == other.place()
+    }
+
+    /// In what it is.
+    pub(crate) fn place(self) -> (LockOwner, u32) {
+        (self.owner, self.id)
     }
 }
 
@@ -98,14 +135,21 @@ impl Machine<'_, '_> {
             return Err(Rejection::new(Code::Lock, message)
                 .label("the lock of the tree is held for as long as this function runs"));
         }
-        self.check_special_place(reg, value, SpecialKind::SpinLock)?;
+        found.lock = Some(self.lock_at(reg, value, LockKind::Spin)?);
+        Ok(())
+    }
+
+    /// The lock that a register points to.
+    pub(crate) fn lock_at(&self, reg: Reg, value: &RegState, kind: LockKind) -> Checked<Lock> {
+        self.check_special_place(reg, value, kind.field())?;
         let owner = LockOwner::of(value.kind);
-        found.lock = owner.map(|owner| Lock {
+        let owner = owner.ok_or_else(|| not_modelled("a lock in such memory"))?;
+        Ok(Lock {
+            kind,
             owner,
             id: value.id,
             taken_at: self.slot,
-        });
-        Ok(())
+        })
     }
 
     /// That a register points to the field of a kind in a map's value, or in an object of the
@@ -158,24 +202,43 @@ impl Machine<'_, '_> {
         }
     }
 
-    /// Takes the lock among the arguments. No other is held, or the helper could not be called.
-    pub(crate) fn take_lock(&mut self, arguments: &Arguments<'_>) {
-        self.state.lock = arguments.lock;
+    /// Takes a lock. No other is held where a helper can be called; resilient locks must not be
+    /// held already.
+    pub(crate) fn take_lock(&mut self, lock: Lock) -> Checked {
+        let known = |held: &&Lock| held.kind != LockKind::Spin && held.is_same(lock);
+        let held = self.state.locks.iter().find(known);
+        if let Some(held) = held.filter(|_| lock.kind != LockKind::Spin) {
+            let message = "Acquiring the same lock again, AA deadlock detected";
+            return Err(Rejection::new(Code::Lock, message)
+                .label("is held already")
+                .because(Place::at(held.taken_at), "the lock is taken here"));
+        }
+        self.state.locks.push(lock);
+        Ok(())
     }
 
-    /// Gives the lock among the arguments back.
-    pub(crate) fn give_lock_back(&mut self, arguments: &Arguments<'_>) -> Checked {
-        let Some(held) = self.state.lock else {
-            let message = "bpf_spin_unlock without taking a lock";
+    /// Gives a lock back, the last that was taken.
+    pub(crate) fn give_lock_back(&mut self, lock: Lock) -> Checked {
+        let word = lock.kind.word();
+        let Some(last) = self.state.locks.last().copied() else {
+            let message = format!("{word}_unlock without taking a lock");
             return Err(Rejection::new(Code::Lock, message).label("no lock is held here"));
         };
-        if !arguments.lock.is_some_and(|lock| lock.is_same(held)) {
-            let message = "bpf_spin_unlock of different lock";
+        let known = |held: &Lock| held.kind == lock.kind && held.is_same(lock);
+        let Some(at) = self.state.locks.iter().position(known) else {
+            let message = format!("{word}_unlock of different lock");
             return Err(Rejection::new(Code::Lock, message)
                 .label("gives back another lock than the one that is held")
-                .because(Place::at(held.taken_at), "the other is taken here"));
+                .because(Place::at(last.taken_at), "the other is taken here"));
+        };
+        if !last.is_same(lock) {
+            let message = format!("{word}_unlock cannot be out of order");
+            return Err(Rejection::new(Code::Lock, message)
+                .label("is not the lock that was taken last")
+                .because(Place::at(last.taken_at), "that is taken here")
+                .help("give locks back in the opposite order"));
         }
-        self.state.lock = None;
+        self.state.locks.remove(at);
         self.end_borrowed();
         Ok(())
     }
@@ -205,7 +268,7 @@ impl Machine<'_, '_> {
 
     /// That no lock is held, in the kernel's words.
     pub(crate) fn check_no_lock(&self, message: &str) -> Checked {
-        let Some(held) = self.state.lock else {
+        let Some(held) = self.state.locks.last() else {
             return Ok(());
         };
         Err(Rejection::new(Code::Lock, message)

@@ -51,12 +51,13 @@ pub(crate) fn alike(
     if old.sections != new.sections || old.in_sleepable != new.in_sleepable {
         return false;
     }
-    let locks = match (old.lock, new.lock) {
-        (None, None) => true,
-        (Some(old), Some(new)) => old.owner == new.owner && matcher.ids.same(old.id, new.id),
-        _ => false,
-    };
-    if !locks {
+    let mut locks = old.locks.iter().zip(&new.locks);
+    let same_locks = old.locks.len() == new.locks.len()
+        && locks.all(|(old, new)| {
+            let same = (old.kind, old.owner) == (new.kind, new.owner);
+            same && matcher.ids.same(old.id, new.id)
+        });
+    if !same_locks {
         return false;
     }
     if old.frames().len() != new.frames().len() || old.references.len() != new.references.len() {

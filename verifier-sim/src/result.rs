@@ -13,7 +13,7 @@ use ebpf_asm::helper::{Ownership, Proto, Ret};
 use ebpf_asm::map_type::MapType;
 
 /// Errors are the negative of at most this (`MAX_ERRNO`).
-const MAX_ERRNO: i64 = 4095;
+pub(crate) const MAX_ERRNO: i64 = 4095;
 
 impl Machine<'_, '_> {
     /// What a call of the helper with such arguments leaves in R0.

@@ -170,7 +170,7 @@ impl Machine<'_, '_> {
     /// Whether what RCU protects stays: in a section, while a lock is held, and always where the
     /// program must not sleep.
     pub(crate) fn in_rcu_section(&self) -> bool {
-        self.state.sections.rcu || self.state.lock.is_some() || !self.is_sleepable()
+        self.state.sections.rcu || !self.state.locks.is_empty() || !self.is_sleepable()
     }
 }
 

@@ -26,11 +26,10 @@ impl Machine<'_, '_> {
             "dynptr_from_mem" => check_dynptr_memory(Reg::R1, self.state.reg(Reg::R1)),
             "get_func_ip" => self.check_has_function(helper),
             "get_local_storage" => self.check_no_flags(),
-            "spin_lock" => {
-                self.take_lock(arguments);
-                Ok(())
-            }
-            "spin_unlock" => self.give_lock_back(arguments),
+            "spin_lock" => arguments.lock.map_or(Ok(()), |lock| self.take_lock(lock)),
+            "spin_unlock" => arguments
+                .lock
+                .map_or(Ok(()), |lock| self.give_lock_back(lock)),
             "snprintf" => self.check_format(arguments),
             _ => Ok(()),
         }

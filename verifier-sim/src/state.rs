@@ -76,8 +76,8 @@ pub(crate) struct State {
     pub irq_flags: Vec<Reference>,
     /// The sections that are open.
     pub sections: Sections,
-    /// The lock that is held.
-    pub lock: Option<Lock>,
+    /// The locks that are held, the last taken last.
+    pub locks: Vec<Lock>,
     /// Whether one may sleep: in the program if it says so, in what is called later if that is
     /// called so that it may.
     pub in_sleepable: bool,
@@ -126,7 +126,7 @@ impl State {
             references: Vec::new(),
             irq_flags: Vec::new(),
             sections: Sections::default(),
-            lock: None,
+            locks: Vec::new(),
             in_sleepable: false,
             callbacks: 0,
             may_gotos: 0,

@@ -18,7 +18,6 @@ use crate::btf_walk::{StructMatch, contains_struct};
 use crate::call::ARGUMENTS;
 use crate::codes::Code;
 use crate::diag::{Checked, Rejection};
-use crate::irq_flag::IrqOwner;
 use crate::iterator::Iteration;
 use crate::machine::{Machine, not_modelled};
 use crate::reg::{Kind, Null, RegState, SockType};
@@ -392,13 +391,8 @@ impl<'a> Machine<'_, 'a> {
             Special::TaskWork => return self.check_work(index, reg, SpecialKind::TaskWork, found),
             Special::Map => return self.check_kfunc_map(index, reg, found),
             Special::Callback => return self.check_kfunc_callback(index, reg, found),
-            Special::IrqFlag => {
-                return match kfunc.name {
-                    "bpf_local_irq_save" => self.save_irq(index, reg, IrqOwner::Native),
-                    "bpf_local_irq_restore" => self.restore_irq(index, reg, IrqOwner::Native),
-                    name => Err(not_modelled(&format!("interrupt flags ({name})"))),
-                };
-            }
+            Special::IrqFlag => return self.check_irq_flag(kfunc, index, reg),
+            Special::ResSpinLock => return self.check_res_lock(kfunc, index, reg),
             Special::Allocated => return self.check_object(kfunc, index, reg, found),
             Special::Refcounted => return self.check_refcounted(kfunc, index, reg, found),
             Special::ListHead => return self.check_root(kfunc, index, reg, Graph::List, found),
@@ -406,7 +400,6 @@ impl<'a> Machine<'_, 'a> {
             Special::RbRoot => return self.check_root(kfunc, index, reg, Graph::Tree, found),
             Special::RbNode => return self.check_node(kfunc, index, reg, Graph::Tree, found),
             Special::ConstText => "constant texts",
-            Special::ResSpinLock => "resilient spin locks",
         };
         Err(not_modelled(&format!("{what} ({})", kfunc.name)))
     }

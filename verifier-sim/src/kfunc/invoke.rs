@@ -7,6 +7,7 @@ use super::argument::{Found, kind_word};
 use super::cast::cast_to;
 use super::iterator::marks_of;
 use super::param::Returned;
+use super::res_lock::takes_lock;
 use super::table::Flags;
 use crate::btf_ptr::{BtfPtr, Marks};
 use crate::codes::Code;
@@ -40,6 +41,7 @@ impl<'a> Machine<'_, 'a> {
         if SPECIAL.contains(&kfunc.name) {
             return Err(not_modelled(&format!("the kernel function {}", kfunc.name)));
         }
+        let failed = takes_lock(&kfunc).then(|| self.lock_failed());
         let found = self.check_kfunc_arguments(&kfunc)?;
         match kfunc.name {
             "bpf_throw" => return self.throw(),
@@ -72,7 +74,14 @@ impl<'a> Machine<'_, 'a> {
         self.write_reg(Reg::R0, ret)?;
         match &found.iteration {
             Some(iteration) if kfunc.row.has(Flags::ITER_NEXT) => Ok(self.next_of(iteration, next)),
-            _ => Ok(later.unwrap_or(Flow::To(next))),
+            _ => Ok(match failed {
+                Some(jump_state) => Flow::Fork {
+                    next,
+                    jump: next,
+                    jump_state,
+                },
+                None => later.unwrap_or(Flow::To(next)),
+            }),
         }
     }
 
@@ -98,6 +107,7 @@ impl<'a> Machine<'_, 'a> {
             return Ok(RegState::NOT_INIT);
         }
         let mut result = match btf.get(ret).map(|ty| &ty.kind) {
+            Some(Type::Int { .. }) if takes_lock(kfunc) => return Ok(RegState::constant(0)),
             Some(Type::Int { .. } | Type::Enum { .. } | Type::Enum64 { .. }) => {
                 return Ok(RegState::unknown());
             }

@@ -8,7 +8,7 @@
 //! Described in the kernel's `Documentation/bpf/kfuncs.rst`.
 //!
 //! Read before: `kernel_types.rs`, `btf_ptr.rs`. Read next: `kfunc/hook.rs`, `kfunc/table.rs`,
-//! `kfunc/param.rs`, `kfunc/argument.rs`, `kfunc/cast.rs`, `kfunc/dynptr.rs`, `kfunc/later.rs`, `kfunc/object.rs`,
+//! `kfunc/param.rs`, `kfunc/argument.rs`, `kfunc/cast.rs`, `kfunc/dynptr.rs`, `kfunc/later.rs`, `kfunc/object.rs`, `kfunc/res_lock.rs`,
 //! `kfunc/iterator.rs`, `kfunc/invoke.rs`.
 
 mod argument;
@@ -20,6 +20,7 @@ mod iterator;
 mod later;
 mod object;
 mod param;
+mod res_lock;
 mod table;
 
 pub(crate) use argument::kind_word;

@@ -164,10 +164,12 @@ impl<'a> Machine<'_, 'a> {
 
     /// That the lock beside a list or tree is held.
     fn check_lock_of(&self, reg: Reg, value: &RegState, name: &str) -> Checked {
-        let message = match self.state.lock {
-            Some(held) if LockOwner::of(value.kind) == Some(held.owner) && held.id == value.id => {
-                return Ok(());
-            }
+        let held = LockOwner::of(value.kind).map(|owner| (owner, value.id));
+        let mut locks = self.state.locks.iter();
+        if locks.any(|lock| Some(lock.place()) == held) {
+            return Ok(());
+        }
+        let message = match self.state.locks.last() {
             Some(_) => "held lock and object are not in the same allocation".to_owned(),
             None => {
                 let lock = self.special_of(value.kind, SpecialKind::SpinLock)?;

@@ -1,0 +1,86 @@
+//! Kernel functions that take resilient spin locks and give them back.
+//!
+//! Taking one can fail: then R0 is a negative error, and the lock is not held. So a call goes two
+//! ways.
+//!
+//! Messages as observed on Linux 6.18.
+//!
+//! Read before: `lock.rs`, `irq_flag.rs`. Read next: `kfunc/invoke.rs`.
+
+use super::Kfunc;
+use crate::btf_ptr::Marks;
+use crate::codes::Code;
+use crate::diag::{Checked, Rejection};
+use crate::irq_flag::IrqOwner;
+use crate::lock::{Lock, LockKind};
+use crate::machine::{Machine, not_modelled};
+use crate::reg::{Kind, RegState};
+use crate::result::MAX_ERRNO;
+use crate::scalar::Scalar;
+use crate::state::State;
+use ebpf_asm::insn::Reg;
+
+/// The functions that take a lock, by name.
+const TAKING: [&str; 2] = ["bpf_res_spin_lock", "bpf_res_spin_lock_irqsave"];
+
+/// Those that do so with interrupts off, or give such a lock back.
+const WITH_IRQ: [&str; 2] = [
+    "bpf_res_spin_lock_irqsave",
+    "bpf_res_spin_unlock_irqrestore",
+];
+
+/// Whether a function takes a lock, which may fail.
+pub(super) fn takes_lock(kfunc: &Kfunc<'_>) -> bool {
+    TAKING.contains(&kfunc.name)
+}
+
+impl<'a> Machine<'_, 'a> {
+    /// The lock that an argument points to, taken or given back.
+    pub(super) fn check_res_lock(&mut self, kfunc: &Kfunc<'a>, index: usize, reg: Reg) -> Checked {
+        let value = *self.state.reg(reg);
+        let here = match value.kind {
+            _ if value.may_be_null() => false,
+            Kind::MapValue(_) => true,
+            Kind::Btf(pointer) => pointer.marks == Marks::ALLOC,
+            _ => false,
+        };
+        if !here {
+            let message = format!("arg#{index} doesn't point to map value or allocated object");
+            return Err(Rejection::new(Code::SpecialField, message)
+                .label(format!("R{} is '{}'", reg.number(), value.type_name()))
+                .because(value.origin.made, format!("R{} is made here", reg.number())));
+        }
+        let kind = match WITH_IRQ.contains(&kfunc.name) {
+            true => LockKind::ResilientIrq,
+            false => LockKind::Resilient,
+        };
+        let lock: Lock = self.lock_at(reg, &value, kind)?;
+        match takes_lock(kfunc) {
+            true => self.take_lock(lock),
+            false => self.give_lock_back(lock),
+        }
+    }
+
+    /// The flag of interrupts that an argument points to.
+    pub(super) fn check_irq_flag(&mut self, kfunc: &Kfunc<'a>, index: usize, reg: Reg) -> Checked {
+        match kfunc.name {
+            "bpf_local_irq_save" => self.save_irq(index, reg, IrqOwner::Native),
+            "bpf_local_irq_restore" => self.restore_irq(index, reg, IrqOwner::Native),
+            "bpf_res_spin_lock_irqsave" => self.save_irq(index, reg, IrqOwner::Lock),
+            "bpf_res_spin_unlock_irqrestore" => self.restore_irq(index, reg, IrqOwner::Lock),
+            name => Err(not_modelled(&format!("interrupt flags ({name})"))),
+        }
+    }
+
+    /// The state where a lock could not be taken.
+    pub(super) fn lock_failed(&self) -> Box<State> {
+        let mut failed = Box::new(self.state.clone());
+        let here = self.here();
+        for reg in crate::call::ARGUMENTS {
+            *failed.reg_mut(reg) = RegState::NOT_INIT.made(here);
+        }
+        let error = Scalar::signed_range(-MAX_ERRNO, -1);
+        *failed.reg_mut(Reg::R0) = RegState::scalar(error).made(here);
+        failed
+    }
+}

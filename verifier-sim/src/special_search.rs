@@ -1,0 +1,635 @@
+//! Which fields of a type are special: as the kernel looks through the type.
+//!
+//! What it does not recognise is plain bytes to it: a structure behind a typedef, of another size,
+//! or at an odd place. A type that breaks one of its rules, such as one with two timers, has no
+//! special fields at all.
+//!
+//! Observed on Linux 6.18.
+//!
+//! Read before: `special.rs`. Read next: `env.rs`, `kptr.rs`, `lock.rs`.
+
+use crate::btf_ptr::{BtfPtr, Marks, Types};
+use crate::kernel_types::KernelTypes;
+use crate::special::{Kptr, KptrOwner, Root, Special, SpecialKind};
+use ebpf_asm::btf::{Bitfields, Btf, Kind as Type, Tag, TypeId};
+use ebpf_asm::object::Map;
+use std::collections::BTreeMap;
+
+/// A structure that makes a member special.
+struct Structure {
+    name: &'static str,
+    /// Bytes; one of another size is no special field.
+    size: u32,
+    /// What its offset is a multiple of, or it is no special field.
+    align: u32,
+    makes: Makes,
+    /// Whether a structure has one of them at most.
+    single: bool,
+    /// In what it is special.
+    holders: &'static [Holder],
+}
+
+/// What a structure makes of a member.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Makes {
+    Field(SpecialKind),
+    /// A list or tree, of which objects a tag says.
+    List,
+    Tree,
+}
+
+/// What has special fields.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Holder {
+    /// A value of a map.
+    Value,
+    /// An object that the program allocates.
+    Object,
+}
+
+const EITHER: &[Holder] = &[Holder::Value, Holder::Object];
+const VALUE: &[Holder] = &[Holder::Value];
+const OBJECT: &[Holder] = &[Holder::Object];
+
+const fn structure(
+    name: &'static str,
+    size: u32,
+    makes: Makes,
+    holders: &'static [Holder],
+) -> Structure {
+    Structure {
+        name,
+        size,
+        align: if size < 8 { size } else { 8 },
+        makes,
+        single: matches!(
+            makes,
+            Makes::Field(
+                SpecialKind::SpinLock
+                    | SpecialKind::ResSpinLock
+                    | SpecialKind::Timer
+                    | SpecialKind::Workqueue
+                    | SpecialKind::TaskWork
+            )
+        ),
+        holders,
+    }
+}
+
+const STRUCTURES: [Structure; 10] = [
+    structure(
+        "bpf_spin_lock",
+        4,
+        Makes::Field(SpecialKind::SpinLock),
+        EITHER,
+    ),
+    structure(
+        "bpf_res_spin_lock",
+        4,
+        Makes::Field(SpecialKind::ResSpinLock),
+        EITHER,
+    ),
+    structure("bpf_timer", 16, Makes::Field(SpecialKind::Timer), VALUE),
+    structure("bpf_wq", 16, Makes::Field(SpecialKind::Workqueue), VALUE),
+    structure(
+        "bpf_task_work",
+        8,
+        Makes::Field(SpecialKind::TaskWork),
+        VALUE,
+    ),
+    structure("bpf_list_head", 16, Makes::List, EITHER),
+    structure(
+        "bpf_list_node",
+        24,
+        Makes::Field(SpecialKind::ListNode),
+        OBJECT,
+    ),
+    structure("bpf_rb_root", 16, Makes::Tree, EITHER),
+    structure("bpf_rb_node", 32, Makes::Field(SpecialKind::RbNode), OBJECT),
+    structure(
+        "bpf_refcount",
+        4,
+        Makes::Field(SpecialKind::Refcount),
+        EITHER,
+    ),
+];
+
+/// How a declaration begins that says of which objects a list or tree is, and where in them it
+/// links them: `contains:STRUCT:MEMBER`.
+const CONTAINS: &str = "contains:";
+
+/// The tags of pointers that make a member special.
+const TAGS: [(&str, KptrOwner); 4] = [
+    ("kptr_untrusted", KptrOwner::Nobody),
+    ("kptr", KptrOwner::Map),
+    ("percpu_kptr", KptrOwner::MapPerCpu),
+    ("uptr", KptrOwner::User),
+];
+
+/// The structures of the kernel that a map can own, which the kernel knows how to give back.
+/// Observed on Linux 6.18.
+const OWNED: [&str; 6] = [
+    "bpf_cpumask",
+    "bpf_crypto_ctx",
+    "cgroup",
+    "prog_test_member",
+    "prog_test_ref_kfunc",
+    "task_struct",
+];
+
+/// How deep types are nested in each other at most.
+const MAX_DEPTH: u32 = 32;
+
+/// How many special fields a value has at most.
+const MAX_FIELDS: usize = 11;
+
+/// Why the special fields of a value are not known.
+enum Unclear {
+    /// The kernel does not understand the type, and takes the value for plain bytes.
+    Plain,
+    /// It is not known here what the kernel makes of the type.
+    Unknown,
+}
+
+/// The special fields of the values of a map, by ascending offset. `None` if it is not known
+/// what the kernel makes of the type.
+pub(crate) fn special_fields(
+    map: &Map,
+    btf: Option<&Btf>,
+    kernel: &KernelTypes,
+) -> Option<Vec<Special>> {
+    let (Some(btf), Some(value)) = (btf, map.value_type) else {
+        return Some(Vec::new());
+    };
+    let mut search = Search {
+        btf,
+        kernel,
+        holder: Holder::Value,
+        found: Vec::new(),
+    };
+    match search.value(value).and_then(|()| search.in_order()) {
+        Ok(()) => Some(search.found),
+        Err(Unclear::Plain) => Some(Vec::new()),
+        Err(Unclear::Unknown) => None,
+    }
+}
+
+/// The structures among the program's types that have special fields as objects, with these by
+/// ascending offset. `None` if it is not known what the kernel makes of one.
+pub(crate) fn special_objects(
+    btf: &Btf,
+    kernel: &KernelTypes,
+) -> BTreeMap<TypeId, Option<Vec<Special>>> {
+    let mut objects = BTreeMap::new();
+    for (id, ty) in btf.types() {
+        let Type::Struct { members, .. } = &ty.kind else {
+            continue;
+        };
+        if !members.iter().any(|member| makes_special(btf, member.ty)) {
+            continue;
+        }
+        let mut search = Search {
+            btf,
+            kernel,
+            holder: Holder::Object,
+            found: Vec::new(),
+        };
+        let known = search.members(id, 0, 0).and_then(|()| search.in_order());
+        objects.insert(id, known.ok().map(|()| search.found));
+    }
+    objects
+}
+
+/// Whether a member of this type makes the structure special that the program allocates.
+fn makes_special(btf: &Btf, ty: TypeId) -> bool {
+    match btf.get(ty).map(|ty| &ty.kind) {
+        Some(Type::Struct { .. }) => {
+            let name = btf.name(ty);
+            STRUCTURES.iter().any(|known| {
+                known.name == name
+                    && known.holders.contains(&Holder::Object)
+                    && known.makes != Makes::Field(SpecialKind::ResSpinLock)
+            })
+        }
+        Some(Type::Volatile(to)) => {
+            matches!(btf.get(*to).map(|ty| &ty.kind), Some(Type::Ptr(_))) && makes_special(btf, *to)
+        }
+        Some(Type::Ptr(to)) => {
+            let tag = btf.get(*to).map(|ty| &ty.kind);
+            let is_tag = matches!(tag, Some(Type::TypeTag { tag: Tag::Btf, .. }));
+            is_tag && TAGS.iter().any(|(name, _)| *name == btf.name(*to))
+        }
+        _ => false,
+    }
+}
+
+/// What is found on the way through a type.
+struct Search<'a> {
+    btf: &'a Btf,
+    kernel: &'a KernelTypes,
+    holder: Holder,
+    found: Vec<Special>,
+}
+
+/// A member, variable or element: its type, where it is, and as how many bytes it is declared.
+struct Part {
+    ty: TypeId,
+    offset: u32,
+    bytes: Option<u32>,
+    /// What declarations about it are of: a structure and the index of the member, or a
+    /// variable.
+    declared: (TypeId, i32),
+}
+
+impl Search<'_> {
+    /// A whole value: a structure, or the variables of a section.
+    fn value(&mut self, value: TypeId) -> Result<(), Unclear> {
+        let value = self.btf.resolve(value);
+        let Some(Type::DataSec { vars, .. }) = self.btf.get(value).map(|ty| &ty.kind) else {
+            return self.members(value, 0, 0);
+        };
+        let mut seen = Vec::new();
+        for var in vars {
+            let Some(Type::Var { ty, .. }) = self.btf.get(var.var).map(|ty| &ty.kind) else {
+                return Err(Unclear::Unknown);
+            };
+            let part = Part {
+                ty: *ty,
+                offset: var.offset,
+                bytes: Some(var.size),
+                declared: (var.var, -1),
+            };
+            self.part(&part, 0, &mut seen)?;
+        }
+        Ok(())
+    }
+
+    /// The members of a structure that begins at `offset`. Only a structure has some.
+    fn members(&mut self, id: TypeId, offset: u32, depth: u32) -> Result<(), Unclear> {
+        let Some(Type::Struct {
+            members, bitfields, ..
+        }) = self.btf.get(id).map(|ty| &ty.kind)
+        else {
+            return Ok(());
+        };
+        let mut seen = Vec::new();
+        for (index, member) in (0i32..).zip(members) {
+            let bits = match bitfields {
+                Bitfields::No => member.offset,
+                Bitfields::Yes => member.offset & 0x00ff_ffff,
+            };
+            if !bits.is_multiple_of(8) {
+                return Err(Unclear::Plain);
+            }
+            let part = Part {
+                ty: member.ty,
+                offset: offset.checked_add(bits / 8).ok_or(Unclear::Unknown)?,
+                bytes: None,
+                declared: (id, index),
+            };
+            self.part(&part, depth, &mut seen)?;
+        }
+        Ok(())
+    }
+
+    /// A member, variable or element. What has another name, by a typedef, is not recognised.
+    fn part(
+        &mut self,
+        part: &Part,
+        depth: u32,
+        seen: &mut Vec<&'static str>,
+    ) -> Result<(), Unclear> {
+        let (ty, count) = self.element(part.ty)?;
+        if count == 0 {
+            return Ok(());
+        }
+        let declared = |size: u32| match part.bytes {
+            None => true,
+            Some(bytes) => size.checked_mul(count) == Some(bytes),
+        };
+        let Some(Type::Struct { size, .. }) = self.btf.get(ty).map(|ty| &ty.kind) else {
+            return match declared(POINTER) && part.offset.is_multiple_of(POINTER) {
+                true => self.pointer(ty, part.offset, count),
+                false => Ok(()),
+            };
+        };
+        let name = self.btf.name(ty);
+        let mut known = STRUCTURES.iter();
+        let known = known.find(|known| known.name == name && known.holders.contains(&self.holder));
+        let Some(known) = known else {
+            return match declared(*size) {
+                true => self.nested(ty, part.offset, count, depth + 1),
+                false => Ok(()),
+            };
+        };
+        if known.single {
+            if seen.contains(&known.name) {
+                return Err(Unclear::Plain);
+            }
+            seen.push(known.name);
+        }
+        let fits = declared(known.size) && *size == known.size;
+        if !fits || !part.offset.is_multiple_of(known.align) {
+            return Ok(());
+        }
+        let kind = match known.makes {
+            Makes::Field(kind) => kind,
+            Makes::List => SpecialKind::ListHead(self.root(part, "bpf_list_node")?),
+            Makes::Tree => SpecialKind::RbRoot(self.root(part, "bpf_rb_node")?),
+        };
+        self.add(kind, part.offset, known.size, count)
+    }
+
+    /// Of which objects a list or tree is, as its declaration says, and where in them the member
+    /// of type `node` is that links them.
+    fn root(&self, part: &Part, node: &str) -> Result<Root, Unclear> {
+        let said = self.btf.types().filter_map(|(_, ty)| match ty.kind {
+            Type::DeclTag {
+                ty: of, component, ..
+            } if (of, component) == part.declared => self.btf.str(ty.name).strip_prefix(CONTAINS),
+            _ => None,
+        });
+        let said: Vec<&str> = said.collect();
+        let [said] = said.as_slice() else {
+            return Err(Unclear::Plain);
+        };
+        let (object, member) = said.split_once(':').ok_or(Unclear::Plain)?;
+        let mut types = self.btf.types();
+        let named = types.find(|(_, ty)| {
+            matches!(ty.kind, Type::Struct { .. }) && self.btf.str(ty.name) == object
+        });
+        let Some((object, Type::Struct { members, .. })) = named.map(|(id, ty)| (id, &ty.kind))
+        else {
+            return Err(Unclear::Plain);
+        };
+        let linking: Vec<_> = members
+            .iter()
+            .filter(|found| self.btf.str(found.name) == member)
+            .collect();
+        let [linking] = linking.as_slice() else {
+            return Err(Unclear::Plain);
+        };
+        let is_struct = matches!(
+            self.btf.get(linking.ty).map(|ty| &ty.kind),
+            Some(Type::Struct { .. })
+        );
+        let placed = linking.offset.is_multiple_of(64);
+        if !is_struct || !placed || self.btf.name(linking.ty) != node {
+            return Err(Unclear::Plain);
+        }
+        Ok(Root {
+            object,
+            node: linking.offset / 8,
+        })
+    }
+
+    /// What the elements of an array are, and how many there are: of arrays in arrays as well.
+    fn element(&self, mut ty: TypeId) -> Result<(TypeId, u32), Unclear> {
+        let mut count = 1u32;
+        for _ in 0..MAX_DEPTH {
+            let Some(&Type::Array { element, len, .. }) = self.btf.get(ty).map(|ty| &ty.kind)
+            else {
+                return Ok((ty, count));
+            };
+            count = count.checked_mul(len).ok_or(Unclear::Unknown)?;
+            ty = element;
+        }
+        Err(Unclear::Plain)
+    }
+
+    /// A structure in a structure, or an array of them.
+    fn nested(&mut self, ty: TypeId, offset: u32, count: u32, depth: u32) -> Result<(), Unclear> {
+        if depth >= MAX_DEPTH {
+            return Err(Unclear::Plain);
+        }
+        let before = self.found.len();
+        self.members(ty, offset, depth)?;
+        let first = self.found.get(before..).unwrap_or_default().to_vec();
+        let size = self.btf.size_of(ty).ok_or(Unclear::Unknown)?;
+        self.repeat(&first, size, count)
+    }
+
+    fn add(
+        &mut self,
+        kind: SpecialKind,
+        offset: u32,
+        size: u32,
+        count: u32,
+    ) -> Result<(), Unclear> {
+        let special = Special { kind, offset, size };
+        self.push(special)?;
+        self.repeat(&[special], size, count)
+    }
+
+    /// What is in the first of so many elements is in all.
+    fn repeat(&mut self, first: &[Special], size: u32, count: u32) -> Result<(), Unclear> {
+        if first.is_empty() {
+            return Ok(());
+        }
+        for index in 1..count {
+            let away = size.checked_mul(index).ok_or(Unclear::Unknown)?;
+            for special in first {
+                let many = matches!(
+                    special.kind,
+                    SpecialKind::Kptr(_) | SpecialKind::ListHead(_) | SpecialKind::RbRoot(_)
+                );
+                if !many {
+                    return Err(Unclear::Plain);
+                }
+                let offset = special.offset.checked_add(away).ok_or(Unclear::Unknown)?;
+                self.push(Special { offset, ..*special })?;
+            }
+        }
+        Ok(())
+    }
+
+    fn push(&mut self, special: Special) -> Result<(), Unclear> {
+        if self.found.len() >= MAX_FIELDS {
+            return Err(Unclear::Plain);
+        }
+        self.found.push(special);
+        Ok(())
+    }
+
+    /// Pointers, if a tag says that they are the kernel's.
+    fn pointer(&mut self, mut ty: TypeId, offset: u32, count: u32) -> Result<(), Unclear> {
+        if let Some(Type::Volatile(to)) = self.btf.get(ty).map(|ty| &ty.kind) {
+            ty = *to;
+        }
+        let Some(&Type::Ptr(to)) = self.btf.get(ty).map(|ty| &ty.kind) else {
+            return Ok(());
+        };
+        let Some(&Type::TypeTag { ty: behind, tag }) = self.btf.get(to).map(|ty| &ty.kind) else {
+            return Ok(());
+        };
+        if tag != Tag::Btf {
+            return Ok(());
+        }
+        let target = self.btf.resolve(behind);
+        let twice = matches!(
+            self.btf.get(behind).map(|ty| &ty.kind),
+            Some(Type::TypeTag { .. })
+        );
+        let known = TAGS.iter().find(|(tag, _)| *tag == self.btf.name(to));
+        let is_struct = matches!(
+            self.btf.get(target).map(|ty| &ty.kind),
+            Some(Type::Struct { .. })
+        );
+        let Some(&(_, owner)) = known.filter(|_| !twice && is_struct) else {
+            // A type with such a member is not one that the kernel takes.
+            return Err(Unclear::Unknown);
+        };
+        let kptr = Kptr {
+            owner,
+            target: self.target(owner, target)?,
+        };
+        self.add(SpecialKind::Kptr(kptr), offset, POINTER, count)
+    }
+
+    /// What a pointer points to: the structure of the kernel of that name, or else the
+    /// program's own.
+    fn target(&self, owner: KptrOwner, target: TypeId) -> Result<BtfPtr, Unclear> {
+        let name = self.btf.name(target);
+        if self.kernel.btf().is_none() {
+            return Err(Unclear::Unknown);
+        }
+        let own = BtfPtr {
+            types: Types::Program,
+            marks: Marks::NONE,
+            id: target,
+        };
+        match self.kernel.record(name) {
+            None => Ok(own),
+            Some(_) if owner == KptrOwner::User => Err(Unclear::Unknown),
+            Some(_) if owner == KptrOwner::Map && !OWNED.contains(&name) => Err(Unclear::Unknown),
+            Some(id) => Ok(BtfPtr::kernel(id, Marks::NONE)),
+        }
+    }
+
+    /// That no field begins before the one that was found before it ends, and that fields have
+    /// those that they need: else it is a type that the kernel does not understand. Two locks in
+    /// one value confuse it.
+    fn in_order(&mut self) -> Result<(), Unclear> {
+        let mut end = 0;
+        for special in &self.found {
+            if special.offset < end {
+                return Err(Unclear::Plain);
+            }
+            end = special.offset + special.size;
+        }
+        let twice = |known: &Structure| {
+            let same = |special: &&Special| special.kind.name() == known.name;
+            known.single && self.found.iter().filter(same).count() > 1
+        };
+        if STRUCTURES.iter().any(twice) {
+            return Err(Unclear::Unknown);
+        }
+        let has = |name: &str| self.found.iter().any(|special| special.kind.name() == name);
+        let locked_twice = has("bpf_spin_lock") && has("bpf_res_spin_lock");
+        let rooted = has("bpf_list_head") || has("bpf_rb_root");
+        let locked = has("bpf_spin_lock") || has("bpf_res_spin_lock");
+        let linked_twice = has("bpf_list_node") && has("bpf_rb_node");
+        if locked_twice || (rooted && !locked) || (linked_twice && !has("bpf_refcount")) {
+            return Err(Unclear::Plain);
+        }
+        self.found.sort_by_key(|special| special.offset);
+        Ok(())
+    }
+}
+
+/// Bytes of a pointer.
+const POINTER: u32 = 8;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ebpf_asm::btf::{IntEncoding, Member};
+    use ebpf_asm::map_type::MapType;
+
+    fn number(btf: &mut Btf) -> TypeId {
+        let encoding = IntEncoding::default();
+        let (size, offset, bits) = (4, 0, 32);
+        btf.add(
+            "__u32",
+            Type::Int {
+                size,
+                encoding,
+                offset,
+                bits,
+            },
+        )
+    }
+
+    fn record(btf: &mut Btf, name: &str, size: u32, members: &[(TypeId, u32)]) -> TypeId {
+        let member = |&(ty, offset): &(TypeId, u32)| Member {
+            name: btf.intern("member"),
+            ty,
+            offset: offset * 8,
+        };
+        let members = members.iter().map(member).collect();
+        let bitfields = Bitfields::No;
+        btf.add(
+            name,
+            Type::Struct {
+                size,
+                members,
+                bitfields,
+            },
+        )
+    }
+
+    fn lock(btf: &mut Btf) -> TypeId {
+        let number = number(btf);
+        record(btf, "bpf_spin_lock", 4, &[(number, 0)])
+    }
+
+    fn array(btf: &mut Btf, element: TypeId, len: u32) -> TypeId {
+        let index = number(btf);
+        btf.add(
+            "",
+            Type::Array {
+                element,
+                index,
+                len,
+            },
+        )
+    }
+
+    /// Where the locks are in the values of a type.
+    fn locks(btf: &Btf, value: TypeId) -> Vec<u32> {
+        let mut map = Map::new("map", MapType::Array);
+        map.value_type = Some(value);
+        let found = special_fields(&map, Some(btf), &KernelTypes::unknown());
+        let found = found.unwrap_or_default();
+        found.iter().map(|special| special.offset).collect()
+    }
+
+    #[test]
+    fn locks_are_found_in_structures_of_structures_and_arrays_of_one() {
+        let mut btf = Btf::new();
+        let lock = lock(&mut btf);
+        let inner = record(&mut btf, "inner", 8, &[(lock, 4)]);
+        let outer = record(&mut btf, "outer", 16, &[(inner, 8)]);
+        assert_eq!(locks(&btf, outer), [12]);
+        let one = array(&mut btf, lock, 1);
+        let holding = record(&mut btf, "holding", 8, &[(one, 4)]);
+        assert_eq!(locks(&btf, holding), [4]);
+    }
+
+    #[test]
+    fn what_the_kernel_does_not_recognise_is_plain_bytes() {
+        let mut btf = Btf::new();
+        let lock = lock(&mut btf);
+        let named = btf.add("lock_t", Type::Typedef(lock));
+        let renamed = record(&mut btf, "renamed", 4, &[(named, 0)]);
+        assert_eq!(locks(&btf, renamed), []);
+        let crooked = record(&mut btf, "crooked", 8, &[(lock, 2)]);
+        assert_eq!(locks(&btf, crooked), []);
+        let many = array(&mut btf, lock, 2);
+        let many = record(&mut btf, "many", 8, &[(many, 0)]);
+        assert_eq!(locks(&btf, many), []);
+        let two = record(&mut btf, "two", 8, &[(lock, 0), (lock, 4)]);
+        assert_eq!(locks(&btf, two), []);
+        assert_eq!(locks(&btf, lock), []);
+    }
+}
