@@ -57,6 +57,11 @@ const WORDS: &[(&str, Code)] = &[
     ("invalid size of register", Code::Spill),
     ("cannot spill pointers to stack", Code::Spill),
     ("invalid access to packet", Code::PacketBounds),
+    // Only arenas have values of no size.
+    (
+        "invalid access to map value pointer, value_size=0",
+        Code::Arena,
+    ),
     ("invalid access to map value", Code::MapValueBounds),
     (
         "R* min value is outside of the allowed memory range",
@@ -295,6 +300,17 @@ const WORDS: &[(&str, Code)] = &[
         "kernel func * requires RCU critical section protection",
         Code::Section,
     ),
+    (
+        "program must be sleepable to call sleepable kfunc",
+        Code::KfuncNotAllowed,
+    ),
+    ("addr_space_cast insn can only be used", Code::Arena),
+    ("Only one arena per program", Code::MapKind),
+    (
+        "arg#* has invalid combination of tags",
+        Code::GlobalFunction,
+    ),
+    ("arg#* has unsupported set of tags", Code::GlobalFunction),
     ("bpf_spin_unlock ", Code::Lock),
     ("bpf_res_spin_unlock ", Code::Lock),
     ("Acquiring the same lock again", Code::Lock),
