@@ -18,6 +18,7 @@ use crate::machine::{Machine, not_modelled};
 use crate::mem::{Direction, MemAccess};
 use crate::reg::{Kind, Null, RegState};
 use crate::scalar::Scalar;
+use crate::structure_write::check_operation_writes;
 use ebpf_asm::btf::{Btf, Kind as Type, Member, TypeId};
 use ebpf_asm::isa::Size;
 use ebpf_asm::prog_type::ProgType;
@@ -78,7 +79,7 @@ impl<'a> Machine<'_, 'a> {
         let allocated = pointer.marks.has(Marks::ALLOC) && !pointer.marks.has(Marks::UNTRUSTED);
         if !allocated {
             if self.env.program.prog_type == ProgType::StructOps {
-                return Err(not_modelled("writing to structures of the kernel"));
+                return self.write_as_operation(btf, pointer, off, access);
             }
             let name = btf.name(pointer.id);
             let connection = self.env.writes_connections() && CONNECTIONS.contains(&name);
@@ -98,6 +99,28 @@ impl<'a> Machine<'_, 'a> {
         }
         self.check_owned(pointer, base)?;
         self.structure_field(btf, pointer, off, access).map(|_| ())
+    }
+
+    /// Writes to a structure of the kernel from a program that is an operation.
+    fn write_as_operation(
+        &self,
+        btf: &Btf,
+        pointer: BtfPtr,
+        off: u32,
+        access: MemAccess,
+    ) -> Checked {
+        if pointer.marks.without(Marks::TRUSTED) != Marks::NONE {
+            return Err(not_modelled("writing to such a structure of the kernel"));
+        }
+        let kernel = self.env.kernel;
+        let place = (pointer.id, off, access.size.bytes());
+        let checked = check_operation_writes(btf, &|name| kernel.record(name), place);
+        checked.map_err(|message| {
+            Rejection::new(Code::ReadOnly, message).label(format!(
+                "writes to a structure of the kernel, struct {}",
+                btf.name(pointer.id)
+            ))
+        })
     }
 
     /// The types that a pointer's number counts in.

@@ -204,6 +204,10 @@ impl Machine<'_, '_> {
         if is_function && !self.state.reg(Reg::R0).is_scalar() {
             return Err(no_number(self.state.reg(Reg::R0)));
         }
+        let nothing = self.env.arguments.as_ref();
+        if !is_function && nothing.is_some_and(|operation| operation.returns_nothing) {
+            return Ok(Flow::End);
+        }
         let result = self.read_reg(Reg::R0).map_err(|mut refused| {
             refused.code = Code::NoReturnValue;
             refused.label = "ends with nothing in R0".to_owned();

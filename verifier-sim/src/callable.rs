@@ -75,6 +75,9 @@ impl Env<'_> {
                 )),
             });
         }
+        if self.is_left_out(helper) {
+            return Err(refuse().label("not for this operation"));
+        }
         let config = self.config;
         let capability = if callers.perfmon.has(prog_type) && !config.may_leak_pointers() {
             "CAP_PERFMON"
@@ -86,6 +89,18 @@ impl Env<'_> {
         Err(refuse()
             .label(format!("the loader lacks {capability}"))
             .help(format!("load the program with {capability}")))
+    }
+
+    /// Whether the operation that the program is leaves the helper out, which others of its
+    /// struct have. Observed on Linux 6.18.
+    fn is_left_out(&self, helper: &Helper) -> bool {
+        let Some(operation) = &self.arguments else {
+            return false;
+        };
+        let releases =
+            self.program.prog_type == ProgType::StructOps && operation.name() == "release";
+        let of_sockets = matches!(helper.name, "setsockopt" | "getsockopt");
+        operation.without_helpers || (releases && of_sockets)
     }
 
     fn check_license(&self, helper: &Helper) -> Checked {

@@ -78,12 +78,12 @@ impl<'a> Env<'a> {
         let attach_type = program.prog_type.attach_type(program.expected_attach_type);
         let context = context(program.prog_type, attach_type)
             .ok_or_else(|| unknown_type(program.prog_type))?;
-        let target = Target::find(program, kernel)?;
+        let target = Target::find(object, program, kernel)?;
         // The types are read only for a program that has a target.
         let arguments = target
             .as_ref()
             .and_then(|target| Some((target, kernel.btf()?)));
-        let arguments = arguments.map(|(target, btf)| ArgumentContext::new(btf, target));
+        let arguments = arguments.map(|(target, btf)| ArgumentContext::new(kernel, btf, target));
         check_calls(object, program, kernel)?;
         let globals = globals(program, object.btf.as_ref(), kernel);
         let exception_callback = exception_callback(program, object.btf.as_ref())?;

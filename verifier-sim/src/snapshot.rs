@@ -140,6 +140,8 @@ fn spelled(env: &Env<'_>, depth: u8, reg: &RegState) -> String {
             let name = env.structure_name(pointer);
             format!("{}{name}({})", reg.type_name(), known(env, reg))
         }
+        // Of an address in the arena nothing is known, and the kernel says so.
+        (Kind::Arena, ..) => reg.type_name().to_string(),
         _ => format!("{}({})", reg.type_name(), known(env, reg)),
     }
 }

@@ -43,13 +43,13 @@ fn each_program_gets_a_line() {
 #[test]
 fn a_program_of_another_type_is_not_judged() {
     let place = Place::new();
-    object(&place, "k.o", ".prog struct_ops/init k\nr0 = 0\nexit\n");
+    object(&place, "k.o", ".prog lirc_mode2 k\nr0 = 0\nexit\n");
     let ended = place
         .run(&["check", "k.o"])
         .code(7)
         .says("error: the verifier cannot judge k");
     assert!(
-        ended.stdout.starts_with("k (struct_ops): not judged, BPF"),
+        ended.stdout.starts_with("k (lirc_mode2): not judged, BPF"),
         "{}",
         ended.stdout
     );

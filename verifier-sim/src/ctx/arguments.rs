@@ -16,6 +16,7 @@ use super::attach::Target;
 use super::exceptions::{Given, iterator_argument, may_be_null};
 use crate::btf_ptr::{BtfPtr, Marks};
 use crate::btf_walk::tagged;
+use crate::kernel_types::KernelTypes;
 use crate::reg::{Kind, Null};
 use ebpf_asm::btf::{Btf, Kind as Type, TypeId};
 use ebpf_asm::isa::Size;
@@ -34,6 +35,10 @@ pub(crate) struct ArgumentContext {
     end: i64,
     /// What the function returned, for programs that see it.
     returned: Option<Argument>,
+    /// Whether the program has no result.
+    pub(crate) returns_nothing: bool,
+    /// Whether the program may call no helper.
+    pub(crate) without_helpers: bool,
 }
 
 /// What reading an argument gives.
@@ -60,23 +65,30 @@ pub(crate) enum Read {
 
 impl ArgumentContext {
     /// What programs at the target receive.
-    pub(crate) fn new(btf: &Btf, target: &Target<'_>) -> ArgumentContext {
+    pub(crate) fn new(kernel: &KernelTypes, btf: &Btf, target: &Target<'_>) -> ArgumentContext {
         let mut context = ArgumentContext {
             name: target.name.to_owned(),
             arguments: Vec::new(),
             end: 0,
+            returns_nothing: target.returns_nothing(),
+            without_helpers: target.is_without_helpers(),
             returned: target
                 .returns
-                .map(|ty| argument(btf, target, ty, Place::Result)),
+                .map(|ty| argument((kernel, btf), target, ty, Place::Result)),
         };
         for (index, (name, ty)) in target.params.iter().enumerate() {
             let place = Place::Argument(index, btf.str(*name));
-            let argument = argument(btf, target, *ty, place);
+            let argument = argument((kernel, btf), target, *ty, place);
             context.arguments.push((context.end, argument));
             let bytes = btf.size_of(*ty).unwrap_or(8);
             context.end += i64::from(bytes.clamp(1, 1 << 20).next_multiple_of(8));
         }
         context
+    }
+
+    /// The name of what the program is attached to, or is.
+    pub(crate) fn name(&self) -> &str {
+        &self.name
     }
 
     /// What reading `size` bytes at `off` gives, or the kernel's words on why nothing.
@@ -123,7 +135,12 @@ enum Place<'a> {
     Result,
 }
 
-fn argument(btf: &Btf, target: &Target<'_>, ty: TypeId, place: Place<'_>) -> Argument {
+fn argument(
+    (kernel, btf): (&KernelTypes, &Btf),
+    target: &Target<'_>,
+    ty: TypeId,
+    place: Place<'_>,
+) -> Argument {
     let function = target.name;
     let index = match place {
         Place::Argument(index, _) => index,
@@ -178,7 +195,7 @@ fn argument(btf: &Btf, target: &Target<'_>, ty: TypeId, place: Place<'_>) -> Arg
         },
     };
     let pointer = BtfPtr::kernel(
-        target.promoted(btf, pointee),
+        target.promoted(kernel, btf, pointee),
         marks | tagged(btf, to).without(Marks::RCU),
     );
     Argument::Pointer(Kind::Btf(pointer), null)

@@ -7,11 +7,13 @@
 //! Read before: `ctx/arguments.rs`. Read next: `ctx/exceptions.rs`.
 
 use super::exceptions::{has_socket_options, is_iterator};
+use super::operation::{self, Operation, Returns};
 use crate::codes::Code;
 use crate::diag::{Checked, Rejection};
 use crate::kernel_types::KernelTypes;
 use crate::machine::not_modelled;
 use ebpf_asm::btf::{Btf, Kind as Type, StrId, TypeId};
+use ebpf_asm::object::Object;
 use ebpf_asm::prog_type::{AttachType, ProgType};
 use ebpf_asm::program::Program;
 use ebpf_asm::section::BPF_F_SLEEPABLE;
@@ -43,17 +45,26 @@ pub(crate) enum Place {
     Iterator,
     /// A hook of the security modules.
     SecurityHook,
+    /// A function of one of the kernel's structs.
+    Operation(Operation),
 }
 
 impl<'a> Target<'a> {
     /// What a program of a type with such targets is attached to; `None` for all others.
-    pub(crate) fn find(program: &Program, kernel: &'a KernelTypes) -> Checked<Option<Target<'a>>> {
+    pub(crate) fn find(
+        object: &Object,
+        program: &Program,
+        kernel: &'a KernelTypes,
+    ) -> Checked<Option<Target<'a>>> {
         let attach_type = program.prog_type.attach_type(program.expected_attach_type);
         let place = match (program.prog_type, attach_type) {
             (ProgType::Tracing, AttachType::TraceRawTp) => Place::Tracepoint,
             (ProgType::Tracing, AttachType::TraceIter) => Place::Iterator,
             (ProgType::Tracing, _) => Place::Function,
             (ProgType::Lsm, _) => Place::SecurityHook,
+            (ProgType::StructOps, _) => {
+                return operation::find(object, program, kernel).map(Some);
+            }
             _ => {
                 return match program.attach_btf_id {
                     None => Ok(None),
@@ -90,8 +101,21 @@ impl<'a> Target<'a> {
     }
 
     /// The structure that the program sees in the place of one.
-    pub(crate) fn promoted(&self, _btf: &Btf, id: TypeId) -> TypeId {
-        id
+    pub(crate) fn promoted(&self, kernel: &KernelTypes, btf: &Btf, id: TypeId) -> TypeId {
+        match self.place {
+            Place::Operation(_) => operation::promoted(kernel, btf, id).unwrap_or(id),
+            _ => id,
+        }
+    }
+
+    /// Whether a program there has no result.
+    pub(crate) fn returns_nothing(&self) -> bool {
+        matches!(self.place, Place::Operation(of) if of.returns == Returns::Nothing)
+    }
+
+    /// Whether a program there may call no helper.
+    pub(crate) fn is_without_helpers(&self) -> bool {
+        matches!(self.place, Place::Operation(of) if of.is_without_helpers())
     }
 }
 
@@ -123,7 +147,7 @@ fn number(program: &Program, place: Place, kernel: &KernelTypes) -> Checked<Type
         Place::Tracepoint => kernel.typedef(&format!("{TRACEPOINT_PREFIX}{name}")),
         Place::Iterator => kernel.function(&format!("bpf_iter_{name}")),
         Place::SecurityHook => kernel.function(&format!("bpf_lsm_{name}")),
-        Place::Function => kernel.function(name),
+        Place::Function | Place::Operation(_) => kernel.function(name),
     };
     found.ok_or_else(|| {
         refused(format!("the kernel has no '{name}' to attach to"))
@@ -184,6 +208,6 @@ fn function(btf: &Btf, id: TypeId, place: Place, attach_type: AttachType) -> Che
     })
 }
 
-fn refused(message: String) -> Box<Rejection> {
+pub(super) fn refused(message: String) -> Box<Rejection> {
     Rejection::new(Code::AttachTarget, message)
 }

@@ -6,6 +6,7 @@
 //! Read before: `ctx/arguments.rs`.
 
 use super::attach::{Place, Target};
+use super::operation;
 use crate::btf_ptr::Marks;
 use crate::reg::{BufferUse, Kind, Null};
 
@@ -158,5 +159,8 @@ const NULLABLE: &[(&str, &[usize])] = &[
 /// Whether an argument of the target may be null, although its type does not say so.
 pub(super) fn may_be_null(target: &Target<'_>, index: usize) -> bool {
     let row = NULLABLE.iter().find(|(name, _)| *name == target.name);
+    if let Place::Operation(_) = target.place {
+        return operation::may_be_null(target.name, index);
+    }
     target.place == Place::Tracepoint && row.is_some_and(|(_, nullable)| nullable.contains(&index))
 }

@@ -17,6 +17,7 @@ mod attach;
 mod cgroup;
 mod exceptions;
 mod kernel;
+mod operation;
 mod skb;
 pub(crate) mod sock;
 mod sock_addr;
@@ -297,8 +298,8 @@ pub(crate) fn context(prog_type: ProgType, attach_type: AttachType) -> Option<&'
         ProgType::RawTracepointWritable => &trace::RAW_TRACEPOINT_WRITABLE,
         ProgType::Netfilter => &kernel::NETFILTER,
         ProgType::Syscall => &kernel::SYSCALL,
-        ProgType::Tracing | ProgType::Lsm => &kernel::ARGUMENTS,
-        ProgType::Unspec | ProgType::LircMode2 | ProgType::StructOps | ProgType::Ext => {
+        ProgType::Tracing | ProgType::Lsm | ProgType::StructOps => &kernel::ARGUMENTS,
+        ProgType::Unspec | ProgType::LircMode2 | ProgType::Ext => {
             return None;
         }
     })

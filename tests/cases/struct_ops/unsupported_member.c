@@ -1,0 +1,33 @@
+// Not every function of the struct can be a program.
+// verdict: reject
+// kernel: attach to unsupported member get_info of struct tcp_congestion_ops
+#include <linux/bpf.h>
+#include <bpf/bpf_helpers.h>
+
+struct sock;
+
+struct tcp_sock {
+	__u32 snd_cwnd;
+	__u32 mss_cache;
+} __attribute__((preserve_access_index));
+
+struct tcp_congestion_ops {
+	__u32 (*ssthresh)(struct sock *sk);
+	void (*cong_avoid)(struct sock *sk, __u32 ack, __u32 acked);
+	__u32 (*undo_cwnd)(struct sock *sk);
+	__u64 (*get_info)(struct sock *sk, __u32 ext, int *attr, void *info);
+	void (*release)(struct sock *sk);
+	char name[16];
+};
+
+SEC("struct_ops/program") __u64 program(__u64 *ctx)
+{
+	return 0;
+}
+
+SEC(".struct_ops") struct tcp_congestion_ops slow = {
+	.get_info = (void *)program,
+	.name = "case",
+};
+
+char _license[] SEC("license") = "GPL";

@@ -1,0 +1,197 @@
+//! Operations: programs that are functions in one of the kernel's structs of functions.
+//!
+//! The loader names the struct by the number of its type, and the function by the index of its
+//! member. An object says both by a map that holds the struct, with the program's name in the
+//! member. The context is the function's arguments.
+//!
+//! Described in the kernel's `Documentation/bpf/libbpf/program_types.rst`; structs, members and
+//! messages as observed on Linux 6.18.
+//!
+//! Read before: `ctx/attach.rs`. Read next: `structure_write.rs`.
+
+use super::attach::{Place, Target, refused};
+use crate::callable::is_gpl_compatible;
+use crate::codes::Code;
+use crate::diag::{Checked, Rejection};
+use crate::kernel_types::KernelTypes;
+use crate::machine::not_modelled;
+use ebpf_asm::btf::{Btf, Kind as Type, Member, TypeId};
+use ebpf_asm::map_type::MapType;
+use ebpf_asm::object::{MapValue, Object};
+use ebpf_asm::program::Program;
+use ebpf_asm::section::BPF_F_SLEEPABLE;
+
+/// Whether programs that are operations of a struct may call helpers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Helpers {
+    None,
+    Some,
+}
+
+/// A struct whose functions can be programs.
+struct Operations {
+    name: &'static str,
+    /// Functions that cannot.
+    left_out: &'static [&'static str],
+    /// Functions that may sleep; `None` if all may.
+    may_sleep: Option<&'static [&'static str]>,
+    /// Whether programs may call helpers.
+    helpers: Helpers,
+    /// What programs get in the place of a structure, and which that is.
+    promoted: Option<(&'static str, &'static str)>,
+}
+
+const OPERATIONS: &[Operations] = &[
+    Operations {
+        name: "bpf_dummy_ops",
+        left_out: &[],
+        may_sleep: Some(&["test_sleepable"]),
+        helpers: Helpers::None,
+        promoted: None,
+    },
+    Operations {
+        name: "tcp_congestion_ops",
+        left_out: &["get_info"],
+        may_sleep: None,
+        helpers: Helpers::Some,
+        promoted: Some(("sock", "tcp_sock")),
+    },
+];
+
+/// What a program is a function of.
+pub(super) fn find<'a>(
+    object: &Object,
+    program: &Program,
+    kernel: &'a KernelTypes,
+) -> Checked<Target<'a>> {
+    if !is_gpl_compatible(&object.license) {
+        let message = "struct ops programs must have a GPL compatible license";
+        return Err(Rejection::new(Code::GplOnly, message)
+            .label(format!("the license is '{}'", object.license)));
+    }
+    let btf = kernel.needed_for("functions of the kernel's structs")?;
+    let (id, index) = match program.attach_btf_id {
+        Some(id) => (id, program.expected_attach_type.map_or(0, |at| at.number())),
+        None => named(object, program, kernel)?,
+    };
+    let name = btf.name(id);
+    let operations = OPERATIONS.iter().find(|known| known.name == name);
+    let Some((operations, members)) = operations.zip(members(btf, id)) else {
+        let message = match btf.get(id) {
+            None => "it gives no reason".to_owned(),
+            Some(_) => format!("attach_btf_id {} is not a supported struct", id.0),
+        };
+        return Err(refused(message).label("the kernel takes no functions for this"));
+    };
+    let member = usize::try_from(index).ok().and_then(|at| members.get(at));
+    let Some(member) = member else {
+        let message = format!("attach to invalid member idx {index} of struct {name}");
+        return Err(refused(message).label("the struct has no such member"));
+    };
+    let function = btf.str(member.name);
+    let Some((ret, params)) = prototype(btf, member.ty) else {
+        let message = format!("attach to invalid member {function}(@idx {index}) of struct {name}");
+        return Err(refused(message).label("the member is no function"));
+    };
+    let sleeps = program.prog_flags() & BPF_F_SLEEPABLE != 0;
+    let may_sleep = operations
+        .may_sleep
+        .is_none_or(|those| those.contains(&function));
+    if operations.left_out.contains(&function) || (sleeps && !may_sleep) {
+        let message = format!("attach to unsupported member {function} of struct {name}");
+        return Err(refused(message).label("the kernel takes no program for this member"));
+    }
+    let returns = match btf.resolve(ret) {
+        TypeId::VOID => Returns::Nothing,
+        _ => Returns::Number,
+    };
+    let helpers = operations.helpers;
+    Ok(Target {
+        place: Place::Operation(Operation { returns, helpers }),
+        name: function,
+        params,
+        returns: None,
+    })
+}
+
+/// What is to be known of an operation besides its arguments.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Operation {
+    pub(crate) returns: Returns,
+    helpers: Helpers,
+}
+
+impl Operation {
+    /// Whether programs may call no helper.
+    pub(crate) fn is_without_helpers(self) -> bool {
+        self.helpers == Helpers::None
+    }
+}
+
+/// Whether an operation has a result.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Returns {
+    Nothing,
+    Number,
+}
+
+/// The struct, and the index of the member, that a map of the object names the program in.
+fn named(object: &Object, program: &Program, kernel: &KernelTypes) -> Checked<(TypeId, u32)> {
+    let unknown = || not_modelled("a function of a struct that is not known");
+    let maps = object.maps.iter();
+    let mut places = maps
+        .filter(|map| map.map_type == MapType::StructOps)
+        .filter_map(|map| {
+            let is_it = |(_, value): &&(u32, MapValue)| {
+                matches!(value, MapValue::Program(name) if *name == program.name)
+            };
+            let (byte, _) = map.values.iter().find(is_it)?;
+            Some((map.value_type?, *byte))
+        });
+    let (own, byte) = places.next().ok_or_else(unknown)?;
+    let own_types = object.btf.as_ref().ok_or_else(unknown)?;
+    let name = own_types.name(own).split("___").next().unwrap_or("");
+    let id = kernel.record(name).ok_or_else(unknown)?;
+    let at = |member: &&Member| member.offset == byte.saturating_mul(8);
+    let member = members(own_types, own).and_then(|members| members.iter().find(at));
+    let member = own_types.str(member.ok_or_else(unknown)?.name);
+    let btf = kernel.needed_for("functions of the kernel's structs")?;
+    let theirs = members(btf, id).ok_or_else(unknown)?;
+    let index = theirs
+        .iter()
+        .position(|known| btf.str(known.name) == member);
+    let index = index.and_then(|index| u32::try_from(index).ok());
+    Ok((id, index.ok_or_else(unknown)?))
+}
+
+fn members(btf: &Btf, id: TypeId) -> Option<&[Member]> {
+    match btf.get(id).map(|ty| &ty.kind) {
+        Some(Type::Struct { members, .. }) => Some(members),
+        _ => None,
+    }
+}
+
+/// What a pointer to a function returns and takes.
+fn prototype(btf: &Btf, pointer: TypeId) -> Option<(TypeId, &[(ebpf_asm::btf::StrId, TypeId)])> {
+    let Type::Ptr(proto) = btf.get(btf.resolve(pointer))?.kind else {
+        return None;
+    };
+    match &btf.get(btf.resolve(proto))?.kind {
+        Type::FuncProto { ret, params } => Some((*ret, params)),
+        _ => None,
+    }
+}
+
+/// Whether an argument of an operation may be null: the only one that may says so in the name
+/// of a parameter of the kernel's own function for it.
+pub(super) fn may_be_null(operation: &str, index: usize) -> bool {
+    operation == "test_1" && index == 0
+}
+
+/// The structure that a program gets as an argument in the place of one.
+pub(super) fn promoted(kernel: &KernelTypes, btf: &Btf, id: TypeId) -> Option<TypeId> {
+    let name = btf.name(id);
+    let rows = OPERATIONS.iter().filter_map(|known| known.promoted);
+    let (_, other) = rows.into_iter().find(|(from, _)| *from == name)?;
+    kernel.record(other)
+}
