@@ -97,7 +97,7 @@ pub(crate) fn check_arena_address(map: &Map, offset: u32) -> Checked {
     } else {
         return Ok(());
     };
-    Err(Rejection::new(Code::MapValueBounds, message).label(format!(
+    Err(Rejection::new(Code::Arena, message).label(format!(
         "is not in the {} pages of the arena",
         map.max_entries
     )))

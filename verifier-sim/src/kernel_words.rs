@@ -398,10 +398,6 @@ const WORDS: &[(&str, Code)] = &[
         "global functions that may sleep are not allowed in",
         Code::Section,
     ),
-    (
-        "program must be sleepable to call sleepable kfunc",
-        Code::KfuncNotAllowed,
-    ),
     ("attach to unsupported member", Code::AttachTarget),
     ("attach to invalid member", Code::AttachTarget),
     (
@@ -411,17 +407,7 @@ const WORDS: &[(&str, Code)] = &[
     ("struct ops programs must have a GPL", Code::GplOnly),
     ("write access at off", Code::ReadOnly),
     ("irq flag acquired by", Code::IrqFlag),
-    (
-        "addr_space_cast insn can only be used in a program",
-        Code::Arena,
-    ),
-    ("Only one arena per program", Code::Arena),
     ("arena's user address must be set", Code::Arena),
-    ("arg#* has unsupported set of tags", Code::GlobalFunction),
-    (
-        "arg#* has invalid combination of tags",
-        Code::GlobalFunction,
-    ),
     ("arg#* doesn't point to an irq flag", Code::IrqFlag),
     ("cannot restore irq state", Code::IrqFlag),
     ("expected an initialized irq flag", Code::IrqFlag),

@@ -74,7 +74,7 @@ fn check_new_map(
     }
     if map.map_type == MapType::Arena {
         if used.iter().any(|(_, known)| known.map_type == map.map_type) {
-            return Err(second_arena(map));
+            return refuse("Only one arena per program", "is the second arena");
         }
         return check_arena(config, map);
     }
@@ -106,11 +106,6 @@ fn check_new_map(
         );
     }
     Ok(())
-}
-
-fn second_arena(map: &Map) -> Box<Rejection> {
-    Rejection::new(Code::Arena, "Only one arena per program")
-        .label(format!("'{}' is the second arena", map.name))
 }
 
 /// That programs of a type may use maps whose values have such fields.
