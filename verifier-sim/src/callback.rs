@@ -29,7 +29,7 @@ const GO_ON_OR_STOP: RangeInclusive<i64> = 0..=1;
 
 impl Machine<'_, '_> {
     /// The address of a function of the program: one with a type, which nobody else can call.
-    pub(crate) fn function_address(&self, insn: &Insn) -> Checked<RegState> {
+    pub(crate) fn function_address(&mut self, insn: &Insn) -> Checked<RegState> {
         let slot = self.target(insn)?;
         let function = self.env.program.functions.iter().find(|f| f.slot == slot);
         let Some(function) = function.filter(|function| function.type_id.is_some()) else {
@@ -43,6 +43,10 @@ impl Machine<'_, '_> {
                     .label(format!("'{}' is global", function.name))
                     .help("declare the function static"),
             );
+        }
+        let taken = (self.slot, slot);
+        if !self.notes.addresses.contains(&taken) {
+            self.notes.addresses.push(taken);
         }
         let slot = u32::try_from(slot).map_err(|_| not_modelled("so many instructions"))?;
         Ok(RegState::pointer(Kind::Func(slot)))

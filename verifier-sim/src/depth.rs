@@ -8,7 +8,7 @@
 
 use crate::cfg::Cfg;
 use crate::codes::Code;
-use crate::diag::{Checked, Rejection};
+use crate::diag::{Checked, Place, Rejection};
 use crate::stack::STACK_SIZE;
 use crate::state::State;
 use crate::tail_call::tail_call_in;
@@ -25,6 +25,8 @@ pub(crate) struct Depths(Vec<Depth>);
 struct Depth {
     function: usize,
     bytes: usize,
+    /// Whether a path leads into it.
+    entered: bool,
 }
 
 /// What the chains of calls from a function on need, with the function itself.
@@ -70,7 +72,11 @@ pub(crate) const MAX_CALL_FRAMES: usize = 8;
 impl Depths {
     /// Nothing yet.
     pub(crate) fn new(cfg: &Cfg<'_>) -> Depths {
-        let zero = |&function: &usize| Depth { function, bytes: 0 };
+        let zero = |&function: &usize| Depth {
+            function,
+            bytes: 0,
+            entered: false,
+        };
         Depths(cfg.functions().iter().map(zero).collect())
     }
 
@@ -82,6 +88,7 @@ impl Depths {
                 .and_then(|index| self.0.get_mut(index))
             {
                 depth.bytes = depth.bytes.max(frame.stack.depth());
+                depth.entered = true;
             }
         }
     }
@@ -205,6 +212,29 @@ impl Depths {
             }
         }
         Ok(())
+    }
+
+    /// That the addresses which are taken of functions lead somewhere. Functions that no path
+    /// leads into are taken out; behind them another function may come to stand in their place, or
+    /// none, which the kernel takes for a fault of its own (Linux 6.18).
+    pub(crate) fn check_addresses(&self, taken: &[(usize, usize)]) -> Checked {
+        let entered = || self.0.iter().filter(|depth| depth.entered);
+        if entered().count() <= 1 {
+            return Ok(());
+        }
+        let lost = taken
+            .iter()
+            .find(|(_, function)| entered().all(|depth| depth.function < *function));
+        let Some(&(slot, function)) = lost else {
+            return Ok(());
+        };
+        let message = "verifier bug: No program to jit at insn";
+        let mut refused = Rejection::new(Code::Callback, message)
+            .label("no path leads here, and the function's address is taken")
+            .because(Place::at(slot), "it is taken here")
+            .help("leave the function out, or let it be called");
+        refused.slot = function;
+        Err(refused)
     }
 
     /// The slots of a function.

@@ -110,6 +110,7 @@ pub(crate) fn explore<'e>(
     explorer.follow_all(0, program)?;
     explorer.notes.called.extend(env.exception_callback);
     explorer.follow_globals()?;
+    explorer.depths.check_addresses(&explorer.notes.addresses)?;
     explorer.stats.stack_depth = explorer.depths.check(&env.cfg, &explorer.notes.later)?;
     check_throws(env)?;
     Ok(explorer.stats)

@@ -207,6 +207,7 @@ const WORDS: &[(&str, Code)] = &[
     ("arg* expected pointer to func", Code::Callback),
     ("At callback return the register", Code::CallbackResult),
     ("verifier bug: backtracking misuse", Code::ArgumentType),
+    ("verifier bug: No program to jit", Code::Callback),
     ("In callback the register", Code::CallbackResult),
     ("Invalid format string", Code::ConstantText),
     ("R* is not a constant address", Code::ConstantText),
