@@ -14,7 +14,7 @@ use crate::exception::exception_callback;
 use crate::func_info::check_functions;
 use crate::global::{Global, globals};
 use crate::kernel_types::KernelTypes;
-use crate::kfunc::check_calls;
+use crate::kfunc::{argument_count, check_calls};
 use crate::live::{RegSet, live_registers};
 use crate::loadable::check_loadable;
 use crate::reg::{Kind as RegKind, Null, RegState, SockType};
@@ -94,7 +94,9 @@ impl<'a> Env<'a> {
         check_used_maps(object, program, config, &specials)?;
         let rounds = Rounds::new(object, program, kernel);
         let stops = Stops::new(&cfg, &rounds);
-        let live = live_registers(&cfg);
+        let live = live_registers(&cfg, |slot, insn| {
+            argument_count(object, program, kernel, (slot, insn))
+        });
         Ok(Env {
             object,
             program,

@@ -62,7 +62,17 @@ impl RegSet {
 }
 
 /// For each slot the registers that are read there or later before they are written.
-pub(crate) fn live_registers(cfg: &Cfg<'_>) -> Vec<RegSet> {
+///
+/// `kfunc_arguments` says how many arguments the function of the kernel takes that the call at a
+/// slot calls, if that is known.
+pub(crate) fn live_registers(
+    cfg: &Cfg<'_>,
+    kfunc_arguments: impl Fn(usize, &Insn) -> Option<usize>,
+) -> Vec<RegSet> {
+    let read = |slot, insn: &Insn| match kfunc_arguments(slot, insn) {
+        Some(count) => RegSet::arguments(count),
+        None => read(insn),
+    };
     let mut live = vec![RegSet::default(); cfg.slot_count()];
     let mut changed = true;
     while changed {
@@ -77,7 +87,7 @@ pub(crate) fn live_registers(cfg: &Cfg<'_>) -> Vec<RegSet> {
                 .flatten()
                 .filter_map(|to| live.get(to))
                 .fold(RegSet::default(), |all, set| all.with(*set));
-            let before = after.without(written(insn)).with(read(insn));
+            let before = after.without(written(insn)).with(read(slot, insn));
             if let Some(entry) = live.get_mut(slot)
                 && *entry != before
             {

@@ -113,6 +113,25 @@ fn name_of<'a>(
     }
 }
 
+/// How many arguments the function of the kernel takes that an instruction calls, if it calls
+/// one that is known.
+pub(crate) fn argument_count(
+    object: &Object,
+    program: &Program,
+    kernel: &KernelTypes,
+    at: (usize, &Insn),
+) -> Option<usize> {
+    let id = kernel.function(name_of(object, program, kernel, at)?)?;
+    let btf = kernel.btf()?;
+    let Type::Func { proto, .. } = btf.get(id)?.kind else {
+        return None;
+    };
+    match &btf.get(proto)?.kind {
+        Type::FuncProto { params, .. } => Some(params.len()),
+        _ => None,
+    }
+}
+
 /// Whether an instruction calls a function that calls one of the program's back.
 pub(crate) fn calls_back(
     object: &Object,
