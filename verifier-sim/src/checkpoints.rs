@@ -104,8 +104,8 @@ impl Explorer<'_, '_, '_> {
             Some(here) => std::mem::take(here),
             None => return Ok(Seen::New),
         };
-        let due = self.is_due(path, &here);
-        let found = self.compare(path, &mut here, due);
+        let mut due = self.due(path);
+        let found = self.compare(path, &mut here, &mut due);
         if due == Due::Now && matches!(found, Ok(Seen::New)) {
             here.push(self.keep(path));
         }
@@ -126,24 +126,32 @@ impl Explorer<'_, '_, '_> {
         self.tree.grow(&mut path.position, Some(kept), 1)
     }
 
-    /// Whether it is time for a checkpoint at a place that has these.
-    fn is_due(&self, path: &Path, here: &[usize]) -> Due {
-        if path.notes > MAX_NOTES || self.env.rounds.at(path.slot).is_some() {
-            return Due::Now;
-        }
+    /// Whether it is time for a checkpoint, unless the place is in a loop.
+    fn due(&self, path: &Path) -> Due {
         let Pace { jumps, insns } = self.checkpoints.since;
-        let open = |&at: &usize| self.tree.node(at).is_some_and(|node| node.open > 0);
-        let due = match here.iter().any(open) {
-            true => jumps >= LOOP_PACE.jumps || insns >= LOOP_PACE.insns,
-            false => jumps >= PACE.jumps && insns >= PACE.insns,
-        };
-        if due { Due::Now } else { Due::Later }
+        match self.is_forced(path) || jumps >= PACE.jumps && insns >= PACE.insns {
+            true => Due::Now,
+            false => Due::Later,
+        }
+    }
+
+    /// Whether it is too early for a checkpoint in a loop.
+    fn is_early_in_loop(&self, path: &Path) -> bool {
+        let Pace { jumps, insns } = self.checkpoints.since;
+        !self.is_forced(path) && jumps < LOOP_PACE.jumps && insns < LOOP_PACE.insns
+    }
+
+    /// Whether a checkpoint is made in any case.
+    fn is_forced(&self, path: &Path) -> bool {
+        path.notes > MAX_NOTES || self.env.rounds.at(path.slot).is_some()
     }
 
     /// Looks for a checkpoint that covers the state, the newest first; drops those that never
-    /// do. Only looks that end in a new checkpoint count, or else a few rounds of a loop would
-    /// drop them all.
-    fn compare(&mut self, path: &Path, here: &mut Vec<usize>, due: Due) -> Checked<Seen> {
+    /// do. Only looks that may end in a new checkpoint count, or else a few rounds of a loop would
+    /// drop them all: that it is too early for one shows where a checkpoint is met from which
+    /// paths are still to be followed.
+    fn compare(&mut self, path: &Path, here: &mut Vec<usize>, due: &mut Due) -> Checked<Seen> {
+        let early = self.is_early_in_loop(path);
         let round = self.env.rounds.at(path.slot);
         for index in (0..here.len()).rev() {
             let Some(&at) = here.get(index) else {
@@ -167,7 +175,10 @@ impl Explorer<'_, '_, '_> {
                 self.covered(path, at, anchor);
                 return Ok(Seen::Covered);
             }
-            if node.missed(due, round) == Standing::Dropped {
+            if node.open > 0 && early {
+                *due = Due::Later;
+            }
+            if node.missed(*due, round) == Standing::Dropped {
                 here.remove(index);
                 self.checkpoints.kept -= 1;
             }
