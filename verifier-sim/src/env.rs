@@ -85,7 +85,7 @@ impl<'a> Env<'a> {
             .and_then(|target| Some((target, kernel.btf()?)));
         let arguments = arguments.map(|(target, btf)| ArgumentContext::new(kernel, btf, target));
         check_calls(object, program, kernel)?;
-        let globals = globals(program, object.btf.as_ref(), kernel);
+        let globals = globals(object, program, kernel);
         let exception_callback = exception_callback(program, object.btf.as_ref())?;
         let global_slots = globals.iter().map(|g| g.slot).collect();
         let cfg = Cfg::new(program, config, global_slots, exception_callback)?;

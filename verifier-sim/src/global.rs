@@ -14,16 +14,17 @@ use crate::codes::Code;
 use crate::diag::{Checked, Rejection};
 use crate::env::Env;
 use crate::kernel_types::KernelTypes;
-use crate::kfunc::kfunc_sleeps;
+use crate::kfunc::{self, kfunc_sleeps};
 use crate::machine::{Flow, Machine, not_modelled};
 use crate::prototype::{Param, params};
 use crate::reg::{Kind, Null, RegState};
 use crate::region::FixedOffset;
 use crate::state::State;
-use ebpf_asm::btf::{Btf, Kind as Type, Linkage, TypeId};
+use ebpf_asm::btf::{Kind as Type, Linkage, TypeId};
 use ebpf_asm::helper::{DynptrType, Effect, Sleeps, by_id};
 use ebpf_asm::insn::{Insn, Reg};
 use ebpf_asm::isa::{Callee, Sem};
+use ebpf_asm::object::Object;
 use ebpf_asm::program::Program;
 
 /// A global function.
@@ -40,8 +41,12 @@ pub(crate) struct Global {
 }
 
 /// The global functions of a program, by their slots.
-pub(crate) fn globals(program: &Program, btf: Option<&Btf>, kernel: &KernelTypes) -> Vec<Global> {
-    let Some(btf) = btf else { return Vec::new() };
+pub(crate) fn globals(object: &Object, program: &Program, kernel: &KernelTypes) -> Vec<Global> {
+    let Some(btf) = &object.btf else {
+        return Vec::new();
+    };
+    let moves =
+        |at: (usize, &Insn)| helper_moves(at.1) || kfunc::moves_packet(object, program, kernel, at);
     let typed = program.functions.iter().filter(|f| f.slot > 0);
     let global = typed.filter_map(|function| {
         let id = function.type_id?;
@@ -56,15 +61,19 @@ pub(crate) fn globals(program: &Program, btf: Option<&Btf>, kernel: &KernelTypes
             slot: function.slot,
             name: function.name.clone(),
             params: params((btf, kernel), program.prog_type, id, proto, &function.name),
-            moves_packet: moves_packet(program, function.slot),
+            moves_packet: moves_packet(program, function.slot, moves),
         })
     });
     global.collect()
 }
 
-/// Whether a function, or one that it calls, calls a helper that moves the packet, or goes on
-/// in another program, which may do so.
-fn moves_packet(program: &Program, function: usize) -> bool {
+/// Whether a function, or one that it calls, calls what moves the packet, or goes on in another
+/// program, which may do so.
+fn moves_packet(
+    program: &Program,
+    function: usize,
+    moves: impl Fn((usize, &Insn)) -> bool,
+) -> bool {
     let (mut seen, mut waiting) = (vec![function], vec![function]);
     while let Some(start) = waiting.pop() {
         let later = program.functions.iter().map(|f| f.slot);
@@ -74,7 +83,7 @@ fn moves_packet(program: &Program, function: usize) -> bool {
             .skip_while(|(slot, _)| *slot < start)
             .take_while(|(slot, _)| end.is_none_or(|end| *slot < end));
         for (slot, insn) in body {
-            if moves(insn) {
+            if moves((slot, insn)) {
                 return true;
             }
             let callee = program.target(slot, insn);
@@ -88,7 +97,7 @@ fn moves_packet(program: &Program, function: usize) -> bool {
     false
 }
 
-fn moves(insn: &Insn) -> bool {
+fn helper_moves(insn: &Insn) -> bool {
     if insn.sem() != Sem::Call(Callee::Helper) {
         return false;
     }

@@ -290,6 +290,11 @@ const WORDS: &[(&str, Code)] = &[
         Code::GlobalFunction,
     ),
     ("kernel btf_id * is not a function", Code::UnknownKfunc),
+    ("unexpected __bpf_trap()", Code::KfuncNotAllowed),
+    (
+        "metadata kfuncs require device-bound program",
+        Code::KfuncNotAllowed,
+    ),
     (
         "calling kernel function * is not allowed",
         Code::KfuncNotAllowed,

@@ -17,14 +17,8 @@ use crate::reg::{Kind, RegState};
 use ebpf_asm::btf::{Kind as Type, TypeId};
 use ebpf_asm::insn::{Insn, Reg};
 
-/// Functions whose calls do more than their prototypes and flags say, and are not modelled.
-const SPECIAL: &[&str] = &[
-    "__bpf_trap",
-    "bpf_xdp_metadata_rx_hash",
-    "bpf_xdp_metadata_rx_timestamp",
-    "bpf_xdp_metadata_rx_vlan_tag",
-    "bpf_xdp_pull_data",
-];
+/// What compilers call where a program can only come to by undefined behaviour.
+const TRAP: &str = "__bpf_trap";
 
 /// Whether a function returns something of a type, although its prototype has none.
 fn has_type(kfunc: &Kfunc<'_>) -> bool {
@@ -38,8 +32,11 @@ impl<'a> Machine<'_, 'a> {
         let kfunc = self.env.kfunc(self.slot, insn)?;
         self.check_kfunc_in_lock(kfunc.name)?;
         self.check_kfunc_sleeps(&kfunc)?;
-        if SPECIAL.contains(&kfunc.name) {
-            return Err(not_modelled(&format!("the kernel function {}", kfunc.name)));
+        if kfunc.name == TRAP {
+            let message = "unexpected __bpf_trap() due to uninitialized variable?";
+            return Err(Rejection::new(Code::KfuncNotAllowed, message)
+                .label("the compiler sees undefined behaviour on the way here")
+                .help("give every variable a value, and heed the compiler's warnings"));
         }
         let failed = takes_lock(&kfunc).then(|| self.lock_failed());
         let found = self.check_kfunc_arguments(&kfunc)?;
@@ -70,6 +67,9 @@ impl<'a> Machine<'_, 'a> {
         self.insert(&kfunc)?;
         self.fill_memory(&found.plain);
         self.clobber_arguments();
+        if kfunc.row.has(Flags::MOVES_PACKET) {
+            self.end_packet_pointers();
+        }
         let ret = self.kfunc_returned(&kfunc, &found)?;
         self.write_reg(Reg::R0, ret)?;
         match &found.iteration {

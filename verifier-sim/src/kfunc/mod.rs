@@ -77,6 +77,14 @@ pub(crate) fn check_calls(object: &Object, program: &Program, kernel: &KernelTyp
                 "calls a function of the kernel",
             );
         }
+        let name = name_of(object, program, kernel, (slot, insn));
+        if name.is_some_and(|name| has_flag(name, Flags::DEVICE_BOUND)) {
+            return refuse(
+                Code::KfuncNotAllowed,
+                "metadata kfuncs require device-bound program".to_owned(),
+                "asks the network card, for which the program is not loaded",
+            );
+        }
         let Some(btf) = kernel.btf().filter(|_| !named && insn.offset() == 0) else {
             continue;
         };
@@ -93,7 +101,21 @@ pub(crate) fn check_calls(object: &Object, program: &Program, kernel: &KernelTyp
 
 /// Whether the function of the kernel of this name may sleep.
 pub(crate) fn kfunc_sleeps(name: &str) -> bool {
-    table::by_name(name).is_some_and(|row| row.has(Flags::SLEEPABLE))
+    has_flag(name, Flags::SLEEPABLE)
+}
+
+fn has_flag(name: &str, flag: Flags) -> bool {
+    table::by_name(name).is_some_and(|row| row.has(flag))
+}
+
+/// Whether an instruction calls a function of the kernel that moves the packet.
+pub(crate) fn moves_packet(
+    object: &Object,
+    program: &Program,
+    kernel: &KernelTypes,
+    at: (usize, &Insn),
+) -> bool {
+    name_of(object, program, kernel, at).is_some_and(|name| has_flag(name, Flags::MOVES_PACKET))
 }
 
 /// The name of the function of the kernel that the instruction at `slot` calls, if it does.

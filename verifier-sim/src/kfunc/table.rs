@@ -48,6 +48,10 @@ impl Flags {
     pub(crate) const ITER_DESTROY: Flags = Flags(1 << 9);
     /// The kernel puts other instructions in its place, and R1 to R5 may survive.
     pub(crate) const FASTCALL: Flags = Flags(1 << 10);
+    /// Moves the packet, so that pointers to it end.
+    pub(crate) const MOVES_PACKET: Flags = Flags(1 << 11);
+    /// Concerns the network card, so that only programs loaded for one may call it.
+    pub(crate) const DEVICE_BOUND: Flags = Flags(1 << 12);
 }
 
 impl Row {
@@ -108,6 +112,14 @@ impl Row {
 
     const fn fastcall(self) -> Row {
         self.with(Flags::FASTCALL)
+    }
+
+    const fn moves_packet(self) -> Row {
+        self.with(Flags::MOVES_PACKET)
+    }
+
+    const fn device_bound(self) -> Row {
+        self.with(Flags::DEVICE_BOUND)
     }
 }
 
@@ -335,10 +347,10 @@ static KFUNCS: &[Row] = &[
     kfunc("bpf_xdp_ct_alloc", CONNTRACK, (6, 0)).acquire().ret_null(),
     kfunc("bpf_xdp_ct_lookup", CONNTRACK, (5, 18)).acquire().ret_null(),
     kfunc("bpf_xdp_get_xfrm_state", Callers::XDP, (6, 8)).acquire().ret_null(),
-    kfunc("bpf_xdp_metadata_rx_hash", Callers::ALL, (6, 3)).trusted_args(),
-    kfunc("bpf_xdp_metadata_rx_timestamp", Callers::ALL, (6, 3)).trusted_args(),
-    kfunc("bpf_xdp_metadata_rx_vlan_tag", Callers::ALL, (6, 8)).trusted_args(),
-    kfunc("bpf_xdp_pull_data", Callers::XDP, (6, 18)),
+    kfunc("bpf_xdp_metadata_rx_hash", Callers::ALL, (6, 3)).trusted_args().device_bound(),
+    kfunc("bpf_xdp_metadata_rx_timestamp", Callers::ALL, (6, 3)).trusted_args().device_bound(),
+    kfunc("bpf_xdp_metadata_rx_vlan_tag", Callers::ALL, (6, 8)).trusted_args().device_bound(),
+    kfunc("bpf_xdp_pull_data", Callers::XDP, (6, 18)).moves_packet(),
     kfunc("bpf_xdp_xfrm_state_release", Callers::XDP, (6, 8)).release(),
     kfunc("css_rstat_flush", Callers::TRACING, (6, 1)).sleepable(),
     kfunc("css_rstat_updated", Callers::TRACING, (6, 1)),
