@@ -13,6 +13,7 @@
 
 use crate::codes::Code;
 use crate::diag::{Checked, Rejection};
+use crate::env::Env;
 use crate::explore::{Explorer, Path};
 use crate::prune::{Ids, Likeness, alike};
 use crate::rounds::{Round, same_round, widen};
@@ -122,7 +123,8 @@ impl Explorer<'_, '_, '_> {
         self.checkpoints.kept += 1;
         self.stats.total_states += 1;
         self.stats.peak_states = self.stats.peak_states.max(self.checkpoints.kept);
-        let kept = Box::new(Kept::new(State::clone(&path.state)));
+        let shelf = shelf(self.env, &path.state, path.slot);
+        let kept = Box::new(Kept::new(State::clone(&path.state), shelf));
         self.tree.grow(&mut path.position, Some(kept), 1)
     }
 
@@ -153,8 +155,10 @@ impl Explorer<'_, '_, '_> {
     fn compare(&mut self, path: &Path, here: &mut Vec<usize>, due: &mut Due) -> Checked<Seen> {
         let early = self.is_early_in_loop(path);
         let round = self.env.rounds.at(path.slot);
+        let shelf = shelf(self.env, &path.state, path.slot);
         for index in (0..here.len()).rev() {
-            let Some(&at) = here.get(index) else {
+            let on_shelf = |&&at: &&usize| self.tree.shelf(at) == Some(shelf);
+            let Some(&at) = here.get(index).filter(on_shelf) else {
                 continue;
             };
             let anchor = self.tree.anchor(at);
@@ -275,6 +279,19 @@ impl Node {
         }
         kept.standing
     }
+}
+
+/// The shelf that a state at `slot` belongs to. The kernel hashes the instruction with the call
+/// that entered its function, so that what was called from elsewhere is mostly not looked at:
+/// neither does it count as a miss, nor as a loop.
+fn shelf(env: &Env<'_>, state: &State, slot: usize) -> u32 {
+    let number = |slot: usize| u32::try_from(slot).unwrap_or(u32::MAX);
+    let frame = state.frame();
+    let called_at = match frame.entered {
+        Entered::Call | Entered::Callback(_) if state.depth() > 0 => number(frame.called_at()),
+        _ => u32::MAX,
+    };
+    (number(slot) ^ called_at) % number(env.cfg.slot_count()).max(1)
 }
 
 /// Whether two states are of the same entry of a function that is called later. What another

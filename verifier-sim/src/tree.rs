@@ -47,6 +47,8 @@ pub(crate) struct Kept {
     pub(crate) litter: Litter,
     /// Whether states are compared with this one.
     pub(crate) standing: Standing,
+    /// The shelf that it stands on: states are compared with those of their own only.
+    pub(crate) shelf: u32,
     /// How often states were compared with this one in vain, and how often not.
     pub(crate) misses: u32,
     pub(crate) hits: u32,
@@ -79,10 +81,11 @@ pub(crate) struct Tree {
 }
 
 impl Kept {
-    /// The state of a new checkpoint.
-    pub(crate) fn new(state: State) -> Kept {
+    /// The state of a new checkpoint, and the shelf that it goes on.
+    pub(crate) fn new(state: State, shelf: u32) -> Kept {
         Kept {
             state: Some(state),
+            shelf,
             needed: Needs::default(),
             litter: Litter::MayBe,
             standing: Standing::Kept,
@@ -110,6 +113,11 @@ impl Tree {
     /// A node.
     pub(crate) fn node(&self, at: usize) -> Option<&Node> {
         self.nodes.get(at)
+    }
+
+    /// The shelf of the checkpoint at a node.
+    pub(crate) fn shelf(&self, at: usize) -> Option<u32> {
+        Some(self.node(at)?.kept.as_ref()?.shelf)
     }
 
     /// A node, to change it.
