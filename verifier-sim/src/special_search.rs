@@ -515,7 +515,8 @@ impl Search<'_> {
             if special.offset < end {
                 return Err(Unclear::Plain);
             }
-            end = special.offset + special.size;
+            let after = special.offset.checked_add(special.size);
+            end = after.ok_or(Unclear::Unknown)?;
         }
         let twice = |known: &Structure| {
             let same = |special: &&Special| special.kind.name() == known.name;
@@ -543,7 +544,7 @@ const POINTER: u32 = 8;
 #[cfg(test)]
 mod tests {
     use super::*;
-    use ebpf_asm::btf::{IntEncoding, Member};
+    use ebpf_asm::btf::{IntEncoding, Linkage, Member, SecVar};
     use ebpf_asm::map_type::MapType;
 
     fn number(btf: &mut Btf) -> TypeId {
@@ -631,5 +632,20 @@ mod tests {
         let two = record(&mut btf, "two", 8, &[(lock, 0), (lock, 4)]);
         assert_eq!(locks(&btf, two), []);
         assert_eq!(locks(&btf, lock), []);
+    }
+
+    #[test]
+    fn a_lock_at_the_end_of_all_offsets_is_not_judged() {
+        let mut btf = Btf::new();
+        let ty = lock(&mut btf);
+        let linkage = Linkage::Global;
+        let var = btf.add("lock", Type::Var { ty, linkage });
+        let (offset, size) = (0xffff_fffc, 4);
+        let vars = vec![SecVar { var, offset, size }];
+        let section = btf.add(".data", Type::DataSec { size: 0, vars });
+        let mut map = Map::new("map", MapType::Array);
+        map.value_type = Some(section);
+        let found = special_fields(&map, Some(&btf), &KernelTypes::unknown());
+        assert_eq!(found, None);
     }
 }
