@@ -11,6 +11,7 @@ use crate::argument::Arguments;
 use crate::btf_ptr::{Marks, Types};
 use crate::codes::Code;
 use crate::diag::{Checked, Place, Rejection};
+use crate::kfunc::Kfunc;
 use crate::machine::{Machine, not_modelled};
 use crate::reg::{Kind, RegState};
 use crate::special::SpecialKind;
@@ -93,31 +94,6 @@ impl Lock {
 
 /// The helper that gives a lock back, by name.
 const UNLOCK: &str = "spin_unlock";
-
-/// The functions of the kernel that may be called while a lock is held: those for what a lock
-/// is there for, and counting. Observed on Linux 6.18.
-const ALLOWED_KFUNCS: [&str; 20] = [
-    "bpf_iter_num_destroy",
-    "bpf_iter_num_new",
-    "bpf_iter_num_next",
-    "bpf_list_back",
-    "bpf_list_front",
-    "bpf_list_pop_back",
-    "bpf_list_pop_front",
-    "bpf_list_push_back_impl",
-    "bpf_list_push_front_impl",
-    "bpf_rbtree_add_impl",
-    "bpf_rbtree_first",
-    "bpf_rbtree_left",
-    "bpf_rbtree_remove",
-    "bpf_rbtree_right",
-    "bpf_rbtree_root",
-    "bpf_refcount_acquire_impl",
-    "bpf_res_spin_lock",
-    "bpf_res_spin_lock_irqsave",
-    "bpf_res_spin_unlock",
-    "bpf_res_spin_unlock_irqrestore",
-];
 
 /// What the kernel says to other helpers, and to most of its functions.
 const NO_CALLS: &str = "function calls are not allowed while holding a lock";
@@ -259,8 +235,8 @@ impl Machine<'_, '_> {
     }
 
     /// The same for a function of the kernel.
-    pub(crate) fn check_kfunc_in_lock(&self, function: &str) -> Checked {
-        match ALLOWED_KFUNCS.contains(&function) {
+    pub(crate) fn check_kfunc_in_lock(&self, kfunc: &Kfunc<'_>) -> Checked {
+        match kfunc.may_hold_lock() {
             true => Ok(()),
             false => self.check_no_lock(NO_CALLS),
         }

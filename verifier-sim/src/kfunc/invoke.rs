@@ -7,7 +7,6 @@ use super::argument::{Found, kind_word};
 use super::cast::cast_to;
 use super::iterator::marks_of;
 use super::param::Returned;
-use super::res_lock::takes_lock;
 use super::table::Flags;
 use crate::btf_ptr::{BtfPtr, Marks};
 use crate::codes::Code;
@@ -22,15 +21,14 @@ const TRAP: &str = "__bpf_trap";
 
 /// Whether a function returns something of a type, although its prototype has none.
 fn has_type(kfunc: &Kfunc<'_>) -> bool {
-    let casts = matches!(kfunc.name, "bpf_cast_to_kern_ctx" | "bpf_rdonly_cast");
-    casts || kfunc.row.has(Flags::ACQUIRE)
+    kfunc.row.has(Flags::CASTS) || kfunc.row.has(Flags::ACQUIRE)
 }
 
 impl<'a> Machine<'_, 'a> {
     /// `call kfunc`.
     pub(crate) fn call_kfunc(&mut self, insn: &Insn) -> Checked<Flow> {
         let kfunc = self.env.kfunc(self.slot, insn)?;
-        self.check_kfunc_in_lock(kfunc.name)?;
+        self.check_kfunc_in_lock(&kfunc)?;
         self.check_kfunc_sleeps(&kfunc)?;
         if kfunc.name == TRAP {
             let message = "unexpected __bpf_trap() due to uninitialized variable?";
@@ -38,7 +36,8 @@ impl<'a> Machine<'_, 'a> {
                 .label("the compiler sees undefined behaviour on the way here")
                 .help("give every variable a value, and heed the compiler's warnings"));
         }
-        let failed = takes_lock(&kfunc).then(|| self.lock_failed());
+        let failed = kfunc.row.has(Flags::TAKES_LOCK);
+        let failed = failed.then(|| self.lock_failed());
         let found = self.check_kfunc_arguments(&kfunc)?;
         match kfunc.name {
             "bpf_throw" => return self.throw(),
@@ -107,7 +106,9 @@ impl<'a> Machine<'_, 'a> {
             return Ok(RegState::NOT_INIT);
         }
         let mut result = match btf.get(ret).map(|ty| &ty.kind) {
-            Some(Type::Int { .. }) if takes_lock(kfunc) => return Ok(RegState::constant(0)),
+            Some(Type::Int { .. }) if kfunc.row.has(Flags::TAKES_LOCK) => {
+                return Ok(RegState::constant(0));
+            }
             Some(Type::Int { .. } | Type::Enum { .. } | Type::Enum64 { .. }) => {
                 return Ok(RegState::unknown());
             }
@@ -168,11 +169,10 @@ impl<'a> Machine<'_, 'a> {
             Some(Type::Struct { .. } | Type::Union { .. })
         );
         if is_struct {
-            let marks = match kfunc.name {
-                // Nobody knows whether it is a cache at all.
-                "bpf_get_kmem_cache" => Marks::UNTRUSTED,
+            let marks = match kfunc.row {
+                row if row.has(Flags::RET_UNTRUSTED) => Marks::UNTRUSTED,
                 _ if let Some(iteration) = found.iteration => marks_of(iteration.state.guard),
-                _ if kfunc.row.has(Flags::RCU_PROTECTED) => Marks::RCU,
+                row if row.has(Flags::RCU_PROTECTED) => Marks::RCU,
                 _ => Marks::NONE,
             };
             return Ok(Kind::Btf(BtfPtr::kernel(to, marks)));
@@ -180,8 +180,7 @@ impl<'a> Machine<'_, 'a> {
         match (found.returned, btf.size_of(to)) {
             (Some((size, Returned::Written)), _) => Ok(Kind::Mem(size)),
             (Some((size, Returned::Read)), _) => Ok(Kind::ReadOnlyMem(size)),
-            // The number that the program keeps from entry to return.
-            (None, Some(size)) if kfunc.name == "bpf_session_cookie" => Ok(Kind::Mem(size)),
+            (None, Some(size)) if kfunc.row.has(Flags::RET_WRITABLE) => Ok(Kind::Mem(size)),
             (None, Some(size)) => Ok(Kind::ReadOnlyMem(size)),
             (None, None) => {
                 let message = format!(

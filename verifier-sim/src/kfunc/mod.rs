@@ -38,7 +38,6 @@ use ebpf_asm::isa::{Callee, Sem};
 use ebpf_asm::object::{Object, Strength};
 use ebpf_asm::program::{Program, Reference};
 pub(crate) use iterator::calls_next;
-use object::TREE_ADD;
 use table::{Flags, Row};
 
 /// A kernel function, as a call finds it.
@@ -54,6 +53,13 @@ pub(crate) struct Kfunc<'a> {
     pub(crate) params: &'a [(StrId, TypeId)],
     /// Its flags and callers.
     pub(crate) row: &'static Row,
+}
+
+impl Kfunc<'_> {
+    /// Whether it may be called while a lock is held.
+    pub(crate) fn may_hold_lock(&self) -> bool {
+        self.row.has(Flags::IN_LOCK)
+    }
 }
 
 /// What the kernel asks of calls of its functions before it follows any instruction: also of
@@ -161,7 +167,7 @@ pub(crate) fn calls_back(
     kernel: &KernelTypes,
     at: (usize, &Insn),
 ) -> bool {
-    name_of(object, program, kernel, at) == Some(TREE_ADD)
+    name_of(object, program, kernel, at).is_some_and(|name| has_flag(name, Flags::CALLS_BACK))
 }
 
 impl<'a> Env<'a> {

@@ -9,10 +9,10 @@
 //!
 //! Read before: `special.rs`, `lock.rs`, `kfunc/argument.rs`. Read next: `kfunc/invoke.rs`.
 
-use super::Kfunc;
 use super::argument::Found;
 use super::param::is_plain;
 use super::table::Flags;
+use super::{Kfunc, has_flag};
 use crate::btf_ptr::{BtfPtr, Marks, Types};
 use crate::codes::Code;
 use crate::diag::{Checked, Rejection};
@@ -26,16 +26,6 @@ use ebpf_asm::insn::Reg;
 
 /// The most bytes of an object that each CPU has.
 const MAX_PER_CPU: u32 = 512;
-
-/// The function that puts an object into a tree, and has the program compare.
-pub(crate) const TREE_ADD: &str = "bpf_rbtree_add_impl";
-
-/// The functions that put an object into a list or tree.
-const INSERTING: [&str; 3] = [
-    "bpf_list_push_back_impl",
-    "bpf_list_push_front_impl",
-    TREE_ADD,
-];
 
 /// A list or a tree.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -194,7 +184,7 @@ impl<'a> Machine<'_, 'a> {
     ) -> Checked {
         let value = *self.state.reg(reg);
         self.check_object_offset(kfunc, reg, &value)?;
-        if INSERTING.contains(&kfunc.name) {
+        if kfunc.row.has(Flags::INSERTS) {
             if marks_of(&value) != Some(Marks::ALLOC) {
                 let message = format!("arg#{index} expected pointer to allocated object");
                 return Err(wrong_type(reg, &value, message));
@@ -376,7 +366,7 @@ impl<'a> Machine<'_, 'a> {
         self.state.frame().is_called_back() && {
             let call = self.state.frame().return_to;
             let name = self.env.kfunc_name(call);
-            name == Some(TREE_ADD)
+            name.is_some_and(|name| has_flag(name, Flags::CALLS_BACK))
         }
     }
 
@@ -387,7 +377,7 @@ impl<'a> Machine<'_, 'a> {
         found: &Found<'a>,
         next: usize,
     ) -> Checked<Option<Flow>> {
-        if kfunc.name != TREE_ADD {
+        if !kfunc.row.has(Flags::CALLS_BACK) {
             return Ok(None);
         }
         let (Some(function), Some(root)) = (found.plain.callback, found.root) else {
@@ -406,7 +396,7 @@ impl<'a> Machine<'_, 'a> {
 
     /// Makes what was put into a list or tree one that is only lent to the program.
     pub(super) fn insert(&mut self, kfunc: &Kfunc<'a>) -> Checked {
-        if !INSERTING.contains(&kfunc.name) {
+        if !kfunc.row.has(Flags::INSERTS) {
             return Ok(());
         }
         let node = *self.state.reg(Reg::R2);

@@ -8,6 +8,7 @@
 //! Read before: `lock.rs`, `irq_flag.rs`. Read next: `kfunc/invoke.rs`.
 
 use super::Kfunc;
+use super::table::Flags;
 use crate::btf_ptr::Marks;
 use crate::codes::Code;
 use crate::diag::{Checked, Rejection};
@@ -19,20 +20,6 @@ use crate::result::MAX_ERRNO;
 use crate::scalar::Scalar;
 use crate::state::State;
 use ebpf_asm::insn::Reg;
-
-/// The functions that take a lock, by name.
-const TAKING: [&str; 2] = ["bpf_res_spin_lock", "bpf_res_spin_lock_irqsave"];
-
-/// Those that do so with interrupts off, or give such a lock back.
-const WITH_IRQ: [&str; 2] = [
-    "bpf_res_spin_lock_irqsave",
-    "bpf_res_spin_unlock_irqrestore",
-];
-
-/// Whether a function takes a lock, which may fail.
-pub(super) fn takes_lock(kfunc: &Kfunc<'_>) -> bool {
-    TAKING.contains(&kfunc.name)
-}
 
 impl<'a> Machine<'_, 'a> {
     /// The lock that an argument points to, taken or given back.
@@ -50,12 +37,12 @@ impl<'a> Machine<'_, 'a> {
                 .label(format!("R{} is '{}'", reg.number(), value.type_name()))
                 .because(value.origin.made, format!("R{} is made here", reg.number())));
         }
-        let kind = match WITH_IRQ.contains(&kfunc.name) {
+        let kind = match kfunc.row.has(Flags::WITH_IRQ) {
             true => LockKind::ResilientIrq,
             false => LockKind::Resilient,
         };
         let lock: Lock = self.lock_at(reg, &value, kind)?;
-        match takes_lock(kfunc) {
+        match kfunc.row.has(Flags::TAKES_LOCK) {
             true => self.take_lock(lock),
             false => self.give_lock_back(lock),
         }
@@ -66,9 +53,11 @@ impl<'a> Machine<'_, 'a> {
         match kfunc.name {
             "bpf_local_irq_save" => self.save_irq(index, reg, IrqOwner::Native),
             "bpf_local_irq_restore" => self.restore_irq(index, reg, IrqOwner::Native),
-            "bpf_res_spin_lock_irqsave" => self.save_irq(index, reg, IrqOwner::Lock),
-            "bpf_res_spin_unlock_irqrestore" => self.restore_irq(index, reg, IrqOwner::Lock),
-            name => Err(not_modelled(&format!("interrupt flags ({name})"))),
+            name if !kfunc.row.has(Flags::WITH_IRQ) => {
+                Err(not_modelled(&format!("interrupt flags ({name})")))
+            }
+            _ if kfunc.row.has(Flags::TAKES_LOCK) => self.save_irq(index, reg, IrqOwner::Lock),
+            _ => self.restore_irq(index, reg, IrqOwner::Lock),
         }
     }
 

@@ -21,9 +21,9 @@ pub(crate) struct Row {
     flags: Flags,
 }
 
-/// `KF_*` flags.
+/// What the kernel's `KF_*` flags say of a function, and what it does besides.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Flags(u16);
+pub(crate) struct Flags(u32);
 
 impl Flags {
     /// What it returns must be given back.
@@ -52,6 +52,22 @@ impl Flags {
     pub(crate) const MOVES_PACKET: Flags = Flags(1 << 11);
     /// Concerns the network card, so that only programs loaded for one may call it.
     pub(crate) const DEVICE_BOUND: Flags = Flags(1 << 12);
+    /// It may be called while a lock is held: what a lock is there for, and counting.
+    pub(crate) const IN_LOCK: Flags = Flags(1 << 13);
+    /// It puts an object into a list or tree.
+    pub(crate) const INSERTS: Flags = Flags(1 << 14);
+    /// It has the program compare, in a function that it calls before it returns.
+    pub(crate) const CALLS_BACK: Flags = Flags(1 << 15);
+    /// It takes a resilient lock, which may fail.
+    pub(crate) const TAKES_LOCK: Flags = Flags(1 << 16);
+    /// It takes such a lock with interrupts off, or gives one back that was taken so.
+    pub(crate) const WITH_IRQ: Flags = Flags(1 << 17);
+    /// It gives a pointer a type.
+    pub(crate) const CASTS: Flags = Flags(1 << 18);
+    /// Nobody knows whether what it returns is such an object at all.
+    pub(crate) const RET_UNTRUSTED: Flags = Flags(1 << 19);
+    /// It returns a pointer to a number that the program keeps, and may write.
+    pub(crate) const RET_WRITABLE: Flags = Flags(1 << 20);
 }
 
 impl Row {
@@ -121,6 +137,38 @@ impl Row {
     const fn device_bound(self) -> Row {
         self.with(Flags::DEVICE_BOUND)
     }
+
+    const fn in_lock(self) -> Row {
+        self.with(Flags::IN_LOCK)
+    }
+
+    const fn inserts(self) -> Row {
+        self.with(Flags::INSERTS)
+    }
+
+    const fn calls_back(self) -> Row {
+        self.with(Flags::CALLS_BACK)
+    }
+
+    const fn takes_lock(self) -> Row {
+        self.with(Flags::TAKES_LOCK)
+    }
+
+    const fn with_irq(self) -> Row {
+        self.with(Flags::WITH_IRQ)
+    }
+
+    const fn casts(self) -> Row {
+        self.with(Flags::CASTS)
+    }
+
+    const fn ret_untrusted(self) -> Row {
+        self.with(Flags::RET_UNTRUSTED)
+    }
+
+    const fn ret_writable(self) -> Row {
+        self.with(Flags::RET_WRITABLE)
+    }
 }
 
 const fn kfunc(name: &'static str, callers: Callers, since: KernelVersion) -> Row {
@@ -174,7 +222,7 @@ static KFUNCS: &[Row] = &[
     kfunc("bpf_arena_alloc_pages", Callers::ALL, (6, 9)).trusted_args().sleepable(),
     kfunc("bpf_arena_free_pages", Callers::ALL, (6, 9)).trusted_args().sleepable(),
     kfunc("bpf_arena_reserve_pages", Callers::ALL, (6, 9)).trusted_args().sleepable(),
-    kfunc("bpf_cast_to_kern_ctx", Callers::ALL, (6, 2)).fastcall(),
+    kfunc("bpf_cast_to_kern_ctx", Callers::ALL, (6, 2)).fastcall().casts(),
     kfunc("bpf_cgroup_acquire", GENERIC, (6, 2)).acquire().rcu().ret_null(),
     kfunc("bpf_cgroup_ancestor", GENERIC, (6, 2)).acquire().rcu().ret_null(),
     kfunc("bpf_cgroup_from_id", GENERIC, (6, 4)).acquire().ret_null(),
@@ -239,7 +287,7 @@ static KFUNCS: &[Row] = &[
     kfunc("bpf_fentry_test1", Callers::NONE, (5, 18)),
     kfunc("bpf_get_dentry_xattr", Callers::LSM, (6, 12)).sleepable().trusted_args(),
     kfunc("bpf_get_file_xattr", Callers::LSM, (6, 12)).sleepable().trusted_args(),
-    kfunc("bpf_get_kmem_cache", Callers::ALL, (6, 13)),
+    kfunc("bpf_get_kmem_cache", Callers::ALL, (6, 13)).ret_untrusted(),
     kfunc("bpf_get_task_exe_file", Callers::LSM, (6, 12)).acquire().trusted_args().ret_null(),
     kfunc("bpf_iter_bits_destroy", Callers::ALL, (6, 11)).iter_destroy(),
     kfunc("bpf_iter_bits_new", Callers::ALL, (6, 11)).iter_new(),
@@ -256,9 +304,9 @@ static KFUNCS: &[Row] = &[
     kfunc("bpf_iter_kmem_cache_destroy", Callers::ALL, (6, 13)).iter_destroy().sleepable(),
     kfunc("bpf_iter_kmem_cache_new", Callers::ALL, (6, 13)).iter_new().sleepable(),
     kfunc("bpf_iter_kmem_cache_next", Callers::ALL, (6, 13)).iter_next().ret_null().sleepable(),
-    kfunc("bpf_iter_num_destroy", Callers::ALL, (6, 4)).iter_destroy(),
-    kfunc("bpf_iter_num_new", Callers::ALL, (6, 4)).iter_new(),
-    kfunc("bpf_iter_num_next", Callers::ALL, (6, 4)).iter_next().ret_null(),
+    kfunc("bpf_iter_num_destroy", Callers::ALL, (6, 4)).iter_destroy().in_lock(),
+    kfunc("bpf_iter_num_new", Callers::ALL, (6, 4)).iter_new().in_lock(),
+    kfunc("bpf_iter_num_next", Callers::ALL, (6, 4)).iter_next().ret_null().in_lock(),
     kfunc("bpf_iter_task_destroy", Callers::ALL, (6, 7)).iter_destroy(),
     kfunc("bpf_iter_task_new", Callers::ALL, (6, 7)).iter_new().trusted_args().rcu_protected(),
     kfunc("bpf_iter_task_next", Callers::ALL, (6, 7)).iter_next().ret_null(),
@@ -268,12 +316,12 @@ static KFUNCS: &[Row] = &[
     kfunc("bpf_key_put", GENERIC, (6, 1)).release(),
     kfunc("bpf_kfunc_call_memb_release", TEST, (5, 18)).release(),
     kfunc("bpf_kfunc_call_test_release", TEST, (5, 18)).release(),
-    kfunc("bpf_list_back", GENERIC, (6, 16)).ret_null(),
-    kfunc("bpf_list_front", GENERIC, (6, 16)).ret_null(),
-    kfunc("bpf_list_pop_back", GENERIC, (6, 2)).acquire().ret_null(),
-    kfunc("bpf_list_pop_front", GENERIC, (6, 2)).acquire().ret_null(),
-    kfunc("bpf_list_push_back_impl", GENERIC, (6, 2)),
-    kfunc("bpf_list_push_front_impl", GENERIC, (6, 2)),
+    kfunc("bpf_list_back", GENERIC, (6, 16)).ret_null().in_lock(),
+    kfunc("bpf_list_front", GENERIC, (6, 16)).ret_null().in_lock(),
+    kfunc("bpf_list_pop_back", GENERIC, (6, 2)).acquire().ret_null().in_lock(),
+    kfunc("bpf_list_pop_front", GENERIC, (6, 2)).acquire().ret_null().in_lock(),
+    kfunc("bpf_list_push_back_impl", GENERIC, (6, 2)).in_lock().inserts(),
+    kfunc("bpf_list_push_front_impl", GENERIC, (6, 2)).in_lock().inserts(),
     kfunc("bpf_local_irq_restore", Callers::ALL, (6, 14)),
     kfunc("bpf_local_irq_save", Callers::ALL, (6, 14)),
     kfunc("bpf_lookup_system_key", GENERIC, (6, 1)).acquire().ret_null(),
@@ -294,23 +342,23 @@ static KFUNCS: &[Row] = &[
     kfunc("bpf_probe_read_user_dynptr", Callers::ALL, (6, 16)),
     kfunc("bpf_probe_read_user_str_dynptr", Callers::ALL, (6, 16)),
     kfunc("bpf_put_file", Callers::LSM, (6, 12)).release(),
-    kfunc("bpf_rbtree_add_impl", GENERIC, (6, 3)),
-    kfunc("bpf_rbtree_first", GENERIC, (6, 3)).ret_null(),
-    kfunc("bpf_rbtree_left", GENERIC, (6, 16)).ret_null(),
-    kfunc("bpf_rbtree_remove", GENERIC, (6, 3)).acquire().ret_null(),
-    kfunc("bpf_rbtree_right", GENERIC, (6, 16)).ret_null(),
-    kfunc("bpf_rbtree_root", GENERIC, (6, 16)).ret_null(),
+    kfunc("bpf_rbtree_add_impl", GENERIC, (6, 3)).in_lock().inserts().calls_back(),
+    kfunc("bpf_rbtree_first", GENERIC, (6, 3)).ret_null().in_lock(),
+    kfunc("bpf_rbtree_left", GENERIC, (6, 16)).ret_null().in_lock(),
+    kfunc("bpf_rbtree_remove", GENERIC, (6, 3)).acquire().ret_null().in_lock(),
+    kfunc("bpf_rbtree_right", GENERIC, (6, 16)).ret_null().in_lock(),
+    kfunc("bpf_rbtree_root", GENERIC, (6, 16)).ret_null().in_lock(),
     kfunc("bpf_rcu_read_lock", Callers::ALL, (6, 2)),
     kfunc("bpf_rcu_read_unlock", Callers::ALL, (6, 2)),
-    kfunc("bpf_rdonly_cast", Callers::ALL, (6, 2)).fastcall(),
-    kfunc("bpf_refcount_acquire_impl", GENERIC, (6, 4)).acquire().ret_null().rcu(),
+    kfunc("bpf_rdonly_cast", Callers::ALL, (6, 2)).fastcall().casts(),
+    kfunc("bpf_refcount_acquire_impl", GENERIC, (6, 4)).acquire().ret_null().rcu().in_lock(),
     kfunc("bpf_remove_dentry_xattr", Callers::LSM, (6, 12)).sleepable().trusted_args(),
-    kfunc("bpf_res_spin_lock", Callers::ALL, (6, 15)).ret_null(),
-    kfunc("bpf_res_spin_lock_irqsave", Callers::ALL, (6, 15)).ret_null(),
-    kfunc("bpf_res_spin_unlock", Callers::ALL, (6, 15)),
-    kfunc("bpf_res_spin_unlock_irqrestore", Callers::ALL, (6, 15)),
+    kfunc("bpf_res_spin_lock", Callers::ALL, (6, 15)).ret_null().in_lock().takes_lock(),
+    kfunc("bpf_res_spin_lock_irqsave", Callers::ALL, (6, 15)).ret_null().in_lock().takes_lock().with_irq(),
+    kfunc("bpf_res_spin_unlock", Callers::ALL, (6, 15)).in_lock(),
+    kfunc("bpf_res_spin_unlock_irqrestore", Callers::ALL, (6, 15)).in_lock().with_irq(),
     kfunc("bpf_send_signal_task", GENERIC, (6, 13)).trusted_args(),
-    kfunc("bpf_session_cookie", Callers::SESSION, (6, 10)),
+    kfunc("bpf_session_cookie", Callers::SESSION, (6, 10)).ret_writable(),
     kfunc("bpf_session_is_return", Callers::SESSION, (6, 10)),
     kfunc("bpf_set_dentry_xattr", Callers::LSM, (6, 12)).sleepable().trusted_args(),
     kfunc("bpf_sk_assign_tcp_reqsk", Callers::TC, (6, 9)).trusted_args(),
