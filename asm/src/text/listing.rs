@@ -437,7 +437,9 @@ impl<'a> Parser<'a> {
                 let help = "a verifier's log has what was walked: ask for all with log level 2";
                 return Err(Wrong::line(message).help(Some(help.into())));
             }
-            next += insn.slots();
+            next = number
+                .checked_add(insn.slots())
+                .ok_or_else(|| Wrong::line(format!("no instruction can follow number {number}")))?;
             for (at, name) in &listing.functions {
                 if *at == Some(number) {
                     let placed = Placed {

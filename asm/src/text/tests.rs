@@ -185,6 +185,23 @@ fn shown_error(input: &str) -> String {
 }
 
 #[test]
+fn a_listing_ends_before_its_numbers_do() {
+    for first in [
+        "18446744073709551615: (95) exit",
+        "18446744073709551614: (18) r1 = 0x1",
+    ] {
+        let text = format!("; a comment\n{first}\n");
+        let error = parse("t", &text).unwrap_err();
+        let (number, _) = first.split_once(':').unwrap();
+        assert_eq!(
+            error.message,
+            format!("no instruction can follow number {number}")
+        );
+        assert_eq!((error.span.line, &*error.span.text), (2, first));
+    }
+}
+
+#[test]
 fn a_log_of_two_paths_is_one_program() {
     let log = "\
 func#0 @0
