@@ -50,6 +50,16 @@ pub enum AssembleError {
 }
 
 impl AssembleError {
+    /// The index of the instruction that cannot be; `None` if it is none of them.
+    pub(crate) fn index(&self) -> Option<usize> {
+        match self {
+            AssembleError::Unbound { line, .. }
+            | AssembleError::TooFar { line, .. }
+            | AssembleError::Missing { line, .. } => Some(*line),
+            AssembleError::Section(_) => None,
+        }
+    }
+
     /// The source place of the instruction that cannot be, where that is known.
     pub fn span(&self) -> Option<&Span> {
         match self {

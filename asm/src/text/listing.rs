@@ -452,6 +452,7 @@ impl<'a> Parser<'a> {
             }
             if let Some(current) = &mut self.current {
                 current.assembler.at_record(*place);
+                current.numbers.push(place.line_number);
                 current.assembler.insn(*insn);
             }
         }

@@ -98,6 +98,8 @@ pub(super) struct Current<'a> {
     pub(super) program: super::directive::Header,
     pub(super) assembler: Assembler,
     labels: Labels<'a>,
+    /// The line of this text that each instruction stands in, whatever a `.line` says.
+    pub(super) numbers: Vec<u32>,
     /// What the instructions' places are in.
     pub(super) places: Places,
     /// What is said of each of the functions behind the first.
@@ -126,6 +128,7 @@ impl Current<'_> {
             assembler: Assembler::new(&*program.name),
             program,
             labels: Labels::default(),
+            numbers: Vec::new(),
             places: Places::Text,
             functions: Vec::new(),
         }
@@ -231,6 +234,8 @@ impl<'a> Parser<'a> {
         self.take(line.len(spelled.end));
         if let Some(current) = &mut self.current {
             current.assembler.reserve(ahead);
+            current.numbers.reserve(ahead);
+            current.numbers.push(self.number);
             current.labels.reserve(ahead / LONG);
             if current.places == Places::Text {
                 let place = self.origins.in_text(self.text, self.number, first.begin);
@@ -368,7 +373,8 @@ impl<'a> Parser<'a> {
         let header = current.program;
         let program = current.assembler.finish(&header.assembled_as);
         let mut program = program.map_err(|error: AssembleError| {
-            self.number = error.span().map_or(self.number, |span| span.line);
+            let line = error.index().and_then(|index| current.numbers.get(index));
+            self.number = line.copied().unwrap_or(self.number);
             Wrong::line(error.to_string())
         })?;
         header.complete(&mut program, &current.functions);

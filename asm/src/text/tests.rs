@@ -201,6 +201,26 @@ fn a_listing_ends_before_its_numbers_do() {
     }
 }
 
+/// A `.line` says where code comes from, not where it stands in this text.
+#[test]
+fn what_cannot_be_reached_is_quoted_from_this_text() {
+    let far = "r0 = 0\n".repeat(33_000);
+    let beyond = "gotol +2147483647";
+    for (line, from) in [
+        (2, ""),
+        (3, ".line \"other.rs\" 4000 1 \"x\"\n"),
+        (3, ".line none\n"),
+    ] {
+        let text = format!(".prog xdp\n{from}{beyond}\nif r0 == 0 goto far\n{far}far:\nexit\n");
+        let error = parse("t", &text).unwrap_err();
+        assert!(
+            error.message.contains("which its field cannot hold"),
+            "{error}"
+        );
+        assert_eq!((error.span.line, &*error.span.text), (line, beyond));
+    }
+}
+
 #[test]
 fn a_log_of_two_paths_is_one_program() {
     let log = "\
