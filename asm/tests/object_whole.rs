@@ -3,7 +3,7 @@
 
 use ebpf_asm::btf::build::{complete, int};
 use ebpf_asm::btf::core::{Access, CoreKind, CoreRelocation};
-use ebpf_asm::btf::{Btf, Linkage};
+use ebpf_asm::btf::{Btf, Kind, Linkage, Signedness};
 use ebpf_asm::insn::{Fields, Insn};
 use ebpf_asm::isa::{AluOp, Callee, Imm64, Operand, Sem, Width};
 use ebpf_asm::lines::Lines;
@@ -338,6 +338,34 @@ fn values_outside_of_a_definition_are_an_error() {
     let error = read(&bytes).unwrap_err().to_string();
     let begin = "map 'outer': its struct has 33554432 bytes, and its section ";
     assert!(error.starts_with(begin), "{error}");
+}
+
+/// `vlen` of BTF has 16 bits.
+#[test]
+fn a_type_of_more_members_than_btf_counts_is_an_error() {
+    let with = |count: usize| {
+        let mut btf = Btf::new();
+        let values = vec![(btf.intern("same"), 0); count];
+        let (size, signed) = (4, Signedness::Unsigned);
+        btf.add(
+            "many",
+            Kind::Enum {
+                size,
+                signed,
+                values,
+            },
+        );
+        let btf = Some(btf);
+        write(&Object {
+            btf,
+            ..Object::default()
+        })
+    };
+    assert!(with(65_535).is_ok());
+    assert_eq!(
+        with(65_536).unwrap_err().to_string(),
+        "type 'many' has 65536 members, and BTF holds 65535 at most"
+    );
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! Writing: types and names as the bytes of a `.BTF` section, little-endian.
 
-use super::{Btf, IntEncoding, Kind, Type};
+use super::{Btf, IntEncoding, Kind, Type, TypeId};
 
 /// `BTF_MAGIC`.
 pub(super) const MAGIC: u16 = 0xeb9f;
@@ -8,6 +8,17 @@ pub(super) const MAGIC: u16 = 0xeb9f;
 pub(super) const HEADER_LEN: u32 = 24;
 
 impl Btf {
+    /// The most members, values, parameters or variables that a type has: `vlen` has 16 bits.
+    pub(crate) const MOST_MEMBERS: usize = 0xffff;
+
+    /// A type with more members than [`to_bytes`](Btf::to_bytes) can write, and how many.
+    pub(crate) fn crowded(&self) -> Option<(TypeId, usize)> {
+        self.types().find_map(|(id, ty)| {
+            let count = members(&ty.kind);
+            (count > Btf::MOST_MEMBERS).then_some((id, count))
+        })
+    }
+
     /// The bytes of a `.BTF` section: header, types, names.
     pub fn to_bytes(&self) -> Vec<u8> {
         let mut types = Vec::with_capacity(self.types.len() * 16);
@@ -97,6 +108,18 @@ fn write_type(out: &mut Vec<u8>, ty: &Type) {
         | Kind::Func { .. }
         | Kind::Float { .. }
         | Kind::TypeTag { .. } => {}
+    }
+}
+
+/// How many members, values, parameters or variables a type has.
+fn members(kind: &Kind) -> usize {
+    match kind {
+        Kind::Struct { members, .. } | Kind::Union { members, .. } => members.len(),
+        Kind::Enum { values, .. } => values.len(),
+        Kind::Enum64 { values, .. } => values.len(),
+        Kind::FuncProto { params, .. } => params.len(),
+        Kind::DataSec { vars, .. } => vars.len(),
+        _ => 0,
     }
 }
 

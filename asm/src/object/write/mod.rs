@@ -77,6 +77,14 @@ pub enum WriteError {
         /// What is wrong, and what is wanted.
         why: String,
     },
+    /// A type with more members than BTF can count.
+    #[error("type '{name}' has {count} members, and BTF holds {most} at most", most = Btf::MOST_MEMBERS)]
+    Crowded {
+        /// The type: a struct, or a section of variables.
+        name: String,
+        /// How many it has: members, values, parameters or variables.
+        count: usize,
+    },
     /// ELF cannot hold it.
     #[error("the ELF file cannot be made: {0}")]
     Elf(#[from] object::write::Error),
@@ -94,6 +102,10 @@ pub fn write(object: &Object) -> Result<Vec<u8>, WriteError> {
         false => object.clone(),
     };
     let mut btf = object.btf.take().unwrap_or_default();
+    if let Some((id, count)) = btf.crowded() {
+        let name = btf.name(id).to_owned();
+        return Err(WriteError::Crowded { name, count });
+    }
     let mut file = File {
         elf: Elf::new(BinaryFormat::Elf, Architecture::Bpf, Endianness::Little),
         maps: Vec::new(),
