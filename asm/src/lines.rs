@@ -112,6 +112,11 @@ impl Lines {
         self.records.is_empty()
     }
 
+    /// Whether their slots ascend, as those who add them promise.
+    pub(crate) fn ascend(&self) -> bool {
+        self.records.is_sorted_by_key(|record| record.insn_off)
+    }
+
     /// Each with the slot that it is valid from.
     pub fn iter(&self) -> impl DoubleEndedIterator<Item = (usize, Span<&str>)> {
         self.within(0..usize::MAX)

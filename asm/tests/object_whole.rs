@@ -14,6 +14,8 @@ use ebpf_asm::object::{
 };
 use ebpf_asm::prog_type::ProgType;
 use ebpf_asm::program::{Function, Program, Reference};
+use ebpf_asm::span::Span;
+use ebpf_asm::text::parse;
 use proptest::prelude::*;
 
 fn insn(sem: Sem, imm: i32) -> Insn {
@@ -338,6 +340,50 @@ fn values_outside_of_a_definition_are_an_error() {
     let error = read(&bytes).unwrap_err().to_string();
     let begin = "map 'outer': its struct has 33554432 bytes, and its section ";
     assert!(error.starts_with(begin), "{error}");
+}
+
+/// A program whose places cannot be counted from its beginning is refused, not written wrong.
+#[test]
+fn what_is_no_program_is_an_error() {
+    let wrong = |spoil: &dyn Fn(&mut Program)| {
+        let mut object = parse(
+            "t",
+            ".prog xdp p\n r1 = 1\n call f\n exit\n.func f\n r0 = 1\n exit\n",
+        );
+        let object = object.as_mut().unwrap();
+        assert!(write(object).is_ok());
+        spoil(&mut object.programs[0]);
+        write(object).unwrap_err().to_string()
+    };
+    assert_eq!(
+        wrong(&|program| program.functions.clear()),
+        "program 'p': it has no function, and itself is one"
+    );
+    assert_eq!(
+        wrong(&|program| program.functions[0].slot = 1),
+        "program 'p': its first function 'p' begins at slot 1, and 0 is wanted"
+    );
+    assert_eq!(
+        wrong(&|program| program.functions.extend_from_within(..1)),
+        "program 'p': its functions do not ascend by slot"
+    );
+    let reference = |slot| (slot, Reference::Extern(0));
+    assert_eq!(
+        wrong(&|program| program.references = vec![reference(4), reference(0)]),
+        "program 'p': its references do not ascend by slot"
+    );
+    assert_eq!(
+        wrong(&|program| program.lines.push(
+            0,
+            Span {
+                file: "",
+                line: 1,
+                column: 1,
+                text: ""
+            }
+        )),
+        "program 'p': its lines do not ascend by slot"
+    );
 }
 
 /// `vlen` of BTF has 16 bits.

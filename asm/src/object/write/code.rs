@@ -1,7 +1,7 @@
 //! Code: functions in their sections, the relocations of their instructions, and the records
 //! of `.BTF.ext` about them.
 
-use super::functions::{Unit, units};
+use super::functions::{Unit, no_callee, units};
 use super::{File, Seen, WriteError, symbol};
 use crate::btf::ext::{Ext, FuncInfo, LineInfo, SectionRecords};
 use crate::btf::{Btf, Linkage, StrId};
@@ -29,7 +29,7 @@ struct Placed {
 impl File {
     /// All functions; the records about them.
     pub(super) fn add_code(&mut self, object: &Object, btf: &mut Btf) -> Result<Ext, WriteError> {
-        let units = units(object);
+        let units = units(object)?;
         let mut sections: HashMap<&str, (SectionId, u64)> = HashMap::new();
         let mut placed = Vec::with_capacity(units.len());
         let mut ext = Ext::default();
@@ -107,7 +107,7 @@ impl File {
                 written = plain(insn, addend);
             }
             if let Some((_, callee)) = calls.next_if(|(at, _)| *at == slot) {
-                let addend = placed.get(*callee).map_or(0, |callee| callee.addend);
+                let addend = callee_at(placed, unit, slot, *callee)?.addend;
                 written = plain(insn, addend as u32);
             }
             written.write(&mut code);
@@ -128,12 +128,10 @@ impl File {
             let (symbol, _) = self.target(object, unit, *reference)?;
             needed.push((slot - unit.function.slot, symbol));
         }
-        let callees = unit.calls.iter();
-        needed.extend(
-            callees.filter_map(|(slot, callee)| {
-                placed.get(*callee).map(|callee| (*slot, callee.symbol))
-            }),
-        );
+        for (slot, callee) in &unit.calls {
+            let callee = callee_at(placed, unit, *slot, *callee)?;
+            needed.push((*slot, callee.symbol));
+        }
         needed.sort_by_key(|(slot, _)| *slot);
         let mut insns = unit.insns.iter();
         let mut next = 0;
@@ -201,6 +199,17 @@ impl File {
         let (place, symbol) = self.options.iter().find(here)?;
         Some((*symbol, offset - place.start))
     }
+}
+
+/// The unit that one calls at a slot of its own.
+fn callee_at<'p>(
+    placed: &'p [Placed],
+    unit: &Unit<'_>,
+    slot: usize,
+    callee: usize,
+) -> Result<&'p Placed, WriteError> {
+    let found = placed.get(callee);
+    found.ok_or_else(|| no_callee(unit.program, unit.slots.start + slot))
 }
 
 /// The plain form of an instruction that a relocation fills in; it adds `addend` bytes.

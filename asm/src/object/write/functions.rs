@@ -3,6 +3,7 @@
 //! A program's own function stands in the program's section, all others in `.text`, in the
 //! order in which reading meets them, so that what is read is written the same again.
 
+use super::WriteError;
 use crate::btf::TypeId;
 use crate::btf::core::CoreRelocation;
 use crate::insn::Insn;
@@ -33,7 +34,10 @@ pub(super) struct Unit<'o> {
 }
 
 /// The functions of an object, in the order of writing.
-pub(super) fn units(object: &Object) -> Vec<Unit<'_>> {
+///
+/// # Errors
+/// If a function that is called is none of them.
+pub(super) fn units(object: &Object) -> Result<Vec<Unit<'_>>, WriteError> {
     let mut all: Vec<Unit<'_>> = Vec::new();
     let mut entries = Vec::new();
     for program in &object.programs {
@@ -67,12 +71,21 @@ pub(super) fn units(object: &Object) -> Vec<Unit<'_>> {
         let Some(mut unit) = all.get_mut(index).and_then(Option::take) else {
             continue;
         };
-        for (_, callee) in &mut unit.calls {
-            *callee = places.get(callee).copied().unwrap_or(usize::MAX);
+        for (slot, callee) in &mut unit.calls {
+            let place = places.get(callee).copied();
+            *callee = place.ok_or_else(|| no_callee(unit.program, unit.slots.start + *slot))?;
         }
         units.push(unit);
     }
-    units
+    Ok(units)
+}
+
+/// The error for a call whose function is not written.
+pub(super) fn no_callee(program: &Program, slot: usize) -> WriteError {
+    WriteError::Program {
+        program: program.name.clone(),
+        why: format!("slot {slot} calls a function that is not written"),
+    }
 }
 
 /// The units in the order of writing: functions of `.text` as reading meets them, then those

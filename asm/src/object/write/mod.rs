@@ -18,6 +18,7 @@ mod structs;
 use super::{Map, Object};
 use crate::btf::build::{complete, is_needed};
 use crate::btf::{Btf, Kind};
+use crate::program::Program;
 use object::write::{Object as Elf, Relocation, SectionId, Symbol, SymbolId, SymbolSection};
 use object::{
     Architecture, BinaryFormat, Endianness, RelocationFlags, SectionKind, SymbolFlags, SymbolKind,
@@ -49,6 +50,15 @@ pub enum WriteError {
         map: String,
         /// The byte.
         offset: u32,
+    },
+    /// A program that is not what a [`Program`] is: no function begins it, or what it has by
+    /// slot does not ascend.
+    #[error("program '{program}': {why}")]
+    Program {
+        /// The program.
+        program: String,
+        /// What is wrong, and what is wanted.
+        why: String,
     },
     /// A map holds something that the object does not have.
     #[error("map '{map}' holds {what}, which the object does not have")]
@@ -96,6 +106,7 @@ pub enum WriteError {
 /// # Errors
 /// If a reference leads nowhere, or ELF cannot hold what there is.
 pub fn write(object: &Object) -> Result<Vec<u8>, WriteError> {
+    object.programs.iter().try_for_each(check)?;
     let has_types = is_needed(object);
     let mut object = match has_types {
         true => complete(object),
@@ -134,6 +145,40 @@ pub fn write(object: &Object) -> Result<Vec<u8>, WriteError> {
         file.add_section(".BTF.ext", SectionKind::Other, &ext.to_bytes());
     }
     Ok(file.elf.write()?)
+}
+
+/// Checks what places in a program are counted from.
+fn check(program: &Program) -> Result<(), WriteError> {
+    let wrong = |why: String| WriteError::Program {
+        program: program.name.clone(),
+        why,
+    };
+    match program.functions.first() {
+        Some(first) if first.slot == 0 => {}
+        Some(first) => {
+            let (name, slot) = (&first.name, first.slot);
+            let why = format!("its first function '{name}' begins at slot {slot}, and 0 is wanted");
+            return Err(wrong(why));
+        }
+        None => return Err(wrong("it has no function, and itself is one".into())),
+    }
+    let (references, core) = (&program.references, &program.core_relocations);
+    let orders = [
+        (
+            "functions",
+            program.functions.is_sorted_by_key(|of| of.slot),
+        ),
+        ("references", references.is_sorted_by_key(|(slot, _)| *slot)),
+        (
+            "CO-RE relocations",
+            core.is_sorted_by_key(|(slot, _)| *slot),
+        ),
+        ("lines", program.lines.ascend()),
+    ];
+    match orders.iter().find(|(_, ascend)| !ascend) {
+        Some((what, _)) => Err(wrong(format!("its {what} do not ascend by slot"))),
+        None => Ok(()),
+    }
 }
 
 /// A file that is being made.
