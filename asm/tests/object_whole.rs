@@ -17,6 +17,8 @@ use ebpf_asm::program::{Function, Program, Reference};
 use ebpf_asm::span::Span;
 use ebpf_asm::text::parse;
 use proptest::prelude::*;
+use std::fmt::Write;
+use std::time::Instant;
 
 fn insn(sem: Sem, imm: i32) -> Insn {
     let fields = Fields {
@@ -412,6 +414,38 @@ fn a_type_of_more_members_than_btf_counts_is_an_error() {
         with(65_536).unwrap_err().to_string(),
         "type 'many' has 65536 members, and BTF holds 65535 at most"
     );
+}
+
+/// As many variables as a section of BTF holds, with an offset and without, in no time that
+/// grows with their square; one more is refused.
+#[test]
+fn variables_may_be_many() {
+    let written = |count: usize| {
+        let mut text = String::from(".data .data\n");
+        for number in 0..count {
+            match number % 2 {
+                0 => writeln!(text, ".var v{number} offset={} u32 1", number * 4).unwrap(),
+                _ => writeln!(text, ".var v{number} u32 {number}").unwrap(),
+            }
+        }
+        text += ".map m array key_size=4 value_size=4 max_entries=1\n";
+        text += ".prog xdp p\n r0 = 2\n exit\n";
+        write(&parse("t", &text).unwrap())
+    };
+    let begin = Instant::now();
+    let object = read(&written(65_535).unwrap()).unwrap();
+    let data = object.maps.iter().find_map(|map| map.data.as_ref());
+    let variables = &data.unwrap().variables;
+    assert_eq!(variables.len(), 65_535);
+    for (number, variable) in variables.iter().enumerate() {
+        assert_eq!(variable.name, format!("v{number}"));
+        assert_eq!((variable.offset as usize, variable.size), (number * 4, 4));
+    }
+    assert_eq!(
+        written(65_536).unwrap_err().to_string(),
+        "type '.data' has 65536 members, and BTF holds 65535 at most"
+    );
+    assert!(begin.elapsed().as_secs() < 20, "{:?}", begin.elapsed());
 }
 
 #[test]

@@ -62,6 +62,7 @@ impl<'a> Parser<'a> {
             }
         }
         self.object.maps.push(map);
+        self.behind_variables = 0;
         Ok(())
     }
 
@@ -96,16 +97,16 @@ impl<'a> Parser<'a> {
     }
 
     fn place(
-        &self,
+        &mut self,
         map: &mut Map,
         name: &Word<'_>,
         (offset, size): (Option<u32>, Option<u32>),
         value: Value,
         (strength, type_id): (Strength, Option<TypeId>),
     ) -> Result<(), Wrong> {
-        let Some(data) = &map.data else {
+        if map.data.is_none() {
             return Err(name.wrong("'.var' wants '.data SECTION' above"));
-        };
+        }
         let size = match size {
             Some(size) => size as usize,
             None => value.bytes.len(),
@@ -117,10 +118,9 @@ impl<'a> Parser<'a> {
             );
             return Err(name.wrong(message));
         }
-        let behind = data.variables.iter().map(|v| v.offset + v.size).max();
         let offset = match offset {
             Some(offset) => offset as usize,
-            None => (behind.unwrap_or(0) as usize).next_multiple_of(value.align.max(1)),
+            None => self.behind_variables.next_multiple_of(value.align.max(1)),
         };
         let end = offset + size;
         self.grow(map, end, name)?;
@@ -133,6 +133,7 @@ impl<'a> Parser<'a> {
         if name.text == UNNAMED {
             return Ok(());
         }
+        self.behind_variables = self.behind_variables.max(end);
         let (offset, size) = (offset as u32, size as u32);
         let at = data.variables.partition_point(|v| v.offset <= offset);
         let variable = Variable {

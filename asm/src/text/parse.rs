@@ -56,6 +56,7 @@ pub fn parse(path: &str, text: &str) -> Result<Object, ParseError> {
         late: Vec::new(),
         late_addresses: Vec::new(),
         mentioned: Vec::new(),
+        behind_variables: 0,
         current: None,
         listing: None,
     };
@@ -88,6 +89,8 @@ pub(super) struct Parser<'a> {
     pub(super) late_addresses: Vec<super::addresses::LateAddress>,
     /// Numbers of types that may stand further down.
     pub(super) mentioned: Vec<super::types::Mentioned>,
+    /// Where the named variables of the last section end, in bytes.
+    pub(super) behind_variables: usize,
     pub(super) current: Option<Current<'a>>,
     /// What is read is a tool's listing.
     pub(super) listing: Option<Listing<'a>>,

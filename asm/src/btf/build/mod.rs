@@ -38,8 +38,9 @@ pub fn complete(object: &Object) -> Object {
     }
     maps::add(&mut btf, &object.maps);
     structs::add(&mut btf, &object.maps);
+    let mut known = data::Known::of(&btf);
     for map in &mut object.maps {
-        data::add(&mut btf, map);
+        data::add(&mut btf, &mut known, map);
     }
     externs::add(&mut btf, &mut object.externs);
     object.btf = Some(btf);
