@@ -288,5 +288,11 @@ fn specials(object: &Object, kernel: &KernelTypes) -> Vec<Option<Vec<Special>>> 
 
 fn unknown_type(prog_type: ProgType) -> Box<Rejection> {
     let message = format!("programs of type {prog_type} are not modelled");
-    Rejection::new(Code::NotModelled, message).label("its context is not known here")
+    let refused = Rejection::new(Code::NotModelled, message);
+    match prog_type {
+        ProgType::Unspec => refused
+            .label("the program's section names no program type")
+            .help("name one, as in SEC(\"xdp\") or .prog xdp"),
+        _ => refused.label("its context is not known here"),
+    }
 }

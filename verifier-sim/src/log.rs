@@ -7,6 +7,8 @@
 //!
 //! Read before: `watch.rs`.
 
+use crate::codes::Code;
+use crate::diag::Rejection;
 use crate::snapshot::{FrameSnapshot, Snapshot};
 use crate::verify::Verdict;
 use crate::watch::Event;
@@ -27,6 +29,8 @@ pub struct KernelLog<'p> {
     quoted: Option<(String, u32)>,
     /// A branch that was begun, and nothing is known of it yet.
     begun: Option<Begun>,
+    /// Instructions that were followed; `None` before the first path begins.
+    followed: Option<u64>,
 }
 
 #[derive(Debug)]
@@ -44,6 +48,7 @@ impl<'p> KernelLog<'p> {
             text: String::new(),
             quoted: None,
             begun: None,
+            followed: None,
         }
     }
 
@@ -56,6 +61,7 @@ impl<'p> KernelLog<'p> {
     pub fn add(&mut self, event: &Event<'_>) {
         match event {
             Event::Begin { slot, state } => {
+                self.followed.get_or_insert(0);
                 let all = whole(state);
                 self.line(format_args!("{slot}:{all}"));
             }
@@ -77,9 +83,7 @@ impl<'p> KernelLog<'p> {
                 before,
                 goes_on,
             } => {
-                self.begin_branch();
-                self.quote(*slot);
-                let text = format!("{slot}: ({:02x}) {}", insn.row().opcode, spelled(insn));
+                let text = self.looked_at(*slot, insn);
                 match goes_on {
                     Some((next, after)) if after.frames.len() != before.frames.len() => {
                         self.line(format_args!("{text}"));
@@ -102,8 +106,31 @@ impl<'p> KernelLog<'p> {
                     "processed {processed} insns (limit 1000000) total_states {total} peak_states {peak}"
                 ));
             }
-            Verdict::Rejected(why) => self.line(format_args!("{}", why.message)),
+            Verdict::Rejected(why) => self.refused(why),
         }
+    }
+
+    /// The instruction that is refused, if the kernel names it, and why.
+    fn refused(&mut self, why: &Rejection) {
+        let insn = self.program.slots().find(|(slot, _)| *slot == why.slot);
+        let is_before_it = [Code::InfiniteLoop, Code::TooComplex].contains(&why.code);
+        if let (Some(_), Some((slot, insn)), false) = (self.followed, insn, is_before_it) {
+            let text = self.looked_at(slot, insn);
+            self.line(format_args!("{text}"));
+        }
+        let processed = self.followed.unwrap_or(0);
+        let message = &why.message;
+        self.line(format_args!(
+            "{message}\nprocessed {processed} insns (limit 1000000)"
+        ));
+    }
+
+    /// The instruction as it is looked at, behind what stands before it.
+    fn looked_at(&mut self, slot: usize, insn: &Insn) -> String {
+        self.followed = self.followed.map(|count| count + 1);
+        self.begin_branch();
+        self.quote(slot);
+        format!("{slot}: ({:02x}) {}", insn.row().opcode, spelled(insn))
     }
 
     fn line(&mut self, line: fmt::Arguments<'_>) {

@@ -12,6 +12,7 @@ use ebpf_verifier_sim::KernelTypes;
 
 use crate::args::{CheckArgs, Shown};
 use crate::batch::{self, Kernel};
+use crate::said::Said;
 use crate::trace::{self, Style};
 use crate::verdict::{self, Checked};
 use crate::{kernel_types, running, select, target, text_file};
@@ -54,6 +55,7 @@ fn check_object(path: &Path, args: &CheckArgs) -> Result<(), Failure> {
     };
     let mut checked = Vec::new();
     let mut refused = Vec::new();
+    let mut unasked = Vec::new();
     for program in programs {
         for kernel in kernels(args) {
             let one = judge(&object, program, kernel, &types, style(args))?;
@@ -72,6 +74,9 @@ fn check_object(path: &Path, args: &CheckArgs) -> Result<(), Failure> {
             if let Some(ours) = checked.last() {
                 refused.extend(said.explanation(program, &ours.verdict));
             }
+            if matches!(said, Said::Nothing(_)) {
+                unasked.push(program.name.as_str());
+            }
         }
     }
     let ours = verdict::refuse_rejected(&checked);
@@ -79,8 +84,9 @@ fn check_object(path: &Path, args: &CheckArgs) -> Result<(), Failure> {
         report::note("the running kernel says");
         report::explain(text);
     }
-    match refused.as_slice() {
-        [] => ours,
+    match (refused.as_slice(), unasked.as_slice()) {
+        ([], []) => ours,
+        ([], unasked) => ours.and(Err(not_asked(unasked))),
         _ => ours.and(Err(refused_by_kernel())),
     }
 }
@@ -102,6 +108,12 @@ fn style(args: &CheckArgs) -> Option<Style> {
         (None, Some(shown), true) => Some(Style::Json(shown)),
         (None, None, _) => None,
     }
+}
+
+/// The kernel was to be asked, and has not judged some programs.
+fn not_asked(programs: &[&str]) -> Failure {
+    let message = format!("the running kernel did not judge {}", programs.join(", "));
+    Failure::new(Exit::Unsupported, message).help("the line of each program says why")
 }
 
 /// The kernel refuses what our verifier accepts.

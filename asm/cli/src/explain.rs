@@ -8,7 +8,7 @@ use std::path::Path;
 use anstyle::Style;
 use ebpf_asm::object::Object;
 use ebpf_asm::program::Program;
-use ebpf_asm::verifier_log::VerifierLog;
+use ebpf_asm::verifier_log::{Step, VerifierLog};
 use ebpf_verifier_sim::{CODES, Code, Decor, Entry, KernelRefusal};
 
 use crate::args::ExplainArgs;
@@ -33,11 +33,15 @@ pub(crate) fn run(args: &ExplainArgs) -> Result<(), Failure> {
 fn log_explained(path: &Path, args: &ExplainArgs) -> Result<String, Failure> {
     let (shown, text) = text_file::text(path)?;
     let log = VerifierLog::read(&text);
+    if !log.is_log() {
+        return Err(no_log(&shown));
+    }
     let refusal = KernelRefusal::of(&log).ok_or_else(|| no_refusal(&shown))?;
     let rendered = match &args.object {
         Some(path) => {
             let object = text_file::object(path)?;
             let program = logged(&object, args.prog.as_deref(), path)?;
+            check_same_program(&log, program, &shown)?;
             refusal.render(program, Decor::Styled)
         }
         None => refusal.render(&log, Decor::Styled),
@@ -52,6 +56,40 @@ fn no_refusal(shown: &str) -> Failure {
     let message = format!("{shown} has no refusal: no words stand behind its instructions");
     Failure::new(Exit::NotFound, message)
         .help("the log of a load that failed ends with the reason; take all of it")
+}
+
+fn no_log(shown: &str) -> Failure {
+    let message =
+        format!("{shown} is no log of a verifier: it has no instruction and no statistics");
+    Failure::new(Exit::NotFound, message)
+        .help("a log begins as in 0: R1=ctx() R10=fp0, and ends as in processed 7 insns")
+}
+
+/// That most instructions of a log are those of a program, by their opcodes: a loader fills in
+/// numbers, and answers CO-RE relocations with other instructions.
+fn check_same_program(
+    log: &VerifierLog<'_>,
+    program: &Program,
+    shown: &str,
+) -> Result<(), Failure> {
+    let trail = log.trail();
+    let differs = |step: &&Step<'_>| {
+        let insn = program.slots().find(|(slot, _)| *slot == step.slot);
+        insn.map(|(_, insn)| insn.row().opcode) != Some(step.opcode)
+    };
+    let differing: Vec<&Step<'_>> = trail.steps().iter().filter(differs).collect();
+    match differing.first() {
+        Some(step) if differing.len() * 2 > trail.steps().len() => {
+            let name = &program.name;
+            let message = format!(
+                "{shown} is not of program '{name}': it has '{}' at {}, and the program has not",
+                step.insn, step.slot
+            );
+            Err(Failure::new(Exit::Usage, message)
+                .help("name the object and the program that the log is of, or leave --object out"))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// The program that a log is of.

@@ -13,6 +13,7 @@ pub(super) enum Line<'a> {
     /// `3: (71) r0 = *(u8 *)(r2 +14) ; R0_w=...`.
     Insn {
         slot: usize,
+        opcode: u8,
         text: &'a str,
         /// The registers that it changed, if they are printed beside it.
         state: &'a str,
@@ -124,7 +125,7 @@ fn source(text: &str) -> Span<&str> {
 /// `3: (71) r0 = ...`, or `3: .12....... (71) r0 = ...` with the live registers.
 fn insn(line: &str) -> Option<Line<'_>> {
     let (slot, rest) = numbered(line)?;
-    let (_, text) = opcode_before(live_registers_off(rest))?;
+    let (opcode, text) = opcode_before(live_registers_off(rest))?;
     // Behind a jump, the state of where it goes may follow on the same line.
     let text = match text.find(" pc").map(|at| at + " pc".len()) {
         Some(sign) => without_what_follows(text, sign),
@@ -133,6 +134,7 @@ fn insn(line: &str) -> Option<Line<'_>> {
     let (text, state) = text.split_once(';').unwrap_or((text, ""));
     Some(Line::Insn {
         slot,
+        opcode,
         text: text.trim_end(),
         state: state.trim(),
     })

@@ -66,6 +66,12 @@ impl<'a> VerifierLog<'a> {
         log
     }
 
+    /// Whether the text has anything that only a verifier's log has.
+    pub fn is_log(&self) -> bool {
+        let is_words = |line: &Line<'_>| matches!(line, Line::Words(_) | Line::Source(_));
+        !self.reports.is_empty() || !self.lines.iter().all(is_words)
+    }
+
     /// The refusal in the plain words of the log's end, in one line; without any, the title of
     /// the report. `None` if the log gives no reason.
     pub fn point(&self) -> Option<String> {
@@ -86,7 +92,10 @@ impl<'a> VerifierLog<'a> {
         if let Some(words) = endless {
             return vec![words];
         }
-        let end = self.lines.iter().rev();
+        // What stands behind the statistics is not the verifier's.
+        let is_count = |line: &Line<'_>| matches!(line, Line::Statistics);
+        let counted = self.lines.iter().rposition(is_count);
+        let end = self.lines.iter().take(counted.unwrap_or(usize::MAX)).rev();
         let mut words: Vec<&str> = end
             .skip_while(|line| matches!(line, Line::Statistics))
             .map_while(|line| match line {

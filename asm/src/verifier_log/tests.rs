@@ -181,6 +181,15 @@ fn events_have_their_lines_and_instructions() {
 }
 
 #[test]
+fn what_stands_behind_the_statistics_is_no_refusal() {
+    let log = "0: R1=ctx() R10=fp0\n0: (95) exit\nprocessed 1 insns (limit 1000000)\n\
+               program (xdp): accepted\n";
+    assert_eq!(point(log), None);
+    assert!(VerifierLog::read(log).is_log());
+    assert!(!VerifierLog::read("hello world\n; foo\n").is_log());
+}
+
+#[test]
 fn a_report_alone_is_a_point() {
     let log = "Verification failed: Policy: Forbidden\n\nReason:\n  It is.\n";
     assert_eq!(point(log).as_deref(), Some("Forbidden"));
@@ -211,6 +220,7 @@ fn the_trail_goes_back_to_where_a_path_left() {
 fn steps_say_what_they_write() {
     let step = |insn| Step {
         slot: 0,
+        opcode: 0,
         insn,
         state: "R1=ctx() R2_w=scalar(smin=0,var_off=(0x0; 0xff)) R10=fp0",
         to: None,

@@ -18,6 +18,8 @@ pub struct Trail<'a> {
 pub struct Step<'a> {
     /// The instruction's slot.
     pub slot: usize,
+    /// Its opcode.
+    pub opcode: u8,
     /// The instruction as the verifier prints it.
     pub insn: &'a str,
     /// What the verifier prints of the registers behind it, such as `R1=ctx() R2_w=pkt(r=0)`;
@@ -32,8 +34,14 @@ impl<'a> Trail<'a> {
         let mut steps: Vec<Step<'a>> = Vec::new();
         for line in lines {
             match *line {
-                Line::Insn { slot, text, state } => steps.push(Step {
+                Line::Insn {
                     slot,
+                    opcode,
+                    text,
+                    state,
+                } => steps.push(Step {
+                    slot,
+                    opcode,
                     insn: text,
                     state,
                     to: None,

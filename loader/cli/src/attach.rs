@@ -102,7 +102,21 @@ fn mount_bpffs(xdp: &Xdp) -> Result<(), Failure> {
         "bpffs is now mounted at {}; to undo it: umount {0}",
         pins.mount_point().display()
     ));
+    if has_own_mounts() {
+        report::note(
+            "this process has mounts of its own, as under `ip netns exec`: when it ends, the bpffs \
+             goes, and the attachment with it; mount the bpffs before, outside",
+        );
+    }
     Ok(())
+}
+
+/// Whether the process's mounts are not those of the system's first process: they go with the
+/// last process that has them (mount_namespaces(7)).
+fn has_own_mounts() -> bool {
+    let namespace = |process: &str| std::fs::read_link(format!("/proc/{process}/ns/mnt")).ok();
+    let first = namespace("1");
+    first.is_some() && first != namespace("self")
 }
 
 fn load(

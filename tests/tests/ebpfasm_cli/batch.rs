@@ -7,7 +7,7 @@ use ebpf_asm::prog_type::ProgType;
 use ebpf_asm::program::{Program, Reference};
 use ebpf_asm::text::parse;
 use ebpf_tests::differential::row::Row;
-use ebpf_verifier_sim::{Code, Config, Verdict, verify};
+use ebpf_verifier_sim::{Code, Config, Verdict, verify_with};
 use serde_json::Value;
 
 use super::{Ended, Place, ended};
@@ -137,7 +137,8 @@ fn cases_have_the_same_verdict_as_rows() {
         let object = parse("case", &text).expect("a case parses");
         for program in object.programs.iter().filter(|one| !asks_kernel(one)) {
             rows += &Row::of(&object, program).line(expected.len() as u64);
-            expected.push(match verify(&object, program, &config) {
+            let types = &ebpf_tests::kernel_types::RUNNING;
+            expected.push(match verify_with(&object, program, &config, types) {
                 Verdict::Accepted(stats) => format!("accept {} ", stats.processed),
                 Verdict::Rejected(why) if why.code == Code::NotModelled => {
                     format!("unsupported 0 {}", why.message)

@@ -125,6 +125,42 @@ fn a_log_without_a_refusal_is_none() {
         "{}",
         ended.stderr
     );
+    place.write("words", "hello world\nfoo\n");
+    let ended = place.run(&["explain", "--log", "words"]).code(5);
+    assert!(
+        ended.stderr.contains("is no log of a verifier"),
+        "{}",
+        ended.stderr
+    );
     let ended = place.run(&["explain", "--log", "nowhere"]).code(5);
     assert!(ended.stderr.contains("nowhere"), "{}", ended.stderr);
+}
+
+#[test]
+fn our_own_log_of_a_refusal_is_explained() {
+    let place = Place::new();
+    place.write(
+        "bad.bpf",
+        ".prog xdp bad\n    r0 = 2\n    r0 = r3\n    exit\n",
+    );
+    let log = place
+        .run(&["check", "bad.bpf", "--log-level", "2"])
+        .code(3)
+        .stdout;
+    let expected = "\
+0: R1=ctx() R10=fp0
+; r0 = 2 @ bad.bpf:2
+0: (b7) r0 = 2                        ; R0=2
+; r0 = r3 @ bad.bpf:3
+1: (bf) r0 = r3
+R3 !read_ok
+processed 2 insns (limit 1000000)
+";
+    assert!(log.starts_with(expected), "{log}");
+    place.write("log", &log);
+    let explained = place.run(&["explain", "--log", "log"]).code(0).stdout;
+    assert!(
+        explained.contains("error[BPF0301]: R3 !read_ok\n --> bad.bpf:3:1"),
+        "{explained}"
+    );
 }

@@ -87,8 +87,12 @@ fn verdict(loaded: Result<(OwnedFd, String), Error>) -> Said {
             processed: figure(&log, "processed "),
             ..refused(&log)
         },
-        // Out of memory or of descriptors is no verdict.
-        Err(error) if error.is(Errno::ENOMEM) || error.is(Errno::EMFILE) => {
+        // Out of memory, of descriptors or of capabilities is no verdict.
+        Err(error)
+            if [Errno::ENOMEM, Errno::EMFILE, Errno::EPERM]
+                .iter()
+                .any(|no| error.is(*no)) =>
+        {
             Said::unsupported(error.to_string())
         }
         Err(error) => Said::reject(error.to_string()),
