@@ -38,6 +38,16 @@ struct Begun {
     from: usize,
     slot: usize,
     state: Snapshot,
+    by: By,
+}
+
+/// How a branch is begun.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum By {
+    /// By going back to a jump: its state is told twice.
+    Jump,
+    /// By returning from a function.
+    Return,
 }
 
 impl<'p> KernelLog<'p> {
@@ -68,7 +78,13 @@ impl<'p> KernelLog<'p> {
             Event::Branch { from, slot, state } => {
                 let state = (*state).clone();
                 let (from, slot) = (*from, *slot);
-                self.begun = Some(Begun { from, slot, state });
+                let by = By::Jump;
+                self.begun = Some(Begun {
+                    from,
+                    slot,
+                    state,
+                    by,
+                });
             }
             Event::Covered { slot } => match self.begun.take() {
                 Some(Begun { from, slot, .. }) => {
@@ -139,9 +155,13 @@ impl<'p> KernelLog<'p> {
 
     /// The branch that was begun goes on.
     fn begin_branch(&mut self) {
-        if let Some(Begun { from, slot, state }) = self.begun.take() {
-            let all = whole(&state);
-            self.line(format_args!("\nfrom {from} to {slot}:{all}\n{slot}:{all}"));
+        let Some(begun) = self.begun.take() else {
+            return;
+        };
+        let (from, slot, all) = (begun.from, begun.slot, whole(&begun.state));
+        self.line(format_args!("\nfrom {from} to {slot}:{all}"));
+        if begun.by == By::Jump {
+            self.line(format_args!("{slot}:{all}"));
         }
     }
 
@@ -178,8 +198,14 @@ impl<'p> KernelLog<'p> {
             ));
         } else {
             self.line(format_args!(
-                "returning from callee:\n{old}\nto caller at {next}:\n{new}\n\nfrom {slot} to {next}:{new}"
+                "returning from callee:\n{old}\nto caller at {next}:\n{new}"
             ));
+            self.begun = Some(Begun {
+                from: slot,
+                slot: next,
+                state: after.clone(),
+                by: By::Return,
+            });
         }
     }
 }

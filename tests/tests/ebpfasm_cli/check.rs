@@ -198,3 +198,22 @@ fn the_log_has_the_kernels_format() {
     );
     place.run(&["check", "good.o", "--log-level", "1"]).code(2);
 }
+
+#[test]
+fn the_log_says_once_where_a_return_is_covered() {
+    let place = Place::new();
+    place.write(
+        "returns.bpf",
+        ".prog xdp program\n    call choose\n    r0 = 2\n    exit\n.func choose\n    \
+         r2 = *(u32 *)(r1 + 0)\n    r3 = *(u32 *)(r1 + 12)\n    r0 = 0\n    r4 = 1\n    \
+         if r3 == 0 goto out\n    r0 = 1\n    r4 = 1\n    r4 = 1\n    r4 = 1\n    exit\n\
+         out:\n    exit\n",
+    );
+    let log = place
+        .run(&["check", "returns.bpf", "--log-level", "2"])
+        .code(0)
+        .stdout;
+    // As Linux 6.18 has it: the state after the return is told, and then only that it is covered.
+    let end = "to caller at 1:\n R0=0 R10=fp0\n\nfrom 13 to 1: safe\nprocessed ";
+    assert!(log.contains(end), "{log}");
+}
