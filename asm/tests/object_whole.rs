@@ -369,6 +369,10 @@ fn what_is_no_program_is_an_error() {
         wrong(&|program| program.functions.extend_from_within(..1)),
         "program 'p': its functions do not ascend by slot"
     );
+    assert_eq!(
+        wrong(&|program| program.insns.clear()),
+        "program 'p': it has no instruction, and reading would pass it over"
+    );
     let reference = |slot| (slot, Reference::Extern(0));
     assert_eq!(
         wrong(&|program| program.references = vec![reference(4), reference(0)]),

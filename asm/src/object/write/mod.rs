@@ -162,6 +162,11 @@ fn check(program: &Program) -> Result<(), WriteError> {
         }
         None => return Err(wrong("it has no function, and itself is one".into())),
     }
+    if program.insns.is_empty() {
+        return Err(wrong(
+            "it has no instruction, and reading would pass it over".into(),
+        ));
+    }
     let (references, core) = (&program.references, &program.core_relocations);
     let orders = [
         (
