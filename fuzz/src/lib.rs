@@ -29,7 +29,7 @@ pub fn decode(bytes: &[u8]) {
 }
 
 /// A text is an object or an error; an object of which all is printed is read as the same, and
-/// what people see of it has the same programs.
+/// what people see of it has the same programs. One that can be written as ELF survives that.
 ///
 /// # Panics
 /// If it is not.
@@ -43,28 +43,21 @@ pub fn text(bytes: &[u8]) {
     let (again, printed) = printed(&object, Options::WHOLE);
     assert_eq!(again, object, "{printed}");
     let (again, printed) = self::printed(&object, Options::CODE);
+    assert_eq!(again.programs.len(), object.programs.len(), "{printed}");
     for (again, first) in again.programs.iter().zip(&object.programs) {
         assert_eq!(again.insns, first.insns, "{printed}");
         assert_eq!(again.references, first.references, "{printed}");
     }
+    // Reading refuses files without a program.
+    if !object.programs.is_empty() {
+        survives_elf(&object);
+    }
 }
 
-/// The object that the text of one is, and the text.
-fn printed(object: &Object, options: Options<'_>) -> (Object, String) {
-    let mut printed = String::new();
-    print_object(&mut printed, object, options).expect("a String takes all text");
-    let again = parse("again", &printed).unwrap_or_else(|error| panic!("{error}\n{printed}"));
-    (again, printed)
-}
-
-/// A file is an object or an error; an object that can be written is read with the same
-/// programs, but for functions that they do not reach, and maps, and from then on stays the same.
-///
-/// # Panics
-/// If it does not.
-pub fn elf_read(bytes: &[u8]) {
-    let Ok(object) = read(bytes) else { return };
-    let Ok(written) = write(&object) else { return };
+/// An object that can be written is read with the same programs, but for functions that they do
+/// not reach, and maps, and from then on stays the same.
+fn survives_elf(object: &Object) {
+    let Ok(written) = write(object) else { return };
     let again = read(&written).expect("what was written is an object");
     assert_eq!(again.programs.len(), object.programs.len());
     for (again, first) in again.programs.iter().zip(&object.programs) {
@@ -75,6 +68,24 @@ pub fn elf_read(bytes: &[u8]) {
     let written = write(&again).expect("what was read back can be written");
     let third = read(&written).expect("what was written again is an object");
     assert_eq!(third, again);
+}
+
+/// The object that the text of one is, and the text.
+fn printed(object: &Object, options: Options<'_>) -> (Object, String) {
+    let mut printed = String::new();
+    print_object(&mut printed, object, options).expect("a String takes all text");
+    let again = parse("again", &printed).unwrap_or_else(|error| panic!("{error}\n{printed}"));
+    (again, printed)
+}
+
+/// A file is an object or an error; an object that can be written survives that.
+///
+/// # Panics
+/// If it does not.
+pub fn elf_read(bytes: &[u8]) {
+    if let Ok(object) = read(bytes) {
+        survives_elf(&object);
+    }
 }
 
 /// How many instructions the functions have that a program reaches by calls and addresses.
