@@ -11,7 +11,7 @@ use crate::btf::{Linkage, TypeId};
 use crate::insn::Insn;
 use crate::lines::Lines;
 use crate::prog_type::{AttachType, ProgType};
-use crate::section::{Autoload, attach_target, autoload, section};
+use crate::section::{attach_target, section};
 use crate::span::Span;
 
 /// One program of an object.
@@ -83,11 +83,6 @@ impl Program {
     /// `kprobe/do_exit`.
     pub fn attach_target(&self) -> Option<&str> {
         attach_target(&self.section)
-    }
-
-    /// Whether the program is loaded without being asked for.
-    pub fn autoload(&self) -> Autoload {
-        autoload(&self.section)
     }
 
     /// The instructions with the slot that each begins in.

@@ -3,8 +3,9 @@
 //! Source: the kernel's `Documentation/bpf/libbpf/program_types.rst`; what came after it (tcx,
 //! netkit, sessions) as libbpf has it. A name of the table may have more behind a `/`: what a
 //! program is attached to where the table says so (`kprobe/do_exit`), and else a name of the
-//! author's own, which libbpf took before 1.0 (`classifier/ingress`). A `?` before a name says
-//! that a program is not loaded unless somebody asks for it.
+//! author's own, which libbpf took before 1.0 (`classifier/ingress`). A `?` before a name tells
+//! libbpf that a program is not loaded unless somebody asks for it, which is so of all of them
+//! here: programs are loaded one by one.
 //!
 //! Read before: `prog_type.rs`.
 
@@ -291,23 +292,6 @@ impl Section {
     }
 }
 
-/// Whether programs of an object are loaded when all of them are.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Autoload {
-    /// They are.
-    Yes,
-    /// Only if somebody asks for them by name: the section's name begins with `?`.
-    No,
-}
-
-/// Whether the programs of a section are loaded without being asked for.
-pub fn autoload(name: &str) -> Autoload {
-    match name.starts_with('?') {
-        true => Autoload::No,
-        false => Autoload::Yes,
-    }
-}
-
 /// The row for a section: the one with the longest name that `name` is, itself or with more
 /// behind a `/` (`tracepoint/sched/sched_switch`).
 pub fn section(name: &str) -> Option<&'static Section> {
@@ -350,8 +334,6 @@ mod tests {
         for name in ["xdp_but_not_quite", "xdp.frag", "", "?", "/xdp", ".text"] {
             assert_eq!(section(name), None, "{name}");
         }
-        assert_eq!(autoload("?xdp"), Autoload::No);
-        assert_eq!(autoload("xdp"), Autoload::Yes);
         assert_eq!(attach_target("tp/sched/exit"), Some("sched/exit"));
         assert_eq!(attach_target("kprobe"), None);
     }
