@@ -10,6 +10,7 @@ use ebpf_asm::map_type::MapType;
 use ebpf_asm::object::{Map, Object, read, write};
 use ebpf_asm::program::{Program, Reference};
 use ebpf_asm::span::Sources;
+use ebpf_asm::text::parse;
 use proptest::prelude::*;
 
 fn counting(name: &str) -> Program {
@@ -67,6 +68,68 @@ fn what_is_written_is_read() {
     assert_eq!(again.maps, described.maps);
     assert_eq!(again.license, "GPL");
     assert_eq!(write(&again).unwrap(), bytes);
+}
+
+/// The number of 8 bytes at a place of a file.
+fn word(bytes: &mut [u8], at: usize) -> &mut [u8; 8] {
+    bytes[at..].first_chunk_mut().unwrap()
+}
+
+/// The places of the headers of sections of this type.
+fn headers(bytes: &mut [u8], sh_type: u8) -> Vec<usize> {
+    let first = u64::from_le_bytes(*word(bytes, 0x28)) as usize;
+    let all = (first..bytes.len()).step_by(64);
+    all.filter(|at| bytes[at + 4] == sh_type).collect()
+}
+
+/// What stands in a table of relocations or symbols is read or refused, not passed over.
+#[test]
+fn damaged_tables_are_refused() {
+    let text = "\
+.data .data size=24
+.address 0 func p
+.address 8 func p
+.prog xdp p
+ r0 = 2
+ exit
+";
+    let written = write(&parse("t", text).unwrap()).unwrap();
+    let [table] = headers(&mut written.clone(), 9)[..] else {
+        panic!("one SHT_REL is wanted");
+    };
+    let entries = u64::from_le_bytes(*word(&mut written.clone(), table + 24)) as usize;
+    let second_at = |place: u64| {
+        let mut bytes = written.clone();
+        *word(&mut bytes, entries + 16) = place.to_le_bytes();
+        bytes
+    };
+    assert!(read(&second_at(16)).is_ok());
+    let address = "relocation of type 2 against 'p'";
+    let room = "an address has 8 bytes, and the section 24";
+    for place in [17, 24, 1 << 32, u64::MAX] {
+        let expected = format!("section '.data', byte {place}: {address}: {room}");
+        assert_eq!(error(&second_at(place)), expected);
+    }
+    for place in [0, 7] {
+        let there = "the address at byte 0 is there";
+        let expected = format!("section '.data', byte {place}: {address}: {there}");
+        assert_eq!(error(&second_at(place)), expected);
+    }
+    let [symbols] = headers(&mut written.clone(), 2)[..] else {
+        panic!("one SHT_SYMTAB is wanted");
+    };
+    for (header, name, entry) in [(table, ".rel.data", 16), (symbols, ".symtab", 24)] {
+        let mut bytes = written.clone();
+        let size = word(&mut bytes, header + 32);
+        let len = u64::from_le_bytes(*size);
+        *size = (len - 1).to_le_bytes();
+        let (whole, rest) = (len - entry, entry - 1);
+        let why = format!("{rest} bytes are left, and an entry of the table has {entry}");
+        assert_eq!(
+            error(&bytes),
+            format!("section '{name}', byte {whole}: {why}")
+        );
+    }
 }
 
 fn error(bytes: &[u8]) -> String {

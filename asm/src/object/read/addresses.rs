@@ -3,6 +3,7 @@
 use super::code::Functions;
 use super::data::{FoundMap, Places};
 use super::elf::{File, Home, Relocation, Role};
+use super::error::ReadError;
 use super::externs::{Externs, Outside};
 use crate::object::elf_numbers::{R_BPF_64_64, R_BPF_64_ABS64};
 use crate::object::{Address, Addressed, DataKind};
@@ -19,7 +20,10 @@ pub(super) struct Surroundings<'f, 'a> {
 impl Surroundings<'_, '_> {
     /// Gives the sections of global variables their addresses. Those that lead to what no
     /// object holds are left out: `relocate.rs` refuses code that uses such data.
-    pub(super) fn read_addresses(&self, maps: &mut [FoundMap]) {
+    ///
+    /// # Errors
+    /// If an address is not in its section, or two are in one place.
+    pub(super) fn read_addresses(&self, maps: &mut [FoundMap]) -> Result<(), ReadError> {
         for found in maps {
             let Some(section) = self.file.sections.get(found.section) else {
                 continue;
@@ -28,29 +32,26 @@ impl Surroundings<'_, '_> {
             let Some(data) = found.map.data.as_mut().filter(|d| d.kind != DataKind::Bss) else {
                 continue;
             };
-            for relocation in section.relocations_by_place() {
-                let Ok(offset) = u32::try_from(relocation.offset) else {
-                    continue;
-                };
-                let place = data.bytes.get(offset as usize..);
-                let Some(bytes) = place.and_then(<[u8]>::first_chunk) else {
-                    continue;
-                };
-                let overlaps = data.addresses.last().is_some_and(|a| offset < a.offset + 8);
-                if overlaps {
-                    continue;
+            let relocations = section.relocations_by_place();
+            for relocation in relocations.iter().filter(|one| is_address(one)) {
+                let refuse = |why: String| self.file.refuse(section.name, relocation, why);
+                let (offset, bytes) = place(&data.bytes, relocation.offset).ok_or_else(|| {
+                    let len = data.bytes.len();
+                    refuse(format!("an address has 8 bytes, and the section {len}"))
+                })?;
+                if let Some(before) = data.addresses.last().filter(|a| offset < a.offset + 8) {
+                    let before = before.offset;
+                    return Err(refuse(format!("the address at byte {before} is there")));
                 }
-                let of = self.addressed(&relocation, i64::from_le_bytes(*bytes));
+                let of = self.addressed(relocation, i64::from_le_bytes(*bytes));
                 data.addresses.extend(of.map(|of| Address { offset, of }));
             }
         }
+        Ok(())
     }
 
     /// What a relocation leads to; `stands` is the number in the place itself.
     fn addressed(&self, relocation: &Relocation, stands: i64) -> Option<Addressed> {
-        if !matches!(relocation.r_type, R_BPF_64_ABS64 | R_BPF_64_64) {
-            return None;
-        }
         let symbol = self.file.symbol(relocation)?;
         let addend = relocation.addend.unwrap_or(stands);
         let home = match symbol.home {
@@ -82,4 +83,15 @@ impl Surroundings<'_, '_> {
         };
         Some(Addressed::Reference(reference))
     }
+}
+
+/// Whether a relocation asks for an address of 8 bytes.
+fn is_address(relocation: &Relocation) -> bool {
+    matches!(relocation.r_type, R_BPF_64_ABS64 | R_BPF_64_64)
+}
+
+/// The 8 bytes at an offset, which has 32 bits.
+fn place(bytes: &[u8], offset: u64) -> Option<(u32, &[u8; 8])> {
+    let offset = u32::try_from(offset).ok()?;
+    Some((offset, bytes.get(offset as usize..)?.first_chunk()?))
 }

@@ -158,13 +158,13 @@ impl<'a> File<'a> {
                 bytes.len()
             )));
         }
-        let every_symbol = Symbols::find(&headers, &sections);
+        let every_symbol = Symbols::find(&headers, &sections)?;
         let mut file = File {
             symbols: every_symbol.but_labels(&sections)?,
             every_symbol,
             sections,
         };
-        file.find_relocations(&headers);
+        file.find_relocations(&headers)?;
         Ok(file)
     }
 
@@ -215,18 +215,21 @@ impl<'a> File<'a> {
         }
     }
 
-    fn find_relocations(&mut self, headers: &[SectionHeader]) {
+    fn find_relocations(&mut self, headers: &[SectionHeader]) -> Result<(), ReadError> {
         for (index, header) in headers.iter().enumerate() {
-            let contents = self.sections.get(index).map(|section| section.contents);
-            let table = match (header.sh_type, contents) {
-                (SHT_REL, Some(contents)) => Table::WithoutAddends(entries(contents)),
-                (SHT_RELA, Some(contents)) => Table::WithAddends(entries(contents)),
+            let Some(table) = self.sections.get(index) else {
+                continue;
+            };
+            let table = match header.sh_type {
+                SHT_REL => Table::WithoutAddends(entries(table)?),
+                SHT_RELA => Table::WithAddends(entries(table)?),
                 _ => continue,
             };
             if let Some(target) = self.sections.get_mut(header.sh_info as usize) {
                 target.relocations.push(table);
             }
         }
+        Ok(())
     }
 }
 
@@ -251,9 +254,23 @@ impl Section<'_> {
     }
 }
 
-/// The entries of a table whole words long each; what is left of a last one is passed over.
-fn entries<const WORDS: usize>(table: &[u8]) -> &[[[u8; 8]; WORDS]] {
-    table.as_chunks::<8>().0.as_chunks::<WORDS>().0
+/// The entries of a table, so many words long each.
+fn entries<'a, const WORDS: usize>(
+    table: &Section<'a>,
+) -> Result<&'a [[[u8; 8]; WORDS]], ReadError> {
+    let entries = table.contents.as_chunks::<8>().0.as_chunks::<WORDS>().0;
+    let (len, whole) = (table.contents.len(), entries.len() * WORDS * 8);
+    match len - whole {
+        0 => Ok(entries),
+        rest => Err(ReadError::Section {
+            section: table.name.to_owned(),
+            offset: whole as u64,
+            why: format!(
+                "{rest} bytes are left, and an entry of the table has {}",
+                WORDS * 8
+            ),
+        }),
+    }
 }
 
 impl Relocation {
@@ -385,11 +402,14 @@ struct Symbols<'a> {
 }
 
 impl<'a> Symbols<'a> {
-    fn find(headers: &[SectionHeader], sections: &[Section<'a>]) -> Symbols<'a> {
+    fn find(headers: &[SectionHeader], sections: &[Section<'a>]) -> Result<Symbols<'a>, ReadError> {
         let mut tables = headers.iter().zip(sections);
         let found = tables.find(|(header, _)| header.sh_type == SHT_SYMTAB);
-        found.map_or_else(Symbols::default, |(header, table)| Symbols {
-            entries: entries(table.contents),
+        let Some((header, table)) = found else {
+            return Ok(Symbols::default());
+        };
+        Ok(Symbols {
+            entries: entries(table)?,
             names: sections
                 .get(header.sh_link as usize)
                 .map_or(&[], |names| names.contents),

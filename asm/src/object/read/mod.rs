@@ -61,7 +61,7 @@ pub fn read(bytes: &[u8]) -> Result<Object, ReadError> {
         places: &places,
         externs: &externs,
     };
-    surroundings.read_addresses(&mut maps);
+    surroundings.read_addresses(&mut maps)?;
     relocate::relocate(&file, &mut functions, &places, &externs)?;
     relocate::refuse_lost_addresses(&file, &functions, &maps)?;
     if let Some(btf) = &mut btf {
