@@ -4,7 +4,7 @@
 //! on packets. The verifier is an abstract interpreter in the kernel's own terms. Its modules,
 //! in the order in which they are best read:
 //!
-//! | what is known | `tnum`, `bounds`, `scalar`, `scalar_alu`, `compare`, `kernel_types`, `btf_ptr`, `special`, `special_search`, `reg`, `bytes`, `stack`, `sections`, `state` |
+//! | what is known | `tnum`, `bounds`, `scalar`, `scalar_alu`, `compare`, `kernel_types`, `btf_ptr`, `special`, `special_table`, `special_search`, `reg`, `bytes`, `stack`, `sections`, `state` |
 //! |---|---|
 //! | what is asked | `config`, `codes`, `diag`, `ctx` |
 //! | before execution | `loadable`, `cfg`, `edges`, `stops`, `func_info`, `prototype`, `exception`, `live`, `used_maps`, `env` |
@@ -84,6 +84,7 @@ mod single_helper;
 mod snapshot;
 mod special;
 mod special_search;
+mod special_table;
 mod stack;
 mod stack_access;
 mod stack_object;

@@ -7,7 +7,7 @@
 //! Described in the kernel's `Documentation/bpf/kptr.rst` and `graph_ds_impl.rst`, and in
 //! bpf-helpers(7); messages as observed on Linux 6.18.
 //!
-//! Read before: `kernel_types.rs`. Read next: `special_search.rs`.
+//! Read before: `kernel_types.rs`. Read next: `special_table.rs`.
 
 use crate::btf_ptr::BtfPtr;
 use crate::codes::Code;

@@ -6,136 +6,15 @@
 //!
 //! Observed on Linux 6.18.
 //!
-//! Read before: `special.rs`. Read next: `env.rs`, `kptr.rs`, `lock.rs`.
+//! Read before: `special_table.rs`. Read next: `env.rs`, `kptr.rs`, `lock.rs`.
 
 use crate::btf_ptr::{BtfPtr, Marks, Types};
 use crate::kernel_types::KernelTypes;
 use crate::special::{Kptr, KptrOwner, Root, Special, SpecialKind};
+use crate::special_table::{CONTAINS, Holder, Makes, OWNED, STRUCTURES, Structure, TAGS};
 use ebpf_asm::btf::{Bitfields, Btf, Kind as Type, Tag, TypeId};
 use ebpf_asm::object::Map;
 use std::collections::BTreeMap;
-
-/// A structure that makes a member special.
-struct Structure {
-    name: &'static str,
-    /// Bytes; one of another size is no special field.
-    size: u32,
-    /// What its offset is a multiple of, or it is no special field.
-    align: u32,
-    makes: Makes,
-    /// Whether a structure has one of them at most.
-    single: bool,
-    /// In what it is special.
-    holders: &'static [Holder],
-}
-
-/// What a structure makes of a member.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Makes {
-    Field(SpecialKind),
-    /// A list or tree, of which objects a tag says.
-    List,
-    Tree,
-}
-
-/// What has special fields.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Holder {
-    /// A value of a map.
-    Value,
-    /// An object that the program allocates.
-    Object,
-}
-
-const EITHER: &[Holder] = &[Holder::Value, Holder::Object];
-const VALUE: &[Holder] = &[Holder::Value];
-const OBJECT: &[Holder] = &[Holder::Object];
-
-const fn structure(
-    name: &'static str,
-    size: u32,
-    makes: Makes,
-    holders: &'static [Holder],
-) -> Structure {
-    Structure {
-        name,
-        size,
-        align: if size < 8 { size } else { 8 },
-        makes,
-        single: matches!(
-            makes,
-            Makes::Field(
-                SpecialKind::SpinLock
-                    | SpecialKind::ResSpinLock
-                    | SpecialKind::Timer
-                    | SpecialKind::Workqueue
-                    | SpecialKind::TaskWork
-            )
-        ),
-        holders,
-    }
-}
-
-const STRUCTURES: [Structure; 10] = [
-    structure(
-        "bpf_spin_lock",
-        4,
-        Makes::Field(SpecialKind::SpinLock),
-        EITHER,
-    ),
-    structure(
-        "bpf_res_spin_lock",
-        4,
-        Makes::Field(SpecialKind::ResSpinLock),
-        EITHER,
-    ),
-    structure("bpf_timer", 16, Makes::Field(SpecialKind::Timer), VALUE),
-    structure("bpf_wq", 16, Makes::Field(SpecialKind::Workqueue), VALUE),
-    structure(
-        "bpf_task_work",
-        8,
-        Makes::Field(SpecialKind::TaskWork),
-        VALUE,
-    ),
-    structure("bpf_list_head", 16, Makes::List, EITHER),
-    structure(
-        "bpf_list_node",
-        24,
-        Makes::Field(SpecialKind::ListNode),
-        OBJECT,
-    ),
-    structure("bpf_rb_root", 16, Makes::Tree, EITHER),
-    structure("bpf_rb_node", 32, Makes::Field(SpecialKind::RbNode), OBJECT),
-    structure(
-        "bpf_refcount",
-        4,
-        Makes::Field(SpecialKind::Refcount),
-        EITHER,
-    ),
-];
-
-/// How a declaration begins that says of which objects a list or tree is, and where in them it
-/// links them: `contains:STRUCT:MEMBER`.
-const CONTAINS: &str = "contains:";
-
-/// The tags of pointers that make a member special.
-const TAGS: [(&str, KptrOwner); 4] = [
-    ("kptr_untrusted", KptrOwner::Nobody),
-    ("kptr", KptrOwner::Map),
-    ("percpu_kptr", KptrOwner::MapPerCpu),
-    ("uptr", KptrOwner::User),
-];
-
-/// The structures of the kernel that a map can own, which the kernel knows how to give back.
-/// Observed on Linux 6.18.
-const OWNED: [&str; 6] = [
-    "bpf_cpumask",
-    "bpf_crypto_ctx",
-    "cgroup",
-    "prog_test_member",
-    "prog_test_ref_kfunc",
-    "task_struct",
-];
 
 /// How deep types are nested in each other at most.
 const MAX_DEPTH: u32 = 32;
