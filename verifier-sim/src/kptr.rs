@@ -14,19 +14,10 @@ use crate::mem::Stored;
 use crate::reg::{Kind, Null, RegState};
 use crate::region::{Extent, FixedOffset};
 use crate::special::{Kptr, KptrOwner, Special, SpecialKind};
+use crate::special_table::{KeptBy, kept_by};
 use ebpf_asm::btf::TypeId;
 use ebpf_asm::insn::Reg;
 use ebpf_asm::isa::Sem;
-
-/// The structures of the kernel that RCU keeps while a program looks at them. Observed on Linux
-/// 6.18.
-const KEPT_BY_RCU: [&str; 5] = [
-    "bpf_cpumask",
-    "bpf_crypto_ctx",
-    "cgroup",
-    "prog_test_ref_kfunc",
-    "task_struct",
-];
 
 impl Machine<'_, '_> {
     /// The pointer in a map's value that an access is to, if it is to one.
@@ -57,7 +48,7 @@ impl Machine<'_, '_> {
         let own = kptr.target.types == Types::Program;
         let kept = match kptr.owner {
             KptrOwner::Nobody | KptrOwner::User => false,
-            KptrOwner::Map => own || KEPT_BY_RCU.contains(&name),
+            KptrOwner::Map => own || kept_by(name) == Some(KeptBy::Rcu),
             KptrOwner::MapPerCpu => true,
         };
         let marks = match (kept && self.in_rcu_section(), kptr.owner) {

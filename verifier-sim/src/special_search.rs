@@ -11,7 +11,7 @@
 use crate::btf_ptr::{BtfPtr, Marks, Types};
 use crate::kernel_types::KernelTypes;
 use crate::special::{Kptr, KptrOwner, Root, Special, SpecialKind};
-use crate::special_table::{CONTAINS, Holder, Makes, OWNED, STRUCTURES, Structure, TAGS};
+use crate::special_table::{CONTAINS, Holder, Makes, STRUCTURES, Structure, TAGS, kept_by};
 use ebpf_asm::btf::{Bitfields, Btf, Kind as Type, Tag, TypeId};
 use ebpf_asm::object::Map;
 use std::collections::BTreeMap;
@@ -380,7 +380,7 @@ impl Search<'_> {
         match self.kernel.record(name) {
             None => Ok(own),
             Some(_) if owner == KptrOwner::User => Err(Unclear::Unknown),
-            Some(_) if owner == KptrOwner::Map && !OWNED.contains(&name) => Err(Unclear::Unknown),
+            Some(_) if owner == KptrOwner::Map && kept_by(name).is_none() => Err(Unclear::Unknown),
             Some(id) => Ok(BtfPtr::kernel(id, Marks::NONE)),
         }
     }

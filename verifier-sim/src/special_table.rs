@@ -123,13 +123,39 @@ pub(crate) const TAGS: [(&str, KptrOwner); 4] = [
     ("uptr", KptrOwner::User),
 ];
 
+/// What keeps an object of the kernel that a map owns, while a program looks at it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum KeptBy {
+    /// RCU does.
+    Rcu,
+    /// Nothing: it may be gone.
+    Nothing,
+}
+
 /// The structures of the kernel that a map can own, which the kernel knows how to give back.
-/// Observed on Linux 6.18.
-pub(crate) const OWNED: [&str; 6] = [
-    "bpf_cpumask",
-    "bpf_crypto_ctx",
-    "cgroup",
-    "prog_test_member",
-    "prog_test_ref_kfunc",
-    "task_struct",
+const OWNED: [(&str, KeptBy); 6] = [
+    ("bpf_cpumask", KeptBy::Rcu),
+    ("bpf_crypto_ctx", KeptBy::Rcu),
+    ("cgroup", KeptBy::Rcu),
+    ("prog_test_member", KeptBy::Nothing),
+    ("prog_test_ref_kfunc", KeptBy::Rcu),
+    ("task_struct", KeptBy::Rcu),
 ];
+
+/// What keeps the kernel's objects of a structure; `None` if no map can own them.
+pub(crate) fn kept_by(structure: &str) -> Option<KeptBy> {
+    let known = OWNED.iter().find(|(name, _)| *name == structure);
+    known.map(|&(_, by)| by)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn maps_own_what_rcu_keeps_and_what_it_does_not() {
+        assert_eq!(kept_by("cgroup"), Some(KeptBy::Rcu));
+        assert_eq!(kept_by("prog_test_member"), Some(KeptBy::Nothing));
+        assert_eq!(kept_by("sk_buff"), None);
+    }
+}
