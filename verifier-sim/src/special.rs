@@ -86,18 +86,24 @@ pub(crate) struct Root {
     pub(crate) node: u32,
 }
 
+/// The name of the structure that a list is, of whatever objects.
+pub(crate) const LIST_HEAD: &str = "bpf_list_head";
+
+/// The name of the structure that a tree is, likewise.
+pub(crate) const RB_ROOT: &str = "bpf_rb_root";
+
 impl SpecialKind {
     /// The name of the structure, as messages have it.
-    pub(crate) fn name(self) -> &'static str {
+    pub(crate) const fn name(self) -> &'static str {
         match self {
             SpecialKind::SpinLock => "bpf_spin_lock",
             SpecialKind::ResSpinLock => "bpf_res_spin_lock",
             SpecialKind::Timer => "bpf_timer",
             SpecialKind::Workqueue => "bpf_wq",
             SpecialKind::TaskWork => "bpf_task_work",
-            SpecialKind::ListHead(_) => "bpf_list_head",
+            SpecialKind::ListHead(_) => LIST_HEAD,
             SpecialKind::ListNode => "bpf_list_node",
-            SpecialKind::RbRoot(_) => "bpf_rb_root",
+            SpecialKind::RbRoot(_) => RB_ROOT,
             SpecialKind::RbNode => "bpf_rb_node",
             SpecialKind::Refcount => "bpf_refcount",
             SpecialKind::Kptr(kptr) => match kptr.owner {

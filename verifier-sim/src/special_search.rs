@@ -172,12 +172,7 @@ impl Search<'_> {
     }
 
     /// A member, variable or element. What has another name, by a typedef, is not recognised.
-    fn part(
-        &mut self,
-        part: &Part,
-        depth: u32,
-        seen: &mut Vec<&'static str>,
-    ) -> Result<(), Unclear> {
+    fn part(&mut self, part: &Part, depth: u32, seen: &mut Vec<Makes>) -> Result<(), Unclear> {
         let (ty, count) = self.element(part.ty)?;
         if count == 0 {
             return Ok(());
@@ -202,10 +197,10 @@ impl Search<'_> {
             };
         };
         if known.single {
-            if seen.contains(&known.name) {
+            if seen.contains(&known.makes) {
                 return Err(Unclear::Plain);
             }
-            seen.push(known.name);
+            seen.push(known.makes);
         }
         let fits = declared(known.size) && *size == known.size;
         if !fits || !part.offset.is_multiple_of(known.align) {
@@ -213,15 +208,15 @@ impl Search<'_> {
         }
         let kind = match known.makes {
             Makes::Field(kind) => kind,
-            Makes::List => SpecialKind::ListHead(self.root(part, "bpf_list_node")?),
-            Makes::Tree => SpecialKind::RbRoot(self.root(part, "bpf_rb_node")?),
+            Makes::List => SpecialKind::ListHead(self.root(part, SpecialKind::ListNode)?),
+            Makes::Tree => SpecialKind::RbRoot(self.root(part, SpecialKind::RbNode)?),
         };
         self.add(kind, part.offset, known.size, count)
     }
 
     /// Of which objects a list or tree is, as its declaration says, and where in them the member
-    /// of type `node` is that links them.
-    fn root(&self, part: &Part, node: &str) -> Result<Root, Unclear> {
+    /// is that links them: one of kind `node`.
+    fn root(&self, part: &Part, node: SpecialKind) -> Result<Root, Unclear> {
         let said = self.btf.types().filter_map(|(_, ty)| match ty.kind {
             Type::DeclTag {
                 ty: of, component, ..
@@ -253,7 +248,7 @@ impl Search<'_> {
             Some(Type::Struct { .. })
         );
         let placed = linking.offset.is_multiple_of(64);
-        if !is_struct || !placed || self.btf.name(linking.ty) != node {
+        if !is_struct || !placed || self.btf.name(linking.ty) != node.name() {
             return Err(Unclear::Plain);
         }
         Ok(Root {
@@ -398,18 +393,19 @@ impl Search<'_> {
             end = after.ok_or(Unclear::Unknown)?;
         }
         let twice = |known: &Structure| {
-            let same = |special: &&Special| special.kind.name() == known.name;
+            let same = |special: &&Special| known.makes.is(special.kind);
             known.single && self.found.iter().filter(same).count() > 1
         };
         if STRUCTURES.iter().any(twice) {
             return Err(Unclear::Unknown);
         }
-        let has = |name: &str| self.found.iter().any(|special| special.kind.name() == name);
-        let locked_twice = has("bpf_spin_lock") && has("bpf_res_spin_lock");
-        let rooted = has("bpf_list_head") || has("bpf_rb_root");
-        let locked = has("bpf_spin_lock") || has("bpf_res_spin_lock");
-        let linked_twice = has("bpf_list_node") && has("bpf_rb_node");
-        if locked_twice || (rooted && !locked) || (linked_twice && !has("bpf_refcount")) {
+        let has = |made: Makes| self.found.iter().any(|special| made.is(special.kind));
+        let field = |kind| has(Makes::Field(kind));
+        let locked_twice = field(SpecialKind::SpinLock) && field(SpecialKind::ResSpinLock);
+        let rooted = has(Makes::List) || has(Makes::Tree);
+        let locked = field(SpecialKind::SpinLock) || field(SpecialKind::ResSpinLock);
+        let linked_twice = field(SpecialKind::ListNode) && field(SpecialKind::RbNode);
+        if locked_twice || (rooted && !locked) || (linked_twice && !field(SpecialKind::Refcount)) {
             return Err(Unclear::Plain);
         }
         self.found.sort_by_key(|special| special.offset);
@@ -526,5 +522,24 @@ mod tests {
         map.value_type = Some(section);
         let found = special_fields(&map, Some(&btf), &KernelTypes::unknown());
         assert_eq!(found, None);
+    }
+
+    #[test]
+    fn locks_are_told_apart_by_what_they_are() {
+        let mut btf = Btf::new();
+        let spin = lock(&mut btf);
+        let number = number(&mut btf);
+        let resilient = record(&mut btf, "bpf_res_spin_lock", 4, &[(number, 0)]);
+        let mixed = record(&mut btf, "mixed", 8, &[(spin, 0), (resilient, 4)]);
+        assert_eq!(locks(&btf, mixed), []);
+        let inner = record(&mut btf, "inner", 4, &[(spin, 0)]);
+        let twice = record(&mut btf, "twice", 8, &[(spin, 0), (inner, 4)]);
+        let mut map = Map::new("map", MapType::Array);
+        map.value_type = Some(twice);
+        let found = special_fields(&map, Some(&btf), &KernelTypes::unknown());
+        assert_eq!(found, None);
+        map.value_type = Some(mixed);
+        let found = special_fields(&map, Some(&btf), &KernelTypes::unknown());
+        assert_eq!(found, Some(Vec::new()));
     }
 }

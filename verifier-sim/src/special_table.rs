@@ -5,7 +5,7 @@
 //!
 //! Read before: `special.rs`. Read next: `special_search.rs`.
 
-use crate::special::{KptrOwner, SpecialKind};
+use crate::special::{KptrOwner, LIST_HEAD, RB_ROOT, SpecialKind};
 
 /// A structure that makes a member special.
 pub(crate) struct Structure {
@@ -34,6 +34,26 @@ pub(crate) enum Makes {
     Tree,
 }
 
+impl Makes {
+    /// The name of the structure.
+    const fn name(self) -> &'static str {
+        match self {
+            Makes::Field(kind) => kind.name(),
+            Makes::List => LIST_HEAD,
+            Makes::Tree => RB_ROOT,
+        }
+    }
+
+    /// Whether a field of this kind is one.
+    pub(crate) fn is(self, kind: SpecialKind) -> bool {
+        match (self, kind) {
+            (Makes::Field(made), kind) => made == kind,
+            (Makes::List, SpecialKind::ListHead(_)) | (Makes::Tree, SpecialKind::RbRoot(_)) => true,
+            (Makes::List | Makes::Tree, _) => false,
+        }
+    }
+}
+
 /// What has special fields.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Holder {
@@ -47,14 +67,9 @@ const EITHER: &[Holder] = &[Holder::Value, Holder::Object];
 const VALUE: &[Holder] = &[Holder::Value];
 const OBJECT: &[Holder] = &[Holder::Object];
 
-const fn structure(
-    name: &'static str,
-    size: u32,
-    makes: Makes,
-    holders: &'static [Holder],
-) -> Structure {
+const fn structure(size: u32, makes: Makes, holders: &'static [Holder]) -> Structure {
     Structure {
-        name,
+        name: makes.name(),
         size,
         align: if size < 8 { size } else { 8 },
         makes,
@@ -74,41 +89,16 @@ const fn structure(
 
 /// All structures that do.
 pub(crate) const STRUCTURES: [Structure; 10] = [
-    structure(
-        "bpf_spin_lock",
-        4,
-        Makes::Field(SpecialKind::SpinLock),
-        EITHER,
-    ),
-    structure(
-        "bpf_res_spin_lock",
-        4,
-        Makes::Field(SpecialKind::ResSpinLock),
-        EITHER,
-    ),
-    structure("bpf_timer", 16, Makes::Field(SpecialKind::Timer), VALUE),
-    structure("bpf_wq", 16, Makes::Field(SpecialKind::Workqueue), VALUE),
-    structure(
-        "bpf_task_work",
-        8,
-        Makes::Field(SpecialKind::TaskWork),
-        VALUE,
-    ),
-    structure("bpf_list_head", 16, Makes::List, EITHER),
-    structure(
-        "bpf_list_node",
-        24,
-        Makes::Field(SpecialKind::ListNode),
-        OBJECT,
-    ),
-    structure("bpf_rb_root", 16, Makes::Tree, EITHER),
-    structure("bpf_rb_node", 32, Makes::Field(SpecialKind::RbNode), OBJECT),
-    structure(
-        "bpf_refcount",
-        4,
-        Makes::Field(SpecialKind::Refcount),
-        EITHER,
-    ),
+    structure(4, Makes::Field(SpecialKind::SpinLock), EITHER),
+    structure(4, Makes::Field(SpecialKind::ResSpinLock), EITHER),
+    structure(16, Makes::Field(SpecialKind::Timer), VALUE),
+    structure(16, Makes::Field(SpecialKind::Workqueue), VALUE),
+    structure(8, Makes::Field(SpecialKind::TaskWork), VALUE),
+    structure(16, Makes::List, EITHER),
+    structure(24, Makes::Field(SpecialKind::ListNode), OBJECT),
+    structure(16, Makes::Tree, EITHER),
+    structure(32, Makes::Field(SpecialKind::RbNode), OBJECT),
+    structure(4, Makes::Field(SpecialKind::Refcount), EITHER),
 ];
 
 /// How a declaration begins that says of which objects a list or tree is, and where in them it

@@ -20,7 +20,7 @@ use crate::lock::LockOwner;
 use crate::machine::{Flow, Machine, not_modelled};
 use crate::reg::{Kind, RegState};
 use crate::region::FixedOffset;
-use crate::special::{Root, Special, SpecialKind};
+use crate::special::{LIST_HEAD, RB_ROOT, Root, Special, SpecialKind};
 use ebpf_asm::btf::{Kind as Type, TypeId};
 use ebpf_asm::insn::Reg;
 
@@ -37,15 +37,15 @@ pub(super) enum Graph {
 impl Graph {
     fn root_name(self) -> &'static str {
         match self {
-            Graph::List => "bpf_list_head",
-            Graph::Tree => "bpf_rb_root",
+            Graph::List => LIST_HEAD,
+            Graph::Tree => RB_ROOT,
         }
     }
 
     fn node_name(self) -> &'static str {
         match self {
-            Graph::List => "bpf_list_node",
-            Graph::Tree => "bpf_rb_node",
+            Graph::List => SpecialKind::ListNode.name(),
+            Graph::Tree => SpecialKind::RbNode.name(),
         }
     }
 
@@ -273,7 +273,8 @@ impl<'a> Machine<'_, 'a> {
         to: TypeId,
         found: &Found<'a>,
     ) -> Checked<Option<RegState>> {
-        let linked = ["bpf_list_node", "bpf_rb_node"].contains(&kfunc.btf.name(to));
+        let linked = [SpecialKind::ListNode, SpecialKind::RbNode];
+        let linked = linked.iter().any(|kind| kind.name() == kfunc.btf.name(to));
         let of = |id| BtfPtr {
             types: Types::Program,
             marks: Marks::ALLOC,
