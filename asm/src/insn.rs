@@ -4,7 +4,7 @@
 //! row allows are a [`DecodeError`] that names the field. Both directions (`insn/codec.rs`)
 //! read [`crate::isa::ISA`] and know no opcode themselves.
 //!
-//! Read before: `isa.rs`. Read next: `insn/codec.rs`, `assembler.rs`.
+//! Read before: `isa.rs`. Read next: `insn/codec.rs`, `assembler/mod.rs`.
 
 mod codec;
 mod error;

@@ -2,7 +2,7 @@
 #![forbid(unsafe_code)]
 
 use std::collections::BTreeSet;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use ebpf_tests::{commands, program_files, tool, workspace};
 
@@ -108,6 +108,47 @@ fn paths_that_are_named_exist() {
             assert!(exists, "{name} names `{span}`, which does not exist");
         }
     }
+}
+
+/// The header of a module, without the marks of the comment.
+fn header(code: &str) -> String {
+    let lines = code.lines().map_while(|line| line.strip_prefix("//!"));
+    let lines = lines.map(|line| line.strip_prefix(' ').unwrap_or(line));
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+/// The folders in which a header's names of files are looked for: the file's own, and its
+/// package's with its `src`.
+fn folders_of(file: &Path) -> Vec<PathBuf> {
+    let own = file.parent().unwrap_or(file);
+    let package = own.ancestors().find(|at| at.join("Cargo.toml").exists());
+    let package = package.unwrap_or(own);
+    vec![
+        own.to_path_buf(),
+        package.join("src"),
+        package.to_path_buf(),
+    ]
+}
+
+#[test]
+fn files_that_headers_name_exist() {
+    let mut files = Vec::new();
+    files_below(&workspace(), &mut files);
+    let plain = |c: char| c.is_ascii_alphanumeric() || "._-/".contains(c);
+    let (mut checked, mut missing) = (0, Vec::new());
+    for file in files.iter().filter(|file| file.ends_with(".rs")) {
+        let code = std::fs::read_to_string(file).unwrap_or_else(|error| panic!("{file}: {error}"));
+        let folders = folders_of(Path::new(file));
+        let spans = code_spans(&header(&code)).into_iter();
+        for span in spans.filter(|span| span.ends_with(".rs") && span.chars().all(plain)) {
+            checked += 1;
+            if !folders.iter().any(|folder| folder.join(&span).is_file()) {
+                missing.push(format!("{file} names `{span}`, which does not exist"));
+            }
+        }
+    }
+    assert!(missing.is_empty(), "{}", missing.join("\n"));
+    assert!(checked > 300, "headers name {checked} files");
 }
 
 #[test]

@@ -8,7 +8,7 @@
 //! Described in bpf-helpers(7); what callbacks are handed and may return was observed on Linux
 //! 6.18.
 //!
-//! Read before: `argument.rs`. Read next: `rounds.rs`.
+//! Read before: `argument/mod.rs`. Read next: `rounds.rs`.
 
 use crate::argument::Arguments;
 use crate::btf_ptr::{BtfPtr, Marks};

@@ -1,7 +1,7 @@
 //! What stays the same while a program is verified: the program itself, whom it is verified
 //! for, and what was found out about it beforehand.
 //!
-//! Read before: `cfg.rs`, `live.rs`, `ctx.rs`. Read next: `machine.rs`.
+//! Read before: `cfg.rs`, `live.rs`, `ctx/mod.rs`. Read next: `machine.rs`.
 
 use crate::btf_ptr::{BtfPtr, Marks, Types};
 use crate::btf_walk::shown;

@@ -1,6 +1,6 @@
 //! What each kind of memory allows: the context, the packet, values of maps, records.
 //!
-//! Read before: `mem.rs`, `ctx.rs`. Read next: `stack_access.rs`.
+//! Read before: `mem.rs`, `ctx/mod.rs`. Read next: `stack_access.rs`.
 
 use crate::alu::describe;
 use crate::btf_ptr::Marks;

@@ -6,7 +6,7 @@
 //! is read without a copy of every name.
 //!
 //! Read before: nothing. Read next: `strings.rs`, `kinds.rs`, `read.rs`, `write.rs`, `raw.rs`,
-//! `file.rs`, `ext.rs`, `core.rs`, `build.rs`, `exception.rs`, `c/`.
+//! `file.rs`, `ext.rs`, `core/mod.rs`, `build/mod.rs`, `exception.rs`, `c/`.
 
 pub mod build;
 pub mod c;

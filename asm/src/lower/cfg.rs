@@ -6,7 +6,7 @@
 //!
 //! `print.rs` prints the form as text, which the tests of the passes compare.
 //!
-//! Read before: `ebpf_dsl::recording`. Read next: `build.rs`.
+//! Read before: `ebpf_dsl::recording`. Read next: `build/mod.rs`.
 
 use crate::btf::core::CoreRelocation;
 use crate::isa::{AluOp, Cond, Size, Swap, Width};

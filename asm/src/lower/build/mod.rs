@@ -6,7 +6,7 @@
 //!
 //! The recording was checked (`Unit::check`), so that its numbers and types fit.
 //!
-//! Read before: `cfg.rs`. Read next: `conditions.rs`, `memory.rs`, `kernel.rs`.
+//! Read before: `../cfg.rs`. Read next: `conditions.rs`, `memory.rs`, `kernel.rs`.
 
 mod arithmetic;
 mod conditions;

@@ -3,7 +3,7 @@
 //! from the start (`void *values[]`).
 //!
 //! Source: the kernel's `Documentation/bpf/maps.rst` and the macros of libbpf's
-//! `bpf_helpers.h`. `btf/build.rs` makes what this reads.
+//! `bpf_helpers.h`. `btf/build/maps.rs` makes what this reads.
 
 use super::ReadError;
 use super::code::Functions;

@@ -3,7 +3,7 @@
 //! Ids, names and program types come from the one table, `ebpf_asm::helper`; here is what
 //! the helpers do. Source: bpf-helpers(7), and behaviour seen on Linux 6.18.
 //!
-//! Read before: `execution.rs`. Read next: `map.rs`, `packet.rs`.
+//! Read before: `../execution.rs`. Read next: `map.rs`, `packet.rs`.
 
 mod csum;
 mod map;

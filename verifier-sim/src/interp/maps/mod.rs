@@ -5,7 +5,7 @@
 //! pointer to one stays good while the map changes.
 //!
 //! Sources: bpf(2), bpf-helpers(7), the kernel's `Documentation/bpf/map_*.rst`.
-//! Read before: `errno.rs`. Read next: `array.rs`.
+//! Read before: `../errno.rs`. Read next: `array.rs`.
 
 mod array;
 mod hash;
