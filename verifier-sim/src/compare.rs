@@ -20,11 +20,18 @@ pub(crate) enum Outcome {
 }
 
 impl Outcome {
-    fn of(holds: bool) -> Outcome {
-        if holds {
-            Outcome::Holds
-        } else {
-            Outcome::Fails
+    /// That of comparing two numbers.
+    fn of(cond: Cond, width: Width, a: u64, b: u64) -> Outcome {
+        match cond.holds(width, a, b) {
+            true => Outcome::Holds,
+            false => Outcome::Fails,
+        }
+    }
+
+    fn opposite(self) -> Outcome {
+        match self {
+            Outcome::Holds => Outcome::Fails,
+            Outcome::Fails => Outcome::Holds,
         }
     }
 }
@@ -33,7 +40,7 @@ impl Outcome {
 pub(crate) fn decide(cond: Cond, width: Width, a: &Scalar, b: &Scalar) -> Option<Outcome> {
     match cond {
         Cond::Jeq => decide_equal(width, a, b),
-        Cond::Jne => decide_equal(width, a, b).map(|equal| Outcome::of(equal == Outcome::Fails)),
+        Cond::Jne => decide_equal(width, a, b).map(Outcome::opposite),
         Cond::Jset => decide_set(width, a, b),
         Cond::Jgt | Cond::Jge | Cond::Jlt | Cond::Jle => match width {
             Width::W64 => decide_order(cond, a.bounds.u64, b.bounds.u64),
@@ -48,7 +55,7 @@ pub(crate) fn decide(cond: Cond, width: Width, a: &Scalar, b: &Scalar) -> Option
 
 fn decide_equal(width: Width, a: &Scalar, b: &Scalar) -> Option<Outcome> {
     if let (Some(a), Some(b)) = (a.constant_at(width), b.constant_at(width)) {
-        return Some(Outcome::of(a == b));
+        return Some(Outcome::of(Cond::Jeq, width, a, b));
     }
     let apart = |x: Range<_>, y: Range<_>| x.intersect(y).is_empty();
     let low_apart = apart_32(a, b);
@@ -261,7 +268,7 @@ mod tests {
             for width in [Width::W32, Width::W64] {
                 let decided = decide(cond, width, &a, &b);
                 for (&x, &y) in xs.iter().flat_map(|x| ys.iter().map(move |y| (x, y))) {
-                    let outcome = Outcome::of(cond.holds(width, x, y));
+                    let outcome = Outcome::of(cond, width, x, y);
                     prop_assert!(
                         decided.is_none_or(|d| d == outcome),
                         "{cond:?} {x:#x} {y:#x}"
@@ -294,7 +301,7 @@ mod tests {
             for cond in Cond::ALL {
                 for width in [Width::W32, Width::W64] {
                     let decided = decide(cond, width, &Scalar::constant(x), &Scalar::constant(y));
-                    prop_assert_eq!(decided, Some(Outcome::of(cond.holds(width, x, y))));
+                    prop_assert_eq!(decided, Some(Outcome::of(cond, width, x, y)));
                 }
             }
         }

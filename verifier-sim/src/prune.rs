@@ -102,8 +102,17 @@ enum Weight {
 }
 
 impl Weight {
-    fn of(needed: bool) -> Weight {
-        match needed {
+    /// That of the number in a register.
+    fn of_reg(needs: FrameNeeds, reg: Reg) -> Weight {
+        match needs.regs.has(reg) {
+            true => Weight::Needed,
+            false => Weight::Idle,
+        }
+    }
+
+    /// That of the number in a slot of the stack.
+    fn of_slot(needs: FrameNeeds, index: u8) -> Weight {
+        match needs.has_slot(index) {
             true => Weight::Needed,
             false => Weight::Idle,
         }
@@ -185,7 +194,7 @@ impl Matcher<'_> {
         let needed = self.needed(depth);
         for reg in live.iter() {
             let (old, new) = (&old.regs[reg.index()], &new.regs[reg.index()]);
-            if !self.reg(old, new, Weight::of(needed.regs.has(reg))) {
+            if !self.reg(old, new, Weight::of_reg(needed, reg)) {
                 return false;
             }
         }
@@ -252,7 +261,7 @@ impl Matcher<'_> {
         let (old, new) = (old.slots(), new.slots());
         let pairs = (0u8..).zip(old.iter().zip(new));
         for (index, (old, new)) in pairs {
-            if !self.slot(old, new, Weight::of(needed.has_slot(index))) {
+            if !self.slot(old, new, Weight::of_slot(needed, index)) {
                 return false;
             }
         }

@@ -177,10 +177,6 @@ impl Same {
             Same::Unknown => Same::Unknown,
         }
     }
-
-    fn when(holds: bool) -> Same {
-        if holds { Same::Yes } else { Same::Unknown }
-    }
 }
 
 /// The walk of a packet that has `narrow` bytes behind `ptr`, and not `wide`.
@@ -215,10 +211,10 @@ impl Walk<'_> {
             return Same::Unknown;
         };
         match block.end {
-            End::Return(value) => {
-                let value = constant(&env, value);
-                Same::when(value.is_some() && value == self.way_out.returns)
-            }
+            End::Return(value) => match (constant(&env, value), self.way_out.returns) {
+                (Some(here), Some(there)) if here == there => Same::Yes,
+                _ => Same::Unknown,
+            },
             End::Jump(to) => self.ends_the_same(to, env),
             End::Branch {
                 then, otherwise, ..
