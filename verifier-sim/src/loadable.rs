@@ -5,17 +5,19 @@
 //! Source: capabilities(7) and observation on Linux 6.18, every type with every attach type
 //! and several sets of capabilities.
 //!
-//! Read before: `config.rs`. Read next: `env.rs`.
+//! Read before: `since.rs`. Read next: `env.rs`.
 
 use crate::codes::Code;
 use crate::config::{Capabilities, Config};
 use crate::diag::{Checked, Rejection};
+use crate::since::check_prog_type;
 use ebpf_asm::prog_type::{AttachType, ProgType};
 use ebpf_asm::program::Program;
 
 /// That programs of the type, for the attach type, can be loaded by the loader at all.
 pub(crate) fn check_loadable(program: &Program, config: &Config) -> Checked {
     let (prog_type, expected) = (program.prog_type, program.expected_attach_type);
+    check_prog_type(prog_type, config)?;
     if !config.capabilities.has(required(prog_type)) {
         let message = format!("program type {prog_type} needs more capabilities");
         return Err(Rejection::new(Code::Capability, message)

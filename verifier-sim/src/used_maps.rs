@@ -9,6 +9,7 @@ use crate::config::Config;
 use crate::diag::{Checked, Rejection};
 use crate::machine::not_modelled;
 use crate::pointer_alu::MAX_VAR_OFF;
+use crate::since::check_map_type;
 use crate::special::{Special, SpecialKind};
 use ebpf_asm::map_type::MapType;
 use ebpf_asm::object::{Map, Object};
@@ -37,8 +38,10 @@ pub(crate) fn check_used_maps(
             continue;
         };
         let specials = specials.get(index).and_then(Option::as_deref);
-        let checked = specials
-            .ok_or_else(|| not_modelled("what the type of these map values has in it"))
+        let checked = check_map_type(map, config)
+            .and_then(|()| {
+                specials.ok_or_else(|| not_modelled("what the type of these map values has in it"))
+            })
             .and_then(|specials| check_specials_for(program.prog_type, specials))
             .and_then(|()| check_new_map((program, config), map, index, &used))
             .and_then(|()| address.map_or(Ok(()), |offset| check_value_address(map, offset)));

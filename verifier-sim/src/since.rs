@@ -1,0 +1,122 @@
+//! The first Linux release of each program type and each type of map.
+//!
+//! Source: the kernel's change logs, as kernelnewbies.org's LinuxChanges and bpf-helpers(7) tell
+//! them; only the running kernel's can be tested.
+//!
+//! Read before: `config.rs`. Read next: `loadable.rs`.
+
+use crate::codes::Code;
+use crate::config::Config;
+use crate::diag::{Checked, Rejection};
+use ebpf_asm::isa::KernelVersion;
+use ebpf_asm::map_type::MapType;
+use ebpf_asm::object::Map;
+use ebpf_asm::prog_type::ProgType;
+
+/// The release that a program type came with; `None` for none.
+fn of_prog_type(prog_type: ProgType) -> Option<KernelVersion> {
+    Some(match prog_type {
+        ProgType::SocketFilter => (3, 19),
+        ProgType::Kprobe | ProgType::SchedCls | ProgType::SchedAct => (4, 1),
+        ProgType::Tracepoint => (4, 7),
+        ProgType::Xdp => (4, 8),
+        ProgType::PerfEvent => (4, 9),
+        ProgType::CgroupSkb
+        | ProgType::CgroupSock
+        | ProgType::LwtIn
+        | ProgType::LwtOut
+        | ProgType::LwtXmit => (4, 10),
+        ProgType::SockOps => (4, 13),
+        ProgType::SkSkb => (4, 14),
+        ProgType::CgroupDevice => (4, 15),
+        ProgType::SkMsg | ProgType::RawTracepoint | ProgType::CgroupSockAddr => (4, 17),
+        ProgType::LwtSeg6local | ProgType::LircMode2 => (4, 18),
+        ProgType::SkReuseport => (4, 19),
+        ProgType::FlowDissector => (4, 20),
+        ProgType::CgroupSysctl | ProgType::RawTracepointWritable => (5, 2),
+        ProgType::CgroupSockopt => (5, 3),
+        ProgType::Tracing => (5, 5),
+        ProgType::StructOps | ProgType::Ext => (5, 6),
+        ProgType::Lsm => (5, 7),
+        ProgType::SkLookup => (5, 9),
+        ProgType::Syscall => (5, 14),
+        ProgType::Netfilter => (6, 4),
+        ProgType::Unspec => return None,
+    })
+}
+
+/// The release that a type of map came with.
+fn of_map_type(map_type: MapType) -> KernelVersion {
+    match map_type {
+        MapType::Hash | MapType::Array => (3, 19),
+        MapType::ProgArray => (4, 2),
+        MapType::PerfEventArray => (4, 3),
+        MapType::PercpuHash | MapType::PercpuArray | MapType::StackTrace => (4, 6),
+        MapType::CgroupArray => (4, 8),
+        MapType::LruHash | MapType::LruPercpuHash => (4, 10),
+        MapType::LpmTrie => (4, 11),
+        MapType::ArrayOfMaps | MapType::HashOfMaps => (4, 12),
+        MapType::Devmap | MapType::Sockmap => (4, 14),
+        MapType::Cpumap => (4, 15),
+        MapType::Xskmap | MapType::Sockhash => (4, 18),
+        MapType::CgroupStorage | MapType::ReuseportSockarray => (4, 19),
+        MapType::PercpuCgroupStorage | MapType::Queue | MapType::Stack => (4, 20),
+        MapType::SkStorage => (5, 2),
+        MapType::DevmapHash => (5, 4),
+        MapType::StructOps => (5, 6),
+        MapType::Ringbuf => (5, 8),
+        MapType::InodeStorage => (5, 10),
+        MapType::TaskStorage => (5, 11),
+        MapType::BloomFilter => (5, 16),
+        MapType::UserRingbuf => (6, 1),
+        MapType::CgrpStorage => (6, 2),
+        MapType::Arena => (6, 9),
+    }
+}
+
+/// That the kernel has programs of this type.
+pub(crate) fn check_prog_type(prog_type: ProgType, config: &Config) -> Checked {
+    check(
+        of_prog_type(prog_type),
+        config,
+        &format!("programs of type {prog_type}"),
+    )
+}
+
+/// That the kernel has maps of this type.
+pub(crate) fn check_map_type(map: &Map, config: &Config) -> Checked {
+    let what = format!("map '{}' of type {}", map.name, map.map_type);
+    check(Some(of_map_type(map.map_type)), config, &what)
+}
+
+/// The kernel itself says no word: it answers with EINVAL.
+fn check(since: Option<KernelVersion>, config: &Config, what: &str) -> Checked {
+    match since {
+        Some((major, minor)) if !config.since((major, minor)) => {
+            let message = format!("the kernel is too old for {what}");
+            Err(Rejection::new(Code::KernelTooOld, message)
+                .label(format!("such came with Linux {major}.{minor}")))
+        }
+        _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_too_new_is_refused_by_name() {
+        let old = Config {
+            kernel: (4, 4),
+            ..Config::default()
+        };
+        let why = check_prog_type(ProgType::Xdp, &old).expect_err("Linux 4.4 has no XDP");
+        assert_eq!(why.code, Code::KernelTooOld);
+        assert_eq!(
+            why.message,
+            "the kernel is too old for programs of type xdp"
+        );
+        assert_eq!(check_prog_type(ProgType::SchedCls, &old), Ok(()));
+    }
+}
