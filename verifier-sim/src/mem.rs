@@ -187,11 +187,16 @@ impl Machine<'_, '_> {
             return Err(write_to_key(insn.dst()));
         }
         let old = self.read_memory(&base, access(Direction::Read))?;
+        let into = op.fetches_into().map(|fetched| match fetched {
+            Fetched::Src => insn.src(),
+            Fetched::R0 => Reg::R0,
+        });
+        if into == Some(insn.dst()) {
+            return Err(fetched_over_address(&old, access(Direction::Write)));
+        }
         self.write_memory(&base, access(Direction::Write), Stored::Unknown)?;
-        let into = match op.fetches_into() {
-            None => return Ok(()),
-            Some(Fetched::Src) => insn.src(),
-            Some(Fetched::R0) => Reg::R0,
+        let Some(into) = into else {
+            return Ok(());
         };
         // A spilled pointer comes back whole, or the read has been refused.
         let value = match old.kind {
@@ -514,4 +519,20 @@ impl Machine<'_, '_> {
             .label(format!("not a multiple of {} bytes", access.size.bytes()))
             .because(base.origin.made, "the address is made here"))
     }
+}
+
+/// An atomic operation fetches into the register that holds its address: the kernel checks the
+/// read, takes what is fetched for the address, and then checks the write.
+fn fetched_over_address(old: &RegState, access: MemAccess) -> Box<Rejection> {
+    if !old.is_scalar() {
+        return not_modelled("an address that is fetched over the address");
+    }
+    let (reg, bytes) = (access.reg.number(), access.size.bytes());
+    let message = format!(
+        "misaligned access off (0x0; 0xffffffffffffffff)+0+{} size {bytes}",
+        access.off
+    );
+    Rejection::new(Code::Misaligned, message)
+        .label(format!("fetches into R{reg}, which holds the address"))
+        .help("hold the address in another register")
 }
