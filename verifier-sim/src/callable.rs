@@ -8,7 +8,6 @@
 
 use crate::codes::Code;
 use crate::config::Config;
-use crate::ctx::Target;
 use crate::diag::{Checked, Rejection};
 use crate::env::Env;
 use ebpf_asm::helper::{Helper, Privilege, Proto, by_id};
@@ -28,8 +27,8 @@ const GPL_COMPATIBLE: [&str; 6] = [
 /// Helpers that `syscall` programs may name, and yet not call. Observed on Linux 6.18.
 const NOT_IN_PROBE: [&str; 3] = ["sk_storage_get", "sk_storage_delete", "d_path"];
 
-/// Helpers that tracing programs may call in iterators of some kinds of sockets, and nowhere
-/// else. Observed on Linux 6.18: every iterator.
+/// Helpers that tracing programs may call only in iterators of some kinds of sockets (every
+/// iterator was asked), and structs of functions not where they end. Observed on Linux 6.18.
 const SOCKET_OPTIONS: [&str; 2] = ["setsockopt", "getsockopt"];
 
 impl Env<'_> {
@@ -99,7 +98,7 @@ impl Env<'_> {
         };
         let releases =
             self.program.prog_type == ProgType::StructOps && operation.name() == "release";
-        let of_sockets = matches!(helper.name, "setsockopt" | "getsockopt");
+        let of_sockets = SOCKET_OPTIONS.contains(&helper.name);
         operation.without_helpers || (releases && of_sockets)
     }
 
@@ -133,8 +132,8 @@ impl Env<'_> {
             )));
         }
         if prog_type == ProgType::Tracing && SOCKET_OPTIONS.contains(&helper.name) {
-            let target = self.target.as_ref();
-            if !target.is_some_and(Target::has_socket_options) {
+            let target = self.arguments.as_ref();
+            if !target.is_some_and(|target| target.has_socket_options) {
                 let words = cannot_use(helper, self.config);
                 return Err(Rejection::new(Code::HelperNotAllowed, words)
                     .label("the program is not an iterator over sockets with options"));

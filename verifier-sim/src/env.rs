@@ -45,8 +45,6 @@ pub(crate) struct Env<'a> {
     pub kernel: &'a KernelTypes,
     /// What the program receives.
     pub context: &'static Context,
-    /// What it is attached to, if that is a type of the kernel.
-    pub(crate) target: Option<Target<'a>>,
     /// The arguments that it receives, if it is attached to what has some.
     pub(crate) arguments: Option<ArgumentContext>,
     /// Where execution can go.
@@ -103,7 +101,6 @@ impl<'a> Env<'a> {
             config,
             kernel,
             context,
-            target,
             arguments,
             cfg,
             globals,

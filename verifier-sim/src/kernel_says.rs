@@ -78,6 +78,20 @@ impl KernelRefusal {
         })
     }
 
+    /// A refusal of which the log gives no reason, as of programs that the kernel does not begin
+    /// to verify.
+    pub fn without_reason() -> KernelRefusal {
+        KernelRefusal {
+            code: None,
+            message: "it gives no reason".to_owned(),
+            slot: None,
+            label: String::new(),
+            causes: Vec::new(),
+            reason: None,
+            help: None,
+        }
+    }
+
     /// The refusal of a program as text of several lines, the last one ended. Lines are quoted
     /// from `quoted`: the program, or the log itself.
     pub fn render(&self, quoted: &dyn Quoted, decor: Decor) -> String {
@@ -297,6 +311,14 @@ mod tests {
              7 |   }\n  |   ^ R0 is not readable\n  |\n\
              note: Nobody has written it.\nhelp: Initialize R0.\n"
         );
+    }
+
+    #[test]
+    fn a_log_without_words_is_a_refusal_without_reason() {
+        let log = VerifierLog::read("processed 0 insns (limit 1000000)\n");
+        assert_eq!(KernelRefusal::of(&log), None);
+        let said = KernelRefusal::without_reason().render(&log, Decor::Plain);
+        assert_eq!(said, "error: it gives no reason\n");
     }
 
     #[test]

@@ -16,10 +16,11 @@ pub(crate) fn verdict(object: &Object, program: &Program) -> Said {
             processed: figure(&log, "processed "),
             usec: figure(&log, "verification time "),
         },
-        Err(Error::Rejected(why)) => match KernelRefusal::of(&VerifierLog::read(&why.log)) {
-            Some(refusal) => Said::Rejects(Box::new(refusal)),
-            None => Said::Nothing(why.to_string()),
-        },
+        Err(Error::Rejected(why)) => {
+            let refusal = KernelRefusal::of(&VerifierLog::read(&why.log));
+            let refusal = refusal.unwrap_or_else(KernelRefusal::without_reason);
+            Said::Rejects(Box::new(refusal))
+        }
         Err(error) => Said::Nothing(error.to_string()),
     }
 }

@@ -1,3 +1,5 @@
+//! Logs of several kernels, and what is read off them.
+
 use super::*;
 
 const PACKET: &str = "0: R1=ctx() R10=fp0

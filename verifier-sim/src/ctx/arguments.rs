@@ -39,6 +39,8 @@ pub(crate) struct ArgumentContext {
     pub(crate) returns_nothing: bool,
     /// Whether the program may call no helper.
     pub(crate) without_helpers: bool,
+    /// Whether an iterator is at sockets whose options programs may ask for and set.
+    pub(crate) has_socket_options: bool,
 }
 
 /// What reading an argument gives.
@@ -72,6 +74,7 @@ impl ArgumentContext {
             end: 0,
             returns_nothing: target.returns_nothing(),
             without_helpers: target.is_without_helpers(),
+            has_socket_options: target.has_socket_options(),
             returned: target
                 .returns
                 .map(|ty| argument((kernel, btf), target, ty, Place::Result)),
