@@ -1,15 +1,14 @@
-//! What the running kernel defines: its types, its symbols, and its configuration. Each is
-//! read when the first program asks.
+//! What the running kernel defines: its types and its symbols. Each is read when the first
+//! program asks.
 
 use std::fs;
-use std::io::Read;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use ebpf_asm::btf::core::POISON;
-use ebpf_asm::btf::{Btf, IntEncoding, Kind, TypeId};
+use ebpf_asm::btf::{Btf, Kind, TypeId};
 use ebpf_asm::insn::{Fields, Insn};
 use ebpf_asm::isa::{Callee, Imm64, Sem};
-use ebpf_asm::object::{Extern, ExternKind, Map, Object, Strength, Variable};
+use ebpf_asm::object::{Extern, ExternKind, Map, Object, Strength};
 use ebpf_asm::prog_type::{AttachType, ProgType};
 use ebpf_asm::program::Program;
 
@@ -20,8 +19,6 @@ use crate::structs::{self, KernelMember, KernelValue};
 const VMLINUX: &str = "/sys/kernel/btf/vmlinux";
 /// The addresses of the kernel's symbols.
 const KALLSYMS: &str = "/proc/kallsyms";
-/// The option that is no option: `LINUX_VERSION_CODE` of the running kernel.
-const KERNEL_VERSION: &str = "LINUX_KERNEL_VERSION";
 
 /// What was read of the running kernel so far.
 #[derive(Debug, Default)]
@@ -160,8 +157,18 @@ impl Kernel {
         }
     }
 
+    /// Whether the kernel's types have an enumerator of this name.
+    pub(crate) fn has_enumerator(&mut self, name: &str) -> Result<bool> {
+        let types = self.types()?;
+        let found = types.types().any(|(_, ty)| match &ty.kind {
+            Kind::Enum { values, .. } => values.iter().any(|(of, _)| types.str(*of) == name),
+            _ => false,
+        });
+        Ok(found)
+    }
+
     /// The address of a symbol; 0 where the kernel hides them.
-    fn address(&mut self, name: &str) -> Result<Option<u64>> {
+    pub(crate) fn address(&mut self, name: &str) -> Result<Option<u64>> {
         if self.symbols.is_none() {
             let bytes = read(Path::new(KALLSYMS))?;
             self.symbols = Some(String::from_utf8_lossy(&bytes).into_owned());
@@ -192,122 +199,7 @@ fn has_type(object: &Object, id: Option<TypeId>) -> bool {
         .is_some_and(|(btf, id)| btf.size_of(id).is_some())
 }
 
-/// Options of the kernel's configuration with the values that they have, as the bytes of the
-/// map that holds them.
-pub(crate) fn options(object: &Object, map: &Map) -> Result<Vec<u8>> {
-    let Some(data) = &map.data else {
-        return Ok(Vec::new());
-    };
-    let mut filled = data.clone();
-    let asks = |variable: &Variable| variable.name != KERNEL_VERSION;
-    let text = match data.variables.iter().any(asks) {
-        true => configuration()?,
-        false => String::new(),
-    };
-    for variable in &data.variables {
-        let name = &variable.name;
-        let value = match name.as_str() {
-            KERNEL_VERSION => Some(version_code().to_string()),
-            name => option(&text, name).map(str::to_owned),
-        };
-        let Some(value) = value else {
-            if variable.strength == Strength::Strong {
-                return Err(Error::ExternMissing {
-                    name: name.clone(),
-                    what: "option",
-                });
-            }
-            continue;
-        };
-        let bytes = encode(object, variable, &value).ok_or_else(|| Error::BadObject {
-            what: format!(
-                "the kernel has {name}={value}, which a variable of its type cannot hold"
-            ),
-        })?;
-        filled.set(name, &bytes).map_err(|error| Error::BadObject {
-            what: error.to_string(),
-        })?;
-    }
-    Ok(filled.bytes)
-}
-
-/// The value of an option; one that is not set has none.
-fn option<'t>(text: &'t str, name: &str) -> Option<&'t str> {
-    text.lines()
-        .find_map(|line| line.strip_prefix(name)?.strip_prefix('='))
-}
-
-/// A value as a variable's bytes: `y`, `m` and `n` as its type has them, a number, a string.
-fn encode(object: &Object, variable: &Variable, value: &str) -> Option<Vec<u8>> {
-    let size = variable.size as usize;
-    let btf = object.btf.as_ref()?;
-    let Kind::Var { ty, .. } = btf.get(variable.type_id?)?.kind else {
-        return None;
-    };
-    let kind = &btf.get(btf.resolve(ty))?.kind;
-    if let Some(text) = value.strip_prefix('"') {
-        let text = text.strip_suffix('"').unwrap_or(text);
-        let is_text = matches!(kind, Kind::Array { .. });
-        // What does not fit is cut, and ends with a zero all the same.
-        let mut bytes: Vec<u8> = text.bytes().take(size.saturating_sub(1)).collect();
-        bytes.resize(size, 0);
-        return is_text.then_some(bytes);
-    }
-    let is_char =
-        matches!(kind, Kind::Int { size: 1, encoding, .. } if *encoding != IntEncoding::BOOL);
-    let number = match (value, is_char) {
-        ("y" | "m" | "n", true) => i128::from(*value.as_bytes().first()?),
-        ("n", false) => 0,
-        ("y", false) => 1,
-        // TRI_MODULE of enum libbpf_tristate; a bool cannot say it.
-        ("m", false) if matches!(kind, Kind::Enum { .. }) => 2,
-        ("m", false) => return None,
-        (hex, _) if hex.starts_with("0x") => i128::from_str_radix(hex.get(2..)?, 16).ok()?,
-        (number, _) => number.parse().ok()?,
-    };
-    let bits = u32::try_from(size.checked_mul(8)?)
-        .ok()
-        .filter(|bits| *bits <= 64)?;
-    let fits = number >= -(1i128 << (bits - 1)) && number < 1i128 << bits;
-    fits.then(|| number.to_le_bytes().get(..size).map(<[u8]>::to_vec))?
-}
-
-/// `LINUX_VERSION_CODE` of the running kernel.
-fn version_code() -> u32 {
-    let release = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
-    let mut numbers = release.split(|c: char| !c.is_ascii_digit());
-    let mut next = || {
-        numbers
-            .next()
-            .and_then(|n| n.parse::<u32>().ok())
-            .unwrap_or(0)
-    };
-    let (major, minor, patch) = (next(), next(), next());
-    major << 16 | minor << 8 | patch.min(255)
-}
-
-/// The text of the kernel's configuration.
-fn configuration() -> Result<String> {
-    let release = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
-    let plain = PathBuf::from(format!("/boot/config-{}", release.trim()));
-    if let Ok(text) = fs::read_to_string(plain) {
-        return Ok(text);
-    }
-    let path = Path::new("/proc/config.gz");
-    let bytes = read(path)?;
-    let mut text = String::new();
-    let mut unpacked = flate2::read::GzDecoder::new(bytes.as_slice());
-    unpacked
-        .read_to_string(&mut text)
-        .map_err(|source| Error::File {
-            action: "cannot unpack",
-            path: path.to_owned(),
-            source,
-        })?;
-    Ok(text)
-}
-
-fn read(path: &Path) -> Result<Vec<u8>> {
+pub(crate) fn read(path: &Path) -> Result<Vec<u8>> {
     fs::read(path).map_err(|source| Error::File {
         action: "cannot read",
         path: path.to_owned(),

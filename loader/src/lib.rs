@@ -5,7 +5,8 @@
 //! | `load.rs` | an object's BTF, maps and programs, into the kernel |
 //! | `types.rs` | the object's BTF, in the form that the kernel takes |
 //! | `create.rs` | the kernel's maps, with what they hold from the start |
-//! | `kernel.rs` | what the kernel defines: types, symbols, configuration |
+//! | `kernel.rs` | what the kernel defines: types and symbols |
+//! | `options.rs` | what the kernel was configured with |
 //! | `kept.rs` | maps that want to be held |
 //! | `structs.rs` | structs of functions for the kernel |
 //! | `map.rs` | reading and writing a map's elements |
@@ -52,6 +53,7 @@ mod link;
 mod load;
 mod map;
 mod near;
+mod options;
 mod pins;
 mod program;
 mod raw_tracepoint;
@@ -67,6 +69,7 @@ pub use holder::{Holder, holders};
 pub use link::XdpLink;
 pub use load::{Loader, Note};
 pub use map::{Map, PerCpuValues};
+pub use options::with_options;
 pub use pins::Pins;
 pub use program::Program;
 pub use raw_tracepoint::RawTracepointLink;

@@ -21,9 +21,10 @@ use crate::create::{self, NEEDS, Surroundings};
 use crate::diagnose;
 use crate::error::{Error, Result, missing};
 use crate::kept::{KeptMap, wants_holder};
-use crate::kernel::{self, Kernel};
+use crate::kernel::Kernel;
 use crate::map::Map;
 use crate::near::near;
+use crate::options;
 use crate::program::Program;
 use crate::types::Types;
 use crate::verifier_log::{self, Rejection};
@@ -315,14 +316,9 @@ impl<'o> Loader<'o> {
             ifindex: ifindex(&self.offload),
             types: &self.types,
         };
-        let is_options = |data: &object::Data| data.kind == object::DataKind::Kconfig;
-        let (map, note) = if definition.data.as_ref().is_some_and(is_options) {
-            let mut filled = definition.clone();
-            let bytes = kernel::options(self.object, definition)?;
-            if let Some(data) = &mut filled.data {
-                data.bytes = bytes;
-            }
-            create::create(&filled, surroundings)?
+        let (map, note) = if options::asks(definition) {
+            let constants = options::constants(&mut self.kernel, self.object, definition)?;
+            create::create(&constants, surroundings)?
         } else {
             create::create(definition, surroundings)?
         };

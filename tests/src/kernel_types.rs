@@ -15,7 +15,7 @@ pub static RUNNING: LazyLock<KernelTypes> = LazyLock::new(|| {
 });
 
 /// The object as the running kernel gets it: what its instructions ask of the kernel's types is
-/// answered.
+/// answered, and its options are those of the kernel's configuration.
 ///
 /// # Errors
 /// If there is no answer.
@@ -23,7 +23,7 @@ pub fn relocated(mut object: Object) -> Outcome<Object> {
     if let Some(btf) = asks(&object).then(|| RUNNING.btf()).flatten() {
         object.relocate_core(btf)?;
     }
-    Ok(object)
+    Ok(ebpf_loader::with_options(&object)?.into_owned())
 }
 
 fn asks(object: &Object) -> bool {

@@ -123,13 +123,12 @@ impl Stack {
         Rc::make_mut(&mut self.slots).as_mut_slice()
     }
 
-    /// Forgets all slots but those with a bit in `slots`, and objects of the kernel: who uses
-    /// them does not say that it reads their slots.
+    /// Forgets all slots but those with a bit in `slots`.
     pub(crate) fn keep(&mut self, slots: u64) {
         let kept = |index: usize, slot: &Slot| {
             let index = u32::try_from(index).unwrap_or(u32::MAX);
             let live = slots.checked_shr(index).is_some_and(|bits| bits & 1 != 0);
-            slot.is_written() && (live || slot.is_object())
+            live && slot.is_written()
         };
         let mut known = self.slots.iter().enumerate();
         let last = known.rfind(|(index, slot)| kept(*index, slot));

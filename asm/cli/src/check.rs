@@ -1,5 +1,6 @@
 //! `ebpfasm check`: verifies the programs of an object, or of a batch.
 
+use std::borrow::Cow;
 use std::path::Path;
 
 use ebpf_asm::isa::KernelVersion;
@@ -49,6 +50,11 @@ fn check_object(path: &Path, args: &CheckArgs) -> Result<(), Failure> {
     target::check(&object, Target::from(args.cpu))?;
     let types = kernel_types::running();
     let object = kernel_types::relocated(&object, &types)?;
+    // Of other releases nobody knows how they were configured.
+    let object = match args.kernel.as_slice() {
+        [] => running::configured(&object),
+        _ => Cow::Borrowed(&*object),
+    };
     let programs: Vec<&Program> = match &args.prog {
         Some(name) => vec![select::program(&object, name, path)?],
         None => object.programs.iter().collect(),

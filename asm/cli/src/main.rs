@@ -11,7 +11,7 @@
 //! | `select.rs`, `source.rs` | the program that `--prog` names; source lines |
 //! | `core_relo.rs` | CO-RE relocations in words |
 //! | `trace.rs` | `check --trace`, `--log-level`: what the verifier does |
-//! | `running.rs`, `said.rs` | `check --kernel-too`: what the running kernel says |
+//! | `running.rs`, `said.rs` | the running kernel's configuration, and what it says (`check --kernel-too`) |
 //! | `batch/` | `check --batch`: corpora of programs, one a line |
 //! | `emit.rs`, `json.rs` | the forms in which an object is written |
 //! | `text_file.rs` | program text in the place of an object |

@@ -1,5 +1,7 @@
 //! Where there is no Linux: nobody to ask.
 
+use std::borrow::Cow;
+
 use ebpf_asm::object::Object;
 use ebpf_asm::program::Program;
 
@@ -8,4 +10,9 @@ use crate::said::Said;
 /// That there is no kernel.
 pub(crate) fn verdict(_object: &Object, _program: &Program) -> Said {
     Said::Nothing("this system has no eBPF".to_owned())
+}
+
+/// The object as it is: no kernel has a configuration.
+pub(crate) fn configured(object: &Object) -> Cow<'_, Object> {
+    Cow::Borrowed(object)
 }

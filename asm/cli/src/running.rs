@@ -1,10 +1,12 @@
-//! `check --kernel-too`: a program is loaded into the running kernel for its verdict. Nothing of
-//! it stays: the program goes when the command ends.
+//! The running kernel, for `check`: what it was configured with, and with `--kernel-too` what it
+//! says. A program is loaded for its verdict; nothing of it stays when the command ends.
+
+use std::borrow::Cow;
 
 use ebpf_asm::object::Object;
 use ebpf_asm::program::Program;
 use ebpf_asm::verifier_log::{VerifierLog, figure};
-use ebpf_loader::{Error, Loader, LogLevel};
+use ebpf_loader::{Error, Loader, LogLevel, with_options};
 use ebpf_verifier_sim::KernelRefusal;
 
 use crate::said::Said;
@@ -23,4 +25,10 @@ pub(crate) fn verdict(object: &Object, program: &Program) -> Said {
         }
         Err(error) => Said::Nothing(error.to_string()),
     }
+}
+
+/// The object with what the running kernel was configured with. An object that asks for what
+/// this kernel lacks stays as it is: then nothing is known of these constants.
+pub(crate) fn configured(object: &Object) -> Cow<'_, Object> {
+    with_options(object).unwrap_or(Cow::Borrowed(object))
 }
