@@ -194,6 +194,7 @@ impl ProgType {
             ProgType::SkReuseport => "sk_reuseport_md",
             ProgType::PerfEvent => "bpf_perf_event_data",
             ProgType::RawTracepoint | ProgType::RawTracepointWritable => "bpf_raw_tracepoint_args",
+            ProgType::Netfilter => "bpf_nf_ctx",
             _ => "",
         }
     }

@@ -5,14 +5,23 @@ use std::sync::LazyLock;
 
 use ebpf_asm::btf::Btf;
 use ebpf_asm::object::Object;
-use ebpf_verifier_sim::KernelTypes;
+use ebpf_verifier_sim::{KernelTypes, Symbols};
 
 use crate::Outcome;
 
 /// The types of the kernel that the tests run on; none where it shows none.
 pub static RUNNING: LazyLock<KernelTypes> = LazyLock::new(|| {
     KernelTypes::on_demand(|| Btf::from_bytes(&fs::read("/sys/kernel/btf/vmlinux").ok()?).ok())
+        .with_symbols(symbols)
 });
+
+fn symbols() -> Option<Symbols> {
+    let text = fs::read_to_string("/proc/kallsyms").ok()?;
+    let names = text
+        .lines()
+        .filter_map(|line| line.split_whitespace().nth(2));
+    Some(names.map(Box::from).collect())
+}
 
 /// The object as the running kernel gets it: what its instructions ask of the kernel's types is
 /// answered, and its options are those of the kernel's configuration.

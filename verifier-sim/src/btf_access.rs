@@ -17,6 +17,7 @@ use crate::diag::{Checked, Rejection};
 use crate::machine::{Machine, not_modelled};
 use crate::mem::{Direction, MemAccess};
 use crate::reg::{Kind, Null, RegState};
+use crate::region::Extent;
 use crate::scalar::Scalar;
 use crate::structure_write::check_operation_writes;
 use ebpf_asm::btf::{Btf, Kind as Type, Member, TypeId};
@@ -35,6 +36,29 @@ impl<'a> Machine<'_, 'a> {
         let off = self.check_structure_access(btf, pointer, base, access)?;
         self.check_owned(pointer, base)?;
         self.read_field(btf, (pointer, off), base, access)
+    }
+
+    /// That bytes of a structure may be read by a function: numbers, or a pointer as one.
+    pub(crate) fn check_structure_bytes(
+        &self,
+        pointer: BtfPtr,
+        base: &RegState,
+        extent: Extent,
+    ) -> Checked {
+        let btf = self.types_of(pointer)?;
+        let access = MemAccess {
+            reg: extent.reg,
+            off: 0,
+            size: Size::B,
+            direction: Direction::Read,
+        };
+        let off = self.check_structure_access(btf, pointer, base, access)?;
+        self.check_owned(pointer, base)?;
+        let Ok(size) = u32::try_from(extent.size) else {
+            return Err(not_modelled("so much memory in a structure"));
+        };
+        self.field_of_bytes(btf, pointer, (off, size), Direction::Read)
+            .map(|_| ())
     }
 
     /// Reads what is so many bytes into a structure, to which a register points.
@@ -222,10 +246,20 @@ impl<'a> Machine<'_, 'a> {
         off: u32,
         access: MemAccess,
     ) -> Checked<Field<'a>> {
-        let size = access.size.bytes();
+        self.field_of_bytes(btf, pointer, (off, access.size.bytes()), access.direction)
+    }
+
+    /// The same of any number of bytes.
+    fn field_of_bytes(
+        &self,
+        btf: &'a Btf,
+        pointer: BtfPtr,
+        (off, size): (u32, u32),
+        direction: Direction,
+    ) -> Checked<Field<'a>> {
         self.check_direct(pointer, off, size)?;
         field_at(btf, pointer.id, off, size).map_err(|message| {
-            let verb = match access.direction {
+            let verb = match direction {
                 Direction::Read => "reads",
                 Direction::Write => "writes",
             };

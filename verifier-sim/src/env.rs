@@ -13,6 +13,7 @@ use crate::diag::{Checked, Rejection};
 use crate::exception::exception_callback;
 use crate::func_info::check_functions;
 use crate::global::{Global, globals};
+use crate::kernel_symbol::check_addresses;
 use crate::kernel_types::KernelTypes;
 use crate::kfunc::{argument_count, check_calls};
 use crate::live::{RegSet, live_registers};
@@ -83,6 +84,7 @@ impl<'a> Env<'a> {
             .and_then(|target| Some((target, kernel.btf()?)));
         let arguments = arguments.map(|(target, btf)| ArgumentContext::new(kernel, btf, target));
         check_calls(object, program, kernel)?;
+        check_addresses(object, program, kernel)?;
         let globals = globals(object, program, kernel);
         let exception_callback = exception_callback(program, object.btf.as_ref())?;
         let global_slots = globals.iter().map(|g| g.slot).collect();

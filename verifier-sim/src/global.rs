@@ -60,7 +60,7 @@ pub(crate) fn globals(object: &Object, program: &Program, kernel: &KernelTypes) 
         Some(Global {
             slot: function.slot,
             name: function.name.clone(),
-            params: params((btf, kernel), program.prog_type, id, proto, &function.name),
+            params: params((btf, kernel), program, id, proto, &function.name),
             moves_packet: moves_packet(program, function.slot, moves),
         })
     });

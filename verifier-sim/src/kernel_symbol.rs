@@ -8,11 +8,65 @@
 
 use crate::codes::Code;
 use crate::diag::{Checked, Rejection};
+use crate::kernel_types::KernelTypes;
 use crate::machine::{Machine, not_modelled};
 use crate::reg::{Kind, RegState};
 use ebpf_asm::btf::{Kind as Type, TypeId};
 use ebpf_asm::insn::Insn;
-use ebpf_asm::object::{ExternKind, Strength};
+use ebpf_asm::isa::{Imm64, Sem};
+use ebpf_asm::object::{Extern, ExternKind, Object, Strength};
+use ebpf_asm::program::{Program, Reference};
+
+/// That the kernel knows the addresses which a program takes of its variables and functions,
+/// also where no path leads: many kernels do not know those of variables
+/// (`CONFIG_KALLSYMS_ALL`). As observed on Linux 6.18.
+pub(crate) fn check_addresses(object: &Object, program: &Program, kernel: &KernelTypes) -> Checked {
+    for (slot, insn) in program.slots() {
+        let Sem::LoadImm64(kind) = insn.sem() else {
+            continue;
+        };
+        let named = match program.reference(slot) {
+            Some(Reference::Extern(index)) => named(object, index, kernel),
+            None if kind == Imm64::Variable && insn.next_imm() == 0 => {
+                Some(TypeId(insn.imm() as u32))
+            }
+            _ => None,
+        };
+        let Some((id, btf)) = named.zip(kernel.btf()) else {
+            continue;
+        };
+        let is_symbol = matches!(
+            btf.get(id).map(|ty| &ty.kind),
+            Some(Type::Func { .. } | Type::Var { .. })
+        );
+        if is_symbol && kernel.knows_address(btf.name(id)) == Some(false) {
+            let name = btf.name(id);
+            let message = format!("ldimm64 failed to find the address for kernel symbol '{name}'.");
+            let mut refused = Rejection::new(Code::UnknownKfunc, message)
+                .label("this kernel does not know the address")
+                .help("a kernel built with CONFIG_KALLSYMS_ALL knows those of its variables");
+            refused.slot = slot;
+            return Err(refused);
+        }
+    }
+    Ok(())
+}
+
+/// The type in the kernel of an extern with one, if the kernel has it.
+fn named(object: &Object, index: usize, kernel: &KernelTypes) -> Option<TypeId> {
+    let of = object.externs.get(index)?;
+    match of.kind {
+        ExternKind::Function => kernel.function(&of.name),
+        ExternKind::Variable if is_sized(object, of) => kernel.variable(&of.name),
+        ExternKind::Variable => None,
+    }
+}
+
+/// Whether an extern has a type, and not only an address.
+fn is_sized(object: &Object, of: &Extern) -> bool {
+    let typed = of.type_id.zip(object.btf.as_ref());
+    typed.is_some_and(|(id, btf)| btf.size_of(id).is_some())
+}
 
 impl Machine<'_, '_> {
     /// The address of an extern of the object, by its index.
@@ -22,11 +76,9 @@ impl Machine<'_, '_> {
         let of = of.ok_or_else(|| not_modelled("the address of an extern that is not there"))?;
         let kernel = env.kernel;
         kernel.needed_for("addresses of what the kernel defines")?;
-        let typed = of.type_id.zip(env.object.btf.as_ref());
-        let sized = typed.is_some_and(|(id, btf)| btf.size_of(id).is_some());
         let found = match of.kind {
             ExternKind::Function => kernel.function(&of.name),
-            ExternKind::Variable if sized => kernel.variable(&of.name),
+            ExternKind::Variable if is_sized(env.object, of) => kernel.variable(&of.name),
             // An address and nothing else: whatever it is, it is a number.
             ExternKind::Variable => return Ok(RegState::unknown()),
         };
@@ -66,8 +118,6 @@ impl Machine<'_, '_> {
                 Err(refuse(message))
             }
             Some(Type::Func { .. }) => Ok(RegState::pointer(Kind::ReadOnlyMem(0))),
-            // Many kernels do not know the addresses of their own variables
-            // (CONFIG_KALLSYMS_ALL), and refuse the program.
             Some(Type::Var { .. }) => Err(not_modelled("addresses of the kernel's variables")),
             Some(_) => {
                 let message = format!(

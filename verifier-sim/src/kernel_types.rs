@@ -1,5 +1,5 @@
 //! The kernel's own types: its structures, and the functions that programs may call or attach
-//! to, as `/sys/kernel/btf/vmlinux` describes them.
+//! to, as `/sys/kernel/btf/vmlinux` describes them; and which addresses it knows.
 //!
 //! The verifier reads no files: who asks hands the types in, or says how to get them when the
 //! first program needs them. What depends on them is not judged without.
@@ -23,7 +23,12 @@ pub struct KernelTypes {
     read: Box<dyn Fn() -> Option<Btf> + Send + Sync>,
     btf: OnceLock<Option<Btf>>,
     names: OnceLock<Names>,
+    read_symbols: Box<dyn Fn() -> Option<Symbols> + Send + Sync>,
+    symbols: OnceLock<Option<Symbols>>,
 }
+
+/// The names of what the kernel knows the address of.
+pub type Symbols = HashSet<Box<str>>;
 
 /// Where the named types are.
 #[derive(Default)]
@@ -55,6 +60,20 @@ impl KernelTypes {
             read: Box::new(read),
             btf: OnceLock::new(),
             names: OnceLock::new(),
+            read_symbols: Box::new(|| None),
+            symbols: OnceLock::new(),
+        }
+    }
+
+    /// With the kernel's symbols (`/proc/kallsyms`), which `read` gives when the first program
+    /// takes the address of one; `None` if nobody knows them.
+    pub fn with_symbols(
+        self,
+        read: impl Fn() -> Option<Symbols> + Send + Sync + 'static,
+    ) -> KernelTypes {
+        KernelTypes {
+            read_symbols: Box::new(read),
+            ..self
         }
     }
 
@@ -86,6 +105,13 @@ impl KernelTypes {
     /// The variable of this name.
     pub(crate) fn variable(&self, name: &str) -> Option<TypeId> {
         self.names().variables.get(name).copied()
+    }
+
+    /// Whether the kernel knows the address of what has this name, as far as its symbols are
+    /// known.
+    pub(crate) fn knows_address(&self, name: &str) -> Option<bool> {
+        let symbols = self.symbols.get_or_init(|| (self.read_symbols)());
+        symbols.as_ref().map(|symbols| symbols.contains(name))
     }
 
     /// Whether a function is one that programs may call.
@@ -176,6 +202,15 @@ mod tests {
         assert_eq!(types.record("empty"), Some(TypeId(1)));
         assert_eq!(types.function("empty"), None);
         assert_eq!(reads.load(Ordering::Relaxed), 1);
+    }
+
+    #[test]
+    fn addresses_are_known_only_where_the_symbols_are() {
+        assert_eq!(KernelTypes::unknown().knows_address("jiffies"), None);
+        let one = || Some(Symbols::from(["do_exit".into()]));
+        let types = KernelTypes::unknown().with_symbols(one);
+        assert_eq!(types.knows_address("do_exit"), Some(true));
+        assert_eq!(types.knows_address("jiffies"), Some(false));
     }
 
     #[test]

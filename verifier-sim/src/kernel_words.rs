@@ -116,6 +116,7 @@ const WORDS: &[(&str, Code)] = &[
     ("R* cannot write into", Code::ReadOnly),
     ("cannot write into packet", Code::ReadOnly),
     ("only read is supported", Code::ReadOnly),
+    ("*() may write into memory pointed by", Code::ReadOnly),
     ("only read from ", Code::ReadOnly),
     (
         "the prog does not allow writes to packet data",
@@ -317,6 +318,13 @@ const WORDS: &[(&str, Code)] = &[
         Code::GlobalFunction,
     ),
     ("arg#* has unsupported set of tags", Code::GlobalFunction),
+    ("arg#* should be ", Code::GlobalFunction),
+    ("arg#* type doesn't have a name", Code::GlobalFunction),
+    ("fd * is not pointing to valid bpf_map", Code::MapKind),
+    (
+        "ldimm64 failed to find the address for kernel symbol",
+        Code::UnknownKfunc,
+    ),
     ("bpf_spin_unlock ", Code::Lock),
     ("bpf_res_spin_unlock ", Code::Lock),
     ("Acquiring the same lock again", Code::Lock),

@@ -7,7 +7,7 @@
 //! | what is known | `tnum`, `bounds`, `scalar`, `scalar_alu`, `compare`, `kernel_types`, `btf_ptr`, `special`, `special_table`, `special_search`, `reg`, `bytes`, `stack`, `sections`, `state` |
 //! |---|---|
 //! | what is asked | `config`, `codes`, `diag`, `ctx` |
-//! | before execution | `since`, `loadable`, `cfg`, `edges`, `stops`, `func_info`, `prototype`, `exception`, `live`, `used_maps`, `env` |
+//! | before execution | `since`, `loadable`, `cfg`, `edges`, `stops`, `func_info`, `context_param`, `prototype`, `exception`, `live`, `used_maps`, `env` |
 //! | one instruction | `machine`, `alu`, `pointer_alu`, `mem`, `region`, `structure`, `kernel_symbol`, `btf_walk`, `btf_access`, `structure_write`, `map_structure`, `arena`, `packet_help`, `kptr`, `lock`, `stack_access`, `stack_object`, `dynptr`, `iterator`, `irq_flag`, `branch`, `callable`, `call`, `argument`, `callback`, `later`, `format`, `single_helper`, `result`, `kfunc`, `compat`, `returns`, `global`, `tail_call` |
 //! | all paths | `live_stack`, `history`, `notes`, `precision`, `prune`, `rounds`, `tree`, `checkpoints`, `depth`, `explore`, `verify` |
 //! | what happens on the way | `snapshot`, `watch`, `log` |
@@ -35,6 +35,7 @@ mod codes;
 mod compare;
 mod compat;
 mod config;
+mod context_param;
 mod ctx;
 mod depth;
 mod diag;
@@ -105,7 +106,7 @@ pub use config::{Alignment, Capabilities, Config, NEWEST};
 pub use diag::{Cause, Place, Rejection, Step};
 pub use explore::Stats;
 pub use kernel_says::KernelRefusal;
-pub use kernel_types::KernelTypes;
+pub use kernel_types::{KernelTypes, Symbols};
 pub use log::KernelLog;
 pub use render::{Decor, Quoted};
 pub use snapshot::{FrameSnapshot, Snapshot};

@@ -25,7 +25,7 @@ pub(crate) enum Flow {
         jump: usize,
         jump_state: Box<State>,
     },
-    /// On two ways from a tail call in a function: at `caller` with the state as it is now, and
+    /// On two ways from what may leave the program, in a function: at `caller` with the state as it is now, and
     /// later, still in the function, at `stay` with another.
     Leave {
         caller: usize,
@@ -97,7 +97,7 @@ impl Machine<'_, '_> {
             Sem::Store { .. } | Sem::StoreRelease { .. } => self.store(insn)?,
             Sem::Atomic { op, size } => self.atomic(insn, op, size)?,
             Sem::LoadImm64(kind) => self.load_imm64(insn, kind)?,
-            Sem::LoadPacket { .. } => self.load_packet(insn)?,
+            Sem::LoadPacket { .. } => return self.load_packet(insn),
             Sem::Jump {
                 cond,
                 width,

@@ -9,7 +9,7 @@ use crate::codes::Code;
 use crate::config::Alignment;
 use crate::diag::{Checked, Rejection};
 use crate::dynptr::{Access, Slice};
-use crate::machine::{Machine, not_modelled};
+use crate::machine::{Flow, Machine, not_modelled};
 use crate::reg::{Kind, Null, RegState, SockType};
 use crate::region::write_to_key;
 use crate::scalar::Scalar;
@@ -207,9 +207,10 @@ impl Machine<'_, '_> {
     }
 
     /// `r0 = *(size *)skb[..]`.
-    pub(crate) fn load_packet(&mut self, insn: &Insn) -> Checked {
+    pub(crate) fn load_packet(&mut self, insn: &Insn) -> Checked<Flow> {
+        let next = self.slot + insn.slots();
         let Sem::LoadPacket { mode, .. } = insn.sem() else {
-            return Ok(());
+            return Ok(Flow::To(next));
         };
         let has_skb = matches!(
             self.env.program.prog_type,
@@ -239,9 +240,6 @@ impl Machine<'_, '_> {
         if matches!(self.state.frame().entered, Entered::Callback(_)) {
             return Err(leaves_callback("may leave the program"));
         }
-        if self.state.depth() > 0 {
-            return Err(not_modelled("LD_ABS and LD_IND in functions"));
-        }
         let skb = self.read_reg(Reg::R6)?;
         if skb.kind != Kind::Ctx {
             return Err(Rejection::new(
@@ -257,7 +255,8 @@ impl Machine<'_, '_> {
             self.check_leak(insn.src(), &index, "leaks addr into packet access")?;
         }
         self.clobber_arguments();
-        self.write_reg(Reg::R0, RegState::unknown())
+        self.write_reg(Reg::R0, RegState::unknown())?;
+        self.packet_loaded(next)
     }
 
     /// That a pointer can be followed at all.
@@ -291,7 +290,7 @@ impl Machine<'_, '_> {
     }
 
     /// Reads memory; gives what is read, not yet cut to the size.
-    fn read_memory(&mut self, base: &RegState, access: MemAccess) -> Checked<RegState> {
+    pub(crate) fn read_memory(&mut self, base: &RegState, access: MemAccess) -> Checked<RegState> {
         self.check_followable(access.reg, base)?;
         self.check_strictly_aligned(base, access)?;
         match base.kind {

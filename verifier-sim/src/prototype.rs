@@ -4,13 +4,14 @@
 //! Described in the kernel's `Documentation/bpf/verifier.rst` and in `bpf_helpers.h`; messages
 //! and combinations of tags as observed on Linux 6.18.
 //!
-//! Read before: `func_info.rs`. Read next: `global.rs`.
+//! Read before: `context_param.rs`. Read next: `global.rs`.
 
 use crate::call::ARGUMENTS;
+use crate::context_param::{check_tagged, is_context};
 use crate::kernel_types::KernelTypes;
 use crate::reg::Null;
 use ebpf_asm::btf::{Btf, Kind as Type, TypeId};
-use ebpf_asm::prog_type::ProgType;
+use ebpf_asm::program::Program;
 
 /// What a global function takes in an argument register.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -72,7 +73,7 @@ impl Tags {
 /// The parameters of a function, or why the kernel takes no such function.
 pub(crate) fn params(
     (btf, kernel): (&Btf, &KernelTypes),
-    prog_type: ProgType,
+    program: &Program,
     function: TypeId,
     proto: TypeId,
     name: &str,
@@ -96,7 +97,7 @@ pub(crate) fn params(
         let own = all.iter().filter(|(at, _)| *at == index);
         let tags =
             Tags::of(own.map(|(_, tag)| *tag)).map_err(|why| format!("arg#{index} {why}"))?;
-        param((btf, kernel), prog_type, *ty, tags).map_err(|why| match why {
+        param((btf, kernel), program, *ty, tags).map_err(|why| match why {
             NoParam::Words(words) => format!("arg#{index} {words}"),
             NoParam::Kind(kind) => {
                 format!("Arg#{index} type {kind} in {name}() is not supported yet.")
@@ -122,7 +123,7 @@ impl NoParam {
 
 fn param(
     (btf, kernel): (&Btf, &KernelTypes),
-    prog_type: ProgType,
+    program: &Program,
     ty: TypeId,
     tags: Tags,
 ) -> Result<Param, NoParam> {
@@ -133,13 +134,12 @@ fn param(
             false => Err(NoParam::Kind(kind_name(btf, btf.resolve(ty)))),
         };
     };
-    let to = btf.resolve(*to);
-    let context = prog_type.context_struct();
-    let is_context = !context.is_empty() && btf.name(to) == context;
+    let is_context = is_context(btf, program.prog_type, *to);
+    let (named, to) = (*to, btf.resolve(*to));
     let is_dynptr = btf.name(to) == "bpf_dynptr";
     let invalid = || NoParam::words("has invalid combination of tags");
     match tags {
-        Tags::CTX => context_param(btf, prog_type, to),
+        Tags::CTX => context_param(btf, program, named),
         Tags(0) if is_context => Ok(Param::Ctx),
         Tags(0) if is_dynptr => Ok(Param::Dynptr),
         Tags(0) => memory(btf, to, Null::Maybe),
@@ -164,33 +164,11 @@ fn param(
 }
 
 /// A parameter that is tagged as the context.
-fn context_param(btf: &Btf, prog_type: ProgType, to: TypeId) -> Result<Param, NoParam> {
-    let context = prog_type.context_struct();
-    match btf.get(to).map(|ty| &ty.kind) {
-        _ if to == TypeId::VOID => Ok(Param::Ctx),
-        Some(Type::Struct { .. } | Type::Fwd(_)) if btf.name(to) == context => Ok(Param::Ctx),
-        _ if context.is_empty() || has_many_contexts(prog_type) => {
-            Ok(Param::NotModelled("a context of this type"))
-        }
-        _ => Err(NoParam::Words(format!("should be `struct {context} *`"))),
+fn context_param(btf: &Btf, program: &Program, to: TypeId) -> Result<Param, NoParam> {
+    match check_tagged(btf, program, to) {
+        Some(checked) => checked.map(|()| Param::Ctx).map_err(NoParam::Words),
+        None => Ok(Param::NotModelled("a context of this type")),
     }
-}
-
-/// Whether programs of a type may have their context by several names.
-fn has_many_contexts(prog_type: ProgType) -> bool {
-    matches!(
-        prog_type,
-        ProgType::Kprobe
-            | ProgType::Tracepoint
-            | ProgType::PerfEvent
-            | ProgType::RawTracepoint
-            | ProgType::RawTracepointWritable
-            | ProgType::Tracing
-            | ProgType::Lsm
-            | ProgType::Ext
-            | ProgType::StructOps
-            | ProgType::Syscall
-    )
 }
 
 /// A parameter that is tagged as a structure of the kernel to be trusted.
@@ -216,10 +194,14 @@ fn untrusted((btf, kernel): (&Btf, &KernelTypes), to: TypeId) -> Param {
     }
 }
 
-/// The name of a structure.
+/// The name of a structure in the kernel: what is behind `___` tells apart a program's own
+/// views of it.
 fn structure(btf: &Btf, ty: TypeId) -> Option<&str> {
     match btf.get(ty)?.kind {
-        Type::Struct { .. } | Type::Fwd(_) => Some(btf.name(ty)),
+        Type::Struct { .. } | Type::Fwd(_) => {
+            let name = btf.name(ty);
+            Some(name.split_once("___").map_or(name, |(name, _)| name))
+        }
         _ => None,
     }
 }

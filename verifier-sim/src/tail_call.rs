@@ -1,4 +1,4 @@
-//! Tail calls: going on in another program.
+//! Tail calls: going on in another program; and what leaves a program as they do.
 //!
 //! From the program itself a tail call ends it. From one of its functions, the program that
 //! is gone on in returns to that function's caller: with any number in R0, and the packet
@@ -90,6 +90,21 @@ impl Machine<'_, '_> {
         };
         self.end_packet_pointers();
         self.write_reg(Reg::R0, RegState::unknown())?;
+        Ok(Flow::Leave {
+            caller: frame.return_to,
+            stay: next,
+            stay_state: stayed,
+        })
+    }
+
+    /// Both ways from a load from the packet: behind it, and in a function also behind its call,
+    /// which 0 comes back from where the packet is too short.
+    pub(crate) fn packet_loaded(&mut self, next: usize) -> Checked<Flow> {
+        let stayed = Box::new(self.state.clone());
+        let Some(frame) = self.state.pop() else {
+            return Ok(Flow::To(next));
+        };
+        self.write_reg(Reg::R0, RegState::constant(0))?;
         Ok(Flow::Leave {
             caller: frame.return_to,
             stay: next,

@@ -11,6 +11,7 @@ use crate::machine::not_modelled;
 use crate::pointer_alu::MAX_VAR_OFF;
 use crate::since::check_map_type;
 use crate::special::{Special, SpecialKind};
+use ebpf_asm::isa::{Imm64, Sem};
 use ebpf_asm::map_type::MapType;
 use ebpf_asm::object::{Map, Object};
 use ebpf_asm::prog_type::ProgType;
@@ -27,6 +28,7 @@ pub(crate) fn check_used_maps(
     config: &Config,
     specials: &[Option<Vec<Special>>],
 ) -> Checked {
+    check_descriptors(program)?;
     let mut used: Vec<(usize, &Map)> = Vec::new();
     for &(slot, reference) in &program.references {
         let (index, address) = match reference {
@@ -51,6 +53,21 @@ pub(crate) fn check_used_maps(
         }
         if used.iter().all(|&(known, _)| known != index) {
             used.push((index, map));
+        }
+    }
+    Ok(())
+}
+
+/// That all maps are the object's: a bare number is the descriptor of none.
+fn check_descriptors(program: &Program) -> Checked {
+    for (slot, insn) in program.slots() {
+        let by_descriptor = matches!(insn.sem(), Sem::LoadImm64(Imm64::MapFd | Imm64::MapValueFd));
+        if by_descriptor && program.reference(slot).is_none() {
+            let message = format!("fd {} is not pointing to valid bpf_map", insn.imm());
+            let mut refused =
+                Rejection::new(Code::MapKind, message).label("no map has this descriptor");
+            refused.slot = slot;
+            return Err(refused);
         }
     }
     Ok(())

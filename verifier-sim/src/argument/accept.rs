@@ -9,7 +9,7 @@ use crate::diag::{Checked, Rejection};
 use crate::dynptr::{Access, EndsWith, check_whole_dynptr};
 use crate::machine::{Machine, not_modelled};
 use crate::reg::{Kind, Null, RegState, SockType};
-use ebpf_asm::helper::Arg;
+use ebpf_asm::helper::{Arg, by_id};
 use ebpf_asm::insn::Reg;
 
 /// What a word takes.
@@ -22,7 +22,10 @@ struct Accepted {
 
 const MEMORY: Accepted = Accepted {
     words: "fp, pkt, pkt_meta, map_key, map_value, mem, ringbuf_mem, buf, trusted_ptr_",
-    has: Kind::is_memory,
+    has: |kind| match kind {
+        Kind::Btf(pointer) => pointer.marks == Marks::TRUSTED,
+        _ => kind.is_memory(),
+    },
 };
 const CONTEXT: Accepted = Accepted {
     words: "ctx",
@@ -200,21 +203,46 @@ impl Machine<'_, '_> {
         let null = value.null == Null::Maybe && !may_be_null(arg);
         let taken = (accepted.has)(value.kind) && takes_memory(arg, value.kind);
         if null || !taken {
-            return Err(match value.kind {
-                Kind::Btf(pointer)
-                    if pointer.marks == Marks::TRUSTED && accepted.words == MEMORY.words =>
-                {
-                    not_modelled("structures of the kernel as memory")
-                }
-                _ => wrong_type(reg, value, accepted.words),
-            });
+            return Err(wrong_type(reg, value, accepted.words));
         }
         match value.kind {
+            Kind::Btf(_) if accepted.words == MEMORY.words => self.check_read(reg, arg, value),
             Kind::Ctx => self.check_whole_ctx(reg, value),
             Kind::Func(_) => check_whole_function(reg, value),
             Kind::Dynptr(_) => check_whole_dynptr(reg, value),
             _ => Ok(()),
         }
+    }
+}
+
+impl Machine<'_, '_> {
+    /// That a helper only reads what it is given a structure of the kernel for.
+    fn check_read(&self, reg: Reg, arg: Arg, value: &RegState) -> Checked {
+        let reads = matches!(
+            arg,
+            Arg::MapKey
+                | Arg::MapValue
+                | Arg::MapValueOrNull
+                | Arg::Mem
+                | Arg::MemOrNull
+                | Arg::Fixed(_)
+        );
+        if reads && value.null == Null::Maybe {
+            return Err(not_modelled("a structure as memory that may be null"));
+        }
+        if reads {
+            return Ok(());
+        }
+        let callee = self.env.cfg.insn(self.slot).map(|insn| insn.imm());
+        let name = callee
+            .and_then(by_id)
+            .map_or("helper", |helper| helper.name);
+        let (number, kind) = (reg.number(), value.type_name());
+        let message =
+            format!("bpf_{name}() may write into memory pointed by R{number} type={kind}");
+        Err(Rejection::new(Code::ReadOnly, message)
+            .label("a structure of the kernel is only read")
+            .because(value.origin.made, format!("R{number} is made here")))
     }
 }
 

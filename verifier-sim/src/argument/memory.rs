@@ -5,11 +5,13 @@
 use super::Arguments;
 use super::accept::wrong_type;
 use crate::alu::describe;
+use crate::btf_ptr::Marks;
 use crate::codes::Code;
+use crate::context_param::is_memory;
 use crate::diag::{Checked, Rejection};
 use crate::dynptr::{Access, Slice};
 use crate::machine::{Machine, not_modelled};
-use crate::mem::{Direction, MemAccess};
+use crate::mem::{Direction, MemAccess, Stored};
 use crate::reg::{Kind, Null, RegState};
 use crate::region::Extent;
 use crate::special::AccessBy;
@@ -197,7 +199,42 @@ impl<'a> Machine<'_, 'a> {
             Kind::ReadOnlyMem(bytes) => self.check_mem_bytes(bytes, value, extent),
             Kind::Buffer(usage) => self.check_buffer(usage, value, extent, direction),
             Kind::Stack(depth) => self.check_stack_bytes(depth, value, extent, usage, found),
+            Kind::Ctx if is_memory(self.env.program.prog_type) => {
+                self.check_ctx_bytes(value, extent, usage)
+            }
+            Kind::Btf(pointer) => {
+                self.check_structure_bytes(pointer, value, extent)?;
+                match usage {
+                    MemoryUse::Reads => Ok(()),
+                    _ if pointer.marks.has(Marks::ALLOC) => {
+                        Err(not_modelled("objects of the program as memory"))
+                    }
+                    _ => Err(only_read(reg, value)),
+                }
+            }
             _ => Err(wrong_type(reg, value, "fp")),
+        }
+    }
+
+    /// That bytes of a context may be used: how long it is, nobody knows but who reads its last
+    /// byte.
+    fn check_ctx_bytes(&mut self, value: &RegState, extent: Extent, usage: MemoryUse) -> Checked {
+        let Ok(last) = i16::try_from(extent.size - 1) else {
+            return Err(not_modelled("so much memory in a context"));
+        };
+        if last < 0 {
+            return Ok(());
+        }
+        let access = |direction| MemAccess {
+            reg: extent.reg,
+            off: last,
+            size: Size::B,
+            direction,
+        };
+        self.read_memory(value, access(Direction::Read))?;
+        match usage {
+            MemoryUse::Reads => Ok(()),
+            _ => self.write_memory(value, access(Direction::Write), Stored::Unknown),
         }
     }
 
@@ -259,6 +296,13 @@ fn bounded_size(reg: Reg, value: &RegState, zero: ZeroSize) -> Checked<i64> {
         ))
         .help("compare or mask the size first")),
     }
+}
+
+/// What the kernel says to a structure of its own that another function might write to.
+fn only_read(reg: Reg, value: &RegState) -> Box<Rejection> {
+    Rejection::new(Code::ReadOnly, "only read is supported")
+        .label("a structure of the kernel is handed out to be written to")
+        .because(value.origin.made, format!("R{} is made here", reg.number()))
 }
 
 /// What the kernel says to memory of no bytes, such as the key of a map that has none.

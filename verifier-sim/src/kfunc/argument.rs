@@ -172,7 +172,12 @@ impl<'a> Machine<'_, 'a> {
         if is_null && kfunc.may_be_null(index) && sized.is_none() {
             return Ok(Takes::One);
         }
-        if let Some(special) = kfunc.special(index, to) {
+        let special = kfunc.special(index, to);
+        if special == Some(Special::Map) && matches!(value.kind, Kind::Btf(_)) {
+            self.check_map_structure(kfunc, passed)?;
+            return Ok(Takes::One);
+        }
+        if let Some(special) = special {
             self.check_special(kfunc, passed, (special, to), found)?;
             return Ok(Takes::One);
         }
@@ -254,6 +259,17 @@ impl<'a> Machine<'_, 'a> {
         Err(Rejection::new(Code::ArgumentType, message)
             .label(format!("R{number} points to another structure"))
             .because(value.origin.made, format!("R{number} is made here")))
+    }
+
+    /// That a pointer to a structure in the place of a map is to what the kernel has of one.
+    fn check_map_structure(&self, kfunc: &Kfunc<'a>, passed: Passed) -> Checked {
+        self.check_trust(kfunc, passed)?;
+        self.check_structure_offset(passed.reg, &passed.value, kfunc)?;
+        check_safe(passed)?;
+        match self.structure_of(&passed.value)? {
+            Some((btf, id)) if btf.name(id) == "bpf_map" && passed.value.off == 0 => Ok(()),
+            _ => Err(not_modelled("another structure in the place of a map")),
+        }
     }
 
     /// That a pointer is as trusted as the function wants it.

@@ -1,0 +1,19 @@
+// Memory in a structure ends with its field.
+// verdict: reject
+// kernel: access beyond the end of member comm
+#include <linux/bpf.h>
+#include <bpf/bpf_helpers.h>
+
+struct task_struct {
+	char comm[16];
+} __attribute__((preserve_access_index));
+
+SEC("tp_btf/task_newtask")
+int begins(unsigned long long *ctx)
+{
+	struct task_struct *task = (void *)ctx[0];
+
+	return bpf_strncmp(task->comm, sizeof(task->comm) + 1, "init") == 0;
+}
+
+char _license[] SEC("license") = "GPL";
