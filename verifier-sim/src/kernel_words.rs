@@ -210,6 +210,7 @@ const WORDS: &[(&str, Code)] = &[
     ("verifier bug: backtracking misuse", Code::ArgumentType),
     ("verifier bug: No program to jit", Code::Callback),
     ("In callback the register", Code::CallbackResult),
+    ("arg#* doesn't point to a const string", Code::ConstantText),
     ("Invalid format string", Code::ConstantText),
     ("R* is not a constant address", Code::ConstantText),
     ("direct value access on string failed", Code::ConstantText),

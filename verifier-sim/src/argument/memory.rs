@@ -37,13 +37,24 @@ pub(super) enum MemoryUse {
     Reads,
     Fills,
     Changes,
+    /// Another function reads and writes it: the kernel asks for the one first, then for the
+    /// other.
+    Shared,
 }
 
 impl MemoryUse {
     fn direction(self) -> Direction {
         match self {
             MemoryUse::Reads => Direction::Read,
-            MemoryUse::Fills | MemoryUse::Changes => Direction::Write,
+            MemoryUse::Fills | MemoryUse::Changes | MemoryUse::Shared => Direction::Write,
+        }
+    }
+
+    /// What is asked for first.
+    fn first(self) -> Direction {
+        match self {
+            MemoryUse::Shared => Direction::Read,
+            _ => self.direction(),
         }
     }
 }
@@ -107,7 +118,7 @@ impl<'a> Machine<'_, 'a> {
         found: &mut Arguments<'a>,
     ) -> Checked {
         let value = self.read_reg(size)?;
-        found.expect_size(memory, MemoryUse::Changes)?;
+        found.expect_size(memory, MemoryUse::Shared)?;
         self.check_size(size, &value, ZeroSize::Allowed, found)
     }
 
@@ -149,7 +160,7 @@ impl<'a> Machine<'_, 'a> {
             null: Null::Never,
             ..*value
         };
-        let (size, usage) = (i64::from(size), MemoryUse::Changes);
+        let (size, usage) = (i64::from(size), MemoryUse::Shared);
         self.check_bytes(reg, &value, size, ZeroSize::Allowed, usage, found)
     }
 
@@ -246,7 +257,7 @@ impl<'a> Machine<'_, 'a> {
         usage: MemoryUse,
         found: &mut Arguments<'a>,
     ) -> Checked {
-        let offsets = self.check_stack_bounds(value, extent, usage.direction())?;
+        let offsets = self.check_stack_bounds(value, extent, usage.first())?;
         self.touch_stack(depth, offsets.min);
         // Which bytes are filled is open where it is not known where they are.
         let fills = usage == MemoryUse::Fills && offsets.min == offsets.max;

@@ -16,7 +16,7 @@ use ebpf_asm::object::{DataKind, Map};
 
 impl<'a> Machine<'_, 'a> {
     /// That a register points to a text; notes which.
-    pub(super) fn check_text(
+    pub(crate) fn check_text(
         &mut self,
         reg: Reg,
         value: &RegState,

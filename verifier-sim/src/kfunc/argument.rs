@@ -389,6 +389,18 @@ impl<'a> Machine<'_, 'a> {
         Ok(Takes::Two)
     }
 
+    /// That an argument is a text that cannot change any more.
+    fn check_constant_text(&mut self, index: usize, reg: Reg, found: &mut Found<'a>) -> Checked {
+        let value = *self.state.reg(reg);
+        if matches!(value.kind, Kind::MapValue(_)) && value.null == Null::Never {
+            return self.check_text(reg, &value, &mut found.plain);
+        }
+        let message = format!("arg#{index} doesn't point to a const string");
+        Err(Rejection::new(Code::ConstantText, message)
+            .label(format!("R{} is '{}'", reg.number(), value.type_name()))
+            .because(value.origin.made, format!("R{} is made here", reg.number())))
+    }
+
     /// What is special about an argument.
     fn check_special(
         &mut self,
@@ -398,26 +410,23 @@ impl<'a> Machine<'_, 'a> {
         found: &mut Found<'a>,
     ) -> Checked {
         let Passed { index, reg, .. } = passed;
-        let what = match special {
-            Special::Iterator => return self.check_kfunc_iterator(kfunc, index, reg, to, found),
-            Special::Dynptr => return self.check_kfunc_dynptr(kfunc, index, reg, found),
-            Special::WorkQueue => {
-                return self.check_work(index, reg, SpecialKind::Workqueue, found);
-            }
-            Special::TaskWork => return self.check_work(index, reg, SpecialKind::TaskWork, found),
-            Special::Map => return self.check_kfunc_map(index, reg, found),
-            Special::Callback => return self.check_kfunc_callback(index, reg, found),
-            Special::IrqFlag => return self.check_irq_flag(kfunc, index, reg),
-            Special::ResSpinLock => return self.check_res_lock(kfunc, index, reg),
-            Special::Allocated => return self.check_object(kfunc, index, reg, found),
-            Special::Refcounted => return self.check_refcounted(kfunc, index, reg, found),
-            Special::ListHead => return self.check_root(kfunc, index, reg, Graph::List, found),
-            Special::ListNode => return self.check_node(kfunc, index, reg, Graph::List, found),
-            Special::RbRoot => return self.check_root(kfunc, index, reg, Graph::Tree, found),
-            Special::RbNode => return self.check_node(kfunc, index, reg, Graph::Tree, found),
-            Special::ConstText => "constant texts",
-        };
-        Err(not_modelled(&format!("{what} ({})", kfunc.name)))
+        match special {
+            Special::Iterator => self.check_kfunc_iterator(kfunc, index, reg, to, found),
+            Special::Dynptr => self.check_kfunc_dynptr(kfunc, index, reg, found),
+            Special::WorkQueue => self.check_work(index, reg, SpecialKind::Workqueue, found),
+            Special::TaskWork => self.check_work(index, reg, SpecialKind::TaskWork, found),
+            Special::Map => self.check_kfunc_map(index, reg, found),
+            Special::Callback => self.check_kfunc_callback(index, reg, found),
+            Special::IrqFlag => self.check_irq_flag(kfunc, index, reg),
+            Special::ResSpinLock => self.check_res_lock(kfunc, index, reg),
+            Special::Allocated => self.check_object(kfunc, index, reg, found),
+            Special::Refcounted => self.check_refcounted(kfunc, index, reg, found),
+            Special::ListHead => self.check_root(kfunc, index, reg, Graph::List, found),
+            Special::ListNode => self.check_node(kfunc, index, reg, Graph::List, found),
+            Special::RbRoot => self.check_root(kfunc, index, reg, Graph::Tree, found),
+            Special::RbNode => self.check_node(kfunc, index, reg, Graph::Tree, found),
+            Special::ConstText => self.check_constant_text(index, reg, found),
+        }
     }
 }
 

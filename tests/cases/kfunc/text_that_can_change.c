@@ -1,0 +1,21 @@
+// A text in a variable can change.
+// verdict: reject
+// kernel: R2 does not point to a readonly map
+#include <linux/bpf.h>
+#include <bpf/bpf_helpers.h>
+
+int bpf_stream_vprintk_impl(int stream, const char *format, const void *numbers, __u32 size,
+			    void *aux) __ksym;
+
+char format[] = "hello\n";
+
+SEC("xdp")
+int counts(struct xdp_md *ctx)
+{
+	__u64 numbers[1] = {1};
+
+	bpf_stream_vprintk_impl(1, format, numbers, sizeof(numbers), 0);
+	return XDP_PASS;
+}
+
+char _license[] SEC("license") = "GPL";
