@@ -84,6 +84,9 @@ impl Machine<'_, '_> {
         handed: [RegState; 5],
     ) -> Checked<Box<State>> {
         self.check_depth()?;
+        if !self.notes.called_back.contains(&function) {
+            self.notes.called_back.push(function);
+        }
         let mut inside = Box::new(self.state.clone());
         inside.callbacks += 1;
         inside.frame_mut().called_back += 1;

@@ -11,7 +11,6 @@
 //!
 //! Read before: `cfg.rs`, `global.rs`. Read next: `env.rs`.
 
-use crate::cfg::Cfg;
 use crate::codes::Code;
 use crate::diag::{Checked, Place, Rejection};
 use crate::env::Env;
@@ -78,9 +77,10 @@ fn takes_number(btf: &Btf, proto: TypeId) -> bool {
     }
 }
 
-/// That nothing throws in functions that are called back or in what they call, and that the
-/// exception callback is not called: whether or not a path leads there.
-pub(crate) fn check_throws(env: &Env<'_>) -> Checked {
+/// That nothing throws in functions that were called back or in what they call, whether or not a
+/// path leads to the throw, and that the exception callback is not called, whether or not a path
+/// leads there.
+pub(crate) fn check_throws(env: &Env<'_>, called_back: Vec<usize>) -> Checked {
     let cfg = &env.cfg;
     for slot in 0..cfg.slot_count() {
         if env.exception_callback.is_some() && cfg.callee(slot) == env.exception_callback {
@@ -92,7 +92,11 @@ pub(crate) fn check_throws(env: &Env<'_>) -> Checked {
         }
     }
     let throws = |slot: &usize| env.kfunc_name(*slot) == Some("bpf_throw");
-    for function in called_back(cfg, env.exception_callback) {
+    let mut first = called_back;
+    first.extend(env.exception_callback);
+    first.sort_unstable();
+    first.dedup();
+    for function in cfg.reached_from(first) {
         let Some(slot) = cfg.function_range(function).find(throws) else {
             continue;
         };
@@ -110,17 +114,6 @@ pub(crate) fn check_throws(env: &Env<'_>) -> Checked {
         return Err(refused);
     }
     Ok(())
-}
-
-/// The functions that are called back, and all that they call.
-fn called_back(cfg: &Cfg<'_>, exception: Option<usize>) -> Vec<usize> {
-    let slots = 0..cfg.slot_count();
-    let addresses = slots.filter(|&slot| cfg.callee(slot).is_none());
-    let mut found: Vec<usize> = addresses.filter_map(|slot| cfg.named(slot)).collect();
-    found.extend(exception);
-    found.sort_unstable();
-    found.dedup();
-    cfg.reached_from(found)
 }
 
 impl Machine<'_, '_> {

@@ -112,7 +112,8 @@ pub(crate) fn explore<'e>(
     explorer.follow_globals()?;
     explorer.depths.check_addresses(&explorer.notes.addresses)?;
     explorer.stats.stack_depth = explorer.depths.check(&env.cfg, &explorer.notes.later)?;
-    check_throws(env)?;
+    let notes = &explorer.notes;
+    check_throws(env, [notes.called_back.as_slice(), &notes.later].concat())?;
     Ok(explorer.stats)
 }
 

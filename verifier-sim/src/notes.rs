@@ -6,8 +6,8 @@ use crate::history::{GoesOn, Sharer, StackSlot};
 use crate::live_stack::Touched;
 use crate::precision::Needs;
 
-/// What an instruction has to say. All but [`called`](Notes::called), [`later`](Notes::later) and
-/// [`addresses`](Notes::addresses) is of the last one.
+/// What an instruction has to say. All but [`called`](Notes::called), [`later`](Notes::later),
+/// [`called_back`](Notes::called_back) and [`addresses`](Notes::addresses) is of the last one.
 #[derive(Debug, Default)]
 pub(crate) struct Notes {
     /// The spill that it wrote or filled from.
@@ -24,6 +24,8 @@ pub(crate) struct Notes {
     pub(crate) called: Vec<usize>,
     /// The functions that were set to be called later so far, by their slots.
     pub(crate) later: Vec<usize>,
+    /// The functions that were called back so far, by their slots.
+    pub(crate) called_back: Vec<usize>,
     /// Where addresses of functions were taken so far, and of which: slots both.
     pub(crate) addresses: Vec<(usize, usize)>,
 }
