@@ -199,9 +199,12 @@ pub(super) const LIRC_MODE2: ProgTypes = one(ProgType::LircMode2);
 pub(super) const NETFILTER: ProgTypes = one(ProgType::Netfilter);
 pub(super) const PERF_EVENT: ProgTypes = one(ProgType::PerfEvent);
 pub(super) const SYSCALL: ProgTypes = one(ProgType::Syscall);
-pub(super) const TRACING: ProgTypes = one(ProgType::Tracing);
 pub(super) const STRUCT_OPS: ProgTypes = one(ProgType::StructOps);
 pub(super) const LSM: ProgTypes = one(ProgType::Lsm);
+
+/// Programs at functions and tracepoints of the kernel whose contexts are BTF types. Security
+/// hooks are such functions, and their programs may call what the others may (documentation).
+pub(super) const TRACING: ProgTypes = ProgTypes::of(&[ProgType::Tracing, ProgType::Lsm]);
 
 /// Light-weight tunnels.
 pub(super) const LWT: ProgTypes = ProgTypes::of(&[
@@ -262,6 +265,7 @@ pub(super) const TRAMPOLINES: &[AttachType] = &[
     AttachType::TraceFentry,
     AttachType::TraceFexit,
     AttachType::ModifyReturn,
+    AttachType::LsmMac,
 ];
 
 /// Where the result of a program of a control group is not what a system call returns.

@@ -14,14 +14,16 @@ pub(crate) mod pointers;
 pub(crate) mod results;
 
 use ebpf_asm::assembler::Assembler;
+use ebpf_asm::btf::{Kind, TypeId};
 use ebpf_asm::insn::{Reg, encode_all};
 use ebpf_asm::object::Object;
 use ebpf_asm::prog_type::{AttachType, ProgType};
 use ebpf_asm::program::{Program, Reference};
 use ebpf_syscalls::Error;
 use ebpf_syscalls::bpf::{ProgLoad, prog_load};
+use ebpf_tests::kernel_types::RUNNING;
 use ebpf_tests::{Failed, Outcome, ensure};
-use ebpf_verifier_sim::{Code, Config, Verdict, verify};
+use ebpf_verifier_sim::{Code, Config, Verdict, verify_with};
 use maps::Maps;
 use std::ops::ControlFlow;
 
@@ -44,11 +46,25 @@ fn loadable(prog_type: ProgType) -> bool {
         prog_type,
         ProgType::Unspec
             | ProgType::LircMode2
-            | ProgType::Tracing
             | ProgType::StructOps
             | ProgType::Ext
             | ProgType::Lsm
     )
+}
+
+/// The kernel's type that stands for what a tracing program is attached to, where programs
+/// for such an attach type are loaded here.
+fn target(attach_type: Option<AttachType>) -> Option<TypeId> {
+    let btf = RUNNING.btf()?;
+    match attach_type? {
+        AttachType::TraceRawTp => btf.find("btf_trace_sched_switch", |kind| {
+            matches!(kind, Kind::Typedef(_))
+        }),
+        AttachType::TraceIter => {
+            btf.find("bpf_iter_task", |kind| matches!(kind, Kind::Func { .. }))
+        }
+        _ => None,
+    }
 }
 
 /// All program types, with every attach type and without.
@@ -63,6 +79,7 @@ pub(crate) fn places() -> Vec<Place> {
                 attach_type,
             })
         })
+        .filter(|place| place.prog_type != ProgType::Tracing || target(place.attach_type).is_some())
         .collect()
 }
 
@@ -114,6 +131,9 @@ pub(crate) fn program(place: Place, write: impl FnOnce(&mut Assembler)) -> Outco
         .map_err(|error| Failed::from(error.to_string()))?;
     program.prog_type = place.prog_type;
     program.expected_attach_type = place.attach_type;
+    if place.prog_type == ProgType::Tracing {
+        program.attach_btf_id = target(place.attach_type);
+    }
     Ok(program)
 }
 
@@ -137,6 +157,7 @@ fn in_kernel(object: &Object, maps: &mut Maps) -> Result<(), String> {
     let loaded = prog_load(&ProgLoad {
         prog_type: program.prog_type.number(),
         expected_attach_type: program.expected_attach_type.map_or(0, AttachType::number),
+        attach_btf_id: program.attach_btf_id.map_or(0, |id| id.0),
         prog_flags: if sleepable { BPF_F_SLEEPABLE } else { 0 },
         name: "probe",
         insns: &insns,
@@ -258,7 +279,7 @@ fn one(
         return ControlFlow::Continue(());
     };
     let kernels = in_kernel(object, maps);
-    let simulated = verify(object, program, config);
+    let simulated = verify_with(object, program, config, &RUNNING);
     let differ = |ours: &str, kernels: &str| {
         let last = last_words(kernels);
         let mut text = format!(
