@@ -16,7 +16,7 @@ use crate::batch::{self, Kernel};
 use crate::said::Said;
 use crate::trace::{self, Style};
 use crate::verdict::{self, Checked};
-use crate::{kernel_types, running, select, target, text_file};
+use crate::{kernel_types, map_sizes, running, select, target, text_file};
 
 /// Runs the command.
 pub(crate) fn run(args: &CheckArgs) -> Result<(), Failure> {
@@ -55,6 +55,8 @@ fn check_object(path: &Path, args: &CheckArgs) -> Result<(), Failure> {
         [] => running::configured(&object),
         _ => Cow::Borrowed(&*object),
     };
+    let (object, open) = map_sizes::settled(object);
+    note_open(&open);
     let programs: Vec<&Program> = match &args.prog {
         Some(name) => vec![select::program(&object, name, path)?],
         None => object.programs.iter().collect(),
@@ -94,6 +96,16 @@ fn check_object(path: &Path, args: &CheckArgs) -> Result<(), Failure> {
         ([], []) => ours,
         ([], unasked) => ours.and(Err(not_asked(unasked))),
         _ => ours.and(Err(refused_by_kernel())),
+    }
+}
+
+fn note_open(maps: &[String]) {
+    if !maps.is_empty() {
+        report::note(format_args!(
+            "checked with the least size that can be created: {}\n\
+             help: the object leaves it 0, so what loads it must set it",
+            maps.join(", ")
+        ));
     }
 }
 

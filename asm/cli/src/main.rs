@@ -36,6 +36,7 @@ mod isa;
 mod json;
 mod kernel_types;
 mod machine;
+mod map_sizes;
 #[cfg_attr(not(target_os = "linux"), path = "no_running.rs")]
 mod running;
 mod said;

@@ -39,6 +39,26 @@ fn each_program_gets_a_line() {
     );
 }
 
+/// Tools set sizes between opening and loading: what an object leaves 0 is no fault of programs.
+#[test]
+fn sizes_of_maps_may_be_left_to_the_loader() {
+    let place = Place::new();
+    let maps = ".map flows hash key_size=4 value_size=8 max_entries=0\n\
+                .map stacks stack_trace key_size=4 value_size=0 max_entries=0\n\
+                .map records ringbuf max_entries=0\n\
+                .map threads cpumap key_size=4 value_size=4 max_entries=0\n";
+    let uses = ".license GPL\n.prog tracepoint good\n    r6 = r1\n    r2 = stacks ll\n    r3 = 0\n    \
+                call get_stackid\n    *(u32 *)(r10 - 4) = 0\n    r1 = flows ll\n    r2 = r10\n    \
+                r2 += -4\n    call map_lookup_elem\n    r1 = records ll\n    r2 = 0\n    \
+                call ringbuf_query\n    r1 = threads ll\n    r0 = 0\n    exit\n";
+    object(&place, "open.o", &format!("{maps}{uses}"));
+    place
+        .run(&["check", "open.o"])
+        .code(0)
+        .says("note: checked with the least size that can be created: flows, stacks, records, threads")
+        .says("what loads it must set it");
+}
+
 /// What the verifier knows nothing about is not held against a program.
 #[test]
 fn a_program_of_another_type_is_not_judged() {
