@@ -2,6 +2,8 @@
 //!
 //! Source: the kernel's `Documentation/bpf/llvm_reloc.rst`.
 
+/// `R_BPF_NONE`: nothing; before LLVM 13 also what `R_BPF_64_NODYLD32` is since.
+pub(super) const R_BPF_NONE: u32 = 0;
 /// `R_BPF_64_64`: the address of a symbol in a 16-byte instruction; before LLVM 13 also in
 /// data.
 pub(super) const R_BPF_64_64: u32 = 1;

@@ -41,6 +41,11 @@ pub(crate) fn trials() -> Vec<Trial> {
             &CLANG,
             written_as_read,
         ),
+        policy::trial(
+            "objects::old_relocations_of_types_are_read",
+            &CLANG,
+            old_relocations,
+        ),
         policy::trial("objects::a_whole_one_runs", &kernel, runs),
         policy::trial(
             "objects::libbpf_loads_what_we_write_of_it",
@@ -169,6 +174,46 @@ fn in_the_kernel(object: &Path, name: &str) -> Outcome<String> {
     });
     let lines = listing.lines().filter(|line| line.starts_with("; "));
     Ok(types.chain(lines).collect::<Vec<_>>().join("\n"))
+}
+
+/// LLVM before 13 had no type of its own for relocations of types: it wrote that of calls, or
+/// none.
+fn old_relocations() -> Outcome {
+    const NODYLD32: u32 = 4;
+    let folder = tempfile::tempdir()?;
+    let (path, object) = compiled(folder.path())?;
+    let bytes = fs::read(path)?;
+    for old in [0, 10] {
+        let mut bytes = bytes.clone();
+        let mut changed = 0;
+        for at in relocations(&bytes) {
+            let info = &mut bytes[at + 8..at + 12];
+            if info == NODYLD32.to_le_bytes() {
+                info.copy_from_slice(&u32::to_le_bytes(old));
+                changed += 1;
+            }
+        }
+        ensure!(changed > 10, "only {changed} relocations of types");
+        ensure_eq!(object::read(&bytes)?, object, "relocations of type {old}");
+    }
+    Ok(())
+}
+
+/// Where the records of the relocation sections of a 64-bit ELF file begin.
+fn relocations(bytes: &[u8]) -> Vec<usize> {
+    const SHT_REL: u64 = 9;
+    let number = |at: usize, size: usize| {
+        let digits = bytes[at..at + size].iter().rev();
+        digits.fold(0, |number, &byte| number << 8 | u64::from(byte))
+    };
+    let headers = (0..number(60, 2)).map(|index| (number(40, 8) + index * 64) as usize);
+    let tables = headers.filter(|&header| number(header + 4, 4) == SHT_REL);
+    tables
+        .flat_map(|header| {
+            let (start, size) = (number(header + 24, 8), number(header + 32, 8));
+            (start..start + size).step_by(16).map(|at| at as usize)
+        })
+        .collect()
 }
 
 /// Bytes all over the file set to something else, each on its own.

@@ -5,7 +5,7 @@ use super::ReadError;
 use super::elf::{File, Home, Role, Symbol, SymbolKind};
 use crate::btf::ext::ExtBytes;
 use crate::btf::{Btf, BtfError, Kind, SecVar, TypeId};
-use crate::object::elf_numbers::{R_BPF_64_32, R_BPF_64_ABS32, R_BPF_64_NODYLD32};
+use crate::object::elf_numbers::{R_BPF_64_32, R_BPF_64_ABS32, R_BPF_64_NODYLD32, R_BPF_NONE};
 use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 
@@ -49,10 +49,10 @@ fn relocated<'a>(file: &File<'a>, name: &str) -> Result<Option<Cow<'a, [u8]>>, R
     let mut bytes = Cow::Borrowed(section.contents);
     for relocation in section.relocations() {
         let refuse = |why: &str| file.refuse(name, &relocation, why);
-        // Before LLVM 13 data had the type that calls have.
+        // Before LLVM 13 they had the type that calls have, or none.
         if !matches!(
             relocation.r_type,
-            R_BPF_64_NODYLD32 | R_BPF_64_ABS32 | R_BPF_64_32
+            R_BPF_64_NODYLD32 | R_BPF_64_ABS32 | R_BPF_64_32 | R_BPF_NONE
         ) {
             return Err(refuse("types have only relocations of 32 bits"));
         }
