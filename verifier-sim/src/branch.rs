@@ -429,9 +429,12 @@ impl PacketComparison {
             return;
         }
         let proven = off + more;
-        let shares = |reg: &RegState| {
-            reg.kind == pointer.kind && reg.id == pointer.id && reg.range.bytes() < proven
+        let is_less = |range: PacketRange| match range {
+            PacketRange::Bytes(bytes) => bytes < proven,
+            PacketRange::AtEnd | PacketRange::BeyondEnd => true,
         };
+        let shares =
+            |reg: &RegState| reg.kind == pointer.kind && reg.id == pointer.id && is_less(reg.range);
         state.change_regs(shares, |reg| {
             reg.range = PacketRange::Bytes(proven);
             reg.origin.proved = here;

@@ -249,10 +249,15 @@ impl Matcher<'_> {
         }
     }
 
+    /// A number that the old state shared with nothing was followed without what a shared one
+    /// learns, which holds for one that is shared too.
     fn number(&mut self, old: &RegState, new: &RegState) -> bool {
+        old.scalar.includes(&new.scalar) && (old.id == 0 || self.same_link(old, new))
+    }
+
+    fn same_link(&mut self, old: &RegState, new: &RegState) -> bool {
         old.link == new.link
             && (old.link == Link::Same || old.off == new.off)
-            && old.scalar.includes(&new.scalar)
             && self.ids.same_number(old.id, new.id)
     }
 

@@ -119,6 +119,8 @@ impl Scalar {
         }
     }
 
+    /// Where only one number of 64 bits is left, the kernel knows it (observed on Linux 6.18.44);
+    /// of the low half it does not ask.
     fn bounds_from_tnum(&mut self) {
         const SIGN: u64 = 1 << 63;
         const SIGN32: u32 = 1 << 31;
@@ -134,6 +136,22 @@ impl Scalar {
             ),
         };
         self.bounds = self.bounds.intersect(&known);
+        if let Some(value) = self.only_one() {
+            *self = Scalar::constant(value);
+        }
+    }
+
+    /// The number, if only one from the least to the greatest has the known bits.
+    fn only_one(&self) -> Option<u64> {
+        let Range { min, max } = self.bounds.u64;
+        let first = self.tnum.first_from(min).filter(|&first| first <= max)?;
+        let next = first
+            .checked_add(1)
+            .and_then(|next| self.tnum.first_from(next));
+        match next {
+            Some(next) if next <= max => None,
+            _ => Some(first),
+        }
     }
 
     fn tnum_from_bounds(&mut self) {

@@ -116,11 +116,7 @@ impl Scalar {
             // `<<= 32` begins the compilers' way to sign-extend the low half.
             AluOp::Lsh if shift == 32 => {
                 let Range { min, max } = self.bounds.s32;
-                let whole = |n: i32| i64::from(n) << 32;
-                Range::new(
-                    if min >= 0 { whole(min) } else { i64::MIN },
-                    if max >= 0 { whole(max) } else { i64::MAX },
-                )
+                Range::new(i64::from(min) << 32, i64::from(max) << 32)
             }
             AluOp::Arsh => a.arsh(shift),
             _ => Range::FULL,

@@ -193,7 +193,7 @@ fn bounds(scalar: &Scalar) -> Vec<String> {
     let mut left = Bound::all(scalar);
     let mut facts = Vec::new();
     while let Some(first) = left.first().copied() {
-        let (same, others): (Vec<_>, Vec<_>) = left.into_iter().partition(|b| b.bits == first.bits);
+        let (same, others): (Vec<_>, Vec<_>) = left.into_iter().partition(|b| b.joins(&first));
         let names = same.iter().map(|bound| format!("{}=", bound.name));
         facts.push(names.collect::<String>() + &first.spelled());
         left = others;
@@ -211,9 +211,21 @@ struct Bound {
     /// The bound, as 64 bits.
     bits: u64,
     is_signed: bool,
+    is_least: bool,
 }
 
 impl Bound {
+    /// Whether the log names it together with another: both are the least numbers, or both the
+    /// greatest, and they are the same number.
+    fn joins(&self, other: &Bound) -> bool {
+        let same = self.bits == other.bits && self.is_negative() == other.is_negative();
+        same && self.is_least == other.is_least
+    }
+
+    fn is_negative(&self) -> bool {
+        self.is_signed && (self.bits as i64) < 0
+    }
+
     /// Those that say something, in the order of the log.
     fn all(scalar: &Scalar) -> Vec<Bound> {
         let Bounds { s64, u64, s32, u32 } = scalar.bounds;
@@ -224,8 +236,8 @@ impl Bound {
             signed("smax", s64.max, i64::MAX),
             unsigned("umin", u64.min, u64::MIN),
             unsigned("umax", u64.max, u64::MAX),
-            signed("smin32", s32.min.into(), i32::MIN.into()),
-            signed("smax32", s32.max.into(), i32::MAX.into()),
+            signed("smin32", half(s32.min), half(i32::MIN)),
+            signed("smax32", half(s32.max), half(i32::MAX)),
             unsigned("umin32", u32.min.into(), u32::MIN.into()),
             unsigned("umax32", u32.max.into(), u32::MAX.into()),
         ];
@@ -237,6 +249,7 @@ impl Bound {
                 name,
                 bits,
                 is_signed,
+                is_least: name.contains("min"),
             })
             .collect()
     }
@@ -246,6 +259,15 @@ impl Bound {
             true => signed(self.bits as i64),
             false => unsigned(self.bits),
         }
+    }
+}
+
+/// A signed number of 32 bits as one of 64 that is spelled as it: what is in hexadecimal has no
+/// more digits than it needs.
+fn half(number: i32) -> i64 {
+    match i16::try_from(number) {
+        Ok(small) => small.into(),
+        Err(_) => (number as u32).into(),
     }
 }
 

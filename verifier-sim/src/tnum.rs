@@ -78,6 +78,29 @@ impl Tnum {
         (number ^ self.value) & !self.mask == 0
     }
 
+    /// The least number in the set that is not less than `least`.
+    pub(crate) const fn first_from(self, least: u64) -> Option<u64> {
+        let wrong = (least ^ self.value) & !self.mask;
+        if wrong == 0 {
+            return Some(least);
+        }
+        let at = 1u64 << wrong.ilog2();
+        let top = match self.value & at {
+            // A known 1 where `least` has 0: what follows is greater already.
+            0 => {
+                // A known 0 where `least` has 1: an unknown bit above must become 1.
+                let free = self.mask & !least & !(at | (at - 1));
+                if free == 0 {
+                    return None;
+                }
+                free & free.wrapping_neg()
+            }
+            _ => at,
+        };
+        let below = top | (top - 1);
+        Some(least & !below | self.value & below | top)
+    }
+
     /// Whether every number of `other` is in the set.
     pub(crate) const fn includes(self, other: Tnum) -> bool {
         other.mask & !self.mask == 0 && self.contains(other.value)
@@ -283,6 +306,20 @@ mod tests {
         (AluOp::Or, Tnum::or),
         (AluOp::Xor, Tnum::xor),
     ];
+
+    #[test]
+    fn the_first_from_a_number_is_the_least_member() {
+        for set in all() {
+            for least in 0..17 {
+                let first = members(set).find(|&n| n >= least);
+                assert_eq!(set.first_from(least), first, "{set} from {least}");
+            }
+        }
+        let top = Tnum::new(1 << 63, 1);
+        assert_eq!(top.first_from(5), Some(1 << 63));
+        assert_eq!(top.first_from((1 << 63) + 2), None);
+        assert_eq!(Tnum::UNKNOWN.first_from(u64::MAX), Some(u64::MAX));
+    }
 
     #[test]
     fn binary_operations_are_sound() {

@@ -1,6 +1,6 @@
 //! A program as the row that `ebpfasm check --batch` takes.
 
-use ebpf_asm::insn::{Slot, decode_all, encode_all};
+use ebpf_asm::insn::{ProgramDecodeError, Slot, decode_all, encode_all};
 use ebpf_asm::lines::Lines;
 use ebpf_asm::map_type::MapType;
 use ebpf_asm::object::{DataKind, Map, Object};
@@ -56,14 +56,13 @@ impl Row {
     /// The row as one line of JSON, its line ended. Maps that nothing refers to are left out.
     #[must_use]
     pub fn line(&self, id: u64) -> String {
-        let bytes: Vec<u8> = self.slots.iter().flat_map(|slot| slot.to_bytes()).collect();
         let attach = self.program.expected_attach_type;
         let mut row = json!({
             "id": id,
             "prog_type": self.program.prog_type.number(),
             "expected_attach_type": attach.map_or(0, |attach| attach.number()),
             "license": self.object.license,
-            "insns": hex(&bytes),
+            "insns": self.hex(),
             "maps": self.maps(),
         });
         if self.program.prog_flags() != 0 {
@@ -102,25 +101,39 @@ impl Row {
         maps
     }
 
-    /// The row as text for people, as far as its slots are instructions.
-    #[must_use]
-    pub fn text(&self) -> String {
+    /// The object that has the row's program, as far as its slots are instructions.
+    ///
+    /// # Errors
+    /// What is wrong with the first slot that is none.
+    pub fn whole(&self) -> Result<Object, ProgramDecodeError> {
         let bytes: Vec<u8> = self.slots.iter().flat_map(|slot| slot.to_bytes()).collect();
-        let insns = match decode_all(&bytes) {
-            Ok(insns) => insns,
-            Err(error) => return format!("{error}: {}\n", hex(&bytes)),
-        };
         let mut object = self.object.clone();
         object.programs.push(Program {
-            insns,
+            insns: decode_all(&bytes)?,
             references: self.references.clone(),
             functions: Vec::new(),
             ..self.program.clone()
         });
+        Ok(object)
+    }
+
+    /// The row as text for people, as far as its slots are instructions.
+    #[must_use]
+    pub fn text(&self) -> String {
+        let object = match self.whole() {
+            Ok(object) => object,
+            Err(error) => return format!("{error}: {}\n", self.hex()),
+        };
         let mut text = String::new();
         // Writing to a string cannot fail.
         let _ = print_object(&mut text, &object, Options::CODE);
         text
+    }
+
+    /// The bytes of the slots in hexadecimal digits.
+    fn hex(&self) -> String {
+        let bytes: Vec<u8> = self.slots.iter().flat_map(|slot| slot.to_bytes()).collect();
+        hex(&bytes)
     }
 }
 

@@ -65,6 +65,11 @@ fn main() -> ExitCode {
                 &[Need::Kernel],
                 states::agree,
             ),
+            policy::trial(
+                "states::of_generated_programs_equal_the_kernels_log",
+                &[Need::Kernel],
+                || states::agree_on_generated(cases(300)?),
+            ),
             policy::trial("verdict::no_false_accept", &[Need::Kernel], || {
                 verdict::no_false_accept(cases(3000)?)
             }),

@@ -1,7 +1,7 @@
 //! States: what the kernel's log of level 2 says to be known behind every instruction, and what
 //! ours says.
 //!
-//! The programs are the accepted cases. Both logs are read as the instructions that were looked
+//! The programs are the accepted cases, and generated ones. Both logs are read as the instructions that were looked
 //! at, in order, with the state behind each. They must be the same to the last id for as long as
 //! both look at the same instructions; where one prunes a path that the other follows, the rest
 //! is left out, and counted.
@@ -12,9 +12,13 @@ use std::path::{Path, PathBuf};
 use ebpf_asm::object::Object;
 use ebpf_asm::program::Program;
 use ebpf_asm::text::parse;
-use ebpf_loader::{Loader, LogLevel};
+use ebpf_loader::{Error, Loader, LogLevel};
+use ebpf_tests::differential::generate;
 use ebpf_tests::{Outcome, ensure, workspace};
 use ebpf_verifier_sim::{Config, KernelLog, KernelTypes, verify_watched};
+
+/// The seed of the generated programs.
+const SEED: u64 = 7;
 
 /// Cases in which something is shown otherwise, and why.
 const KNOWN: [(&str, &str); 2] = [
@@ -47,6 +51,13 @@ impl Entry {
     }
 }
 
+/// What the kernel does with a program.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kernel {
+    Takes,
+    Refuses,
+}
+
 /// How much of what was looked at was compared.
 #[derive(Debug, Default)]
 struct Compared {
@@ -68,24 +79,28 @@ pub(crate) fn agree() -> Outcome {
         if text.contains("; verdict: accept") && plain {
             let object = parse("case", &text)?;
             for program in &object.programs {
-                compared.add(&path, &object, program)?;
+                let kernel = compared.add(&path, &object, program)?;
+                ensure!(kernel == Kernel::Takes, "{} is refused", path.display());
             }
         }
     }
-    println!(
-        "{} programs, {} of them looked at in the same order to the end, {} states, {} differ",
-        compared.programs,
-        compared.whole,
-        compared.states,
-        compared.differing.len()
-    );
-    ensure!(compared.states > 1000, "only {} states", compared.states);
-    ensure!(
-        compared.differing.is_empty(),
-        "states differ:\n{}",
-        compared.differing.join("\n")
-    );
-    Ok(())
+    compared.judge()
+}
+
+/// The same of so many generated programs, as far as the kernel takes them.
+pub(crate) fn agree_on_generated(cases: u32) -> Outcome {
+    let mut compared = Compared::default();
+    for number in 0..cases.into() {
+        let Some(generated) = generate::program(SEED, number) else {
+            continue;
+        };
+        let object = generated.row.whole()?;
+        for program in &object.programs {
+            let name = format!("program {number} of seed {SEED}");
+            compared.add(Path::new(&name), &object, program)?;
+        }
+    }
+    compared.judge()
 }
 
 fn cases(folder: &Path) -> Vec<PathBuf> {
@@ -104,23 +119,30 @@ fn cases(folder: &Path) -> Vec<PathBuf> {
 }
 
 impl Compared {
-    fn add(&mut self, path: &Path, object: &Object, program: &Program) -> Outcome {
+    /// Compares one more program, if the kernel takes it.
+    fn add(&mut self, path: &Path, object: &Object, program: &Program) -> Outcome<Kernel> {
         let mut log = KernelLog::new(program);
         verify_watched(
             object,
             program,
-            &Config::default(),
+            &Config {
+                cpus: ebpf_syscalls::cpu::ids().ok(),
+                ..Config::default()
+            },
             &KernelTypes::unknown(),
             &mut |event| log.add(event),
         );
         let ours = entries(&log.take());
         let mut loader = Loader::new(object);
-        let (_, log) = loader.load_with_log(&program.name, LogLevel::States)?;
-        let kernels = entries(&log);
+        let kernels = match loader.load_with_log(&program.name, LogLevel::States) {
+            Ok((_, log)) => entries(&log),
+            Err(Error::Rejected(_)) => return Ok(Kernel::Refuses),
+            Err(error) => return Err(error.into()),
+        };
         self.programs += 1;
         for (our, their) in ours.iter().zip(&kernels) {
             if our.place() != their.place() {
-                return Ok(());
+                return Ok(Kernel::Takes);
             }
             let (Entry::Looked { slot, state }, Entry::Looked { state: theirs, .. }) = (our, their)
             else {
@@ -133,10 +155,28 @@ impl Compared {
                 let differing =
                     format!("{name}\n  ours   {slot}: {ours}\n  kernel {slot}: {kernels}");
                 self.differing.push(differing);
-                return Ok(());
+                return Ok(Kernel::Takes);
             }
         }
         self.whole += usize::from(ours.len() == kernels.len());
+        Ok(Kernel::Takes)
+    }
+
+    /// Fails if a state differs, or too few were compared.
+    fn judge(&self) -> Outcome {
+        println!(
+            "{} programs, {} of them looked at in the same order to the end, {} states, {} differ",
+            self.programs,
+            self.whole,
+            self.states,
+            self.differing.len()
+        );
+        ensure!(self.states > 1000, "only {} states", self.states);
+        ensure!(
+            self.differing.is_empty(),
+            "states differ:\n{}",
+            self.differing.join("\n")
+        );
         Ok(())
     }
 }

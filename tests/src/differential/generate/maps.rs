@@ -60,7 +60,7 @@ pub(super) fn all(chance: &mut Chance) -> Vec<Map> {
         },
         Map {
             value_size: 4,
-            inner: Some(Box::new(plain("inner", MapType::Array, 2))),
+            inner: Some(Box::new(plain("", MapType::Array, 2))),
             ..plain("outer", MapType::ArrayOfMaps, 2)
         },
     ]
