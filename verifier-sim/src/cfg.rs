@@ -26,6 +26,8 @@ pub(crate) struct Cfg<'a> {
     program: &'a Program,
     /// The instruction that begins in each slot; `None` for second slots of wide ones.
     insns: Vec<Option<&'a Insn>>,
+    /// Where execution goes from each slot, as [`Cfg::successors`] says.
+    successors: Vec<[Option<usize>; 2]>,
     /// The first slots of the functions, ascending.
     functions: Vec<usize>,
     /// The slots that execution comes back to: the heads of loops.
@@ -54,12 +56,14 @@ impl<'a> Cfg<'a> {
         let mut cfg = Cfg {
             program,
             insns,
+            successors: Vec::new(),
             functions: vec![0],
             loops: BTreeSet::new(),
             globals,
             exception,
         };
         cfg.check_length(config)?;
+        cfg.successors = (0..cfg.slot_count()).map(|slot| cfg.edges(slot)).collect();
         cfg.find_functions()?;
         cfg.check_jumps()?;
         cfg.check_versions(config)?;
@@ -94,6 +98,10 @@ impl<'a> Cfg<'a> {
 
     /// Where execution goes from `slot` within its function: on, and by a jump.
     pub(crate) fn successors(&self, slot: usize) -> [Option<usize>; 2] {
+        self.successors.get(slot).copied().unwrap_or_default()
+    }
+
+    fn edges(&self, slot: usize) -> [Option<usize>; 2] {
         let Some(insn) = self.insn(slot) else {
             return [Some(slot + 1), None];
         };

@@ -183,15 +183,19 @@ impl Depths {
     /// which have no idea of it. The chains of calls are known to end.
     fn check_tail_calls(&self, cfg: &Cfg<'_>) -> Checked {
         let mut before = vec![0; self.0.len()];
+        let callers = 0..self.0.len();
+        let calls = callers.flat_map(|caller| {
+            let callees = self.callees(cfg, caller);
+            callees.map(move |callee| (caller, callee))
+        });
+        let calls: Vec<(usize, usize)> = calls.collect();
         // A function's callers are settled before it after as many rounds as chains are long.
         for _ in 0..MAX_CALL_FRAMES {
-            for (caller, depth) in self.0.iter().enumerate() {
+            for &(caller, callee) in &calls {
                 let above = before.get(caller).copied().unwrap_or(0);
-                let below = above + depth.bytes.next_multiple_of(FRAME_ALIGN);
-                for callee in self.callees(cfg, caller) {
-                    if let Some(entry) = before.get_mut(callee) {
-                        *entry = below.max(*entry);
-                    }
+                let own = self.0.get(caller).map_or(0, |depth| depth.bytes);
+                if let Some(entry) = before.get_mut(callee) {
+                    *entry = (above + own.next_multiple_of(FRAME_ALIGN)).max(*entry);
                 }
             }
         }

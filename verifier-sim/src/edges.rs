@@ -16,28 +16,21 @@ pub(crate) struct Predecessors {
 impl Predecessors {
     /// Those in a graph.
     pub(crate) fn new(cfg: &Cfg<'_>) -> Predecessors {
-        let edges = || {
-            let slots = (0..cfg.slot_count()).filter(|&slot| cfg.insn(slot).is_some());
-            slots.flat_map(|slot| {
-                let to = cfg.successors(slot).into_iter().flatten();
-                to.map(move |to| (slot, to))
-            })
-        };
         // First as many as come before those of each slot; each one found moves that on, to
         // the end at last.
         let mut ends = vec![0; cfg.slot_count() + 1];
-        for (_, to) in edges() {
+        each_edge(cfg, |_, to| {
             if let Some(behind) = ends.get_mut(to + 1) {
                 *behind += 1;
             }
-        }
+        });
         let mut count = 0;
         for end in &mut ends {
             count += *end;
             *end = count;
         }
         let mut all = vec![0; count];
-        for (from, to) in edges() {
+        each_edge(cfg, |from, to| {
             let place = ends.get_mut(to);
             let entry = place.and_then(|place| {
                 *place += 1;
@@ -46,7 +39,7 @@ impl Predecessors {
             if let Some(entry) = entry {
                 *entry = from;
             }
-        }
+        });
         Predecessors { all, ends }
     }
 
@@ -56,6 +49,18 @@ impl Predecessors {
         let (begin, end) = (begin.copied().unwrap_or(0), self.ends.get(slot).copied());
         let found = end.and_then(|end| self.all.get(begin..end));
         found.unwrap_or_default()
+    }
+}
+
+/// Does something for every edge of a graph, from where and to where it leads.
+fn each_edge(cfg: &Cfg<'_>, mut edge: impl FnMut(usize, usize)) {
+    for from in 0..cfg.slot_count() {
+        if cfg.insn(from).is_none() {
+            continue;
+        }
+        for to in cfg.successors(from).into_iter().flatten() {
+            edge(from, to);
+        }
     }
 }
 

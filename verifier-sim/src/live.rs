@@ -69,26 +69,35 @@ pub(crate) fn live_registers(
     cfg: &Cfg<'_>,
     kfunc_arguments: impl Fn(usize, &Insn) -> Option<usize>,
 ) -> Vec<RegSet> {
-    let read = |slot, insn: &Insn| match kfunc_arguments(slot, insn) {
-        Some(count) => RegSet::arguments(count),
-        None => read(insn),
+    let read = |slot, insn: &Insn| match insn.sem() {
+        Sem::Call(Callee::Kfunc) => match kfunc_arguments(slot, insn) {
+            Some(count) => RegSet::arguments(count),
+            None => read(insn),
+        },
+        _ => read(insn),
     };
+    let slots = (0..cfg.slot_count()).rev();
+    let insns = slots.filter_map(|slot| Some((slot, cfg.insn(slot)?)));
+    let uses: Vec<Use> = insns
+        .map(|(slot, insn)| Use {
+            slot,
+            read: read(slot, insn),
+            written: written(insn),
+        })
+        .collect();
     let mut live = vec![RegSet::default(); cfg.slot_count()];
     let mut changed = true;
     while changed {
         changed = false;
-        for slot in (0..cfg.slot_count()).rev() {
-            let Some(insn) = cfg.insn(slot) else {
-                continue;
-            };
+        for one in &uses {
             let after = cfg
-                .successors(slot)
+                .successors(one.slot)
                 .into_iter()
                 .flatten()
                 .filter_map(|to| live.get(to))
                 .fold(RegSet::default(), |all, set| all.with(*set));
-            let before = after.without(written(insn)).with(read(slot, insn));
-            if let Some(entry) = live.get_mut(slot)
+            let before = after.without(one.written).with(one.read);
+            if let Some(entry) = live.get_mut(one.slot)
                 && *entry != before
             {
                 *entry = before;
@@ -97,6 +106,13 @@ pub(crate) fn live_registers(
         }
     }
     live
+}
+
+/// What the instruction at a slot does with registers.
+struct Use {
+    slot: usize,
+    read: RegSet,
+    written: RegSet,
 }
 
 /// The registers that an instruction reads or writes.

@@ -51,12 +51,17 @@ impl Rounds {
         let mut rounds = vec![None; program.slot_count()];
         for (slot, insn) in program.slots() {
             if let Some(entry) = rounds.get_mut(slot) {
-                *entry = match round(insn) {
-                    None if calls_next(object, program, kernel, (slot, insn)) => Some(Round::Next),
-                    None if calls_back(object, program, kernel, (slot, insn)) => {
+                let at = (slot, insn);
+                *entry = match insn.sem() {
+                    Sem::MayGoto => Some(Round::MayGoto),
+                    Sem::Call(Callee::Helper) => helper_round(insn),
+                    Sem::Call(Callee::Kfunc) if calls_next(object, program, kernel, at) => {
+                        Some(Round::Next)
+                    }
+                    Sem::Call(Callee::Kfunc) if calls_back(object, program, kernel, at) => {
                         Some(Round::Callback)
                     }
-                    round => round,
+                    _ => None,
                 };
             }
         }
@@ -69,15 +74,10 @@ impl Rounds {
     }
 }
 
-fn round(insn: &Insn) -> Option<Round> {
+fn helper_round(insn: &Insn) -> Option<Round> {
     let calls_back = |helper: &Helper| matches!(helper.effect(), Effect::CallsBack(_));
-    match insn.sem() {
-        Sem::MayGoto => Some(Round::MayGoto),
-        Sem::Call(Callee::Helper) if by_id(insn.imm()).is_some_and(calls_back) => {
-            Some(Round::Callback)
-        }
-        _ => None,
-    }
+    let helper = by_id(insn.imm()).filter(|helper| calls_back(helper));
+    helper.map(|_| Round::Callback)
 }
 
 impl Round {

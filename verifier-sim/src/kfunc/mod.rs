@@ -65,10 +65,11 @@ impl Kfunc<'_> {
 /// What the kernel asks of calls of its functions before it follows any instruction: also of
 /// those where no path leads.
 pub(crate) fn check_calls(object: &Object, program: &Program, kernel: &KernelTypes) -> Checked {
-    for (slot, insn) in program.slots() {
+    let calls = |(_, insn): &(usize, &Insn)| insn.sem() == Sem::Call(Callee::Kfunc);
+    for (slot, insn) in program.slots().filter(calls) {
         let named = matches!(program.reference(slot), Some(Reference::Extern(_)));
         let id = TypeId(insn.imm() as u32);
-        if insn.sem() != Sem::Call(Callee::Kfunc) || (!named && id.0 == 0 && insn.offset() == 0) {
+        if !named && id.0 == 0 && insn.offset() == 0 {
             continue;
         }
         let refuse = |code, message: String, label: &str| {
