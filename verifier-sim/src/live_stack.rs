@@ -15,7 +15,7 @@
 use crate::cfg::Cfg;
 use crate::edges::Predecessors;
 use crate::state::State;
-use std::collections::HashMap;
+use std::collections::{BinaryHeap, HashMap};
 use std::ops::Range;
 
 /// What one instruction did with the stack, a bit for each slot of a frame.
@@ -51,8 +51,9 @@ struct Activation {
     frames: Vec<Vec<Slots>>,
     /// Which instructions were executed.
     executed: Vec<bool>,
-    /// Instructions whose liveness may have changed.
-    stale: Vec<usize>,
+    /// Instructions whose liveness may have changed: the last first, since most of what is read
+    /// is read further down, so that one way up carries what all of them say.
+    stale: BinaryHeap<usize>,
 }
 
 /// The liveness of all stacks.
@@ -107,7 +108,7 @@ impl LiveStack {
                 frames: vec![vec![Slots::default(); code.len()]; depth + 1],
                 executed: vec![false; code.len()],
                 code,
-                stale: Vec::new(),
+                stale: BinaryHeap::new(),
             });
         }
         at
@@ -243,7 +244,8 @@ impl Activation {
 
     /// Computes liveness backwards from what is stale, until nothing changes.
     fn refresh(&mut self, cfg: &Cfg<'_>, before: &Predecessors) {
-        while let Some(slot) = self.stale.pop() {
+        let mut next = None;
+        while let Some(slot) = next.take().or_else(|| self.stale.pop()) {
             let mut changed = false;
             for depth in 0..self.frames.len() {
                 let after = cfg.successors(slot).into_iter().flatten();
@@ -256,10 +258,16 @@ impl Activation {
                     known.live = live;
                 }
             }
-            if changed {
-                let from = before.of(slot).iter();
-                self.stale
-                    .extend(from.filter(|from| self.code.contains(from)));
+            if !changed {
+                continue;
+            }
+            // Mostly there is one way up, which is followed at once.
+            for &from in before.of(slot) {
+                if self.code.contains(&from)
+                    && let Some(other) = next.replace(from)
+                {
+                    self.stale.push(other);
+                }
             }
         }
     }
