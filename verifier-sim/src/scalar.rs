@@ -33,8 +33,29 @@ impl Scalar {
     }
 
     /// Any number of `size`, zero-extended: what a load of that size gives.
-    pub(crate) fn of_size(size: Size) -> Scalar {
-        Scalar::UNKNOWN.truncate(size)
+    pub(crate) const fn of_size(size: Size) -> Scalar {
+        match size {
+            Size::B => Scalar::up_to(u8::MAX as u32),
+            Size::H => Scalar::up_to(u16::MAX as u32),
+            Size::W => Scalar::up_to(u32::MAX),
+            Size::DW => Scalar::UNKNOWN,
+        }
+    }
+
+    /// Any number up to one whose bits are ones from the lowest on.
+    const fn up_to(max: u32) -> Scalar {
+        Scalar {
+            tnum: Tnum::new(0, max as u64),
+            bounds: Bounds {
+                u64: Range::new(0, max as u64),
+                s64: Range::new(0, max as i64),
+                u32: Range::new(0, max),
+                s32: match max as i32 {
+                    0.. => Range::new(0, max as i32),
+                    _ => Range::new(i32::MIN, i32::MAX),
+                },
+            },
+        }
     }
 
     /// Any number from `min` to `max`.
@@ -164,7 +185,10 @@ impl Scalar {
     /// The low `size`, zero-extended.
     #[must_use]
     pub(crate) fn truncate(mut self, size: Size) -> Scalar {
+        let any = Scalar::of_size(size);
         match size {
+            // What a load gave is as it was cut off there.
+            _ if self == any || self == Scalar::UNKNOWN => return any,
             Size::DW => return self,
             Size::W => return self.zero_extended(),
             Size::B | Size::H => {}
@@ -321,6 +345,22 @@ pub(crate) mod tests {
                 u32: range(numbers, |n| n as u32),
                 s32: range(numbers, |n| n as i32),
             },
+        }
+    }
+
+    #[test]
+    fn what_a_load_gives_is_what_its_size_leaves_of_any_number() {
+        for size in [Size::B, Size::H, Size::W, Size::DW] {
+            let mut any = Scalar {
+                tnum: Tnum::UNKNOWN.truncate(size),
+                bounds: Bounds::UNKNOWN,
+            };
+            any.sync();
+            assert_eq!(any, Scalar::of_size(size), "{size:?}");
+            // As it is, whichever way it is cut off again.
+            let mut again = any;
+            again.sync();
+            assert_eq!(again, any, "{size:?}");
         }
     }
 
