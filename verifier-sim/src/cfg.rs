@@ -11,7 +11,7 @@ use crate::config::Config;
 use crate::diag::{Checked, Place, Rejection};
 use crate::tail_call::{check_typed, is_tail_call};
 use ebpf_asm::blocks::Flow;
-use ebpf_asm::insn::Insn;
+use ebpf_asm::insn::{Insn, Reg};
 use ebpf_asm::isa::{Callee, Imm64, Sem};
 use ebpf_asm::program::Program;
 use std::collections::BTreeSet;
@@ -28,6 +28,9 @@ pub(crate) struct Cfg<'a> {
     insns: Vec<Option<&'a Insn>>,
     /// Where execution goes from each slot, as [`Cfg::successors`] says.
     successors: Vec<[Option<usize>; 2]>,
+    /// The register whose number each instruction makes from others, if that is all it does to
+    /// numbers, as [`Cfg::makes`] says.
+    made: Vec<Option<Reg>>,
     /// The first slots of the functions, ascending.
     functions: Vec<usize>,
     /// The slots that execution comes back to: the heads of loops.
@@ -57,6 +60,7 @@ impl<'a> Cfg<'a> {
             program,
             insns,
             successors: Vec::new(),
+            made: Vec::new(),
             functions: vec![0],
             loops: BTreeSet::new(),
             globals,
@@ -64,6 +68,7 @@ impl<'a> Cfg<'a> {
         };
         cfg.check_length(config)?;
         cfg.successors = (0..cfg.slot_count()).map(|slot| cfg.edges(slot)).collect();
+        cfg.made = cfg.insns.iter().map(|insn| made(insn.as_ref()?)).collect();
         cfg.find_functions()?;
         cfg.check_jumps()?;
         cfg.check_versions(config)?;
@@ -115,6 +120,12 @@ impl<'a> Cfg<'a> {
         }
     }
 
+    /// The register whose number the instruction at `slot` makes from those of others, if that
+    /// is all that it does to numbers: arithmetic does that, and loads.
+    pub(crate) fn makes(&self, slot: usize) -> Option<Reg> {
+        self.made.get(slot).copied().flatten()
+    }
+
     fn check_length(&self, config: &Config) -> Checked {
         let most = match config.may_use_bpf() {
             true => MAX_SLOTS,
@@ -163,8 +174,11 @@ impl<'a> Cfg<'a> {
     }
 
     fn check_jumps(&self) -> Checked {
+        let mut function = self.function_range(0);
         for (slot, insn) in self.program.slots() {
-            let function = self.function_range(slot);
+            if !function.contains(&slot) {
+                function = self.function_range(slot);
+            }
             self.check_jump(slot, insn, &function)?;
             if is_tail_call(insn) {
                 check_typed(self.program, slot, function.start, "tail_call")?;
@@ -205,10 +219,8 @@ impl<'a> Cfg<'a> {
             insn.sem(),
             Sem::Jump { .. } | Sem::Ja | Sem::Gotol | Sem::MayGoto
         );
-        let inside = self
-            .target(slot, insn)
-            .is_some_and(|target| function.contains(&target));
-        if !jumps || inside {
+        let inside = |target: usize| function.contains(&target);
+        if !jumps || self.target(slot, insn).is_some_and(inside) {
             return Ok(());
         }
         let target = slot as i64 + 1 + i64::from(insn.distance().unwrap_or(0));
@@ -338,6 +350,16 @@ impl<'a> Cfg<'a> {
         let jumps = self.program.slots();
         let to_slot = jumps.filter(|(at, insn)| self.target(*at, insn) == Some(slot));
         to_slot.map(|(at, _)| at).collect()
+    }
+}
+
+/// The register that an instruction makes a number in, if it does nothing else to numbers.
+fn made(insn: &Insn) -> Option<Reg> {
+    match insn.sem() {
+        Sem::Alu { .. } | Sem::Neg { .. } | Sem::Mov { .. } | Sem::Movsx { .. } => Some(insn.dst()),
+        Sem::ByteSwap { .. } | Sem::LoadImm64(_) | Sem::AddrSpaceCast(_) => Some(insn.dst()),
+        Sem::Load { .. } | Sem::LoadSx { .. } | Sem::LoadAcquire { .. } => Some(insn.dst()),
+        _ => None,
     }
 }
 

@@ -59,7 +59,7 @@ impl Notes {
     pub(crate) fn clear(&mut self) {
         self.spill = None;
         self.sharers.clear();
-        self.needs = Needs::default();
+        self.needs.clear();
         self.goes_on = GoesOn::Here;
         self.touched.clear();
     }

@@ -63,6 +63,13 @@ pub(crate) struct Needs {
 }
 
 impl Needs {
+    /// Forgets all.
+    pub(crate) fn clear(&mut self) {
+        if self.end > 0 {
+            *self = Needs::default();
+        }
+    }
+
     /// Needs a register of the function at `depth`.
     pub(crate) fn reg(&mut self, depth: u8, reg: Reg) {
         let frame = self.frame(depth);
@@ -86,7 +93,8 @@ impl Needs {
     }
 
     fn keep_numbers(&mut self, state: &State) {
-        for (depth, frame) in self.frames.iter_mut().enumerate() {
+        let frames = self.frames.iter_mut().take(usize::from(self.end));
+        for (depth, frame) in frames.enumerate() {
             if frame.is_any() {
                 *frame = numbers_of(state, depth, *frame);
             }
@@ -146,7 +154,8 @@ impl Needs {
     pub(crate) fn settle(&mut self, marks: &mut Needs, state: &State) -> Settled {
         self.keep_numbers(state);
         marks.end = marks.end.max(self.end);
-        for (frame, known) in self.frames.iter_mut().zip(&mut marks.frames) {
+        let frames = self.frames.iter_mut().take(usize::from(self.end));
+        for (frame, known) in frames.zip(&mut marks.frames) {
             frame.regs = frame.regs.without(known.regs);
             frame.slots &= !known.slots;
             known.regs = known.regs.with(frame.regs);
@@ -156,6 +165,13 @@ impl Needs {
             true => Settled::Known,
             false => Settled::New,
         }
+    }
+
+    /// Whether the same must be known before an instruction of the function at `depth` as after
+    /// it, since it only makes a number that is not needed. So it is with most.
+    pub(crate) fn are_none_of(&self, cfg: &Cfg<'_>, past: &Past, depth: u8) -> bool {
+        let made = cfg.makes(past.slot as usize);
+        past.goes_on == GoesOn::Here && made.is_some_and(|reg| !self.has_reg(depth, reg))
     }
 
     /// What must be known before the instruction for what is needed after it. `depth` is that

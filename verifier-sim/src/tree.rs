@@ -189,15 +189,18 @@ impl Tree {
         mut depth: u8,
     ) -> Settled {
         let mut settled = Settled::Known;
-        loop {
+        while !needs.is_empty() {
             for past in self.history.steps(position.since).iter().rev() {
+                if needs.are_none_of(cfg, past, depth) {
+                    continue;
+                }
+                needs.step_back(cfg, past, self.history.sharers(past), &mut depth);
                 if needs.is_empty() {
                     return settled;
                 }
-                needs.step_back(cfg, past, self.history.sharers(past), &mut depth);
             }
             let node = position.node.and_then(|at| self.nodes.get_mut(at));
-            let Some(node) = node.filter(|_| !needs.is_empty()) else {
+            let Some(node) = node else {
                 return settled;
             };
             if let Some(kept) = &mut node.kept
@@ -208,6 +211,7 @@ impl Tree {
             }
             position = node.before;
         }
+        settled
     }
 
     /// The node that must be followed to all its ends before all that is needed at `at` is
