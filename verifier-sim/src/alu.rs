@@ -39,7 +39,7 @@ impl Machine<'_, '_> {
         if !matches!(op, AluOp::And | AluOp::Or) || !self.env.config.since((6, 18)) {
             return Ok(None);
         }
-        let (src, dst) = (self.operand(insn, operand)?, self.read_reg(insn.dst())?);
+        let (src, dst) = (self.operand(insn, operand)?, *self.read_reg(insn.dst())?);
         let (minus_one, zero) = match dst.scalar.bounds {
             Bounds { s64, .. } if s64 == Range::new(-1, 0) => {
                 (Scalar::constant(u64::MAX), Scalar::constant(0))
@@ -56,8 +56,8 @@ impl Machine<'_, '_> {
         let here = self.here();
         let split = |scalar| RegState::scalar(scalar).made(here);
         let mut jump_state = Box::new(self.state.clone());
-        *jump_state.reg_mut(insn.dst()) = split(zero);
-        *self.state.reg_mut(insn.dst()) = split(minus_one);
+        jump_state.set_reg(insn.dst(), split(zero));
+        self.state.set_reg(insn.dst(), split(minus_one));
         Ok(Some(jump_state))
     }
 
@@ -74,7 +74,7 @@ impl Machine<'_, '_> {
                 if !value.is_pointer() {
                     value.origin.made = self.here();
                 }
-                *self.state.reg_mut(insn.dst()) = value;
+                self.state.set_reg(insn.dst(), value);
                 Ok(())
             }
             Width::W32 => {
@@ -111,7 +111,7 @@ impl Machine<'_, '_> {
     }
 
     fn movsx(&mut self, insn: &Insn, width: Width, from: Size) -> Checked {
-        let value = self.read_reg(insn.src())?;
+        let value = *self.read_reg(insn.src())?;
         if value.is_pointer() {
             self.check_leak(insn.src(), &value, "sign-extension part of pointer")?;
             return self.write_reg(insn.dst(), RegState::scalar(Scalar::UNKNOWN.at(width)));
@@ -127,7 +127,7 @@ impl Machine<'_, '_> {
     }
 
     fn neg(&mut self, insn: &Insn, width: Width) -> Checked {
-        let value = self.read_reg(insn.dst())?;
+        let value = *self.read_reg(insn.dst())?;
         self.check_writable(insn.dst())?;
         let result = match value.kind {
             Kind::Scalar if self.env.config.since((6, 18)) => value.scalar.neg(width),
@@ -141,7 +141,7 @@ impl Machine<'_, '_> {
     }
 
     fn byte_swap(&mut self, insn: &Insn, swap: Swap, size: Size) -> Checked {
-        let value = self.read_reg(insn.dst())?;
+        let value = *self.read_reg(insn.dst())?;
         self.check_writable(insn.dst())?;
         if value.is_pointer() {
             self.check_leak(insn.dst(), &value, "pointer arithmetic prohibited")?;
@@ -159,7 +159,7 @@ impl Machine<'_, '_> {
 
     fn binary(&mut self, insn: &Insn, op: AluOp, width: Width, operand: Operand) -> Checked {
         let src = self.operand(insn, operand)?;
-        let dst = self.read_reg(insn.dst())?;
+        let dst = *self.read_reg(insn.dst())?;
         check_constant(insn, op, width, operand)?;
         self.check_writable(insn.dst())?;
         if dst.kind == Kind::Arena || src.kind == Kind::Arena {

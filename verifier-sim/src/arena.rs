@@ -44,7 +44,7 @@ impl Env<'_> {
 impl Machine<'_, '_> {
     /// `dst = addr_space_cast(src, to, from)`.
     pub(crate) fn cast_address_space(&mut self, insn: &Insn, cast: Cast) -> Checked {
-        let value = self.read_reg(insn.src())?;
+        let value = *self.read_reg(insn.src())?;
         self.check_writable(insn.dst())?;
         if !self.env.has_arena() {
             let message =

@@ -45,7 +45,7 @@ impl Machine<'_, '_> {
         width: Width,
         operand: Operand,
     ) -> Checked<Flow> {
-        let dst = self.read_reg(insn.dst())?;
+        let dst = *self.read_reg(insn.dst())?;
         let src = self.operand(insn, operand)?;
         let comparison = Comparison {
             cond,
@@ -295,10 +295,10 @@ fn never_null(pointer: &RegState) -> bool {
 /// A register or spill, to change it.
 fn sharer_mut(state: &mut State, sharer: Sharer) -> Option<&mut RegState> {
     match sharer {
-        Sharer::Reg(depth, reg) => state.frame_at(depth)?.regs.get_mut(reg.index()),
+        Sharer::Reg(depth, reg) => state.frame_at(depth)?.regs.get_mut(reg.index())?.get_mut(),
         Sharer::Slot(StackSlot { depth, index }) => {
             let slots = state.frame_at(depth)?.stack.slots_mut();
-            slots.get_mut(usize::from(index)).map(|slot| &mut slot.reg)
+            slots.get_mut(usize::from(index))?.reg.get_mut()
         }
     }
 }

@@ -60,6 +60,17 @@ impl ByteSet {
         ByteSet(u8::MAX.checked_shl(count).map_or(u8::MAX, |rest| !rest))
     }
 
+    /// Those from the index `from` up to `to`, as far as there are such.
+    pub(crate) fn between(from: i64, to: i64) -> ByteSet {
+        let count = |to: i64| ByteSet::first(to.clamp(0, 8) as u32);
+        count(to).without(count(from))
+    }
+
+    /// The index of the lowest in it.
+    pub(crate) fn lowest(self) -> Option<i64> {
+        self.is_any().then(|| i64::from(self.0.trailing_zeros()))
+    }
+
     fn one(index: usize) -> ByteSet {
         let index = u32::try_from(index).unwrap_or(u32::MAX);
         ByteSet(1u8.checked_shl(index).unwrap_or(0))
@@ -123,11 +134,6 @@ impl Bytes {
         (0..8).map(|index| self.get(index))
     }
 
-    /// Makes this known of the byte of this index.
-    pub(crate) fn set(&mut self, index: usize, known: Byte) {
-        self.set_all(ByteSet::one(index), known);
-    }
-
     /// Makes this known of some bytes.
     pub(crate) fn set_all(&mut self, bytes: ByteSet, known: Byte) {
         for set in &mut self.sets {
@@ -137,10 +143,10 @@ impl Bytes {
         *set = set.or(bytes);
     }
 
-    /// Whether a byte is of an object of the kernel.
-    pub(crate) fn has_object(&self) -> bool {
-        let mut objects = Byte::ALL.into_iter().filter(|known| known.is_of_object());
-        objects.any(|known| self.of(known).is_any())
+    /// The bytes that are of an object of the kernel.
+    pub(crate) fn of_objects(&self) -> ByteSet {
+        let objects = Byte::ALL.into_iter().filter(|known| known.is_of_object());
+        objects.fold(ByteSet::NONE, |all, known| all.or(self.of(known)))
     }
 
     /// How many bytes are of a spilled register, from the lowest on.
@@ -165,7 +171,7 @@ mod tests {
         for index in 0..8 {
             for known in Byte::ALL {
                 let before: Vec<Byte> = bytes.iter().collect();
-                bytes.set(index, known);
+                bytes.set_all(ByteSet::one(index), known);
                 let mut expected = before;
                 expected[index] = known;
                 assert_eq!(bytes.iter().collect::<Vec<_>>(), expected);
@@ -182,7 +188,7 @@ mod tests {
             bytes.set_all(ByteSet::first(count), Byte::Spill);
             assert_eq!(bytes.spilled(), count as usize);
         }
-        bytes.set(3, Byte::Misc);
+        bytes.set_all(ByteSet::one(3), Byte::Misc);
         assert_eq!(bytes.spilled(), 3);
         assert_eq!(Bytes::all(Byte::Spill).alike(&bytes), bytes.of(Byte::Spill));
     }
@@ -191,8 +197,8 @@ mod tests {
     fn objects_are_found() {
         for known in Byte::ALL {
             let mut bytes = Bytes::all(Byte::Zero);
-            bytes.set(7, known);
-            assert_eq!(bytes.has_object(), known.is_of_object());
+            bytes.set_all(ByteSet::one(7), known);
+            assert_eq!(bytes.of_objects().is_any(), known.is_of_object());
         }
     }
 }

@@ -10,6 +10,7 @@ use crate::codes::Code;
 use crate::compat::check_map;
 use crate::depth::MAX_CALL_FRAMES;
 use crate::diag::{Checked, Place, Rejection};
+use crate::held::Held;
 use crate::history::GoesOn;
 use crate::machine::{Flow, Machine};
 use crate::reg::{Kind, RegState};
@@ -100,9 +101,10 @@ impl Machine<'_, '_> {
 
     /// R1 to R5 are lost in every call.
     pub(crate) fn clobber_arguments(&mut self) {
-        let place = self.here();
+        let nothing = Held::from(RegState::NOT_INIT.made(self.here()));
+        let frame = self.state.frame_mut();
         for reg in ARGUMENTS {
-            *self.state.reg_mut(reg) = RegState::NOT_INIT.made(place);
+            frame.regs[reg.index()] = nothing.clone();
         }
     }
 
@@ -131,11 +133,12 @@ impl Machine<'_, '_> {
         let mut callee = Frame::new(self.state.depth() + 1, target, self.slot + insn.slots());
         for reg in ARGUMENTS {
             if let Some(entry) = callee.regs.get_mut(reg.index()) {
-                *entry = *self.state.reg(reg);
+                *entry = self.state.frame().regs[reg.index()].clone();
             }
         }
         self.clobber_arguments();
-        *self.state.reg_mut(Reg::R0) = RegState::NOT_INIT.made(self.here());
+        self.state
+            .set_reg(Reg::R0, RegState::NOT_INIT.made(self.here()));
         self.state.push(callee);
         Ok(Flow::To(target))
     }
@@ -171,7 +174,7 @@ impl Machine<'_, '_> {
         let Some(frame) = self.state.pop() else {
             return self.exit_program();
         };
-        *self.state.reg_mut(Reg::R0) = result;
+        self.state.set_reg(Reg::R0, result);
         Ok(Flow::To(frame.return_to))
     }
 
@@ -208,7 +211,7 @@ impl Machine<'_, '_> {
         if !is_function && nothing.is_some_and(|operation| operation.returns_nothing) {
             return Ok(Flow::End);
         }
-        let result = self.read_reg(Reg::R0).map_err(|mut refused| {
+        let result = *self.read_reg(Reg::R0).map_err(|mut refused| {
             refused.code = Code::NoReturnValue;
             refused.label = "ends with nothing in R0".to_owned();
             refused.help = Some("set R0, the program's result, on every path".to_owned());

@@ -94,7 +94,7 @@ impl Machine<'_, '_> {
         frame.entered = Entered::Callback(GO_ON_OR_STOP);
         for (reg, value) in crate::call::ARGUMENTS.into_iter().zip(handed) {
             if let Some(entry) = frame.regs.get_mut(reg.index()) {
-                *entry = value;
+                *entry = value.into();
             }
         }
         inside.push(frame);

@@ -209,11 +209,11 @@ impl Machine<'_, '_> {
         if let Some(frame) = self.state.frame_at(depth) {
             for half in [0, 8] {
                 dynptr.off = half;
-                let reg = dynptr;
-                let bytes = Bytes::all(Byte::Dynptr);
-                frame
-                    .stack
-                    .set_slot(off + i64::from(half), Slot { bytes, reg });
+                let slot = Slot {
+                    bytes: Bytes::all(Byte::Dynptr),
+                    reg: dynptr.into(),
+                };
+                frame.stack.set_slot(off + i64::from(half), slot);
             }
         }
     }
@@ -243,10 +243,11 @@ impl Machine<'_, '_> {
     pub(crate) fn end_dynptrs(&mut self, depth: u8, off: i64, size: i64) -> Checked {
         let first = off.div_euclid(SLOT_SIZE) * SLOT_SIZE;
         for at in (first..off + size).step_by(SLOT_SIZE as usize) {
-            let slot = self.slot_at(Spot { depth, off: at });
-            if !is_dynptr(&slot) {
+            let stack = self.state.stack_at(depth);
+            let slot = stack.and_then(|stack| stack.known_slot(at)).cloned();
+            let Some(slot) = slot.filter(is_dynptr) else {
                 continue;
-            }
+            };
             if slot.reg.ref_id != 0 {
                 return Err(owned_is_overwritten(slot.reg.origin.made));
             }
@@ -276,7 +277,7 @@ impl Machine<'_, '_> {
         let spot = spot(value, NAME, SLOTS)?;
         let end = spot.off.saturating_add(SLOTS * SLOT_SIZE);
         self.notes.read(spot.depth, slots_between(spot.off, end));
-        let state = self.slot_at(spot).reg;
+        let state = *self.slot_at(spot).reg;
         let begins = matches!(state.kind, Kind::Dynptr(_)) && state.off == 0;
         let depth = spot.depth;
         Ok(begins.then_some(OnStack { depth, state }))

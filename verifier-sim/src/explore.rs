@@ -105,7 +105,7 @@ pub(crate) fn explore<'e>(
         stats: Stats::default(),
     };
     let mut program = State::entry(0);
-    *program.reg_mut(Reg::R1) = RegState::pointer(Kind::Ctx);
+    program.set_reg(Reg::R1, RegState::pointer(Kind::Ctx));
     program.in_sleepable = env.is_sleepable();
     explorer.follow_all(0, program)?;
     explorer.notes.called.extend(env.exception_callback);
@@ -216,8 +216,9 @@ impl Explorer<'_, '_, '_> {
             self.tell(&Event::Covered { slot: path.slot });
             return Ok(Seen::Covered);
         }
-        self.checkpoints.since.jumps += u64::from(is_jump(insn));
-        if insn.sem() == Sem::Exit {
+        let sem = insn.sem();
+        self.checkpoints.since.jumps += u64::from(is_jump(sem));
+        if sem == Sem::Exit {
             self.depths.note(&path.state);
         }
         let before = self.snapshot(&path.state);
@@ -397,9 +398,9 @@ fn may_touch_stack(insn: &Insn, notes: &Notes) -> bool {
     stores || !notes.touched.is_empty()
 }
 
-fn is_jump(insn: &Insn) -> bool {
+fn is_jump(sem: Sem) -> bool {
     matches!(
-        insn.sem(),
+        sem,
         Sem::Jump { .. }
             | Sem::Ja
             | Sem::Gotol

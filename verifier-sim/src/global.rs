@@ -132,7 +132,7 @@ impl Global {
                     maybe(RegState::pointer(Kind::Mem(size)), null, last_id)
                 }
             };
-            *state.reg_mut(reg) = value;
+            state.set_reg(reg, value);
         }
         Ok(state)
     }

@@ -64,8 +64,11 @@ impl Machine<'_, '_> {
         });
         let mut reg = RegState::pointer(Kind::IrqFlag(owner)).made(self.here());
         reg.ref_id = id;
-        let bytes = Bytes::all(Byte::IrqFlag);
-        self.set_irq_slot(spot, Slot { bytes, reg });
+        let slot = Slot {
+            bytes: Bytes::all(Byte::IrqFlag),
+            reg: reg.into(),
+        };
+        self.set_irq_slot(spot, slot);
         Ok(())
     }
 

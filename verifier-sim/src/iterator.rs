@@ -140,8 +140,11 @@ impl Machine<'_, '_> {
             };
             let mut reg = RegState::pointer(Kind::Iterator(iterator)).made(here);
             reg.ref_id = if part == 0 { owner } else { 0 };
-            let bytes = Bytes::all(Byte::Iterator);
-            self.set_slot_of(spot, off, Slot { bytes, reg });
+            let slot = Slot {
+                bytes: Bytes::all(Byte::Iterator),
+                reg: reg.into(),
+            };
+            self.set_slot_of(spot, off, slot);
         }
         Ok(())
     }
@@ -177,7 +180,7 @@ impl Machine<'_, '_> {
         }
         self.notes
             .read(spot.depth, slots_between(spot.off, of.end(spot)));
-        let first = self.slot_of(spot, spot.off).reg;
+        let first = *self.slot_of(spot, spot.off).reg;
         let Kind::Iterator(state) = first.kind else {
             return Err(none());
         };
@@ -213,7 +216,8 @@ impl Machine<'_, '_> {
         if let Some(state) = iteration.state_in(self.state) {
             state.progress = Progress::Drained;
         }
-        *self.state.reg_mut(Reg::R0) = RegState::constant(0).made(self.here());
+        self.state
+            .set_reg(Reg::R0, RegState::constant(0).made(self.here()));
         match again {
             Some(state) => Flow::Again {
                 next,
@@ -254,7 +258,7 @@ impl Iteration {
     /// What the first slot says of it in a state.
     fn state_in<'s>(&self, state: &'s mut State) -> Option<&'s mut Iterator> {
         let frame = state.frame_at(self.spot.depth)?;
-        match &mut frame.stack.slot_mut(self.spot.off)?.reg.kind {
+        match &mut frame.stack.slot_mut(self.spot.off)?.reg.get_mut()?.kind {
             Kind::Iterator(iterator) => Some(iterator),
             _ => None,
         }
@@ -296,8 +300,9 @@ pub(crate) fn lose_rcu(state: &mut State) {
     for depth in 0..=state.depth() {
         let slots = state.frame_at(depth).map(|frame| frame.stack.slots_mut());
         for slot in slots.into_iter().flatten() {
-            if let Kind::Iterator(iterator) = &mut slot.reg.kind
-                && iterator.guard == Guard::Rcu
+            let ends = |kind| matches!(kind, Kind::Iterator(of) if of.guard == Guard::Rcu);
+            if let Some(reg) = slot.reg.get_mut().filter(|reg| ends(reg.kind))
+                && let Kind::Iterator(iterator) = &mut reg.kind
             {
                 iterator.guard = Guard::Gone;
             }

@@ -68,7 +68,7 @@ impl Machine<'_, '_> {
         };
         let handed = [Kind::Map(map), Kind::MapKey(map), Kind::MapValue(map)];
         for (reg, kind) in crate::call::ARGUMENTS.into_iter().zip(handed) {
-            *state.reg_mut(reg) = RegState::pointer(kind).made(self.here());
+            state.set_reg(reg, RegState::pointer(kind).made(self.here()));
         }
         self.notes.later.push(function);
         state
@@ -76,7 +76,7 @@ impl Machine<'_, '_> {
 
     /// The end of a function that was called later, which may return one of these results.
     pub(crate) fn exit_later(&mut self, results: &RangeInclusive<i64>) -> Checked<Flow> {
-        let result = self.read_reg(Reg::R0)?;
+        let result = *self.read_reg(Reg::R0)?;
         self.check_leak(Reg::R0, &result, "leaks addr as return value")?;
         self.need(Reg::R0);
         let range = result.scalar.bounds.s64;

@@ -4,7 +4,7 @@
 //! on packets. The verifier is an abstract interpreter in the kernel's own terms. Its modules,
 //! in the order in which they are best read:
 //!
-//! | what is known | `tnum`, `bounds`, `scalar`, `scalar_alu`, `compare`, `kernel_types`, `btf_ptr`, `special`, `special_table`, `special_search`, `reg`, `bytes`, `stack`, `sections`, `state` |
+//! | what is known | `tnum`, `bounds`, `scalar`, `scalar_alu`, `compare`, `kernel_types`, `btf_ptr`, `special`, `special_table`, `special_search`, `reg`, `held`, `bytes`, `stack`, `sections`, `state` |
 //! |---|---|
 //! | what is asked | `config`, `codes`, `diag`, `ctx` |
 //! | before execution | `since`, `loadable`, `cfg`, `edges`, `stops`, `func_info`, `context_param`, `prototype`, `exception`, `live`, `used_maps`, `env` |
@@ -47,6 +47,7 @@ mod explore;
 mod format;
 mod func_info;
 mod global;
+mod held;
 mod history;
 pub mod interp;
 mod irq_flag;

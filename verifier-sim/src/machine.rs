@@ -139,8 +139,8 @@ impl Machine<'_, '_> {
     }
 
     /// A register that is about to be read.
-    pub(crate) fn read_reg(&self, reg: Reg) -> Checked<RegState> {
-        let state = *self.state.reg(reg);
+    pub(crate) fn read_reg(&self, reg: Reg) -> Checked<&RegState> {
+        let state = self.state.reg(reg);
         if !state.is_nothing() {
             return Ok(state);
         }
@@ -175,14 +175,14 @@ impl Machine<'_, '_> {
     /// Writes a register, as made here.
     pub(crate) fn write_reg(&mut self, reg: Reg, value: RegState) -> Checked {
         self.check_writable(reg)?;
-        *self.state.reg_mut(reg) = value.made(self.here());
+        self.state.set_reg(reg, value.made(self.here()));
         Ok(())
     }
 
     /// The second operand: a register's contents, or the sign-extended number.
     pub(crate) fn operand(&self, insn: &Insn, operand: Operand) -> Checked<RegState> {
         match operand {
-            Operand::Reg => self.read_reg(insn.src()),
+            Operand::Reg => self.read_reg(insn.src()).copied(),
             Operand::Imm => Ok(RegState::constant(i64::from(insn.imm()) as u64)),
         }
     }

@@ -96,7 +96,7 @@ impl Machine<'_, '_> {
             Sem::Load { size } | Sem::LoadAcquire { size } => (size, Extend::Zero),
             _ => return Ok(()),
         };
-        let base = self.read_reg(insn.src())?;
+        let base = *self.read_reg(insn.src())?;
         self.check_writable(insn.dst())?;
         let access = MemAccess {
             reg: insn.src(),
@@ -136,10 +136,10 @@ impl Machine<'_, '_> {
             _ => return Ok(()),
         };
         let stored = match operand {
-            Operand::Reg => Stored::Reg(insn.src(), self.read_reg(insn.src())?),
+            Operand::Reg => Stored::Reg(insn.src(), *self.read_reg(insn.src())?),
             Operand::Imm => Stored::Imm(insn.imm()),
         };
-        let base = self.read_reg(insn.dst())?;
+        let base = *self.read_reg(insn.dst())?;
         let access = MemAccess {
             reg: insn.dst(),
             off: insn.offset(),
@@ -167,10 +167,10 @@ impl Machine<'_, '_> {
 
     /// An atomic read, modify and write.
     pub(crate) fn atomic(&mut self, insn: &Insn, op: AtomicOp, size: Size) -> Checked {
-        let src = self.read_reg(insn.src())?;
-        let base = self.read_reg(insn.dst())?;
+        let src = *self.read_reg(insn.src())?;
+        let base = *self.read_reg(insn.dst())?;
         if op == AtomicOp::Cmpxchg {
-            let r0 = self.read_reg(Reg::R0)?;
+            let r0 = *self.read_reg(Reg::R0)?;
             self.check_leak(Reg::R0, &r0, "leaks addr into mem")?;
         }
         self.check_leak(insn.src(), &src, "leaks addr into mem")?;
@@ -240,7 +240,7 @@ impl Machine<'_, '_> {
         if matches!(self.state.frame().entered, Entered::Callback(_)) {
             return Err(leaves_callback("may leave the program"));
         }
-        let skb = self.read_reg(Reg::R6)?;
+        let skb = *self.read_reg(Reg::R6)?;
         if skb.kind != Kind::Ctx {
             return Err(Rejection::new(
                 Code::PacketLoad,
@@ -251,7 +251,7 @@ impl Machine<'_, '_> {
         }
         self.check_whole_ctx(Reg::R6, &skb)?;
         if mode == PacketMode::Ind {
-            let index = self.read_reg(insn.src())?;
+            let index = *self.read_reg(insn.src())?;
             self.check_leak(insn.src(), &index, "leaks addr into packet access")?;
         }
         self.clobber_arguments();

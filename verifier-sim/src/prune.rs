@@ -214,6 +214,9 @@ impl Matcher<'_> {
     }
 
     fn reg(&mut self, old: &RegState, new: &RegState, weight: Weight) -> bool {
+        if std::ptr::eq(old, new) {
+            return self.same_reg(old, weight);
+        }
         if old.is_nothing() {
             return !self.is_exact() || new.is_nothing();
         }
@@ -246,6 +249,17 @@ impl Matcher<'_> {
                     && old.scalar.includes(&new.scalar)
                     && self.ids.same(old.id, new.id)
             }
+        }
+    }
+
+    /// A register that both states share: only its ids can make a difference.
+    fn same_reg(&mut self, reg: &RegState, weight: Weight) -> bool {
+        if !self.ids.same(reg.ref_id, reg.ref_id) {
+            return false;
+        }
+        match reg.kind {
+            Kind::Scalar if !self.is_exact() && weight == Weight::Idle => true,
+            _ => self.ids.same(reg.id, reg.id),
         }
     }
 

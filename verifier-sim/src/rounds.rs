@@ -110,15 +110,20 @@ pub(crate) fn widen(old: &State, needed: &Needs, new: &mut State) {
         let at = usize::from(depth);
         let pairs = Reg::ALL.into_iter().zip(old.regs.iter().zip(&mut new.regs));
         for (reg, (old, new)) in pairs {
-            if !needed.needs_reg(at, reg) {
+            if !needed.needs_reg(at, reg)
+                && let Some(new) = new.get_mut()
+            {
                 widen_number(&mut ids, old, new);
             }
         }
         let slots = old.stack.slots().iter().zip(new.stack.slots_mut());
         for (index, (old, new)) in slots.enumerate() {
             let spills = old.is_spill() && new.is_spill();
-            if spills && !needed.needs_slot(at, index) {
-                widen_number(&mut ids, &old.reg, &mut new.reg);
+            if spills
+                && !needed.needs_slot(at, index)
+                && let Some(new) = new.reg.get_mut()
+            {
+                widen_number(&mut ids, &old.reg, new);
             }
         }
     }

@@ -5,11 +5,13 @@
 //!
 //! Described in the kernel's `Documentation/bpf/verifier.rst`, "Tracking of the stack".
 //!
-//! Read before: `reg.rs`, `bytes.rs`. Read next: `state.rs`.
+//! Read before: `held.rs`, `bytes.rs`. Read next: `state.rs`.
 
 use crate::bytes::{Byte, ByteSet, Bytes};
+use crate::held::Held;
 use crate::reg::RegState;
 use ebpf_asm::isa::Size;
+use std::iter::repeat_n;
 use std::rc::Rc;
 
 /// The size of a frame in bytes.
@@ -19,24 +21,31 @@ pub(crate) const STACK_SIZE: i64 = 512;
 pub(crate) const SLOT_SIZE: i64 = 8;
 
 /// Eight bytes, the one of the lowest address first.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Slot {
     /// What is known of each.
     pub bytes: Bytes,
     /// The spilled register, whose low bytes are those marked [`Byte::Spill`].
-    pub reg: RegState,
+    pub reg: Held,
 }
 
 impl Slot {
     /// Never written.
     pub(crate) const INVALID: Slot = Slot {
         bytes: Bytes::all(Byte::Invalid),
-        reg: RegState::NOT_INIT,
+        reg: Held::NOTHING,
     };
 
     /// Whether something of it was written.
     fn is_written(&self) -> bool {
         !self.bytes.of(Byte::Invalid).is_all()
+    }
+
+    /// Whether it is known still when all slots are forgotten but those with a bit in `slots`.
+    fn is_kept(&self, index: usize, slots: u64) -> bool {
+        let index = u32::try_from(index).unwrap_or(u32::MAX);
+        let live = slots.checked_shr(index).is_some_and(|bits| bits & 1 != 0);
+        live && self.is_written()
     }
 
     /// How many bytes of a register are spilled here, from the lowest on.
@@ -51,7 +60,7 @@ impl Slot {
 
     /// Whether an object of the kernel is here.
     pub(crate) fn is_object(&self) -> bool {
-        self.bytes.has_object()
+        self.bytes.of_objects().is_any()
     }
 
     /// What is known of the byte at `off`, which is in this slot.
@@ -76,7 +85,7 @@ impl Slot {
             let written = ByteSet::ALL.without(self.bytes.of(Byte::Invalid));
             self.bytes.set_all(written, Byte::Misc);
         }
-        self.reg = RegState::NOT_INIT;
+        self.reg = Held::NOTHING;
     }
 }
 
@@ -84,7 +93,7 @@ impl Slot {
 #[derive(Debug, Clone, PartialEq, Default)]
 pub(crate) struct Stack {
     /// Slots from R10 downwards, as far as the function went.
-    slots: Rc<Vec<Slot>>,
+    slots: Rc<[Slot]>,
 }
 
 /// A byte of the stack: its slot's index, counted from R10 down, and its place there.
@@ -105,11 +114,34 @@ pub(crate) fn slot_index(off: i64) -> Option<u8> {
 /// The slots of the bytes from `off` up to `end`, a bit each, as far as they are in the frame.
 pub(crate) fn slots_between(off: i64, end: i64) -> u64 {
     let (off, end) = (off.max(-STACK_SIZE), end.min(0));
-    let slots = (off..end).step_by(SLOT_SIZE as usize).chain([end - 1]);
-    slots
-        .filter(|&at| at >= off)
-        .filter_map(slot_index)
-        .fold(0, |bits, index| bits | 1 << index)
+    let (Some(lowest), Some(highest)) = (slot_index(off), slot_index(end - 1)) else {
+        return 0;
+    };
+    // Counted from R10 down: the lowest byte is in the last slot.
+    match off < end {
+        true => u64::MAX >> (63 - lowest) & u64::MAX << highest,
+        false => 0,
+    }
+}
+
+/// A slot of which some bytes are accessed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Part {
+    /// The offset of its lowest byte.
+    base: i64,
+    /// Which of its bytes.
+    bytes: ByteSet,
+}
+
+/// The slots of the bytes from `off` up to `end`, that of the lowest address first.
+fn parts(off: i64, end: i64) -> impl Iterator<Item = Part> {
+    let first = off.div_euclid(SLOT_SIZE) * SLOT_SIZE;
+    (first..end)
+        .step_by(SLOT_SIZE as usize)
+        .map(move |base| Part {
+            base,
+            bytes: ByteSet::between(off - base, end - base),
+        })
 }
 
 impl Stack {
@@ -120,26 +152,33 @@ impl Stack {
 
     /// The slots, to change registers spilled there.
     pub(crate) fn slots_mut(&mut self) -> &mut [Slot] {
-        Rc::make_mut(&mut self.slots).as_mut_slice()
+        Rc::make_mut(&mut self.slots)
     }
 
-    /// Forgets all slots but those with a bit in `slots`.
-    pub(crate) fn keep(&mut self, slots: u64) {
-        let kept = |index: usize, slot: &Slot| {
-            let index = u32::try_from(index).unwrap_or(u32::MAX);
-            let live = slots.checked_shr(index).is_some_and(|bits| bits & 1 != 0);
-            live && slot.is_written()
-        };
-        let mut known = self.slots.iter().enumerate();
-        let last = known.rfind(|(index, slot)| kept(*index, slot));
-        let length = last.map_or(0, |(last, _)| last + 1);
-        let slots = Rc::make_mut(&mut self.slots);
-        slots.truncate(length);
-        for (index, slot) in slots.iter_mut().enumerate() {
-            if !kept(index, slot) {
-                *slot = Slot::INVALID;
+    /// How many slots are left when all are forgotten but those with a bit in `slots`. `None` if
+    /// that forgets nothing.
+    pub(crate) fn left_of(&self, slots: u64) -> Option<usize> {
+        let mut length = 0;
+        let mut forgets = false;
+        for (index, slot) in self.slots.iter().enumerate() {
+            if slot.is_kept(index, slots) {
+                length = index + 1;
+            } else {
+                forgets |= slot.is_written();
             }
         }
+        (forgets || length < self.slots.len()).then_some(length)
+    }
+
+    /// Forgets all slots but the first `length`, and of these all but those with a bit in
+    /// `slots`.
+    pub(crate) fn keep(&mut self, length: usize, slots: u64) {
+        let first = self.slots.iter().take(length).enumerate();
+        let kept = first.map(|(index, slot)| match slot.is_kept(index, slots) {
+            true => slot.clone(),
+            false => Slot::INVALID,
+        });
+        self.slots = kept.collect();
     }
 
     /// How deep the function went, in bytes.
@@ -152,16 +191,23 @@ impl Stack {
         if let Some((slot, _)) = place(off)
             && slot >= self.slots.len()
         {
-            Rc::make_mut(&mut self.slots).resize(slot + 1, Slot::INVALID);
+            let more = repeat_n(Slot::INVALID, slot + 1 - self.slots.len());
+            self.slots = self.slots.iter().cloned().chain(more).collect();
         }
+    }
+
+    /// Whether the bytes from `off` on were accessed already.
+    pub(crate) fn reaches(&self, off: i64) -> bool {
+        place(off).is_none_or(|(slot, _)| slot < self.slots.len())
     }
 
     /// The slot of the byte at `off`; one never written if it is not there.
     pub(crate) fn slot(&self, off: i64) -> Slot {
-        self.known_slot(off).copied().unwrap_or(Slot::INVALID)
+        self.known_slot(off).cloned().unwrap_or(Slot::INVALID)
     }
 
-    fn known_slot(&self, off: i64) -> Option<&Slot> {
+    /// The slot of the byte at `off`, if the function went so far.
+    pub(crate) fn known_slot(&self, off: i64) -> Option<&Slot> {
         let (slot, _) = place(off)?;
         self.slots.get(slot)
     }
@@ -174,14 +220,35 @@ impl Stack {
 
     /// Sets what is known of the byte at `off`, ending a spill that it is part of.
     pub(crate) fn set_byte(&mut self, off: i64, to: Byte) {
-        self.touch(off);
-        let Some((slot, byte)) = place(off) else {
-            return;
-        };
-        if let Some(slot) = self.slots_mut().get_mut(slot) {
-            slot.scrub();
-            slot.bytes.set(byte, to);
+        self.set_bytes(off, off + 1, to);
+    }
+
+    /// Sets what is known of the bytes from `off` up to `end`, ending spills that they are part
+    /// of.
+    pub(crate) fn set_bytes(&mut self, off: i64, end: i64, to: Byte) {
+        if off < end {
+            self.touch(off);
         }
+        for part in parts(off, end) {
+            if let Some(slot) = self.slot_mut(part.base) {
+                slot.scrub();
+                slot.bytes.set_all(part.bytes, to);
+            }
+        }
+    }
+
+    /// The first byte from `off` up to `end` that is in the set that `which` gives of its slot;
+    /// `None` stands for slots that were never accessed.
+    pub(crate) fn find_byte(
+        &self,
+        off: i64,
+        end: i64,
+        which: impl Fn(Option<&Slot>) -> ByteSet,
+    ) -> Option<i64> {
+        parts(off, end).find_map(|part| {
+            let found = which(self.known_slot(part.base)).and(part.bytes);
+            Some(part.base + found.lowest()?)
+        })
     }
 
     /// Spills the low `size` of a register to `off`, the beginning of a slot. What is left of
@@ -189,7 +256,7 @@ impl Stack {
     pub(crate) fn spill(&mut self, off: i64, size: Size, reg: RegState) {
         self.touch(off);
         if let Some(slot) = self.slot_mut(off) {
-            slot.reg = reg;
+            slot.reg.set(reg);
             slot.bytes.set_all(slot.bytes.of(Byte::Spill), Byte::Misc);
             let spilled = ByteSet::first(size.bytes());
             slot.bytes.set_all(spilled, Byte::Spill);

@@ -5,7 +5,7 @@
 //!
 //! Read before: `stack.rs`, `mem.rs`. Read next: `branch.rs`.
 
-use crate::bytes::Byte;
+use crate::bytes::{Byte, ByteSet};
 use crate::codes::Code;
 use crate::diag::{Checked, Rejection};
 use crate::history::StackSlot;
@@ -56,7 +56,7 @@ impl Machine<'_, '_> {
             0 => {}
             8 if size == Size::DW => {
                 self.note_spill(depth, off);
-                return Ok(self.fill(depth, off, slot.reg));
+                return Ok(self.fill(depth, off, *slot.reg));
             }
             spilled => {
                 if !slot.reg.is_scalar() {
@@ -181,9 +181,8 @@ impl Machine<'_, '_> {
             }
             None => {
                 let byte = if zero { Byte::Zero } else { Byte::Misc };
-                for at in off..off + i64::from(size.bytes()) {
-                    frame.stack.set_byte(at, byte);
-                }
+                let end = off + i64::from(size.bytes());
+                frame.stack.set_bytes(off, end, byte);
             }
         }
         Ok(())
@@ -240,13 +239,15 @@ impl Machine<'_, '_> {
 
     /// That no pointer is overwritten in part by those who may not see pointers.
     fn check_corruption(&mut self, depth: u8, off: i64, size: Size) -> Checked {
-        let pointer = self.stack_slot(depth, off).spilled_pointer().copied();
-        match pointer {
-            Some(reg) if size != Size::DW && !self.env.config.may_leak_pointers() => {
+        if size == Size::DW || self.env.config.may_leak_pointers() {
+            return Ok(());
+        }
+        match self.stack_slot(depth, off).spilled_pointer() {
+            Some(reg) => {
                 let message = "attempt to corrupt spilled pointer on stack";
-                Err(partial_pointer(message, &reg, size))
+                Err(partial_pointer(message, reg, size))
             }
-            _ => Ok(()),
+            None => Ok(()),
         }
     }
 
@@ -367,13 +368,20 @@ impl Machine<'_, '_> {
     fn check_written(&mut self, depth: u8, reg: Reg, off: i64, size: i64) -> Checked {
         self.note_read(depth, Offsets { min: off, max: off }, size);
         let uninit = self.env.config.may_read_uninit_stack();
-        for at in off..off + size {
-            let byte = self.stack_byte(depth, at);
-            if byte.is_of_object() || byte == Byte::Invalid && !uninit {
-                return Err(uninitialised(reg, off, at - off, size));
+        let refused = |slot: Option<&Slot>| {
+            let bytes = slot.map_or(Slot::INVALID.bytes, |slot| slot.bytes);
+            match uninit {
+                true => bytes.of_objects(),
+                false => bytes.of_objects().or(bytes.of(Byte::Invalid)),
             }
+        };
+        let Some(stack) = self.state.stack_at(depth) else {
+            return Err(not_modelled("a stack that is gone"));
+        };
+        match stack.find_byte(off, off + size, refused) {
+            Some(at) => Err(uninitialised(reg, off, at - off, size)),
+            None => Ok(()),
         }
-        Ok(())
     }
 
     /// That every byte that may be read was written, or is in a slot that a number was spilled
@@ -387,29 +395,40 @@ impl Machine<'_, '_> {
     ) -> Checked {
         self.note_read(depth, offsets, size);
         let uninit = self.env.config.may_read_uninit_stack();
-        for off in offsets.min..offsets.max + size {
-            let slot = self.stack_slot(depth, off);
-            let hidden = slot.spilled_pointer().is_some() && !self.env.config.may_leak_pointers();
-            let byte = self.stack_byte(depth, off);
+        let hides = !self.env.config.may_leak_pointers();
+        let refused = |slot: Option<&Slot>| {
+            let slot = slot.unwrap_or(const { &Slot::INVALID });
             let in_spill = slot.is_spill() && slot.reg.is_scalar();
-            let missing = byte == Byte::Invalid && !uninit && !in_spill;
-            if byte.is_of_object() || missing || hidden {
-                return Err(uninitialised(reg, offsets.min, off - offsets.min, size));
+            if hides && slot.spilled_pointer().is_some() {
+                ByteSet::ALL
+            } else if uninit || in_spill {
+                slot.bytes.of_objects()
+            } else {
+                slot.bytes.of_objects().or(slot.bytes.of(Byte::Invalid))
             }
+        };
+        let Some(stack) = self.state.stack_at(depth) else {
+            return Err(not_modelled("a stack that is gone"));
+        };
+        match stack.find_byte(offsets.min, offsets.max + size, refused) {
+            Some(off) => Err(uninitialised(reg, offsets.min, off - offsets.min, size)),
+            None => Ok(()),
         }
-        Ok(())
     }
 
     /// Forgets what the bytes hold: somebody else writes them.
     pub(crate) fn clobber_stack(&mut self, depth: u8, offsets: Offsets, size: i64) {
         if let Some(frame) = self.state.frame_at(depth) {
-            for off in offsets.min..offsets.max + size {
-                frame.stack.set_byte(off, Byte::Misc);
-            }
+            let end = offsets.max + size;
+            frame.stack.set_bytes(offsets.min, end, Byte::Misc);
         }
     }
 
     pub(crate) fn touch_stack(&mut self, depth: u8, off: i64) {
+        let stack = self.state.stack_at(depth);
+        if stack.is_none_or(|stack| stack.reaches(off)) {
+            return;
+        }
         if let Some(frame) = self.state.frame_at(depth) {
             frame.stack.touch(off);
         }

@@ -3,6 +3,7 @@
 //!
 //! Read before: `stack.rs`. Read next: `env.rs`.
 
+use crate::held::Held;
 use crate::lock::Lock;
 use crate::reg::{Kind, RegState};
 use crate::sections::Sections;
@@ -15,7 +16,7 @@ use std::rc::Rc;
 #[derive(Debug, Clone)]
 pub(crate) struct Frame {
     /// R0 to R10.
-    pub regs: [RegState; 11],
+    pub regs: [Held; 11],
     /// Its stack.
     pub stack: Stack,
     /// Where its caller goes on: the slot after the call, or for a callback the slot of the
@@ -90,8 +91,8 @@ pub(crate) struct State {
 impl Frame {
     /// A function at its beginning: nothing but R10.
     pub(crate) fn new(depth: u8, function: usize, return_to: usize) -> Frame {
-        let mut regs = [RegState::NOT_INIT; 11];
-        regs[Reg::R10.index()] = RegState::pointer(Kind::Stack(depth));
+        let mut regs = [const { Held::NOTHING }; 11];
+        regs[Reg::R10.index()] = RegState::pointer(Kind::Stack(depth)).into();
         Frame {
             regs,
             stack: Stack::default(),
@@ -197,13 +198,20 @@ impl State {
 
     /// A register of the innermost function, to change it.
     pub(crate) fn reg_mut(&mut self, reg: Reg) -> &mut RegState {
-        &mut self.frame_mut().regs[reg.index()]
+        self.frame_mut().regs[reg.index()].to_mut()
+    }
+
+    /// Gives a register of the innermost function other contents.
+    pub(crate) fn set_reg(&mut self, reg: Reg, to: RegState) {
+        self.frame_mut().regs[reg.index()].set(to);
     }
 
     /// Forgets all slots of stacks but these, by the depth of the functions.
     pub(crate) fn keep_slots(&mut self, slots: &[u64]) {
         for (frame, &slots) in self.frames.iter_mut().zip(slots) {
-            Rc::make_mut(frame).stack.keep(slots);
+            if let Some(length) = frame.stack.left_of(slots) {
+                Rc::make_mut(frame).stack.keep(length, slots);
+            }
         }
     }
 
@@ -217,14 +225,15 @@ impl State {
         for frame in &mut self.frames {
             if frame.registers().any(&which) {
                 let frame = Rc::make_mut(frame);
-                let regs = frame.regs.iter_mut().filter(|reg| !reg.is_nothing());
-                regs.filter(|reg| which(reg)).for_each(&mut change);
+                let regs = frame.regs.iter_mut();
+                let regs = regs.filter(|reg| !reg.is_nothing() && which(reg));
+                regs.filter_map(Held::get_mut).for_each(&mut change);
             }
             if frame.spills().any(&which) {
                 let slots = Rc::make_mut(frame).stack.slots_mut().iter_mut();
-                let spills = slots.filter(|slot| slot.is_spill());
-                let regs = spills.map(|slot| &mut slot.reg);
-                regs.filter(|reg| which(reg)).for_each(&mut change);
+                let spills = slots.filter(|slot| slot.is_spill() && which(&slot.reg));
+                let regs = spills.filter_map(|slot| slot.reg.get_mut());
+                regs.for_each(&mut change);
             }
         }
     }
@@ -233,12 +242,13 @@ impl State {
 impl Frame {
     /// The registers that hold something.
     fn registers(&self) -> impl Iterator<Item = &RegState> {
-        self.regs.iter().filter(|reg| !reg.is_nothing())
+        let regs = self.regs.iter().map(|reg| &**reg);
+        regs.filter(|reg| !reg.is_nothing())
     }
 
     /// The registers that are spilled to its stack.
     fn spills(&self) -> impl Iterator<Item = &RegState> {
         let spills = self.stack.slots().iter().filter(|slot| slot.is_spill());
-        spills.map(|slot| &slot.reg)
+        spills.map(|slot| &*slot.reg)
     }
 }

@@ -55,6 +55,7 @@ pub type Watcher<'w> = dyn FnMut(&Event<'_>) + 'w;
 
 impl Explorer<'_, '_, '_> {
     /// The state for the watcher, if there is one.
+    #[inline]
     pub(crate) fn snapshot(&self, state: &State) -> Option<Snapshot> {
         self.watcher
             .is_some()

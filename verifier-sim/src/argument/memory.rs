@@ -97,7 +97,7 @@ impl<'a> Machine<'_, 'a> {
         self.need(reg);
         found.most_bytes = Some(value.scalar.bounds.u64.max);
         let most = bounded_size(reg, value, zero)?;
-        let pointer = self.read_reg(memory)?;
+        let pointer = *self.read_reg(memory)?;
         if most == 0 && pointer.as_constant() == Some(0) {
             return Ok(());
         }
@@ -117,7 +117,7 @@ impl<'a> Machine<'_, 'a> {
         size: Reg,
         found: &mut Arguments<'a>,
     ) -> Checked {
-        let value = self.read_reg(size)?;
+        let value = *self.read_reg(size)?;
         found.expect_size(memory, MemoryUse::Shared)?;
         self.check_size(size, &value, ZeroSize::Allowed, found)
     }

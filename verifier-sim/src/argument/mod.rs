@@ -82,7 +82,7 @@ impl<'a> Machine<'_, 'a> {
         packet: PacketArgs,
         found: &mut Arguments<'a>,
     ) -> Checked {
-        let value = self.read_reg(reg)?;
+        let value = *self.read_reg(reg)?;
         if arg == Arg::Anything {
             return self.check_leak(reg, &value, "leaks addr into helper function");
         }

@@ -66,10 +66,10 @@ impl<'a> Machine<'_, 'a> {
         let mut failed = Box::new(self.state.clone());
         let here = self.here();
         for reg in crate::call::ARGUMENTS {
-            *failed.reg_mut(reg) = RegState::NOT_INIT.made(here);
+            failed.set_reg(reg, RegState::NOT_INIT.made(here));
         }
         let error = Scalar::signed_range(-MAX_ERRNO, -1);
-        *failed.reg_mut(Reg::R0) = RegState::scalar(error).made(here);
+        failed.set_reg(Reg::R0, RegState::scalar(error).made(here));
         failed
     }
 }
