@@ -16,8 +16,8 @@ use ebpf_asm::isa::{AluOp, Operand, Sem, Size, Swap, Width};
 
 impl Machine<'_, '_> {
     /// Executes an instruction of the arithmetic classes.
-    pub(crate) fn alu(&mut self, insn: &Insn) -> Checked {
-        match insn.sem() {
+    pub(crate) fn alu(&mut self, insn: &Insn, sem: Sem) -> Checked {
+        match sem {
             Sem::Mov { width, operand } => self.mov(insn, width, operand),
             Sem::Movsx { width, from } => self.movsx(insn, width, from),
             Sem::Neg { width } => self.neg(insn, width),

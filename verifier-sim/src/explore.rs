@@ -95,7 +95,7 @@ pub(crate) fn explore<'e>(
         watcher,
         pending: Vec::new(),
         branches: Vec::new(),
-        tree: Tree::default(),
+        tree: Tree::new(env.cfg.slot_count()),
         checkpoints: Checkpoints::new(env.cfg.slot_count()),
         live_stack: LiveStack::new(&env.cfg),
         depths: Depths::new(&env.cfg),
@@ -222,13 +222,13 @@ impl Explorer<'_, '_, '_> {
             self.depths.note(&path.state);
         }
         let before = self.snapshot(&path.state);
-        let flow = self.execute(path, insn)?;
+        let flow = self.execute(path, insn, sem)?;
         self.tell_step(path.slot, insn, before, &path.state, &flow);
         self.go_on(path, flow)
     }
 
     /// Executes one instruction, and keeps what it has to say.
-    fn execute(&mut self, path: &mut Path, insn: &Insn) -> Checked<Flow> {
+    fn execute(&mut self, path: &mut Path, insn: &Insn, sem: Sem) -> Checked<Flow> {
         let (env, depth) = (self.env, path.state.depth());
         let activation = match path.activation {
             Some(known) => known,
@@ -245,7 +245,7 @@ impl Explorer<'_, '_, '_> {
         }
         .step(insn)?;
         let notes = &self.notes;
-        if may_touch_stack(insn, notes) {
+        if may_touch_stack(sem, notes) {
             self.live_stack.note(activation, path.slot, &notes.touched);
         }
         path.activation = (path.state.depth() == depth).then_some(activation);
@@ -390,9 +390,9 @@ fn too_many_branches() -> Box<Rejection> {
 
 /// Whether an instruction that was executed has to say something about stacks: stores also if
 /// they wrote elsewhere.
-fn may_touch_stack(insn: &Insn, notes: &Notes) -> bool {
+fn may_touch_stack(sem: Sem, notes: &Notes) -> bool {
     let stores = matches!(
-        insn.sem(),
+        sem,
         Sem::Store { .. } | Sem::StoreRelease { .. } | Sem::Atomic { .. }
     );
     stores || !notes.touched.is_empty()

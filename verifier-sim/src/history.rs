@@ -61,13 +61,21 @@ pub(crate) struct Stretch {
 }
 
 /// Everything that was executed, in order of execution.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct History {
     steps: Vec<Past>,
     sharers: Vec<Sharer>,
 }
 
 impl History {
+    /// Nothing was executed yet of a program of so many slots.
+    pub(crate) fn new(slots: usize) -> History {
+        History {
+            steps: Vec::with_capacity(slots),
+            sharers: Vec::new(),
+        }
+    }
+
     /// Nothing was executed.
     pub(crate) fn clear(&mut self) {
         self.steps.clear();

@@ -85,6 +85,14 @@ pub(crate) fn live_registers(
             written: written(insn),
         })
         .collect();
+    let back = |one: &Use| {
+        cfg.successors(one.slot)
+            .into_iter()
+            .flatten()
+            .any(|to| to < one.slot)
+    };
+    // Where nothing leads back, all that comes behind an instruction is known before it.
+    let more_than_once = uses.iter().any(back);
     let mut live = vec![RegSet::default(); cfg.slot_count()];
     let mut changed = true;
     while changed {
@@ -101,7 +109,7 @@ pub(crate) fn live_registers(
                 && *entry != before
             {
                 *entry = before;
-                changed = true;
+                changed = more_than_once;
             }
         }
     }

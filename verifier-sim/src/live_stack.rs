@@ -15,7 +15,7 @@
 use crate::cfg::Cfg;
 use crate::edges::Predecessors;
 use crate::state::State;
-use std::collections::{BinaryHeap, HashMap};
+use std::collections::{BTreeMap, BinaryHeap};
 use std::ops::Range;
 
 /// What one instruction did with the stack, a bit for each slot of a frame.
@@ -61,7 +61,7 @@ struct Activation {
 pub(crate) struct LiveStack {
     activations: Vec<Activation>,
     /// Activations by that of the caller, the place of the call, and the function.
-    known: HashMap<(Option<usize>, usize, usize), usize>,
+    known: BTreeMap<(Option<usize>, usize, usize), usize>,
     /// From where execution comes to each slot.
     before: Predecessors,
     /// Activations with something stale.
@@ -73,7 +73,7 @@ impl LiveStack {
     pub(crate) fn new(cfg: &Cfg<'_>) -> LiveStack {
         LiveStack {
             activations: Vec::new(),
-            known: HashMap::new(),
+            known: BTreeMap::new(),
             before: Predecessors::new(cfg),
             stale: Vec::new(),
         }
@@ -247,12 +247,12 @@ impl Activation {
         let mut next = None;
         while let Some(slot) = next.take().or_else(|| self.stale.pop()) {
             let mut changed = false;
-            for depth in 0..self.frames.len() {
-                let after = cfg.successors(slot).into_iter().flatten();
-                let after = after.fold(0, |live, to| live | self.slots(to, depth).live);
-                let index = slot.checked_sub(self.code.start);
-                let frame = self.frames.get_mut(depth);
-                if let Some(known) = frame.and_then(|frame| frame.get_mut(index?)) {
+            let index = |slot: usize| slot.checked_sub(self.code.start);
+            let after = cfg.successors(slot).map(|to| index(to?));
+            for frame in &mut self.frames {
+                let after = after.into_iter().flatten().filter_map(|to| frame.get(to));
+                let after = after.fold(0, |live, known| live | known.live);
+                if let Some(known) = index(slot).and_then(|index| frame.get_mut(index)) {
                     let live = after & !known.written | known.read;
                     changed |= live != known.live;
                     known.live = live;

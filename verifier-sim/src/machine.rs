@@ -78,20 +78,21 @@ impl Machine<'_, '_> {
     /// Executes the instruction.
     pub(crate) fn step(&mut self, insn: &Insn) -> Checked<Flow> {
         let next = self.slot + insn.slots();
-        match insn.sem() {
+        let sem = insn.sem();
+        match sem {
             Sem::Alu { op, operand, .. } => {
                 if let Some(zero) = self.split_sign(insn, op, operand)? {
-                    self.alu(insn)?;
+                    self.alu(insn, sem)?;
                     return Ok(Flow::Fork {
                         next,
                         jump: self.slot,
                         jump_state: zero,
                     });
                 }
-                self.alu(insn)?;
+                self.alu(insn, sem)?;
             }
             Sem::Neg { .. } | Sem::Mov { .. } | Sem::Movsx { .. } | Sem::ByteSwap { .. } => {
-                self.alu(insn)?
+                self.alu(insn, sem)?
             }
             Sem::Load { .. } | Sem::LoadSx { .. } | Sem::LoadAcquire { .. } => self.load(insn)?,
             Sem::Store { .. } | Sem::StoreRelease { .. } => self.store(insn)?,

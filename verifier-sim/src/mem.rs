@@ -91,7 +91,9 @@ enum Extend {
 impl Machine<'_, '_> {
     /// `dst = *(size *)(src + off)`.
     pub(crate) fn load(&mut self, insn: &Insn) -> Checked {
-        let (size, extend) = match insn.sem() {
+        let sem = insn.sem();
+        let acquires = matches!(sem, Sem::LoadAcquire { .. });
+        let (size, extend) = match sem {
             Sem::LoadSx { size } => (size, Extend::Sign),
             Sem::Load { size } | Sem::LoadAcquire { size } => (size, Extend::Zero),
             _ => return Ok(()),
@@ -104,11 +106,11 @@ impl Machine<'_, '_> {
             size,
             direction: Direction::Read,
         };
-        if matches!(insn.sem(), Sem::LoadAcquire { .. }) {
+        if acquires {
             self.check_aligned(&base, access)?;
         }
         let loaded = self.read_memory(&base, access)?;
-        if matches!(insn.sem(), Sem::LoadAcquire { .. }) {
+        if acquires {
             self.check_atomic_kind(insn.src(), &base, "loads from")?;
         }
         self.check_same_kind(access.reg, &base)?;
@@ -130,7 +132,9 @@ impl Machine<'_, '_> {
 
     /// `*(size *)(dst + off) = src or imm`.
     pub(crate) fn store(&mut self, insn: &Insn) -> Checked {
-        let (size, operand) = match insn.sem() {
+        let sem = insn.sem();
+        let releases = matches!(sem, Sem::StoreRelease { .. });
+        let (size, operand) = match sem {
             Sem::Store { size, operand } => (size, operand),
             Sem::StoreRelease { size } => (size, Operand::Reg),
             _ => return Ok(()),
@@ -146,7 +150,7 @@ impl Machine<'_, '_> {
             size,
             direction: Direction::Write,
         };
-        if matches!(insn.sem(), Sem::StoreRelease { .. }) {
+        if releases {
             self.check_aligned(&base, access)?;
         }
         if operand == Operand::Imm && base.kind == Kind::Ctx && !self.env.config.since((6, 4)) {
@@ -159,7 +163,7 @@ impl Machine<'_, '_> {
             );
         }
         self.write_memory(&base, access, stored)?;
-        if matches!(insn.sem(), Sem::StoreRelease { .. }) {
+        if releases {
             self.check_atomic_kind(insn.dst(), &base, "stores into")?;
         }
         self.check_same_kind(access.reg, &base)

@@ -71,7 +71,7 @@ pub(crate) enum Standing {
 }
 
 /// The tree.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Tree {
     nodes: Vec<Node>,
     /// The ends of paths that were covered by what is not followed to all its ends.
@@ -103,6 +103,15 @@ impl Node {
 }
 
 impl Tree {
+    /// No paths yet, of a program of so many slots.
+    pub(crate) fn new(slots: usize) -> Tree {
+        Tree {
+            nodes: Vec::new(),
+            edges: Vec::new(),
+            history: History::new(slots),
+        }
+    }
+
     /// There are no paths.
     pub(crate) fn clear(&mut self) {
         self.nodes.clear();
