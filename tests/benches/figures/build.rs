@@ -3,10 +3,10 @@
 use std::fs;
 use std::path::Path;
 use std::process::Command;
-use std::time::Instant;
 
-use ebpf_tests::{Outcome, clang, commands, tool, workspace};
+use ebpf_tests::{Outcome, clang, commands, workspace};
 
+use crate::command::milliseconds;
 use crate::stats::{head, median, row};
 
 /// How often each is measured.
@@ -54,10 +54,4 @@ fn ebpfasm(folder: &Path) -> Outcome<Command> {
         .current_dir(folder)
         .env("XDG_CACHE_HOME", folder.join("cache"));
     Ok(command)
-}
-
-fn milliseconds(command: &mut Command) -> Outcome<f64> {
-    let started = Instant::now();
-    tool::output(command)?;
-    Ok(started.elapsed().as_secs_f64() * 1e3)
 }

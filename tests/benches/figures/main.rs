@@ -9,7 +9,9 @@
 mod attach;
 mod btf;
 mod build;
+mod check;
 mod codec;
+mod command;
 mod instructions;
 mod open;
 mod stats;
@@ -36,6 +38,7 @@ fn main() -> ExitCode {
         ("ebpfld attach", attach::print),
         ("Reading an object", open::print),
         ("Verification", verify::print),
+        ("ebpfasm check", check::print),
     ];
     let mut code = ExitCode::SUCCESS;
     let only = std::env::args()

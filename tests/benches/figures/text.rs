@@ -5,17 +5,15 @@
 //! work on the machine changes little.
 
 use std::hint::black_box;
-use std::path::Path;
-use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use ebpf_asm::object::{self, Object};
 use ebpf_asm::text::{Options, parse, print_object};
 use ebpf_tests::subjects::{self, Subject};
-use ebpf_tests::{Outcome, commands, ensure, tool};
-use nix::sys::resource::{UsageWho, getrusage};
+use ebpf_tests::{Outcome, commands, tool};
 use nix::time::{ClockId, clock_gettime};
 
+use crate::command::cpu_seconds;
 use crate::stats::{head, median, row};
 
 /// How many instructions the program has at least.
@@ -60,8 +58,8 @@ fn commands_side_by_side(object: &Object) -> Outcome {
     };
     let mut seconds = [const { Vec::new() }; 2];
     for _ in 0..ROUNDS {
-        seconds[0].push(command_seconds(commands::ebpfasm()?.arg("dis"), &path)?);
-        seconds[1].push(command_seconds(tool::command(llvm).arg("-d"), &path)?);
+        seconds[0].push(cpu_seconds(commands::ebpfasm()?.arg("dis").arg(&path))?);
+        seconds[1].push(cpu_seconds(tool::command(llvm).arg("-d").arg(&path))?);
     }
     let [ours, theirs] = seconds.map(median);
     head(&["command", "ms", "ratio"]);
@@ -105,18 +103,4 @@ fn thread_seconds<T>(work: impl FnOnce() -> T) -> f64 {
         (Ok(begin), Ok(end)) => (end - begin).as_secs_f64(),
         _ => f64::NAN,
     }
-}
-
-/// The processor time of a command with a file, all that it prints thrown away.
-fn command_seconds(command: &mut Command, path: &Path) -> Outcome<f64> {
-    let spent = || -> Outcome<f64> {
-        let usage = getrusage(UsageWho::RUSAGE_CHILDREN)?;
-        let seconds =
-            |time: nix::sys::time::TimeVal| time.tv_sec() as f64 + time.tv_usec() as f64 / 1e6;
-        Ok(seconds(usage.user_time()) + seconds(usage.system_time()))
-    };
-    let begin = spent()?;
-    let status = command.arg(path).stdout(Stdio::null()).status()?;
-    ensure!(status.success(), "{command:?}: {status}");
-    Ok(spent()? - begin)
 }
