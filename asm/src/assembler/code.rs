@@ -1,6 +1,6 @@
 //! The instructions of a program with what their jumps reach, before slots are final.
 
-use super::{AssembleError, Assembler, Label};
+use super::{AssembleError, Assembler, Target};
 use crate::insn::Insn;
 use crate::isa::Field;
 use crate::span::Span;
@@ -53,14 +53,14 @@ impl<'a> Code<'a> {
         let mut targets = assembler.targets.iter().peekable();
         let mut jumps = Vec::with_capacity(assembler.targets.len());
         for (line, (insn, &start)) in insns.iter().zip(starts).enumerate() {
-            let target = targets.next_if(|(named, _)| *named == line);
+            let target = targets.next_if(|target| target.line == line);
             let field = match (insn.row().offset, insn.row().imm) {
                 (Field::Jump, _) => DistanceField::Offset,
                 (_, Field::Jump) => DistanceField::Imm,
                 _ => continue,
             };
             let goal = match (target, insn.distance()) {
-                (Some((_, label)), _) => label_goal(assembler, line, *label)?,
+                (Some(target), _) => label_goal(assembler, starts, target)?,
                 (None, Some(distance)) => slot_goal(starts, start as i64 + 1 + i64::from(distance)),
                 _ => continue,
             };
@@ -88,15 +88,19 @@ pub(super) fn starts(insns: &[Insn]) -> Vec<usize> {
     starts
 }
 
-fn label_goal(assembler: &Assembler, line: usize, label: Label) -> Result<Goal, AssembleError> {
-    let bound = assembler.labels.get(label.0);
-    match bound.and_then(|bound| bound.line) {
-        Some(line) => Ok(Goal { line, past: 0 }),
+fn label_goal(
+    assembler: &Assembler,
+    starts: &[usize],
+    target: &Target,
+) -> Result<Goal, AssembleError> {
+    let Target { line, slot, label } = *target;
+    match assembler.bound(label) {
+        Some(slot) => Ok(slot_goal(starts, slot as i64)),
         None => Err(AssembleError::Unbound {
             line,
             insn: shown(assembler, line),
             label: assembler.label_name(label),
-            span: span(assembler, line),
+            span: span(assembler, slot),
         }),
     }
 }
@@ -107,9 +111,9 @@ pub(super) fn shown(assembler: &Assembler, line: usize) -> String {
     insn.map(Insn::to_string).unwrap_or_default()
 }
 
-/// Where an instruction comes from.
-pub(super) fn span(assembler: &Assembler, line: usize) -> Option<Box<Span>> {
-    let span = assembler.places.at(line)?;
+/// Where the instruction at a slot comes from.
+pub(super) fn span(assembler: &Assembler, slot: usize) -> Option<Box<Span>> {
+    let span = assembler.places.at(slot)?;
     Some(Box::new(span.to_owned()))
 }
 

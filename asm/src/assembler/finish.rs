@@ -1,16 +1,16 @@
 //! Finishing: from instructions with labels to a program.
 
-use super::code::{Code, Goal, Jump, shown, span, starts};
+use super::code::{Code, Goal, shown, span, starts};
 use super::layout::{Entry, FarForm, Layout};
+use super::near::{self, Jumps};
 use super::relax::{long_prefix, relax};
 use super::{AssembleError, Assembler};
 use crate::btf::Linkage;
-use crate::btf::core::CoreRelocation;
 use crate::btf::ext::LineInfo;
 use crate::insn::{Fields, Insn};
 use crate::isa::Sem;
 use crate::lines::Lines;
-use crate::program::{Function, Program, Reference};
+use crate::program::{Function, Program};
 use crate::section::section;
 
 /// Makes a program of the instructions.
@@ -20,84 +20,36 @@ pub(super) fn finish(
 ) -> Result<Program, AssembleError> {
     let known =
         section(section_name).ok_or_else(|| AssembleError::Section(section_name.to_owned()))?;
-    let starts = starts(&assembler.insns);
-    let code = Code::new(&assembler, &starts)?;
-    let layout = relax(&code, starts, assembler.target)
-        .map_err(|unreached| too_far(&assembler, &code, unreached.line))?;
-    let functions = functions(&assembler, &layout);
-    let insns = match layout.is_plain() {
-        true => {
-            let jumps = code.jumps;
-            let mut insns = std::mem::take(&mut assembler.insns);
-            bind(&mut insns, &jumps, &layout);
-            insns.shrink_to_fit();
-            insns
-        }
-        false => Writer::new(&assembler, &code, &layout).write()?,
+    let far = match near::bind(&mut assembler) {
+        Jumps::Near => None,
+        Jumps::Far => Some(Far::of(&assembler)?),
     };
-    Ok(Program {
-        name: assembler.name.clone(),
+    let functions = functions(&assembler);
+    let end = assembler.slot;
+    let mut program = Program {
+        name: assembler.name,
         section: section_name.to_owned(),
         prog_type: known.prog_type,
         expected_attach_type: known.attach_type,
         attach_btf_id: None,
-        insns,
-        references: references(&mut assembler, &layout),
+        insns: assembler.insns,
+        references: assembler.references,
         functions,
-        core_relocations: core_relocations(&assembler, &layout),
-        lines: lines(assembler, &layout),
-    })
-}
-
-/// Writes the distances of jumps that are all near: the instructions stay where they are.
-fn bind(insns: &mut [Insn], jumps: &[Jump], layout: &Layout) {
-    for jump in jumps {
-        let Some(insn) = insns.get_mut(jump.line) else {
-            continue;
-        };
-        let start = layout.starts.get(jump.line).copied().unwrap_or(0) as i64;
-        let distance = i32::try_from(layout.slot(jump.goal) - start - 1).ok();
-        if let Some(bound) = distance.and_then(|distance| insn.with_distance(distance)) {
-            *insn = bound;
-        }
-    }
-}
-
-/// What instructions refer to, by slot.
-fn references(assembler: &mut Assembler, layout: &Layout) -> Vec<(usize, Reference)> {
-    let mut references = std::mem::take(&mut assembler.references);
-    for (at, _) in &mut references {
-        *at = layout.starts.get(*at).copied().unwrap_or(0);
-    }
-    references
-}
-
-/// Where the code comes from. Each island comes from the first line that it serves.
-fn lines(assembler: Assembler, layout: &Layout) -> Lines {
-    let start = |line: usize| layout.starts.get(line).copied().unwrap_or(0);
-    let mut lines = assembler.places;
-    let of_line = |slot: usize, line| {
-        let insn_off = u32::try_from(slot).ok()?;
-        let record = *lines.record_at(line)?;
-        Some(LineInfo { insn_off, ..record })
+        lines: assembler.places,
+        core_relocations: assembler.core,
     };
-    let mut of_islands = Vec::new();
-    for pool in &layout.pools {
-        let islands = pool.islands();
-        of_islands.extend(islands.filter_map(|(slot, island)| of_line(slot, island.from)));
-        of_islands.extend(of_line(start(pool.line), pool.line));
-    }
     // What was said of instructions that did not come.
-    lines.truncate(layout.starts.len().saturating_sub(1));
-    lines.shrink_to_fit();
-    lines.move_slots(start);
-    if !of_islands.is_empty() {
-        lines.insert(of_islands);
+    program.core_relocations.retain(|(slot, _)| *slot < end);
+    program.lines.truncate(end);
+    program.lines.shrink_to_fit();
+    match far {
+        Some(far) => far.lengthen(&mut program),
+        None => program.insns.shrink_to_fit(),
     }
-    lines
+    Ok(program)
 }
 
-fn functions(assembler: &Assembler, layout: &Layout) -> Vec<Function> {
+fn functions(assembler: &Assembler) -> Vec<Function> {
     let mut functions = vec![Function {
         slot: 0,
         name: assembler.name.clone(),
@@ -106,9 +58,8 @@ fn functions(assembler: &Assembler, layout: &Layout) -> Vec<Function> {
     }];
     let named = assembler.functions.iter();
     functions.extend(named.filter_map(|(label, name)| {
-        let line = assembler.labels.get(label.0)?.line?;
         Some(Function {
-            slot: layout.starts.get(line).copied()?,
+            slot: assembler.bound(*label)?,
             name: name.clone(),
             linkage: Linkage::Static,
             type_id: None,
@@ -117,15 +68,71 @@ fn functions(assembler: &Assembler, layout: &Layout) -> Vec<Function> {
     functions
 }
 
-/// What instructions ask of the kernel, by slot. What was said of one that did not come is dropped.
-fn core_relocations(assembler: &Assembler, layout: &Layout) -> Vec<(usize, CoreRelocation)> {
-    let count = layout.starts.len().saturating_sub(1);
-    let emitted = assembler.core.iter().filter(|(line, _)| *line < count);
-    let placed = emitted.filter_map(|(line, relocation)| {
-        let slot = layout.starts.get(*line).copied()?;
-        Some((slot, relocation.clone()))
-    });
-    placed.collect()
+/// A program with far jumps.
+struct Far {
+    /// Its instructions.
+    insns: Vec<Insn>,
+    /// Where they are, but for those that make jumps reach.
+    layout: Layout,
+    /// The slots that they had without those.
+    before: Vec<usize>,
+}
+
+impl Far {
+    fn of(assembler: &Assembler) -> Result<Far, AssembleError> {
+        let before = starts(&assembler.insns);
+        let code = Code::new(assembler, &before)?;
+        let layout = relax(&code, before.clone(), assembler.target)
+            .map_err(|unreached| too_far(assembler, &code, unreached.line))?;
+        let insns = Writer::new(assembler, &code, &layout).write()?;
+        Ok(Far {
+            insns,
+            layout,
+            before,
+        })
+    }
+
+    /// The slot that an instruction has now.
+    fn slot(&self, before: usize) -> usize {
+        let line = self.before.partition_point(|start| *start < before);
+        self.layout.starts.get(line).copied().unwrap_or(0)
+    }
+
+    /// Gives a program these instructions, and all that it says of them their slots.
+    fn lengthen(self, program: &mut Program) {
+        for (slot, _) in &mut program.references {
+            *slot = self.slot(*slot);
+        }
+        for (slot, _) in &mut program.core_relocations {
+            *slot = self.slot(*slot);
+        }
+        for function in &mut program.functions {
+            function.slot = self.slot(function.slot);
+        }
+        let of_islands = self.lines_of_islands(&program.lines);
+        program.lines.move_slots(|slot| self.slot(slot));
+        if !of_islands.is_empty() {
+            program.lines.insert(of_islands);
+        }
+        program.insns = self.insns;
+    }
+
+    /// Where the islands come from: each from the first line that it serves.
+    fn lines_of_islands(&self, lines: &Lines) -> Vec<LineInfo> {
+        let of_line = |slot: usize, line: usize| {
+            let insn_off = u32::try_from(slot).ok()?;
+            let record = *lines.record_at(*self.before.get(line)?)?;
+            Some(LineInfo { insn_off, ..record })
+        };
+        let mut of_islands = Vec::new();
+        for pool in &self.layout.pools {
+            let islands = pool.islands();
+            of_islands.extend(islands.filter_map(|(slot, island)| of_line(slot, island.from)));
+            let behind = self.layout.starts.get(pool.line).copied();
+            of_islands.extend(behind.and_then(|behind| of_line(behind, pool.line)));
+        }
+        of_islands
+    }
 }
 
 /// The error for a jump that does not reach, by its line.
@@ -133,15 +140,15 @@ fn too_far(assembler: &Assembler, code: &Code<'_>, line: usize) -> AssembleError
     let starts = code.starts();
     let start = |line: usize| starts.get(line).copied().unwrap_or(0) as i64;
     let jump = code.jumps.iter().find(|jump| jump.line == line);
-    let target = assembler.targets.iter().find(|(named, _)| *named == line);
+    let target = assembler.targets.iter().find(|target| target.line == line);
     AssembleError::TooFar {
         line,
         insn: shown(assembler, line),
         distance: jump.map_or(0, |jump| {
             start(jump.goal.line) + jump.goal.past - start(line) - 1
         }),
-        label: target.and_then(|(_, label)| assembler.label_name(*label)),
-        span: span(assembler, line),
+        label: target.and_then(|target| assembler.label_name(target.label)),
+        span: span(assembler, start(line) as usize),
     }
 }
 

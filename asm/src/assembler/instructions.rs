@@ -319,7 +319,7 @@ impl Assembler {
     fn emit_referring(&mut self, sem: Sem, fields: Fields, to: Reference) -> &mut Self {
         match self.row(sem) {
             Some(row) => {
-                self.references.push((self.insns.len(), to));
+                self.references.push((self.slot, to));
                 self.insn(Insn::new(row, fields))
             }
             None => self,

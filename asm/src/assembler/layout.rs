@@ -96,11 +96,6 @@ impl Layout {
         }
     }
 
-    /// Whether no jump is far: the instructions are those that were given.
-    pub(super) fn is_plain(&self) -> bool {
-        self.pools.is_empty() && !self.far.contains(&true)
-    }
-
     /// Whether the jump of this index is far.
     pub(super) fn is_far(&self, jump: usize) -> bool {
         self.far.get(jump).copied().unwrap_or(false)

@@ -25,6 +25,7 @@
 //! | file | concept |
 //! |---|---|
 //! | `instructions.rs`, `operand.rs` | the methods that emit |
+//! | `near.rs` | the distances of jumps that are all near |
 //! | `code.rs` | the instructions with what their jumps reach |
 //! | `relax.rs`, `islands.rs` | far jumps: by `gotol`, and by chains of `goto` |
 //! | `layout.rs` | the slots of lines and islands |
@@ -38,6 +39,7 @@ mod finish;
 mod instructions;
 mod islands;
 mod layout;
+mod near;
 mod operand;
 mod relax;
 #[cfg(test)]
@@ -53,21 +55,11 @@ use crate::isa::Sem;
 use crate::lines::Lines;
 use crate::program::{Program, Reference};
 use crate::span::{Sources, Span};
-use crate::target::Target;
 use std::panic::Location;
 
 /// A place in the program that jumps and calls can name before it is known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Label(usize);
-
-/// What is known of a label.
-#[derive(Debug, Clone, Default)]
-struct Bound {
-    /// The instruction that it is bound before.
-    line: Option<usize>,
-    /// Its name, for messages; a label need not have one.
-    name: Option<String>,
-}
 
 /// How lines learn where they come from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -78,22 +70,38 @@ enum Place {
     Given,
 }
 
+/// An instruction that goes to a label.
+#[derive(Debug, Clone, Copy)]
+struct Target {
+    /// The index of the instruction.
+    line: usize,
+    /// Its slot.
+    slot: usize,
+    label: Label,
+}
+
 /// Builds one program.
 #[derive(Debug, Clone)]
 pub struct Assembler {
     name: String,
     insns: Vec<Insn>,
-    /// Where instructions go to, by their indexes, ascending.
-    targets: Vec<(usize, Label)>,
-    /// What instructions refer to, likewise.
+    /// The slot behind them. This and all slots here are those that there are if no jump is
+    /// lengthened.
+    slot: usize,
+    /// The instructions that go to labels, ascending.
+    targets: Vec<Target>,
+    /// What instructions refer to, by slot, ascending.
     references: Vec<(usize, Reference)>,
-    /// Where they come from, by their indexes.
+    /// Where they come from.
     places: Lines,
-    labels: Vec<Bound>,
+    /// The slot that each label is bound to.
+    labels: Vec<Option<usize>>,
+    /// The names of those that have one, for messages.
+    names: Vec<(Label, String)>,
     functions: Vec<(Label, String)>,
-    /// What instructions ask of the kernel's types, ascending by line.
+    /// What instructions ask of the kernel's types, by slot, ascending.
     core: Vec<(usize, CoreRelocation)>,
-    target: Target,
+    target: crate::target::Target,
     sources: Sources,
     place: Place,
     /// The first instruction that the table does not have.
@@ -106,13 +114,15 @@ impl Assembler {
         Assembler {
             name: name.into(),
             insns: Vec::new(),
+            slot: 0,
             targets: Vec::new(),
             references: Vec::new(),
             places: Lines::new(),
             labels: Vec::new(),
+            names: Vec::new(),
             functions: Vec::new(),
             core: Vec::new(),
-            target: Target::default(),
+            target: crate::target::Target::default(),
             sources: Sources::new(),
             place: Place::Caller,
             missing: None,
@@ -130,7 +140,7 @@ impl Assembler {
     pub fn at(&mut self, span: Option<Span<&str>>) -> &mut Self {
         self.place = Place::Given;
         if let Some(span) = span {
-            self.places.set(self.insns.len(), span);
+            self.places.set(self.slot, span);
         }
         self
     }
@@ -138,7 +148,7 @@ impl Assembler {
     /// The same by a record, whose names the program's lines are to get.
     pub(crate) fn at_record(&mut self, record: LineInfo) {
         self.place = Place::Given;
-        self.places.push_record(self.insns.len(), record);
+        self.places.push_record(self.slot, record);
     }
 
     /// Makes room for so many more instructions, each with a place of its own.
@@ -154,28 +164,28 @@ impl Assembler {
 
     /// Says whom the program is for: far jumps are lengthened with `gotol` if the target has that
     /// (as the default has), else with chains of `goto`. What else is emitted is not changed.
-    pub fn target(&mut self, target: impl Into<Target>) -> &mut Self {
+    pub fn target(&mut self, target: impl Into<crate::target::Target>) -> &mut Self {
         self.target = target.into();
         self
     }
 
     /// A new label, to be bound with [`bind`](Assembler::bind).
     pub fn label(&mut self) -> Label {
-        self.labels.push(Bound::default());
+        self.labels.push(None);
         Label(self.labels.len() - 1)
     }
 
     /// A new label that messages call by `name`.
     pub fn named_label(&mut self, name: impl Into<String>) -> Label {
         let label = self.label();
-        self.name_label(label, name.into());
+        self.names.push((label, name.into()));
         label
     }
 
     /// Binds the label here: before the next instruction. The last binding counts.
     pub fn bind(&mut self, label: Label) -> &mut Self {
         if let Some(bound) = self.labels.get_mut(label.0) {
-            bound.line = Some(self.insns.len());
+            *bound = Some(self.slot);
         }
         self
     }
@@ -183,31 +193,32 @@ impl Assembler {
     /// Begins a function here, which [`call_local`](Assembler::call_local) can call by `label`.
     pub fn function(&mut self, label: Label, name: impl Into<String>) -> &mut Self {
         let name = name.into();
-        self.name_label(label, name.clone());
+        self.names.push((label, name.clone()));
         self.functions.push((label, name));
         self.bind(label)
-    }
-
-    fn name_label(&mut self, label: Label, name: String) {
-        if let Some(bound) = self.labels.get_mut(label.0) {
-            bound.name = Some(name);
-        }
     }
 
     /// Says what the next instruction asks of the kernel's types. Until it is loaded it has the
     /// answer of the object's own.
     pub fn core(&mut self, relocation: CoreRelocation) -> &mut Self {
-        self.core.push((self.insns.len(), relocation));
+        self.core.push((self.slot, relocation));
         self
     }
 
-    /// The name of a label, if it has one.
+    /// The last name of a label, if it has one.
     fn label_name(&self, label: Label) -> Option<String> {
-        self.labels.get(label.0)?.name.clone()
+        let named = self.names.iter().rfind(|(named, _)| *named == label);
+        named.map(|(_, name)| name.clone())
+    }
+
+    /// The slot that a label is bound to.
+    fn bound(&self, label: Label) -> Option<usize> {
+        self.labels.get(label.0).copied().flatten()
     }
 
     /// Emits any instruction of the table, numbers as they are.
     #[track_caller]
+    #[inline]
     pub fn insn(&mut self, insn: Insn) -> &mut Self {
         self.push(insn)
     }
@@ -215,7 +226,11 @@ impl Assembler {
     /// Emits a jump, call or code address of any row, its distance to be that of `to`.
     #[track_caller]
     pub fn insn_to(&mut self, insn: Insn, to: Label) -> &mut Self {
-        self.targets.push((self.insns.len(), to));
+        self.targets.push(Target {
+            line: self.insns.len(),
+            slot: self.slot,
+            label: to,
+        });
         self.push(insn)
     }
 
@@ -232,14 +247,20 @@ impl Assembler {
     }
 
     #[track_caller]
+    #[inline]
     fn push(&mut self, insn: Insn) -> &mut Self {
         if self.place == Place::Caller {
-            let caller = Location::caller();
-            let sources = &self.sources;
-            let span = sources.span(caller.file(), caller.line(), caller.column());
-            self.places.set(self.insns.len(), span);
+            self.at_caller(Location::caller());
         }
+        self.slot += insn.slots();
         self.insns.push(insn);
         self
+    }
+
+    #[cold]
+    fn at_caller(&mut self, caller: &'static Location<'static>) {
+        let (line, column) = (caller.line(), caller.column());
+        let span = self.sources.span(caller.file(), line, column);
+        self.places.set(self.slot, span);
     }
 }
