@@ -65,22 +65,59 @@ impl Strings {
     pub(crate) fn push_lines(&mut self, text: &str) -> Option<StrId> {
         let bytes = Arc::make_mut(&mut self.0);
         let at = u32::try_from(bytes.len()).ok()?;
+        bytes.reserve_exact(text.len() + 1);
         bytes.extend_from_slice(text.as_bytes());
         bytes.push(0);
         let own = bytes.get_mut(at as usize..).unwrap_or_default();
-        for byte in own.iter_mut().filter(|byte| **byte == b'\n') {
+        let (words, rest) = own.as_chunks_mut::<8>();
+        for word in words {
+            *word = without_newlines(u64::from_le_bytes(*word)).to_le_bytes();
+        }
+        for byte in rest.iter_mut().filter(|byte| **byte == b'\n') {
             *byte = 0;
         }
-        for (at, _) in text.match_indices('\r') {
-            if let Some([end, 0]) = own.get_mut(at..at + 2) {
-                *end = 0;
+        if own.contains(&b'\r') {
+            for (at, _) in text.match_indices('\r') {
+                if let Some([end, 0]) = own.get_mut(at..at + 2) {
+                    *end = 0;
+                }
             }
         }
         Some(StrId(at))
     }
 }
 
+/// Eight bytes with zeros for newlines.
+fn without_newlines(bytes: u64) -> u64 {
+    const EACH: u64 = u64::from_le_bytes([1; 8]);
+    const LOWER: u64 = 0x7f * EACH;
+    let differing = bytes ^ (u64::from(b'\n') * EACH);
+    // The upper bit of each byte that differs in none of its bits; no byte carries into the next.
+    let newlines = !(((differing & LOWER) + LOWER) | differing | LOWER);
+    bytes & !((newlines >> 7) * 0xff)
+}
+
 /// A name as far as a section can hold it: a NUL ends it.
 pub(crate) fn up_to_nul(name: &str) -> &str {
     name.split('\0').next().unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn every_line_of_a_text_is_a_name(lines in "([\n\r\x0b\x09\u{8a}a]|\r\n){0,40}") {
+            let mut strings = Strings::new();
+            strings.push(b"before");
+            let first = strings.push_lines(&lines).unwrap();
+            for line in lines.split('\n') {
+                let at = line.as_ptr() as usize - lines.as_ptr() as usize;
+                let line = line.strip_suffix('\r').unwrap_or(line);
+                prop_assert_eq!(strings.str(StrId(first.0 + at as u32)), line);
+            }
+        }
+    }
 }

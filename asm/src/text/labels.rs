@@ -3,15 +3,20 @@
 use super::token::Placed;
 use crate::assembler::{Assembler, Label};
 use std::borrow::Cow;
-use std::collections::HashMap;
-use std::hash::{BuildHasher, Hasher, RandomState};
+use std::hash::{BuildHasher, RandomState};
+use std::num::NonZero;
 
 /// The labels so far.
-#[derive(Default)]
-pub(super) struct Labels<'a>(HashMap<Cow<'a, str>, Named, Nearby>);
+pub(super) struct Labels<'a> {
+    /// In the order in which they are met.
+    all: Vec<Named<'a>>,
+    /// Where they are found by name.
+    places: Places,
+}
 
 /// A label.
-struct Named {
+struct Named<'a> {
+    name: Cow<'a, str>,
     label: Label,
     binding: Binding,
     /// Whether an instruction goes there.
@@ -57,12 +62,16 @@ pub(super) enum Why {
     Several,
 }
 
-impl<'a> Labels<'a> {
-    /// Makes room for so many times as many labels as there are.
-    pub(super) fn reserve(&mut self, times: usize) {
-        self.0.reserve(self.0.len().saturating_mul(times));
+impl Default for Labels<'_> {
+    fn default() -> Self {
+        Labels {
+            all: Vec::new(),
+            places: Places::new(),
+        }
     }
+}
 
+impl<'a> Labels<'a> {
     /// The label of this name, which an instruction of the line goes to.
     pub(super) fn name(
         &mut self,
@@ -124,29 +133,38 @@ impl<'a> Labels<'a> {
         name: Cow<'a, str>,
         (line, placed): (u32, Placed),
         assembler: &mut Assembler,
-    ) -> &mut Named {
-        self.0.entry(name).or_insert_with(|| Named {
-            label: assembler.label(),
-            binding: Binding::Nothing,
-            is_named: false,
-            line,
-            begin: placed.begin,
-            end: placed.end,
-        })
+    ) -> &mut Named<'a> {
+        let Labels { all, places } = self;
+        let hash = places.hash(&name);
+        let is_it = |index: usize| all.get(index).is_some_and(|known| known.name == name);
+        let index = places.find(hash, is_it).unwrap_or_else(|| {
+            all.push(Named {
+                name,
+                label: assembler.label(),
+                binding: Binding::Nothing,
+                is_named: false,
+                line,
+                begin: placed.begin,
+                end: placed.end,
+            });
+            places.add(hash);
+            all.len() - 1
+        });
+        &mut all[index]
     }
 
     /// The first label that an instruction goes to and cannot.
     pub(super) fn astray(&self) -> Option<Astray<'_>> {
-        let why = |named: &Named| match named.binding {
+        let why = |named: &Named<'_>| match named.binding {
             Binding::Nothing => Some(Why::Nowhere),
             Binding::Functions => Some(Why::Several),
             Binding::Place | Binding::Function => None,
         };
-        let named = self.0.iter().filter(|(_, named)| named.is_named);
-        let astray = named.filter(|(_, named)| why(named).is_some());
-        let (name, named) = astray.min_by_key(|(_, named)| (named.line, named.begin))?;
+        let named = self.all.iter().filter(|named| named.is_named);
+        let astray = named.filter(|named| why(named).is_some());
+        let named = astray.min_by_key(|named| (named.line, named.begin))?;
         Some(Astray {
-            name,
+            name: &named.name,
             why: why(named)?,
             line: named.line,
             begin: named.begin,
@@ -156,66 +174,101 @@ impl<'a> Labels<'a> {
 
     /// The names of the labels that are bound, in alphabetical order.
     pub(super) fn bound(&self) -> Vec<&str> {
-        let bound = self
-            .0
-            .iter()
-            .filter(|(_, named)| named.binding != Binding::Nothing);
-        let mut names: Vec<&str> = bound.map(|(name, _)| &**name).collect();
+        let bound = self.all.iter();
+        let bound = bound.filter(|named| named.binding != Binding::Nothing);
+        let mut names: Vec<&str> = bound.map(|named| &*named.name).collect();
         names.sort_unstable();
         names
     }
 }
 
-/// Hashes names that differ in their last characters only (`L24` and `L27`) to neighbours: what
-/// goes to a label mostly stands near it, and so do then their places in the table. A table that
-/// is walked at random costs more than the rest of a line.
-#[derive(Clone)]
-struct Nearby {
+/// A table of hashes: where names of some numbers are found.
+///
+/// Names that differ in their last characters only (`L24` and `L27`) are hashed to neighbours: what
+/// goes to a label mostly stands near it, and so do then their places here. A table that is walked
+/// at random costs more than the rest of a line, and so does one that holds more than numbers.
+struct Places {
     /// By chance, so that nobody can make up names that are all hashed to one.
     multiplier: u64,
+    /// A hash and the number that it was added as. Each stands where the hash says or behind it.
+    /// A power of two, at least half of them free.
+    places: Vec<Option<Place>>,
+    /// How many are not free.
+    taken: u32,
 }
 
-impl Default for Nearby {
-    fn default() -> Nearby {
-        Nearby {
+#[derive(Clone, Copy)]
+struct Place {
+    hash: u32,
+    /// Counted from 1.
+    number: NonZero<u32>,
+}
+
+impl Places {
+    fn new() -> Places {
+        Places {
             multiplier: RandomState::new().hash_one(0) | 1,
-        }
-    }
-}
-
-impl BuildHasher for Nearby {
-    type Hasher = NearbyHasher;
-
-    fn build_hasher(&self) -> NearbyHasher {
-        NearbyHasher {
-            multiplier: self.multiplier,
-            hash: 0,
-        }
-    }
-}
-
-/// A number with the bytes as its digits.
-struct NearbyHasher {
-    multiplier: u64,
-    hash: u64,
-}
-
-impl Hasher for NearbyHasher {
-    fn write(&mut self, bytes: &[u8]) {
-        for byte in bytes {
-            self.write_u8(*byte);
+            places: vec![None; 16],
+            taken: 0,
         }
     }
 
-    fn write_u8(&mut self, byte: u8) {
-        let shifted = self.hash.wrapping_mul(self.multiplier);
-        self.hash = shifted.wrapping_add(byte.into());
+    /// A number with the bytes as its digits.
+    fn hash(&self, name: &str) -> u32 {
+        let digit = |hash: u64, byte| hash.wrapping_mul(self.multiplier).wrapping_add(byte);
+        let hash = name.bytes().map(u64::from).fold(0, digit);
+        (hash ^ hash >> 32) as u32
     }
 
-    fn finish(&self) -> u64 {
-        // The table takes the place from the lower bits, and tells neighbours apart by the
-        // uppermost seven.
-        const UPPER: u64 = 0x7f << 57;
-        self.hash ^ (self.hash.wrapping_mul(0x9e37_79b9_7f4a_7c15) & UPPER)
+    /// The index of the one with a hash that `is_it`.
+    #[inline]
+    fn find(&self, hash: u32, is_it: impl Fn(usize) -> bool) -> Option<usize> {
+        let mut at = self.first(hash);
+        loop {
+            let place = self.places.get(at).copied()??;
+            let index = place.number.get() as usize - 1;
+            if place.hash == hash && is_it(index) {
+                return Some(index);
+            }
+            at = self.behind(at);
+        }
+    }
+
+    /// Adds one with a hash, which gets the next index: they are counted from 0.
+    fn add(&mut self, hash: u32) {
+        if self.places.len() < (self.taken as usize + 1) * 2 {
+            self.grow();
+        }
+        let number = NonZero::<u32>::MIN.saturating_add(self.taken);
+        self.taken += 1;
+        self.put(Place { hash, number });
+    }
+
+    fn put(&mut self, new: Place) {
+        let mut at = self.first(new.hash);
+        while let Some(Some(_)) = self.places.get(at) {
+            at = self.behind(at);
+        }
+        if let Some(free) = self.places.get_mut(at) {
+            *free = Some(new);
+        }
+    }
+
+    /// Where a hash is looked for.
+    fn first(&self, hash: u32) -> usize {
+        hash as usize & (self.places.len() - 1)
+    }
+
+    /// Where it is looked for if another is there.
+    fn behind(&self, at: usize) -> usize {
+        (at + 1) & (self.places.len() - 1)
+    }
+
+    fn grow(&mut self) {
+        let larger = vec![None; self.places.len() * 4];
+        let places = std::mem::replace(&mut self.places, larger);
+        for place in places.into_iter().flatten() {
+            self.put(place);
+        }
     }
 }

@@ -17,7 +17,7 @@
 
 use super::directive::{Header, is_directive};
 use super::parse::{Current, FunctionHeader, Parser, is_instruction};
-use super::spelling::{Known, Wrong, match_line, try_line};
+use super::spelling::{Known, Wrong, match_line, spelled};
 use super::synonyms::Printer;
 use super::token::{Line as Tokens, Placed, Token};
 use crate::btf::ext::LineInfo;
@@ -324,7 +324,7 @@ impl<'a> Parser<'a> {
         };
         let insn = decode(text).map_err(|message| over(line, text, message))?;
         let above = Tokens::of(last.text);
-        if try_line(above, 0, last.printer, &Known::Bytes(insn)).is_none() {
+        if spelled(above, above.next(0), last.printer, &Known::Bytes(insn)).is_none() {
             let message = format!("the bytes are '{insn}', and the line above says otherwise");
             return Err(over(line, text, message));
         }
@@ -360,7 +360,8 @@ impl<'a> Parser<'a> {
                     ..wrong
                 };
                 let tokens = Tokens::of(numbered.text);
-                let spelled = match_line(tokens, 0, numbered.printer, &known).map_err(moved)?;
+                let spelled =
+                    match_line(tokens, tokens.next(0), numbered.printer, &known).map_err(moved)?;
                 if let Some(symbol) = spelled.symbol {
                     let message = "a name where a listing has a distance";
                     return Err(moved(Wrong::at(symbol, message)));
@@ -452,7 +453,8 @@ impl<'a> Parser<'a> {
             }
             if let Some(current) = &mut self.current {
                 current.assembler.at_record(*place);
-                current.numbers.push(place.line_number);
+                let index = current.assembler.len();
+                current.numbers.push(index, place.line_number);
                 current.assembler.insn(*insn);
             }
         }

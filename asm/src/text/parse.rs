@@ -8,8 +8,7 @@ use super::directive::is_directive;
 use super::labels::{Astray, Labels, Twice, Why};
 use super::listing::{self, Listing};
 use super::origins::Origins;
-use super::sign::Sign;
-use super::spelling::{Known, Wrong, match_line, try_line};
+use super::spelling::{Known, Wrong, spelled, wrong};
 use super::synonyms::Printer;
 use super::token::{Line, Placed, Token};
 use super::words::Word;
@@ -102,11 +101,40 @@ pub(super) struct Current<'a> {
     pub(super) assembler: Assembler,
     labels: Labels<'a>,
     /// The line of this text that each instruction stands in, whatever a `.line` says.
-    pub(super) numbers: Vec<u32>,
+    pub(super) numbers: LineNumbers,
     /// What the instructions' places are in.
     pub(super) places: Places,
     /// What is said of each of the functions behind the first.
     pub(super) functions: Vec<FunctionHeader>,
+}
+
+/// Lines by instruction. Mostly one stands behind the other: kept is where it does not.
+#[derive(Default)]
+pub(super) struct LineNumbers {
+    /// An instruction and its line, ascending.
+    runs: Vec<(usize, u32)>,
+}
+
+impl LineNumbers {
+    /// Says in which line the instruction of an index stands. Indexes ascend.
+    pub(super) fn push(&mut self, index: usize, number: u32) {
+        if self.get(index) != Some(number) {
+            self.runs.push((index, number));
+        }
+    }
+
+    /// The line of an instruction.
+    fn get(&self, index: usize) -> Option<u32> {
+        let run = match self.runs.last() {
+            Some(last) if last.0 <= index => last,
+            _ => {
+                let behind = self.runs.partition_point(|(first, _)| *first <= index);
+                self.runs.get(behind.checked_sub(1)?)?
+            }
+        };
+        let (first, number) = *run;
+        number.checked_add(u32::try_from(index - first).ok()?)
+    }
 }
 
 /// What a `.func` line says beside the name.
@@ -131,7 +159,7 @@ impl Current<'_> {
             assembler: Assembler::new(&*program.name),
             program,
             labels: Labels::default(),
-            numbers: Vec::new(),
+            numbers: LineNumbers::default(),
             places: Places::Text,
             functions: Vec::new(),
         }
@@ -199,11 +227,14 @@ impl<'a> Parser<'a> {
         self.origins.in_text(self.text, self.number, column)
     }
 
-    /// How many lines follow, if they are as long as those before.
-    fn ahead(&self) -> usize {
+    /// Makes room for the lines that follow, if they are as long as those before.
+    #[cold]
+    fn make_room(&mut self) {
         let before = self.whole.len().saturating_sub(self.rest.len());
         let length = before / (self.number.max(1) as usize);
-        self.rest.len() / length.max(1)
+        if let Some(current) = &mut self.current {
+            current.assembler.reserve(self.rest.len() / length.max(1));
+        }
     }
 
     /// The next line: labels and an instruction.
@@ -212,11 +243,10 @@ impl<'a> Parser<'a> {
         let mut first = line.next(0);
         while let Some(name) = first
             && name.token.is_name()
-            && let Some(colon) = line.next(name.end)
-            && colon.token == Token::Sign(Sign::COLON)
+            && let Some(end) = line.colon_at(name.end)
         {
             self.label(name, name_of(line, name)?)?;
-            first = line.next(colon.end);
+            first = line.next(end);
         }
         let Some(first) = first else {
             self.next_line();
@@ -227,26 +257,24 @@ impl<'a> Parser<'a> {
             let help = "begin a program: .prog SECTION NAME";
             return Err(Wrong::at(first, missing).help(Some(help.into())));
         }
-        let spelled = match_line(line, first.begin, Printer::Source, &Known::Nothing)?;
-        let (insn, symbol) = (spelled.insn, spelled.symbol);
-        let is_long = |current: &Current<'_>| current.assembler.len() == LONG;
-        let ahead = match self.current.as_ref().is_some_and(is_long) {
-            true => self.ahead(),
-            false => 0,
+        let Some(spelled) = spelled(line, Some(first), Printer::Source, &Known::Nothing) else {
+            return Err(wrong(line, Some(first), Printer::Source, &Known::Nothing));
         };
+        let (insn, symbol) = (spelled.insn, spelled.symbol);
         self.take(line.len(spelled.end));
-        if let Some(current) = &mut self.current {
-            current.assembler.reserve(ahead);
-            current.numbers.reserve(ahead);
-            current.numbers.push(self.number);
-            current.labels.reserve(ahead / LONG);
-            if current.places == Places::Text {
-                let place = self.origins.in_text(self.text, self.number, first.begin);
-                current.assembler.at_record(place);
-            }
-            if symbol.is_none() {
-                current.assembler.insn(insn);
-            }
+        let Some(current) = &mut self.current else {
+            return Ok(());
+        };
+        current.numbers.push(current.assembler.len(), self.number);
+        if current.places == Places::Text {
+            let place = self.origins.in_text(self.text, self.number, first.begin);
+            current.assembler.at_record(place);
+        }
+        if symbol.is_none() {
+            current.assembler.insn(insn);
+        }
+        if current.assembler.len() == LONG {
+            self.make_room();
         }
         match symbol {
             Some(symbol) => self.symbolic(insn, symbol, name_of(line, symbol)?),
@@ -377,7 +405,7 @@ impl<'a> Parser<'a> {
         let program = current.assembler.finish(&header.assembled_as);
         let mut program = program.map_err(|error: AssembleError| {
             let line = error.index().and_then(|index| current.numbers.get(index));
-            self.number = line.copied().unwrap_or(self.number);
+            self.number = line.unwrap_or(self.number);
             Wrong::line(error.to_string())
         })?;
         header.complete(&mut program, &current.functions);
@@ -438,5 +466,6 @@ fn name_of<'a>(line: Line<'a>, placed: Placed) -> Result<Cow<'a, str>, Wrong> {
 
 /// Whether a line is an instruction by itself.
 pub(super) fn is_instruction(text: &str) -> bool {
-    try_line(Line::of(text), 0, Printer::Source, &Known::Nothing).is_some()
+    let line = Line::of(text);
+    spelled(line, line.next(0), Printer::Source, &Known::Nothing).is_some()
 }

@@ -247,37 +247,43 @@ pub(super) struct Spelled {
     pub(super) end: u32,
 }
 
-/// The instruction that a line spells from a byte on in some printer's text.
+/// The instruction that a line spells in some printer's text, from its token `first` on.
 ///
 /// # Errors
 /// Where the line stops being an instruction, and what could stand there.
-#[inline]
 pub(super) fn match_line(
     line: Line<'_>,
-    at: u32,
+    first: Option<Placed>,
     printer: Printer,
     known: &Known,
 ) -> Result<Spelled, Wrong> {
-    match try_line(line, at, printer, known) {
+    match spelled(line, first, printer, known) {
         Some(spelled) => Ok(spelled),
-        None => Err(wrong(line, at, printer, known)),
+        None => Err(wrong(line, first, printer, known)),
     }
 }
 
-/// As [`match_line`], where it does not matter why a line is no instruction.
-#[inline]
-pub(super) fn try_line(
+/// As [`match_line`], where [`wrong`] is asked for the reason why there is none. To hand what is
+/// found around costs as much as to find it, so that it is made where it is wanted.
+#[inline(always)]
+pub(super) fn spelled(
     line: Line<'_>,
-    at: u32,
+    first: Option<Placed>,
     printer: Printer,
     known: &Known,
 ) -> Option<Spelled> {
-    Search::new(line, at, printer, known, &mut Ignored).run()
+    let at = first.map_or(0, |first| first.begin);
+    Search::new(line, at, printer, known, &mut Ignored).run(first)
 }
 
-/// Why a line is no instruction.
+/// Why a line is no instruction from its token `first` on.
 #[cold]
-fn wrong(line: Line<'_>, at: u32, printer: Printer, known: &Known) -> Wrong {
+pub(super) fn wrong(
+    line: Line<'_>,
+    first: Option<Placed>,
+    printer: Printer,
+    known: &Known,
+) -> Wrong {
     let unknown = line.tokens().find(|placed| placed.token == Token::Unknown);
     if let Some(unknown) = unknown {
         let text = line.text(unknown);
@@ -288,7 +294,8 @@ fn wrong(line: Line<'_>, at: u32, printer: Printer, known: &Known) -> Wrong {
         };
     }
     let mut expected = Expected::default();
-    Search::new(line, at, printer, known, &mut expected).run();
+    let at = first.map_or(0, |first| first.begin);
+    Search::new(line, at, printer, known, &mut expected).run(first);
     expected.wrong(line, known)
 }
 
@@ -315,7 +322,7 @@ struct Search<'s, 'a, M> {
 
 impl<'s, 'a, M: Misses> Search<'s, 'a, M> {
     /// Fields start as what is known of them, so that what a spelling leaves out is right.
-    #[inline]
+    #[inline(always)]
     fn new(
         line: Line<'a>,
         at: u32,
@@ -336,10 +343,10 @@ impl<'s, 'a, M: Misses> Search<'s, 'a, M> {
         }
     }
 
-    /// Goes from the root to the end of the line.
-    #[inline]
-    fn run(&mut self) -> Option<Spelled> {
-        let row = self.descend(0)?;
+    /// Goes from the root to the end of the line, of which `first` is the first token.
+    #[inline(always)]
+    fn run(&mut self, first: Option<Placed>) -> Option<Spelled> {
+        let row = self.descend(0, first)?;
         Some(Spelled {
             insn: Insn::new(row, self.reader.fields),
             symbol: self.reader.symbol,
@@ -347,12 +354,11 @@ impl<'s, 'a, M: Misses> Search<'s, 'a, M> {
         })
     }
 
-    /// Goes on from a node; the first way to the end of the line is taken.
-    fn descend(&mut self, node: u16) -> Option<&'static Row> {
+    /// Goes on from a node, with the next token; the first way to the end of the line is taken.
+    fn descend(&mut self, node: u16, next: Option<Placed>) -> Option<&'static Row> {
         let tree = self.tree;
-        let mut node = node;
+        let (mut node, mut next) = (node, next);
         loop {
-            let next = self.line.next_here(self.reader.at);
             if M::ARE_HEARD {
                 self.complain(node, next);
             }
@@ -367,6 +373,7 @@ impl<'s, 'a, M: Misses> Search<'s, 'a, M> {
                         takes => self.reader.take(takes, next, self.line).ok()?,
                     }
                     node = only.to;
+                    next = self.line.next_here(self.reader.at);
                 }
                 several => return self.try_all(several, next),
             }
@@ -377,7 +384,10 @@ impl<'s, 'a, M: Misses> Search<'s, 'a, M> {
         let before = self.reader;
         branches.iter().find_map(|branch| {
             let taken = self.reader.take(branch.takes, next, self.line).ok();
-            let found = taken.and_then(|()| self.descend(branch.to));
+            let found = taken.and_then(|()| {
+                let next = self.line.next(self.reader.at);
+                self.descend(branch.to, next)
+            });
             if found.is_none() {
                 self.reader = before;
             }

@@ -140,6 +140,25 @@ impl<'a> Line<'a> {
         })
     }
 
+    /// The end of the colon that is the first token at or behind a byte, if it is one.
+    #[inline]
+    pub(super) fn colon_at(self, at: u32) -> Option<u32> {
+        match *self.text.as_bytes().get(at as usize)? {
+            b':' => at.checked_add(1),
+            // Most names that begin a line have another and no colon behind.
+            b' ' if self.letter_at(at + 1) => None,
+            _ => {
+                let colon = self.next(at)?;
+                (colon.token == Token::Sign(Sign::COLON)).then_some(colon.end)
+            }
+        }
+    }
+
+    fn letter_at(self, at: u32) -> bool {
+        let byte = self.text.as_bytes().get(at as usize);
+        byte.is_some_and(u8::is_ascii_alphabetic)
+    }
+
     /// All tokens.
     pub(super) fn tokens(self) -> impl Iterator<Item = Placed> {
         std::iter::successors(self.next(0), move |last| self.next(last.end))
@@ -214,8 +233,17 @@ impl<'a> Line<'a> {
     }
 
     /// The number at `begin`, decimal or hexadecimal, and its end.
-    #[inline(never)]
+    #[inline]
     fn number_at(self, begin: usize) -> (Token, usize) {
+        // Most numbers have one digit.
+        match self.text.as_bytes().get(begin + 1) {
+            Some(b' ' | b')' | b'\n') => (Token::Number, begin + 1),
+            _ => self.longer_number_at(begin),
+        }
+    }
+
+    #[inline(never)]
+    fn longer_number_at(self, begin: usize) -> (Token, usize) {
         let end = word_end(self.text, begin);
         match self.text.get(begin..end).and_then(value) {
             Some(_) => (Token::Number, end),
@@ -267,12 +295,26 @@ pub(super) const fn is_of_word(c: char) -> bool {
     c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '$')
 }
 
+/// What a byte is to the word before it.
+#[derive(Clone, Copy)]
+enum Next {
+    /// A part of it.
+    Word,
+    /// Its end.
+    End,
+    /// The beginning of a character that is not ASCII.
+    Beyond,
+}
+
 /// The same of each.
-static OF_WORDS: [bool; 128] = {
-    let mut all = [false; 128];
+static NEXT: [Next; 256] = {
+    let mut all = [Next::Beyond; 256];
     let mut byte = 0;
     while byte < 128_u8 {
-        all[byte as usize] = is_of_word(byte as char);
+        all[byte as usize] = match is_of_word(byte as char) {
+            true => Next::Word,
+            false => Next::End,
+        };
         byte += 1;
     }
     all
@@ -284,10 +326,10 @@ fn word_end(line: &str, begin: usize) -> usize {
     let bytes = line.as_bytes();
     let mut end = begin;
     while let Some(&byte) = bytes.get(end) {
-        match OF_WORDS.get(usize::from(byte)) {
-            Some(true) => end += 1,
-            Some(false) => break,
-            None => match letter_beyond_ascii(line, end, begin) {
+        match NEXT[usize::from(byte)] {
+            Next::Word => end += 1,
+            Next::End => break,
+            Next::Beyond => match letter_beyond_ascii(line, end, begin) {
                 Some(len) => end += len,
                 None => break,
             },

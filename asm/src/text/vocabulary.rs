@@ -54,7 +54,7 @@ impl Vocabulary {
             return;
         }
         let first = first_bytes(word.as_bytes(), 0, word.len());
-        let place = self.place(first, word);
+        let place = self.place(first, word.as_bytes());
         let number = u8::try_from(self.words.len() + 1)
             .ok()
             .and_then(NonZero::new);
@@ -72,13 +72,13 @@ impl Vocabulary {
 
     /// The place that a word with these first bytes stands in, or would.
     #[inline]
-    fn place(&self, first: u64, word: &str) -> usize {
+    fn place(&self, first: u64, word: &[u8]) -> usize {
         // The upper bits of a product depend on all bits of its factors.
         let mut place = (first.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 55) as usize;
         while let Some(Some(known)) = self.places.get(place)
             && !(known.first == first
                 && known.len == word.len()
-                && (word.len() <= 8 || known.keyword.text_in(self) == word))
+                && (word.len() <= 8 || known.keyword.text_in(self).as_bytes() == word))
         {
             place = (place + 1) % PLACES;
         }
@@ -112,7 +112,7 @@ impl Keyword {
     pub(super) fn at(text: &str, begin: usize, end: usize) -> Option<Keyword> {
         let all = &*VOCABULARY;
         let first = first_bytes(text.as_bytes(), begin, end);
-        let word = text.get(begin..end)?;
+        let word = text.as_bytes().get(begin..end)?;
         let known = (*all.places.get(all.place(first, word))?)?;
         Some(known.keyword)
     }
