@@ -10,6 +10,7 @@ mod codec;
 mod error;
 mod slot;
 
+pub(crate) use codec::decode_noting;
 pub use codec::{decode_all, encode_all};
 pub use error::{DecodeError, FieldName, ProgramDecodeError};
 pub use slot::Slot;
@@ -133,6 +134,7 @@ impl Insn {
     /// The instruction of `row` with `fields`. A field that the row fixes keeps the row's
     /// value, whatever `fields` says; where it wants the number of a register, the nearest is
     /// taken.
+    #[inline]
     pub fn new(row: &'static Row, fields: Fields) -> Insn {
         let number = |rule, free| match rule {
             Field::Any | Field::Jump => free,
@@ -159,6 +161,11 @@ impl Insn {
     #[inline]
     pub fn row(&self) -> &'static Row {
         row_at(self.row)
+    }
+
+    /// Whether it is the row's.
+    pub(crate) fn is_of(&self, row: &Row) -> bool {
+        self.row == row.index
     }
 
     /// What the instruction does.

@@ -165,12 +165,28 @@ impl<'a, T: Record> Packed<'a, T> {
         self.bytes.chunks_exact(self.size).map(T::of_item)
     }
 
+    /// The instructions that they speak of.
+    pub(crate) fn offsets(self) -> impl Iterator<Item = u32> + use<'a, T> {
+        // All records begin with it.
+        let offset = |record: &[u8]| record.first_chunk().map_or(0, |at| u32::from_le_bytes(*at));
+        self.bytes.chunks_exact(self.size).map(offset)
+    }
+
     /// The first so many, and those behind them.
     pub(crate) fn split_at(self, count: usize) -> (Packed<'a, T>, Packed<'a, T>) {
         let at = count.saturating_mul(self.size).min(self.bytes.len());
         let (first, rest) = self.bytes.split_at_checked(at).unwrap_or_default();
         let with = |bytes| Packed { bytes, ..self };
         (with(first), with(rest))
+    }
+}
+
+impl<'a> Packed<'a, LineInfo> {
+    /// The same, if they are no longer than what is known here: the size is no question then.
+    pub(crate) fn of_known_size(self) -> Option<impl ExactSizeIterator<Item = LineInfo> + use<'a>> {
+        const SIZE: usize = LineInfo::SIZE as usize;
+        let records = self.bytes.as_chunks::<SIZE>().0.iter();
+        (self.size == SIZE).then(|| records.map(|record| LineInfo::of_item(record)))
     }
 }
 

@@ -68,6 +68,12 @@ impl Insn {
             (Second::Zero, Some(0)) => 0,
             _ => return None,
         };
+        Insn::of_first(pattern, first, next_imm)
+    }
+
+    /// The instruction of a pattern that a first slot holds, if its registers are some.
+    #[inline]
+    fn of_first(pattern: &Pattern, first: u64, next_imm: i32) -> Option<Insn> {
         Reg::new((first >> 32) as u8 & pattern.imm)?;
         Some(Insn {
             row: pattern.row,
@@ -151,6 +157,14 @@ fn refusal(slot: Slot) -> DecodeError {
 /// # Errors
 /// The first slot that is wrong, by its index.
 pub fn decode_all(bytes: &[u8]) -> Result<Vec<Insn>, ProgramDecodeError> {
+    decode_noting(bytes, |_| ())
+}
+
+/// The same, telling the second slots of instructions that have two.
+pub(crate) fn decode_noting(
+    bytes: &[u8],
+    mut second_slot: impl FnMut(usize),
+) -> Result<Vec<Insn>, ProgramDecodeError> {
     let (chunks, rest) = bytes.as_chunks::<8>();
     if !rest.is_empty() {
         return Err(ProgramDecodeError {
@@ -161,18 +175,22 @@ pub fn decode_all(bytes: &[u8]) -> Result<Vec<Insn>, ProgramDecodeError> {
     let mut insns = Vec::with_capacity(chunks.len());
     let mut words = chunks.iter().map(|chunk| u64::from_le_bytes(*chunk));
     while let Some(first) = words.next() {
-        let second = words.clone().next();
-        let found = pattern_of(first);
-        let Some(insn) = found.and_then(|pattern| Insn::of_pattern(pattern, first, second)) else {
-            return Err(ProgramDecodeError {
-                slot: chunks.len() - words.len() - 1,
-                error: refused(first, second),
-            });
-        };
-        insns.push(insn);
-        if found.is_some_and(|pattern| pattern.second != Second::None) {
-            words.next();
+        let pattern = pattern_of(first);
+        if let Some(pattern) = pattern
+            && pattern.second == Second::None
+            && let Some(insn) = Insn::of_first(pattern, first, 0)
+        {
+            insns.push(insn);
+            continue;
         }
+        let slot = chunks.len() - words.len() - 1;
+        let second = words.next();
+        let insn = pattern.and_then(|pattern| Insn::of_pattern(pattern, first, second));
+        insns.push(insn.ok_or_else(|| ProgramDecodeError {
+            slot,
+            error: refused(first, second),
+        })?);
+        second_slot(slot + 1);
     }
     Ok(insns)
 }

@@ -112,6 +112,12 @@ const fn pattern(index: usize) -> Pattern {
 }
 
 impl Pattern {
+    /// Whether a first slot has the row's fixed fields.
+    #[inline]
+    fn is_of(&self, slot: u64) -> bool {
+        slot & self.mask == self.value
+    }
+
     /// The row.
     pub(crate) fn row(&self) -> &'static Row {
         row_at(self.row)
@@ -123,6 +129,24 @@ impl Pattern {
 pub(crate) fn row_at(index: u16) -> &'static Row {
     ISA.get(usize::from(index)).unwrap_or(&ISA[0])
 }
+
+/// The first pattern of each opcode; of one that has none a pattern that no slot has.
+static FIRST: [Pattern; 256] = {
+    let mut first = [Pattern {
+        value: 1,
+        mask: 0,
+        ..pattern(0)
+    }; 256];
+    let mut opcode = 0;
+    while opcode < 256 {
+        let (begin, end) = (BY_OPCODE.1[opcode], BY_OPCODE.1[opcode + 1]);
+        if begin < end {
+            first[opcode] = BY_OPCODE.0[begin as usize];
+        }
+        opcode += 1;
+    }
+    first
+};
 
 fn patterns_of(opcode: u8) -> &'static [Pattern] {
     let opcode = usize::from(opcode);
@@ -139,9 +163,16 @@ pub fn rows_of(opcode: u8) -> impl Iterator<Item = &'static Row> + Clone {
 /// what stands in the place of registers is not looked at.
 #[inline]
 pub(crate) fn pattern_of(slot: u64) -> Option<&'static Pattern> {
-    patterns_of(slot as u8)
-        .iter()
-        .find(|pattern| slot & pattern.mask == pattern.value)
+    let first = &FIRST[usize::from(slot as u8)];
+    match first.is_of(slot) {
+        true => Some(first),
+        false => later_pattern_of(slot),
+    }
+}
+
+fn later_pattern_of(slot: u64) -> Option<&'static Pattern> {
+    let mut patterns = patterns_of(slot as u8).iter();
+    patterns.find(|pattern| pattern.is_of(slot))
 }
 
 static BY_MEANING: LazyLock<HashMap<Sem, &'static Row, BuildHasherDefault<Mixed>>> =

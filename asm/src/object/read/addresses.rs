@@ -12,7 +12,7 @@ use crate::program::Reference;
 /// What all addresses in data may be found in.
 pub(super) struct Surroundings<'f, 'a> {
     pub(super) file: &'f File<'a>,
-    pub(super) functions: &'f Functions,
+    pub(super) functions: &'f Functions<'a>,
     pub(super) places: &'f Places,
     pub(super) externs: &'f Externs,
 }

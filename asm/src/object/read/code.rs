@@ -5,21 +5,22 @@ use super::elf::{Binding, File, Role, Section, Symbol, SymbolKind};
 use crate::btf::core::CoreRelocation;
 use crate::btf::ext::LineInfo;
 use crate::btf::{Linkage, TypeId};
-use crate::insn::{Insn, decode_all};
+use crate::insn::{Insn, decode_noting};
 use crate::isa::{Callee, Imm64, Sem};
 use crate::program::{Function, Reference};
+use std::ops::Range;
 
 /// The section of the functions that programs call.
 pub(in crate::object) const TEXT: &str = ".text";
 
 /// A function of the file. Places in it are slots from its own beginning.
 #[derive(Clone, Default)]
-pub(super) struct Code {
+pub(super) struct Code<'a> {
     /// The index of its section.
     pub(super) section: usize,
     /// Where it begins in its section, in bytes.
     pub(super) base: u64,
-    pub(super) name: String,
+    pub(super) name: &'a str,
     pub(super) linkage: Linkage,
     pub(super) insns: Vec<Insn>,
     /// The second slots of instructions that have two.
@@ -39,7 +40,7 @@ pub(super) struct Code {
     pub(super) core_relocations: Vec<(usize, CoreRelocation)>,
 }
 
-impl Code {
+impl Code<'_> {
     /// How many slots it has.
     pub(super) fn slots(&self) -> usize {
         self.insns.len() + self.seconds.len()
@@ -47,11 +48,13 @@ impl Code {
 
     /// The index of the instruction that begins in a slot.
     pub(super) fn insn_at(&self, slot: usize) -> Option<usize> {
-        let before = match self.seconds.binary_search(&slot) {
-            Ok(_) => return None,
-            Err(before) => before,
-        };
-        Some(slot - before).filter(|_| slot < self.slots())
+        self.index(slot).filter(|_| slot < self.slots())
+    }
+
+    /// The index that an instruction in a slot has, if one begins there.
+    pub(super) fn index(&self, slot: usize) -> Option<usize> {
+        let before = self.seconds.binary_search(&slot).err()?;
+        slot.checked_sub(before)
     }
 
     /// The second slots of instructions from a slot on.
@@ -60,35 +63,37 @@ impl Code {
         self.seconds.get(first..).unwrap_or_default()
     }
 
+    /// The bytes of its section that it has.
+    pub(super) fn bytes(&self) -> Range<u64> {
+        self.base..self.base.saturating_add(self.slots() as u64 * 8)
+    }
+
     /// Whether it has the byte `at` of a section.
     pub(super) fn contains(&self, section: usize, at: u64) -> bool {
-        let distance = at
-            .checked_sub(self.base)
-            .filter(|_| self.section == section);
-        distance.is_some_and(|distance| distance < self.slots() as u64 * 8)
+        self.section == section && self.bytes().contains(&at)
     }
 }
 
 /// A program: a name for the function that it begins with.
-pub(super) struct Entry {
-    pub(super) name: String,
+pub(super) struct Entry<'a> {
+    pub(super) name: &'a str,
     /// The index of the function.
     pub(super) code: usize,
 }
 
 /// The functions of a file, by section and place, and the programs among them.
-pub(super) struct Functions {
-    pub(super) all: Vec<Code>,
-    pub(super) entries: Vec<Entry>,
+pub(super) struct Functions<'a> {
+    pub(super) all: Vec<Code<'a>>,
+    pub(super) entries: Vec<Entry<'a>>,
 }
 
-impl Functions {
-    pub(super) fn read(file: &File<'_>) -> Result<Functions, ReadError> {
+impl<'a> Functions<'a> {
+    pub(super) fn read(file: &File<'a>) -> Result<Functions<'a>, ReadError> {
         let mut functions = Functions {
             all: Vec::new(),
             entries: Vec::new(),
         };
-        let code = |(_, section): &(usize, &Section<'_>)| {
+        let code = |(_, section): &(usize, &Section<'a>)| {
             section.role == Role::Code && !section.contents.is_empty()
         };
         for (index, section) in file.sections.iter().enumerate().filter(code) {
@@ -102,7 +107,7 @@ impl Functions {
 
     /// The function that has the byte `at` of a section.
     pub(super) fn containing(&self, section: usize, at: u64) -> Option<usize> {
-        let place = |code: &Code| (code.section, code.base);
+        let place = |code: &Code<'_>| (code.section, code.base);
         let behind = self
             .all
             .partition_point(|code| place(code) <= (section, at));
@@ -140,7 +145,7 @@ impl Functions {
         let first = self.entries.partition_point(|entry| entry.code < code);
         let here = self.entries.iter().skip(first);
         let here = here.take_while(|entry| entry.code == code);
-        let mut names = here.map(|entry| entry.name.as_str());
+        let mut names = here.map(|entry| entry.name);
         let first = names.clone().next();
         names.find(|name| *name == named).or(first)
     }
@@ -148,18 +153,18 @@ impl Functions {
     /// The name of the function that begins at byte `at` of a section.
     pub(super) fn name_at(&self, section: usize, at: u64) -> Option<&str> {
         let code = self.all.get(self.beginning(section, at)?)?;
-        Some(&code.name)
+        Some(code.name)
     }
 
     /// Functions of `.text` alone: who compiled them wants to see them.
     fn take_for_programs(&mut self) {
-        let is_global = |code: &Code| code.linkage == Linkage::Global;
+        let is_global = |code: &Code<'_>| code.linkage == Linkage::Global;
         let any_global = self.all.iter().any(is_global);
-        let chosen = |(_, code): &(usize, &Code)| is_global(code) || !any_global;
+        let chosen = |(_, code): &(usize, &Code<'a>)| is_global(code) || !any_global;
         let entries = self.all.iter().enumerate().filter(chosen);
         self.entries = entries
             .map(|(index, code)| Entry {
-                name: code.name.clone(),
+                name: code.name,
                 code: index,
             })
             .collect();
@@ -167,9 +172,9 @@ impl Functions {
 
     fn read_section(
         &mut self,
-        file: &File<'_>,
+        file: &File<'a>,
         index: usize,
-        section: &Section<'_>,
+        section: &Section<'a>,
     ) -> Result<(), ReadError> {
         let symbols = function_symbols(file, index, section);
         // A section without a program of its own: old tools left out what the symbols are.
@@ -195,7 +200,7 @@ impl Functions {
             last = Some(range);
             if is_program {
                 self.entries.push(Entry {
-                    name: symbol.name.to_owned(),
+                    name: symbol.name,
                     code: self.all.len().saturating_sub(1),
                 });
             }
@@ -204,24 +209,44 @@ impl Functions {
     }
 }
 
+/// What calls functions, and what takes the address of one.
+const LEADING: [Sem; 2] = [Sem::Call(Callee::Local), Sem::LoadImm64(Imm64::Code)];
+
 /// Whether an instruction calls a function or takes the address of one.
 pub(super) fn leads_to_a_function(insn: &Insn) -> bool {
-    matches!(
-        insn.sem(),
-        Sem::Call(Callee::Local) | Sem::LoadImm64(Imm64::Code)
-    )
+    LEADING.contains(&insn.sem())
+}
+
+/// The slots of the instructions that lead to functions. `seconds` are the second slots of those
+/// that have two.
+fn leads(insns: &[Insn], seconds: &[usize]) -> Vec<usize> {
+    let [call, address] = LEADING.map(Sem::row);
+    let (Some(call), Some(address)) = (call, address) else {
+        return Vec::new();
+    };
+    let leading = insns.iter().enumerate();
+    let leading = leading.filter(|(_, insn)| insn.is_of(call) || insn.is_of(address));
+    let mut wide = seconds.iter().enumerate().peekable();
+    let mut before = 0;
+    let slots = leading.map(|(index, _)| {
+        while wide.next_if(|(n, second)| **second <= index + n).is_some() {
+            before += 1;
+        }
+        index + before
+    });
+    slots.collect()
 }
 
 fn is_global(symbol: &Symbol<'_>) -> bool {
     matches!(symbol.binding, Binding::Global | Binding::Weak)
 }
 
-fn decode(
+fn decode<'a>(
     index: usize,
-    section: &Section<'_>,
-    symbol: &Symbol<'_>,
+    section: &Section<'a>,
+    symbol: &Symbol<'a>,
     (base, end): (u64, u64),
-) -> Result<Code, ReadError> {
+) -> Result<Code<'a>, ReadError> {
     let outside = |at| ReadError::Symbol {
         symbol: symbol.name.to_owned(),
         section: section.name.to_owned(),
@@ -232,26 +257,19 @@ fn decode(
     let bytes = range
         .and_then(|(base, end)| section.contents.get(base..end))
         .ok_or_else(|| outside(end))?;
-    let insns = decode_all(bytes).map_err(|error| ReadError::Insn {
+    // More than most code has.
+    let mut seconds = Vec::with_capacity(bytes.len() / 64);
+    let insns = decode_noting(bytes, |slot| seconds.push(slot));
+    let insns = insns.map_err(|error| ReadError::Insn {
         section: section.name.to_owned(),
         program: symbol.name.to_owned(),
         error,
     })?;
-    let mut seconds = Vec::with_capacity((bytes.len() / 8).saturating_sub(insns.len()));
-    let mut leads = Vec::new();
-    let mut slot = 0;
-    for insn in &insns {
-        if leads_to_a_function(insn) {
-            leads.push(slot);
-        }
-        let next = slot + insn.slots();
-        seconds.extend(slot + 1..next);
-        slot = next;
-    }
+    let leads = leads(&insns, &seconds);
     Ok(Code {
         section: index,
         base,
-        name: symbol.name.to_owned(),
+        name: symbol.name,
         linkage: match symbol.binding {
             Binding::Local | Binding::Hidden => Linkage::Static,
             Binding::Global | Binding::Weak => Linkage::Global,

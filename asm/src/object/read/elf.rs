@@ -42,7 +42,7 @@ pub(super) struct Section<'a> {
 
 /// A table of relocations.
 #[derive(Debug, Clone, Copy)]
-enum Table<'a> {
+pub(super) enum Table<'a> {
     /// Of `Elf64_Rel`.
     WithoutAddends(&'a [[[u8; 8]; 2]]),
     /// Of `Elf64_Rela`.
@@ -184,6 +184,12 @@ impl<'a> File<'a> {
         self.every_symbol.get(relocation.symbol, &self.sections)
     }
 
+    /// The same without its name, which only messages want.
+    pub(super) fn target(&self, relocation: &Relocation) -> Option<Symbol<'a>> {
+        let entry = self.every_symbol.entries.get(relocation.symbol)?;
+        Some(Symbol::without_name(relocation.symbol, entry))
+    }
+
     /// Where that symbol is in its section, in bytes.
     pub(super) fn symbol_value(&self, relocation: &Relocation) -> Option<u64> {
         let [_, value, _] = self.every_symbol.entries.get(relocation.symbol)?;
@@ -246,6 +252,11 @@ impl Section<'_> {
         })
     }
 
+    /// Their tables.
+    pub(super) fn relocation_tables(&self) -> &[Table<'_>] {
+        &self.relocations
+    }
+
     /// The same, by ascending place.
     pub(super) fn relocations_by_place(&self) -> Vec<Relocation> {
         let mut all: Vec<Relocation> = self.relocations().collect();
@@ -275,7 +286,8 @@ fn entries<'a, const WORDS: usize>(
 
 impl Relocation {
     /// `Elf64_Rel`.
-    fn without_addend([offset, info]: &[[u8; 8]; 2]) -> Relocation {
+    #[inline]
+    pub(super) fn without_addend([offset, info]: &[[u8; 8]; 2]) -> Relocation {
         let info = u64::from_le_bytes(*info);
         Relocation {
             offset: u64::from_le_bytes(*offset),
@@ -286,7 +298,7 @@ impl Relocation {
     }
 
     /// `Elf64_Rela`.
-    fn with_addend([offset, info, addend]: &[[u8; 8]; 3]) -> Relocation {
+    pub(super) fn with_addend([offset, info, addend]: &[[u8; 8]; 3]) -> Relocation {
         Relocation {
             addend: Some(i64::from_le_bytes(*addend)),
             ..Relocation::without_addend(&[*offset, *info])

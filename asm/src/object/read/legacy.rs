@@ -204,7 +204,7 @@ fn tie_programs(file: &File<'_>, functions: &Functions, definitions: &mut [Defin
         let Some((id, key)) = named else { continue };
         let of = by_id.get(&id).and_then(|index| definitions.get_mut(*index));
         if let Some(of) = of {
-            let program = MapValue::Program(entry.name.clone());
+            let program = MapValue::Program(entry.name.to_owned());
             of.found.map.values.push((key, program));
         }
     }

@@ -15,7 +15,7 @@ use crate::isa::{Callee, Imm64, Sem};
 use crate::lines::Lines;
 use crate::prog_type::ProgType;
 use crate::program::{Function, Program};
-use crate::section::section;
+use crate::section::{Section, section};
 use std::borrow::Cow;
 use std::mem::take;
 
@@ -25,9 +25,9 @@ use std::mem::take;
 const MAX_SLOTS: usize = 4 << 20;
 
 /// The programs of a file. `names` are those of the records of lines.
-pub(super) fn programs(
-    file: &File<'_>,
-    functions: Functions,
+pub(super) fn programs<'a>(
+    file: &File<'a>,
+    functions: Functions<'a>,
     names: &Strings,
 ) -> Result<Vec<Program>, ReadError> {
     let mut left = MAX_SLOTS;
@@ -38,15 +38,17 @@ pub(super) fn programs(
         uses: uses(&functions),
         begins: vec![None; functions.all.len()],
         all: functions.all,
+        last: None,
     };
+    let mut reached = Reached::default();
     for entry in functions.entries {
-        let reached = linker.reach(entry.code);
+        linker.reach(entry.code, &mut reached);
         left = left.checked_sub(reached.slots).ok_or_else(|| {
             let what = format!("programs of more than {MAX_SLOTS} instructions in all");
             ReadError::Unsupported(what)
         })?;
         programs.push(linker.link(entry, &reached));
-        linker.forget(&reached);
+        linker.forget(&mut reached);
     }
     Ok(programs)
 }
@@ -60,7 +62,7 @@ enum Use {
 
 /// Which functions others call, or several programs begin with: who is none of them is
 /// reached once.
-fn uses(functions: &Functions) -> Vec<Use> {
+fn uses(functions: &Functions<'_>) -> Vec<Use> {
     let mut uses = vec![Use::Once; functions.all.len()];
     let mut is_often = |code: usize| {
         if let Some(known) = uses.get_mut(code) {
@@ -84,81 +86,96 @@ fn uses(functions: &Functions) -> Vec<Use> {
 }
 
 /// The functions that one reaches from a first one.
+#[derive(Default)]
 struct Reached {
     /// Their indexes in the file, in the order of meeting.
     functions: Vec<usize>,
     /// How many slots they have in all.
     slots: usize,
+    /// While they are looked for: a function, and how many of its calls were followed, behind
+    /// those that lead there.
+    path: Vec<(usize, usize)>,
 }
 
 /// What programs are made of.
-struct Linker<'f> {
-    file: &'f File<'f>,
+struct Linker<'f, 'a> {
+    file: &'f File<'a>,
     names: &'f Strings,
-    all: Vec<Code>,
+    all: Vec<Code<'a>>,
     uses: Vec<Use>,
     /// The first slot of each function in the program at hand, if it is in it.
     begins: Vec<Option<usize>>,
+    /// The section of the last program, and what its name says: most have the same.
+    last: Option<(usize, Option<&'static Section>)>,
 }
 
-impl Linker<'_> {
+impl Linker<'_, '_> {
     /// The functions reached from a first one, each with its place in the program.
-    fn reach(&mut self, first: usize) -> Reached {
-        let mut reached = Reached {
-            functions: Vec::new(),
-            slots: 0,
-        };
-        self.reach_from(first, &mut reached);
+    fn reach(&mut self, first: usize, reached: &mut Reached) {
+        self.reach_from(first, reached);
         let caught_by = self.all.get(first).and_then(|code| code.exception_callback);
         if let Some(callback) = caught_by {
-            self.reach_from(callback, &mut reached);
+            self.reach_from(callback, reached);
         }
-        reached
     }
 
     /// Adds a function and those reached from it, but for those that were met before.
     fn reach_from(&mut self, first: usize, reached: &mut Reached) {
-        // A function, and how many of its calls were followed.
-        let mut path: Vec<(usize, usize)> = Vec::new();
-        path.extend(self.meet(first, reached));
-        while let Some((code, followed)) = path.last_mut() {
+        self.meet(first, reached);
+        while let Some((code, followed)) = reached.path.last_mut() {
             let calls = self.all.get(*code).map(|code| code.calls.as_slice());
             let call = calls.unwrap_or_default().get(*followed).copied();
             *followed += 1;
             match call {
-                Some((_, callee)) => path.extend(self.meet(callee, reached)),
+                Some((_, callee)) => self.meet(callee, reached),
                 None => {
-                    path.pop();
+                    reached.path.pop();
                 }
             }
         }
     }
 
-    /// Adds a function that was not met before.
-    fn meet(&mut self, index: usize, reached: &mut Reached) -> Option<(usize, usize)> {
-        let code = self.all.get(index)?;
-        let begin = self.begins.get_mut(index).filter(|begin| begin.is_none())?;
-        *begin = Some(reached.slots);
-        reached.slots += code.slots();
-        reached.functions.push(index);
-        Some((index, 0))
+    /// Adds a function, if it was not met before.
+    fn meet(&mut self, index: usize, reached: &mut Reached) {
+        let begin = self.begins.get_mut(index).filter(|begin| begin.is_none());
+        if let (Some(code), Some(begin)) = (self.all.get(index), begin) {
+            *begin = Some(reached.slots);
+            reached.slots += code.slots();
+            reached.functions.push(index);
+            reached.path.push((index, 0));
+        }
     }
 
-    /// Forgets where functions were in a program.
-    fn forget(&mut self, reached: &Reached) {
-        for index in &reached.functions {
-            if let Some(begin) = self.begins.get_mut(*index) {
+    /// Forgets the functions of a program, and where they were in it.
+    fn forget(&mut self, reached: &mut Reached) {
+        for index in reached.functions.drain(..) {
+            if let Some(begin) = self.begins.get_mut(index) {
                 *begin = None;
+            }
+        }
+        reached.slots = 0;
+    }
+
+    /// What the name of a section says of programs.
+    fn known(&mut self, home: usize) -> Option<&'static Section> {
+        match self.last {
+            Some((last, known)) if last == home => known,
+            _ => {
+                let found = self.file.sections.get(home);
+                let known = found.and_then(|found| section(found.name));
+                self.last = Some((home, known));
+                known
             }
         }
     }
 
-    fn link(&mut self, entry: Entry, reached: &Reached) -> Program {
+    fn link(&mut self, entry: Entry<'_>, reached: &Reached) -> Program {
         let home = self.all.get(entry.code).map_or(0, |code| code.section);
-        let section_name = self.file.sections.get(home).map_or("", |home| home.name);
-        let known = section(section_name);
+        let file = self.file;
+        let section_name = file.sections.get(home).map_or("", |home| home.name);
+        let known = self.known(home);
         let mut program = Program {
-            name: entry.name,
+            name: entry.name.to_owned(),
             section: section_name.to_owned(),
             prog_type: known.map_or(ProgType::Unspec, |known| known.prog_type),
             expected_attach_type: known.and_then(|known| known.attach_type),
@@ -166,7 +183,7 @@ impl Linker<'_> {
             insns: Vec::new(),
             references: Vec::new(),
             functions: Vec::new(),
-            lines: Lines::new(),
+            lines: Lines::of_records(self.names.clone(), Vec::new()),
             core_relocations: Vec::new(),
         };
         let mut lines = Vec::new();
@@ -205,37 +222,39 @@ impl Linker<'_> {
 fn append(
     program: &mut Program,
     lines: &mut Vec<LineInfo>,
-    mut code: Cow<'_, Code>,
+    mut code: Cow<'_, Code<'_>>,
     begin: usize,
     begins: &[Option<usize>],
 ) {
     let (first_insn, first_line) = (program.insns.len(), lines.len());
-    let calls = code.calls.iter();
-    let calls = calls.filter_map(|(slot, callee)| Some((code.insn_at(*slot)?, *slot, *callee)));
-    let calls: Vec<_> = calls.collect();
-    let (name, inner) = match &mut code {
+    let inner = match &mut code {
         Cow::Owned(code) => {
             join(&mut program.insns, &mut code.insns);
             join(lines, &mut code.lines);
             join_moved(&mut program.references, &mut code.references, begin);
             let relocations = &mut program.core_relocations;
             join_moved(relocations, &mut code.core_relocations, begin);
-            (take(&mut code.name), take(&mut code.inner))
+            take(&mut code.inner)
         }
         Cow::Borrowed(code) => {
             program.insns.extend_from_slice(&code.insns);
             lines.extend_from_slice(&code.lines);
-            join_moved(&mut program.references, &mut code.references.clone(), begin);
-            let relocations = &mut program.core_relocations;
-            join_moved(relocations, &mut code.core_relocations.clone(), begin);
-            (code.name.clone(), code.inner.clone())
+            let moved = |(slot, reference): &(usize, _)| (slot + begin, *reference);
+            program.references.extend(code.references.iter().map(moved));
+            let relocations = code.core_relocations.iter();
+            let moved = relocations.map(|(slot, relocation)| (slot + begin, relocation.clone()));
+            program.core_relocations.extend(moved);
+            code.inner.clone()
         }
     };
-    for line in lines.iter_mut().skip(first_line) {
-        line.insn_off += begin as u32;
+    if begin > 0 {
+        for line in lines.iter_mut().skip(first_line) {
+            line.insn_off += begin as u32;
+        }
     }
-    for (index, slot, callee) in calls {
-        let insn = program.insns.get_mut(first_insn + index);
+    for &(slot, callee) in &code.calls {
+        let index = code.index(slot);
+        let insn = index.and_then(|index| program.insns.get_mut(first_insn + index));
         let callee = begins.get(callee).copied().flatten();
         if let (Some(insn), Some(callee)) = (insn, callee) {
             *insn = leading_to(insn, begin + slot, callee);
@@ -243,7 +262,7 @@ fn append(
     }
     program.functions.push(Function {
         slot: begin,
-        name,
+        name: code.name.to_owned(),
         linkage: code.linkage,
         type_id: code.type_id,
     });

@@ -17,7 +17,7 @@ pub(super) fn attach(
 ) -> Result<(), ReadError> {
     for (section, records) in of_sections(file, btf, &ext.funcs) {
         hand_out(functions, section, records, |code, records| {
-            let placed: Vec<_> = code.placed(records).collect();
+            let placed: Vec<_> = code.placed(records.iter()).collect();
             for (slot, record) in placed {
                 give_type(code, slot, record.type_id);
             }
@@ -26,22 +26,17 @@ pub(super) fn attach(
     }
     for (section, records) in of_sections(file, btf, &ext.lines) {
         hand_out(functions, section, records, |code, records| {
-            let mut lines = std::mem::take(&mut code.lines);
-            if lines.is_empty() {
-                // Mostly they are all.
-                lines.reserve_exact(records.iter().len());
+            // There are about as many as instructions.
+            match records.of_known_size() {
+                Some(known) => code.take_lines(known),
+                None => code.take_lines(records.iter()),
             }
-            lines.extend(code.placed(records).map(|(slot, record)| LineInfo {
-                insn_off: slot as u32,
-                ..record
-            }));
-            code.lines = lines;
             Ok(())
         })?;
     }
     for (section, records) in of_sections(file, btf, &ext.core_relos) {
         hand_out(functions, section, records, |code, records| {
-            let placed: Vec<_> = code.placed(records).collect();
+            let placed: Vec<_> = code.placed(records.iter()).collect();
             for (slot, record) in placed {
                 let relocation = CoreRelocation::of_record(btf, &record);
                 let relocation = relocation.map_err(|error| {
@@ -102,7 +97,7 @@ fn hand_out<T: Record>(
     functions: &mut Functions,
     section: usize,
     mut records: Packed<'_, T>,
-    mut give: impl FnMut(&mut Code, Packed<'_, T>) -> Result<(), ReadError>,
+    mut give: impl FnMut(&mut Code<'_>, Packed<'_, T>) -> Result<(), ReadError>,
 ) -> Result<(), ReadError> {
     while let Some(first) = records.iter().next() {
         let index = functions.containing(section, first.insn_off().into());
@@ -110,21 +105,59 @@ fn hand_out<T: Record>(
             (_, records) = records.split_at(1);
             continue;
         };
-        let is_in = |record: &T| code.contains(section, record.insn_off().into());
-        let (own, others) = records.split_at(records.iter().take_while(is_in).count());
+        let (own, others) = records.split_at(code.count_own(records.offsets()));
         give(code, own)?;
         records = others;
     }
     Ok(())
 }
 
-impl Code {
+impl Code<'_> {
+    /// How many bytes of its section, one after the other, are its own.
+    #[inline(never)]
+    fn count_own(&self, bytes: impl Iterator<Item = u32>) -> usize {
+        let own = self.bytes();
+        bytes.take_while(|at| own.contains(&u64::from(*at))).count()
+    }
+
+    /// Takes the records of lines at beginnings of its instructions, all of which are its own.
+    #[inline(never)]
+    fn take_lines(&mut self, records: impl ExactSizeIterator<Item = LineInfo>) {
+        let mut lines = std::mem::take(&mut self.lines);
+        if lines.is_empty() {
+            // Mostly they are all.
+            lines.reserve_exact(records.len());
+        }
+        let (base, mut before, mut seconds) = (self.base as u32, 0, self.seconds_from(0));
+        for record in records {
+            let byte = record.insn_off.wrapping_sub(base);
+            let slot = byte / 8;
+            // Most records are behind the one before, and before the next of them.
+            if slot < before
+                || seconds
+                    .first()
+                    .is_some_and(|second| *second < slot as usize)
+            {
+                seconds = self.seconds_from(slot as usize);
+            }
+            before = slot;
+            if byte % 8 == 0 && seconds.first() != Some(&(slot as usize)) {
+                let insn_off = slot;
+                lines.push(LineInfo { insn_off, ..record });
+            }
+        }
+        self.lines = lines;
+    }
+
     /// The records at beginnings of its instructions, by slot.
-    fn placed<T: Record>(&self, records: Packed<'_, T>) -> impl Iterator<Item = (usize, T)> {
+    fn placed<T: Record>(
+        &self,
+        records: impl Iterator<Item = T>,
+    ) -> impl Iterator<Item = (usize, T)> {
         let (mut before, mut seconds) = (0, self.seconds_from(0));
-        records.iter().filter_map(move |record| {
+        records.filter_map(move |record| {
             let byte = u64::from(record.insn_off()).checked_sub(self.base)?;
-            let slot = usize::try_from(byte / 8).ok()?;
+            let slot = (byte / 8) as usize;
             if slot < before {
                 seconds = self.seconds_from(0);
             }
@@ -139,7 +172,7 @@ impl Code {
     }
 }
 
-fn give_type(code: &mut Code, slot: usize, type_id: TypeId) {
+fn give_type(code: &mut Code<'_>, slot: usize, type_id: TypeId) {
     if slot == 0 {
         code.type_id = Some(type_id);
     }
@@ -153,7 +186,7 @@ fn give_type(code: &mut Code, slot: usize, type_id: TypeId) {
 /// A function that only its object sees (`__hidden`) is verified as a static one, and its
 /// type has to say so; otherwise the type knows best. Functions within another have no symbols
 /// that others see, and only a type that could say more.
-fn settle_linkage(code: &mut Code, btf: &mut Btf) {
+fn settle_linkage(code: &mut Code<'_>, btf: &mut Btf) {
     for inner in &mut code.inner {
         let ty = inner.type_id.and_then(|id| btf.get(id));
         if let Some(Kind::Func { linkage, .. }) = ty.map(|ty| &ty.kind) {

@@ -173,7 +173,7 @@ impl Place<'_, '_> {
         places: &Places,
         externs: &Externs,
     ) -> Result<Found, ReadError> {
-        let symbol = self.file.symbol(self.relocation);
+        let symbol = self.file.target(self.relocation);
         let symbol = symbol.ok_or_else(|| self.refuse("there is no such symbol"))?;
         let addend = self.relocation.addend.unwrap_or(insn.imm64() as i64);
         let home = match symbol.home {
@@ -223,7 +223,7 @@ impl Place<'_, '_> {
         functions: &Functions,
         externs: &Externs,
     ) -> Result<Found, ReadError> {
-        let symbol = self.file.symbol(self.relocation);
+        let symbol = self.file.target(self.relocation);
         let symbol = symbol.ok_or_else(|| self.refuse("there is no such symbol"))?;
         let home = match symbol.home {
             Home::Section(home) => home,
@@ -263,11 +263,13 @@ fn bare(insn: &Insn, reference: Reference) -> Insn {
 /// Finds whom calls lead to that no relocation speaks of: functions of the same section,
 /// or places in the same function, which are functions without a symbol.
 fn follow_calls(file: &File<'_>, functions: &mut Functions, index: usize) -> Result<(), ReadError> {
+    let Some(code) = functions.all.get_mut(index) else {
+        return Ok(());
+    };
+    code.calls.sort_unstable();
     let Some(code) = functions.all.get(index) else {
         return Ok(());
     };
-    let mut known: Vec<usize> = code.calls.iter().map(|(slot, _)| *slot).collect();
-    known.sort_unstable();
     let mut calls = Vec::new();
     let mut inner = Vec::new();
     for &slot in &code.leads {
@@ -275,7 +277,8 @@ fn follow_calls(file: &File<'_>, functions: &mut Functions, index: usize) -> Res
         let Some(insn) = insn.filter(|insn| leads_to_a_function(insn)) else {
             continue;
         };
-        if known.binary_search(&slot).is_ok() {
+        let known = code.calls.binary_search_by_key(&slot, |(slot, _)| *slot);
+        if known.is_ok() {
             continue;
         }
         let distance = i64::from(insn.distance().unwrap_or(0));
@@ -313,7 +316,7 @@ fn follow_calls(file: &File<'_>, functions: &mut Functions, index: usize) -> Res
                 file,
                 code.section,
                 code.base + slot as u64 * 8,
-                &code.name,
+                code.name,
                 slot,
             ),
             linkage: Linkage::Static,

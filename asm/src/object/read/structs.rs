@@ -49,7 +49,7 @@ pub(super) fn read(
 /// A section of structs.
 struct Place<'f, 'a> {
     file: &'f File<'a>,
-    functions: &'f Functions,
+    functions: &'f Functions<'a>,
     index: usize,
     section: &'f Section<'a>,
 }

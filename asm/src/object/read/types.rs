@@ -2,7 +2,7 @@
 //! variables, and the sizes of the sections that they are in, to whoever links.
 
 use super::ReadError;
-use super::elf::{File, Home, Role, Symbol, SymbolKind};
+use super::elf::{File, Home, Relocation, Role, Symbol, SymbolKind, Table};
 use crate::btf::ext::ExtBytes;
 use crate::btf::{Btf, BtfError, Kind, SecVar, TypeId};
 use crate::object::elf_numbers::{R_BPF_64_32, R_BPF_64_ABS32, R_BPF_64_NODYLD32, R_BPF_NONE};
@@ -41,36 +41,74 @@ fn wrong(section: &'static str, error: BtfError) -> ReadError {
 }
 
 /// The bytes of a section with its relocations carried out: each adds the place of its
-/// symbol to a number of 32 bits. Most add nothing: they are against the beginning of a section.
+/// symbol to a number of 32 bits.
 fn relocated<'a>(file: &File<'a>, name: &str) -> Result<Option<Cow<'a, [u8]>>, ReadError> {
     let Some((_, section)) = file.section(name) else {
         return Ok(None);
     };
     let mut bytes = Cow::Borrowed(section.contents);
-    for relocation in section.relocations() {
-        let refuse = |why: &str| file.refuse(name, &relocation, why);
-        // Before LLVM 13 they had the type that calls have, or none.
-        if !matches!(
-            relocation.r_type,
-            R_BPF_64_NODYLD32 | R_BPF_64_ABS32 | R_BPF_64_32 | R_BPF_NONE
-        ) {
-            return Err(refuse("types have only relocations of 32 bits"));
-        }
-        let value = file.symbol_value(&relocation);
-        let value = value.ok_or_else(|| refuse("there is no such symbol"))?;
-        let at = usize::try_from(relocation.offset).unwrap_or(usize::MAX);
-        let place = bytes.get(at..).and_then(|rest| rest.first_chunk::<4>());
-        let before = place.ok_or_else(|| refuse("the section ends before"))?;
-        let before = u32::from_le_bytes(*before);
-        let addend = relocation.addend.map_or(before, |addend| addend as u32);
-        let after = addend.wrapping_add(value as u32);
-        if after != before
-            && let Some(place) = bytes.to_mut().get_mut(at..at + 4)
-        {
-            place.copy_from_slice(&after.to_le_bytes());
+    let last_place = section.contents.len().checked_sub(4).map(|at| at as u64);
+    // There are as many as records of lines, and most add nothing: they are against the beginning
+    // of a section, and that of the one before.
+    let mut beginning = None;
+    for table in section.relocation_tables() {
+        match table {
+            Table::WithoutAddends(entries) => {
+                for relocation in entries.iter().map(Relocation::without_addend) {
+                    let adds_nothing = Some(relocation.symbol) == beginning
+                        && is_of_numbers(relocation.r_type)
+                        && Some(relocation.offset) <= last_place;
+                    if !adds_nothing {
+                        add(file, name, &mut bytes, &relocation)?;
+                        let begins = file.symbol_value(&relocation) == Some(0);
+                        beginning = begins.then_some(relocation.symbol);
+                    }
+                }
+            }
+            Table::WithAddends(entries) => {
+                for relocation in entries.iter().map(Relocation::with_addend) {
+                    add(file, name, &mut bytes, &relocation)?;
+                }
+            }
         }
     }
     Ok(Some(bytes))
+}
+
+/// Carries out a relocation of a section of this name.
+fn add(
+    file: &File<'_>,
+    name: &str,
+    bytes: &mut Cow<'_, [u8]>,
+    relocation: &Relocation,
+) -> Result<(), ReadError> {
+    let refuse = |why: &str| file.refuse(name, relocation, why);
+    if !is_of_numbers(relocation.r_type) {
+        return Err(refuse("types have only relocations of 32 bits"));
+    }
+    let value = file.symbol_value(relocation);
+    let value = value.ok_or_else(|| refuse("there is no such symbol"))?;
+    let at = usize::try_from(relocation.offset).unwrap_or(usize::MAX);
+    let place = bytes.get(at..).and_then(|rest| rest.first_chunk::<4>());
+    let before = place.ok_or_else(|| refuse("the section ends before"))?;
+    let before = u32::from_le_bytes(*before);
+    let addend = relocation.addend.map_or(before, |addend| addend as u32);
+    let after = addend.wrapping_add(value as u32);
+    if after != before
+        && let Some(place) = bytes.to_mut().get_mut(at..at + 4)
+    {
+        place.copy_from_slice(&after.to_le_bytes());
+    }
+    Ok(())
+}
+
+/// Whether a type of relocations is for numbers of 32 bits. Before LLVM 13 they had the type that
+/// calls have, or none.
+fn is_of_numbers(r_type: u32) -> bool {
+    matches!(
+        r_type,
+        R_BPF_64_NODYLD32 | R_BPF_64_ABS32 | R_BPF_64_32 | R_BPF_NONE
+    )
 }
 
 /// Fills in the sizes of the sections and the offsets of the variables that BTF lists, from
