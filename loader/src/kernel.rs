@@ -1,8 +1,12 @@
-//! What the running kernel defines: its types and its symbols. Each is read when the first
-//! program asks.
+//! What the running kernel defines: its types and those of its modules, and its symbols. Each is
+//! read when the first program asks.
+//!
+//! Read next: `modules.rs`.
 
 use std::fs;
+use std::os::fd::BorrowedFd;
 use std::path::Path;
+use std::sync::Arc;
 
 use ebpf_asm::btf::core::POISON;
 use ebpf_asm::btf::{Btf, Kind, TypeId};
@@ -13,6 +17,7 @@ use ebpf_asm::prog_type::{AttachType, ProgType};
 use ebpf_asm::program::Program;
 
 use crate::error::{Error, Result};
+use crate::modules::{Modules, Place};
 use crate::structs::{self, KernelMember, KernelValue};
 
 /// The kernel's own types.
@@ -23,18 +28,19 @@ const KALLSYMS: &str = "/proc/kallsyms";
 /// What was read of the running kernel so far.
 #[derive(Debug, Default)]
 pub(crate) struct Kernel {
-    types: Option<Btf>,
+    types: Option<Arc<Btf>>,
+    modules: Option<Modules>,
     symbols: Option<String>,
 }
 
 impl Kernel {
-    fn types(&mut self) -> Result<&Btf> {
+    fn types(&mut self) -> Result<&Arc<Btf>> {
         if self.types.is_none() {
             let bytes = read(Path::new(VMLINUX))?;
             let types = Btf::from_bytes(&bytes).map_err(|error| Error::BadObject {
                 what: format!("{VMLINUX} {error}"),
             })?;
-            self.types = Some(types);
+            self.types = Some(Arc::new(types));
         }
         // Just read.
         Ok(self.types.get_or_insert_default())
@@ -45,42 +51,82 @@ impl Kernel {
         let name = &of.name;
         let is_function = of.kind == ExternKind::Function;
         let found = match is_function || has_type(object, of.type_id) {
-            true => {
-                let types = self.types()?;
-                let wanted = |kind: &Kind| match kind {
-                    Kind::Func { .. } => is_function,
-                    Kind::Var { .. } => !is_function,
-                    _ => false,
-                };
-                types.find(name, wanted).map(|id| Found::Type(id.0 as i32))
-            }
-            false => self.address(name)?.map(Found::Address),
+            true => self.typed(of),
+            false => self
+                .address(name)
+                .map(|at| at.map_or(Found::Nothing, Found::Address)),
         };
         let found = match (found, of.strength) {
-            (Some(found), _) => found,
-            (None, Strength::Weak) => Found::Nothing,
-            (None, Strength::Strong) => {
+            (Ok(Found::Nothing), Strength::Strong) => {
                 return Err(Error::ExternMissing {
                     name: name.clone(),
                     what: if is_function { "function" } else { "variable" },
                 });
             }
+            // Who may not look into modules gets on without what may be missing.
+            (Err(Error::Permission { .. }), Strength::Weak) => Found::Nothing,
+            (found, _) => found?,
         };
-        let (sem, imm, next_imm) = match (insn.sem(), found) {
-            (Sem::Call(_), Found::Type(id)) => (Sem::Call(Callee::Kfunc), id, 0),
+        let (sem, fields) = match (insn.sem(), found) {
+            (Sem::Call(_), Found::Type(id)) => (Sem::Call(Callee::Kfunc), [id, 0]),
+            (Sem::Call(_), Found::InModule(place)) => {
+                (Sem::Call(Callee::Kfunc), [place.id.0 as i32, 0])
+            }
             // No program may reach a call of what the kernel lacks.
-            (Sem::Call(_), _) => (Sem::Call(Callee::Helper), POISON, 0),
-            (_, Found::Type(id)) => (Sem::LoadImm64(Imm64::Variable), id, 0),
-            (_, Found::Address(at)) => (Sem::LoadImm64(Imm64::Value), at as i32, (at >> 32) as i32),
-            (_, Found::Nothing) => (Sem::LoadImm64(Imm64::Value), 0, 0),
+            (Sem::Call(_), _) => (Sem::Call(Callee::Helper), [POISON, 0]),
+            (_, Found::Type(id)) => (Sem::LoadImm64(Imm64::Variable), [id, 0]),
+            (_, Found::InModule(place)) => (
+                Sem::LoadImm64(Imm64::Variable),
+                [place.id.0 as i32, place.fd],
+            ),
+            (_, Found::Address(at)) => {
+                (Sem::LoadImm64(Imm64::Value), [at as i32, (at >> 32) as i32])
+            }
+            (_, Found::Nothing) => (Sem::LoadImm64(Imm64::Value), [0, 0]),
+        };
+        let [imm, next_imm] = fields;
+        let offset = match (sem, found) {
+            (Sem::Call(_), Found::InModule(place)) => place.index,
+            _ => 0,
         };
         let fields = Fields {
             dst: insn.dst(),
+            offset,
             imm,
             next_imm,
             ..Fields::default()
         };
         Ok(sem.row().map_or(*insn, |row| Insn::new(row, fields)))
+    }
+
+    /// The type of a function, or of a variable, in the kernel or else in one of its modules.
+    fn typed(&mut self, of: &Extern) -> Result<Found> {
+        let is_function = of.kind == ExternKind::Function;
+        let wanted = |kind: &Kind| match kind {
+            Kind::Func { .. } => is_function,
+            Kind::Var { .. } => !is_function,
+            _ => false,
+        };
+        if let Some(id) = self.types()?.find(&of.name, wanted) {
+            return Ok(Found::Type(id.0 as i32));
+        }
+        let place = self.modules()?.find(&of.name, wanted);
+        Ok(place.map_or(Found::Nothing, Found::InModule))
+    }
+
+    fn modules(&mut self) -> Result<&Modules> {
+        if self.modules.is_none() {
+            self.modules = Some(Modules::running(self.types()?)?);
+        }
+        // Just read.
+        Ok(self.modules.get_or_insert_default())
+    }
+
+    /// What instructions name by an index, for the load of a program: the modules that were
+    /// looked into.
+    pub(crate) fn fd_array(&self) -> Vec<BorrowedFd<'_>> {
+        let modules = self.modules.as_ref();
+        modules.map(Modules::fd_array).unwrap_or_default()
     }
 
     /// The program with the kernel's answers to what its instructions ask of its types.
@@ -184,9 +230,12 @@ impl Kernel {
 }
 
 /// What the kernel has under a name.
+#[derive(Clone, Copy)]
 enum Found {
     /// A type, by its number.
     Type(i32),
+    /// A type of a module's.
+    InModule(Place),
     /// Something at an address.
     Address(u64),
     Nothing,
@@ -210,6 +259,107 @@ pub(crate) fn read(path: &Path) -> Result<Vec<u8>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use ebpf_asm::btf::{IntEncoding, Linkage};
+    use ebpf_asm::program::Reference;
+    use std::fs::File;
+    use std::os::fd::{AsRawFd, OwnedFd};
+
+    /// A kernel that has one function, and two modules with a function and a variable.
+    fn with_modules() -> Kernel {
+        let mut types = Btf::new();
+        let number = types.add(
+            "int",
+            Kind::Int {
+                size: 4,
+                bits: 32,
+                offset: 0,
+                encoding: IntEncoding::SIGNED,
+            },
+        );
+        let proto = types.add(
+            "",
+            Kind::FuncProto {
+                ret: number,
+                params: Vec::new(),
+            },
+        );
+        let func = Kind::Func {
+            proto,
+            linkage: Linkage::Static,
+        };
+        types.add("bpf_of_kernel", func.clone());
+        let types = Arc::new(types);
+        let mut modules = Modules::default();
+        for (name, kind) in [
+            ("bpf_of_first", func.clone()),
+            (
+                "of_second",
+                Kind::Var {
+                    ty: number,
+                    linkage: Linkage::Global,
+                },
+            ),
+        ] {
+            let mut own = Btf::split(types.clone());
+            // Also what the kernel has: that counts.
+            own.add("bpf_of_kernel", func.clone());
+            own.add(name, kind);
+            let fd = OwnedFd::from(File::open("/dev/null").unwrap());
+            modules.add(fd, &own.to_bytes(), &types).unwrap();
+        }
+        Kernel {
+            types: Some(types),
+            modules: Some(modules),
+            symbols: Some(String::new()),
+        }
+    }
+
+    /// The instructions that refer to externs, as they are loaded.
+    fn bound(kernel: &mut Kernel, text: &str) -> Vec<Insn> {
+        let object = ebpf_asm::text::parse("text", text).unwrap();
+        let program = &object.programs[0];
+        let insns = program
+            .slots()
+            .filter_map(|(slot, insn)| match program.reference(slot) {
+                Some(Reference::Extern(index)) => Some((&object.externs[index], *insn)),
+                _ => None,
+            });
+        let bound = insns.map(|(of, insn)| kernel.bind(&object, of, &insn).unwrap());
+        bound.collect()
+    }
+
+    #[test]
+    fn functions_and_variables_of_modules_are_found_behind_the_kernels() {
+        let mut kernel = with_modules();
+        let text = ".extern func bpf_of_kernel\n.extern func bpf_of_first\n\
+                    .extern func bpf_of_nobody weak\n.extern var of_second type_id=2\n\
+                    .prog xdp p\ncall bpf_of_kernel\ncall bpf_of_first\n\
+                    if r0 == 0 goto +1\ncall bpf_of_nobody\nr1 = of_second ll\nexit\n\
+                    .btf\n[1] INT 'int' size=4 encoding=SIGNED\n\
+                    [2] VAR 'of_second' type_id=1 linkage=extern\n";
+        let bound = bound(&mut kernel, text);
+        let shown: Vec<String> = bound.iter().map(Insn::to_string).collect();
+        let fds: Vec<i32> = kernel.fd_array().iter().map(AsRawFd::as_raw_fd).collect();
+        assert_eq!(fds.len(), 3);
+        assert_eq!(fds[0], fds[1]);
+        let second = fds[2];
+        let wanted = [
+            "call kfunc(3, 0)".to_owned(),
+            "call kfunc(5, 1)".to_owned(),
+            format!("call {POISON}"),
+            format!("r1 = var_addr(5, {second})"),
+        ];
+        assert_eq!(shown, wanted);
+    }
+
+    #[test]
+    fn the_running_kernels_modules_are_read_or_may_not_be() {
+        match Kernel::default().modules() {
+            Ok(modules) => assert_eq!(modules.find("no_such_function", |_| true), None),
+            Err(Error::Permission { .. } | Error::File { .. }) => {}
+            Err(error) => panic!("{error}"),
+        }
+    }
 
     #[test]
     fn what_replaces_a_loaded_function_is_refused_by_name() {

@@ -6,6 +6,7 @@
 //! | `types.rs` | the object's BTF, in the form that the kernel takes |
 //! | `create.rs` | the kernel's maps, with what they hold from the start |
 //! | `kernel.rs` | what the kernel defines: types and symbols |
+//! | `modules.rs` | what the kernel's modules define |
 //! | `options.rs` | what the kernel was configured with |
 //! | `kept.rs` | maps that want to be held |
 //! | `structs.rs` | structs of functions for the kernel |
@@ -52,6 +53,7 @@ mod kernel;
 mod link;
 mod load;
 mod map;
+mod modules;
 mod near;
 mod options;
 mod pins;

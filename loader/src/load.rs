@@ -8,7 +8,8 @@ use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
 use ebpf_asm::btf::ext::{FuncInfo, LineInfo, Records};
-use ebpf_asm::insn::encode_all;
+use ebpf_asm::insn::{Insn, encode_all};
+use ebpf_asm::isa::{Callee, Imm64, Sem};
 use ebpf_asm::map_type::MapType;
 use ebpf_asm::object::{self, MapValue, Needed, Object, Pinning};
 use ebpf_asm::prog_type::ProgType;
@@ -227,6 +228,7 @@ impl<'o> Loader<'o> {
         let program = self.kernel.relocate(self.object, program)?;
         let slots: Vec<usize> = program.slots().map(|(slot, _)| slot).collect();
         let mut insns = program.insns.clone();
+        let by_index = insns.iter().any(names_by_index);
         for (slot, reference) in &program.references {
             let at = slots.binary_search(slot).ok();
             let no_insn = || Error::BadObject {
@@ -253,6 +255,15 @@ impl<'o> Loader<'o> {
             };
             let fd = self.create_map(map)?.as_fd().as_raw_fd();
             *insn = insn.with_imm(fd, offset as i32);
+        }
+        if by_index && !self.kernel.fd_array().is_empty() {
+            return Err(Error::BadObject {
+                what: format!(
+                    "program '{}' names a map or module by its place in the array of a load that \
+                     is not ours",
+                    program.name
+                ),
+            });
         }
         Ok(encode_all(&insns))
     }
@@ -384,6 +395,11 @@ impl<'o> Loader<'o> {
         };
         let member = self.kernel.struct_member(self.object, program)?;
         let attach_type = program.expected_attach_type.map_or(0, |t| t.number());
+        let attach_btf_id = match member {
+            Some(member) => member.struct_id,
+            None => self.kernel.attach_type_id(program)?,
+        };
+        let fd_array = self.kernel.fd_array();
         let plain = ProgLoad {
             prog_type: program.prog_type.number(),
             expected_attach_type: member.map_or(attach_type, |member| member.index),
@@ -392,10 +408,8 @@ impl<'o> Loader<'o> {
             license: &self.object.license,
             prog_flags: program.prog_flags(),
             prog_ifindex: ifindex(&self.offload),
-            attach_btf_id: match member {
-                Some(member) => member.struct_id,
-                None => self.kernel.attach_type_id(program)?,
-            },
+            attach_btf_id,
+            fd_array: &fd_array,
             ..ProgLoad::default()
         };
         let types = self.types.records(index);
@@ -453,6 +467,15 @@ impl RecordBytes {
             funcs: funcs.flat_map(u32::to_ne_bytes).collect(),
             lines: lines.flat_map(u32::to_ne_bytes).collect(),
         }
+    }
+}
+
+/// Whether an instruction names a map or a module by its index in the load's `fd_array`.
+fn names_by_index(insn: &Insn) -> bool {
+    match insn.sem() {
+        Sem::Call(Callee::Kfunc) => insn.offset() != 0,
+        Sem::LoadImm64(Imm64::MapIdx | Imm64::MapValueIdx) => true,
+        _ => false,
     }
 }
 

@@ -34,6 +34,7 @@ impl Types {
             .map(|program| Records::of(program, &mut btf))
             .collect();
         settle_externs(&mut btf);
+        settle_sections(&mut btf);
         match bpf::btf_load(&btf.to_bytes()) {
             Ok(fd) => *self = Types::Loaded { fd, records },
             // The next call fails as well then, and names what is missing.
@@ -99,6 +100,24 @@ fn settle_externs(btf: &mut Btf) {
         if let Some(ty) = btf.get_mut(id) {
             ty.kind = Kind::Ptr(TypeId::VOID);
             ty.name = nameless;
+        }
+    }
+}
+
+/// Takes the `?` out of the names of sections (`?.struct_ops`), which older kernels do not let
+/// stand there; the name says nothing to the kernel.
+fn settle_sections(btf: &mut Btf) {
+    let asked = |id: &TypeId| {
+        let is_section = matches!(btf.get(*id).map(|ty| &ty.kind), Some(Kind::DataSec { .. }));
+        is_section && btf.name(*id).starts_with('?')
+    };
+    let ids = btf.types().map(|(id, _)| id);
+    let ids: Vec<TypeId> = ids.filter(asked).collect();
+    for id in ids {
+        let name = btf.name(id).replacen('?', "_", 1);
+        let name = btf.intern(&name);
+        if let Some(ty) = btf.get_mut(id) {
+            ty.name = name;
         }
     }
 }

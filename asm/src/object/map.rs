@@ -27,6 +27,8 @@ pub struct Map {
     pub numa_node: u32,
     /// Whether loaders share the map by its name.
     pub pinning: Pinning,
+    /// Whether loaders create the map unasked. Only structs of functions can say otherwise.
+    pub autocreate: Autocreate,
     /// What every map in this map of maps is like; its name means nothing.
     pub inner: Option<Box<Map>>,
     /// What stands in the map from the start, by ascending index; of a map of type
@@ -49,6 +51,17 @@ pub enum Pinning {
     /// The map is pinned under its name, and taken from there if it is there
     /// (`LIBBPF_PIN_BY_NAME`).
     ByName,
+}
+
+/// Whether loaders that create all maps of an object create this one (libbpf's
+/// `bpf_map__set_autocreate`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Autocreate {
+    /// With the others.
+    #[default]
+    Yes,
+    /// Only if somebody asks for it: a struct in a section whose name begins with a `?`.
+    OnRequest,
 }
 
 /// What a map of programs, of maps or of one struct of the kernel's holds from the start.
@@ -124,6 +137,7 @@ impl Map {
             map_extra: 0,
             numa_node: 0,
             pinning: Pinning::None,
+            autocreate: Autocreate::Yes,
             inner: None,
             values: Vec::new(),
             data: None,
@@ -150,14 +164,13 @@ impl Map {
     }
 
     /// The map that a struct of functions for the kernel is (section `.struct_ops`, or with
-    /// [`BPF_F_LINK`] `.struct_ops.link`): its one value are the `size` bytes of the struct, a
-    /// type of the object's BTF.
-    pub fn of_struct(name: impl Into<String>, ty: Option<TypeId>, size: u32, flags: u32) -> Map {
+    /// [`BPF_F_LINK`] in `map_flags` `.struct_ops.link`): its one value are the `size` bytes of
+    /// the struct, a type of the object's BTF.
+    pub fn of_struct(name: impl Into<String>, ty: Option<TypeId>, size: u32) -> Map {
         Map {
             key_size: 4,
             value_size: size,
             max_entries: 1,
-            map_flags: flags,
             value_type: ty,
             ..Map::new(name, MapType::StructOps)
         }

@@ -4,8 +4,8 @@
 //! [`write()`] makes an ELF64 BPF relocatable of it, [`read()`] makes it of one, ours or a
 //! compiler's.
 //!
-//! Read before: `program.rs`, `btf/`. Read next: `map.rs`, `address.rs`, `external.rs`, `part.rs`, `core.rs`,
-//! `read/mod.rs`, `write/mod.rs`.
+//! Read before: `program.rs`, `btf/`. Read next: `map.rs`, `struct_section.rs`, `address.rs`, `external.rs`,
+//! `part.rs`, `core.rs`, `read/mod.rs`, `write/mod.rs`.
 
 mod address;
 mod core;
@@ -14,18 +14,20 @@ mod external;
 mod map;
 mod part;
 mod read;
+mod struct_section;
 mod write;
 
 pub use address::{Address, Addressed};
 pub use core::{CoreAnswer, Fate, RelocateError};
 pub use external::{Extern, ExternKind, Strength};
 pub use map::{
-    BPF_F_LINK, BPF_F_MMAPABLE, BPF_F_RDONLY_PROG, Data, DataKind, Map, MapValue, Pinning,
-    SetError, Variable,
+    Autocreate, BPF_F_LINK, BPF_F_MMAPABLE, BPF_F_RDONLY_PROG, Data, DataKind, Map, MapValue,
+    Pinning, SetError, Variable,
 };
 pub use part::Needed;
+pub(crate) use read::maps_as_defined;
 pub use read::{ReadError, read};
-pub(crate) use read::{STRUCT_SECTIONS, maps_as_defined};
+pub(crate) use struct_section::STRUCT_SECTIONS;
 pub use write::{WriteError, write};
 
 use crate::btf::Btf;

@@ -10,7 +10,7 @@ use crate::btf::TypeId;
 use crate::btf::ext::LineInfo;
 use crate::map_type::MapType;
 use crate::near::near;
-use crate::object::{Extern, ExternKind, Map, MapValue, Pinning, Strength};
+use crate::object::{Autocreate, Extern, ExternKind, Map, MapValue, Pinning, Strength};
 use crate::prog_type::{AttachType, ProgType};
 use crate::program::Program;
 use crate::section::{SECTIONS, section};
@@ -454,6 +454,7 @@ impl<'a> Parser<'a> {
                     _ => return Err(value.wrong("expected 'by_name' or 'none'")),
                 }
             }
+            "autocreate" => map.autocreate = autocreate(map, &value)?,
             _ => {
                 let meant = near(field.text, PARAMETERS);
                 let message = format!(
@@ -470,7 +471,7 @@ impl<'a> Parser<'a> {
     }
 }
 
-const PARAMETERS: [&str; 9] = [
+const PARAMETERS: [&str; 10] = [
     "key_size",
     "value_size",
     "max_entries",
@@ -478,9 +479,20 @@ const PARAMETERS: [&str; 9] = [
     "map_extra",
     "numa_node",
     "pinning",
+    "autocreate",
     "key_type_id",
     "value_type_id",
 ];
+
+/// `autocreate=on_request` of a struct of functions.
+fn autocreate(map: &Map, value: &Word<'_>) -> Result<Autocreate, Wrong> {
+    match value.text {
+        "yes" => Ok(Autocreate::Yes),
+        "on_request" if map.map_type == MapType::StructOps => Ok(Autocreate::OnRequest),
+        "on_request" => Err(value.wrong("only maps of type struct_ops are created on request")),
+        _ => Err(value.wrong("expected 'yes' or 'on_request'")),
+    }
+}
 
 /// What a program's line may say behind the name.
 const PROGRAM_FIELDS: &str = "expected type=TYPE, attach_type=TYPE, attach_btf_id= or type_id=";

@@ -28,7 +28,7 @@
 //! |---|---|
 //! | `.license NAME` | the license |
 //! | `.version 5.10.0` | the one kernel that old kernels load the object on |
-//! | `.map NAME TYPE key_size=4 ...` | a map; the numbers of its definition have their UAPI names: `key_size`, `value_size`, `max_entries`, `map_flags` (a number, or names like `no_prealloc\|mmapable`), `map_extra`, `numa_node`; `pinning=by_name` |
+//! | `.map NAME TYPE key_size=4 ...` | a map; the numbers of its definition have their UAPI names: `key_size`, `value_size`, `max_entries`, `map_flags` (a number, or names like `no_prealloc\|mmapable`), `map_extra`, `numa_node`; `pinning=by_name`; of type `struct_ops` `autocreate=on_request`, as sections `?.struct_ops` say it |
 //! | `.inner TYPE key_size=4 ...` | what every map in the map of maps above is like |
 //! | `.value INDEX NAME` | a program or map that the map above holds from the start; of a map of type `struct_ops` the function at a byte of its struct |
 //! | `.bytes OFFSET "BYTES"` | what of the struct of the `struct_ops` map above are neither zeros nor functions |

@@ -10,7 +10,7 @@ use super::print::{name, print_insn};
 use super::types::{print_core_relocation, print_type_id, print_types};
 use super::words::quoted;
 use crate::insn::Insn;
-use crate::object::{Extern, ExternKind, Map, MapValue, Object, Pinning, Strength};
+use crate::object::{Autocreate, Extern, ExternKind, Map, MapValue, Object, Pinning, Strength};
 use crate::program::Program;
 use crate::section::section;
 use crate::span::Span;
@@ -184,6 +184,9 @@ pub(super) fn print_parameters(
         pinning if pinning == usual.pinning => {}
         Pinning::ByName => out.write_str(" pinning=by_name")?,
         Pinning::None => out.write_str(" pinning=none")?,
+    }
+    if map.autocreate == Autocreate::OnRequest {
+        out.write_str(" autocreate=on_request")?;
     }
     print_type_id(out, "key_type_id", map.key_type, extent)?;
     print_type_id(out, "value_type_id", map.value_type, extent)

@@ -10,8 +10,8 @@ use crate::isa::{Callee, ISA, Imm64, Sem};
 use crate::lines::Lines;
 use crate::map_type::MapType;
 use crate::object::{
-    Address, Addressed, Data, DataKind, Extern, ExternKind, Map, MapValue, Object, Pinning,
-    Strength, Variable,
+    Address, Addressed, Autocreate, Data, DataKind, Extern, ExternKind, Map, MapValue, Object,
+    Pinning, Strength, Variable,
 };
 use crate::prog_type::{AttachType, ProgType};
 use crate::program::{Program, Reference};
@@ -481,6 +481,7 @@ fn any_object() -> impl Strategy<Value = Object> {
                     first.values = vec![(3, program), (9, MapValue::Map(0))];
                 }
                 for map in maps.iter_mut().filter(|m| m.map_type == MapType::StructOps) {
+                    map.autocreate = Autocreate::OnRequest;
                     map.values = vec![
                         (0, MapValue::Program(program_names[0].clone())),
                         (17, MapValue::Bytes(b"a\"\0b".to_vec())),

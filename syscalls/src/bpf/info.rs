@@ -15,6 +15,10 @@ use crate::{Error, Result};
 /// Maps of one program that are asked for at once; one more call where it uses more.
 const MAP_IDS: usize = 32;
 
+/// Bytes that the names of modules fit in, with their NUL: modules' own limit
+/// (`MODULE_NAME_LEN`) on machines of 64 bits.
+const MODULE_NAME_LEN: usize = 56;
+
 /// Answers that can change size between two calls are asked for this often.
 const ATTEMPTS: u32 = 4;
 
@@ -90,14 +94,16 @@ pub struct LinkInfo {
 }
 
 /// A loaded BTF object.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BtfInfo {
     /// The id, unique on the machine while the BTF lives.
     pub id: u32,
     /// Bytes of it.
     pub btf_size: u32,
-    /// Whether it is the kernel's or a module's own.
+    /// Whether it is the kernel's or a module's own (Linux 5.11).
     pub kernel_btf: bool,
+    /// `vmlinux`, or the module's name; empty of what was loaded by a program.
+    pub name: String,
 }
 
 /// `struct bpf_line_info`: the source line of an instruction.
@@ -275,13 +281,19 @@ pub fn link_info(link: BorrowedFd<'_>) -> Result<LinkInfo> {
 /// # Errors
 /// When `btf` is not a BTF object's descriptor.
 pub fn btf_info(btf: BorrowedFd<'_>) -> Result<BtfInfo> {
-    let mut info = BtfInfoAttr::zeroed();
-    // SAFETY: no addresses in `info`.
+    let mut name = [0u8; MODULE_NAME_LEN];
+    let mut info = BtfInfoAttr {
+        name: address_mut(&mut name),
+        name_len: MODULE_NAME_LEN as u32,
+        ..BtfInfoAttr::zeroed()
+    };
+    // SAFETY: `name` has `name_len` bytes, exclusively borrowed.
     unsafe { get_info(Kind::Btf, btf, &mut info) }?;
     Ok(BtfInfo {
         id: info.id,
         btf_size: info.btf_size,
         kernel_btf: info.kernel_btf != 0,
+        name: name::decode(&name),
     })
 }
 

@@ -70,6 +70,9 @@ pub struct ProgLoad<'a> {
     pub prog_ifindex: u32,
     /// The type of the kernel's BTF that the program attaches to; 0 for none.
     pub attach_btf_id: u32,
+    /// What instructions name by an index: the BTF of modules whose functions they call, from
+    /// index 1 on, since 0 in a call stands for the kernel itself (Linux 5.16).
+    pub fd_array: &'a [BorrowedFd<'a>],
     /// The BTF that `func_info` and `line_info` refer to.
     pub btf: Option<BorrowedFd<'a>>,
     /// Types of the functions; empty without BTF.
@@ -189,6 +192,7 @@ fn attributes(load: &ProgLoad<'_>, license: &CString) -> Result<ProgLoadAttr> {
         prog_ifindex: load.prog_ifindex,
         expected_attach_type: load.expected_attach_type,
         attach_btf_id: load.attach_btf_id,
+        fd_array: address(load.fd_array),
         prog_btf_fd: load.btf.map_or(0, |fd| fd.as_raw_fd() as u32),
         func_info_rec_size: load.func_info.rec_size,
         func_info: address(load.func_info.bytes),
@@ -227,7 +231,9 @@ fn submit(mut attr: ProgLoadAttr, level: u32, buffer: &mut [u8]) -> Attempt<Owne
     for _ in 0..ATTEMPTS {
         // SAFETY: `attributes` took the addresses and lengths from slices that
         // `prog_load` borrows until it returns, and from the NUL-terminated
-        // license that it owns; the log buffer is borrowed exclusively here and
+        // license that it owns; of `fd_array`, whose elements are numbers of
+        // descriptors (`BorrowedFd` is `repr(transparent)`), it only reads, and an
+        // index behind the end is at worst a wrong number; the log buffer is borrowed exclusively here and
         // `log_size` is at most its length. The command returns a new descriptor.
         result = unsafe { bpf_fd(Command::ProgLoad, &mut attr) };
         if !matches!(result, Err(Errno::EAGAIN)) {

@@ -1,10 +1,11 @@
 //! Structs of functions for the kernel that come into force by a link (section
-//! `.struct_ops.link`), which the system's libbpf does not know yet: the kernel is the witness.
+//! `.struct_ops.link`) or are made only on request (with a `?` before it), which the system's
+//! libbpf does not know yet: the kernel is the witness.
 
 use std::fs;
 
 use ebpf_asm::map_type::MapType;
-use ebpf_asm::object::{self, BPF_F_LINK, Map, MapValue, Object};
+use ebpf_asm::object::{self, Autocreate, BPF_F_LINK, Map, MapValue, Object};
 use ebpf_loader::Loader;
 use ebpf_tests::policy::{self, Need};
 use ebpf_tests::{Outcome, clang, corpus, ensure, ensure_eq, tool};
@@ -16,55 +17,73 @@ const NEEDS: [Need; 3] = [
     Need::Header("bpf/bpf_tracing.h"),
 ];
 
+/// Sections that only newer libraries know.
+const SECTIONS: [(&str, Autocreate); 2] = [
+    (".struct_ops.link", Autocreate::Yes),
+    ("?.struct_ops.link", Autocreate::OnRequest),
+];
+
 pub(crate) fn trials() -> Vec<Trial> {
     vec![
-        policy::trial("structs::by_link", &NEEDS, || {
-            let object = read()?;
-            is_read(&object)?;
-            loads(&object)
+        policy::trial("structs::read", &NEEDS, || {
+            SECTIONS.iter().try_for_each(|section| {
+                let object = read(section.0)?;
+                is_read(&object, section)?;
+                loads(&object)
+            })
         }),
         policy::trial("structs::written_again", &NEEDS, || {
-            let again = object::read(&object::write(&read()?)?)?;
-            is_read(&again)?;
-            loads(&again)
+            SECTIONS.iter().try_for_each(|section| {
+                let again = object::read(&object::write(&read(section.0)?)?)?;
+                is_read(&again, section)?;
+                loads(&again)
+            })
         }),
         policy::trial("structs::of_the_text", &NEEDS, || {
-            let object = read()?;
-            let mut text = String::new();
-            ebpf_asm::text::print_object(&mut text, &object, ebpf_asm::text::Options::CODE)?;
-            let parsed = ebpf_asm::text::parse("text", &text)?;
-            let untyped = |map: &Map| Map {
-                value_type: None,
-                ..map.clone()
-            };
-            let maps: Vec<Map> = object.maps.iter().map(untyped).collect();
-            ensure_eq!(parsed.maps, maps, "the maps of the text:\n{text}");
-            let refused = object::write(&parsed)
-                .err()
-                .ok_or("a struct without a type")?;
-            let said = refused.to_string();
-            ensure!(said.contains("'slow' has no type"), "{said}");
-            Ok(())
+            SECTIONS
+                .iter()
+                .try_for_each(|section| of_the_text(section.0))
         }),
     ]
 }
 
-fn read() -> Outcome<Object> {
+/// The text says all of the structs but their types.
+fn of_the_text(section: &str) -> Outcome {
+    let object = read(section)?;
+    let mut text = String::new();
+    ebpf_asm::text::print_object(&mut text, &object, ebpf_asm::text::Options::CODE)?;
+    let parsed = ebpf_asm::text::parse("text", &text)?;
+    let untyped = |map: &Map| Map {
+        value_type: None,
+        ..map.clone()
+    };
+    let maps: Vec<Map> = object.maps.iter().map(untyped).collect();
+    ensure_eq!(parsed.maps, maps, "the maps of the text:\n{text}");
+    let refused = object::write(&parsed)
+        .err()
+        .ok_or("a struct without a type")?;
+    let said = refused.to_string();
+    ensure!(said.contains("'slow' has no type"), "{said}");
+    Ok(())
+}
+
+fn read(section: &str) -> Outcome<Object> {
     let folder = tempfile::tempdir()?;
     let path = folder.path().join("struct_ops.o");
     let mut clang = tool::command("clang-22");
     clang.args(["-target", "bpf", "-O2", "-g", "-mcpu=v3", "-DMCPU=3"]);
-    clang.arg("-DSTRUCTS=\".struct_ops.link\"").arg("-c");
+    clang.arg(format!("-DSTRUCTS=\"{section}\"")).arg("-c");
     clang.arg(corpus::source("struct_ops")).arg("-o").arg(&path);
     tool::output(clang.arg(clang::system_headers()))?;
     Ok(object::read(&fs::read(path)?)?)
 }
 
-fn is_read(object: &Object) -> Outcome {
+fn is_read(object: &Object, (section, autocreate): &(&str, Autocreate)) -> Outcome {
     for (name, begins) in [("slow", 28), ("slower", 24)] {
         let map = object.map(name).ok_or("a struct is missing")?;
-        let shape = (map.map_type, map.value_size, map.map_flags);
-        ensure_eq!(shape, (MapType::StructOps, 48, BPF_F_LINK), "struct {name}");
+        let shape = (map.map_type, map.value_size, map.map_flags, map.autocreate);
+        let wanted = (MapType::StructOps, 48, BPF_F_LINK, *autocreate);
+        ensure_eq!(shape, wanted, "struct {name} of {section}");
         let program = |name: &str| MapValue::Program(name.to_owned());
         let members = [
             (0, program("slow_ssthresh")),

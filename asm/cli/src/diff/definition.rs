@@ -3,7 +3,9 @@
 
 use std::collections::HashMap;
 
-use ebpf_asm::object::{Addressed, DataKind, ExternKind, Map, MapValue, Object, Pinning, Strength};
+use ebpf_asm::object::{
+    Addressed, Autocreate, DataKind, ExternKind, Map, MapValue, Object, Pinning, Strength,
+};
 use ebpf_asm::program::{Program, Reference};
 
 /// The most bytes of a value that are shown.
@@ -186,6 +188,9 @@ fn shape(map: &Map) -> String {
     }
     if map.pinning == Pinning::ByName {
         shape += " pinning=by_name";
+    }
+    if map.autocreate == Autocreate::OnRequest {
+        shape += " autocreate=on_request";
     }
     if let Some(inner) = &map.inner {
         shape += &format!(" of ({})", self::shape(inner));

@@ -1,18 +1,15 @@
-//! Structs of functions for the kernel: sections `.struct_ops` and `.struct_ops.link`, a variable
-//! for each struct.
+//! Structs of functions for the kernel: sections `.struct_ops` and its likes, a variable for
+//! each struct.
 
 use super::{section, set_section};
 use crate::btf::{Btf, Kind, Linkage, SecVar, TypeId};
-use crate::map_type::MapType;
-use crate::object::{BPF_F_LINK, Map, STRUCT_SECTIONS};
+use crate::object::{Map, STRUCT_SECTIONS};
 
 /// Lists the structs in their sections, one behind the other.
 pub(super) fn add(btf: &mut Btf, maps: &[Map]) {
-    for (name, flag) in STRUCT_SECTIONS {
-        let here =
-            |map: &&Map| map.map_type == MapType::StructOps && map.map_flags & BPF_F_LINK == flag;
-        let structs: Vec<&Map> = maps.iter().filter(here).collect();
-        if structs.is_empty() && section(btf, name).is_none() {
+    for kind in STRUCT_SECTIONS {
+        let structs: Vec<&Map> = maps.iter().filter(|map| kind.has(map)).collect();
+        if structs.is_empty() && section(btf, kind.name).is_none() {
             continue;
         }
         let mut vars = Vec::with_capacity(structs.len());
@@ -27,7 +24,7 @@ pub(super) fn add(btf: &mut Btf, maps: &[Map]) {
             end = end.saturating_add(map.value_size);
             end = end.checked_next_multiple_of(8).unwrap_or(end);
         }
-        set_section(btf, name, end, vars);
+        set_section(btf, kind.name, end, vars);
     }
 }
 

@@ -27,7 +27,6 @@ pub(super) use data::kind as data_kind;
 pub use error::ReadError;
 pub(crate) use maps::as_defined as maps_as_defined;
 pub(super) use maps::values_offset;
-pub(crate) use structs::STRUCT_SECTIONS;
 
 use super::Object;
 use addresses::Surroundings;

@@ -1,6 +1,6 @@
-//! Structs of functions for the kernel (sections `.struct_ops` and `.struct_ops.link`): each
-//! variable is a map, whose one value is the struct. The members that are functions are
-//! relocations.
+//! Structs of functions for the kernel (sections `.struct_ops`, `.struct_ops.link`, and
+//! both with a `?` before them): each variable is a map, whose one value is the struct. The
+//! members that are functions are relocations.
 //!
 //! Source: the kernel's `Documentation/bpf/libbpf/program_types.rst` for the sections, and what
 //! clang and libbpf make of them.
@@ -11,11 +11,8 @@ use super::data::FoundMap;
 use super::elf::{File, Home, Relocation, Role, Section};
 use crate::btf::{Btf, Kind, SecVar};
 use crate::object::elf_numbers::{R_BPF_64_64, R_BPF_64_ABS64};
-use crate::object::{BPF_F_LINK, Map, MapValue};
-
-/// The sections, and the flags of their maps.
-pub(crate) const STRUCT_SECTIONS: [(&str, u32); 2] =
-    [(".struct_ops", 0), (".struct_ops.link", BPF_F_LINK)];
+use crate::object::struct_section::{STRUCT_SECTIONS, StructSection};
+use crate::object::{Map, MapValue};
 
 /// The bytes of a member that is a function.
 const POINTER: usize = 8;
@@ -27,12 +24,8 @@ pub(super) fn read(
     btf: Option<&Btf>,
 ) -> Result<Vec<FoundMap>, ReadError> {
     let mut structs = Vec::new();
-    for (name, flags) in STRUCT_SECTIONS {
-        if file.section(&format!("?{name}")).is_some() {
-            let what = format!("structs that are made only on request (section '?{name}')");
-            return Err(ReadError::Unsupported(what));
-        }
-        let Some((index, section)) = file.section(name).filter(|(_, s)| s.size > 0) else {
+    for kind in STRUCT_SECTIONS {
+        let Some((index, section)) = file.section(kind.name).filter(|(_, s)| s.size > 0) else {
             continue;
         };
         let place = Place {
@@ -40,8 +33,9 @@ pub(super) fn read(
             functions,
             index,
             section,
+            kind,
         };
-        place.read(btf, flags, &mut structs)?;
+        place.read(btf, &mut structs)?;
     }
     Ok(structs)
 }
@@ -52,6 +46,7 @@ struct Place<'f, 'a> {
     functions: &'f Functions<'a>,
     index: usize,
     section: &'f Section<'a>,
+    kind: StructSection,
 }
 
 impl Place<'_, '_> {
@@ -62,12 +57,7 @@ impl Place<'_, '_> {
         }
     }
 
-    fn read(
-        &self,
-        btf: Option<&Btf>,
-        flags: u32,
-        structs: &mut Vec<FoundMap>,
-    ) -> Result<(), ReadError> {
+    fn read(&self, btf: Option<&Btf>, structs: &mut Vec<FoundMap>) -> Result<(), ReadError> {
         let untyped =
             || self.lacking("the section has no BTF to name its structs: compile with -g");
         let btf = btf.ok_or_else(untyped)?;
@@ -81,7 +71,7 @@ impl Place<'_, '_> {
             if u64::from(var.offset) < end {
                 return Err(self.lacking("its structs overlap"));
             }
-            let found = self.variable(btf, var, flags, &relocations)?;
+            let found = self.variable(btf, var, &relocations)?;
             end = found.offset + u64::from(found.map.value_size);
             structs.push(found);
         }
@@ -92,7 +82,6 @@ impl Place<'_, '_> {
         &self,
         btf: &Btf,
         var: &SecVar,
-        flags: u32,
         relocations: &[Relocation],
     ) -> Result<FoundMap, ReadError> {
         let name = btf.name(var.var);
@@ -137,12 +126,15 @@ impl Place<'_, '_> {
         }
         values.extend(without_zeros(&bytes));
         values.sort_by_key(|(byte, _)| *byte);
-        let mut map = Map::of_struct(name, Some(ty), size, flags);
-        map.values = values;
         Ok(FoundMap {
             section: self.index,
             offset: begin,
-            map,
+            map: Map {
+                map_flags: self.kind.link,
+                autocreate: self.kind.autocreate,
+                values,
+                ..Map::of_struct(name, Some(ty), size)
+            },
         })
     }
 

@@ -15,9 +15,10 @@ mod functions;
 mod maps;
 mod structs;
 
-use super::{Map, Object};
+use super::{Autocreate, Map, Object};
 use crate::btf::build::{complete, is_needed};
 use crate::btf::{Btf, Kind};
+use crate::map_type::MapType;
 use crate::program::Program;
 use object::write::{Object as Elf, Relocation, SectionId, Symbol, SymbolId, SymbolSection};
 use object::{
@@ -59,6 +60,12 @@ pub enum WriteError {
         program: String,
         /// What is wrong, and what is wanted.
         why: String,
+    },
+    /// A map that is created only on request, and no struct of functions.
+    #[error("map '{map}' is created only on request, which ELF says of structs of functions alone")]
+    OnRequest {
+        /// The map.
+        map: String,
     },
     /// A map holds something that the object does not have.
     #[error("map '{map}' holds {what}, which the object does not have")]
@@ -107,6 +114,7 @@ pub enum WriteError {
 /// If a reference leads nowhere, or ELF cannot hold what there is.
 pub fn write(object: &Object) -> Result<Vec<u8>, WriteError> {
     object.programs.iter().try_for_each(check)?;
+    object.maps.iter().try_for_each(check_creation)?;
     let has_types = is_needed(object);
     let mut object = match has_types {
         true => complete(object),
@@ -145,6 +153,15 @@ pub fn write(object: &Object) -> Result<Vec<u8>, WriteError> {
         file.add_section(".BTF.ext", SectionKind::Other, &ext.to_bytes());
     }
     Ok(file.elf.write()?)
+}
+
+fn check_creation(map: &Map) -> Result<(), WriteError> {
+    match (map.autocreate, map.map_type) {
+        (Autocreate::Yes, _) | (Autocreate::OnRequest, MapType::StructOps) => Ok(()),
+        (Autocreate::OnRequest, _) => Err(WriteError::OnRequest {
+            map: map.name.clone(),
+        }),
+    }
 }
 
 /// Checks what places in a program are counted from.

@@ -1,12 +1,10 @@
-//! Structs of functions for the kernel: sections `.struct_ops` and `.struct_ops.link`, laid out
-//! as BTF says, with the addresses of the programs that members are.
+//! Structs of functions for the kernel: sections `.struct_ops` and its likes, laid out as
+//! BTF says, with the addresses of the programs that members are.
 
 use super::{File, Seen, WriteError, symbol};
 use crate::btf::{Btf, Kind};
-use crate::map_type::MapType;
 use crate::object::elf_numbers::R_BPF_64_ABS64;
-use crate::object::read::STRUCT_SECTIONS;
-use crate::object::{BPF_F_LINK, Map, MapValue, Object};
+use crate::object::{Map, MapValue, Object, STRUCT_SECTIONS};
 use object::SectionKind;
 use object::write::SectionId;
 
@@ -30,12 +28,10 @@ impl File {
         btf: &Btf,
     ) -> Result<Vec<PlacedStruct>, WriteError> {
         let mut placed = Vec::new();
-        for (name, flag) in STRUCT_SECTIONS {
+        for kind in STRUCT_SECTIONS {
+            let name = kind.name;
             let maps = object.maps.iter().enumerate();
-            let here = |(_, map): &(usize, &Map)| {
-                map.map_type == MapType::StructOps && map.map_flags & BPF_F_LINK == flag
-            };
-            let maps: Vec<(usize, &Map)> = maps.filter(here).collect();
+            let maps: Vec<(usize, &Map)> = maps.filter(|(_, map)| kind.has(map)).collect();
             if maps.is_empty() {
                 continue;
             }
