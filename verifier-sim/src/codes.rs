@@ -53,6 +53,7 @@ codes! {
     112 Encoding "Bytes are no instruction."
     113 BadBtf "The types that a program is loaded with do not fit it."
     114 LoadFlags "The program is loaded with flags that its type does not take."
+    115 MapCreate "A map cannot be created as it is defined."
     201 StackBounds "An access is outside of the stack."
     202 StackUninit "A byte of the stack is read that was never written."
     203 PacketBounds "An access to the packet is not proven to be inside of it."

@@ -7,7 +7,7 @@
 //! | what is known | `tnum`, `bounds`, `scalar`, `scalar_alu`, `compare`, `kernel_types`, `btf_ptr`, `special`, `special_table`, `special_search`, `reg`, `held`, `bytes`, `stack`, `sections`, `state` |
 //! |---|---|
 //! | what is asked | `config`, `codes`, `diag`, `ctx` |
-//! | before execution | `since`, `loadable`, `cfg`, `edges`, `stops`, `func_info`, `context_param`, `prototype`, `exception`, `live`, `used_maps`, `env` |
+//! | before execution | `since`, `loadable`, `cfg`, `edges`, `stops`, `func_info`, `context_param`, `prototype`, `exception`, `live`, `map_create`, `used_maps`, `env` |
 //! | one instruction | `machine`, `alu`, `pointer_alu`, `mem`, `region`, `structure`, `kernel_symbol`, `btf_walk`, `btf_access`, `structure_write`, `map_structure`, `arena`, `packet_help`, `kptr`, `lock`, `stack_access`, `stack_object`, `dynptr`, `iterator`, `irq_flag`, `branch`, `callable`, `call`, `argument`, `callback`, `later`, `format`, `single_helper`, `result`, `kfunc`, `compat`, `returns`, `global`, `tail_call` |
 //! | all paths | `live_stack`, `history`, `notes`, `precision`, `prune`, `rounds`, `tree`, `checkpoints`, `depth`, `explore`, `verify` |
 //! | what happens on the way | `snapshot`, `watch`, `log` |
@@ -65,6 +65,7 @@ mod loadable;
 mod lock;
 mod log;
 mod machine;
+mod map_create;
 mod map_structure;
 mod mem;
 mod notes;

@@ -21,7 +21,7 @@ use ebpf_asm::object::{DataKind, Map};
 
 /// `BPF_F_RDONLY_PROG` and `BPF_F_WRONLY_PROG`, `include/uapi/linux/bpf.h`.
 pub(crate) const BPF_F_RDONLY_PROG: u32 = 1 << 7;
-const BPF_F_WRONLY_PROG: u32 = 1 << 8;
+pub(crate) const BPF_F_WRONLY_PROG: u32 = 1 << 8;
 
 /// Bytes of a piece of memory, `size` of them from a pointer with `off` added.
 #[derive(Debug, Clone, Copy)]

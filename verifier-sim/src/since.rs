@@ -3,7 +3,7 @@
 //! Source: the kernel's change logs, as kernelnewbies.org's LinuxChanges and bpf-helpers(7) tell
 //! them; only the running kernel's can be tested.
 //!
-//! Read before: `config.rs`. Read next: `loadable.rs`.
+//! Read before: `config.rs`. Read next: `map_create.rs`, `loadable.rs`.
 
 use crate::codes::Code;
 use crate::config::Config;

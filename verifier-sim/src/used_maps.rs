@@ -1,13 +1,14 @@
 //! The maps that a program refers to: what the kernel wants of them before it follows the
 //! program, also where no path leads.
 //!
-//! Read before: `loadable.rs`. Read next: `env.rs`.
+//! Read before: `loadable.rs`, `map_create.rs`. Read next: `env.rs`.
 
 use crate::arena::{check_arena, check_arena_address};
 use crate::codes::Code;
 use crate::config::Config;
 use crate::diag::{Checked, Rejection};
 use crate::machine::not_modelled;
+use crate::map_create::check_map_create;
 use crate::pointer_alu::MAX_VAR_OFF;
 use crate::since::check_map_type;
 use crate::special::{Special, SpecialKind};
@@ -41,6 +42,7 @@ pub(crate) fn check_used_maps(
         };
         let specials = specials.get(index).and_then(Option::as_deref);
         let checked = check_map_type(map, config)
+            .and_then(|()| check_map_create(map))
             .and_then(|()| {
                 specials.ok_or_else(|| not_modelled("what the type of these map values has in it"))
             })

@@ -57,6 +57,9 @@ fn main() -> ExitCode {
             policy::trial("rules::results", &[Need::Kernel], || {
                 rules::results::agree(cases(2000)?)
             }),
+            policy::trial("rules::creation", &[Need::Kernel], || {
+                rules::creation::agree(cases(20_000)?)
+            }),
             policy::trial("rules::loaders", &[Need::Kernel], || {
                 rules::loaders::agree(cases(2000)?)
             }),

@@ -8,6 +8,7 @@
 pub(crate) mod arguments;
 pub(crate) mod callers;
 pub(crate) mod contexts;
+pub(crate) mod creation;
 pub(crate) mod loaders;
 mod maps;
 pub(crate) mod pointers;
