@@ -6,10 +6,12 @@
 //! | `exit.rs` | the one table of exit codes |
 //! | `report.rs` | errors, advice and remarks; what goes to standard output |
 //! | `place.rs` | where built objects are: `target/bpf` of the workspace |
+//! | `input.rs` | what commands read: files and standard input |
 //! | `object_file.rs` | an object file, read, with its digest |
 #![forbid(unsafe_code)]
 
 pub mod exit;
+pub mod input;
 pub mod object_file;
 pub mod place;
 pub mod report;

@@ -1,22 +1,17 @@
 //! An object file, read, with its digest.
 
 use std::ffi::OsStr;
-use std::fs;
-use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use ebpf_asm::object::{self, Object, ReadError};
 use sha2::{Digest, Sha256};
 
 use crate::exit::Exit;
+use crate::input;
 use crate::report::Failure;
 
 /// Bytes of the digest that are shown: enough to tell builds apart.
 const SHOWN_DIGEST_BYTES: usize = 6;
-
-/// The largest object that is read, in bytes: a million instructions with their debug
-/// information are far from it, and a mistyped path to a disk image is far above it.
-const MAX_LEN: u64 = 256 << 20;
 
 /// An object file.
 #[derive(Debug)]
@@ -29,20 +24,16 @@ pub struct ObjectFile {
 }
 
 impl ObjectFile {
-    /// Reads an object file.
+    /// Reads an object file; `-` is standard input.
     ///
     /// # Errors
     /// If it cannot be read, or is no object.
     pub fn read(path: &Path) -> Result<Self, Failure> {
-        Self::of(path, read_bytes(path)?)
-    }
-
-    fn of(path: &Path, bytes: Vec<u8>) -> Result<Self, Failure> {
+        let bytes = bytes(path)?;
         if bytes.is_empty() {
-            return Err(
-                Failure::new(Exit::BadObject, format!("{} is empty", path.display()))
-                    .help("build it again: its writing was cut short"),
-            );
+            let message = format!("{} is empty", input::shown(path));
+            return Err(Failure::new(Exit::BadObject, message)
+                .help("build it again: its writing was cut short"));
         }
         let object = object::read(&bytes).map_err(|error| unusable(path, &error))?;
         Ok(ObjectFile {
@@ -50,14 +41,6 @@ impl ObjectFile {
             object,
             bytes,
         })
-    }
-
-    /// As [`read`](ObjectFile::read), but `-` is standard input.
-    ///
-    /// # Errors
-    /// If it cannot be read, or is no object.
-    pub fn read_or_stdin(path: &Path) -> Result<Self, Failure> {
-        Self::of(path, read_bytes_or_stdin(path)?)
     }
 
     /// The beginning of the SHA-256 of the file, in hexadecimal.
@@ -81,7 +64,7 @@ fn unusable(path: &Path, error: &ReadError) -> Failure {
             "the object is sound, but this version cannot use that: write the program without it"
                 .to_owned()
         }
-        (ReadError::NotElf(_), Some("rs")) => {
+        (ReadError::NotElf(_), Some("rs" | "bpf")) => {
             format!("build it first: ebpfasm build {}", path.display())
         }
         (ReadError::NotElf(_), Some("c")) => format!(
@@ -91,72 +74,25 @@ fn unusable(path: &Path, error: &ReadError) -> Failure {
         _ => "an object that `ebpfasm build` or `clang -target bpf -O2 -g -c` made is wanted"
             .to_owned(),
     };
-    Failure::new(exit, format!("{}: {error}", path.display())).help(help)
+    Failure::new(exit, format!("{}: {error}", input::shown(path))).help(help)
 }
 
-/// The bytes of a file; `-` is standard input.
-///
-/// # Errors
-/// If it cannot be read, or is larger than any object.
-pub fn read_bytes_or_stdin(path: &Path) -> Result<Vec<u8>, Failure> {
-    if path != Path::new("-") {
-        return read_bytes(path);
-    }
-    let mut bytes = Vec::new();
-    // One byte more tells what is too large from what is as large as can be.
-    let mut input = io::stdin().lock().take(MAX_LEN + 1);
-    input
-        .read_to_end(&mut bytes)
-        .map_err(|error| Failure::file("read", "standard input", &error))?;
-    match bytes.len() as u64 > MAX_LEN {
-        true => Err(Failure::new(
-            Exit::BadObject,
-            format!("standard input has more than {MAX_LEN} bytes: no object is that large"),
-        )),
-        false => Ok(bytes),
-    }
-}
-
-fn read_bytes(path: &Path) -> Result<Vec<u8>, Failure> {
-    let failed = |error| unreadable(path, &error);
-    let metadata = fs::metadata(path).map_err(failed)?;
-    if !metadata.is_file() {
-        return Err(Failure::new(
-            Exit::BadObject,
-            format!("{} is not a file", path.display()),
-        ));
-    }
-    if metadata.len() > MAX_LEN {
-        return Err(Failure::new(
-            Exit::BadObject,
-            format!(
-                "{} has {} bytes: no object is that large",
-                path.display(),
-                metadata.len()
-            ),
-        ));
-    }
-    fs::read(path).map_err(failed)
-}
-
-fn unreadable(path: &Path, error: &io::Error) -> Failure {
-    let path = path.display();
-    match error.kind() {
-        io::ErrorKind::NotFound => {
-            Failure::new(Exit::NotFound, format!("there is no object {path}"))
+/// The bytes of a file, or of standard input.
+fn bytes(path: &Path) -> Result<Vec<u8>, Failure> {
+    input::bytes(path).map_err(|failure| match failure.exit() {
+        Exit::NotFound => {
+            let message = format!("there is no object {}", input::shown(path));
+            Failure::new(Exit::NotFound, message)
                 .help("build it with `ebpfasm build FILE.rs`, which says where it puts it")
         }
-        io::ErrorKind::PermissionDenied => {
-            Failure::new(Exit::Permission, format!("not permitted to read {path}"))
-                .help("read it as its owner or as root, or change its mode (chmod)")
-        }
-        _ => Failure::new(Exit::Io, format!("cannot read {path}: {error}")),
-    }
+        _ => failure,
+    })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::fs;
 
     #[test]
     fn the_digest_is_sha256() {

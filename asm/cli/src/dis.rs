@@ -12,7 +12,7 @@ use crate::args::DisArgs;
 use crate::emit::unprintable;
 use crate::{core_relo, json, select, source, text_file};
 use ebpf_cli::exit::Exit;
-use ebpf_cli::object_file::read_bytes_or_stdin;
+use ebpf_cli::input;
 use ebpf_cli::report::{self, Failure};
 
 /// Runs the command.
@@ -41,14 +41,29 @@ pub(crate) fn run(args: &DisArgs) -> Result<(), Failure> {
         remarks: &remarks,
     };
     print_object(&mut text, &object, options).map_err(unprintable)?;
+    if options.extent == Extent::Code {
+        text.extend(left_out(&object));
+    }
     report::print(text)
+}
+
+/// The comment that says what only `--whole` prints.
+fn left_out(object: &Object) -> Option<String> {
+    let types = object.btf.as_ref().is_some_and(|types| !types.is_empty());
+    let asks = |program: &Program| !program.core_relocations.is_empty();
+    let what = match (types, object.programs.iter().any(asks)) {
+        (true, true) => "types and CO-RE relocations",
+        (true, false) => "types",
+        (false, _) => return None,
+    };
+    Some(format!("; left out: {what}, which --whole prints\n"))
 }
 
 /// An object of the instructions that a file holds.
 fn bare(path: &Path) -> Result<Object, Failure> {
-    let bytes = read_bytes_or_stdin(path)?;
+    let bytes = input::bytes(path)?;
     let insns = decode_all(&bytes).map_err(|error| {
-        Failure::new(Exit::BadObject, format!("{}: {error}", path.display()))
+        Failure::new(Exit::BadObject, format!("{}: {error}", input::shown(path)))
             .help("with --raw the file holds instructions alone, 8 bytes a slot, little-endian")
     })?;
     let mut assembler = Assembler::new("raw");

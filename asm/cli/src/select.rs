@@ -6,6 +6,7 @@ use ebpf_asm::object::Object;
 use ebpf_asm::program::Program;
 
 use ebpf_cli::exit::Exit;
+use ebpf_cli::input;
 use ebpf_cli::report::Failure;
 
 /// The program of this name.
@@ -18,7 +19,7 @@ pub(crate) fn program<'o>(
         let names: Vec<&str> = object.programs.iter().map(|p| p.name.as_str()).collect();
         let failure = Failure::new(
             Exit::NotFound,
-            format!("{} has no program '{name}'", path.display()),
+            format!("{} has no program '{name}'", input::shown(path)),
         );
         match names.as_slice() {
             [] => failure.help("it has no program at all"),

@@ -7,7 +7,8 @@ use ebpf_asm::object::Object;
 use ebpf_asm::text::{ParseError, parse};
 
 use ebpf_cli::exit::Exit;
-use ebpf_cli::object_file::{ObjectFile, read_bytes_or_stdin};
+use ebpf_cli::input;
+use ebpf_cli::object_file::ObjectFile;
 use ebpf_cli::report::Failure;
 
 /// The extension of files with program text.
@@ -23,17 +24,14 @@ pub(crate) fn is_text(path: &Path) -> bool {
 pub(crate) fn object(path: &Path) -> Result<Object, Failure> {
     match is_text(path) {
         true => read(path),
-        false => Ok(ObjectFile::read_or_stdin(path)?.object),
+        false => Ok(ObjectFile::read(path)?.object),
     }
 }
 
 /// Reads a file as text; `-` is standard input. With it comes what to call it.
 pub(crate) fn text(path: &Path) -> Result<(String, String), Failure> {
-    let bytes = read_bytes_or_stdin(path)?;
-    let shown = match path == Path::new("-") {
-        true => "standard input".to_owned(),
-        false => path.display().to_string(),
-    };
+    let bytes = input::bytes(path)?;
+    let shown = input::shown(path);
     match String::from_utf8(bytes) {
         Ok(text) => Ok((shown, text)),
         Err(error) => {

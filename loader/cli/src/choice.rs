@@ -15,7 +15,7 @@ pub(crate) fn program_name<'a>(
     named: Option<&'a str>,
 ) -> Result<&'a str, Failure> {
     if let Some(named) = named {
-        return Ok(named);
+        return check_type(file, named).map(|()| named);
     }
     let xdp = |program: &&Program| program.prog_type == ProgType::Xdp;
     let programs: Vec<_> = file.object.programs.iter().filter(xdp).collect();
@@ -32,6 +32,21 @@ pub(crate) fn program_name<'a>(
                 .details(list(programs.iter().copied()))
                 .help(format!("name one, as with --prog {}", first.name)),
         ),
+    }
+}
+
+/// That a program can run on an interface, if the object has it.
+fn check_type(file: &ObjectFile, named: &str) -> Result<(), Failure> {
+    match file.object.program(named) {
+        Some(program) if program.prog_type != ProgType::Xdp => {
+            let prog_type = program.prog_type;
+            let message = format!(
+                "program '{named}' is of type {prog_type}, and interfaces run XDP programs"
+            );
+            Err(Failure::new(Exit::BadObject, message)
+                .help("an XDP program is a function in a section named 'xdp'"))
+        }
+        _ => Ok(()),
     }
 }
 
@@ -71,7 +86,14 @@ mod tests {
     fn the_only_xdp_program_needs_no_name() {
         let file = file(&[("other", "tc"), ("this", "xdp")]);
         assert_eq!(program_name(&file, None).unwrap(), "this");
-        assert_eq!(program_name(&file, Some("other")).unwrap(), "other");
+        assert_eq!(program_name(&file, Some("this")).unwrap(), "this");
+        assert_eq!(program_name(&file, Some("missing")).unwrap(), "missing");
+        let other = program_name(&file, Some("other")).unwrap_err();
+        assert_eq!(other.exit(), Exit::BadObject);
+        assert_eq!(
+            other.message(),
+            "program 'other' is of type sched_cls, and interfaces run XDP programs"
+        );
     }
 
     #[test]

@@ -12,7 +12,6 @@ fn the_command_line_is_checked() {
         &["nonsense"],
         &["build"],
         &["build", "x.rs", "--emit", "pdf"],
-        &["build", "."],
         &["check"],
     ] {
         place.run(args).code(2);
@@ -30,7 +29,7 @@ fn missing_files_are_not_found() {
     place
         .run(&["build", "no.rs"])
         .code(5)
-        .says("error: cannot read no.rs");
+        .says("error: there is no file no.rs");
     for command in ["check", "dis"] {
         place
             .run(&[command, "no.o"])
@@ -129,10 +128,22 @@ fn objects_that_are_none_are_bad_objects() {
                 .says(&format!("error: {name}"));
         }
     }
-    place
-        .run(&["check", "target"])
-        .code(8)
-        .says("is not a file");
+    for command in [
+        &["check"][..],
+        &["check", "--batch"],
+        &["dis"],
+        &["dis", "--raw"],
+        &["cfg"],
+        &["btf"],
+        &["build"],
+        &["diff", "target/bpf/x.o"],
+        &["explain", "--log"],
+    ] {
+        place
+            .run(&[command, &["target"]].concat())
+            .code(8)
+            .says("error: target is a folder, not a file");
+    }
 }
 
 #[test]

@@ -78,6 +78,10 @@ fn the_whole_of_an_object_is_built_again() {
     ] {
         assert!(whole.contains(line), "no {line} in:\n{whole}");
     }
+    assert!(!whole.contains("left out"), "{whole}");
+    let plain = place.run(&["dis", "x.o"]).code(0).stdout;
+    let hint = "; left out: types, which --whole prints\n";
+    assert!(plain.ends_with(hint), "{plain}");
     let args = ["dis", "--whole", "--bytes", "--source", "x.o"];
     let shown = place.run(&args).code(0).stdout;
     for text in [whole, shown] {
@@ -181,10 +185,12 @@ fn standard_input_is_an_object_or_bare_instructions() {
         shown.ends_with(".prog socket raw\n    r0 = 0\n    exit\n"),
         "{shown}"
     );
-    feed(&["dis", "-"], b"").code(8).says("error: - is empty");
+    feed(&["dis", "-"], b"")
+        .code(8)
+        .says("error: standard input is empty");
     feed(&["dis", "--raw", "-"], &raw[..12])
         .code(8)
-        .says("error: -: slot 1: ");
+        .says("error: standard input: slot 1: ");
 }
 
 #[test]

@@ -76,7 +76,11 @@ fn objects() -> Outcome {
     let other = console.run("attach lo not_xdp.o")?.ends(8)?;
     other.complains("not_xdp.o has no XDP program\n  classify")?;
     let folder = console.run("attach lo .")?.ends(8)?;
-    folder.complains("is not a file")?;
+    folder.complains("error: . is a folder, not a file")?;
+    let typed = console
+        .run("attach lo not_xdp.o --prog classify")?
+        .ends(8)?;
+    typed.complains("'classify' is of type sched_cls, and interfaces run XDP programs")?;
     Ok(())
 }
 
@@ -111,6 +115,7 @@ fn sources_and_foreign_objects() -> Outcome {
     let console = Console::new()?;
     for (name, advice) in [
         ("drop.rs", "help: build it first: ebpfasm build drop.rs"),
+        ("drop.bpf", "help: build it first: ebpfasm build drop.bpf"),
         ("drop.c", "help: compile it first: clang"),
     ] {
         fs::write(console.folder().join(name), "fn main() {}")?;

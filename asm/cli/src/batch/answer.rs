@@ -20,6 +20,9 @@ pub(super) struct Answer {
     id: Value,
     #[serde(flatten)]
     ours: Said,
+    /// Whether the line is no row at all.
+    #[serde(skip)]
+    no_row: bool,
     /// The running kernel's answer, if it was asked.
     #[serde(skip_serializing_if = "Option::is_none")]
     kernel: Option<Said>,
@@ -83,6 +86,13 @@ impl Said {
     }
 }
 
+impl Answer {
+    /// Whether the line that it answers is no row.
+    pub(super) fn is_of_no_row(&self) -> bool {
+        self.no_row
+    }
+}
+
 /// Answers a line. Whatever it holds, there is an answer.
 pub(super) fn answer(line: &str, ask: Kernel, loader: &Config, types: &KernelTypes) -> Answer {
     match serde_json::from_str::<Row>(line) {
@@ -90,6 +100,7 @@ pub(super) fn answer(line: &str, ask: Kernel, loader: &Config, types: &KernelTyp
         Err(error) => Answer {
             id: id_of(line),
             ours: Said::unsupported(format!("no row: {error}")),
+            no_row: true,
             kernel: None,
         },
     }
@@ -118,6 +129,7 @@ fn of_row(row: &Row, ask: Kernel, loader: &Config, types: &KernelTypes) -> Answe
     Answer {
         id: row.id.clone(),
         ours,
+        no_row: false,
         kernel,
     }
 }

@@ -2,7 +2,8 @@
 //!
 //! For corpora and fuzzers. The answers come in the order of the rows while rows are still
 //! being read, so that a program can ask and wait for the answer. A row that cannot be judged
-//! is answered as `unsupported`, with the reason, and nothing in a row ends the run.
+//! is answered as `unsupported`, with the reason, and nothing in a row ends the run; lines that are no
+//! rows at all make it a failure in the end.
 //!
 //! Read in the order `row.rs`, `subject.rs`, `flags.rs`, `answer.rs`, `kernel.rs`, `ordered.rs`.
 
@@ -14,14 +15,16 @@ mod ordered;
 mod row;
 mod subject;
 
-use std::fs::File;
-use std::io::{self, BufRead, BufReader};
+use std::io::{self, BufReader};
 use std::num::NonZero;
 use std::panic;
 use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
 use ebpf_asm::isa::KernelVersion;
+use ebpf_cli::exit::Exit;
+use ebpf_cli::input;
 use ebpf_cli::report::Failure;
 
 use crate::{kernel_types, verdict};
@@ -42,15 +45,7 @@ pub(crate) fn run(
     kernel: Kernel,
     release: Option<KernelVersion>,
 ) -> Result<(), Failure> {
-    let input: Box<dyn BufRead + Send> = match path.to_str() {
-        Some("-") => Box::new(BufReader::new(io::stdin())),
-        _ => {
-            let file = File::open(path);
-            Box::new(BufReader::new(file.map_err(|error| {
-                Failure::file("read", path.display(), &error)
-            })?))
-        }
-    };
+    let input = BufReader::new(input::open(path)?);
     let config = verdict::config(release);
     let jobs = jobs
         .or_else(|| thread::available_parallelism().ok())
@@ -58,13 +53,25 @@ pub(crate) fn run(
     // What is caught is answered; its place in our sources helps nobody who reads answers.
     panic::set_hook(Box::new(|_| {}));
     let types = kernel_types::running();
+    let no_rows = AtomicUsize::new(0);
     ordered::map_lines(input, io::stdout(), jobs, &|line| {
         let answer = answer::answer(line, kernel, &config, &types);
+        if answer.is_of_no_row() {
+            no_rows.fetch_add(1, Ordering::Relaxed);
+        }
         // Nothing in an answer can fail to be JSON: its maps have text for keys.
         serde_json::to_string(&answer).unwrap_or_default()
     })
     .map_err(|error| match error {
-        ordered::Error::Read(error) => Failure::file("read", path.display(), &error),
+        ordered::Error::Read(error) => input::unreadable(path, &error),
         ordered::Error::Write(error) => Failure::file("write to", "standard output", &error),
-    })
+    })?;
+    match no_rows.into_inner() {
+        0 => Ok(()),
+        count => Err(Failure::new(
+            Exit::BadObject,
+            format!("{}: {count} of the lines are no rows", input::shown(path)),
+        )
+        .help("what is wrong with each stands in its answer")),
+    }
 }

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use ebpf_asm::btf::file::{self, FileError};
 use ebpf_asm::btf::{Btf, Kind, TypeId, c};
 use ebpf_cli::exit::Exit;
-use ebpf_cli::object_file;
+use ebpf_cli::input;
 use ebpf_cli::report::{self, Failure};
 
 use crate::args::{BtfArgs, TypeForm};
@@ -47,9 +47,9 @@ fn raw(out: &mut dyn Write, btf: &Btf, chosen: Option<&[TypeId]>) -> io::Result<
 }
 
 fn read(path: &Path, base: Option<Arc<Btf>>) -> Result<Btf, Failure> {
-    let bytes = object_file::read_bytes_or_stdin(path)?;
+    let bytes = input::bytes(path)?;
     file::read(&bytes, base).map_err(|error| {
-        let failure = Failure::new(Exit::BadObject, format!("{}: {error}", path.display()));
+        let failure = Failure::new(Exit::BadObject, format!("{}: {error}", input::shown(path)));
         match error {
             FileError::NoSection => failure.help("compile it with -g, or build it with ebpfasm"),
             FileError::Unknown(_) | FileError::Foreign => {
@@ -77,7 +77,7 @@ fn find(btf: &Btf, chosen: &str, path: &Path) -> Result<Vec<TypeId>, Failure> {
         false => Ok(found),
         true => Err(Failure::new(
             Exit::NotFound,
-            format!("{} has no type '{chosen}'", path.display()),
+            format!("{} has no type '{chosen}'", input::shown(path)),
         )
         .help("its names are shown by `ebpfasm btf --format raw`, its numbers are 1 to the last")),
     }
@@ -89,7 +89,7 @@ fn as_c(btf: &Btf, chosen: Option<Vec<TypeId>>, path: &Path) -> Result<String, F
         Some(ids) => c::definitions(btf, &ids),
     };
     text.map_err(|error| {
-        Failure::new(Exit::BadObject, format!("{}: {error}", path.display()))
+        Failure::new(Exit::BadObject, format!("{}: {error}", input::shown(path)))
             .help("see the types as they are with --format raw")
     })
 }

@@ -30,6 +30,7 @@ use crate::target::{check as check_target, too_new};
 use crate::{emit, kernel_types, text_file, verdict, write};
 use cache::Cache;
 use ebpf_cli::exit::Exit;
+use ebpf_cli::input;
 use ebpf_cli::place;
 use ebpf_cli::report::{self, Failure};
 use library::Library;
@@ -63,7 +64,7 @@ pub(crate) fn run(args: &BuildArgs) -> Result<(), Failure> {
 /// Compiles and runs the program file, or reads the program text; the unit's name, or the
 /// text file's, and the object.
 fn compile(file: &Path, folder: &Path, target: Target) -> Result<(String, Object), Failure> {
-    if text_file::is_text(file) || file == Path::new("-") {
+    if text_file::is_text(file) || input::is_stdin(file) {
         let name = file.file_stem().unwrap_or_default().to_string_lossy();
         let name = if name == "-" { "stdin" } else { &name };
         let object = text_file::read(file)?;

@@ -15,6 +15,7 @@ use super::toolchain::Toolchain;
 use super::unit;
 use crate::write;
 use ebpf_cli::exit::Exit;
+use ebpf_cli::input;
 use ebpf_cli::report::{self, Failure};
 
 /// How a program file is compiled: what is quickest, since it runs once and briefly.
@@ -46,13 +47,14 @@ struct Kept {
 impl<'p> ProgramFile<'p> {
     /// The file `path`, named from `folder`.
     pub(super) fn new(path: &'p Path, folder: &'p Path) -> Result<ProgramFile<'p>, Failure> {
-        let shown = path.display();
-        let metadata = fs::metadata(folder.join(path))
-            .map_err(|error| Failure::file("read", &shown, &error))?;
+        let metadata =
+            fs::metadata(folder.join(path)).map_err(|error| input::unreadable(path, &error))?;
         match metadata.is_file() {
             true => Ok(ProgramFile { path, folder }),
-            false => Err(Failure::new(Exit::Usage, format!("{shown} is not a file"))
-                .help("a program file is wanted, such as programs/drop_icmp.rs")),
+            false => {
+                Err(input::folder(path)
+                    .help("a program file is wanted, such as programs/drop_icmp.rs"))
+            }
         }
     }
 
