@@ -27,7 +27,7 @@ use ebpf_asm::target::Target;
 
 use crate::args::{BuildArgs, Form};
 use crate::target::{check as check_target, too_new};
-use crate::{emit, kernel_types, text_file, verdict, write};
+use crate::{emit, kernel_types, map_sizes, text_file, verdict, write};
 use cache::Cache;
 use ebpf_cli::exit::Exit;
 use ebpf_cli::input;
@@ -48,6 +48,7 @@ pub(crate) fn run(args: &BuildArgs) -> Result<(), Failure> {
         false => {
             let types = kernel_types::running();
             let loaded = kernel_types::relocated(&object, &types)?;
+            let (loaded, _) = map_sizes::settled(loaded);
             verdict::refuse_rejected(&verdict::all(&loaded, target.kernel, &types))?;
             "verified"
         }
