@@ -21,7 +21,7 @@ use crate::region::Extent;
 use crate::scalar::Scalar;
 use crate::structure_write::check_operation_writes;
 use ebpf_asm::btf::{Btf, Kind as Type, Member, TypeId};
-use ebpf_asm::isa::Size;
+use ebpf_asm::isa::{KernelVersion, Size};
 use ebpf_asm::prog_type::ProgType;
 
 impl<'a> Machine<'_, 'a> {
@@ -75,7 +75,11 @@ impl<'a> Machine<'_, 'a> {
             _ if pointer.marks.has(Marks::ALLOC) => {
                 Ok(RegState::scalar(Scalar::of_size(access.size)))
             }
-            Field::PlainPointer => Ok(RegState::pointer(Kind::UntrustedMem)),
+            Field::PlainPointer => Ok(match self.env.config.since(UNTRUSTED_MEMORY) {
+                true => RegState::pointer(Kind::UntrustedMem),
+                // A number to older kernels, as Linux 6.1 and 6.12 answered.
+                false => RegState::scalar(Scalar::of_size(access.size)),
+            }),
             Field::Pointer { name, to, marks } => {
                 let (marks, null) = self.inherited(btf, base, pointer, name, to, marks);
                 let found = RegState::pointer(Kind::Btf(BtfPtr {
@@ -309,6 +313,9 @@ impl<'a> Machine<'_, 'a> {
         (found.without(Marks::TRUSTED | Marks::RCU), Null::Never)
     }
 }
+
+/// Since when what a pointer to no structure points to can be read.
+pub(crate) const UNTRUSTED_MEMORY: KernelVersion = (6, 17);
 
 /// A tracked connection, as it is and before it is set up.
 const CONNECTIONS: [&str; 2] = ["nf_conn", "nf_conn___init"];

@@ -59,6 +59,31 @@ fn sizes_of_maps_may_be_left_to_the_loader() {
         .says("what loads it must set it");
 }
 
+/// What a pointer to no structure points to is memory to newer kernels only, which Linux 6.1 and
+/// 6.12 were asked.
+#[test]
+fn untyped_pointers_are_numbers_to_older_kernels() {
+    let place = Place::new();
+    let source = ".license GPL\n.prog iter/bpf_map p\n    r2 = *(u64 *)(r1 + 0)\n    \
+                  r2 = *(u64 *)(r2 + 0)\n    r2 = *(u64 *)(r2 + 0)\n    \
+                  r0 = *(u64 *)(r2 + 0)\n    r0 = 0\n    exit\n";
+    object(&place, "p.o", source);
+    if ebpf_tests::kernel_types::RUNNING.btf().is_none() {
+        place.run(&["check", "p.o"]).code(7);
+        return;
+    }
+    let ended = place
+        .run(&["check", "p.o", "--kernel", "6.12,6.18"])
+        .code(3)
+        .says("R2 invalid mem access 'scalar'");
+    let newest = ended.stdout.lines().last();
+    assert!(
+        newest.is_some_and(|line| line.starts_with("p (tracing) on Linux 6.18: accepted")),
+        "{}",
+        ended.stdout
+    );
+}
+
 /// What the verifier knows nothing about is not held against a program.
 #[test]
 fn a_program_of_another_type_is_not_judged() {

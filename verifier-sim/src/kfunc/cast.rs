@@ -4,8 +4,10 @@
 //!
 //! Read before: `kfunc/argument.rs`. Read next: `kfunc/invoke.rs`.
 
+use crate::btf_access::UNTRUSTED_MEMORY;
 use crate::btf_ptr::{BtfPtr, Marks};
 use crate::codes::Code;
+use crate::config::Config;
 use crate::diag::{Checked, Rejection};
 use crate::machine::{Machine, not_modelled};
 use crate::reg::Kind;
@@ -61,7 +63,7 @@ fn kernels_name(prog_type: ProgType) -> Option<&'static str> {
 }
 
 /// What `bpf_rdonly_cast` makes of an address: the structure of this number, or any memory.
-pub(super) fn cast_to(btf: &Btf, number: Option<u64>) -> Checked<Kind> {
+pub(super) fn cast_to(btf: &Btf, number: Option<u64>, config: &Config) -> Checked<Kind> {
     let number = number.ok_or_else(|| not_modelled("a cast to no type"))?;
     // The kernel keeps 32 bits of it.
     let id = TypeId(number as u32);
@@ -70,7 +72,7 @@ pub(super) fn cast_to(btf: &Btf, number: Option<u64>) -> Checked<Kind> {
             .label("casts to what is no structure of the kernel")
             .help("hand over bpf_core_type_id_kernel(struct ..), or 0 for plain memory"))
     };
-    if id == TypeId::VOID {
+    if id == TypeId::VOID && config.since(UNTRUSTED_MEMORY) {
         return Ok(Kind::UntrustedMem);
     }
     match btf.get(id).map(|ty| &ty.kind) {

@@ -156,7 +156,7 @@ impl<'a> Machine<'_, 'a> {
     ) -> Checked<RegState> {
         Ok(RegState::pointer(match kfunc.name {
             "bpf_cast_to_kern_ctx" => self.kernels_context(kfunc.btf)?,
-            "bpf_rdonly_cast" => cast_to(kfunc.btf, found.constant)?,
+            "bpf_rdonly_cast" => cast_to(kfunc.btf, found.constant, self.env.config)?,
             _ => self.pointed_to(kfunc, to, found)?,
         }))
     }
