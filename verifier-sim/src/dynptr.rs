@@ -22,10 +22,13 @@ use crate::stack_object::{Spot, spot};
 use crate::state::Reference;
 use ebpf_asm::helper::DynptrType;
 use ebpf_asm::insn::Reg;
-use ebpf_asm::isa::Size;
+use ebpf_asm::isa::{KernelVersion, Size};
 
 /// How many slots of the stack a `struct bpf_dynptr` takes.
 const SLOTS: i64 = 2;
+
+/// Since when a dynptr is made where another is.
+const MADE_OVER: KernelVersion = (6, 3);
 
 /// The kernel's name for one.
 const NAME: &str = "dynptr";
@@ -174,10 +177,15 @@ impl Machine<'_, '_> {
 
     /// That a register points to where a dynptr can be made.
     pub(crate) fn check_uninit_dynptr(&mut self, reg: Reg, value: &RegState) -> Checked {
+        let occupied = || "Dynptr has to be an uninitialized dynptr".to_owned();
         let place = match value.kind {
-            Kind::Dynptr(_) => Err("Dynptr has to be an uninitialized dynptr".to_owned()),
+            Kind::Dynptr(_) => Err(occupied()),
             _ => spot(value, NAME, SLOTS),
         };
+        let place = place.and_then(|place| match self.is_kept_for_good(place) {
+            true => Err(occupied()),
+            false => Ok(place),
+        });
         let Spot { depth, .. } = place.map_err(|words| {
             Rejection::new(Code::Dynptr, words)
                 .label("is not 16 bytes of the stack, at a multiple of 8 that is known")
@@ -193,6 +201,16 @@ impl Machine<'_, '_> {
             self.write_stack(depth, value, access, Stored::Unknown)?;
         }
         Ok(())
+    }
+
+    /// Whether a dynptr is at a place, and the kernel too old to have another made there: Linux
+    /// 6.1 refused it, and 6.12 did not.
+    fn is_kept_for_good(&mut self, place: Spot) -> bool {
+        let slots = [place.off, place.off.saturating_add(SLOT_SIZE)];
+        !self.env.config.since(MADE_OVER)
+            && slots
+                .into_iter()
+                .any(|off| is_dynptr(&self.slot_at(Spot { off, ..place })))
     }
 
     /// Makes a dynptr where there is room for it, as was checked. One of a record is acquired,

@@ -59,6 +59,27 @@ fn sizes_of_maps_may_be_left_to_the_loader() {
         .says("what loads it must set it");
 }
 
+/// Where a dynptr is, an old kernel makes no other: Linux 6.1 and 6.12 were asked.
+#[test]
+fn dynptrs_are_made_over_others_by_newer_kernels() {
+    let place = Place::new();
+    let make = "    r1 = bytes[0] + 0 ll\n    r2 = 64\n    r3 = 0\n    r4 = r10\n    r4 += -16\n    \
+                call bpf_dynptr_from_mem\n";
+    let map = ".map bytes array key_size=4 value_size=64 max_entries=1\n";
+    let source = format!(".license GPL\n{map}.prog xdp p\n{make}{make}    r0 = 2\n    exit\n");
+    fs::write(place.work().join("p.bpf"), source).expect("a file");
+    let ended = place
+        .run(&["check", "p.bpf", "--kernel", "6.1,6.12"])
+        .code(3)
+        .says("Dynptr has to be an uninitialized dynptr");
+    let newest = ended.stdout.lines().last();
+    assert!(
+        newest.is_some_and(|line| line.starts_with("p (xdp) on Linux 6.12: accepted")),
+        "{}",
+        ended.stdout
+    );
+}
+
 /// What a pointer to no structure points to is memory to newer kernels only, which Linux 6.1 and
 /// 6.12 were asked.
 #[test]
