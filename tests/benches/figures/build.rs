@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::Path;
 use std::process::Command;
+use std::time::Instant;
 
 use ebpf_tests::{Outcome, clang, commands, workspace};
 
