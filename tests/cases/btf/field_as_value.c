@@ -1,0 +1,27 @@
+// The kernel's prototypes do not say that values of maps are only read.
+// verdict: reject
+// kernel: bpf_map_update_elem() may write into memory pointed by R3 type=trusted_ptr_
+#include <linux/bpf.h>
+#include <bpf/bpf_helpers.h>
+
+struct task_struct {
+	char comm[16];
+} __attribute__((preserve_access_index));
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 16);
+	__type(key, int);
+	__type(value, char[16]);
+} names SEC(".maps");
+
+SEC("tp_btf/task_newtask")
+int begins(unsigned long long *ctx)
+{
+	struct task_struct *task = (void *)ctx[0];
+	int key = 0;
+
+	return bpf_map_update_elem(&names, &key, task->comm, 0);
+}
+
+char _license[] SEC("license") = "GPL";
