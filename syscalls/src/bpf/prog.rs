@@ -108,6 +108,9 @@ pub enum LogLevel {
     /// The figures of the verification: `verification time N usec`, `processed N insns ...`
     /// (`BPF_LOG_STATS`, Linux 5.2).
     Stats,
+    /// The same; and a refused program has what the verifier says at last, without how it came
+    /// there, which takes long to write.
+    Words,
     /// Every instruction that was looked at and the state behind it, and the figures
     /// (`BPF_LOG_LEVEL2`).
     States,
@@ -117,7 +120,7 @@ impl LogLevel {
     /// The number for `log_level`.
     fn bits(self) -> u32 {
         match self {
-            LogLevel::Stats => BPF_LOG_STATS,
+            LogLevel::Stats | LogLevel::Words => BPF_LOG_STATS,
             LogLevel::States => BPF_LOG_LEVEL2 | BPF_LOG_STATS,
         }
     }
@@ -125,14 +128,14 @@ impl LogLevel {
     /// Bytes that most such logs fit in.
     fn first_size(self) -> usize {
         match self {
-            LogLevel::Stats => STATS_SIZE,
+            LogLevel::Stats | LogLevel::Words => STATS_SIZE,
             LogLevel::States => FIRST,
         }
     }
 }
 
 /// As [`prog_load`], with the verifier's log. A refused program has the log that
-/// [`prog_load`] gives.
+/// [`prog_load`] gives, or at [`LogLevel::Words`] the end of it.
 ///
 /// # Errors
 /// As for [`prog_load`].
@@ -140,16 +143,26 @@ pub fn prog_load_with_log(load: &ProgLoad<'_>, level: LogLevel) -> Result<(Owned
     let license =
         CString::new(load.license).map_err(|_| Error::argument("the license contains a NUL"))?;
     let attr = attributes(load, &license)?;
+    let mut words = String::new();
     let offered = memlock::retry_with_more(|| {
         match collect(level.first_size(), |buffer| {
             submit(attr, level.bits(), buffer)
         }) {
             Outcome::Accepted(fd, log) => Ok((fd, log)),
-            Outcome::Refused(errno, _) => Err(errno),
+            Outcome::Refused(errno, log) => {
+                words = log;
+                Err(errno)
+            }
         }
     });
     match offered {
         Ok(accepted) => Ok(accepted),
+        Err(errno) if level == LogLevel::Words && !words.is_empty() => Err(Error::Refused {
+            call: Command::ProgLoad.name(),
+            object: load.name.to_owned(),
+            errno,
+            log: words,
+        }),
         Err(errno) => refused(load, attr, errno).map(|fd| (fd, String::new())),
     }
 }

@@ -30,6 +30,9 @@ const MAP_FD: u8 = 1;
 /// `BPF_MAP_TYPE_ARRAY_OF_MAPS` and `BPF_MAP_TYPE_HASH_OF_MAPS`.
 const OF_MAPS: [u32; 2] = [12, 13];
 
+/// The lines of a log with one line of words: that, and the three of `BPF_LOG_STATS`.
+const ONE_AND_STATISTICS: usize = 4;
+
 /// What the kernel says of the row.
 pub(super) fn load(row: &Row) -> Said {
     match try_load(row) {
@@ -56,24 +59,29 @@ fn try_load(row: &Row) -> Result<Said, String> {
     }
     let words = row.func_info.iter().flat_map(|&(slot, id)| [slot, id]);
     let func_info: Vec<u8> = words.flat_map(u32::to_ne_bytes).collect();
-    Ok(verdict(prog_load_with_log(
-        &ProgLoad {
-            prog_type: row.prog_type,
-            expected_attach_type: row.expected_attach_type,
-            attach_btf_id: row.attach_btf_id,
-            prog_flags: row.prog_flags,
-            name: "row",
-            insns: &insns,
-            license: &row.license,
-            btf: btf.as_ref().map(AsFd::as_fd),
-            func_info: FuncInfoRecords {
-                rec_size: if func_info.is_empty() { 0 } else { 8 },
-                bytes: &func_info,
-            },
-            ..ProgLoad::default()
+    let load = ProgLoad {
+        prog_type: row.prog_type,
+        expected_attach_type: row.expected_attach_type,
+        attach_btf_id: row.attach_btf_id,
+        prog_flags: row.prog_flags,
+        name: "row",
+        insns: &insns,
+        license: &row.license,
+        btf: btf.as_ref().map(AsFd::as_fd),
+        func_info: FuncInfoRecords {
+            rec_size: if func_info.is_empty() { 0 } else { 8 },
+            bytes: &func_info,
         },
-        LogLevel::Stats,
-    )))
+        ..ProgLoad::default()
+    };
+    let loaded = match prog_load_with_log(&load, LogLevel::Words) {
+        // Which of several lines count is only to be seen in the whole log.
+        Err(Error::Refused { log, .. }) if log.lines().count() > ONE_AND_STATISTICS => {
+            prog_load_with_log(&load, LogLevel::Stats)
+        }
+        loaded => loaded,
+    };
+    Ok(verdict(loaded))
 }
 
 fn verdict(loaded: Result<(OwnedFd, String), Error>) -> Said {
