@@ -97,6 +97,35 @@ fn every_row_is_answered_in_order_whatever_it_holds() {
     );
 }
 
+/// The kernel looks at the fields that a jump does not have when it comes there.
+#[test]
+fn a_jump_that_is_none_matters_where_it_is_reached() {
+    let rows = [
+        // r0 = 1; if r0 != 0 goto +1; goto +0 with imm -1; exit
+        r#"{"id":1,"prog_type":6,"insns":"b700000001000000550001000000000005000000ffffffff9500000000000000"}"#,
+        // The same without the jump over it.
+        r#"{"id":2,"prog_type":6,"insns":"b70000000100000005000000ffffffff9500000000000000"}"#,
+        // r0 = 1; if w0 >= w0 goto +0 with imm 1; exit
+        r#"{"id":3,"prog_type":6,"insns":"b7000000010000003e000000010000009500000000000000"}"#,
+        // The jump leads nowhere, wrong or not.
+        r#"{"id":4,"prog_type":6,"insns":"b700000001000000550001000000000005007f00ffffffff9500000000000000"}"#,
+    ];
+    let (_, answers) = batch(&Place::new(), &rows.join("\n"), &[]);
+    let said: Vec<(&Value, &Value)> = answers
+        .iter()
+        .map(|answer| (&answer["verdict"], &answer["msg"]))
+        .collect();
+    assert_eq!(said[0].0, "accept");
+    assert_eq!(
+        said[1],
+        (&"reject".into(), &"BPF_JA uses reserved fields".into())
+    );
+    let jump = "BPF_JMP/JMP32 uses reserved fields";
+    assert_eq!(said[2], (&"reject".into(), &jump.into()));
+    let out_of_range = "jump out of range from insn 2 to 130";
+    assert_eq!(said[3], (&"reject".into(), &out_of_range.into()));
+}
+
 #[test]
 fn answers_come_while_rows_are_still_written() {
     let place = Place::new();

@@ -5,13 +5,15 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant};
 
-use ebpf_verifier_sim::{Code, Config, KernelTypes, Verdict, verify_with};
+use ebpf_verifier_sim::{
+    Code, Config, Event, KernelTypes, Rejection, Verdict, verify_watched, verify_with,
+};
 use serde::Serialize;
 use serde_json::Value;
 
 use super::flags;
 use super::row::Row;
-use super::subject::{self, Unusable};
+use super::subject::{self, StandIn, Unusable, Wrong};
 use super::{Kernel, kernel};
 
 /// One line of the output. The layout is a promise; fields may be added.
@@ -142,17 +144,31 @@ fn simulate(row: &Row, loader: &Config, types: &KernelTypes) -> Result<Said, Unu
         .ok_or_else(|| Unusable::unsupported("no program"))?;
     let config = flags::config(row.prog_flags, program, loader)?;
     let begin = Instant::now();
-    let verdict = verify_with(&object, program, &config, types);
+    let mut reached = None;
+    let mut watch = |event: &Event<'_>| {
+        if let Event::Step { slot, .. } = event {
+            let here = |wrong: &&Wrong| wrong.slot == *slot;
+            reached = reached.or_else(|| wrong.iter().find(here));
+        }
+    };
+    // Who watches is told states, which take time to make.
+    let verdict = match wrong.iter().any(|wrong| wrong.stand_in == StandIn::Jump) {
+        true => verify_watched(&object, program, &config, types, &mut watch),
+        false => verify_with(&object, program, &config, types),
+    };
+    let refused = |why: &Rejection| {
+        let mut stand_ins = wrong.iter();
+        stand_ins.find(|one| one.stand_in == StandIn::Refused && one.slot == why.slot)
+    };
     let said = match verdict {
+        _ if let Some(wrong) = reached => Said::reject(&wrong.message).code(Code::Encoding),
+        Verdict::Rejected(why) if let Some(wrong) = refused(&why) => {
+            Said::reject(&wrong.message).code(Code::Encoding)
+        }
         Verdict::Accepted(stats) => Said {
             processed: stats.processed,
             ..Said::accept()
         },
-        Verdict::Rejected(why) if wrong.iter().any(|(slot, _)| *slot == why.slot) => {
-            let said = wrong.iter().find(|(slot, _)| *slot == why.slot);
-            let message = said.map_or("", |(_, message)| message);
-            Said::reject(message).code(Code::Encoding)
-        }
         Verdict::Rejected(why) if why.code == Code::NotModelled => {
             Said::unsupported(why.message.as_str()).code(why.code)
         }

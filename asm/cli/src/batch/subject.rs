@@ -43,10 +43,30 @@ impl Unusable {
 pub(super) struct Subject {
     /// The object, with one program.
     pub(super) object: Object,
-    /// The slots where the row has something that is no instruction, and what the kernel says
-    /// when it comes there. It never looks at what no path leads to; so others stand there that
-    /// are refused where they are reached.
-    pub(super) wrong: Vec<(usize, String)>,
+    /// The slots where the row has something that is no instruction. The kernel never looks at
+    /// what no path leads to; so others stand there.
+    pub(super) wrong: Vec<Wrong>,
+}
+
+/// A slot with something that is no instruction, where it matters only if it is reached.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Wrong {
+    /// The slot.
+    pub(super) slot: usize,
+    /// What the kernel says when it comes there.
+    pub(super) message: String,
+    /// What stands there.
+    pub(super) stand_in: StandIn,
+}
+
+/// What stands in the place of something that is no instruction.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum StandIn {
+    /// What is refused where it is reached.
+    Refused,
+    /// The jump that it would be without what is wrong: where it leads to is looked at before.
+    /// Who follows the paths sees whether it is reached.
+    Jump,
 }
 
 /// What the row describes.
@@ -75,11 +95,7 @@ pub(super) fn subject(row: &Row) -> Result<Subject, Unusable> {
     Ok(Subject { object, wrong })
 }
 
-fn program(
-    row: &Row,
-    btf: Option<&Btf>,
-    wrong: &mut Vec<(usize, String)>,
-) -> Result<Program, Unusable> {
+fn program(row: &Row, btf: Option<&Btf>, wrong: &mut Vec<Wrong>) -> Result<Program, Unusable> {
     let prog_type = ProgType::from_number(row.prog_type)
         .ok_or_else(|| Unusable::unsupported(format!("program type {}", row.prog_type)))?;
     let expected_attach_type = match row.expected_attach_type {
@@ -178,7 +194,7 @@ fn slot_at(bytes: &[u8], slot: usize) -> Option<Slot> {
 fn decode(
     bytes: &[u8],
     references: &[(usize, Reference)],
-    wrong: &mut Vec<(usize, String)>,
+    wrong: &mut Vec<Wrong>,
 ) -> Result<Vec<Insn>, Unusable> {
     if !bytes.len().is_multiple_of(SLOT) {
         return Err(Unusable::unsupported("insns are not a multiple of 8 bytes"));
@@ -204,14 +220,18 @@ fn decode(
         let insn = match Insn::decode(first, second) {
             Ok(insn) => insn,
             Err(error) => {
-                let (message, stand_in) = undecodable(first, &error);
+                let (message, found) = undecodable(first, &error);
                 let refused = || Unusable::Refused {
                     code: Code::Encoding,
                     message: message.clone(),
                 };
-                let stand_in = stand_in.ok_or_else(refused)?;
-                wrong.push((slot, message));
-                stand_in
+                let (insn, stand_in) = found.ok_or_else(refused)?;
+                wrong.push(Wrong {
+                    slot,
+                    message,
+                    stand_in,
+                });
+                insn
             }
         };
         slot += insn.slots();
@@ -235,14 +255,14 @@ fn src_of(kind: Imm64) -> u8 {
 
 /// What the kernel says to bytes that are no instruction (Linux 6.18), and what can stand in
 /// their place if it says so only where they are reached.
-fn undecodable(slot: Slot, error: &DecodeError) -> (String, Option<Insn>) {
+fn undecodable(slot: Slot, error: &DecodeError) -> (String, Option<(Insn, StandIn)>) {
     let admitted = |row: &&isa::Row| row.since.is_some_and(|since| since <= NEWEST);
     let Some(row) = rows_of(slot.opcode).find(admitted) else {
         return (format!("unknown opcode {:02x}", slot.opcode), None);
     };
     match error {
         DecodeError::Register { number, .. } => {
-            (format!("R{number} is invalid"), stand_in(row.sem))
+            (format!("R{number} is invalid"), stand_in(row, slot))
         }
         DecodeError::Truncated { .. } | DecodeError::SecondSlot { .. } => {
             ("invalid bpf_ld_imm64 insn".to_owned(), None)
@@ -252,20 +272,28 @@ fn undecodable(slot: Slot, error: &DecodeError) -> (String, Option<Insn>) {
         }
         DecodeError::Field { .. } => (
             format!("{} uses reserved fields", class(row.sem)),
-            stand_in(row.sem),
+            stand_in(row, slot),
         ),
         DecodeError::Opcode(opcode) => (format!("unknown opcode {opcode:02x}"), None),
         DecodeError::Partial { .. } => ("invalid insn".to_owned(), None),
     }
 }
 
-/// What can stand in the place of an instruction that is wrong only where it is reached: a call
-/// of no helper, or for `EXIT`, behind which nothing follows, a jump to itself. At jumps, loads
-/// and numbers the kernel looks before.
-fn stand_in(sem: Sem) -> Option<Insn> {
-    let (sem, offset) = match sem {
+/// What can stand in the place of an instruction that is wrong only where it is reached: the
+/// jump that it nearly is; a call of no helper; or for `EXIT`, behind which nothing follows, a
+/// jump to itself. At loads and numbers the kernel looks before.
+fn stand_in(row: &'static isa::Row, slot: Slot) -> Option<(Insn, StandIn)> {
+    let (sem, offset) = match row.sem {
+        Sem::Ja | Sem::Gotol | Sem::Jump { .. } => {
+            let fields = Fields {
+                offset: slot.offset,
+                imm: slot.imm,
+                ..Fields::default()
+            };
+            return Some((Insn::new(row, fields), StandIn::Jump));
+        }
         Sem::Exit => (Sem::Ja, -1),
-        Sem::Ja | Sem::Gotol | Sem::Gotox | Sem::Jump { .. } | Sem::MayGoto => return None,
+        Sem::Gotox | Sem::MayGoto => return None,
         Sem::Load { .. } | Sem::LoadSx { .. } => return None,
         _ => (Sem::Call(Callee::Helper), 0),
     };
@@ -273,7 +301,8 @@ fn stand_in(sem: Sem) -> Option<Insn> {
         offset,
         ..Fields::default()
     };
-    sem.row().map(|row| Insn::new(row, fields))
+    let row = sem.row()?;
+    Some((Insn::new(row, fields), StandIn::Refused))
 }
 
 /// The instructions of a meaning as the kernel calls them when their fields are wrong.
