@@ -4,15 +4,22 @@
 //! Calls count here whether or not any path makes them. Observed on Linux 6.18 with the JIT
 //! compiler: a frame takes as many bytes as its function reaches down, rounded up to 16.
 //!
+//! Programs that trace have *private stacks* since Linux 6.13: what of their functions reaches 64
+//! bytes down or more gets memory of its own, and the others are too small to need 512 together.
+//! That is for what the program calls and what is called back while it runs, not for what is
+//! called later; and not if any function does tail calls.
+//!
 //! Read before: `cfg.rs`, `state.rs`. Read next: `explore.rs`.
 
 use crate::cfg::Cfg;
 use crate::codes::Code;
 use crate::diag::{Checked, Place, Rejection};
+use crate::env::Env;
 use crate::stack::STACK_SIZE;
 use crate::state::State;
 use crate::tail_call::tail_call_in;
 use ebpf_asm::isa::{Callee, Sem};
+use ebpf_asm::prog_type::ProgType;
 
 /// Frames are rounded up to this many bytes.
 const FRAME_ALIGN: usize = 16;
@@ -93,6 +100,12 @@ impl Depths {
         }
     }
 
+    /// Whether a path leads into the function that begins in a slot.
+    pub(crate) fn is_entered(&self, function: usize) -> bool {
+        let depth = self.index(function).and_then(|index| self.0.get(index));
+        depth.is_some_and(|depth| depth.entered)
+    }
+
     /// The index of the function that begins in a slot.
     fn index(&self, function: usize) -> Option<usize> {
         let found = self
@@ -104,35 +117,21 @@ impl Depths {
     /// That no chain of calls is too long or needs too much; gives what the deepest needs. Of
     /// the functions that are called `later` each begins a chain of its own, and continues none
     /// by having its address taken.
-    pub(crate) fn check(&self, cfg: &Cfg<'_>, later: &[usize]) -> Checked<usize> {
+    pub(crate) fn check(&self, env: &Env<'_>, later: &[usize]) -> Checked<usize> {
+        let cfg = &env.cfg;
         let mut known = vec![None; self.0.len()];
-        let mut deepest = 0;
-        for &first in [0].iter().chain(later) {
-            deepest = deepest.max(self.check_chains(cfg, first, later, &mut known)?);
+        let of_program = self.chains_from(cfg, 0, 1, later, &mut known)?;
+        if !has_private_stacks(env) {
+            check_bytes(of_program)?;
+        }
+        let mut deepest = of_program.bytes;
+        for &first in later {
+            let chains = self.chains_from(cfg, first, 1, later, &mut known)?;
+            check_bytes(chains)?;
+            deepest = deepest.max(chains.bytes);
         }
         self.check_tail_calls(cfg)?;
         Ok(deepest)
-    }
-
-    /// The same for the chains from one function on.
-    fn check_chains(
-        &self,
-        cfg: &Cfg<'_>,
-        first: usize,
-        later: &[usize],
-        known: &mut [Option<Chains>],
-    ) -> Checked<usize> {
-        let deepest = self.chains_from(cfg, first, 1, later, known)?;
-        if deepest.bytes <= STACK_SIZE as usize {
-            return Ok(deepest.bytes);
-        }
-        let message = format!(
-            "combined stack size of {} calls is {}. Too large",
-            deepest.frames, deepest.bytes
-        );
-        Err(Rejection::new(Code::StackDepth, message).label(format!(
-            "the frames of a chain of calls together have {STACK_SIZE} bytes"
-        )))
     }
 
     /// What the chains from a function on need, `active` functions being so with it. Each
@@ -218,18 +217,27 @@ impl Depths {
         Ok(())
     }
 
-    /// That the addresses which are taken of functions lead somewhere. Functions that no path
-    /// leads into are taken out; behind them another function may come to stand in their place, or
-    /// none, which the kernel takes for a fault of its own (Linux 6.18).
-    pub(crate) fn check_addresses(&self, taken: &[(usize, usize)]) -> Checked {
+    /// That the addresses which are taken of functions lead somewhere. What no path leads to is
+    /// taken out, run by run; then another function may stand where a run began, to which
+    /// addresses from before it lead on. Others lead nowhere, which the kernel takes for a fault
+    /// of its own (Linux 6.18); not so if the program is the only function that is left. What
+    /// `throws` has another function of the kernel's making. `seen` says where paths lead.
+    pub(crate) fn check_addresses(
+        &self,
+        taken: &[(usize, usize)],
+        throws: bool,
+        seen: impl Fn(usize) -> bool,
+    ) -> Checked {
         let entered = || self.0.iter().filter(|depth| depth.entered);
-        if entered().count() <= 1 {
+        if entered().count() <= 1 && !throws {
             return Ok(());
         }
-        let lost = taken
-            .iter()
-            .find(|(_, function)| entered().all(|depth| depth.function < *function));
-        let Some(&(slot, function)) = lost else {
+        let leads = |&&(_, function): &&(usize, usize)| {
+            let begins_run = function.checked_sub(1).is_none_or(&seen);
+            let another = entered().any(|depth| depth.function > function);
+            self.is_entered(function) || (begins_run && another)
+        };
+        let Some(&(slot, function)) = taken.iter().find(|one| !leads(one)) else {
             return Ok(());
         };
         let message = "verifier bug: No program to jit at insn";
@@ -252,6 +260,31 @@ impl Depths {
         let slots = self.range(cfg, caller);
         slots.filter_map(|slot| self.index(cfg.named(slot)?))
     }
+}
+
+/// That chains do not need too much.
+fn check_bytes(deepest: Chains) -> Checked {
+    if deepest.bytes <= STACK_SIZE as usize {
+        return Ok(());
+    }
+    let message = format!(
+        "combined stack size of {} calls is {}. Too large",
+        deepest.frames, deepest.bytes
+    );
+    Err(Rejection::new(Code::StackDepth, message).label(format!(
+        "the frames of a chain of calls together have {STACK_SIZE} bytes"
+    )))
+}
+
+/// Whether deep frames of the program's functions are not on the stack of its thread. Observed on
+/// Linux 6.18; since when, from the kernel's history.
+fn has_private_stacks(env: &Env<'_>) -> bool {
+    let traces = matches!(
+        env.program.prog_type,
+        ProgType::Kprobe | ProgType::Tracepoint | ProgType::RawTracepoint | ProgType::PerfEvent
+    );
+    let tail_call = || tail_call_in(&env.cfg, 0..env.cfg.slot_count());
+    traces && env.config.since((6, 13)) && tail_call().is_none()
 }
 
 /// Whether the instruction that names a function calls it.

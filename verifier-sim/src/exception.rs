@@ -14,7 +14,8 @@
 use crate::codes::Code;
 use crate::diag::{Checked, Place, Rejection};
 use crate::env::Env;
-use crate::machine::{Flow, Machine};
+use crate::explore::{Explorer, Path};
+use crate::machine::{Flow, Machine, not_modelled};
 use crate::prototype::is_number;
 use ebpf_asm::btf::{Btf, Kind as Type, Linkage, TypeId};
 use ebpf_asm::insn::Reg;
@@ -126,5 +127,31 @@ impl Machine<'_, '_> {
         self.check_nothing_held("throws with something not given back")?;
         self.check_closed("bpf_throw")?;
         Ok(Flow::End)
+    }
+}
+
+impl Explorer<'_, '_, '_> {
+    /// Notes that a path ends in a throw, if it does.
+    pub(crate) fn ended(&mut self, path: &Path) -> Checked {
+        if self.env.kfunc_name(path.slot) != Some("bpf_throw") {
+            return Ok(());
+        }
+        self.throws = true;
+        let all = self.env.cfg.loop_of(path.slot);
+        if all.is_empty() {
+            return Ok(());
+        }
+        let kept = all.iter().any(|&slot| self.checkpoints.count(slot) > 0);
+        if !kept {
+            let message = "verifier bug: scc exit: no visit info for call chain";
+            return Err(Rejection::new(Code::Exception, message)
+                .label("throws out of a loop in its first round")
+                .help("leave the loop, and throw behind it"));
+        }
+        // States are kept by the chain of calls.
+        match path.state.depth() {
+            0 => Ok(()),
+            _ => Err(not_modelled("throws out of loops in functions")),
+        }
     }
 }

@@ -14,6 +14,7 @@ use crate::env::Env;
 use crate::exception::check_throws;
 use crate::global::no_such_function;
 use crate::history::GoesOn;
+use crate::iterator::check_nested;
 use crate::live_stack::LiveStack;
 use crate::machine::{Flow, Machine, not_modelled};
 use crate::mem::AddressKind;
@@ -82,6 +83,10 @@ pub(crate) struct Explorer<'e, 'a, 'w> {
     last_id: u32,
     notes: Notes,
     address_kinds: Vec<AddressKind>,
+    /// Whether a path ended in a throw.
+    pub(crate) throws: bool,
+    /// Whether a path led to each slot.
+    seen: Vec<bool>,
     pub(crate) stats: Stats,
 }
 
@@ -102,6 +107,8 @@ pub(crate) fn explore<'e>(
         last_id: 0,
         notes: Notes::default(),
         address_kinds: vec![AddressKind::Unknown; env.cfg.slot_count()],
+        throws: false,
+        seen: vec![false; env.cfg.slot_count()],
         stats: Stats::default(),
     };
     let mut program = State::entry(0);
@@ -110,10 +117,14 @@ pub(crate) fn explore<'e>(
     explorer.follow_all(0, program)?;
     explorer.notes.called.extend(env.exception_callback);
     explorer.follow_globals()?;
-    explorer.depths.check_addresses(&explorer.notes.addresses)?;
-    explorer.stats.stack_depth = explorer.depths.check(&env.cfg, &explorer.notes.later)?;
+    let depths = &explorer.depths;
+    depths.check_addresses(&explorer.notes.addresses, explorer.throws, |slot| {
+        explorer.has_seen(slot)
+    })?;
+    explorer.stats.stack_depth = explorer.depths.check(env, &explorer.notes.later)?;
     let notes = &explorer.notes;
     check_throws(env, [notes.called_back.as_slice(), &notes.later].concat())?;
+    check_nested(env, explorer.stats.processed)?;
     Ok(explorer.stats)
 }
 
@@ -216,6 +227,9 @@ impl Explorer<'_, '_, '_> {
             self.tell(&Event::Covered { slot: path.slot });
             return Ok(Seen::Covered);
         }
+        if let Some(seen) = self.seen.get_mut(path.slot) {
+            *seen = true;
+        }
         let sem = insn.sem();
         self.checkpoints.since.jumps += u64::from(is_jump(sem));
         if sem == Sem::Exit {
@@ -259,12 +273,19 @@ impl Explorer<'_, '_, '_> {
         Ok(flow)
     }
 
+    /// Whether a path led to a slot, or to the instruction that it is the second slot of.
+    fn has_seen(&self, slot: usize) -> bool {
+        let begins = |slot: &usize| self.env.cfg.insn(*slot).is_some();
+        let begin = (slot.saturating_sub(1)..=slot).rev().find(begins);
+        begin.is_some_and(|begin| self.seen.get(begin).copied().unwrap_or(false))
+    }
+
     /// Goes on behind an instruction.
     fn go_on(&mut self, path: &mut Path, flow: Flow) -> Checked<Seen> {
         let slot = path.slot;
         match flow {
             Flow::To(next) => path.slot = next,
-            Flow::End => return Ok(Seen::Covered),
+            Flow::End => return self.ended(path).map(|()| Seen::Covered),
             Flow::Fork {
                 next,
                 jump,

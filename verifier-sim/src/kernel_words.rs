@@ -209,6 +209,7 @@ const WORDS: &[(&str, Code)] = &[
     ("At callback return the register", Code::CallbackResult),
     ("verifier bug: backtracking misuse", Code::ArgumentType),
     ("verifier bug: No program to jit", Code::Callback),
+    ("verifier bug: scc exit: no visit info", Code::Exception),
     ("In callback the register", Code::CallbackResult),
     ("arg#* doesn't point to a const string", Code::ConstantText),
     ("Invalid format string", Code::ConstantText),
@@ -292,6 +293,14 @@ const WORDS: &[(&str, Code)] = &[
         Code::GlobalFunction,
     ),
     ("kernel btf_id * is not a function", Code::UnknownKfunc),
+    (
+        "negative offset disallowed for kernel module function call",
+        Code::UnknownKfunc,
+    ),
+    (
+        "kfunc offset > 0 without fd_array is invalid",
+        Code::UnknownKfunc,
+    ),
     ("unexpected __bpf_trap()", Code::KfuncNotAllowed),
     (
         "metadata kfuncs require device-bound program",

@@ -205,6 +205,12 @@ impl Matcher<'_> {
         matches!(self.likeness, Likeness::Same)
     }
 
+    /// Whether all bytes of the stack must be of the same kinds: in loops they must, also where
+    /// nothing was written (observed on Linux 6.18 by the instructions that it followed).
+    fn wants_same_bytes(&self) -> bool {
+        matches!(self.likeness, Likeness::Same | Likeness::Within)
+    }
+
     /// The numbers of the function at a depth on which the verdict depends.
     fn needed(&self, depth: usize) -> FrameNeeds {
         match self.likeness {
@@ -287,7 +293,7 @@ impl Matcher<'_> {
         let beyond = old.get(new.len()..).unwrap_or_default();
         beyond
             .iter()
-            .all(|old| !self.is_exact() && self.is_anything(old))
+            .all(|old| !self.wants_same_bytes() && self.is_anything(old))
     }
 
     /// Whether nothing is asked of a slot that is compared with this one.
@@ -301,7 +307,7 @@ impl Matcher<'_> {
     }
 
     fn slot(&mut self, old: &Slot, new: &Slot, weight: Weight) -> bool {
-        if self.is_exact() && old.bytes != new.bytes {
+        if self.wants_same_bytes() && old.bytes != new.bytes {
             return false;
         }
         if self.is_anything(old) {

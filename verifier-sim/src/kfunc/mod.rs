@@ -69,9 +69,6 @@ pub(crate) fn check_calls(object: &Object, program: &Program, kernel: &KernelTyp
     for (slot, insn) in program.slots().filter(calls) {
         let named = matches!(program.reference(slot), Some(Reference::Extern(_)));
         let id = TypeId(insn.imm() as u32);
-        if !named && id.0 == 0 && insn.offset() == 0 {
-            continue;
-        }
         let refuse = |code, message: String, label: &str| {
             let mut refused = Rejection::new(code, message).label(label.to_owned());
             refused.slot = slot;
@@ -82,6 +79,22 @@ pub(crate) fn check_calls(object: &Object, program: &Program, kernel: &KernelTyp
                 Code::GplOnly,
                 "cannot call kernel function from non-GPL compatible program".to_owned(),
                 "calls a function of the kernel",
+            );
+        }
+        if !named && id.0 == 0 && insn.offset() == 0 {
+            continue;
+        }
+        // The loader fills in modules for calls that have names.
+        let no_module = match insn.offset() {
+            offset if named || offset == 0 => None,
+            ..0 => Some("negative offset disallowed for kernel module function call"),
+            _ => Some("kfunc offset > 0 without fd_array is invalid"),
+        };
+        if let Some(message) = no_module {
+            return refuse(
+                Code::UnknownKfunc,
+                message.to_owned(),
+                "calls a function of a module that is not named",
             );
         }
         let name = name_of(object, program, kernel, (slot, insn));
