@@ -1,9 +1,10 @@
 //! The running kernel's own types, read once for all tests of a process.
 
+use std::collections::HashMap;
 use std::fs;
 use std::sync::LazyLock;
 
-use ebpf_asm::btf::Btf;
+use ebpf_asm::btf::{Btf, Kind};
 use ebpf_asm::object::Object;
 use ebpf_verifier_sim::{KernelTypes, Symbols};
 
@@ -34,6 +35,24 @@ pub fn relocated(mut object: Object) -> Outcome<Object> {
     }
     Ok(ebpf_loader::with_options(&object)?.into_owned())
 }
+
+/// The number by which the running kernel knows a function of its own.
+#[must_use]
+pub fn function(name: &str) -> Option<i32> {
+    FUNCTIONS.get(name).copied()
+}
+
+static FUNCTIONS: LazyLock<HashMap<String, i32>> = LazyLock::new(|| {
+    let Some(btf) = RUNNING.btf() else {
+        return HashMap::new();
+    };
+    let functions = btf
+        .types()
+        .filter(|(_, known)| matches!(known.kind, Kind::Func { .. }));
+    functions
+        .map(|(id, known)| (btf.str(known.name).to_owned(), id.0 as i32))
+        .collect()
+});
 
 fn asks(object: &Object) -> bool {
     let mut programs = object.programs.iter();

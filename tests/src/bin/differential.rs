@@ -1,13 +1,15 @@
 //! The long run of the differential machine; CONTRIBUTING.md says how it is started.
 //!
-//! `differential [--seed S] [--count N] [--shown K] [--print NUMBER]
-//! [--ebpfasm PATH]`: by default the command is built in the profile of this one.
+//! `differential [--seed S] [--count N] [--shown K] [--print NUMBER] [--clang 1]
+//! [--ebpfasm PATH]`: by default the command is built in the profile of this one. With `--clang 1`
+//! programs that clang built are among those that are changed.
 #![forbid(unsafe_code)]
 
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use ebpf_tests::differential::campaign::{Campaign, made};
+use ebpf_tests::differential::campaign::Campaign;
+use ebpf_tests::differential::compiled;
 use ebpf_tests::{Outcome, commands, sandbox};
 
 fn main() -> ExitCode {
@@ -20,14 +22,15 @@ fn main() -> ExitCode {
     }
 }
 
-/// Fails if a program is accepted that the kernel refuses.
+/// Fails if a program is accepted that the kernel refuses, or that the interpreter meets a fault in.
 fn run() -> Outcome<ExitCode> {
     let mut campaign = Campaign {
         seed: 1,
         count: 100_000,
         shown: 10,
+        compiled: Vec::new(),
     };
-    let mut ebpfasm = None;
+    let (mut ebpfasm, mut print, mut clang) = (None, None, false);
     let mut args = std::env::args().skip(1);
     while let Some(name) = args.next() {
         if name == "--ebpfasm" {
@@ -39,11 +42,8 @@ fn run() -> Outcome<ExitCode> {
             "--seed" => campaign.seed = number,
             "--count" => campaign.count = number,
             "--shown" => campaign.shown = usize::try_from(number)?,
-            "--print" => {
-                let made = made(campaign.seed, number).ok_or("no such program")?;
-                println!("{}\n{}", made.row.line(number).trim(), made.row.text());
-                return Ok(ExitCode::SUCCESS);
-            }
+            "--print" => print = Some(number),
+            "--clang" => clang = number != 0,
             other => return Err(format!("'{other}' is not known").into()),
         }
     }
@@ -52,8 +52,17 @@ fn run() -> Outcome<ExitCode> {
         None => commands::built()?.ebpfasm.clone(),
     };
     sandbox::enter();
+    if clang {
+        campaign.compiled = compiled::accepted(&ebpfasm)?;
+        println!("{} programs that clang built", campaign.compiled.len());
+    }
+    if let Some(number) = print {
+        let made = campaign.made(number).ok_or("no such program")?;
+        println!("{}\n{}", made.row.line(number).trim(), made.row.text());
+        return Ok(ExitCode::SUCCESS);
+    }
     let report = campaign.run_and_print(&ebpfasm)?;
-    Ok(match report.matrix.whole.false_accepts {
+    Ok(match report.unsound() {
         0 => ExitCode::SUCCESS,
         _ => ExitCode::FAILURE,
     })

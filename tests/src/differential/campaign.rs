@@ -6,21 +6,29 @@ use std::path::Path;
 use std::time::Instant;
 
 use super::generate::{self, Generated};
-use super::judge::{Answer, Judge};
+use super::judge::{Answer, Judge, Word};
 use super::matrix::Matrix;
 use super::mutate::mutated;
 use super::shrink::smallest;
+use super::witness::{self, Seen};
 use super::{Chance, row::Row};
 use crate::Outcome;
 
 /// One of so many programs is one with something changed.
 const MUTATED: u64 = 4;
 
+/// One of so many programs is one that clang built, with something changed, if there are such.
+const COMPILED: u64 = 32;
+
+/// How the matrix calls programs with something changed.
+const GENERATED_CHANGED: &str = "(generated, and changed)";
+const COMPILED_CHANGED: &str = "(built by clang, and changed)";
+
 /// Programs of each kind of disagreement that are kept.
 const EXAMPLES: usize = 3;
 
 /// What to do.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Default)]
 pub struct Campaign {
     /// The seed.
     pub seed: u64,
@@ -28,6 +36,8 @@ pub struct Campaign {
     pub count: u64,
     /// How many kinds of disagreement are made small and shown.
     pub shown: usize,
+    /// Programs that clang built: see `compiled.rs`.
+    pub compiled: Vec<Row>,
 }
 
 /// What came of it.
@@ -38,6 +48,9 @@ pub struct Report {
     /// The kinds of disagreement, by words of both, with how many there were and the numbers
     /// of some.
     pub kinds: HashMap<(Disagreement, String), (u64, Vec<u64>)>,
+    /// How many accepted programs ran in the interpreter, and how many have something that it
+    /// does not know.
+    pub ran: [u64; 2],
     /// Microseconds and instructions, of the simulator and of the kernel, where both accept.
     pub times: [(u64, u64); 2],
 }
@@ -49,34 +62,43 @@ pub enum Disagreement {
     FalseAccept,
     /// The simulator refuses, the kernel accepts.
     FalseReject,
+    /// The simulator accepts what the interpreter meets a fault in.
+    Fault,
     /// The simulator does not know.
     Unsupported,
 }
 
-/// The program of a number.
-#[must_use]
-pub fn made(seed: u64, number: u64) -> Option<Generated> {
-    let mut made = generate::program(seed, number)?;
-    if number.is_multiple_of(MUTATED) {
-        let mut chance = Chance::new(seed.wrapping_add(number));
-        made.row = mutated(&made.row, &mut chance);
-    }
-    Some(made)
-}
-
 impl Campaign {
+    /// The program of a number.
+    #[must_use]
+    pub fn made(&self, number: u64) -> Option<Generated> {
+        let mut chance = Chance::new(self.seed.wrapping_add(number));
+        if number % COMPILED == 1 && !self.compiled.is_empty() {
+            let row = &self.compiled[chance.below(self.compiled.len())];
+            return Some(Generated {
+                row: mutated(row, &mut chance),
+                prog_type: row.program.prog_type,
+                constructs: vec![COMPILED_CHANGED],
+            });
+        }
+        let mut made = generate::program(self.seed, number)?;
+        if number.is_multiple_of(MUTATED) {
+            made.row = mutated(&made.row, &mut chance);
+            made.constructs.push(GENERATED_CHANGED);
+        }
+        Some(made)
+    }
+
     /// Makes the programs and asks for their verdicts.
     ///
     /// # Errors
     /// If the command `ebpfasm` does not answer.
     pub fn run(&self, ebpfasm: &Path) -> Outcome<Report> {
         let mut report = Report::default();
-        let seed = self.seed;
-        let lines =
-            (0..self.count).filter_map(move |number| Some(made(seed, number)?.row.line(number)));
+        let lines = (0..self.count).filter_map(|number| Some(self.made(number)?.row.line(number)));
         Judge::start(ebpfasm)?.ask_all(lines, |answer| {
-            let made = made(seed, answer.id).ok_or("a program that was not asked")?;
-            report.add(&answer, &made);
+            let made = self.made(answer.id);
+            report.add(&answer, &made.ok_or("a program that was not asked")?);
             Ok(())
         })?;
         Ok(report)
@@ -96,21 +118,36 @@ impl Campaign {
             "{:.0} programs a second, both verdicts",
             self.count as f64 / seconds
         );
-        println!("{}", report.kinds(self.shown, self.seed, ebpfasm)?);
+        let [ran, unknown] = report.ran;
+        println!("in the interpreter: {ran} ran, {unknown} have something that it does not know");
+        println!("{}", report.kinds(self, ebpfasm)?);
         Ok(report)
     }
 }
 
 impl Report {
+    /// How many programs are accepted that the kernel refuses, or that met a fault.
+    #[must_use]
+    pub fn unsound(&self) -> u64 {
+        let unsound =
+            |kind: Disagreement| matches!(kind, Disagreement::FalseAccept | Disagreement::Fault);
+        let kinds = self.kinds.iter();
+        let counts = kinds.filter(|((kind, _), _)| unsound(*kind));
+        counts.map(|(_, (count, _))| count).sum()
+    }
+
     fn add(&mut self, answer: &Answer, made: &Generated) {
-        let constructs = made.constructs.iter().map(|construct| construct.text());
+        let constructs = made.constructs.iter().copied();
         self.matrix.add(answer, made.prog_type.name(), constructs);
+        if answer.ours.verdict == Word::Accept {
+            self.run(answer.id, &made.row);
+        }
         let kind = if answer.is_false_accept() {
             (Disagreement::FalseAccept, words(&answer.kernel.msg))
         } else if answer.is_false_reject() {
             (Disagreement::FalseReject, words(&answer.ours.msg))
         } else if answer.ours.verdict == answer.kernel.verdict {
-            if answer.ours.verdict == super::judge::Word::Accept {
+            if answer.ours.verdict == Word::Accept {
                 for (time, said) in self.times.iter_mut().zip([&answer.ours, &answer.kernel]) {
                     time.0 += said.usec;
                     time.1 += said.processed;
@@ -120,10 +157,23 @@ impl Report {
         } else {
             (Disagreement::Unsupported, words(&answer.ours.msg))
         };
+        self.note(kind, answer.id);
+    }
+
+    fn note(&mut self, kind: (Disagreement, String), number: u64) {
         let (count, numbers) = self.kinds.entry(kind).or_default();
         *count += 1;
         if numbers.len() < EXAMPLES {
-            numbers.push(answer.id);
+            numbers.push(number);
+        }
+    }
+
+    /// Asks the second witness for an accepted program.
+    fn run(&mut self, number: u64, row: &Row) {
+        match witness::runs(row, number) {
+            Seen::Ended => self.ran[0] += 1,
+            Seen::NotKnown => self.ran[1] += 1,
+            Seen::Fault(what) => self.note((Disagreement::Fault, words(&what)), number),
         }
     }
 
@@ -143,12 +193,12 @@ impl Report {
     ///
     /// # Errors
     /// If the batch does not answer.
-    pub fn kinds(&self, shown: usize, seed: u64, ebpfasm: &Path) -> Outcome<String> {
+    pub fn kinds(&self, campaign: &Campaign, ebpfasm: &Path) -> Outcome<String> {
         let mut kinds: Vec<_> = self.kinds.iter().collect();
         kinds.sort_by_key(|((kind, _), (count, _))| (*kind, u64::MAX - count));
         let mut judge = Judge::start(ebpfasm)?;
         let mut text = String::new();
-        let mut left = shown;
+        let mut left = campaign.shown;
         for ((kind, words), (count, numbers)) in kinds {
             writeln!(text, "{count:7} {kind:?}: {words} (e.g. {numbers:?})")
                 .map_err(|e| e.to_string())?;
@@ -156,8 +206,11 @@ impl Report {
                 continue;
             }
             left -= 1;
-            if let Some(made) = numbers.first().and_then(|&number| made(seed, number)) {
-                text += &example(made.row, *kind, words, &mut judge)?;
+            if let Some(made) = numbers.first().and_then(|&number| campaign.made(number)) {
+                text += &match kind {
+                    Disagreement::Fault => made.row.text(),
+                    _ => example(made.row, *kind, words, &mut judge)?,
+                };
             }
         }
         Ok(text)

@@ -9,18 +9,22 @@
 //! | `generate/` | programs, construct by construct, with types and bounds in mind |
 //! | `mutate.rs` | programs with one thing changed |
 //! | `row.rs` | a program as a row of a batch |
+//! | `compiled.rs` | programs that clang built, to be changed |
 //! | `judge.rs` | the batch that is asked |
+//! | `witness.rs` | what is accepted, run in the interpreter |
 //! | `matrix.rs` | how often both agreed, by program type and by construct |
 //! | `shrink.rs` | the smallest program that is still disagreed on |
 //! | `campaign.rs` | a run: so many programs of a seed |
 
 pub mod campaign;
 mod chance;
+pub mod compiled;
 pub mod generate;
 pub mod judge;
 pub mod matrix;
 pub mod mutate;
 pub mod row;
 pub mod shrink;
+pub mod witness;
 
 pub use chance::Chance;

@@ -71,7 +71,9 @@ impl Row {
         if !self.functions.is_empty() {
             row["func_info"] = json!(self.functions);
         }
-        let typed_maps = self.object.maps.iter().any(|map| map.value_type.is_some());
+        let mut maps = self.object.maps.iter().enumerate();
+        let typed_maps =
+            maps.any(|(index, map)| map.value_type.is_some() && !self.slots_of(index).is_empty());
         if let Some(btf) = &self.object.btf
             && (typed_maps || !self.functions.is_empty())
         {
@@ -83,15 +85,7 @@ impl Row {
     fn maps(&self) -> Vec<Value> {
         let mut maps = Vec::new();
         for (index, one) in self.object.maps.iter().enumerate() {
-            let refers = |reference: &Reference| match reference {
-                Reference::Map(map) | Reference::MapValue { map, .. } => *map == index,
-                _ => false,
-            };
-            let slots = self
-                .references
-                .iter()
-                .filter(|(_, reference)| refers(reference));
-            let slots: Vec<usize> = slots.map(|(slot, _)| *slot).collect();
+            let slots = self.slots_of(index);
             if !slots.is_empty() {
                 let mut map = map(one);
                 map.insert("insns".into(), slots.into());
@@ -99,6 +93,19 @@ impl Row {
             }
         }
         maps
+    }
+
+    /// The slots that refer to a map.
+    fn slots_of(&self, index: usize) -> Vec<usize> {
+        let refers = |reference: &Reference| match reference {
+            Reference::Map(map) | Reference::MapValue { map, .. } => *map == index,
+            _ => false,
+        };
+        let slots = self
+            .references
+            .iter()
+            .filter(|(_, reference)| refers(reference));
+        slots.map(|(slot, _)| *slot).collect()
     }
 
     /// The object that has the row's program, as far as its slots are instructions.

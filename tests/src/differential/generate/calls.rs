@@ -8,6 +8,7 @@ use ebpf_asm::program::Reference;
 
 use super::numbers::bound_to;
 use super::state::{Holds, State};
+use super::types::Role;
 use super::{Generator, maps};
 
 pub(super) fn tail(g: &mut Generator) {
@@ -155,15 +156,16 @@ pub(super) fn local(g: &mut Generator) {
         }
     };
     let mut entry = State::entry(first);
-    let two = g.number();
-    if two != R1 && g.chance.percent(60) {
+    // One that is there: to make one may take a call, which takes R1.
+    let two = g.holding(|holds| matches!(holds, Holds::Number(_)));
+    if let Some(two) = two.filter(|two| *two != R1 && g.chance.percent(60)) {
         g.a.mov(R2, two);
         entry.set(R2, Holds::Number(None));
     }
     g.a.call_local(label);
     g.state.clobber();
     g.state.set(R0, Holds::Number(None));
-    g.functions.push((label, entry));
+    g.functions.push((label, entry, Role::Static));
     if g.chance.percent(20) {
         g.a.call_local(label);
     }

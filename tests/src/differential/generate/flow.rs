@@ -25,7 +25,11 @@ pub(super) fn branch(g: &mut Generator) {
     let before = g.state.clone();
     g.nested(3);
     if g.chance.percent(50) {
-        g.a.ja(join).bind(other);
+        match g.chance.percent(15) {
+            true => g.a.gotol(join),
+            false => g.a.ja(join),
+        };
+        g.a.bind(other);
         let first = std::mem::replace(&mut g.state, before);
         g.nested(2);
         g.state.join(&first);
@@ -103,7 +107,11 @@ pub(super) fn bounded_loop(g: &mut Generator) {
                 g.state.set(sum, Holds::Number(None));
             }
         }
-        1 => g.nested(1),
+        1 => {
+            g.reserved.push(counter);
+            g.nested(1);
+            g.reserved.pop();
+        }
         2 => {
             g.a.mov(R2, R10).add(R2, -64).add(R2, counter);
             let top = rounds > 40;
@@ -115,9 +123,15 @@ pub(super) fn bounded_loop(g: &mut Generator) {
             g.state.set(R1, Holds::Number(Some(rounds as u32)));
         }
     }
-    let step = g.or_wrong(1, &[0, -1, 2]);
-    g.a.add(counter, step);
     let cond = g.chance.pick(&[Cond::Jlt, Cond::Jslt, Cond::Jne]);
+    // What never comes to its end is followed a million instructions far, unless nothing
+    // changes: rarely.
+    let wrong: &[i32] = match cond {
+        Cond::Jne => &[0],
+        _ => &[0, 0, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, -1],
+    };
+    let step = g.or_wrong(1, wrong);
+    g.a.add(counter, step);
     let back = if g.chance.percent(90) {
         Width::W64
     } else {

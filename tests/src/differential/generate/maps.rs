@@ -7,20 +7,24 @@ use ebpf_asm::map_type::MapType;
 use ebpf_asm::object::{BPF_F_RDONLY_PROG, Data, DataKind, Map};
 use ebpf_asm::program::Reference;
 
-use super::Generator;
 use super::numbers::bound_to;
 use super::state::Holds;
+use super::{Generator, types};
 use crate::differential::Chance;
 
 pub(super) const ARRAY: usize = 0;
-const HASH: usize = 1;
-const PER_CPU: usize = 2;
-const LRU: usize = 3;
+pub(super) const HASH: usize = 1;
+pub(super) const PER_CPU: usize = 2;
+pub(super) const LRU: usize = 3;
 pub(super) const PROGRAMS: usize = 4;
-const RING: usize = 5;
-const GLOBALS: usize = 6;
+pub(super) const RING: usize = 5;
+pub(super) const GLOBALS: usize = 6;
 const CONSTANTS: usize = 7;
 const OUTER: usize = 8;
+pub(super) const LOCKED: usize = 9;
+pub(super) const LOCKED_ARRAY: usize = 10;
+pub(super) const TIMED: usize = 11;
+pub(super) const KEEPING: usize = 12;
 
 /// Bytes of a value of any of the maps.
 const VALUE: i32 = 16;
@@ -63,7 +67,31 @@ pub(super) fn all(chance: &mut Chance) -> Vec<Map> {
             inner: Some(Box::new(plain("", MapType::Array, 2))),
             ..plain("outer", MapType::ArrayOfMaps, 2)
         },
+        typed("locked", MapType::Hash, VALUE as u32),
+        typed("locked", MapType::Array, VALUE as u32),
+        typed("timed", MapType::Array, 32),
+        typed("keeping", MapType::Array, VALUE as u32),
     ]
+}
+
+/// A map whose values are structures of this name.
+fn typed(name: &str, map_type: MapType, value_size: u32) -> Map {
+    Map {
+        key_size: 4,
+        value_size,
+        max_entries: 4,
+        value_type: types::structure(name),
+        ..Map::new(format!("{name}_{map_type}"), map_type)
+    }
+}
+
+/// Looks up a value of a map by a constant key.
+pub(super) fn found(g: &mut Generator, map: usize) {
+    g.a.st(Size::W, R10, -64, 1);
+    g.state.set_word(7, Holds::Nothing);
+    g.a.mov(R2, R10).add(R2, -64);
+    g.a.ld_reference(R1, Reference::Map(map));
+    g.helper_call("map_lookup_elem");
 }
 
 /// Puts a key on the stack and its address into R2, and the map into R1.
@@ -86,7 +114,7 @@ fn arguments(g: &mut Generator, map: usize) {
 }
 
 /// Looks a value up in any map that has values.
-fn look_up(g: &mut Generator) -> usize {
+pub(super) fn look_up(g: &mut Generator) -> usize {
     let map = g.chance.pick(&[ARRAY, HASH, HASH, PER_CPU, LRU, GLOBALS]);
     arguments(g, map);
     let id = g.helper("map_lookup_elem");

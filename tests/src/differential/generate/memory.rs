@@ -2,7 +2,8 @@
 
 use ebpf_asm::assembler::Source;
 use ebpf_asm::insn::Reg::{self, *};
-use ebpf_asm::isa::{AluOp, AtomicOp, Cond, Size, Width};
+use ebpf_asm::insn::{Fields, Insn};
+use ebpf_asm::isa::{AluOp, AtomicOp, Cond, Sem, Size, Width};
 
 use super::Generator;
 use super::numbers::bound_to;
@@ -297,5 +298,73 @@ pub(super) fn atomic(g: &mut Generator) {
     if op.fetches_into().is_some() {
         let into: Reg = if op == AtomicOp::Cmpxchg { R0 } else { src };
         g.state.set(into, Holds::Number(None));
+    }
+}
+
+/// A load that acquires, or a store that releases.
+pub(super) fn ordered(g: &mut Generator) {
+    let size = g.chance.pick(&Size::ALL);
+    let bytes = size.bytes() as i32;
+    let (loads, other) = (g.chance.percent(50), g.number());
+    let value = g.holding(|holds| matches!(holds, Holds::Value(_, left) if left >= 8));
+    let (base, offset) = match value {
+        Some(base) if g.chance.percent(60) => (base, g.or_wrong(0, &[8, -8, 1, 64])),
+        _ => {
+            g.a.st(Size::DW, R10, -8, 1);
+            g.state.set_word(0, Holds::Nothing);
+            let place = -bytes * g.chance.between(1, 8 / bytes);
+            (R10, g.or_wrong(place, &[place + 1, 0, -520]))
+        }
+    };
+    let sem = match loads {
+        true => Sem::LoadAcquire { size },
+        false => Sem::StoreRelease { size },
+    };
+    let (dst, src) = match loads {
+        true => (g.target(), base),
+        false => (base, other),
+    };
+    let Some(row) = sem.row() else { return };
+    g.a.insn(Insn::new(
+        row,
+        Fields {
+            dst,
+            src,
+            offset: offset as i16,
+            ..Fields::default()
+        },
+    ));
+    if loads {
+        g.state.set(dst, Holds::Number(None));
+    }
+}
+
+/// A load that extends the sign, of anything that can be read.
+pub(super) fn signed(g: &mut Generator) {
+    let size = g.chance.pick(&[Size::B, Size::H, Size::W]);
+    let bytes = size.bytes() as i32;
+    let known = g.holding(|holds| match holds {
+        Holds::Value(_, left) | Holds::Packet(left) => left >= bytes,
+        Holds::Ctx => true,
+        _ => false,
+    });
+    let to = g.target();
+    match known {
+        Some(base) if g.chance.percent(70) => {
+            let at = g.or_wrong(0, &[bytes, -1, 16]);
+            g.a.ldxsx(size, to, base, at as i16);
+        }
+        _ => {
+            let number = g.number();
+            g.a.st(Size::DW, R10, -16, number);
+            g.state.set_word(1, Holds::Nothing);
+            let at = -16 + bytes * g.chance.between(0, 8 / bytes - 1);
+            let at = g.or_wrong(at, &[at + 1, -18]);
+            g.a.ldxsx(size, to, R10, at as i16);
+        }
+    }
+    g.state.set(to, Holds::Number(None));
+    if g.chance.percent(40) {
+        bound_to(g, to, 15);
     }
 }

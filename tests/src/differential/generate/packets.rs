@@ -15,10 +15,24 @@ fn fields(prog_type: ProgType) -> Option<(i16, i16, Option<i16>)> {
     match prog_type {
         ProgType::Xdp => Some((0, 4, Some(8))),
         ProgType::SchedCls => Some((76, 80, Some(140))),
-        ProgType::CgroupSkb => Some((76, 80, None)),
+        ProgType::SchedAct => Some((76, 80, Some(140))),
+        ProgType::CgroupSkb | ProgType::LwtXmit | ProgType::SkSkb => Some((76, 80, None)),
         _ => None,
     }
 }
+
+/// Whether programs of the type read packets.
+pub(super) fn has_packet(prog_type: ProgType) -> bool {
+    fields(prog_type).is_some()
+}
+
+/// The types that have `struct __sk_buff`, and load from the packet as classic BPF does.
+pub(super) const LEGACY: [ProgType; 4] = [
+    ProgType::SchedCls,
+    ProgType::SchedAct,
+    ProgType::SocketFilter,
+    ProgType::CgroupSkb,
+];
 
 /// The register that holds the context.
 fn ctx(g: &mut Generator) -> Option<Reg> {
@@ -29,9 +43,17 @@ fn ctx(g: &mut Generator) -> Option<Reg> {
 pub(super) fn any_field(g: &mut Generator, to: Reg) {
     let (offset, size) = match g.prog_type {
         ProgType::Xdp => (g.chance.pick(&[12, 16]), Size::W),
-        ProgType::SchedCls | ProgType::SocketFilter | ProgType::CgroupSkb => {
-            (g.chance.pick(&[0, 4, 8, 16, 20, 40]), Size::W)
-        }
+        ProgType::SchedCls
+        | ProgType::SchedAct
+        | ProgType::SocketFilter
+        | ProgType::CgroupSkb
+        | ProgType::LwtXmit
+        | ProgType::SkSkb => (g.chance.pick(&[0, 4, 8, 16, 20, 40]), Size::W),
+        ProgType::CgroupSockAddr => (g.chance.pick(&[0, 4, 24, 28, 32]), Size::W),
+        ProgType::SockOps => (g.chance.pick(&[0, 20, 24, 28, 64]), Size::W),
+        ProgType::SkLookup => (g.chance.pick(&[8, 12, 16, 40, 44]), Size::W),
+        ProgType::CgroupDevice => (g.chance.pick(&[0, 4, 8]), Size::W),
+        ProgType::CgroupSysctl => (g.chance.pick(&[0, 4]), Size::W),
         ProgType::Tracepoint => (g.chance.pick(&[8, 16, 24]), Size::DW),
         _ => (g.chance.pick(&[0, 8, 16, 24]), Size::DW),
     };
@@ -44,12 +66,22 @@ pub(super) fn context(g: &mut Generator) {
     let to = g.target();
     let word = match g.prog_type {
         ProgType::Xdp => g.chance.pick(&[12, 16]),
-        ProgType::SchedCls | ProgType::SocketFilter | ProgType::CgroupSkb => g.chance.pick(&[
+        ProgType::SchedCls
+        | ProgType::SchedAct
+        | ProgType::SocketFilter
+        | ProgType::CgroupSkb
+        | ProgType::LwtXmit
+        | ProgType::SkSkb => g.chance.pick(&[
             0, 4, 8, 12, 16, 20, 24, 28, 32, 36, 40, 44, 48, 52, 56, 60, 64,
         ]),
+        ProgType::CgroupSockAddr
+        | ProgType::SockOps
+        | ProgType::SkLookup
+        | ProgType::CgroupDevice
+        | ProgType::CgroupSysctl => 4 * g.chance.between(0, 9),
         _ => 8 * g.chance.between(0, 12),
     };
-    let wide = fields(g.prog_type).is_none() && g.prog_type != ProgType::SocketFilter;
+    let wide = super::TRACING.contains(&g.prog_type) || g.prog_type == ProgType::Syscall;
     let (offset, size) = match g.chance.below(10) {
         0 => (word, g.chance.pick(&[Size::B, Size::H])),
         1 => (
@@ -299,11 +331,7 @@ pub(super) fn meta(g: &mut Generator) {
 }
 
 pub(super) fn legacy(g: &mut Generator) {
-    let skb = matches!(
-        g.prog_type,
-        ProgType::SchedCls | ProgType::SocketFilter | ProgType::CgroupSkb
-    );
-    if !skb && !g.slip() {
+    if !LEGACY.contains(&g.prog_type) && !g.slip() {
         return;
     }
     let size = g.chance.pick(&[Size::B, Size::H, Size::W]);
