@@ -10,6 +10,7 @@
 //!
 //! Read before: `isa/sem.rs`. Read next: `insn.rs`.
 
+mod form;
 mod lookup;
 mod sem;
 mod table;

@@ -89,6 +89,7 @@ impl Target {
                     slot,
                     insn: insn.to_string(),
                     name: insn.row().name,
+                    form: insn.row().form(),
                     target: self,
                     why,
                     span: program.span(slot).map(Span::to_owned),
@@ -120,6 +121,8 @@ pub struct TargetError {
     pub insn: String,
     /// The operation's name.
     pub name: &'static str,
+    /// Which form of the operation it is ([`Row::form`]).
+    pub form: String,
     /// The target.
     pub target: Target,
     /// What the instruction came with.
@@ -136,14 +139,14 @@ impl fmt::Display for TargetError {
             program,
             slot,
             insn,
-            name,
+            form,
             target,
             why,
             ..
         } = self;
         write!(
             f,
-            "program `{program}`, slot {slot}: {target} has no {name} `{insn}`: {why}"
+            "program `{program}`, slot {slot}: {target} has no {form} `{insn}`: {why}"
         )?;
         match &self.span {
             Some(span) => write!(f, " ({}:{})", span.file, span.line),
@@ -232,6 +235,22 @@ mod tests {
         assert!(
             error.contains("-mcpu=v4 on Linux 5.10 has no SDIV") && error.contains("Linux 6.6"),
             "{error}"
+        );
+    }
+
+    #[test]
+    fn the_form_that_is_too_new_is_named() {
+        let text = ".prog xdp p\nr0 = 0\nr1 = code_addr(f)\nexit\nf:\nr0 = 0\nexit\n";
+        let object = crate::text::parse("p.bpf", text).unwrap();
+        let target = Target {
+            cpu: Cpu::V4,
+            kernel: Some((5, 4)),
+        };
+        let refused = target.check(&object.programs[0]).unwrap_err().to_string();
+        assert!(
+            refused.contains("has no address of a function in LD_IMM64 `")
+                && refused.contains("it came with Linux 5.13"),
+            "{refused}"
         );
     }
 

@@ -203,8 +203,8 @@ impl<'a> Cfg<'a> {
             let row = insn.row();
             let label = match row.since {
                 Some(since) if config.since(since) => continue,
-                Some((major, minor)) => format!("{} came with Linux {major}.{minor}", row.name),
-                None => format!("no Linux release has {}", row.name),
+                Some((major, minor)) => format!("{} came with Linux {major}.{minor}", row.form()),
+                None => format!("no Linux release has {}", row.form()),
             };
             let message = format!("unknown opcode {:02x}", row.opcode);
             let mut refused = Rejection::new(Code::KernelTooOld, message).label(label);

@@ -47,6 +47,18 @@ fn instructions_came_one_by_one() {
 }
 
 #[test]
+fn the_form_that_came_later_is_named() {
+    let text = ".prog xdp\nr0 = 0\nr1 = code_addr(f)\nexit\nf:\nr0 = 0\nexit\n";
+    let object = parse("loaders", text).unwrap();
+    let verdict = verify(&object, &object.programs[0], &on((5, 4)));
+    let label = verdict.rejection().map(|why| why.label.as_str());
+    assert_eq!(
+        label,
+        Some("address of a function in LD_IMM64 came with Linux 5.13")
+    );
+}
+
+#[test]
 fn indirect_jumps_and_calls_are_refused_by_name() {
     let gotox = ".prog xdp\nr0 = 1\ngotox r0\nexit\n";
     assert_eq!(
