@@ -12,11 +12,13 @@
 
 mod form;
 mod lookup;
+mod opcode;
 mod sem;
 mod table;
 
 pub use lookup::rows_of;
 pub(crate) use lookup::{Pattern, Second, pattern_of, row_at};
+pub use opcode::OpcodePart;
 pub use sem::{
     AluOp, AtomicOp, Callee, Cast, Cond, Fetched, Imm64, Operand, PacketMode, Sem, Size, Swap,
     Width,

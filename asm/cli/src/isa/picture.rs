@@ -56,33 +56,14 @@ fn line(between: &str, texts: &[String; 5]) -> String {
     format!("  {between}{}\n", padded.collect::<String>())
 }
 
-const CLASSES: [&str; 8] = ["LD", "LDX", "ST", "STX", "ALU", "JMP", "JMP32", "ALU64"];
-const SIZES: [&str; 4] = ["W", "H", "B", "DW"];
-const MODES: [&str; 8] = [
-    "IMM", "ABS", "IND", "MEM", "MEMSX", "no mode", "ATOMIC", "no mode",
-];
-
 /// The parts of an opcode, RFC 9669 sections 3, 4 and 5.
 pub(super) fn bits(row: &Row) -> String {
-    let opcode = row.opcode;
-    let class = usize::from(opcode & 7);
-    let name = CLASSES.get(class).copied().unwrap_or_default();
-    if class < 4 {
-        let (mode, size) = (usize::from(opcode >> 5), usize::from(opcode >> 3 & 3));
-        let part = |names: &[&'static str], index: usize| names.get(index).copied().unwrap_or("");
-        let (mode_name, size_name) = (part(&MODES, mode), part(&SIZES, size));
-        return format!(
-            "{opcode:#04x} = {mode:03b} {size:02b} {class:03b}: mode {mode_name}, \
-             size {size_name}, class {name}"
-        );
-    }
-    let (code, source) = (opcode >> 4, opcode >> 3 & 1);
-    let source_name = match source {
-        0 => "K",
-        _ => "X",
-    };
-    format!(
-        "{opcode:#04x} = {code:04b} {source:b} {class:03b}: code {code:#x}, \
-         source {source_name}, class {name}"
-    )
+    let parts = row.opcode_parts();
+    let bits = parts.map(|part| format!("{:0width$b}", part.bits, width = part.width));
+    let names = parts.map(|part| match part.name {
+        Some(name) => format!("{} {name}", part.part),
+        None => format!("{} {:#x}", part.part, part.bits),
+    });
+    let (bits, names) = (bits.join(" "), names.join(", "));
+    format!("{:#04x} = {bits}: {names}", row.opcode)
 }

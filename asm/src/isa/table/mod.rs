@@ -22,43 +22,16 @@ mod memory;
 
 use super::Cond::*;
 use super::Field::{Any, Is, Jump, RegNumber, Zero};
+use super::opcode::{
+    ABS, ALU, ALU64, ATOMIC, IMM, IND, JMP, JMP32, K, LD, LDX, MEM, MEMSX, ST, STX, X, size_bits,
+};
 use super::{
     AluOp, AtomicOp, Callee, Cast, Cond, Cpu, Field, Group, Imm64, KernelVersion, Operand,
     PacketMode, Row, Sem, Size, Source, Swap, Width,
 };
 
-// Instruction classes, RFC 9669 section 3.
-const LD: u8 = 0;
-const LDX: u8 = 1;
-const ST: u8 = 2;
-const STX: u8 = 3;
-const ALU: u8 = 4;
-const JMP: u8 = 5;
-const JMP32: u8 = 6;
-const ALU64: u8 = 7;
-
-// Operand sources, section 4; modes of memory access, section 5.
-const K: u8 = 0x00;
-const X: u8 = 0x08;
-const IMM: u8 = 0x00;
-const ABS: u8 = 0x20;
-const IND: u8 = 0x40;
-const MEM: u8 = 0x60;
-const MEMSX: u8 = 0x80;
-const ATOMIC: u8 = 0xc0;
-
 /// The release that brought eBPF's verifier, and with it the oldest rows.
 const FIRST: KernelVersion = (3, 18);
-
-/// The size bits of a load's or store's opcode, section 5.
-const fn size_bits(size: Size) -> u8 {
-    match size {
-        Size::W => 0x00,
-        Size::H => 0x08,
-        Size::B => 0x10,
-        Size::DW => 0x18,
-    }
-}
 
 /// The group of an access of `size`: what needs 64-bit registers is in base64.
 const fn base_of(size: Size) -> Group {
