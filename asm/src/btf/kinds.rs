@@ -34,6 +34,7 @@ pub(super) enum Word {
 /// How the format has types of one kind.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Row {
+    pub(super) number: KindNumber,
     /// The kind's name, without `BTF_KIND_`.
     pub(super) name: &'static str,
     pub(super) vlen: Vlen,
@@ -43,38 +44,63 @@ pub(super) struct Row {
     pub(super) extra: usize,
 }
 
-const fn row(name: &'static str, vlen: Vlen, flag: Flag, word: Word, extra: usize) -> Row {
-    Row {
-        name,
-        vlen,
-        flag,
-        word,
-        extra,
-    }
+/// Rows as number, [`Kind`], name, and what stands in `vlen`, `kind_flag`, `size_or_type` and
+/// behind them. The numbers go up from 1.
+macro_rules! kinds {
+    ($($number:literal $kind:ident $name:literal $vlen:expr, $flag:ident $word:ident $extra:literal;)*) => {
+        /// The numbers of the kinds, `BTF_KIND_*`.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        pub(crate) enum KindNumber {
+            $($kind = $number,)*
+        }
+
+        /// The kinds by number, from 1.
+        const ROWS: &[Row] = &[$(
+            Row {
+                number: KindNumber::$kind,
+                name: $name,
+                vlen: $vlen,
+                flag: Flag::$flag,
+                word: Word::$word,
+                extra: $extra,
+            },
+        )*];
+
+        impl Kind {
+            /// The number in `btf.h`.
+            pub fn number(&self) -> u32 {
+                match self {
+                    $(Kind::$kind { .. } => $number,)*
+                }
+            }
+        }
+    };
 }
 
-/// The kinds by number, from 1.
-const ROWS: [Row; 19] = [
-    row("INT", Vlen::Unused, Flag::Unused, Word::Size, 1),
-    row("PTR", Vlen::Unused, Flag::Unused, Word::Type, 0),
-    row("ARRAY", Vlen::Unused, Flag::Unused, Word::Unused, 3),
-    row("STRUCT", Vlen::Items(3), Flag::Used, Word::Size, 0),
-    row("UNION", Vlen::Items(3), Flag::Used, Word::Size, 0),
-    row("ENUM", Vlen::Items(2), Flag::Used, Word::Size, 0),
-    row("FWD", Vlen::Unused, Flag::Used, Word::Unused, 0),
-    row("TYPEDEF", Vlen::Unused, Flag::Unused, Word::Type, 0),
-    row("VOLATILE", Vlen::Unused, Flag::Unused, Word::Type, 0),
-    row("CONST", Vlen::Unused, Flag::Unused, Word::Type, 0),
-    row("RESTRICT", Vlen::Unused, Flag::Unused, Word::Type, 0),
-    row("FUNC", Vlen::Linkage, Flag::Unused, Word::Type, 0),
-    row("FUNC_PROTO", Vlen::Items(2), Flag::Unused, Word::Type, 0),
-    row("VAR", Vlen::Unused, Flag::Unused, Word::Type, 1),
-    row("DATASEC", Vlen::Items(3), Flag::Unused, Word::Size, 0),
-    row("FLOAT", Vlen::Unused, Flag::Unused, Word::Size, 0),
-    row("DECL_TAG", Vlen::Unused, Flag::Used, Word::Type, 1),
-    row("TYPE_TAG", Vlen::Unused, Flag::Used, Word::Type, 0),
-    row("ENUM64", Vlen::Items(3), Flag::Used, Word::Size, 0),
-];
+kinds! {
+    1  Int       "INT"        Vlen::Unused, Unused Size 1;
+    2  Ptr       "PTR"        Vlen::Unused, Unused Type 0;
+    3  Array     "ARRAY"      Vlen::Unused, Unused Unused 3;
+    4  Struct    "STRUCT"     Vlen::Items(3), Used Size 0;
+    5  Union     "UNION"      Vlen::Items(3), Used Size 0;
+    6  Enum      "ENUM"       Vlen::Items(2), Used Size 0;
+    7  Fwd       "FWD"        Vlen::Unused, Used Unused 0;
+    8  Typedef   "TYPEDEF"    Vlen::Unused, Unused Type 0;
+    9  Volatile  "VOLATILE"   Vlen::Unused, Unused Type 0;
+    10 Const     "CONST"      Vlen::Unused, Unused Type 0;
+    11 Restrict  "RESTRICT"   Vlen::Unused, Unused Type 0;
+    12 Func      "FUNC"       Vlen::Linkage, Unused Type 0;
+    13 FuncProto "FUNC_PROTO" Vlen::Items(2), Unused Type 0;
+    14 Var       "VAR"        Vlen::Unused, Unused Type 1;
+    15 DataSec   "DATASEC"    Vlen::Items(3), Unused Size 0;
+    16 Float     "FLOAT"      Vlen::Unused, Unused Size 0;
+    17 DeclTag   "DECL_TAG"   Vlen::Unused, Used Type 1;
+    18 TypeTag   "TYPE_TAG"   Vlen::Unused, Used Type 0;
+    19 Enum64    "ENUM64"     Vlen::Items(3), Used Size 0;
+}
+
+/// The greatest number of a kind.
+pub(super) const LAST: usize = ROWS.len();
 
 /// The row of a kind's number.
 pub(super) fn of_number(number: u32) -> Option<&'static Row> {
@@ -82,29 +108,10 @@ pub(super) fn of_number(number: u32) -> Option<&'static Row> {
 }
 
 impl Kind {
-    /// The number in `btf.h`.
-    pub fn number(&self) -> u32 {
-        match self {
-            Kind::Int { .. } => 1,
-            Kind::Ptr(_) => 2,
-            Kind::Array { .. } => 3,
-            Kind::Struct { .. } => 4,
-            Kind::Union { .. } => 5,
-            Kind::Enum { .. } => 6,
-            Kind::Fwd(_) => 7,
-            Kind::Typedef(_) => 8,
-            Kind::Volatile(_) => 9,
-            Kind::Const(_) => 10,
-            Kind::Restrict(_) => 11,
-            Kind::Func { .. } => 12,
-            Kind::FuncProto { .. } => 13,
-            Kind::Var { .. } => 14,
-            Kind::DataSec { .. } => 15,
-            Kind::Float { .. } => 16,
-            Kind::DeclTag { .. } => 17,
-            Kind::TypeTag { .. } => 18,
-            Kind::Enum64 { .. } => 19,
-        }
+    /// The kind of a name as in `btf.h`, without `BTF_KIND_`.
+    pub(crate) fn named(name: &str) -> Option<KindNumber> {
+        let row = ROWS.iter().find(|row| row.name == name);
+        row.map(|row| row.number)
     }
 
     /// The names of all kinds.
@@ -126,3 +133,15 @@ pub(super) const FORWARD: [Forward; 2] = [Forward::Struct, Forward::Union];
 pub(super) const TAG: [Tag; 2] = [Tag::Btf, Tag::Attribute];
 /// `BTF_FUNC_*` and `BTF_VAR_*`, which have the same numbers.
 pub(super) const LINKAGE: [Linkage; 3] = [Linkage::Static, Linkage::Global, Linkage::Extern];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_stand_at_their_numbers() {
+        for (at, row) in ROWS.iter().enumerate() {
+            assert_eq!(row.number as usize, at + 1, "{}", row.name);
+        }
+    }
+}

@@ -20,6 +20,7 @@ mod read;
 pub(crate) mod strings;
 mod write;
 
+pub(crate) use kinds::KindNumber;
 pub use read::BtfError;
 
 use std::collections::HashMap;

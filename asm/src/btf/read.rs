@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 
-use super::kinds::{self, FORWARD, Flag, LINKAGE, Row, SIGNED, TAG, Vlen, Word};
+use super::kinds::{self, FORWARD, Flag, KindNumber, LINKAGE, Row, SIGNED, TAG, Vlen, Word};
 use super::strings::Strings;
 use super::write::{HEADER_LEN, MAGIC};
 use super::{Bitfields, Btf, IntEncoding, Kind, Member, SecVar, StrId, Type, TypeId};
@@ -51,7 +51,7 @@ pub enum BtfError {
         must: &'static str,
     },
     /// A kind of type that is not known.
-    #[error("type {id} at byte {at} has kind {kind}, and kinds are 1 to 19")]
+    #[error("type {id} at byte {at} has kind {kind}, and kinds are 1 to {last}", last = kinds::LAST)]
     Kind {
         /// The type.
         id: u32,
@@ -350,7 +350,7 @@ impl<'a> Reader<'a> {
         };
         self.check_unused(info, &raw);
         let name = self.name("its name", name);
-        let kind = self.kind(kind, &raw);
+        let kind = self.kind(&raw);
         match self.fault.take() {
             None => Ok((Type { name, kind }, 3 + len)),
             Some((what, value, wanted)) => Err(BtfError::Value {
@@ -414,56 +414,56 @@ impl<'a> Reader<'a> {
         })
     }
 
-    /// What the words of a type say; `number` is one that has a row.
-    fn kind(&mut self, number: u32, raw: &Raw<'_>) -> Kind {
+    /// What the words of a type say.
+    fn kind(&mut self, raw: &Raw<'_>) -> Kind {
         let size = raw.word;
         let flag = raw.flag as usize & 1;
-        match number {
-            1 => self.int(raw),
-            2 => Kind::Ptr(self.target(raw)),
-            3 => Kind::Array {
+        match raw.row.number {
+            KindNumber::Int => self.int(raw),
+            KindNumber::Ptr => Kind::Ptr(self.target(raw)),
+            KindNumber::Array => Kind::Array {
                 element: self.ty("its element", word(raw.extra, 0)),
                 index: self.ty("its index", word(raw.extra, 1)),
                 len: word(raw.extra, 2),
             },
-            4 => Kind::Struct {
+            KindNumber::Struct => Kind::Struct {
                 size,
                 members: self.members(raw),
                 bitfields: BITFIELDS[flag],
             },
-            5 => Kind::Union {
+            KindNumber::Union => Kind::Union {
                 size,
                 members: self.members(raw),
                 bitfields: BITFIELDS[flag],
             },
-            6 => Kind::Enum {
+            KindNumber::Enum => Kind::Enum {
                 size,
                 signed: SIGNED[flag],
                 values: items(raw, |[name, value]| {
                     (self.name("an enumerator's name", name), value as i32)
                 }),
             },
-            7 => Kind::Fwd(FORWARD[flag]),
-            8 => Kind::Typedef(self.target(raw)),
-            9 => Kind::Volatile(self.target(raw)),
-            10 => Kind::Const(self.target(raw)),
-            11 => Kind::Restrict(self.target(raw)),
-            12 => Kind::Func {
+            KindNumber::Fwd => Kind::Fwd(FORWARD[flag]),
+            KindNumber::Typedef => Kind::Typedef(self.target(raw)),
+            KindNumber::Volatile => Kind::Volatile(self.target(raw)),
+            KindNumber::Const => Kind::Const(self.target(raw)),
+            KindNumber::Restrict => Kind::Restrict(self.target(raw)),
+            KindNumber::Func => Kind::Func {
                 proto: self.target(raw),
                 linkage: self.choose("its linkage", &LINKAGE, raw.vlen, LINKAGE[0]),
             },
-            13 => Kind::FuncProto {
+            KindNumber::FuncProto => Kind::FuncProto {
                 ret: self.target(raw),
                 params: items(raw, |[name, ty]| {
                     let name = self.name("a parameter's name", name);
                     (name, self.ty("a parameter's type", ty))
                 }),
             },
-            14 => Kind::Var {
+            KindNumber::Var => Kind::Var {
                 ty: self.target(raw),
                 linkage: self.choose("its linkage", &LINKAGE, word(raw.extra, 0), LINKAGE[0]),
             },
-            15 => Kind::DataSec {
+            KindNumber::DataSec => Kind::DataSec {
                 size,
                 vars: items(raw, |[var, offset, size]| SecVar {
                     var: self.ty("a variable", var),
@@ -471,17 +471,17 @@ impl<'a> Reader<'a> {
                     size,
                 }),
             },
-            16 => Kind::Float { size },
-            17 => Kind::DeclTag {
+            KindNumber::Float => Kind::Float { size },
+            KindNumber::DeclTag => Kind::DeclTag {
                 ty: self.target(raw),
                 component: word(raw.extra, 0) as i32,
                 tag: TAG[flag],
             },
-            18 => Kind::TypeTag {
+            KindNumber::TypeTag => Kind::TypeTag {
                 ty: self.target(raw),
                 tag: TAG[flag],
             },
-            _ => Kind::Enum64 {
+            KindNumber::Enum64 => Kind::Enum64 {
                 size,
                 signed: SIGNED[flag],
                 values: items(raw, |[name, low, high]| {

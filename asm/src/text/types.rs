@@ -28,8 +28,8 @@ use super::words::{Word, Words};
 use crate::btf::core::{Access, CoreKind, CoreRelocation};
 use crate::btf::raw::{ANONYMOUS, ENCODINGS};
 use crate::btf::{
-    Bitfields, Btf, Forward, IntEncoding, Kind, Linkage, Member, SecVar, Signedness, StrId, Tag,
-    TypeId,
+    Bitfields, Btf, Forward, IntEncoding, Kind, KindNumber, Linkage, Member, SecVar, Signedness,
+    StrId, Tag, TypeId,
 };
 use crate::near::near;
 use std::fmt::{self, Write};
@@ -112,82 +112,69 @@ impl<'a> Parser<'a> {
 
     /// What the first line of a type says.
     fn kind(&mut self, word: &Word<'a>, fields: &mut Fields<'a>) -> Result<Kind, Wrong> {
-        Ok(match word.text {
-            "INT" => {
-                let size = fields.number("size")?;
-                Kind::Int {
-                    size,
-                    offset: fields.number_or("bits_offset", 0)?,
-                    bits: fields.number_or("nr_bits", size.saturating_mul(8) as u8)?,
-                    encoding: encoding(fields)?,
-                }
-            }
-            "PTR" => Kind::Ptr(self.ty(fields, "type_id")?),
-            "ARRAY" => Kind::Array {
+        Ok(match Kind::named(word.text).ok_or_else(|| no_kind(word))? {
+            KindNumber::Int => integer(fields)?,
+            KindNumber::Ptr => Kind::Ptr(self.ty(fields, "type_id")?),
+            KindNumber::Array => Kind::Array {
                 element: self.ty(fields, "type_id")?,
                 index: self.ty(fields, "index_type_id")?,
                 len: fields.number("nr_elems")?,
             },
-            "STRUCT" => Kind::Struct {
+            KindNumber::Struct => Kind::Struct {
                 size: fields.number("size")?,
                 members: Vec::new(),
                 bitfields: bitfields(fields)?,
             },
-            "UNION" => Kind::Union {
+            KindNumber::Union => Kind::Union {
                 size: fields.number("size")?,
                 members: Vec::new(),
                 bitfields: bitfields(fields)?,
             },
-            "ENUM" => Kind::Enum {
+            KindNumber::Enum => Kind::Enum {
                 signed: signedness(fields)?,
                 size: fields.number("size")?,
                 values: Vec::new(),
             },
-            "ENUM64" => Kind::Enum64 {
+            KindNumber::Enum64 => Kind::Enum64 {
                 signed: signedness(fields)?,
                 size: fields.number("size")?,
                 values: Vec::new(),
             },
-            "FWD" => Kind::Fwd(fields.choose("fwd_kind", &Forward::ALL, Forward::name)?),
-            "TYPEDEF" => Kind::Typedef(self.ty(fields, "type_id")?),
-            "VOLATILE" => Kind::Volatile(self.ty(fields, "type_id")?),
-            "CONST" => Kind::Const(self.ty(fields, "type_id")?),
-            "RESTRICT" => Kind::Restrict(self.ty(fields, "type_id")?),
-            "FUNC" => Kind::Func {
+            KindNumber::Fwd => {
+                Kind::Fwd(fields.choose("fwd_kind", &Forward::ALL, Forward::name)?)
+            }
+            KindNumber::Typedef => Kind::Typedef(self.ty(fields, "type_id")?),
+            KindNumber::Volatile => Kind::Volatile(self.ty(fields, "type_id")?),
+            KindNumber::Const => Kind::Const(self.ty(fields, "type_id")?),
+            KindNumber::Restrict => Kind::Restrict(self.ty(fields, "type_id")?),
+            KindNumber::Func => Kind::Func {
                 proto: self.ty(fields, "type_id")?,
                 linkage: fields.choose("linkage", &Linkage::ALL, Linkage::name)?,
             },
-            "FUNC_PROTO" => Kind::FuncProto {
+            KindNumber::FuncProto => Kind::FuncProto {
                 ret: self.ty(fields, "ret_type_id")?,
                 params: Vec::new(),
             },
-            "VAR" => Kind::Var {
+            KindNumber::Var => Kind::Var {
                 ty: self.ty(fields, "type_id")?,
                 linkage: fields.choose("linkage", &Linkage::ALL, Linkage::name)?,
             },
-            "DATASEC" => Kind::DataSec {
+            KindNumber::DataSec => Kind::DataSec {
                 size: fields.number("size")?,
                 vars: Vec::new(),
             },
-            "FLOAT" => Kind::Float {
+            KindNumber::Float => Kind::Float {
                 size: fields.number("size")?,
             },
-            "DECL_TAG" => Kind::DeclTag {
+            KindNumber::DeclTag => Kind::DeclTag {
                 ty: self.ty(fields, "type_id")?,
                 component: fields.signed("component_idx")?,
                 tag: tag(fields)?,
             },
-            "TYPE_TAG" => Kind::TypeTag {
+            KindNumber::TypeTag => Kind::TypeTag {
                 ty: self.ty(fields, "type_id")?,
                 tag: tag(fields)?,
             },
-            other => {
-                let meant = near(other, Kind::names());
-                let message = format!("'{other}' is no kind of type");
-                return Err(word
-                    .wrong(message)
-                    .help(meant.map(|meant| format!("did you mean '{meant}'?"))));
-            }
         })
     }
 
@@ -531,6 +518,22 @@ fn number(word: &Word<'_>) -> Result<i128, Wrong> {
     };
     let number = i128::from(plain.number64("a number")?);
     Ok(if digits.is_some() { -number } else { number })
+}
+
+fn no_kind(word: &Word<'_>) -> Wrong {
+    let meant = near(word.text, Kind::names());
+    word.wrong(format!("'{}' is no kind of type", word.text))
+        .help(meant.map(|meant| format!("did you mean '{meant}'?")))
+}
+
+fn integer(fields: &mut Fields<'_>) -> Result<Kind, Wrong> {
+    let size = fields.number("size")?;
+    Ok(Kind::Int {
+        size,
+        offset: fields.number_or("bits_offset", 0)?,
+        bits: fields.number_or("nr_bits", size.saturating_mul(8) as u8)?,
+        encoding: encoding(fields)?,
+    })
 }
 
 fn encoding(fields: &mut Fields<'_>) -> Result<IntEncoding, Wrong> {
