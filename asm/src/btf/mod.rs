@@ -221,7 +221,7 @@ pub enum Forward {
 }
 
 /// Who sees a function or variable.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Hash)]
 pub enum Linkage {
     /// Only its own file.
     #[default]

@@ -1,11 +1,12 @@
 //! The functions of all programs, each once: programs that call equal functions share them.
 //!
 //! A program's own function stands in the program's section, all others in `.text`, in the
-//! order in which reading meets them, so that what is read is written the same again.
+//! order in which reading meets them, so that what is read is written the same again. Where the
+//! programs themselves are functions of `.text`, one that others call is written once.
 
 use super::WriteError;
-use crate::btf::TypeId;
 use crate::btf::core::CoreRelocation;
+use crate::btf::{Linkage, TypeId};
 use crate::insn::Insn;
 use crate::isa::{Callee, Imm64, Sem};
 use crate::object::Object;
@@ -36,7 +37,8 @@ pub(super) struct Unit<'o> {
 /// The functions of an object, in the order of writing.
 ///
 /// # Errors
-/// If a function that is called is none of them.
+/// If a function that is called is none of them, or one would be read as a program that is none,
+/// or the other way around.
 pub(super) fn units(object: &Object) -> Result<Vec<Unit<'_>>, WriteError> {
     let mut all: Vec<Unit<'_>> = Vec::new();
     let mut entries = Vec::new();
@@ -45,10 +47,12 @@ pub(super) fn units(object: &Object) -> Result<Vec<Unit<'_>>, WriteError> {
         split(program, &mut all);
     }
     let groups = groups(&all, &entries);
-    // The first of each group stands for all of it.
+    // The first of each group stands for all of it: the program, if one is in it.
     let mut first: BTreeMap<usize, usize> = BTreeMap::new();
-    for (index, group) in groups.iter().enumerate() {
-        first.entry(*group).or_insert(index);
+    for index in entries.iter().copied().chain(0..all.len()) {
+        if let Some(group) = groups.get(index) {
+            first.entry(*group).or_insert(index);
+        }
     }
     let stands_for = |index: usize| {
         let group = groups.get(index);
@@ -63,6 +67,7 @@ pub(super) fn units(object: &Object) -> Result<Vec<Unit<'_>>, WriteError> {
         }
     }
     let order = order(&all, &entries, stands_for);
+    check_functions_alone(object, &all, &entries, &order)?;
     let places: HashMap<usize, usize> =
         order.iter().enumerate().map(|(at, of)| (*of, at)).collect();
     let mut all: Vec<Option<Unit<'_>>> = all.into_iter().map(Some).collect();
@@ -78,6 +83,40 @@ pub(super) fn units(object: &Object) -> Result<Vec<Unit<'_>>, WriteError> {
         units.push(unit);
     }
     Ok(units)
+}
+
+/// Checks what `.text` holds: the programs where no other section has one, and then no other
+/// function that everybody sees.
+fn check_functions_alone(
+    object: &Object,
+    all: &[Unit<'_>],
+    entries: &[usize],
+    order: &[usize],
+) -> Result<(), WriteError> {
+    let wrong = |program: &Program, why| WriteError::Program {
+        program: program.name.clone(),
+        why,
+    };
+    let is_function = |program: &&Program| program.section == TEXT;
+    let Some(function) = object.programs.iter().find(is_function) else {
+        return Ok(());
+    };
+    if !object.programs.iter().all(|program| is_function(&program)) {
+        let why = "it is in section '.text', which has programs where no other section has one";
+        return Err(wrong(function, why.into()));
+    }
+    let others = order
+        .iter()
+        .filter(|index| entries.binary_search(index).is_err());
+    let mut others = others.filter_map(|index| all.get(*index));
+    match others.find(|unit| unit.function.linkage == Linkage::Global) {
+        Some(unit) => {
+            let name = &unit.function.name;
+            let why = format!("it has the global function '{name}', which is no such program");
+            Err(wrong(unit.program, why))
+        }
+        None => Ok(()),
+    }
 }
 
 /// The error for a call whose function is not written.
@@ -246,6 +285,7 @@ fn leads_to(program: &Program, slot: usize, insn: &Insn) -> Option<usize> {
 #[derive(PartialEq, Eq, Hash)]
 struct Shape<'o> {
     name: &'o str,
+    linkage: Linkage,
     type_id: Option<TypeId>,
     code: Vec<u8>,
     references: Vec<(usize, Reference)>,
@@ -272,6 +312,7 @@ impl<'o> Shape<'o> {
         let relocations = unit.core_relocations.iter();
         Shape {
             name: &unit.function.name,
+            linkage: unit.function.linkage,
             type_id: unit.function.type_id,
             code,
             references: unit
@@ -286,14 +327,15 @@ impl<'o> Shape<'o> {
     }
 }
 
-/// The group of each unit: equal functions that call equal functions. Programs are alone.
+/// The group of each unit: equal functions that call equal functions. Programs are alone, but
+/// for those of `.text`, which are functions as well.
 fn groups(all: &[Unit<'_>], entries: &[usize]) -> Vec<usize> {
     let mut shapes: HashMap<Shape<'_>, usize> = HashMap::new();
     let mut groups: Vec<usize> = Vec::with_capacity(all.len());
     for (index, unit) in all.iter().enumerate() {
         let group = match entries.binary_search(&index) {
-            Ok(_) => index,
-            Err(_) => *shapes.entry(Shape::of(unit)).or_insert(index),
+            Ok(_) if unit.section != TEXT => index,
+            _ => *shapes.entry(Shape::of(unit)).or_insert(index),
         };
         groups.push(group);
     }

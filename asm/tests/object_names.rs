@@ -1,0 +1,90 @@
+//! What a file may have several of under one name: functions that programs are and call.
+
+use ebpf_asm::btf::Linkage;
+use ebpf_asm::lines::Lines;
+use ebpf_asm::object::{Object, read, write};
+use ebpf_asm::text::parse;
+
+fn parsed(text: &str) -> Object {
+    parse("names", text).unwrap()
+}
+
+/// Without the lines of the text, by which equal functions would differ.
+fn without_lines(text: &str) -> Object {
+    let mut object = parsed(text);
+    for program in &mut object.programs {
+        program.lines = Lines::default();
+    }
+    object
+}
+
+/// As clang compiles functions without a section.
+const FUNCTIONS_ALONE: &str = "
+.prog .text caller type=unspec
+    call called
+    r0 += 1
+    exit
+.func called global
+    r0 = r1
+    exit
+.prog .text called type=unspec
+    r0 = r1
+    exit
+";
+
+#[test]
+fn a_program_that_others_call_is_written_once() {
+    let object = without_lines(FUNCTIONS_ALONE);
+    let again = read(&write(&object).unwrap()).unwrap();
+    let mut names: Vec<&str> = again.programs.iter().map(|p| p.name.as_str()).collect();
+    names.sort_unstable();
+    assert_eq!(names, ["called", "caller"]);
+    let caller = again.program("caller").unwrap();
+    assert_eq!(caller.functions[1].name, "called");
+    assert_eq!(caller.insns, object.program("caller").unwrap().insns);
+}
+
+#[test]
+fn what_would_be_read_as_other_programs_is_not_written() {
+    let error = |text: &str| write(&without_lines(text)).unwrap_err().to_string();
+    let what = "program 'caller': it has the global function 'called', which is no such program";
+    assert_eq!(
+        error(&FUNCTIONS_ALONE.replacen("r0 = r1", "r0 = r2", 1)),
+        what
+    );
+    let mixed = format!("{FUNCTIONS_ALONE}.prog xdp first\n    exit\n");
+    let what = "program 'caller': it is in section '.text', which has programs where no other \
+                section has one";
+    assert_eq!(error(&mixed), what);
+}
+
+#[test]
+fn functions_of_one_name_that_not_all_see_are_different() {
+    // The kernel checks a global function on its own, a static one where it is called.
+    let object = parsed(
+        "
+.prog xdp first
+    call called
+    exit
+.func called global
+    r0 = r1
+    exit
+.prog xdp second
+    call called
+    exit
+.func called
+    r0 = r1
+    exit
+",
+    );
+    let again = read(&write(&object).unwrap()).unwrap();
+    let called = |at: usize| &again.programs[at].functions[1];
+    assert_eq!(
+        (&*called(0).name, called(0).linkage),
+        ("called", Linkage::Global)
+    );
+    assert_eq!(
+        (&*called(1).name, called(1).linkage),
+        ("called", Linkage::Static)
+    );
+}
