@@ -1,8 +1,9 @@
-//! What a file may have several of under one name: functions that programs are and call.
+//! What a file may have several of under one name: functions that programs are and call, and
+//! symbols of what the kernel defines.
 
 use ebpf_asm::btf::Linkage;
 use ebpf_asm::lines::Lines;
-use ebpf_asm::object::{Object, read, write};
+use ebpf_asm::object::{Extern, ExternKind, Object, Strength, read, write};
 use ebpf_asm::text::parse;
 
 fn parsed(text: &str) -> Object {
@@ -87,4 +88,33 @@ fn functions_of_one_name_that_not_all_see_are_different() {
         (&*called(1).name, called(1).linkage),
         ("called", Linkage::Static)
     );
+}
+
+#[test]
+fn symbols_of_one_name_are_one_extern() {
+    let object = parsed(
+        "
+.extern func some_kfunc
+.prog xdp first
+    call some_kfunc
+    exit
+",
+    );
+    let of = |kind, strength| Extern {
+        kind,
+        strength,
+        ..object.externs[0].clone()
+    };
+    let twice = Object {
+        externs: vec![
+            of(ExternKind::Function, Strength::Weak),
+            of(ExternKind::Function, Strength::Strong),
+        ],
+        ..object.clone()
+    };
+    let again = read(&write(&twice).unwrap()).unwrap();
+    assert_eq!(again.externs.len(), 1);
+    assert_eq!(again.externs[0].strength, Strength::Strong);
+    assert_eq!(again.externs[0].kind, ExternKind::Function);
+    assert_eq!(again.programs[0].references, object.programs[0].references);
 }

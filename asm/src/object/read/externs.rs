@@ -33,7 +33,7 @@ pub(super) enum Outside {
 /// The symbols without a definition.
 #[derive(Default)]
 pub(super) struct Externs {
-    /// In the order of the symbols.
+    /// In the order of the symbols, one for each name.
     pub(super) all: Vec<Extern>,
     by_symbol: HashMap<usize, Outside>,
 }
@@ -61,6 +61,7 @@ impl Externs {
             types = kernel_types(btf);
         }
         let called = LazyCell::new(|| called(file));
+        let mut by_name: HashMap<&str, usize> = HashMap::new();
         let mut externs = Externs::default();
         let undefined = |symbol: &&Symbol<'_>| {
             symbol.index > 0 && symbol.home == Home::Undefined && !symbol.name.is_empty()
@@ -83,14 +84,19 @@ impl Externs {
                 true => ExternKind::Function,
                 false => ExternKind::Variable,
             };
-            let place = Outside::Extern(externs.all.len());
-            externs.by_symbol.insert(symbol.index, place);
-            externs.all.push(Extern {
+            let of_kernel = Extern {
                 name: symbol.name.to_owned(),
                 kind,
                 strength: strength(symbol),
                 type_id: ty.map(|(id, _)| *id),
-            });
+            };
+            let index = *by_name.entry(symbol.name).or_insert(externs.all.len());
+            let place = Outside::Extern(index);
+            externs.by_symbol.insert(symbol.index, place);
+            match externs.all.get_mut(index) {
+                Some(known) => join(known, &of_kernel),
+                None => externs.all.push(of_kernel),
+            }
         }
         Ok(externs)
     }
@@ -98,6 +104,17 @@ impl Externs {
     /// What the symbol of this index is.
     pub(super) fn of_symbol(&self, symbol: usize) -> Option<Outside> {
         self.by_symbol.get(&symbol).copied()
+    }
+}
+
+/// Takes what another symbol says of the same name: linkers find both the same definition, and
+/// want one if either does.
+fn join(known: &mut Extern, other: &Extern) {
+    if other.kind == ExternKind::Function {
+        known.kind = ExternKind::Function;
+    }
+    if other.strength == Strength::Strong {
+        known.strength = Strength::Strong;
     }
 }
 
