@@ -1,9 +1,9 @@
-//! What a file may have several of under one name: functions that programs are and call, and
-//! symbols of what the kernel defines.
+//! What a file may have several of under one name: functions that programs are and call,
+//! symbols of what the kernel defines; and what it may not, sections of variables.
 
 use ebpf_asm::btf::Linkage;
 use ebpf_asm::lines::Lines;
-use ebpf_asm::object::{Extern, ExternKind, Object, Strength, read, write};
+use ebpf_asm::object::{Data, DataKind, Extern, ExternKind, Map, Object, Strength, read, write};
 use ebpf_asm::text::parse;
 
 fn parsed(text: &str) -> Object {
@@ -117,4 +117,31 @@ fn symbols_of_one_name_are_one_extern() {
     assert_eq!(again.externs[0].strength, Strength::Strong);
     assert_eq!(again.externs[0].kind, ExternKind::Function);
     assert_eq!(again.programs[0].references, object.programs[0].references);
+}
+
+#[test]
+fn two_sections_of_variables_have_two_names() {
+    let section = |name: &str, byte| {
+        let data = Data {
+            kind: DataKind::Rodata,
+            bytes: vec![byte; 4],
+            variables: Vec::new(),
+            addresses: Vec::new(),
+        };
+        Map::of_data(name, data)
+    };
+    let with = |second: &str| Object {
+        maps: vec![section(".rodata.a", 1), section(second, 2)],
+        ..parsed(".prog xdp first\n    r0 = 2\n    exit\n")
+    };
+    let error = write(&with(".rodata.a")).unwrap_err().to_string();
+    let what = "global variables '.rodata.a': there is another section of this name";
+    assert_eq!(error, what);
+    let mut bytes = write(&with(".rodata.b")).unwrap();
+    let at = bytes.windows(9).position(|name| name == b".rodata.b");
+    bytes[at.unwrap() + 8] = b'a';
+    let error = read(&bytes).unwrap_err().to_string();
+    let what = "not supported yet: two sections of variables of one name, '.rodata.a': \
+                BTF tells them by their names";
+    assert_eq!(error, what);
 }

@@ -7,6 +7,7 @@ use super::types::names_a_variable;
 use crate::btf::{Btf, Kind, TypeId};
 use crate::object::{Data, DataKind, Map, Strength, Variable};
 use crate::program::Reference;
+use std::collections::HashSet;
 
 /// The most bytes that sections of zeros may have together; a small file may ask for any
 /// number.
@@ -94,6 +95,7 @@ pub(in crate::object) fn kind(name: &str) -> Option<DataKind> {
 pub(super) fn sections(file: &File<'_>, btf: Option<&Btf>) -> Result<Vec<FoundMap>, ReadError> {
     let mut zeros = 0u64;
     let mut found = Vec::new();
+    let mut names = HashSet::new();
     for (index, section) in file.sections.iter().enumerate() {
         let Some(kind) = kind(section.name).filter(|_| section.size > 0) else {
             continue;
@@ -115,6 +117,12 @@ pub(super) fn sections(file: &File<'_>, btf: Option<&Btf>) -> Result<Vec<FoundMa
             }
             Role::Code | Role::Other => continue,
         };
+        if !names.insert(section.name) {
+            return Err(ReadError::Unsupported(format!(
+                "two sections of variables of one name, '{}': BTF tells them by their names",
+                section.name
+            )));
+        }
         let types = btf.and_then(|btf| Some((btf, data_section(btf, section.name)?)));
         let data = Data {
             kind,
@@ -156,8 +164,7 @@ fn variables(
             type_id: Some(var.var),
         }));
     }
-    let typed: std::collections::HashSet<u32> =
-        variables.iter().map(|known| known.offset).collect();
+    let typed: HashSet<u32> = variables.iter().map(|known| known.offset).collect();
     let symbols = file
         .symbols
         .iter()

@@ -6,6 +6,7 @@ use crate::object::read::data_kind;
 use crate::object::{Data, DataKind, Map, Object, Strength, Variable};
 use object::write::{Symbol, SymbolId, SymbolSection};
 use object::{SectionKind, SymbolFlags, SymbolKind, SymbolScope};
+use std::collections::HashSet;
 
 impl File {
     /// A symbol without a section for each extern and each option.
@@ -40,11 +41,15 @@ impl File {
     /// The sections of variables that are in the file.
     pub(super) fn add_data(&mut self, object: &Object, btf: &Btf) -> Result<(), WriteError> {
         self.maps = vec![None; object.maps.len()];
+        let mut names = HashSet::new();
         for (index, map) in object.maps.iter().enumerate() {
             let Some(data) = map.data.as_ref() else {
                 continue;
             };
             check(map, data)?;
+            if !names.insert(&map.name) {
+                return Err(wrong(map, "there is another section of this name".into()));
+            }
             if data.kind == DataKind::Kconfig {
                 continue;
             }
@@ -79,12 +84,16 @@ impl File {
     }
 }
 
-/// Checks that reading would find the section to be what it is.
-fn check(map: &Map, data: &Data) -> Result<(), WriteError> {
-    let wrong = |why: String| WriteError::Data {
+fn wrong(map: &Map, why: String) -> WriteError {
+    WriteError::Data {
         section: map.name.clone(),
         why,
-    };
+    }
+}
+
+/// Checks that reading would find the section to be what it is.
+fn check(map: &Map, data: &Data) -> Result<(), WriteError> {
+    let wrong = |why| wrong(map, why);
     let found = match map.name.as_str() {
         crate::btf::build::KCONFIG_SECTION => Some(DataKind::Kconfig),
         name => data_kind(name),
