@@ -15,10 +15,10 @@ use crate::verdict::{SCHEMA, causes};
 pub(crate) enum Said {
     /// It takes the program.
     Accepts {
-        /// Instructions followed, over all paths.
-        processed: u64,
-        /// How long it took, in microseconds.
-        usec: u64,
+        /// Instructions followed, over all paths, if it says that.
+        processed: Option<u64>,
+        /// How long it took, in microseconds, if it says that.
+        usec: Option<u64>,
     },
     /// Its verifier refuses the program.
     Rejects(Box<KernelRefusal>),
@@ -31,7 +31,10 @@ impl Said {
     pub(crate) fn line(&self, program: &Program) -> String {
         let said = match self {
             Said::Accepts { processed, usec } => {
-                format!("accepted, {processed} followed in {usec} us")
+                let processed = processed.map(|count| format!(", {count} followed"));
+                let usec = usec.map(|usec| format!(" in {usec} us"));
+                let figures = [processed, usec].into_iter().flatten();
+                format!("accepted{}", figures.collect::<String>())
             }
             Said::Rejects(why) => rejected(why),
             Said::Nothing(why) => format!("not judged, {why}"),

@@ -28,7 +28,7 @@ pub use part::Needed;
 pub(crate) use read::maps_as_defined;
 pub use read::{ReadError, read};
 pub(crate) use struct_section::STRUCT_SECTIONS;
-pub use write::{WriteError, write};
+pub use write::{Referred, WriteError, write};
 
 use crate::btf::Btf;
 use crate::program::Program;

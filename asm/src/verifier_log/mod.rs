@@ -176,15 +176,11 @@ fn loaded(text: &str) -> &str {
     log.rsplit_once('\n').map_or(log, |(log, _)| log)
 }
 
-/// The number behind the last occurrence of a text in a log, such as `processed `; 0 if there is
-/// none.
-pub fn figure(log: &str, text: &str) -> u64 {
-    let rest = log.rfind(text).and_then(|at| log.get(at + text.len()..));
-    let digits = rest.map(|rest| rest.split(|c: char| !c.is_ascii_digit()).next());
-    digits
-        .flatten()
-        .and_then(|digits| digits.parse().ok())
-        .unwrap_or(0)
+/// The number behind the last occurrence of a text in a log, such as `processed `.
+pub fn figure(log: &str, text: &str) -> Option<u64> {
+    let rest = log.get(log.rfind(text)? + text.len()..)?;
+    let digits = rest.split(|c: char| !c.is_ascii_digit()).next()?;
+    digits.parse().ok()
 }
 
 #[cfg(test)]

@@ -273,3 +273,12 @@ proptest::proptest! {
         let _ = (log.point(), log.slot(), log.trail());
     }
 }
+
+#[test]
+fn figures_are_found_or_there_are_none() {
+    assert_eq!(figure(OLD, "processed "), Some(1));
+    assert_eq!(figure(OLD, "verification time "), Some(12));
+    assert_eq!(figure(OLD, "stack depth "), Some(0));
+    assert_eq!(figure(PACKET, "verification time "), None);
+    assert_eq!(figure("processed many insns", "processed "), None);
+}

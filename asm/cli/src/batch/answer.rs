@@ -41,7 +41,7 @@ pub(super) struct Said {
     pub(super) msg: String,
     /// Instructions followed, over all paths; 0 if unknown.
     pub(super) processed: u64,
-    /// How long it took, in microseconds.
+    /// How long it took, in microseconds; 0 if unknown.
     pub(super) usec: u64,
 }
 

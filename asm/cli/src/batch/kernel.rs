@@ -87,12 +87,12 @@ fn try_load(row: &Row) -> Result<Said, String> {
 fn verdict(loaded: Result<(OwnedFd, String), Error>) -> Said {
     match loaded {
         Ok((_, stats)) => Said {
-            processed: figure(&stats, "processed "),
-            usec: figure(&stats, "verification time "),
+            processed: figure(&stats, "processed ").unwrap_or(0),
+            usec: figure(&stats, "verification time ").unwrap_or(0),
             ..Said::accept()
         },
         Err(Error::Refused { log, .. }) => Said {
-            processed: figure(&log, "processed "),
+            processed: figure(&log, "processed ").unwrap_or(0),
             ..refused(&log)
         },
         // Out of memory, of descriptors or of capabilities is no verdict.

@@ -25,10 +25,12 @@ impl Surroundings<'_, '_> {
     /// If an address is not in its section, or two are in one place.
     pub(super) fn read_addresses(&self, maps: &mut [FoundMap]) -> Result<(), ReadError> {
         for found in maps {
-            let Some(section) = self.file.sections.get(found.section) else {
+            // The options are in no section.
+            let section = found.section.and_then(|at| self.file.sections.get(at));
+            let Some(section) = section else {
                 continue;
             };
-            // Zeros are not in the file, and options are in no section.
+            // Zeros are not in the file.
             let Some(data) = found.map.data.as_mut().filter(|d| d.kind != DataKind::Bss) else {
                 continue;
             };

@@ -15,8 +15,8 @@ const MAX_ZEROS: u64 = 64 << 20;
 
 /// A map of the object with its place in the file.
 pub(super) struct FoundMap {
-    /// The index of its section.
-    pub(super) section: usize,
+    /// The index of its section; `None` of the options, which are in no section.
+    pub(super) section: Option<usize>,
     /// Where it is there, in bytes.
     pub(super) offset: u64,
     pub(super) map: Map,
@@ -36,12 +36,15 @@ impl Places {
     pub(super) fn of(maps: &[FoundMap]) -> Places {
         let mut places = Places::default();
         for (index, found) in maps.iter().enumerate() {
+            let Some(section) = found.section else {
+                continue;
+            };
             match &found.map.data {
                 Some(data) => {
                     let size = data.bytes.len() as u64;
-                    places.data.push((found.section, index, size));
+                    places.data.push((section, index, size));
                 }
-                None => places.maps.push((found.section, found.offset, index)),
+                None => places.maps.push((section, found.offset, index)),
             }
         }
         places.maps.sort_unstable();
@@ -133,7 +136,7 @@ pub(super) fn sections(file: &File<'_>, btf: Option<&Btf>) -> Result<Vec<FoundMa
         let mut map = Map::of_data(section.name, data);
         map.value_type = types.map(|(_, id)| id);
         found.push(FoundMap {
-            section: index,
+            section: Some(index),
             offset: 0,
             map,
         });

@@ -53,7 +53,7 @@ impl Externs {
                 let variables = map.data.iter().flat_map(|data| &data.variables);
                 options.extend(variables.map(|v| (v.name.clone(), v.offset)));
                 maps.push(FoundMap {
-                    section: usize::MAX,
+                    section: None,
                     offset: 0,
                     map,
                 });

@@ -143,7 +143,7 @@ fn definition(
     };
     Ok(Definition {
         found: FoundMap {
-            section: index,
+            section: Some(index),
             offset: symbol.value,
             map,
         },

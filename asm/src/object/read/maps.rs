@@ -64,7 +64,7 @@ fn defined_by_btf(file: &File<'_>, btf: Option<&Btf>) -> Result<Vec<FoundMap>, R
             });
         }
         maps.push(FoundMap {
-            section: index,
+            section: Some(index),
             offset: u64::from(var.offset),
             map,
         });
@@ -309,7 +309,7 @@ pub(super) fn read_values(
         }
         let found = maps
             .iter_mut()
-            .filter(|found| found.section == index && found.offset <= relocation.offset)
+            .filter(|found| found.section == Some(index) && found.offset <= relocation.offset)
             .max_by_key(|found| found.offset)
             .ok_or_else(|| refuse("no map is defined there"))?;
         let values = btf.and_then(|btf| values_offset(btf, &found.map.name));

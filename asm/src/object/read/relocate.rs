@@ -64,7 +64,7 @@ pub(super) fn refuse_lost_addresses(
     maps: &[FoundMap],
 ) -> Result<(), ReadError> {
     let lost = |(index, found): (usize, &FoundMap)| {
-        let section = file.sections.get(found.section)?;
+        let section = file.sections.get(found.section?)?;
         let addresses = &found.map.data.as_ref()?.addresses;
         let is_held = |relocation: &Relocation| {
             let offset = u32::try_from(relocation.offset);

@@ -127,7 +127,7 @@ impl Place<'_, '_> {
         values.extend(without_zeros(&bytes));
         values.sort_by_key(|(byte, _)| *byte);
         Ok(FoundMap {
-            section: self.index,
+            section: Some(self.index),
             offset: begin,
             map: Map {
                 map_flags: self.kind.link,

@@ -2,7 +2,7 @@
 //! of `.BTF.ext` about them.
 
 use super::functions::{Unit, no_callee, units};
-use super::{File, Seen, WriteError, symbol};
+use super::{File, Referred, Seen, WriteError, symbol};
 use crate::btf::ext::{Ext, FuncInfo, LineInfo, SectionRecords};
 use crate::btf::{Btf, Linkage, StrId};
 use crate::insn::{Fields, Insn};
@@ -171,14 +171,17 @@ impl File {
             Reference::Extern(index) => {
                 let symbol = self.externs.get(index).copied();
                 let count = self.externs.len();
-                return Ok((symbol.ok_or_else(|| missing("extern", index, count))?, 0));
+                return Ok((
+                    symbol.ok_or_else(|| missing(Referred::Extern, index, count))?,
+                    0,
+                ));
             }
             Reference::Map(map) => (map, None),
             Reference::MapValue { map, offset } => (map, Some(offset)),
         };
         let count = object.maps.len();
         let map = object.maps.get(index);
-        let map = map.ok_or_else(|| missing("map", index, count))?;
+        let map = map.ok_or_else(|| missing(Referred::Map, index, count))?;
         let kind = map.data.as_ref().map(|data| data.kind);
         let found = match (kind, offset) {
             (Some(DataKind::Kconfig), Some(offset)) => self.option(offset),

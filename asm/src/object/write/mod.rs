@@ -26,6 +26,25 @@ use object::{
     SymbolScope,
 };
 use std::collections::HashMap;
+use std::fmt;
+
+/// What programs refer to by an index.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Referred {
+    /// One of [`Object::maps`].
+    Map,
+    /// One of [`Object::externs`].
+    Extern,
+}
+
+impl fmt::Display for Referred {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Referred::Map => "map",
+            Referred::Extern => "extern",
+        })
+    }
+}
 
 /// Why an object cannot be written.
 #[derive(Debug, thiserror::Error)]
@@ -35,8 +54,8 @@ pub enum WriteError {
     NoSuchIndex {
         /// The program.
         program: String,
-        /// `map` or `extern`.
-        what: &'static str,
+        /// To which.
+        what: Referred,
         /// The index that it refers to.
         index: usize,
         /// How many there are.
