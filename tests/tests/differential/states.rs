@@ -14,9 +14,8 @@ use ebpf_asm::program::Program;
 use ebpf_asm::text::parse;
 use ebpf_loader::{Error, Loader, LogLevel};
 use ebpf_tests::differential::generate;
-use ebpf_tests::kernel_types::RUNNING;
 use ebpf_tests::{Outcome, ensure, workspace};
-use ebpf_verifier_sim::{Config, KernelLog, verify_watched};
+use ebpf_verifier_sim::{Config, KernelLog, KernelTypes, verify_watched};
 
 /// The seed of the generated programs.
 const SEED: u64 = 7;
@@ -124,7 +123,7 @@ impl Compared {
                 cpus: ebpf_syscalls::cpu::ids().ok(),
                 ..Config::default()
             },
-            &RUNNING,
+            &KernelTypes::unknown(),
             &mut |event| log.add(event),
         );
         let ours = entries(&log.take());
