@@ -10,6 +10,7 @@
 //! Read before: `state.rs`. Read next: `watch.rs`.
 
 use crate::bounds::Bounds;
+use crate::btf_ptr::Marks;
 use crate::bytes::Byte;
 use crate::env::Env;
 use crate::iterator::{Iterator, Progress};
@@ -158,6 +159,9 @@ fn known(env: &Env<'_>, reg: &RegState) -> String {
     if reg.ref_id != 0 {
         facts.push(format!("ref_obj_id={}", reg.ref_id));
     }
+    if matches!(reg.kind, Kind::Btf(pointer) if pointer.marks.has(Marks::NON_OWNING)) {
+        facts.push("non_own_ref".to_owned());
+    }
     if let Kind::Map(map) | Kind::MapKey(map) | Kind::MapValue(map) = reg.kind
         && let Some(map) = env.map(map)
     {
@@ -175,7 +179,10 @@ fn known(env: &Env<'_>, reg: &RegState) -> String {
         facts.push(format!("r={}", unsigned(range(reg.range))));
     }
     match reg.kind {
-        Kind::RingbufMem(size) | Kind::Mem(size) => facts.push(format!("sz={size}")),
+        Kind::RingbufMem(size) | Kind::Mem(size) | Kind::ReadOnlyMem(size) => {
+            facts.push(format!("sz={size}"));
+        }
+        Kind::UntrustedMem => facts.push("sz=0".to_owned()),
         Kind::Slice(slice) => facts.push(format!("sz={}", slice.bytes)),
         Kind::Dynptr(of) => facts.push(format!("type={}", of.name())),
         _ => {}
