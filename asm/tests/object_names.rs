@@ -1,5 +1,6 @@
 //! What a file may have several of under one name: functions that programs are and call,
-//! symbols of what the kernel defines; and what it may not, sections of variables.
+//! symbols of what the kernel defines; and what it may not, sections of variables. Names that say more than this
+//! version carries out.
 
 use ebpf_asm::btf::Linkage;
 use ebpf_asm::lines::Lines;
@@ -119,21 +120,24 @@ fn symbols_of_one_name_are_one_extern() {
     assert_eq!(again.programs[0].references, object.programs[0].references);
 }
 
+/// An object with sections of 4 bytes of constants.
+fn with_sections(names: &[&str]) -> Object {
+    let data = Data {
+        kind: DataKind::Rodata,
+        bytes: vec![1; 4],
+        variables: Vec::new(),
+        addresses: Vec::new(),
+    };
+    let maps = names.iter().map(|name| Map::of_data(*name, data.clone()));
+    Object {
+        maps: maps.collect(),
+        ..parsed(".prog xdp first\n    r0 = 2\n    exit\n")
+    }
+}
+
 #[test]
 fn two_sections_of_variables_have_two_names() {
-    let section = |name: &str, byte| {
-        let data = Data {
-            kind: DataKind::Rodata,
-            bytes: vec![byte; 4],
-            variables: Vec::new(),
-            addresses: Vec::new(),
-        };
-        Map::of_data(name, data)
-    };
-    let with = |second: &str| Object {
-        maps: vec![section(".rodata.a", 1), section(second, 2)],
-        ..parsed(".prog xdp first\n    r0 = 2\n    exit\n")
-    };
+    let with = |second: &str| with_sections(&[".rodata.a", second]);
     let error = write(&with(".rodata.a")).unwrap_err().to_string();
     let what = "global variables '.rodata.a': there is another section of this name";
     assert_eq!(error, what);
@@ -143,5 +147,18 @@ fn two_sections_of_variables_have_two_names() {
     let error = read(&bytes).unwrap_err().to_string();
     let what = "not supported yet: two sections of variables of one name, '.rodata.a': \
                 BTF tells them by their names";
+    assert_eq!(error, what);
+}
+
+#[test]
+fn variables_in_an_arena_are_refused_by_name() {
+    // As clang names the section of address space 1.
+    let (name, arena) = (b".rodata.abcde", b".addr_space.1");
+    let mut bytes = write(&with_sections(&[".rodata.abcde"])).unwrap();
+    let at = bytes.windows(name.len()).position(|w| w == name).unwrap();
+    bytes[at..at + arena.len()].copy_from_slice(arena);
+    let error = read(&bytes).unwrap_err().to_string();
+    let what = "not supported yet: global variables in an arena: section '.addr_space.1' has 4 \
+                bytes of them";
     assert_eq!(error, what);
 }

@@ -94,8 +94,23 @@ pub(in crate::object) fn kind(name: &str) -> Option<DataKind> {
     .find_map(|(of, kind)| is(of).then_some(kind))
 }
 
+/// The section of the variables that lie in the object's arena (address space 1 in C).
+const ARENA_SECTION: &str = ".addr_space.1";
+
+/// Refuses variables in an arena: read without them, the arena would begin as zeros.
+fn refuse_arena_variables(file: &File<'_>) -> Result<(), ReadError> {
+    let Some((_, section)) = file.section(ARENA_SECTION).filter(|(_, s)| s.size > 0) else {
+        return Ok(());
+    };
+    Err(ReadError::Unsupported(format!(
+        "global variables in an arena: section '{ARENA_SECTION}' has {} bytes of them",
+        section.size
+    )))
+}
+
 /// The sections of global variables as maps.
 pub(super) fn sections(file: &File<'_>, btf: Option<&Btf>) -> Result<Vec<FoundMap>, ReadError> {
+    refuse_arena_variables(file)?;
     let mut zeros = 0u64;
     let mut found = Vec::new();
     let mut names = HashSet::new();
