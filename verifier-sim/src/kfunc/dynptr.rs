@@ -7,6 +7,7 @@
 
 use super::Kfunc;
 use super::argument::Found;
+use super::table::Does;
 use crate::codes::Code;
 use crate::ctx::PacketUse;
 use crate::diag::{Checked, Rejection};
@@ -15,19 +16,6 @@ use crate::machine::{Machine, not_modelled};
 use crate::reg::{Kind, RegState};
 use ebpf_asm::helper::DynptrType;
 use ebpf_asm::insn::Reg;
-
-/// What the dynptrs that a function makes stand for.
-const MAKERS: &[(&str, DynptrType)] = &[
-    ("bpf_dynptr_from_skb", DynptrType::Skb),
-    ("bpf_dynptr_from_skb_meta", DynptrType::SkbMeta),
-    ("bpf_dynptr_from_xdp", DynptrType::Xdp),
-];
-
-/// The functions that hand out slices, with what may be done with these.
-const SLICERS: &[(&str, Access)] = &[
-    ("bpf_dynptr_slice", Access::Read),
-    ("bpf_dynptr_slice_rdwr", Access::Write),
-];
 
 impl<'a> Machine<'_, 'a> {
     /// That a register points to a dynptr, or to where the function can make one.
@@ -43,7 +31,7 @@ impl<'a> Machine<'_, 'a> {
             return Ok(());
         }
         let value = self.dynptr_param(index, reg)?;
-        let (of, owner) = made(kfunc.name, found.dynptr.as_ref())?;
+        let (of, owner) = made(kfunc, found.dynptr.as_ref())?;
         self.check_uninit_dynptr(reg, &value)?;
         self.make_dynptr(&value, of, owner);
         Ok(())
@@ -51,8 +39,7 @@ impl<'a> Machine<'_, 'a> {
 
     /// What a function that hands out a slice gives, if it is one.
     pub(super) fn slice_of(&self, kfunc: &Kfunc<'_>, found: &Found<'_>) -> Checked<Option<Kind>> {
-        let slicer = SLICERS.iter().find(|(name, _)| *name == kfunc.name);
-        let Some(&(_, access)) = slicer else {
+        let Some(Does::Slices(access)) = kfunc.row.does else {
             return Ok(None);
         };
         let writes_packet = matches!(
@@ -79,12 +66,11 @@ impl<'a> Machine<'_, 'a> {
 
 /// What a new dynptr stands for, and which reference is its as well: those of the one that it
 /// is a clone of, which comes before it.
-fn made(name: &str, cloned: Option<&RegState>) -> Checked<(DynptrType, Option<u32>)> {
-    if let Some(&(_, of)) = MAKERS.iter().find(|(maker, _)| *maker == name) {
-        return Ok((of, None));
-    }
-    match cloned.map(|dynptr| (dynptr.kind, dynptr.ref_id)) {
-        Some((Kind::Dynptr(of), owner)) if name == "bpf_dynptr_clone" => Ok((of, Some(owner))),
-        _ => Err(not_modelled(&format!("what {name} makes"))),
+fn made(kfunc: &Kfunc<'_>, cloned: Option<&RegState>) -> Checked<(DynptrType, Option<u32>)> {
+    let cloned = cloned.map(|dynptr| (dynptr.kind, dynptr.ref_id));
+    match (kfunc.row.does, cloned) {
+        (Some(Does::MakesDynptr(of)), _) => Ok((of, None)),
+        (Some(Does::ClonesDynptr), Some((Kind::Dynptr(of), owner))) => Ok((of, Some(owner))),
+        _ => Err(not_modelled(&format!("what {} makes", kfunc.name))),
     }
 }

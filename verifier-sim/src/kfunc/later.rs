@@ -7,21 +7,14 @@
 
 use super::Kfunc;
 use super::argument::Found;
+use super::table::Does;
 use crate::callback::{check_whole_function, function};
 use crate::codes::Code;
 use crate::diag::{Checked, Rejection};
-use crate::later::CalledBy;
 use crate::machine::{Flow, Machine, not_modelled};
 use crate::reg::{Kind, RegState};
 use crate::special::SpecialKind;
 use ebpf_asm::insn::Reg;
-
-/// The functions, by name.
-const CALLING_LATER: [(&str, CalledBy); 3] = [
-    ("bpf_task_work_schedule_resume_impl", CalledBy::Task),
-    ("bpf_task_work_schedule_signal_impl", CalledBy::Task),
-    ("bpf_wq_set_callback_impl", CalledBy::Workqueue),
-];
 
 impl<'a> Machine<'_, 'a> {
     /// That a register points to the work queue, or to the work for a task, of a map's value.
@@ -111,8 +104,7 @@ impl<'a> Machine<'_, 'a> {
         found: &Found<'a>,
         next: usize,
     ) -> Checked<Option<Flow>> {
-        let known = CALLING_LATER.iter().find(|(name, _)| *name == kfunc.name);
-        let Some(&(_, by)) = known else {
+        let Some(Does::CallsLater(by)) = kfunc.row.does else {
             return Ok(None);
         };
         let (Some(function), Some(map)) = (found.plain.callback, found.plain.map_index) else {

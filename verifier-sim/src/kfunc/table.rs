@@ -7,6 +7,9 @@
 //! Read before: `kfunc/hook.rs`. Read next: `kfunc/param.rs`.
 
 use super::hook::Callers;
+use crate::dynptr::Access;
+use crate::later::CalledBy;
+use ebpf_asm::helper::DynptrType;
 use ebpf_asm::isa::KernelVersion;
 
 /// What the prototype of a function does not say.
@@ -19,6 +22,21 @@ pub(crate) struct Row {
     /// The first Linux release that has it.
     pub(super) since: KernelVersion,
     flags: Flags,
+    /// What it does that concerns dynptrs or is done later, if it does such a thing.
+    pub(super) does: Option<Does>,
+}
+
+/// What few functions do, each with something of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Does {
+    /// It makes a dynptr that stands for this.
+    MakesDynptr(DynptrType),
+    /// It makes a dynptr that stands for what another stands for.
+    ClonesDynptr,
+    /// It hands out a slice of a dynptr, with which this may be done.
+    Slices(Access),
+    /// It has a function of the program called later, by this.
+    CallsLater(CalledBy),
 }
 
 /// What the kernel's `KF_*` flags say of a function, and what it does besides.
@@ -169,6 +187,11 @@ impl Row {
     const fn ret_writable(self) -> Row {
         self.with(Flags::RET_WRITABLE)
     }
+
+    const fn does(mut self, does: Does) -> Row {
+        self.does = Some(does);
+        self
+    }
 }
 
 const fn kfunc(name: &'static str, callers: Callers, since: KernelVersion) -> Row {
@@ -177,6 +200,7 @@ const fn kfunc(name: &'static str, callers: Callers, since: KernelVersion) -> Ro
         callers,
         since,
         flags: Flags(0),
+        does: None,
     }
 }
 
@@ -273,17 +297,17 @@ static KFUNCS: &[Row] = &[
     kfunc("bpf_ct_set_status", CONNTRACK, (6, 0)).trusted_args(),
     kfunc("bpf_ct_set_timeout", CONNTRACK, (6, 0)).trusted_args(),
     kfunc("bpf_dynptr_adjust", Callers::ALL, (6, 5)),
-    kfunc("bpf_dynptr_clone", Callers::ALL, (6, 5)),
+    kfunc("bpf_dynptr_clone", Callers::ALL, (6, 5)).does(Does::ClonesDynptr),
     kfunc("bpf_dynptr_copy", Callers::ALL, (6, 16)),
-    kfunc("bpf_dynptr_from_skb", PACKETS, (6, 4)).trusted_args(),
-    kfunc("bpf_dynptr_from_skb_meta", TRAFFIC, (6, 18)).trusted_args(),
-    kfunc("bpf_dynptr_from_xdp", Callers::XDP, (6, 4)),
+    kfunc("bpf_dynptr_from_skb", PACKETS, (6, 4)).trusted_args().does(Does::MakesDynptr(DynptrType::Skb)),
+    kfunc("bpf_dynptr_from_skb_meta", TRAFFIC, (6, 18)).trusted_args().does(Does::MakesDynptr(DynptrType::SkbMeta)),
+    kfunc("bpf_dynptr_from_xdp", Callers::XDP, (6, 4)).does(Does::MakesDynptr(DynptrType::Xdp)),
     kfunc("bpf_dynptr_is_null", Callers::ALL, (6, 5)),
     kfunc("bpf_dynptr_is_rdonly", Callers::ALL, (6, 5)),
     kfunc("bpf_dynptr_memset", Callers::ALL, (6, 17)),
     kfunc("bpf_dynptr_size", Callers::ALL, (6, 5)),
-    kfunc("bpf_dynptr_slice", Callers::ALL, (6, 4)).ret_null(),
-    kfunc("bpf_dynptr_slice_rdwr", Callers::ALL, (6, 4)).ret_null(),
+    kfunc("bpf_dynptr_slice", Callers::ALL, (6, 4)).ret_null().does(Does::Slices(Access::Read)),
+    kfunc("bpf_dynptr_slice_rdwr", Callers::ALL, (6, 4)).ret_null().does(Does::Slices(Access::Write)),
     kfunc("bpf_fentry_test1", Callers::NONE, (5, 18)),
     kfunc("bpf_get_dentry_xattr", Callers::LSM, (6, 12)).sleepable().trusted_args(),
     kfunc("bpf_get_file_xattr", Callers::LSM, (6, 12)).sleepable().trusted_args(),
@@ -386,11 +410,11 @@ static KFUNCS: &[Row] = &[
     kfunc("bpf_task_get_cgroup1", GENERIC, (6, 8)).acquire().rcu().ret_null(),
     kfunc("bpf_task_release", GENERIC, (6, 2)).release(),
     kfunc("bpf_task_under_cgroup", GENERIC, (6, 5)).rcu(),
-    kfunc("bpf_task_work_schedule_resume_impl", Callers::ALL, (6, 18)).trusted_args(),
-    kfunc("bpf_task_work_schedule_signal_impl", Callers::ALL, (6, 18)).trusted_args(),
+    kfunc("bpf_task_work_schedule_resume_impl", Callers::ALL, (6, 18)).trusted_args().does(Does::CallsLater(CalledBy::Task)),
+    kfunc("bpf_task_work_schedule_signal_impl", Callers::ALL, (6, 18)).trusted_args().does(Does::CallsLater(CalledBy::Task)),
     kfunc("bpf_throw", GENERIC, (6, 7)),
     kfunc("bpf_wq_init", Callers::ALL, (6, 10)),
-    kfunc("bpf_wq_set_callback_impl", Callers::ALL, (6, 10)),
+    kfunc("bpf_wq_set_callback_impl", Callers::ALL, (6, 10)).does(Does::CallsLater(CalledBy::Workqueue)),
     kfunc("bpf_wq_start", Callers::ALL, (6, 10)),
     kfunc("bpf_xdp_ct_alloc", CONNTRACK, (6, 0)).acquire().ret_null(),
     kfunc("bpf_xdp_ct_lookup", CONNTRACK, (5, 18)).acquire().ret_null(),
