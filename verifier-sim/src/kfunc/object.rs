@@ -184,26 +184,9 @@ impl<'a> Machine<'_, 'a> {
     ) -> Checked {
         let value = *self.state.reg(reg);
         self.check_object_offset(kfunc, reg, &value)?;
-        if kfunc.row.has(Flags::INSERTS) {
-            if marks_of(&value) != Some(Marks::ALLOC) {
-                let message = format!("arg#{index} expected pointer to allocated object");
-                return Err(wrong_type(reg, &value, message));
-            }
-            check_referenced(reg, &value)?;
-        } else {
-            let borrowed = marks_of(&value)
-                .is_some_and(|marks| marks.has(Marks::ALLOC) && marks.has(Marks::NON_OWNING));
-            if !borrowed && value.ref_id == 0 {
-                let message = format!(
-                    "{} can only take non-owning or refcounted bpf_rb_node pointer",
-                    kfunc.name
-                );
-                return Err(refuse(reg, &value, message));
-            }
-            if self.in_tree_callback() {
-                let message = format!("{} not allowed in rbtree cb", kfunc.name);
-                return Err(refuse(reg, &value, message));
-            }
+        match kfunc.row.has(Flags::INSERTS) {
+            true => check_inserted(index, reg, &value)?,
+            false => self.check_found(kfunc, reg, &value)?,
         }
         let name = graph.node_name();
         let off = constant_offset(reg, &value, name)?;
@@ -220,6 +203,39 @@ impl<'a> Machine<'_, 'a> {
         let Some(node) = object(&value) else {
             return Err(not_modelled("a node of no object"));
         };
+        self.check_linking(reg, &value, graph, (node, off), root)?;
+        found.object = Some(node);
+        Ok(())
+    }
+
+    /// That a function takes a node that is in a tree: one that was looked up, or is kept.
+    fn check_found(&self, kfunc: &Kfunc<'a>, reg: Reg, value: &RegState) -> Checked {
+        let borrowed = marks_of(value)
+            .is_some_and(|marks| marks.has(Marks::ALLOC) && marks.has(Marks::NON_OWNING));
+        if !borrowed && value.ref_id == 0 {
+            let message = format!(
+                "{} can only take non-owning or refcounted bpf_rb_node pointer",
+                kfunc.name
+            );
+            return Err(refuse(reg, value, message));
+        }
+        if self.in_tree_callback() {
+            let message = format!("{} not allowed in rbtree cb", kfunc.name);
+            return Err(refuse(reg, value, message));
+        }
+        Ok(())
+    }
+
+    /// That a list or tree links objects of this type, by the field at this offset.
+    fn check_linking(
+        &self,
+        reg: Reg,
+        value: &RegState,
+        graph: Graph,
+        (node, off): (BtfPtr, i64),
+        root: Root,
+    ) -> Checked {
+        let name = graph.node_name();
         if node.id != root.object {
             let message = format!(
                 "operation on {} expects arg#1 {name} at offset={} in struct {}, but arg is at \
@@ -232,7 +248,7 @@ impl<'a> Machine<'_, 'a> {
                 }),
                 self.env.structure_name(node)
             );
-            return Err(refuse(reg, &value, message));
+            return Err(refuse(reg, value, message));
         }
         if off != i64::from(root.node) {
             let message = format!(
@@ -240,9 +256,8 @@ impl<'a> Machine<'_, 'a> {
                 root.node,
                 self.env.structure_name(node)
             );
-            return Err(refuse(reg, &value, message));
+            return Err(refuse(reg, value, message));
         }
-        found.object = Some(node);
         Ok(())
     }
 
@@ -446,6 +461,15 @@ fn object(value: &RegState) -> Option<BtfPtr> {
         Kind::Btf(pointer) => Some(pointer),
         _ => None,
     }
+}
+
+/// That an object that is put into a list or tree is one that the program owns.
+fn check_inserted(index: usize, reg: Reg, value: &RegState) -> Checked {
+    if marks_of(value) != Some(Marks::ALLOC) {
+        let message = format!("arg#{index} expected pointer to allocated object");
+        return Err(wrong_type(reg, value, message));
+    }
+    check_referenced(reg, value)
 }
 
 fn check_referenced(reg: Reg, value: &RegState) -> Checked {
