@@ -244,6 +244,19 @@ pub struct Member {
     pub offset: u32,
 }
 
+impl Member {
+    /// Where it is in its struct or union, in bits; and its size in bits if it is a bit field.
+    pub fn place(&self, bitfields: Bitfields) -> (u32, Option<u32>) {
+        match bitfields {
+            Bitfields::No => (self.offset, None),
+            Bitfields::Yes => {
+                let bits = self.offset >> 24;
+                (self.offset & 0xff_ffff, (bits != 0).then_some(bits))
+            }
+        }
+    }
+}
+
 /// A variable in a section.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SecVar {

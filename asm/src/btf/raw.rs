@@ -10,8 +10,8 @@
 //! Read before: `mod.rs`, `kinds.rs`.
 
 use super::{
-    Bitfields, Btf, Forward, IntEncoding, Kind, Linkage, Member, Signedness, StrId, Tag, Type,
-    TypeId,
+    Bitfields, Btf, Forward, IntEncoding, Kind, Linkage, Member, SecVar, Signedness, StrId, Tag,
+    Type, TypeId,
 };
 use std::fmt::{self, Display, Formatter};
 
@@ -112,28 +112,26 @@ impl Display for RawType<'_> {
                 signed,
                 values,
             } => {
-                enum_head(f, *signed, *size, values.len())?;
-                values.iter().try_for_each(|(id, value)| {
-                    let name = btf.quoted(*id);
-                    match signed {
-                        Signedness::Signed => write!(f, "\n\t{name} val={value}"),
-                        Signedness::Unsigned => write!(f, "\n\t{name} val={}", *value as u32),
-                    }
-                })
+                let numbers = values.iter().map(|(id, value)| match signed {
+                    Signedness::Signed => (*id, i128::from(*value)),
+                    Signedness::Unsigned => (*id, i128::from(*value as u32)),
+                });
+                self.enumerators(f, *size, *signed, numbers, "")
             }
             Kind::Enum64 {
                 size,
                 signed,
                 values,
             } => {
-                enum_head(f, *signed, *size, values.len())?;
-                values.iter().try_for_each(|(id, value)| {
-                    let name = btf.quoted(*id);
-                    match signed {
-                        Signedness::Signed => write!(f, "\n\t{name} val={value}LL"),
-                        Signedness::Unsigned => write!(f, "\n\t{name} val={}ULL", *value as u64),
-                    }
-                })
+                let numbers = values.iter().map(|(id, value)| match signed {
+                    Signedness::Signed => (*id, i128::from(*value)),
+                    Signedness::Unsigned => (*id, i128::from(*value as u64)),
+                });
+                let suffix = match signed {
+                    Signedness::Signed => "LL",
+                    Signedness::Unsigned => "ULL",
+                };
+                self.enumerators(f, *size, *signed, numbers, suffix)
             }
             Kind::Fwd(forward) => write!(f, " fwd_kind={}", forward.name()),
             Kind::Func { proto, linkage } => {
@@ -148,17 +146,7 @@ impl Display for RawType<'_> {
             Kind::Var { ty, linkage } => {
                 write!(f, " type_id={}, linkage={}", ty.0, linkage.name())
             }
-            Kind::DataSec { size, vars } => {
-                write!(f, " size={size} vlen={}", vars.len())?;
-                vars.iter().try_for_each(|var| {
-                    let (id, offset, size) = (var.var.0, var.offset, var.size);
-                    write!(f, "\n\ttype_id={id} offset={offset} size={size}")?;
-                    let known = btf.get(var.var);
-                    let kind = known.map_or("?", |ty| ty.kind.name());
-                    let name = known.map_or(Name(b"?"), |ty| btf.quoted(ty.name));
-                    write!(f, " ({kind} {name})")
-                })
-            }
+            Kind::DataSec { size, vars } => self.variables(f, *size, vars),
             Kind::Float { size } => write!(f, " size={size}"),
             Kind::DeclTag { ty, component, tag } => {
                 write!(
@@ -173,6 +161,35 @@ impl Display for RawType<'_> {
 }
 
 impl RawType<'_> {
+    /// The rest of an enum; `suffix` stands behind its numbers.
+    fn enumerators(
+        &self,
+        f: &mut Formatter<'_>,
+        size: u32,
+        signed: Signedness,
+        mut numbers: impl ExactSizeIterator<Item = (StrId, i128)>,
+        suffix: &str,
+    ) -> fmt::Result {
+        let (encoding, count) = (signed.name(), numbers.len());
+        write!(f, " encoding={encoding} size={size} vlen={count}")?;
+        numbers.try_for_each(|(id, number)| {
+            let name = self.btf.quoted(id);
+            write!(f, "\n\t{name} val={number}{suffix}")
+        })
+    }
+
+    fn variables(&self, f: &mut Formatter<'_>, size: u32, vars: &[SecVar]) -> fmt::Result {
+        write!(f, " size={size} vlen={}", vars.len())?;
+        vars.iter().try_for_each(|var| {
+            let (id, offset, size) = (var.var.0, var.offset, var.size);
+            write!(f, "\n\ttype_id={id} offset={offset} size={size}")?;
+            let known = self.btf.get(var.var);
+            let kind = known.map_or("?", |ty| ty.kind.name());
+            let name = known.map_or(Name(b"?"), |ty| self.btf.quoted(ty.name));
+            write!(f, " ({kind} {name})")
+        })
+    }
+
     fn members(
         &self,
         f: &mut Formatter<'_>,
@@ -181,20 +198,17 @@ impl RawType<'_> {
         bitfields: Bitfields,
     ) -> fmt::Result {
         write!(f, " size={size} vlen={}", members.len())?;
-        let is_bitfield = |member: &Member| member.offset >> 24 != 0;
+        let is_bitfield = |member: &Member| member.place(bitfields).1.is_some();
         if bitfields == Bitfields::Yes && !members.iter().any(is_bitfield) {
             write!(f, " {KIND_FLAG}")?;
         }
         members.iter().try_for_each(|member| {
-            let (offset, bits) = match bitfields {
-                Bitfields::No => (member.offset, 0),
-                Bitfields::Yes => (member.offset & 0xff_ffff, member.offset >> 24),
-            };
+            let (offset, bits) = member.place(bitfields);
             let (name, ty) = (self.btf.quoted(member.name), member.ty.0);
             write!(f, "\n\t{name} type_id={ty} bits_offset={offset}")?;
             match bits {
-                0 => Ok(()),
-                bits => write!(f, " bitfield_size={bits}"),
+                None => Ok(()),
+                Some(bits) => write!(f, " bitfield_size={bits}"),
             }
         })
     }
@@ -206,10 +220,6 @@ fn flag_of(tag: Tag) -> &'static str {
         Tag::Btf => "",
         Tag::Attribute => " kind_flag=1",
     }
-}
-
-fn enum_head(f: &mut Formatter<'_>, signed: Signedness, size: u32, count: usize) -> fmt::Result {
-    write!(f, " encoding={} size={size} vlen={count}", signed.name())
 }
 
 /// The encodings that have names.

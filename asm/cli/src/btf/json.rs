@@ -5,7 +5,7 @@
 
 use std::io::{self, Write};
 
-use ebpf_asm::btf::{Bitfields, Btf, Kind, Member, StrId, Tag, Type, TypeId};
+use ebpf_asm::btf::{Bitfields, Btf, Kind, Member, Signedness, StrId, Tag, Type, TypeId};
 use serde::ser::{Serialize, SerializeMap, SerializeSeq, Serializer};
 use serde_json::{Value, json};
 
@@ -118,11 +118,10 @@ fn fields(btf: &Btf, kind: &Kind) -> Value {
             signed,
             values,
         } => {
-            let number = |value: i32| match signed.name() {
-                "SIGNED" => json!(value),
-                _ => json!(value as u32),
-            };
-            let values = values.iter().map(|(id, v)| (*id, number(*v)));
+            let values = values.iter().map(|(id, value)| match signed {
+                Signedness::Signed => (*id, json!(value)),
+                Signedness::Unsigned => (*id, json!(*value as u32)),
+            });
             enumeration(btf, *size, signed.name(), values)
         }
         Kind::Enum64 {
@@ -130,11 +129,10 @@ fn fields(btf: &Btf, kind: &Kind) -> Value {
             signed,
             values,
         } => {
-            let number = |value: i64| match signed.name() {
-                "SIGNED" => json!(value),
-                _ => json!(value as u64),
-            };
-            let values = values.iter().map(|(id, v)| (*id, number(*v)));
+            let values = values.iter().map(|(id, value)| match signed {
+                Signedness::Signed => (*id, json!(value)),
+                Signedness::Unsigned => (*id, json!(*value as u64)),
+            });
             enumeration(btf, *size, signed.name(), values)
         }
         Kind::Fwd(forward) => json!({ "fwd_kind": forward.name() }),
@@ -169,14 +167,14 @@ fn is_attribute(tag: Tag) -> bool {
 }
 
 fn member(btf: &Btf, member: &Member, bitfields: Bitfields) -> Value {
+    let (offset, bits) = member.place(bitfields);
     let mut value = json!({
         "name": name(btf, member.name),
         "type_id": member.ty.0,
-        "bits_offset": member.offset,
+        "bits_offset": offset,
     });
     if bitfields == Bitfields::Yes {
-        value["bits_offset"] = (member.offset & 0xff_ffff).into();
-        value["bitfield_size"] = (member.offset >> 24).into();
+        value["bitfield_size"] = bits.unwrap_or(0).into();
     }
     value
 }

@@ -129,13 +129,8 @@ impl Layouts {
     ) -> Option<Place> {
         let unit = u64::from(btf.size_of(member.ty)?) * 8;
         let align = self.align(btf, member.ty, depth)? * 8;
-        let (mut offset, mut bits) = match bitfields {
-            Bitfields::No => (u64::from(member.offset), 0),
-            Bitfields::Yes => (
-                u64::from(member.offset & 0xff_ffff),
-                u64::from(member.offset >> 24),
-            ),
-        };
+        let (offset, bits) = member.place(bitfields);
+        let (mut offset, mut bits) = (u64::from(offset), u64::from(bits.unwrap_or(0)));
         // Before there was `kind_flag`, integers said how many of their bits there are.
         if let Some(Kind::Int {
             offset: skip,

@@ -34,17 +34,6 @@ pub(super) enum Step<'a> {
     Member(&'a str, TypeId),
 }
 
-/// Where a member is in its struct or union, in bits; and its size if it is a bit field.
-fn member_place(member: &Member, bitfields: Bitfields) -> (u32, Option<u32>) {
-    match bitfields {
-        Bitfields::No => (member.offset, None),
-        Bitfields::Yes => {
-            let bits = member.offset >> 24;
-            (member.offset & 0xff_ffff, (bits != 0).then_some(bits))
-        }
-    }
-}
-
 /// The members of a struct or union behind typedefs and qualifiers.
 fn members(btf: &Btf, ty: TypeId) -> Option<(&[Member], Bitfields)> {
     match &btf.get(btf.resolve(ty))?.kind {
@@ -114,7 +103,7 @@ pub(super) fn local<'a>(
                 if !name.is_empty() {
                     steps.push(Step::Member(name, member.ty));
                 }
-                let (offset, bitfield) = member_place(member, bitfields);
+                let (offset, bitfield) = member.place(bitfields);
                 Place {
                     offset: place.offset + u64::from(offset),
                     bitfield,
@@ -155,7 +144,7 @@ fn find(
     let depth = depth.checked_sub(1)?;
     let (members, bitfields) = members(target, place.ty)?;
     members.iter().find_map(|member| {
-        let (offset, bitfield) = member_place(member, bitfields);
+        let (offset, bitfield) = member.place(bitfields);
         let inner = Place {
             offset: place.offset + u64::from(offset),
             bitfield,
