@@ -321,15 +321,11 @@ const MOST_WITH_MAY_GOTO: u64 = 400;
 /// The same for an iteration in any other loop, or around one.
 const MOST_NESTED: u64 = 50_000;
 
-/// The same for a loop that `may_goto` ends and no iteration: it is mostly followed a few times.
-const MOST_OF_MAY_GOTO: u64 = 2_000;
-
 /// That so many instructions followed leave no doubt that the kernel comes to an end as well.
 pub(crate) fn check_nested(env: &Env<'_>, processed: u64) -> Checked {
     if processed <= MOST_WITH_MAY_GOTO {
         return Ok(());
     }
-    check_may_goto(env, processed)?;
     let cfg = &env.cfg;
     let is_next = |slot: &usize| {
         let name = env.kfunc_name(*slot);
@@ -337,7 +333,10 @@ pub(crate) fn check_nested(env: &Env<'_>, processed: u64) -> Checked {
     };
     for next in (0..cfg.slot_count()).filter(is_next) {
         let slots = cfg.loop_of(next);
-        let counted = |&slot: &usize| is_may_goto(env, slot);
+        let counted = |&slot: &usize| {
+            cfg.insn(slot)
+                .is_some_and(|insn| insn.sem() == Sem::MayGoto)
+        };
         let back = slots.iter().filter(|&&from| {
             let mut to = cfg.successors(from).into_iter().flatten();
             to.any(|to| to <= from && slots.binary_search(&to).is_ok())
@@ -354,26 +353,4 @@ pub(crate) fn check_nested(env: &Env<'_>, processed: u64) -> Checked {
         }
     }
     Ok(())
-}
-
-fn is_may_goto(env: &Env<'_>, slot: usize) -> bool {
-    let insn = env.cfg.insn(slot);
-    insn.is_some_and(|insn| insn.sem() == Sem::MayGoto)
-}
-
-/// The same of loops that `may_goto` ends.
-fn check_may_goto(env: &Env<'_>, processed: u64) -> Checked {
-    if processed <= MOST_OF_MAY_GOTO {
-        return Ok(());
-    }
-    let mut slots = 0..env.cfg.slot_count();
-    let counted = |&slot: &usize| is_may_goto(env, slot) && !env.cfg.loop_of(slot).is_empty();
-    match slots.find(counted) {
-        Some(slot) => {
-            let mut refused = not_modelled("a loop of many paths that may_goto ends");
-            refused.slot = slot;
-            Err(refused)
-        }
-        None => Ok(()),
-    }
 }

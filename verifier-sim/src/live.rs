@@ -74,6 +74,8 @@ pub(crate) fn live_registers(
             Some(count) => RegSet::arguments(count),
             None => read(insn),
         },
+        // The kernel takes them to read every register (Linux 6.18), which they do not.
+        Sem::LoadPacket { .. } => RegSet::ALL,
         _ => read(insn),
     };
     let slots = (0..cfg.slot_count()).rev();
