@@ -31,11 +31,11 @@ fn damaged_objects_are_shown_or_refused() {
             }
             fs::write(place.work().join("damaged.o"), bytes).expect("a file");
             for (line, ends) in [
-                ("dis --source --bytes damaged.o", &[0, 8][..]),
-                ("cfg damaged.o", &[0, 8]),
-                ("cfg --format dot damaged.o", &[0, 8]),
-                ("diff whole.o damaged.o", &[0, 1, 8]),
-                ("btf damaged.o", &[0, 8]),
+                ("dis --source --bytes damaged.o", &[0, 7, 8][..]),
+                ("cfg damaged.o", &[0, 7, 8]),
+                ("cfg --format dot damaged.o", &[0, 7, 8]),
+                ("diff whole.o damaged.o", &[0, 1, 7, 8]),
+                ("btf damaged.o", &[0, 7, 8]),
             ] {
                 let words: Vec<&str> = line.split(' ').collect();
                 let ended = place.run(&words);
