@@ -16,6 +16,7 @@
 //! | `emit.rs`, `json.rs` | the forms in which an object is written |
 //! | `text_file.rs` | program text in the place of an object |
 //! | `kernel_types.rs` | the running kernel's own types |
+//! | `map_sizes.rs` | sizes of maps that an object leaves to what loads it |
 //! | `target.rs` | what is too new for `--cpu` and `--kernel` |
 //! | `verdict.rs` | what the verifier says of an object |
 //! | `write.rs` | how a file is written whole or not at all |

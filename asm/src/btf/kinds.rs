@@ -134,6 +134,20 @@ pub(super) const TAG: [Tag; 2] = [Tag::Btf, Tag::Attribute];
 /// `BTF_FUNC_*` and `BTF_VAR_*`, which have the same numbers.
 pub(super) const LINKAGE: [Linkage; 3] = [Linkage::Static, Linkage::Global, Linkage::Extern];
 
+impl Kind {
+    /// How many members, values, parameters or variables a type of the kind lists.
+    pub(crate) fn parts(&self) -> usize {
+        match self {
+            Kind::Struct { members, .. } | Kind::Union { members, .. } => members.len(),
+            Kind::Enum { values, .. } => values.len(),
+            Kind::Enum64 { values, .. } => values.len(),
+            Kind::FuncProto { params, .. } => params.len(),
+            Kind::DataSec { vars, .. } => vars.len(),
+            _ => 0,
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

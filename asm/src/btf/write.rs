@@ -14,7 +14,7 @@ impl Btf {
     /// A type with more members than [`to_bytes`](Btf::to_bytes) can write, and how many.
     pub(crate) fn crowded(&self) -> Option<(TypeId, usize)> {
         self.types().find_map(|(id, ty)| {
-            let count = members(&ty.kind);
+            let count = ty.kind.parts();
             (count > Btf::MOST_MEMBERS).then_some((id, count))
         })
     }
@@ -108,18 +108,6 @@ fn write_type(out: &mut Vec<u8>, ty: &Type) {
         | Kind::Func { .. }
         | Kind::Float { .. }
         | Kind::TypeTag { .. } => {}
-    }
-}
-
-/// How many members, values, parameters or variables a type has.
-fn members(kind: &Kind) -> usize {
-    match kind {
-        Kind::Struct { members, .. } | Kind::Union { members, .. } => members.len(),
-        Kind::Enum { values, .. } => values.len(),
-        Kind::Enum64 { values, .. } => values.len(),
-        Kind::FuncProto { params, .. } => params.len(),
-        Kind::DataSec { vars, .. } => vars.len(),
-        _ => 0,
     }
 }
 

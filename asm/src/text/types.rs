@@ -238,7 +238,7 @@ impl<'a> Parser<'a> {
     /// Adds a type whose parts are all read.
     fn close(&mut self, open: Option<Open<'a>>) -> Result<(), Wrong> {
         let Some(mut open) = open else { return Ok(()) };
-        let have = parts(&open.kind);
+        let have = open.kind.parts();
         if let Some((count, word)) = open.wanted.filter(|(count, _)| *count != have) {
             self.number = open.line;
             return Err(word.wrong(format!("{count} parts are announced, and {have} follow")));
@@ -395,18 +395,6 @@ pub(super) fn print_core_relocation(
     } = relocation;
     let id = type_id.0;
     writeln!(out, ".core_relo {kind} type_id={id} access={access}")
-}
-
-/// How many parts a type has.
-fn parts(kind: &Kind) -> usize {
-    match kind {
-        Kind::Struct { members, .. } | Kind::Union { members, .. } => members.len(),
-        Kind::Enum { values, .. } => values.len(),
-        Kind::Enum64 { values, .. } => values.len(),
-        Kind::FuncProto { params, .. } => params.len(),
-        Kind::DataSec { vars, .. } => vars.len(),
-        _ => 0,
-    }
 }
 
 /// The `name=value` of a line, each of which is taken once.

@@ -213,9 +213,7 @@ impl Machine<'_, '_> {
             _ => Ok(()),
         }
     }
-}
 
-impl Machine<'_, '_> {
     /// That a helper only reads what it is given a structure of the kernel for. The kernel's
     /// prototypes do not say so of keys and values of maps, though they are only read.
     fn check_read(&self, reg: Reg, arg: Arg, value: &RegState) -> Checked {
