@@ -6,7 +6,7 @@
 //!
 //! Read before: `span.rs`, `btf/ext.rs`. Read next: `program.rs`.
 
-use crate::btf::ext::LineInfo;
+use crate::btf::ext::{LineCol, LineInfo};
 use crate::btf::strings::{Strings, up_to_nul};
 use crate::btf::{Btf, StrId};
 use crate::span::Span;
@@ -62,8 +62,7 @@ impl Lines {
             insn_off: offset(slot),
             file_name: self.name(span.file, last.map(|last| last.file_name)),
             line: self.name(span.text, last.map(|last| last.line)),
-            line_number: span.line,
-            column: span.column,
+            line_col: LineCol::new(span.line, span.column),
         };
         self.records.push(record);
     }
@@ -73,7 +72,7 @@ impl Lines {
     pub(crate) fn set(&mut self, slot: usize, span: Span<&str>) {
         self.truncate(slot);
         let is_known = self.records.last().is_some_and(|last| {
-            (last.line_number, last.column) == (span.line, span.column)
+            last.line_col == LineCol::new(span.line, span.column)
                 && self.names.is(last.line, span.text)
                 && self.names.is(last.file_name, span.file)
         });
@@ -190,16 +189,7 @@ impl Lines {
 
     /// Adds records with names of these lines; then each says something else than the one before.
     pub(crate) fn insert(&mut self, more: Vec<LineInfo>) {
-        let place = |record: &LineInfo| {
-            let LineInfo {
-                file_name,
-                line,
-                line_number,
-                column,
-                ..
-            } = *record;
-            (file_name, line, line_number, column)
-        };
+        let place = |record: &LineInfo| (record.file_name, record.line, record.line_col);
         self.records.extend(more);
         self.records.sort_by_key(|record| record.insn_off);
         self.records
@@ -220,8 +210,8 @@ impl Lines {
     fn span_of(&self, record: &LineInfo) -> Span<&str> {
         Span {
             file: self.names.str(record.file_name),
-            line: record.line_number,
-            column: record.column,
+            line: record.line_col.line(),
+            column: record.line_col.column(),
             text: self.names.str(record.line),
         }
     }
@@ -343,7 +333,7 @@ mod tests {
                 let span = span(place);
                 prop_assert_eq!(btf.str(record.file_name), span.file);
                 prop_assert_eq!(btf.str(record.line), span.text);
-                prop_assert_eq!((record.line_number, record.column), (span.line, span.column));
+                prop_assert_eq!(record.line_col, LineCol::new(span.line, span.column));
             }
             prop_assert_eq!(records.len(), places.len());
             prop_assert_eq!(btf.has_names(&lines.names), is_own);

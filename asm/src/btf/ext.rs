@@ -29,14 +29,36 @@ pub struct LineInfo {
     pub file_name: StrId,
     /// The line's text.
     pub line: StrId,
-    /// The line's number, counted from 1.
-    pub line_number: u32,
-    /// The column, counted from 1.
-    pub column: u32,
+    /// The line's number and the column.
+    pub line_col: LineCol,
 }
 
-/// Columns have 10 bits in `line_col`, line numbers the other 22.
+/// The number of a line and a column, each counted from 1: `line_col` of a `bpf_line_info`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LineCol(u32);
+
+/// Columns have the low bits, line numbers the other 22.
 const COLUMN_BITS: u32 = 10;
+
+impl LineCol {
+    /// A line and a column. What does not fit is given as the greatest that does.
+    #[inline]
+    pub fn new(line: u32, column: u32) -> LineCol {
+        let column = column.min((1 << COLUMN_BITS) - 1);
+        let line = line.min((1 << (32 - COLUMN_BITS)) - 1);
+        LineCol(line << COLUMN_BITS | column)
+    }
+
+    /// The number of the line.
+    pub fn line(self) -> u32 {
+        self.0 >> COLUMN_BITS
+    }
+
+    /// The column.
+    pub fn column(self) -> u32 {
+        self.0 & ((1 << COLUMN_BITS) - 1)
+    }
+}
 
 impl FuncInfo {
     /// The size of a record in bytes.
@@ -52,16 +74,13 @@ impl LineInfo {
     /// The size of a record in bytes.
     pub const SIZE: u32 = 16;
 
-    /// The record as the kernel and the section have it. A column or line that does not fit
-    /// is given as the greatest that does.
+    /// The record as the kernel and the section have it.
     pub fn to_words(self) -> [u32; 4] {
-        let column = self.column.min((1 << COLUMN_BITS) - 1);
-        let line = self.line_number.min((1 << (32 - COLUMN_BITS)) - 1);
         [
             self.insn_off,
             self.file_name.0,
             self.line.0,
-            line << COLUMN_BITS | column,
+            self.line_col.0,
         ]
     }
 }
@@ -237,8 +256,7 @@ impl Record for LineInfo {
             insn_off,
             file_name: StrId(file),
             line: StrId(line),
-            line_number: line_col >> COLUMN_BITS,
-            column: line_col & ((1 << COLUMN_BITS) - 1),
+            line_col: LineCol(line_col),
         }
     }
 
@@ -391,8 +409,7 @@ mod tests {
             insn_off,
             file_name: StrId(4),
             line: StrId(5),
-            line_number: 77,
-            column: 9,
+            line_col: LineCol::new(77, 9),
         };
         let relo = CoreRelo {
             insn_off,
@@ -421,6 +438,18 @@ mod tests {
         for ext in [Ext::default(), sample()] {
             assert_eq!(Ext::from_bytes(&ext.to_bytes()), Ok(ext));
         }
+    }
+
+    #[test]
+    fn lines_and_columns_that_do_not_fit_are_the_greatest_that_do() {
+        let parts = |line, column| {
+            let both = LineCol::new(line, column);
+            (both.line(), both.column())
+        };
+        assert_eq!(parts(77, 9), (77, 9));
+        assert_eq!(parts(0x3f_ffff, 0x3ff), (0x3f_ffff, 0x3ff));
+        assert_eq!(parts(0x40_0000, 0x400), (0x3f_ffff, 0x3ff));
+        assert_eq!(parts(u32::MAX, u32::MAX), (0x3f_ffff, 0x3ff));
     }
 
     /// A header of 24 bytes (before CO-RE), and records longer than what is known.

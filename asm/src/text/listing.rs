@@ -405,7 +405,7 @@ impl<'a> Parser<'a> {
         if let Some((before, at)) = listing.insns.get(&number)
             && *before != insn
         {
-            let line_of = at.line_number;
+            let line_of = at.line_col.line();
             let message =
                 format!("instruction {number} is '{insn}' here, and '{before}' in line {line_of}");
             return Err(Wrong {
@@ -432,7 +432,7 @@ impl<'a> Parser<'a> {
             .first_key_value()
             .map_or(0, |(first, _)| *first);
         for (&number, (insn, place)) in &listing.insns {
-            self.number = place.line_number;
+            self.number = place.line_col.line();
             if number != next {
                 let message = format!("instruction {next} is missing: number {number} follows");
                 let help = "a verifier's log has what was walked: ask for all with log level 2";
@@ -454,7 +454,7 @@ impl<'a> Parser<'a> {
             if let Some(current) = &mut self.current {
                 current.assembler.at_record(*place);
                 let index = current.assembler.len();
-                current.numbers.push(index, place.line_number);
+                current.numbers.push(index, place.line_col.line());
                 current.assembler.insn(*insn);
             }
         }

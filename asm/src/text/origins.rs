@@ -4,7 +4,7 @@
 //! a line of it is a number and nothing is copied line by line.
 
 use crate::btf::StrId;
-use crate::btf::ext::LineInfo;
+use crate::btf::ext::{LineCol, LineInfo};
 use crate::btf::strings::{Strings, up_to_nul};
 use crate::program::Program;
 use crate::span::Span;
@@ -53,8 +53,7 @@ impl<'a> Origins<'a> {
             line: begin
                 .and_then(|begin| own.text.0.checked_add(begin))
                 .map_or(StrId(0), StrId),
-            line_number: number,
-            column: column.saturating_add(1),
+            line_col: LineCol::new(number, column.saturating_add(1)),
         }
     }
 
@@ -78,8 +77,7 @@ impl<'a> Origins<'a> {
             insn_off: 0,
             file_name: self.given.0,
             line: self.given.1,
-            line_number: place.line,
-            column: place.column,
+            line_col: LineCol::new(place.line, place.column),
         }
     }
 

@@ -179,6 +179,8 @@ impl<'a> Functions<'a> {
         let symbols = function_symbols(file, index, section);
         // A section without a program of its own: old tools left out what the symbols are.
         let programs_are_global = symbols.iter().any(|symbol| is_global(symbol));
+        self.all.reserve_exact(symbols.len());
+        self.entries.reserve_exact(symbols.len());
         let mut last: Option<(u64, u64)> = None;
         for symbol in &symbols {
             let range = (symbol.value, symbol.value.saturating_add(symbol.size));

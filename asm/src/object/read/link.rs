@@ -189,10 +189,17 @@ impl Linker<'_, '_> {
         let mut lines = Vec::new();
         if reached.functions.len() > 1 {
             let codes = reached.functions.iter().filter_map(|at| self.all.get(*at));
-            let sizes = codes.map(|code| (code.insns.len(), code.lines.len()));
-            let (insns, records) = sizes.fold((0, 0), |all, one| (all.0 + one.0, all.1 + one.1));
-            program.insns.reserve_exact(insns);
-            lines.reserve_exact(records);
+            let all = |len: fn(&Code<'_>) -> usize| codes.clone().map(len).sum();
+            program.insns.reserve_exact(all(|code| code.insns.len()));
+            program
+                .references
+                .reserve_exact(all(|code| code.references.len()));
+            let relocations = all(|code| code.core_relocations.len());
+            program.core_relocations.reserve_exact(relocations);
+            program
+                .functions
+                .reserve_exact(all(|code| 1 + code.inner.len()));
+            lines.reserve_exact(all(|code| code.lines.len()));
         }
         let mut begin = 0;
         for index in &reached.functions {

@@ -122,31 +122,31 @@ impl Code<'_> {
 
     /// Takes the records of lines at beginnings of its instructions, all of which are its own.
     #[inline(never)]
-    fn take_lines(&mut self, records: impl ExactSizeIterator<Item = LineInfo>) {
-        let mut lines = std::mem::take(&mut self.lines);
-        if lines.is_empty() {
-            // Mostly they are all.
-            lines.reserve_exact(records.len());
-        }
-        let (base, mut before, mut seconds) = (self.base as u32, 0, self.seconds_from(0));
-        for record in records {
+    fn take_lines(&mut self, records: impl Iterator<Item = LineInfo>) {
+        let mut lines: Vec<LineInfo> = records.collect();
+        let base = self.base as u32;
+        let (mut before, mut seconds) = (0, self.seconds_from(0));
+        // Mostly they are all.
+        lines.retain_mut(|record| {
             let byte = record.insn_off.wrapping_sub(base);
-            let slot = byte / 8;
-            // Most records are behind the one before, and before the next of them.
-            if slot < before
-                || seconds
-                    .first()
-                    .is_some_and(|second| *second < slot as usize)
-            {
-                seconds = self.seconds_from(slot as usize);
+            record.insn_off = byte / 8;
+            let slot = record.insn_off as usize;
+            // Mostly they ascend.
+            if slot < before {
+                seconds = self.seconds_from(slot);
             }
             before = slot;
-            if byte % 8 == 0 && seconds.first() != Some(&(slot as usize)) {
-                let insn_off = slot;
-                lines.push(LineInfo { insn_off, ..record });
+            while let [second, behind @ ..] = seconds
+                && *second < slot
+            {
+                seconds = behind;
             }
+            byte % 8 == 0 && seconds.first() != Some(&slot)
+        });
+        match self.lines.is_empty() {
+            true => self.lines = lines,
+            false => self.lines.append(&mut lines),
         }
-        self.lines = lines;
     }
 
     /// The records at beginnings of its instructions, by slot.

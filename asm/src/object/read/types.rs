@@ -49,20 +49,20 @@ fn relocated<'a>(file: &File<'a>, name: &str) -> Result<Option<Cow<'a, [u8]>>, R
     let mut bytes = Cow::Borrowed(section.contents);
     let last_place = section.contents.len().checked_sub(4).map(|at| at as u64);
     // There are as many as records of lines, and most add nothing: they are against the beginning
-    // of a section, and that of the one before.
-    let mut beginning = None;
+    // of a section, as the one before is in the same words.
+    let mut adding_nothing = None;
     for table in section.relocation_tables() {
         match table {
             Table::WithoutAddends(entries) => {
-                for relocation in entries.iter().map(Relocation::without_addend) {
-                    let adds_nothing = Some(relocation.symbol) == beginning
-                        && is_of_numbers(relocation.r_type)
-                        && Some(relocation.offset) <= last_place;
-                    if !adds_nothing {
-                        add(file, name, &mut bytes, &relocation)?;
-                        let begins = file.symbol_value(&relocation) == Some(0);
-                        beginning = begins.then_some(relocation.symbol);
+                for entry in *entries {
+                    let [offset, info] = entry.map(u64::from_le_bytes);
+                    if adding_nothing == Some(info) && Some(offset) <= last_place {
+                        continue;
                     }
+                    let relocation = Relocation::without_addend(entry);
+                    add(file, name, &mut bytes, &relocation)?;
+                    let begins = file.symbol_value(&relocation) == Some(0);
+                    adding_nothing = begins.then_some(info);
                 }
             }
             Table::WithAddends(entries) => {
