@@ -44,6 +44,11 @@ uapi_enum! {
 }
 
 impl MapType {
+    /// Whether its values are maps.
+    pub const fn holds_maps(self) -> bool {
+        matches!(self, MapType::ArrayOfMaps | MapType::HashOfMaps)
+    }
+
     /// Whether each CPU has its own copy of every value.
     pub const fn is_per_cpu(self) -> bool {
         matches!(

@@ -1,10 +1,13 @@
-//! What a file may have several of under one name: functions that programs are and call,
-//! symbols of what the kernel defines; and what it may not, sections of variables. Names that say more than this
-//! version carries out.
+//! What a file may have several of under one name: functions that programs are and call, symbols
+//! of what the kernel defines, sections of code; and what it may not: maps, sections of variables.
+//! Names that say more than this version carries out.
 
 use ebpf_asm::btf::Linkage;
 use ebpf_asm::lines::Lines;
-use ebpf_asm::object::{Data, DataKind, Extern, ExternKind, Map, Object, Strength, read, write};
+use ebpf_asm::map_type::MapType;
+use ebpf_asm::object::{
+    Data, DataKind, Extern, ExternKind, Map, MapValue, Object, Strength, read, write,
+};
 use ebpf_asm::text::parse;
 
 fn parsed(text: &str) -> Object {
@@ -118,6 +121,84 @@ fn symbols_of_one_name_are_one_extern() {
     assert_eq!(again.externs[0].strength, Strength::Strong);
     assert_eq!(again.externs[0].kind, ExternKind::Function);
     assert_eq!(again.programs[0].references, object.programs[0].references);
+}
+
+#[test]
+fn programs_of_one_section_stand_together() {
+    let text = "
+.prog xdp first
+    exit
+.prog tc second
+    r0 = 2
+    exit
+.prog xdp_ third type=xdp
+    r0 = 3
+    r0 += 3
+    exit
+";
+    let bytes = write(&without_lines(text)).unwrap();
+    let name = |bytes: &[u8], name: &[u8]| bytes.windows(name.len()).position(|w| w == name);
+    // The third section gets the name of the first.
+    let mut bytes = bytes;
+    let at = name(&bytes, b"xdp_\0").unwrap();
+    bytes[at + 3] = 0;
+    let object = read(&bytes).unwrap();
+    let names: Vec<&str> = object.programs.iter().map(|p| p.name.as_str()).collect();
+    assert_eq!(names, ["first", "third", "second"]);
+    assert_eq!(read(&write(&object).unwrap()).unwrap(), object);
+}
+
+#[test]
+fn code_is_in_a_section_with_a_name() {
+    let mut object = without_lines(".prog xdp first\n    exit\n");
+    object.programs[0].section = String::new();
+    let error = write(&object).unwrap_err().to_string();
+    assert_eq!(error, "program 'first': it is in a section without a name");
+}
+
+#[test]
+fn maps_that_would_not_be_read_are_not_written() {
+    let error = |maps: &[Map]| {
+        let object = Object {
+            maps: maps.to_vec(),
+            ..parsed(".prog xdp first\n    exit\n")
+        };
+        write(&object).unwrap_err().to_string()
+    };
+    let map = |map_type| Map::new("m", map_type);
+    let hash = map(MapType::Hash);
+    assert_eq!(
+        error(&[hash.clone(), hash.clone()]),
+        "map 'm': another map has its name"
+    );
+    let holding = |map: &Map, value| Map {
+        values: vec![(0, value)],
+        ..map.clone()
+    };
+    assert_eq!(
+        error(&[holding(&hash, MapValue::Program("first".into()))]),
+        "map 'm': its type holds no such thing from the start"
+    );
+    assert_eq!(
+        error(&[holding(&map(MapType::HashOfMaps), MapValue::Map(0))]),
+        "map 'm': it holds a map, and does not say what maps in it are like"
+    );
+    let of_hashes = |map: &Map| Map {
+        inner: Some(Box::new(hash.clone())),
+        ..map.clone()
+    };
+    assert_eq!(
+        error(&[of_hashes(&hash)]),
+        "map 'm': it says what maps in it are like, and its type holds none"
+    );
+    let twice = Map {
+        inner: Some(Box::new(of_hashes(&hash))),
+        ..map(MapType::ArrayOfMaps)
+    };
+    assert_eq!(
+        error(&[twice]),
+        "map 'm': a map in a map of maps holds no maps itself"
+    );
 }
 
 /// An object with sections of 4 bytes of constants.

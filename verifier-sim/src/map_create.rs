@@ -198,7 +198,7 @@ fn rules(map: &Map) -> Option<Rules> {
 pub(crate) fn check_map_create(map: &Map) -> Checked {
     let whose = format!("map '{}'", map.name);
     check_alone(map, &whose)?;
-    let of_maps = matches!(map.map_type, MapType::ArrayOfMaps | MapType::HashOfMaps);
+    let of_maps = map.map_type.holds_maps();
     match &map.inner {
         Some(inner) if of_maps => {
             let whose = format!("a map in {whose}");

@@ -421,16 +421,6 @@ impl Btf {
             })
     }
 
-    /// The type that [`find`](Btf::find) finds for each name.
-    pub(crate) fn first_by_name(&self, matches: fn(&Kind) -> bool) -> HashMap<Vec<u8>, TypeId> {
-        let base = self.base.as_ref();
-        let mut first = base.map_or_else(HashMap::new, |base| base.first_by_name(matches));
-        for (id, ty) in self.types().filter(|(_, ty)| matches(&ty.kind)) {
-            first.entry(self.bytes(ty.name).to_vec()).or_insert(id);
-        }
-        first
-    }
-
     /// The type behind typedefs, qualifiers and type tags.
     pub fn resolve(&self, id: TypeId) -> TypeId {
         let mut id = id;

@@ -368,7 +368,7 @@ fn functions(row: &Row, btf: Option<&Btf>) -> Result<Vec<Function>, Unusable> {
 fn map(index: usize, row: &MapRow, btf: Option<&Btf>) -> Result<Map, Unusable> {
     let map_type = MapType::from_number(row.map_type)
         .ok_or_else(|| Unusable::unsupported(format!("map type {}", row.map_type)))?;
-    let of_maps = matches!(map_type, MapType::ArrayOfMaps | MapType::HashOfMaps);
+    let of_maps = map_type.holds_maps();
     let inner = match (&row.inner, of_maps) {
         (Some(inner), _) => Some(Box::new(map(index, inner, btf)?)),
         (None, true) => Some(Box::new(Map {

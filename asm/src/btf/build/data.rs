@@ -1,38 +1,47 @@
 //! The sections of global variables: a variable for each name, at its place.
 
 use super::{known_or_new, scalar, set_section};
-use crate::btf::{Btf, IntEncoding, Kind, Linkage, SecVar, TypeId};
-use crate::object::{DataKind, Map};
-use std::collections::HashMap;
+use crate::btf::{Btf, IntEncoding, Kind, Linkage, SecVar, Type, TypeId};
+use crate::object::{DataKind, Map, Variable};
+use std::collections::{HashMap, HashSet};
 
 /// What the BTF has for variables, so that none is looked for among all of it.
 pub(super) struct Known {
-    /// The first variable of each name.
-    variables: HashMap<Vec<u8>, TypeId>,
+    /// The first variable of each name that no section lists: clang does not list all.
+    unlisted: HashMap<Vec<u8>, TypeId>,
     /// The types of which nothing but the size in bytes is known.
     bytes: HashMap<u32, TypeId>,
 }
 
 impl Known {
     pub(super) fn of(btf: &Btf) -> Known {
-        Known {
-            variables: btf.first_by_name(|kind| matches!(kind, Kind::Var { .. })),
-            bytes: HashMap::new(),
+        let lists = |(_, ty): (TypeId, &Type)| match &ty.kind {
+            Kind::DataSec { vars, .. } => vars.iter().map(|var| var.var).collect(),
+            _ => Vec::new(),
+        };
+        let listed: HashSet<TypeId> = btf.types().flat_map(lists).collect();
+        let mut unlisted = HashMap::new();
+        for (id, ty) in btf.types().filter(|(id, _)| !listed.contains(id)) {
+            if matches!(ty.kind, Kind::Var { .. }) {
+                unlisted.entry(btf.bytes(ty.name).to_vec()).or_insert(id);
+            }
         }
+        let bytes = HashMap::new();
+        Known { unlisted, bytes }
     }
 
-    /// A variable of this name and size that no section lists: clang does not list all.
-    fn variable(&self, btf: &Btf, name: &str, size: u32) -> Option<TypeId> {
-        let var = *self.variables.get(name.as_bytes())?;
-        (btf.size_of(var) == Some(size)).then_some(var)
-    }
-
-    /// Adds a variable of this size in bytes.
-    fn add(&mut self, btf: &mut Btf, name: &str, size: u32, linkage: Linkage) -> TypeId {
+    /// The variable of this name and size in bytes, which is then listed; a new one if there
+    /// is none.
+    fn variable(&mut self, btf: &mut Btf, variable: &Variable, kind: DataKind) -> TypeId {
+        let (name, size) = (variable.name.as_str(), variable.size);
+        let unlisted = self.unlisted.get(name.as_bytes()).copied();
+        if let Some(var) = unlisted.filter(|var| btf.size_of(*var) == Some(size)) {
+            self.unlisted.remove(name.as_bytes());
+            return var;
+        }
         let ty = *self.bytes.entry(size).or_insert_with(|| bytes(btf, size));
-        let var = btf.add(name, Kind::Var { ty, linkage });
-        self.variables.entry(name.into()).or_insert(var);
-        var
+        let linkage = linkage(kind, name);
+        btf.add(name, Kind::Var { ty, linkage })
     }
 }
 
@@ -44,9 +53,7 @@ pub(super) fn add(btf: &mut Btf, known: &mut Known, map: &mut Map) {
     let mut vars = Vec::with_capacity(data.variables.len());
     for variable in &mut data.variables {
         let var = variable.type_id;
-        let (name, size) = (&variable.name, variable.size);
-        let var = var.or_else(|| known.variable(btf, name, size));
-        let var = var.unwrap_or_else(|| known.add(btf, name, size, linkage(data.kind, name)));
+        let var = var.unwrap_or_else(|| known.variable(btf, variable, data.kind));
         variable.type_id = Some(var);
         vars.push(SecVar {
             var,

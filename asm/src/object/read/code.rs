@@ -97,6 +97,10 @@ impl<'a> Functions<'a> {
             section.role == Role::Code && !section.contents.is_empty()
         };
         for (index, section) in file.sections.iter().enumerate().filter(code) {
+            if section.name.is_empty() {
+                let why = "has code and no name, which says what its programs are for";
+                return Err(ReadError::Elf(format!("section {index} {why}")));
+            }
             functions.read_section(file, index, section)?;
         }
         if functions.entries.is_empty() {

@@ -168,10 +168,16 @@ impl<'a> File<'a> {
         Ok(file)
     }
 
-    /// The first section of this name, with its index.
+    /// The first section of this name that holds no code, with its index.
     pub(super) fn section(&self, name: &str) -> Option<(usize, &Section<'a>)> {
         let mut all = self.sections.iter().enumerate();
-        all.find(|(_, section)| section.name == name)
+        all.find(|(_, section)| section.name == name && section.role != Role::Code)
+    }
+
+    /// The first section of code of this name, with its index.
+    pub(super) fn code(&self, name: &str) -> Option<(usize, &Section<'a>)> {
+        let mut all = self.sections.iter().enumerate();
+        all.find(|(_, section)| section.name == name && section.role == Role::Code)
     }
 
     /// The contents of the section of this name; nothing if there is none.

@@ -177,6 +177,12 @@ fn tie_maps(definitions: &mut [Definition], before: usize) -> Result<(), ReadErr
     let mut left = MAX_VALUES;
     for outer in definitions.iter_mut().filter(|outer| outer.inner_id != 0) {
         let map = &mut outer.found.map;
+        if !map.map_type.holds_maps() {
+            return Err(ReadError::Map {
+                map: map.name.clone(),
+                why: format!("a map of type {} holds no maps", map.map_type),
+            });
+        }
         map.inner = models.get(&outer.inner_id).cloned().map(Box::new);
         let values = held.get(&outer.inner_id).map_or(&[][..], Vec::as_slice);
         left = left.checked_sub(values.len()).ok_or_else(|| {

@@ -17,6 +17,7 @@ use crate::prog_type::ProgType;
 use crate::program::{Function, Program};
 use crate::section::{Section, section};
 use std::borrow::Cow;
+use std::collections::HashMap;
 use std::mem::take;
 
 /// The most slots that all programs of an object may have together: four times what the
@@ -31,6 +32,12 @@ pub(super) fn programs<'a>(
     names: &Strings,
 ) -> Result<Vec<Program>, ReadError> {
     let mut left = MAX_SLOTS;
+    let mut functions = functions;
+    let gathered = gathered(file);
+    let section = |entry: &Entry<'_>| functions.all.get(entry.code).map(|code| code.section);
+    functions
+        .entries
+        .sort_by_key(|entry| section(entry).and_then(|section| gathered.get(section)));
     let mut programs = Vec::with_capacity(functions.entries.len());
     let mut linker = Linker {
         file,
@@ -51,6 +58,15 @@ pub(super) fn programs<'a>(
         linker.forget(&mut reached);
     }
     Ok(programs)
+}
+
+/// The first section of each section's name: programs of one stand together, as they are
+/// written, wherever in the file they are.
+fn gathered(file: &File<'_>) -> Vec<usize> {
+    let mut first: HashMap<&str, usize> = HashMap::new();
+    let sections = file.sections.iter().enumerate();
+    let firsts = sections.map(|(index, section)| *first.entry(section.name).or_insert(index));
+    firsts.collect()
 }
 
 /// How many programs can need a function: who is called by none is that of one.

@@ -16,6 +16,7 @@ use crate::map_type::MapType;
 use crate::object::elf_numbers::{R_BPF_64_64, R_BPF_64_ABS64};
 use crate::object::{Map, MapValue, Pinning};
 use crate::program::Reference;
+use std::collections::HashSet;
 
 /// The maps that a file defines, in either way.
 pub(super) fn read(
@@ -25,7 +26,14 @@ pub(super) fn read(
 ) -> Result<Vec<FoundMap>, ReadError> {
     let mut maps = defined_by_btf(file, btf)?;
     maps.extend(legacy::read(file, functions, maps.len())?);
-    Ok(maps)
+    let mut names = HashSet::new();
+    match maps.iter().find(|found| !names.insert(&found.map.name)) {
+        Some(FoundMap { map, .. }) => Err(ReadError::Map {
+            map: map.name.clone(),
+            why: "another map has its name".into(),
+        }),
+        None => Ok(maps),
+    }
 }
 
 fn defined_by_btf(file: &File<'_>, btf: Option<&Btf>) -> Result<Vec<FoundMap>, ReadError> {
@@ -230,10 +238,9 @@ impl Definition<'_> {
             Some(Kind::Ptr(to)) => self.btf.resolve(*to),
             _ => return Err(self.refuse("its values are no array of pointers")),
         };
-        let holds_maps = matches!(map.map_type, MapType::ArrayOfMaps | MapType::HashOfMaps);
         match self.btf.get(pointee).map(|ty| &ty.kind) {
             Some(Kind::FuncProto { .. }) if map.map_type == MapType::ProgArray => {}
-            Some(Kind::Struct { .. }) if holds_maps => {
+            Some(Kind::Struct { .. }) if map.map_type.holds_maps() => {
                 let inner = Definition {
                     btf: self.btf,
                     name: "",

@@ -85,7 +85,7 @@ fn of_sections<'r, T: Record>(
     sections: &[SectionRecords<Packed<'r, T>>],
 ) -> Vec<(usize, Packed<'r, T>)> {
     let with_index = sections.iter().filter_map(|of| {
-        let (index, _) = file.section(btf.str(of.section))?;
+        let (index, _) = file.code(btf.str(of.section))?;
         Some((index, of.records))
     });
     with_index.collect()

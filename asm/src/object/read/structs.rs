@@ -94,6 +94,7 @@ impl Place<'_, '_> {
             _ => return Err(refuse("its entry in the section is no variable")),
         };
         let size = match btf.get(ty).map(|ty| &ty.kind) {
+            Some(Kind::Struct { size: 0, .. }) => return Err(refuse("its struct is empty")),
             Some(Kind::Struct { size, .. }) => *size,
             _ => return Err(refuse("its type is no struct")),
         };

@@ -123,6 +123,8 @@ fn place_variables(file: &File<'_>, btf: &mut Btf) {
         return;
     }
     let mut named: HashMap<(usize, &str), u64> = HashMap::new();
+    // Static variables of several files that were linked.
+    let mut others: HashSet<((usize, &str), u64)> = HashSet::new();
     let mut anywhere: HashSet<&str> = HashSet::new();
     let is_code = |home: usize| {
         let section = file.sections.get(home);
@@ -133,7 +135,10 @@ fn place_variables(file: &File<'_>, btf: &mut Btf) {
             continue;
         };
         if names_a_variable(symbol) && !is_code(home) {
-            named.insert((home, symbol.name), symbol.value);
+            let place = (home, symbol.name);
+            if let Some(other) = named.insert(place, symbol.value) {
+                others.insert((place, other));
+            }
             anywhere.insert(symbol.name);
         }
     }
@@ -148,6 +153,9 @@ fn place_variables(file: &File<'_>, btf: &mut Btf) {
         for var in vars {
             let name = btf.name(var.var);
             match named.get(&(home, name)) {
+                Some(_) if others.contains(&((home, name), var.offset.into())) => {
+                    placed.push(*var);
+                }
                 Some(at) => placed.push(SecVar {
                     offset: *at as u32,
                     ..*var

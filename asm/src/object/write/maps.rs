@@ -4,11 +4,13 @@
 use super::{File, Seen, WriteError, symbol};
 use crate::btf::build::MAPS_SECTION;
 use crate::btf::{Btf, Kind, SecVar};
+use crate::map_type::MapType;
 use crate::object::elf_numbers::R_BPF_64_ABS64;
 use crate::object::read::values_offset;
-use crate::object::{MapValue, Object};
+use crate::object::{Map, MapValue, Object};
 use object::SectionKind;
 use object::write::SectionId;
+use std::collections::HashSet;
 
 /// The most bytes of the section, where each index up to the last that a map holds something at
 /// takes 8: a small file may name any index.
@@ -77,7 +79,8 @@ impl File {
                         symbol.ok_or_else(|| missing(format!("map {held}")))?
                     }
                     MapValue::Program(name) => self.program(map, name)?,
-                    MapValue::Bytes(_) => return Err(missing("bytes".to_owned())),
+                    // `check` refuses them.
+                    MapValue::Bytes(_) => continue,
                 };
                 let place = offset + values + u64::from(*index) * 8;
                 self.relocate(defined.section, place, R_BPF_64_ABS64, symbol)?;
@@ -85,6 +88,40 @@ impl File {
         }
         Ok(())
     }
+}
+
+/// Checks that reading would find the definitions to be what they are.
+pub(super) fn check(maps: &[Map]) -> Result<(), WriteError> {
+    let mut names = HashSet::new();
+    for map in maps.iter().filter(|map| map.is_defined()) {
+        let wrong = |why: &str| {
+            Err(WriteError::Map {
+                map: map.name.clone(),
+                why: why.to_owned(),
+            })
+        };
+        if !names.insert(&map.name) {
+            return wrong("another map has its name");
+        }
+        if map.inner.is_some() && !map.map_type.holds_maps() {
+            return wrong("it says what maps in it are like, and its type holds none");
+        }
+        let mut inner = map.inner.iter();
+        if inner.any(|inner| inner.inner.is_some() || !inner.values.is_empty()) {
+            return wrong("a map in a map of maps holds no maps itself");
+        }
+        for (_, value) in &map.values {
+            match (value, map.map_type) {
+                (MapValue::Program(_), MapType::ProgArray) => {}
+                (MapValue::Map(_), _) if map.inner.is_some() => {}
+                (MapValue::Map(_), of) if of.holds_maps() => {
+                    return wrong("it holds a map, and does not say what maps in it are like");
+                }
+                _ => return wrong("its type holds no such thing from the start"),
+            }
+        }
+    }
+    Ok(())
 }
 
 /// What to say of the greatest index.

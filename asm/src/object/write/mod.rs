@@ -86,6 +86,14 @@ pub enum WriteError {
         /// The map.
         map: String,
     },
+    /// A map that reading would not find to be what it is.
+    #[error("map '{map}': {why}")]
+    Map {
+        /// The map.
+        map: String,
+        /// What is wrong, and what is wanted.
+        why: String,
+    },
     /// A map holds something that the object does not have.
     #[error("map '{map}' holds {what}, which the object does not have")]
     NoSuchValue {
@@ -134,6 +142,7 @@ pub enum WriteError {
 pub fn write(object: &Object) -> Result<Vec<u8>, WriteError> {
     object.programs.iter().try_for_each(check)?;
     object.maps.iter().try_for_each(check_creation)?;
+    maps::check(&object.maps)?;
     let has_types = is_needed(object);
     let mut object = match has_types {
         true => complete(object),
@@ -197,6 +206,9 @@ fn check(program: &Program) -> Result<(), WriteError> {
             return Err(wrong(why));
         }
         None => return Err(wrong("it has no function, and itself is one".into())),
+    }
+    if program.section.is_empty() {
+        return Err(wrong("it is in a section without a name".into()));
     }
     if program.insns.is_empty() {
         return Err(wrong(

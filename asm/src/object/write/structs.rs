@@ -101,6 +101,9 @@ fn value(section: &str, map: &Map) -> Result<Vec<u8>, WriteError> {
     if map.value_type.is_none() {
         return Err(wrong("has no type that the kernel could know it by"));
     }
+    if map.value_size == 0 {
+        return Err(wrong("is an empty struct"));
+    }
     if map.value_size > MAX_STRUCT {
         return Err(wrong("is larger than structs of functions are (64 KiB)"));
     }

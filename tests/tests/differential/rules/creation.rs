@@ -168,8 +168,9 @@ fn usual(map_type: MapType) -> Map {
         | MapType::CgrpStorage => (4, 4, 0, BPF_F_NO_PREALLOC),
         _ => (4, 4, 1, 0),
     };
-    let of_maps = matches!(map_type, MapType::ArrayOfMaps | MapType::HashOfMaps);
-    let inner = of_maps.then(|| Box::new(usual(MapType::Array)));
+    let inner = map_type
+        .holds_maps()
+        .then(|| Box::new(usual(MapType::Array)));
     Map {
         key_size,
         value_size,
