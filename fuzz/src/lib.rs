@@ -1,5 +1,6 @@
 //! The laws that fuzz targets hold to, apart from the fuzzer: `fuzz_targets/` feeds them what
-//! it makes up, `tests/seeds.rs` the files in `seeds/` on any toolchain.
+//! it makes up, `tests/seeds.rs` the files in `seeds/` on any toolchain, and `tests/mutants.rs` these
+//! with a few bytes changed.
 #![forbid(unsafe_code)]
 
 use ebpf_asm::blocks::Blocks;
