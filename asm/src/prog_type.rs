@@ -168,10 +168,10 @@ impl ProgType {
         }
     }
 
-    /// The struct of the UAPI that a program's context is; empty where it depends on more
-    /// than the type.
-    pub const fn context_struct(self) -> &'static str {
-        match self {
+    /// The struct of the UAPI that a program's context is; none where it depends on more than
+    /// the type.
+    pub const fn context_struct(self) -> Option<&'static str> {
+        let name = match self {
             ProgType::Xdp => "xdp_md",
             ProgType::SocketFilter
             | ProgType::SchedCls
@@ -195,7 +195,8 @@ impl ProgType {
             ProgType::PerfEvent => "bpf_perf_event_data",
             ProgType::RawTracepoint | ProgType::RawTracepointWritable => "bpf_raw_tracepoint_args",
             ProgType::Netfilter => "bpf_nf_ctx",
-            _ => "",
-        }
+            _ => return None,
+        };
+        Some(name)
     }
 }

@@ -137,7 +137,12 @@ fn encode(object: &Object, variable: &Variable, value: &str) -> Option<Vec<u8>> 
     }
     let is_char =
         matches!(kind, Kind::Int { size: 1, encoding, .. } if *encoding != IntEncoding::BOOL);
+    let is_number = matches!(
+        kind,
+        Kind::Int { .. } | Kind::Enum { .. } | Kind::Enum64 { .. }
+    );
     let number = match (value, is_char) {
+        _ if !is_number => return None,
         ("y" | "m" | "n", true) => i128::from(*value.as_bytes().first()?),
         ("n", false) => 0,
         ("y", false) => 1,
@@ -149,7 +154,7 @@ fn encode(object: &Object, variable: &Variable, value: &str) -> Option<Vec<u8>> 
     };
     let bits = u32::try_from(size.checked_mul(8)?)
         .ok()
-        .filter(|bits| *bits <= 64)?;
+        .filter(|bits| (1..=64).contains(bits))?;
     let fits = number >= -(1i128 << (bits - 1)) && number < 1i128 << bits;
     fits.then(|| number.to_le_bytes().get(..size).map(<[u8]>::to_vec))?
 }
@@ -187,4 +192,51 @@ fn configuration() -> Result<String> {
             source,
         })?;
     Ok(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ebpf_asm::btf::{Btf, Linkage};
+
+    /// What is in the value of an option of this type.
+    fn encoded(kind: Kind, size: u32, value: &str) -> Option<Vec<u8>> {
+        let mut btf = Btf::new();
+        let ty = btf.add("t", kind);
+        let linkage = Linkage::Extern;
+        let type_id = Some(btf.add("CONFIG_X", Kind::Var { ty, linkage }));
+        let variable = Variable {
+            name: "CONFIG_X".to_owned(),
+            offset: 0,
+            size,
+            strength: Strength::Strong,
+            type_id,
+        };
+        let object = Object {
+            btf: Some(btf),
+            ..Object::default()
+        };
+        encode(&object, &variable, value)
+    }
+
+    fn int(size: u32) -> Kind {
+        Kind::Int {
+            size,
+            encoding: IntEncoding::SIGNED,
+            offset: 0,
+            bits: (size * 8) as u8,
+        }
+    }
+
+    #[test]
+    fn options_are_numbers_that_fit() {
+        assert_eq!(encoded(int(4), 4, "100"), Some(vec![100, 0, 0, 0]));
+        assert_eq!(encoded(int(2), 2, "-1"), Some(vec![255, 255]));
+        assert_eq!(encoded(int(2), 2, "65536"), None);
+        let members = Vec::new();
+        assert_eq!(encoded(Kind::Struct { size: 4, members }, 4, "1"), None);
+        // An object may say anything of a variable's size.
+        assert_eq!(encoded(int(4), 0, "1"), None);
+        assert_eq!(encoded(int(4), u32::MAX, "1"), None);
+    }
 }

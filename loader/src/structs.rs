@@ -4,6 +4,7 @@
 //! The kernel and the object may have different structs of one name: members are the same if
 //! their names are.
 
+use ebpf_asm::btf::core::essential_name;
 use ebpf_asm::btf::{Btf, Kind, Member, TypeId};
 use ebpf_asm::map_type::MapType;
 use ebpf_asm::object::{Map, MapValue, Object};
@@ -100,11 +101,11 @@ fn named_in<'o>(object: &'o Object, program: &Program) -> Option<(&'o Map, u32)>
 fn struct_name<'o>(object: &'o Object, map: &Map) -> Result<&'o str> {
     let own = object.btf.as_ref().zip(map.value_type);
     let name = own.map_or("", |(btf, ty)| btf.name(ty));
-    match name.split("___").next() {
-        None | Some("") => Err(Error::BadObject {
+    match essential_name(name) {
+        "" => Err(Error::BadObject {
             what: format!("map '{}' is a struct of functions without a type", map.name),
         }),
-        Some(name) => Ok(name),
+        name => Ok(name),
     }
 }
 

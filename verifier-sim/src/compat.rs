@@ -7,8 +7,9 @@
 
 use crate::codes::Code;
 use crate::diag::{Checked, Rejection};
-use crate::region::{BPF_F_RDONLY_PROG, flags_of};
+use crate::region::flags_of;
 use ebpf_asm::helper::{Helper, MapUse, Proto};
+use ebpf_asm::map_flags::BPF_F_RDONLY_PROG;
 use ebpf_asm::map_type::MapType;
 use ebpf_asm::object::Map;
 use ebpf_asm::prog_type::{AttachType, ProgType};

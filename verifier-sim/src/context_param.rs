@@ -17,15 +17,13 @@ const REGISTERS: &str = "pt_regs";
 
 /// Whether a pointer to a type is the context without being tagged.
 pub(crate) fn is_context(btf: &Btf, prog_type: ProgType, to: TypeId) -> bool {
-    let name = btf.name(btf.resolve(to));
+    let name = record_name(btf, btf.resolve(to));
     match prog_type {
         ProgType::Kprobe => {
-            [REGISTERS, USER_REGISTERS].contains(&name) || is_named(btf, to, USER_REGISTERS)
+            name.is_some_and(|name| [REGISTERS, USER_REGISTERS].contains(&name))
+                || is_user_registers(btf, to)
         }
-        _ => {
-            let context = prog_type.context_struct();
-            !context.is_empty() && name == context
-        }
+        _ => name.is_some() && name == prog_type.context_struct(),
     }
 }
 
@@ -40,17 +38,15 @@ pub(crate) fn check_tagged(btf: &Btf, program: &Program, to: TypeId) -> Option<R
     if name.is_empty() {
         return Some(Err("type doesn't have a name".to_owned()));
     }
-    let is_struct = matches!(
-        btf.get(ty).map(|ty| &ty.kind),
-        Some(Type::Struct { .. } | Type::Fwd(_))
-    );
+    let is_struct = matches!(btf.get(ty).map(|ty| &ty.kind), Some(Type::Struct { .. }));
+    let name = Some(name).filter(|_| is_struct);
     let canonical = program.prog_type.context_struct();
-    let by_name = is_struct && !canonical.is_empty() && name == canonical;
-    let registers = is_struct && name == REGISTERS || is_named(btf, to, USER_REGISTERS);
+    let by_name = name.is_some() && name == canonical;
+    let registers = name == Some(REGISTERS) || is_user_registers(btf, to);
     let words = is_words(btf, ty);
     let (taken, wanted) = match program.prog_type {
-        ProgType::Tracepoint | ProgType::Syscall => (true, ""),
-        ProgType::Kprobe => (registers, REGISTERS),
+        ProgType::Tracepoint | ProgType::Syscall => (true, None),
+        ProgType::Kprobe => (registers, Some(REGISTERS)),
         ProgType::PerfEvent => (registers || by_name, canonical),
         ProgType::RawTracepoint | ProgType::RawTracepointWritable => (words || by_name, canonical),
         ProgType::Tracing => (
@@ -58,19 +54,21 @@ pub(crate) fn check_tagged(btf: &Btf, program: &Program, to: TypeId) -> Option<R
                 Some(AttachType::TraceRawTp) => {
                     words || is_struct && name == ProgType::RawTracepoint.context_struct()
                 }
-                Some(AttachType::TraceIter) => is_struct && name.starts_with("bpf_iter__"),
+                Some(AttachType::TraceIter) => {
+                    name.is_some_and(|name| name.starts_with("bpf_iter__"))
+                }
                 _ => words,
             },
-            "",
+            None,
         ),
-        ProgType::Lsm | ProgType::StructOps => (words, ""),
-        _ if canonical.is_empty() => return None,
+        ProgType::Lsm | ProgType::StructOps => (words, None),
+        _ if canonical.is_none() => return None,
         _ => (by_name, canonical),
     };
     Some(match (taken, wanted) {
         (true, _) => Ok(()),
-        (false, "") => Err("should be void pointer".to_owned()),
-        (false, wanted) => Err(format!("should be `struct {wanted} *`")),
+        (false, None) => Err("should be void pointer".to_owned()),
+        (false, Some(wanted)) => Err(format!("should be `struct {wanted} *`")),
     })
 }
 
@@ -92,13 +90,21 @@ pub(crate) fn is_memory(prog_type: ProgType) -> bool {
     )
 }
 
-/// Whether one of the names of a type is this typedef's.
-fn is_named(btf: &Btf, mut ty: TypeId, typedef: &str) -> bool {
-    // As many as there are types: a circle has no name behind that.
+/// The name of a struct or union; `None` of what is neither.
+pub(crate) fn record_name(btf: &Btf, ty: TypeId) -> Option<&str> {
+    match btf.get(ty)?.kind {
+        Type::Struct { .. } | Type::Union { .. } => Some(btf.name(ty)),
+        _ => None,
+    }
+}
+
+/// Whether the first name of a type is the typedef that kprobes' registers have.
+fn is_user_registers(btf: &Btf, mut ty: TypeId) -> bool {
+    // As many as there are types: a circle has no name.
     for _ in 0..btf.len() {
         ty = match btf.get(ty).map(|ty| &ty.kind) {
-            Some(Type::Typedef(_)) if btf.name(ty) == typedef => return true,
-            Some(Type::Typedef(to) | Type::Const(to) | Type::Volatile(to)) => *to,
+            Some(Type::Const(to) | Type::Volatile(to)) => *to,
+            Some(Type::Typedef(_)) => return btf.name(ty) == USER_REGISTERS,
             _ => return false,
         };
     }

@@ -216,9 +216,7 @@ impl<'a> Env<'a> {
 
     /// Whether a pointer to a type of the kernel is a pointer to the program's context.
     pub(crate) fn is_context(&self, btf: &Btf, ty: TypeId) -> bool {
-        let name = btf.name(ty);
-        let context = self.program.prog_type.context_struct();
-        !context.is_empty() && name == context
+        self.program.prog_type.context_struct() == Some(btf.name(ty))
     }
 
     /// Whether the instruction at `slot` asks if the kernel has something (CO-RE): the number in

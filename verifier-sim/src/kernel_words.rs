@@ -236,6 +236,10 @@ const WORDS: &[(&str, Code)] = &[
     ("arg#* expects pointer to", Code::ArgumentType),
     ("R* is not a scalar", Code::ArgumentType),
     (
+        "arg#* reference type('*') has no matches",
+        Code::GlobalFunction,
+    ),
+    (
         "arg#* reference type('*') size cannot be determined",
         Code::GlobalFunction,
     ),

@@ -2,17 +2,22 @@
 //! It refuses others with EINVAL or E2BIG, without a word, before it sees a program.
 //!
 //! Source: the pages of `Documentation/bpf/` on each type of map, and observation on Linux 6.18
-//! (the differential test `rules::creation` compares each limit). Memory is no matter of the
-//! definition: a map that a machine has no room for is none of these.
+//! (the differential test `rules::creation` compares the limits that no huge map is needed for).
+//! Memory is no matter of the definition: a map that a machine has no room for is none of these.
+//! What came later than the map types themselves stands in `since.rs`.
 //!
 //! Read before: `since.rs`. Read next: `used_maps.rs`.
 
 use crate::codes::Code;
 use crate::diag::{Checked, Rejection};
 use crate::machine::not_modelled;
-use crate::region::{BPF_F_RDONLY_PROG, BPF_F_WRONLY_PROG};
+use ebpf_asm::map_flags::{
+    BPF_F_CLONE, BPF_F_INNER_MAP, BPF_F_MMAPABLE, BPF_F_NO_COMMON_LRU, BPF_F_NO_PREALLOC,
+    BPF_F_NO_USER_CONV, BPF_F_NUMA_NODE, BPF_F_PRESERVE_ELEMS, BPF_F_RDONLY, BPF_F_RDONLY_PROG,
+    BPF_F_SEGV_ON_FAULT, BPF_F_STACK_BUILD_ID, BPF_F_WRONLY, BPF_F_WRONLY_PROG, BPF_F_ZERO_SEED,
+};
 use ebpf_asm::map_type::MapType;
-use ebpf_asm::object::{BPF_F_MMAPABLE, Map};
+use ebpf_asm::object::Map;
 use std::fmt;
 
 /// What the maps of a type may be like.
@@ -46,20 +51,6 @@ enum Numbers {
     /// Loaders put what is right for the machine into the place of 0.
     Any,
 }
-
-/// `include/uapi/linux/bpf.h`.
-const BPF_F_NO_PREALLOC: u32 = 1 << 0;
-const BPF_F_NO_COMMON_LRU: u32 = 1 << 1;
-const BPF_F_NUMA_NODE: u32 = 1 << 2;
-const BPF_F_RDONLY: u32 = 1 << 3;
-const BPF_F_WRONLY: u32 = 1 << 4;
-const BPF_F_STACK_BUILD_ID: u32 = 1 << 5;
-const BPF_F_ZERO_SEED: u32 = 1 << 6;
-const BPF_F_CLONE: u32 = 1 << 9;
-const BPF_F_PRESERVE_ELEMS: u32 = 1 << 11;
-const BPF_F_INNER_MAP: u32 = 1 << 12;
-const BPF_F_SEGV_ON_FAULT: u32 = 1 << 17;
-const BPF_F_NO_USER_CONV: u32 = 1 << 18;
 
 /// Who may not write or read.
 const BY_USERS: u32 = BPF_F_RDONLY | BPF_F_WRONLY;
@@ -96,6 +87,10 @@ const BLOOM_HASHES: u64 = 15;
 const ANY_KEY: Numbers = Numbers::Within(1, u32::MAX);
 const ANY_VALUE: Numbers = Numbers::Within(1, i32::MAX as u32);
 const SOME: Numbers = Numbers::Within(1, u32::MAX);
+/// The most entries of hashes: their buckets, a power of two, are counted in 32 bits as bytes are.
+const HASH_ENTRIES: Numbers = Numbers::Within(1, 1 << 27);
+/// The same where only their number is counted so.
+const BUCKETS: Numbers = Numbers::Within(1, 1 << 31);
 
 /// What the maps of a type may be like; `None` of structs of functions, which loaders make from
 /// the kernel's types.
@@ -121,25 +116,25 @@ fn rules(map: &Map) -> Option<Rules> {
     Some(match map.map_type {
         MapType::Hash => {
             let flags = HASHED | BPF_F_NUMA_NODE | BPF_F_NO_PREALLOC;
-            row(ANY_KEY, ANY_VALUE, SOME, flags)
+            row(ANY_KEY, ANY_VALUE, HASH_ENTRIES, flags)
         }
         MapType::PercpuHash => row(
             ANY_KEY,
             Within(1, PER_CPU),
-            SOME,
+            HASH_ENTRIES,
             HASHED | BPF_F_NO_PREALLOC,
         ),
         MapType::LruHash => {
             let flags = HASHED | BPF_F_NUMA_NODE | BPF_F_NO_COMMON_LRU;
-            row(ANY_KEY, ANY_VALUE, SOME, flags)
+            row(ANY_KEY, ANY_VALUE, HASH_ENTRIES, flags)
         }
         MapType::LruPercpuHash => {
             let flags = HASHED | BPF_F_NO_COMMON_LRU;
-            row(ANY_KEY, Within(1, PER_CPU), SOME, flags)
+            row(ANY_KEY, Within(1, PER_CPU), HASH_ENTRIES, flags)
         }
         MapType::HashOfMaps => {
             let flags = HASHED | BPF_F_NUMA_NODE | BPF_F_NO_PREALLOC;
-            row(ANY_KEY, Only(4), SOME, flags)
+            row(ANY_KEY, Only(4), HASH_ENTRIES, flags)
         }
         MapType::Array => {
             let flags = USUAL | BY_PROGRAMS | BPF_F_MMAPABLE | BPF_F_INNER_MAP;
@@ -153,7 +148,8 @@ fn rules(map: &Map) -> Option<Rules> {
         }
         MapType::StackTrace => {
             let to = frame * FRAMES;
-            index(Multiples { of: frame, to }, USUAL | BPF_F_STACK_BUILD_ID)
+            let flags = USUAL | BPF_F_STACK_BUILD_ID;
+            row(Only(4), Multiples { of: frame, to }, BUCKETS, flags)
         }
         MapType::LpmTrie => Rules {
             needs: BPF_F_NO_PREALLOC,
@@ -164,10 +160,11 @@ fn rules(map: &Map) -> Option<Rules> {
                 USUAL | BY_PROGRAMS,
             )
         },
-        MapType::Devmap | MapType::DevmapHash | MapType::Sockmap => index(Either(4, 8), USUAL),
+        MapType::Devmap | MapType::Sockmap => index(Either(4, 8), USUAL),
+        MapType::DevmapHash => row(Only(4), Either(4, 8), BUCKETS, USUAL),
         MapType::Cpumap => row(Only(4), Either(4, 8), Within(1, CPUS), BPF_F_NUMA_NODE),
         MapType::Xskmap => index(Only(4), USUAL),
-        MapType::Sockhash => row(Within(1, 512), Either(4, 8), SOME, USUAL),
+        MapType::Sockhash => row(Within(1, 512), Either(4, 8), HASH_ENTRIES, USUAL),
         MapType::ReuseportSockarray => index(Either(4, 8), USUAL | BY_PROGRAMS),
         MapType::CgroupStorage => stored(Within(1, STORED)),
         MapType::PercpuCgroupStorage => stored(Within(1, PER_CPU)),
@@ -298,11 +295,11 @@ fn wrong_together(map: &Map) -> Option<String> {
             if together >= u64::from(PIECE - HASH_ELEMENT) =>
         {
             Some(format!(
-                "a key and a value have {together} bytes, and 4 MiB have no room for them"
+                "a key and a value have {together} bytes, and {PIECE} have no room for them"
             ))
         }
         MapType::BloomFilter if extra > BLOOM_HASHES => Some(format!(
-            "map_extra is {extra}, and at most 15 hash functions are possible"
+            "map_extra is {extra}, and at most {BLOOM_HASHES} hash functions are possible"
         )),
         MapType::Arena => wrong_arena(map),
         MapType::SkStorage

@@ -7,9 +7,10 @@
 //! Read before: `context_param.rs`. Read next: `global.rs`.
 
 use crate::call::ARGUMENTS;
-use crate::context_param::{check_tagged, is_context};
+use crate::context_param::{check_tagged, is_context, record_name};
 use crate::kernel_types::KernelTypes;
 use crate::reg::Null;
+use ebpf_asm::btf::core::essential_name;
 use ebpf_asm::btf::{Btf, Kind as Type, TypeId};
 use ebpf_asm::program::Program;
 
@@ -136,7 +137,7 @@ fn param(
     };
     let is_context = is_context(btf, program.prog_type, *to);
     let (named, to) = (*to, btf.resolve(*to));
-    let is_dynptr = btf.name(to) == "bpf_dynptr";
+    let is_dynptr = record_name(btf, to) == Some("bpf_dynptr");
     let invalid = || NoParam::words("has invalid combination of tags");
     match tags {
         Tags::CTX => context_param(btf, program, named),
@@ -152,7 +153,7 @@ fn param(
             trusted((btf, kernel), to, Null::Maybe)
         }
         _ if tags.has(Tags::TRUSTED) => Err(invalid()),
-        Tags::UNTRUSTED => Ok(untrusted((btf, kernel), to)),
+        Tags::UNTRUSTED => untrusted((btf, kernel), to),
         _ if tags.has(Tags::UNTRUSTED) => Err(NoParam::words(
             "untrusted cannot be combined with any other tags",
         )),
@@ -177,31 +178,33 @@ fn trusted((btf, kernel): (&Btf, &KernelTypes), to: TypeId, null: Null) -> Resul
         let words = "reference type('UNKNOWN (anon)') candidate matching error: -22";
         return Err(NoParam::words(words));
     }
-    let id = structure(btf, to).and_then(|name| kernel.record(name));
-    Ok(match id {
-        Some(id) => Param::Trusted { id, null },
-        None => Param::NotModelled("trusted parameters of this type"),
-    })
-}
-
-/// A parameter of which the function trusts nothing.
-fn untrusted((btf, kernel): (&Btf, &KernelTypes), to: TypeId) -> Param {
-    let id = structure(btf, to).map(|name| kernel.record(name));
-    match id {
-        None if to == TypeId::VOID || is_number(btf, to) => Param::Untrusted(None),
-        Some(Some(id)) => Param::Untrusted(Some(id)),
-        _ => Param::NotModelled("untrusted parameters of this type"),
+    match structure(btf, to).map(|name| kernel.record(name)) {
+        Some(Some(id)) => Ok(Param::Trusted { id, null }),
+        Some(None) if kernel.btf().is_some() => Err(no_match(btf, to)),
+        _ => Ok(Param::NotModelled("trusted parameters of this type")),
     }
 }
 
-/// The name of a structure in the kernel: what is behind `___` tells apart a program's own
-/// views of it.
+/// The kernel has no structure of this name.
+fn no_match(btf: &Btf, ty: TypeId) -> NoParam {
+    let (kind, name) = (kind_name(btf, ty), btf.name(ty));
+    NoParam::Words(format!("reference type('{kind} {name}') has no matches"))
+}
+
+/// A parameter of which the function trusts nothing.
+fn untrusted((btf, kernel): (&Btf, &KernelTypes), to: TypeId) -> Result<Param, NoParam> {
+    match structure(btf, to).map(|name| kernel.record(name)) {
+        None if to == TypeId::VOID || is_number(btf, to) => Ok(Param::Untrusted(None)),
+        Some(Some(id)) => Ok(Param::Untrusted(Some(id))),
+        Some(None) if kernel.btf().is_some() => Err(no_match(btf, to)),
+        _ => Ok(Param::NotModelled("untrusted parameters of this type")),
+    }
+}
+
+/// The name of a structure in the kernel, whichever view of it a type is.
 fn structure(btf: &Btf, ty: TypeId) -> Option<&str> {
     match btf.get(ty)?.kind {
-        Type::Struct { .. } | Type::Fwd(_) => {
-            let name = btf.name(ty);
-            Some(name.split_once("___").map_or(name, |(name, _)| name))
-        }
+        Type::Struct { .. } | Type::Fwd(_) => Some(essential_name(btf.name(ty))),
         _ => None,
     }
 }

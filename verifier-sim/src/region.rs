@@ -16,12 +16,9 @@ use crate::scalar::Scalar;
 use crate::special::AccessBy;
 use ebpf_asm::insn::Reg;
 use ebpf_asm::isa::Size;
+use ebpf_asm::map_flags::{BPF_F_RDONLY_PROG, BPF_F_WRONLY_PROG};
 use ebpf_asm::map_type::MapType;
 use ebpf_asm::object::{DataKind, Map};
-
-/// `BPF_F_RDONLY_PROG` and `BPF_F_WRONLY_PROG`, `include/uapi/linux/bpf.h`.
-pub(crate) const BPF_F_RDONLY_PROG: u32 = 1 << 7;
-pub(crate) const BPF_F_WRONLY_PROG: u32 = 1 << 8;
 
 /// Bytes of a piece of memory, `size` of them from a pointer with `off` added.
 #[derive(Debug, Clone, Copy)]

@@ -1,4 +1,5 @@
-//! The first Linux release of each program type and each type of map.
+//! The first Linux release of each program type, of each type of map, and of what maps of older
+//! types may be.
 //!
 //! Source: the kernel's change logs, as kernelnewbies.org's LinuxChanges and bpf-helpers(7) tell
 //! them; only the running kernel's can be tested.
@@ -9,6 +10,7 @@ use crate::codes::Code;
 use crate::config::Config;
 use crate::diag::{Checked, Rejection};
 use ebpf_asm::isa::KernelVersion;
+use ebpf_asm::map_flags::{BPF_F_INNER_MAP, BPF_F_MMAPABLE, BPF_F_PRESERVE_ELEMS};
 use ebpf_asm::map_type::MapType;
 use ebpf_asm::object::Map;
 use ebpf_asm::prog_type::ProgType;
@@ -83,10 +85,47 @@ pub(crate) fn check_prog_type(prog_type: ProgType, config: &Config) -> Checked {
     )
 }
 
-/// That the kernel has maps of this type.
+/// The releases that flags came with to maps which are older.
+const OF_FLAGS: [(u32, KernelVersion, &str); 3] = [
+    (BPF_F_MMAPABLE, (5, 5), "BPF_F_MMAPABLE"),
+    (BPF_F_PRESERVE_ELEMS, (5, 10), "BPF_F_PRESERVE_ELEMS"),
+    (BPF_F_INNER_MAP, (5, 10), "BPF_F_INNER_MAP"),
+];
+
+/// The release that keys or values of 8 bytes came with, besides those of 4; `None` if maps of the
+/// type always could have them, or cannot.
+fn of_eight_bytes(map: &Map) -> Option<KernelVersion> {
+    match (map.map_type, map.value_size) {
+        (MapType::Sockmap | MapType::Sockhash, 8) => Some((5, 7)),
+        (MapType::Devmap | MapType::DevmapHash, 8) => Some((5, 8)),
+        (MapType::Cpumap, 8) => Some((5, 9)),
+        (MapType::CgroupStorage | MapType::PercpuCgroupStorage, _) if map.key_size == 8 => {
+            Some((5, 9))
+        }
+        _ => None,
+    }
+}
+
+/// That the kernel has maps of this type, and of this kind of it; the same of those in it.
 pub(crate) fn check_map_type(map: &Map, config: &Config) -> Checked {
     let what = format!("map '{}' of type {}", map.name, map.map_type);
-    check(Some(of_map_type(map.map_type)), config, &what)
+    check(Some(of_map_type(map.map_type)), config, &what)?;
+    let eight = format!("map '{}', whose keys or values have 8 bytes", map.name);
+    if let Some(since) = of_eight_bytes(map) {
+        check(Some(since), config, &eight)?;
+    }
+    for (flag, since, name) in OF_FLAGS {
+        if map.map_flags & flag != 0 {
+            check(
+                Some(since),
+                config,
+                &format!("map '{}' with {name}", map.name),
+            )?;
+        }
+    }
+    map.inner
+        .as_deref()
+        .map_or(Ok(()), |inner| check_map_type(inner, config))
 }
 
 /// The kernel itself says no word: it answers with EINVAL.
@@ -118,5 +157,31 @@ mod tests {
             "the kernel is too old for programs of type xdp"
         );
         assert_eq!(check_prog_type(ProgType::SchedCls, &old), Ok(()));
+    }
+
+    /// Of a map, of what it may be like, and of the map in it.
+    #[test]
+    fn maps_that_are_too_new_are_refused() {
+        let mut maps = [
+            Map::new("rings", MapType::ArrayOfMaps),
+            Map::new("shared", MapType::Array),
+            Map::new("programs", MapType::Devmap),
+            Map::new("old", MapType::Array),
+        ];
+        maps[0].inner = Some(Box::new(Map::new("", MapType::Ringbuf)));
+        maps[1].map_flags = BPF_F_MMAPABLE;
+        (maps[2].key_size, maps[2].value_size) = (4, 8);
+        let codes = |kernel| {
+            let config = Config {
+                kernel,
+                ..Config::default()
+            };
+            let checked = maps.each_ref().map(|map| check_map_type(map, &config));
+            checked.map(|checked| checked.err().map(|why| why.code))
+        };
+        let old = Some(Code::KernelTooOld);
+        assert_eq!(codes((5, 4)), [old, old, old, None]);
+        assert_eq!(codes((5, 5)), [old, None, old, None]);
+        assert_eq!(codes((5, 8)), [None; 4]);
     }
 }

@@ -226,9 +226,10 @@ impl Stack {
     /// Sets what is known of the bytes from `off` up to `end`, ending spills that they are part
     /// of.
     pub(crate) fn set_bytes(&mut self, off: i64, end: i64, to: Byte) {
-        if off < end {
-            self.touch(off);
+        if off >= end {
+            return;
         }
+        self.touch(off);
         for part in parts(off, end) {
             if let Some(slot) = self.slot_mut(part.base) {
                 slot.scrub();

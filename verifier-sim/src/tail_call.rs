@@ -84,6 +84,9 @@ impl Machine<'_, '_> {
         if matches!(self.state.frame().entered, Entered::Callback(_)) {
             return Err(leaves_callback("goes on in another program"));
         }
+        if self.state.depth() == 0 {
+            return Ok(Flow::To(next));
+        }
         let stayed = Box::new(self.state.clone());
         let Some(frame) = self.state.pop() else {
             return Ok(Flow::To(next));
@@ -100,6 +103,9 @@ impl Machine<'_, '_> {
     /// Both ways from a load from the packet: behind it, and in a function also behind its call,
     /// which 0 comes back from where the packet is too short.
     pub(crate) fn packet_loaded(&mut self, next: usize) -> Checked<Flow> {
+        if self.state.depth() == 0 {
+            return Ok(Flow::To(next));
+        }
         let stayed = Box::new(self.state.clone());
         let Some(frame) = self.state.pop() else {
             return Ok(Flow::To(next));

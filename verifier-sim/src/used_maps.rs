@@ -14,7 +14,7 @@ use crate::since::check_map_type;
 use crate::special::{Special, SpecialKind};
 use ebpf_asm::isa::{Imm64, Sem};
 use ebpf_asm::map_type::MapType;
-use ebpf_asm::object::{Map, Object};
+use ebpf_asm::object::{Map, MapValue, Object};
 use ebpf_asm::prog_type::ProgType;
 use ebpf_asm::program::{Program, Reference};
 use ebpf_asm::section::BPF_F_SLEEPABLE;
@@ -41,8 +41,7 @@ pub(crate) fn check_used_maps(
             continue;
         };
         let specials = specials.get(index).and_then(Option::as_deref);
-        let checked = check_map_type(map, config)
-            .and_then(|()| check_map_create(map))
+        let checked = check_created(object, config, map)
             .and_then(|()| {
                 specials.ok_or_else(|| not_modelled("what the type of these map values has in it"))
             })
@@ -56,6 +55,19 @@ pub(crate) fn check_used_maps(
         if used.iter().all(|&(known, _)| known != index) {
             used.push((index, map));
         }
+    }
+    Ok(())
+}
+
+/// That the kernel makes a map, and those that it holds from the start.
+fn check_created(object: &Object, config: &Config, map: &Map) -> Checked {
+    let held = map.values.iter().filter_map(|(_, value)| match value {
+        MapValue::Map(index) => object.maps.get(*index),
+        _ => None,
+    });
+    for map in std::iter::once(map).chain(held) {
+        check_map_type(map, config)?;
+        check_map_create(map)?;
     }
     Ok(())
 }

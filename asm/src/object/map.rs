@@ -2,6 +2,7 @@
 
 use super::{Address, Strength};
 use crate::btf::TypeId;
+use crate::map_flags::{BPF_F_MMAPABLE, BPF_F_RDONLY_PROG};
 use crate::map_type::MapType;
 use std::fmt;
 
@@ -116,13 +117,6 @@ pub struct Variable {
     /// The variable, a VAR of the object's BTF.
     pub type_id: Option<TypeId>,
 }
-
-/// `BPF_F_RDONLY_PROG`: programs do not write to the map.
-pub const BPF_F_RDONLY_PROG: u32 = 1 << 7;
-/// `BPF_F_MMAPABLE`: user space can map the values of the array.
-pub const BPF_F_MMAPABLE: u32 = 1 << 10;
-/// `BPF_F_LINK`: the struct of functions comes into force by a link.
-pub const BPF_F_LINK: u32 = 1 << 13;
 
 impl Map {
     /// A map of this name and type; every number is 0, and there is nothing in it.

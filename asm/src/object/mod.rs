@@ -20,10 +20,7 @@ mod write;
 pub use address::{Address, Addressed};
 pub use core::{CoreAnswer, Fate, RelocateError};
 pub use external::{Extern, ExternKind, Strength};
-pub use map::{
-    Autocreate, BPF_F_LINK, BPF_F_MMAPABLE, BPF_F_RDONLY_PROG, Data, DataKind, Map, MapValue,
-    Pinning, SetError, Variable,
-};
+pub use map::{Autocreate, Data, DataKind, Map, MapValue, Pinning, SetError, Variable};
 pub use part::Needed;
 pub(crate) use read::maps_as_defined;
 pub use read::{ReadError, read};

@@ -3,7 +3,8 @@
 //! Source: the kernel's `Documentation/bpf/libbpf/program_types.rst`; the sections with a `?`,
 //! whose structs are made only on request, as libbpf has them since 1.4.
 
-use super::{Autocreate, BPF_F_LINK, Map};
+use super::{Autocreate, Map};
+use crate::map_flags::BPF_F_LINK;
 use crate::map_type::MapType;
 
 /// A section of structs of functions.

@@ -8,6 +8,7 @@ use super::words::{Word, Words};
 use crate::btf::Linkage;
 use crate::btf::TypeId;
 use crate::btf::ext::LineInfo;
+use crate::map_flags::MAP_FLAGS;
 use crate::map_type::MapType;
 use crate::near::near;
 use crate::object::{Autocreate, Extern, ExternKind, Map, MapValue, Pinning, Strength};
@@ -496,29 +497,6 @@ fn autocreate(map: &Map, value: &Word<'_>) -> Result<Autocreate, Wrong> {
 
 /// What a program's line may say behind the name.
 const PROGRAM_FIELDS: &str = "expected type=TYPE, attach_type=TYPE, attach_btf_id= or type_id=";
-
-/// The `BPF_F_*` flags of map creation (`include/uapi/linux/bpf.h`), in lower case.
-pub(super) const MAP_FLAGS: [(&str, u32); 19] = [
-    ("no_prealloc", 1 << 0),
-    ("no_common_lru", 1 << 1),
-    ("numa_node", 1 << 2),
-    ("rdonly", 1 << 3),
-    ("wronly", 1 << 4),
-    ("stack_build_id", 1 << 5),
-    ("zero_seed", 1 << 6),
-    ("rdonly_prog", 1 << 7),
-    ("wronly_prog", 1 << 8),
-    ("clone", 1 << 9),
-    ("mmapable", 1 << 10),
-    ("preserve_elems", 1 << 11),
-    ("inner_map", 1 << 12),
-    ("link", 1 << 13),
-    ("path_fd", 1 << 14),
-    ("vtype_btf_obj_fd", 1 << 15),
-    ("token_fd", 1 << 16),
-    ("segv_on_fault", 1 << 17),
-    ("no_user_conv", 1 << 18),
-];
 
 /// `no_prealloc|mmapable`, or a number.
 fn flags(value: &Word<'_>) -> Result<u32, Wrong> {

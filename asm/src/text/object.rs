@@ -4,12 +4,12 @@
 
 use super::addresses::print_addresses;
 use super::data::print_data;
-use super::directive::MAP_FLAGS;
 use super::places::{Place, Places};
 use super::print::{name, print_insn};
 use super::types::{print_core_relocation, print_type_id, print_types};
 use super::words::quoted;
 use crate::insn::Insn;
+use crate::map_flags::MAP_FLAGS;
 use crate::object::{Autocreate, Extern, ExternKind, Map, MapValue, Object, Pinning, Strength};
 use crate::program::Program;
 use crate::section::section;

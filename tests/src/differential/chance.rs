@@ -44,6 +44,13 @@ impl Chance {
         of[self.below(of.len())]
     }
 
+    /// Puts these in any order.
+    pub fn shuffle<T>(&mut self, all: &mut [T]) {
+        for last in (1..all.len()).rev() {
+            all.swap(last, self.below(last + 1));
+        }
+    }
+
     /// A number of which those near the ends of the widths are common.
     pub fn corner(&mut self) -> u64 {
         const CORNERS: [u64; 8] = [

@@ -7,6 +7,7 @@ use ebpf_asm::insn::{Insn, Reg};
 use ebpf_asm::isa::{Cond, Cpu, Sem, Size};
 use ebpf_asm::object::Object;
 use ebpf_syscalls::bpf::TestRun;
+use ebpf_tests::differential::Chance;
 use ebpf_tests::subjects::Subject;
 use ebpf_tests::{Failed, Outcome, ensure, ensure_eq};
 use ebpf_verifier_sim::interp::{Machine, Packet};
@@ -38,23 +39,11 @@ enum Step {
     },
 }
 
-/// Numbers, the same ones every time (splitmix64).
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, end: usize) -> usize {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let z = (self.0 ^ self.0 >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let z = (z ^ z >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
-        ((z ^ z >> 31) % end as u64) as usize
-    }
-}
-
 /// The parts in the order in which they run.
-fn parts(random: &mut Random) -> Vec<Vec<Step>> {
-    let part = |part: usize, random: &mut Random| {
+fn parts(chance: &mut Chance) -> Vec<Vec<Step>> {
+    let part = |part: usize, chance: &mut Chance| {
         let mut steps: Vec<Step> = (0..STEPS)
-            .map(|_| match (random.below(3), random.below(1 << 30) as i32) {
+            .map(|_| match (chance.below(3), chance.below(1 << 30) as i32) {
                 (0, imm) => Step::Add(imm),
                 (1, imm) => Step::Xor(imm),
                 (_, imm) => Step::Mul(imm | 1),
@@ -62,16 +51,16 @@ fn parts(random: &mut Random) -> Vec<Vec<Step>> {
             .collect();
         for _ in 0..BRANCHES {
             let conds = [Cond::Jset, Cond::Jeq, Cond::Jgt, Cond::Jslt];
-            steps[random.below(STEPS)] = Step::Branch {
-                cond: conds[random.below(conds.len())],
-                byte: random.below(PACKET),
-                with: [1, 2, 254, 4][random.below(4)],
-                to: (part + 1 + random.below(PARTS - part)).min(PARTS),
+            steps[chance.below(STEPS)] = Step::Branch {
+                cond: conds[chance.below(conds.len())],
+                byte: chance.below(PACKET),
+                with: [1, 2, 254, 4][chance.below(4)],
+                to: (part + 1 + chance.below(PARTS - part)).min(PARTS),
             };
         }
         steps
     };
-    (0..PARTS).map(|index| part(index, random)).collect()
+    (0..PARTS).map(|index| part(index, chance)).collect()
 }
 
 /// What a program returns for a packet.
@@ -104,7 +93,7 @@ fn result(parts: &[Vec<Step>], packet: &[u8]) -> u32 {
 }
 
 /// The parts as a program, laid out in another order than they run in.
-fn subject(parts: &[Vec<Step>], cpu: Cpu, random: &mut Random) -> Outcome<Subject> {
+fn subject(parts: &[Vec<Step>], cpu: Cpu, chance: &mut Chance) -> Outcome<Subject> {
     let mut a = Assembler::new("far");
     a.target(cpu);
     let labels: Vec<_> = (0..=parts.len()).map(|_| a.label()).collect();
@@ -118,9 +107,7 @@ fn subject(parts: &[Vec<Step>], cpu: Cpu, random: &mut Random) -> Outcome<Subjec
         .ja(labels[0]);
     a.bind(short).mov(Reg::R0, 0).exit();
     let mut order: Vec<usize> = (0..=parts.len()).collect();
-    for last in (1..order.len()).rev() {
-        order.swap(last, random.below(last + 1));
-    }
+    chance.shuffle(&mut order);
     for part in order {
         a.bind(labels[part]);
         let Some(steps) = parts.get(part) else {
@@ -160,9 +147,9 @@ fn subject(parts: &[Vec<Step>], cpu: Cpu, random: &mut Random) -> Outcome<Subjec
 pub(crate) fn agrees(programs: u32) -> Outcome {
     for seed in 0..programs {
         for cpu in [Cpu::V4, Cpu::V3] {
-            let mut random = Random(u64::from(seed));
-            let parts = parts(&mut random);
-            let subject = subject(&parts, cpu, &mut random)?;
+            let mut chance = Chance::new(u64::from(seed));
+            let parts = parts(&mut chance);
+            let subject = subject(&parts, cpu, &mut chance)?;
             let insns = &subject.object.programs[0].insns;
             let gotols = insns.iter().filter(|insn| insn.sem() == Sem::Gotol);
             let gotos = insns.iter().filter(|insn| insn.sem() == Sem::Ja);
@@ -174,17 +161,17 @@ pub(crate) fn agrees(programs: u32) -> Outcome {
                     "no islands"
                 ),
             }
-            compare(&parts, &subject, insns, &mut random)?;
+            compare(&parts, &subject, insns, &mut chance)?;
         }
     }
     Ok(())
 }
 
-fn compare(parts: &[Vec<Step>], subject: &Subject, insns: &[Insn], random: &mut Random) -> Outcome {
+fn compare(parts: &[Vec<Step>], subject: &Subject, insns: &[Insn], chance: &mut Chance) -> Outcome {
     let loaded = subject.load()?;
     for _ in 0..8 {
         // Small numbers, so that both ways are common.
-        let packet: [u8; PACKET] = std::array::from_fn(|_| random.below(4) as u8);
+        let packet: [u8; PACKET] = std::array::from_fn(|_| chance.below(4) as u8);
         let expected = result(parts, &packet);
         let mut machine = Machine::new(&subject.object)?;
         let ours = machine.run(&subject.program, Packet::new(&packet))?;

@@ -5,6 +5,8 @@
 
 use std::fs;
 
+use ebpf_tests::differential::Chance;
+
 use super::Place;
 
 /// How often each seed is damaged.
@@ -17,7 +19,7 @@ const HEADER: usize = 64;
 fn damaged_objects_are_shown_or_refused() {
     let place = Place::new();
     let seeds = ebpf_tests::workspace().join("fuzz/seeds/elf_read");
-    let mut numbers = Numbers(1);
+    let mut chance = Chance::new(1);
     let mut shown = 0;
     for seed in fs::read_dir(seeds).expect("seeds") {
         let whole = fs::read(seed.expect("a seed").path()).expect("a file");
@@ -26,8 +28,8 @@ fn damaged_objects_are_shown_or_refused() {
             let mut bytes = whole.clone();
             for _ in 0..2 {
                 // The header is looked at before all else, and any command would end there.
-                let at = HEADER + numbers.below(bytes.len() - HEADER);
-                bytes[at] = numbers.below(256) as u8;
+                let at = HEADER + chance.below(bytes.len() - HEADER);
+                bytes[at] = chance.below(256) as u8;
             }
             fs::write(place.work().join("damaged.o"), bytes).expect("a file");
             for (line, ends) in [
@@ -46,14 +48,4 @@ fn damaged_objects_are_shown_or_refused() {
         }
     }
     assert!(shown > 200, "only {shown} were shown: too much damage");
-}
-
-/// Numbers that are the same in every run (a linear congruence, as in POSIX `rand`).
-struct Numbers(u32);
-
-impl Numbers {
-    fn below(&mut self, end: usize) -> usize {
-        self.0 = self.0.wrapping_mul(1_103_515_245).wrapping_add(12_345);
-        (self.0 >> 8) as usize % end
-    }
 }

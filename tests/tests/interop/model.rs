@@ -1,11 +1,12 @@
 //! The same account of an object as libbpf's, from what we read.
 
+use ebpf_asm::map_flags::BPF_F_MMAPABLE;
 use std::collections::BTreeSet;
 
 use ebpf_asm::btf::{Btf, Kind, TypeId};
 use ebpf_asm::insn::{Insn, encode_all};
 use ebpf_asm::map_type::MapType;
-use ebpf_asm::object::{BPF_F_MMAPABLE, DataKind, Map, MapValue, Object, Pinning};
+use ebpf_asm::object::{DataKind, Map, MapValue, Object, Pinning};
 use ebpf_asm::program::{Program, Reference};
 
 use crate::witness::{Account, hex};

@@ -2,10 +2,11 @@
 //! `.struct_ops.link`) or are made only on request (with a `?` before it), which the system's
 //! libbpf does not know yet: the kernel is the witness.
 
+use ebpf_asm::map_flags::BPF_F_LINK;
 use std::fs;
 
 use ebpf_asm::map_type::MapType;
-use ebpf_asm::object::{self, Autocreate, BPF_F_LINK, Map, MapValue, Object};
+use ebpf_asm::object::{self, Autocreate, Map, MapValue, Object};
 use ebpf_loader::Loader;
 use ebpf_tests::policy::{self, Need};
 use ebpf_tests::{Outcome, clang, corpus, ensure, ensure_eq, tool};

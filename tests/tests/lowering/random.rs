@@ -1,10 +1,11 @@
 //! Random numbers that a seed repeats, and the numbers worth trying.
 
 use ebpf_dsl::recording::Type;
+use ebpf_tests::differential::Chance;
 
-/// The generator SplitMix64 (Steele, Lea and Flood, 2014).
+/// Chance, and the numbers that it prefers.
 #[derive(Debug, Clone)]
-pub(crate) struct Random(u64);
+pub(crate) struct Random(Chance);
 
 /// Numbers at which widths, signs and shifts change their minds.
 const CORNERS: [u64; 29] = [
@@ -41,19 +42,16 @@ const CORNERS: [u64; 29] = [
 
 impl Random {
     pub(crate) fn new(seed: u64) -> Self {
-        Random(seed)
+        Random(Chance::new(seed))
     }
 
     pub(crate) fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mixed = (self.0 ^ self.0 >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let mixed = (mixed ^ mixed >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
-        mixed ^ mixed >> 31
+        self.0.number()
     }
 
     /// A number below `limit`, which is not 0.
     pub(crate) fn below(&mut self, limit: usize) -> usize {
-        (self.next() % limit as u64) as usize
+        self.0.below(limit)
     }
 
     /// True once in so many times.

@@ -8,9 +8,10 @@ use crate::codes::Code;
 use crate::diag::{Checked, Rejection};
 use crate::machine::{Machine, not_modelled};
 use crate::reg::{Kind, RegState};
-use crate::region::{BPF_F_RDONLY_PROG, Extent, flags_of};
+use crate::region::{Extent, flags_of};
 use crate::special::AccessBy;
 use ebpf_asm::insn::Reg;
+use ebpf_asm::map_flags::BPF_F_RDONLY_PROG;
 use ebpf_asm::map_type::MapType;
 use ebpf_asm::object::{DataKind, Map};
 

@@ -15,6 +15,7 @@ use crate::codes::Code;
 use crate::diag::{Checked, Rejection};
 use crate::kernel_types::KernelTypes;
 use crate::machine::not_modelled;
+use ebpf_asm::btf::core::essential_name;
 use ebpf_asm::btf::{Btf, Kind as Type, Member, TypeId};
 use ebpf_asm::map_type::MapType;
 use ebpf_asm::object::{MapValue, Object};
@@ -150,7 +151,7 @@ fn named(object: &Object, program: &Program, kernel: &KernelTypes) -> Checked<(T
         });
     let (own, byte) = places.next().ok_or_else(unknown)?;
     let own_types = object.btf.as_ref().ok_or_else(unknown)?;
-    let name = own_types.name(own).split("___").next().unwrap_or("");
+    let name = essential_name(own_types.name(own));
     let id = kernel.record(name).ok_or_else(unknown)?;
     let at = |member: &&Member| member.offset == byte.saturating_mul(8);
     let member = members(own_types, own).and_then(|members| members.iter().find(at));

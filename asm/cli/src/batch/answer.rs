@@ -13,7 +13,7 @@ use serde_json::Value;
 
 use super::flags;
 use super::row::Row;
-use super::subject::{self, StandIn, Unusable, Wrong};
+use super::subject::{self, StandIn, Unusable};
 use super::{Kernel, kernel};
 
 /// One line of the output. The layout is a promise; fields may be added.
@@ -146,9 +146,10 @@ fn simulate(row: &Row, loader: &Config, types: &KernelTypes) -> Result<Said, Unu
     let begin = Instant::now();
     let mut reached = None;
     let mut watch = |event: &Event<'_>| {
-        if let Event::Step { slot, .. } = event {
-            let here = |wrong: &&Wrong| wrong.slot == *slot;
-            reached = reached.or_else(|| wrong.iter().find(here));
+        if let (Event::Step { slot, .. }, None) = (event, reached) {
+            // They ascend, as they were found.
+            let here = wrong.binary_search_by_key(slot, |wrong| wrong.slot);
+            reached = here.ok().and_then(|here| wrong.get(here));
         }
     };
     // Who watches is told states, which take time to make.

@@ -2,6 +2,7 @@
 //!
 //! Read before: `row.rs`. Read next: `answer.rs`.
 
+use ebpf_asm::map_flags::BPF_F_RDONLY_PROG;
 use std::fmt;
 
 use ebpf_asm::btf::{Btf, Kind, Linkage, TypeId};
@@ -9,7 +10,7 @@ use ebpf_asm::insn::{DecodeError, Fields, Insn, Slot};
 use ebpf_asm::isa::{self, Callee, Field, Imm64, Operand, Sem, rows_of};
 use ebpf_asm::lines::Lines;
 use ebpf_asm::map_type::MapType;
-use ebpf_asm::object::{BPF_F_RDONLY_PROG, Data, DataKind, Map, Object};
+use ebpf_asm::object::{Data, DataKind, Map, Object};
 use ebpf_asm::prog_type::{AttachType, ProgType};
 use ebpf_asm::program::{Function, Program, Reference};
 use ebpf_asm::section::{SECTIONS, Section};

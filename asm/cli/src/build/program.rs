@@ -1,8 +1,8 @@
 //! The program file: compiled, and kept compiled until something that it is made of changes.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::{fs, io};
 
 use ebpf_asm::dsl::Unit;
 use serde::{Deserialize, Serialize};
@@ -49,11 +49,14 @@ impl<'p> ProgramFile<'p> {
     pub(super) fn new(path: &'p Path, folder: &'p Path) -> Result<ProgramFile<'p>, Failure> {
         let metadata =
             fs::metadata(folder.join(path)).map_err(|error| input::unreadable(path, &error))?;
-        match metadata.is_file() {
-            true => Ok(ProgramFile { path, folder }),
-            false => {
-                Err(input::folder(path)
-                    .help("a program file is wanted, such as programs/drop_icmp.rs"))
+        let wanted = "a program file is wanted, such as programs/drop_icmp.rs";
+        match metadata.file_type() {
+            kind if kind.is_file() => Ok(ProgramFile { path, folder }),
+            kind if kind.is_dir() => Err(input::folder(path).help(wanted)),
+            // It is read more than once: by the compiler, and to see whether it has changed.
+            _ => {
+                let error = io::Error::other("no regular file");
+                Err(input::unreadable(path, &error).help(wanted))
             }
         }
     }

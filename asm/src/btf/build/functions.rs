@@ -25,12 +25,12 @@ pub(super) fn add(btf: &mut Btf, program: &mut Program) {
     }
 }
 
-/// A pointer to the struct that a program's context is; without a name, to `void`.
-fn context_pointer(btf: &mut Btf, name: &str) -> TypeId {
+/// A pointer to the struct that a program's context is; without one, to `void`.
+fn context_pointer(btf: &mut Btf, name: Option<&str>) -> TypeId {
     let is_struct = |kind: &Kind| matches!(kind, Kind::Fwd(_) | Kind::Struct { .. });
     let pointee = match name {
-        "" => TypeId::VOID,
-        name => btf
+        None => TypeId::VOID,
+        Some(name) => btf
             .find(name, is_struct)
             .unwrap_or_else(|| btf.add(name, Kind::Fwd(Forward::Struct))),
     };

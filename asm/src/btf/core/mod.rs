@@ -19,6 +19,7 @@ use std::fmt;
 
 pub use self::patch::{POISON, PatchError, Patched, patch};
 pub use self::resolve::{Answer, Resize, Resolved, Resolver, relocate};
+pub use self::types::essential_name;
 use super::ext::CoreRelo;
 use super::{Btf, TypeId};
 

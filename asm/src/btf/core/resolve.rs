@@ -8,7 +8,7 @@ use std::collections::HashMap;
 
 use super::super::{Btf, IntEncoding, Kind, Signedness, TypeId};
 use super::place::{self, Place};
-use super::types::{Pair, enumerators, essential, same_kind};
+use super::types::{Pair, enumerators, essential_name, same_kind};
 use super::{CoreError, CoreKind, CoreRelocation, CoreSubject};
 
 /// What a relocation comes to.
@@ -138,7 +138,7 @@ impl<'a> Resolver<'a> {
         if let Some(known) = self.candidates.get(&id) {
             return known.clone();
         }
-        let name = essential(self.local.name(id));
+        let name = essential_name(self.local.name(id));
         let kind = self.local.get(id).map(|ty| &ty.kind);
         let all = (1..=self.target.len() as u32).map(TypeId);
         let found: Vec<TypeId> = all
@@ -147,7 +147,7 @@ impl<'a> Resolver<'a> {
                 let goes = ty
                     .zip(kind)
                     .is_some_and(|(ty, kind)| same_kind(kind, &ty.kind));
-                goes && essential(self.target.name(*candidate)) == name
+                goes && essential_name(self.target.name(*candidate)) == name
             })
             .collect();
         self.candidates.insert(id, found.clone());
@@ -200,7 +200,7 @@ impl<'a> Resolver<'a> {
         let found = candidates.iter().filter_map(|candidate| {
             let ty = self.target.get(self.target.resolve(*candidate))?;
             let values = enumerators(self.target, &ty.kind)?;
-            let same = |(known, _): &&(&str, u64)| essential(known) == essential(name);
+            let same = |(known, _): &&(&str, u64)| essential_name(known) == essential_name(name);
             let (_, value) = values.iter().find(same)?;
             Some(Found::value(answer(*value)))
         });

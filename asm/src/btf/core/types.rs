@@ -9,8 +9,9 @@ use super::super::{Btf, IntEncoding, Kind, TypeId};
 /// How deep types are followed.
 const MAX_DEPTH: u32 = 32;
 
-/// A name without its flavour: `task_struct` of `task_struct___old`.
-pub(super) fn essential(name: &str) -> &str {
+/// A name without its flavour, which tells apart views of one type of the kernel: `task_struct`
+/// of `task_struct___old`. The last three underscores between other characters begin it.
+pub fn essential_name(name: &str) -> &str {
     let is_separator = |part: &[u8]| matches!(part, [before, b'_', b'_', b'_', after] if *before != b'_' && *after != b'_');
     let at = name.as_bytes().windows(5).rposition(is_separator);
     at.and_then(|at| name.get(..=at)).unwrap_or(name)
@@ -24,7 +25,7 @@ pub(super) fn same_kind(local: &Kind, target: &Kind) -> bool {
 
 /// Whether two names are one, as far as both have one.
 fn same_name(local: &str, target: &str) -> bool {
-    local.is_empty() || target.is_empty() || essential(local) == essential(target)
+    local.is_empty() || target.is_empty() || essential_name(local) == essential_name(target)
 }
 
 fn is_record(kind: &Kind) -> bool {
@@ -203,7 +204,7 @@ impl Pair<'_> {
         let is_there = |name: &&str| {
             theirs
                 .iter()
-                .any(|(known, _)| essential(known) == essential(name))
+                .any(|(known, _)| essential_name(known) == essential_name(name))
         };
         size(left) == size(right)
             && ours
@@ -258,7 +259,7 @@ pub(super) fn enumerators<'a>(btf: &'a Btf, kind: &Kind) -> Option<Vec<(&'a str,
 
 #[cfg(test)]
 mod tests {
-    use super::essential;
+    use super::essential_name;
 
     #[test]
     fn flavours_are_no_part_of_a_name() {
@@ -271,7 +272,7 @@ mod tests {
             ("a___", "a___"),
             ("__x___y", "__x"),
         ] {
-            assert_eq!(essential(name), expected, "{name}");
+            assert_eq!(essential_name(name), expected, "{name}");
         }
     }
 }

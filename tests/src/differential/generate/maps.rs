@@ -3,8 +3,9 @@
 use ebpf_asm::assembler::Source;
 use ebpf_asm::insn::Reg::{self, *};
 use ebpf_asm::isa::{Cond, Size, Width};
+use ebpf_asm::map_flags::BPF_F_RDONLY_PROG;
 use ebpf_asm::map_type::MapType;
-use ebpf_asm::object::{BPF_F_RDONLY_PROG, Data, DataKind, Map};
+use ebpf_asm::object::{Data, DataKind, Map};
 use ebpf_asm::program::Reference;
 
 use super::numbers::bound_to;

@@ -1,20 +1,24 @@
 //! Creation: which maps the kernel makes, by their sizes, entries and flags. Every type with a grid
-//! of numbers around each limit, and as a map in a map of maps.
+//! of numbers around the limits that no map of many megabytes is needed for, with numbers of
+//! entries that no map can have, and as a map in a map of maps.
 //!
 //! The kernel says no word of why, so that only the verdicts are compared. What there is no
-//! memory for is no matter of the definition.
+//! memory for is no matter of the definition: how many such were asked is printed.
 
+use ebpf_asm::map_flags::{BPF_F_MMAPABLE, BPF_F_NO_PREALLOC};
+use std::collections::BTreeMap;
 use std::os::fd::AsFd;
 
 use ebpf_asm::assembler::Assembler;
 use ebpf_asm::btf::{Btf, IntEncoding, Kind, TypeId};
 use ebpf_asm::insn::Reg;
 use ebpf_asm::map_type::MapType;
-use ebpf_asm::object::{BPF_F_MMAPABLE, Map, Object};
+use ebpf_asm::object::{Map, Object};
 use ebpf_asm::prog_type::ProgType;
 use ebpf_asm::program::Reference;
 use ebpf_syscalls::bpf::{self, MapBtf, MapCreate, btf_load, map_create};
 use ebpf_syscalls::{Errno, Error};
+use ebpf_tests::differential::Chance;
 use ebpf_tests::{Failed, Outcome, ensure};
 use ebpf_verifier_sim::{Code, Config, verify};
 
@@ -50,25 +54,41 @@ const VALUES: &[u32] = &[
     0x8000_0000,
 ];
 const ENTRIES: &[u32] = &[0, 1, 2, 3, 100, 4096, 6144, 8192, 8193];
+/// One more entry than maps of some types can have: that is refused before any is made.
+const TOO_MANY: &[(MapType, u32)] = &[
+    (MapType::Hash, (1 << 27) + 1),
+    (MapType::PercpuHash, (1 << 27) + 1),
+    (MapType::LruHash, (1 << 27) + 1),
+    (MapType::LruPercpuHash, (1 << 27) + 1),
+    (MapType::HashOfMaps, (1 << 27) + 1),
+    (MapType::Sockhash, (1 << 27) + 1),
+    (MapType::StackTrace, (1 << 31) + 1),
+    (MapType::DevmapHash, (1 << 31) + 1),
+];
 const EXTRAS: &[u64] = &[0, 1, 15, 16, 4096, 0xffff_f000, 1 << 44];
 /// The most bytes of a map that is tried.
 const MOST: u64 = 16 << 20;
 
-const BPF_F_NO_PREALLOC: u32 = 1;
-
 pub(crate) fn agree(cases: u32) -> Outcome {
-    let (mut made, mut wrong) = (0_usize, Vec::new());
-    let probes = probes();
-    let every = (probes.len() / cases.max(1) as usize).max(1);
-    let tried = probes.iter().step_by(every);
-    let mut refused = 0_usize;
-    for map in tried {
+    let (mut seen, mut wrong) = (BTreeMap::<MapType, Seen>::new(), Vec::new());
+    let mut probes = probes();
+    Chance::new(1).shuffle(&mut probes);
+    probes.truncate(cases as usize);
+    probes.extend(types().map(usual));
+    let too_many = TOO_MANY.iter().map(|&(map_type, max_entries)| Map {
+        max_entries,
+        ..usual(map_type)
+    });
+    probes.extend(too_many);
+    for map in &probes {
+        let seen = seen.entry(map.map_type).or_default();
         let Some(kernel) = is_made(map)? else {
+            seen.no_memory += 1;
             continue;
         };
         match kernel {
-            true => made += 1,
-            false => refused += 1,
+            true => seen.made += 1,
+            false => seen.refused += 1,
         }
         let ours = ours(map)?;
         if ours.is_none() != kernel {
@@ -79,7 +99,10 @@ pub(crate) fn agree(cases: u32) -> Outcome {
             ));
         }
     }
-    println!("creation: {made} made, {refused} refused, one of {every}");
+    let total = |of: fn(&Seen) -> usize| seen.values().map(of).sum::<usize>();
+    let (made, refused) = (total(|seen| seen.made), total(|seen| seen.refused));
+    let no_memory = total(|seen| seen.no_memory);
+    println!("creation: {made} made, {refused} refused, no memory for {no_memory}");
     let some = wrong
         .iter()
         .take(40)
@@ -87,17 +110,39 @@ pub(crate) fn agree(cases: u32) -> Outcome {
         .collect::<Vec<_>>()
         .join("\n");
     ensure!(wrong.is_empty(), "{} disagreements\n{some}", wrong.len());
-    ensure!(made > 0 && refused > 0, "nothing was compared");
+    for (map_type, seen) in &seen {
+        let (made, refused) = (seen.made, seen.refused);
+        ensure!(
+            made > 0 && refused > 0,
+            "of type {map_type} {made} were made and {refused} refused: too few are compared"
+        );
+    }
+    ensure!(
+        seen.len() + 1 == MapType::ALL.len(),
+        "only {} types are compared",
+        seen.len()
+    );
     Ok(())
+}
+
+/// What became of the maps of a type.
+#[derive(Default)]
+struct Seen {
+    made: usize,
+    refused: usize,
+    no_memory: usize,
+}
+
+/// The types of maps but structs of functions, which loaders make from the kernel's types.
+fn types() -> impl Iterator<Item = MapType> {
+    let all = MapType::ALL.iter().copied();
+    all.filter(|map_type| *map_type != MapType::StructOps)
 }
 
 /// Every type of map with all the numbers, those in maps of maps last.
 fn probes() -> Vec<Map> {
-    let types = MapType::ALL.iter().copied();
-    // Loaders make structs of functions from the kernel's types.
-    let types = types.filter(|ty| *ty != MapType::StructOps);
     let mut probes = Vec::new();
-    for map_type in types.clone() {
+    for map_type in types() {
         let usual = usual(map_type);
         for &key_size in KEYS {
             for &value_size in VALUES {
@@ -126,7 +171,7 @@ fn probes() -> Vec<Map> {
         }));
     }
     for outer in [MapType::ArrayOfMaps, MapType::HashOfMaps] {
-        probes.extend(types.clone().map(|inner| Map {
+        probes.extend(types().map(|inner| Map {
             inner: Some(Box::new(usual(inner))),
             ..usual(outer)
         }));
@@ -190,12 +235,12 @@ fn is_storage(map_type: MapType) -> bool {
     )
 }
 
-/// The numbers of the types of keys and values in `types`.
+/// The numbers of the types of keys and values in `value_types`.
 const KEY: TypeId = TypeId(1);
 const VALUE: TypeId = TypeId(3);
 
 /// The types of a map's key, a number, and value, so many bytes.
-fn types(value_size: u32) -> Btf {
+fn value_types(value_size: u32) -> Btf {
     let mut btf = Btf::new();
     let int = |size: u32| Kind::Int {
         size,
@@ -229,7 +274,7 @@ fn is_made(map: &Map) -> Outcome<Option<bool>> {
 fn make(map: &Map) -> Result<bpf::Map, Error> {
     let inner = map.inner.as_deref().map(make).transpose()?;
     let types = match map.value_type {
-        Some(_) => Some(btf_load(&types(map.value_size).to_bytes())?),
+        Some(_) => Some(btf_load(&value_types(map.value_size).to_bytes())?),
         None => None,
     };
     map_create(&MapCreate {
@@ -262,7 +307,7 @@ fn ours(map: &Map) -> Outcome<Option<String>> {
     program.prog_type = ProgType::SocketFilter;
     let object = Object {
         maps: vec![map.clone()],
-        btf: map.value_type.map(|_| types(map.value_size)),
+        btf: map.value_type.map(|_| value_types(map.value_size)),
         ..super::object(program, "GPL")
     };
     let program = object.programs.first().ok_or("no program")?;

@@ -20,6 +20,7 @@ use ebpf_asm::insn::{Reg, encode_all};
 use ebpf_asm::object::Object;
 use ebpf_asm::prog_type::{AttachType, ProgType};
 use ebpf_asm::program::{Program, Reference};
+use ebpf_asm::section::BPF_F_SLEEPABLE;
 use ebpf_syscalls::Error;
 use ebpf_syscalls::bpf::{ProgLoad, prog_load};
 use ebpf_tests::kernel_types::RUNNING;
@@ -27,9 +28,6 @@ use ebpf_tests::{Failed, Outcome, ensure};
 use ebpf_verifier_sim::{Code, Config, Verdict, verify_with};
 use maps::Maps;
 use std::ops::ControlFlow;
-
-/// `BPF_F_SLEEPABLE`, without which `syscall` programs are not loaded.
-const BPF_F_SLEEPABLE: u32 = 1 << 4;
 
 /// How many disagreements are shown.
 const SHOWN: usize = 20;

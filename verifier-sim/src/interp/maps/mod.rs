@@ -17,6 +17,7 @@ pub use view::{MapView, MapViewMut};
 use super::address;
 use super::errno::Errno;
 use array::Array;
+use ebpf_asm::map_flags::{BPF_F_RDONLY_PROG, BPF_F_WRONLY_PROG};
 use ebpf_asm::map_type::MapType;
 use ebpf_asm::object;
 use hash::{Hash, WhenFull};
@@ -24,11 +25,6 @@ pub(crate) use ring::{Done, Ring, Wakeup};
 
 /// The most bytes that the values of one map may take: 1 GiB.
 const MAX_BYTES: u64 = 1 << 30;
-
-/// `BPF_F_RDONLY_PROG`: programs may not write the values.
-const READ_ONLY_PROG: u32 = 1 << 7;
-/// `BPF_F_WRONLY_PROG`: programs may not read the values.
-const WRITE_ONLY_PROG: u32 = 1 << 8;
 
 /// What an update does with a key that exists, or does not.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -123,13 +119,13 @@ impl Map {
 
     /// Why programs may not use the map's values by pointer, if so.
     pub(crate) fn write_rule(&self) -> Option<&'static str> {
-        let read_only = self.definition.map_flags & READ_ONLY_PROG != 0;
+        let read_only = self.definition.map_flags & BPF_F_RDONLY_PROG != 0;
         read_only.then_some("the map was made with BPF_F_RDONLY_PROG")
     }
 
     /// Why programs may not read the map's values, if so.
     pub(crate) fn read_rule(&self) -> Option<&'static str> {
-        let write_only = self.definition.map_flags & WRITE_ONLY_PROG != 0;
+        let write_only = self.definition.map_flags & BPF_F_WRONLY_PROG != 0;
         write_only.then_some("the map was made with BPF_F_WRONLY_PROG")
     }
 

@@ -2,14 +2,13 @@
 
 use ebpf_asm::btf::{Bitfields, Btf, IntEncoding, Kind, Member, TypeId};
 use ebpf_asm::isa::Size;
+use ebpf_asm::map_flags::{BPF_F_NO_PREALLOC, BPF_F_RDONLY_PROG};
 use ebpf_asm::map_type::MapType;
-use ebpf_asm::object::{BPF_F_RDONLY_PROG, Data, DataKind, Map, Object};
+use ebpf_asm::object::{Data, DataKind, Map, Object};
 use ebpf_asm::prog_type::ProgType;
 
 /// `BPF_F_WRONLY_PROG` and `BPF_F_NO_PREALLOC`.
 const BPF_F_WRONLY_PROG: u32 = 1 << 8;
-const BPF_F_NO_PREALLOC: u32 = 1;
-
 /// Bytes of a value of the maps that have plain ones.
 pub(super) const VALUE: u32 = 64;
 
