@@ -233,8 +233,12 @@ mod tests {
         assert_eq!(encoded(int(4), 4, "100"), Some(vec![100, 0, 0, 0]));
         assert_eq!(encoded(int(2), 2, "-1"), Some(vec![255, 255]));
         assert_eq!(encoded(int(2), 2, "65536"), None);
-        let members = Vec::new();
-        assert_eq!(encoded(Kind::Struct { size: 4, members }, 4, "1"), None);
+        let record = Kind::Struct {
+            size: 4,
+            members: Vec::new(),
+            bitfields: false,
+        };
+        assert_eq!(encoded(record, 4, "1"), None);
         // An object may say anything of a variable's size.
         assert_eq!(encoded(int(4), 0, "1"), None);
         assert_eq!(encoded(int(4), u32::MAX, "1"), None);
