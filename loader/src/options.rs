@@ -197,7 +197,7 @@ fn configuration() -> Result<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use ebpf_asm::btf::{Btf, Linkage};
+    use ebpf_asm::btf::{Bitfields, Btf, Linkage};
 
     /// What is in the value of an option of this type.
     fn encoded(kind: Kind, size: u32, value: &str) -> Option<Vec<u8>> {
@@ -236,7 +236,7 @@ mod tests {
         let record = Kind::Struct {
             size: 4,
             members: Vec::new(),
-            bitfields: false,
+            bitfields: Bitfields::No,
         };
         assert_eq!(encoded(record, 4, "1"), None);
         // An object may say anything of a variable's size.
