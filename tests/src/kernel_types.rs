@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 
 use ebpf_asm::btf::{Btf, Kind};
 use ebpf_asm::object::Object;
-use ebpf_verifier_sim::{KernelTypes, Symbols};
+use ebpf_verifier_sim::{KernelTypes, Symbols, symbols_of};
 
 use crate::Outcome;
 
@@ -18,10 +18,7 @@ pub static RUNNING: LazyLock<KernelTypes> = LazyLock::new(|| {
 
 fn symbols() -> Option<Symbols> {
     let text = fs::read_to_string("/proc/kallsyms").ok()?;
-    let names = text
-        .lines()
-        .filter_map(|line| line.split_whitespace().nth(2));
-    Some(names.map(Box::from).collect())
+    Some(symbols_of(&text))
 }
 
 /// The object as the running kernel gets it: what its instructions ask of the kernel's types is

@@ -30,6 +30,15 @@ pub struct KernelTypes {
 /// The names of what the kernel knows the address of.
 pub type Symbols = HashSet<Box<str>>;
 
+/// The names that the text of `/proc/kallsyms` lists, whose lines are `ADDRESS TYPE NAME [MODULE]`;
+/// addresses may be hidden.
+pub fn symbols_of(kallsyms: &str) -> Symbols {
+    let names = kallsyms
+        .lines()
+        .filter_map(|line| line.split_whitespace().nth(2));
+    names.map(Box::from).collect()
+}
+
 /// Where the named types are.
 #[derive(Default)]
 struct Names {

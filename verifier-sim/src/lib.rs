@@ -108,7 +108,7 @@ pub use config::{Alignment, Capabilities, Config, NEWEST};
 pub use diag::{Cause, Place, Rejection, Step};
 pub use explore::Stats;
 pub use kernel_says::KernelRefusal;
-pub use kernel_types::{KernelTypes, Symbols};
+pub use kernel_types::{KernelTypes, Symbols, symbols_of};
 pub use log::KernelLog;
 pub use render::{Decor, Quoted};
 pub use snapshot::{FrameSnapshot, Snapshot};

@@ -56,7 +56,7 @@ fn check_object(path: &Path, args: &CheckArgs) -> Result<(), Failure> {
         _ => Cow::Borrowed(&*object),
     };
     let (object, open) = map_sizes::settled(object);
-    note_open(&open);
+    map_sizes::note(&open);
     let programs: Vec<&Program> = match &args.prog {
         Some(name) => vec![select::program(&object, name, path)?],
         None => object.programs.iter().collect(),
@@ -96,16 +96,6 @@ fn check_object(path: &Path, args: &CheckArgs) -> Result<(), Failure> {
         ([], []) => ours,
         ([], unasked) => ours.and(Err(not_asked(unasked))),
         _ => ours.and(Err(refused_by_kernel())),
-    }
-}
-
-fn note_open(maps: &[String]) {
-    if !maps.is_empty() {
-        report::note(format_args!(
-            "checked with the least size that can be created: {}\n\
-             help: the object leaves it 0, so what loads it must set it",
-            maps.join(", ")
-        ));
     }
 }
 

@@ -7,7 +7,7 @@ use ebpf_asm::btf::Btf;
 use ebpf_asm::object::Object;
 use ebpf_cli::exit::Exit;
 use ebpf_cli::report::Failure;
-use ebpf_verifier_sim::{KernelTypes, Symbols};
+use ebpf_verifier_sim::{KernelTypes, Symbols, symbols_of};
 
 /// Where the kernel shows its types.
 const VMLINUX: &str = "/sys/kernel/btf/vmlinux";
@@ -20,14 +20,10 @@ pub(crate) fn running() -> KernelTypes {
     KernelTypes::on_demand(|| Btf::from_bytes(&fs::read(VMLINUX).ok()?).ok()).with_symbols(symbols)
 }
 
-/// The names of the symbols of the kernel that this runs on. Their addresses may be hidden.
+/// The names of the symbols of the kernel that this runs on.
 fn symbols() -> Option<Symbols> {
     let text = fs::read(KALLSYMS).ok()?;
-    let text = String::from_utf8_lossy(&text);
-    let names = text
-        .lines()
-        .filter_map(|line| line.split_whitespace().nth(2));
-    Some(names.map(Box::from).collect())
+    Some(symbols_of(&String::from_utf8_lossy(&text)))
 }
 
 /// The object as it is loaded into a kernel of these types: what its instructions ask of them

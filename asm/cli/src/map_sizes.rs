@@ -6,6 +6,7 @@ use std::borrow::Cow;
 
 use ebpf_asm::map_type::MapType;
 use ebpf_asm::object::{Map, Object};
+use ebpf_cli::report;
 
 /// The object with the least size for each one that is left open, and the names of the maps.
 pub(crate) fn settled(object: Cow<'_, Object>) -> (Cow<'_, Object>, Vec<String>) {
@@ -20,6 +21,17 @@ pub(crate) fn settled(object: Cow<'_, Object>) -> (Cow<'_, Object>, Vec<String>)
     });
     let names = names.collect();
     (Cow::Owned(object), names)
+}
+
+/// Says of these maps that a size was taken for them.
+pub(crate) fn note(maps: &[String]) {
+    if !maps.is_empty() {
+        report::note(format_args!(
+            "checked with the least size that can be created: {}\n\
+             help: the object leaves it 0, so what loads it must set it",
+            maps.join(", ")
+        ));
+    }
 }
 
 fn is_open(map: &Map) -> bool {

@@ -1,7 +1,7 @@
 //! The long run of the differential machine; CONTRIBUTING.md says how it is started.
 //!
-//! `differential [--seed S] [--count N] [--shown K] [--print NUMBER] [--clang 1]
-//! [--ebpfasm PATH]`: by default the command is built in the profile of this one. With `--clang 1`
+//! `differential [--seed S] [--count N] [--shown K] [--print NUMBER] [--clang]
+//! [--ebpfasm PATH]`: by default the command is built in the profile of this one. With `--clang`
 //! programs that clang built are among those that are changed.
 #![forbid(unsafe_code)]
 
@@ -33,17 +33,14 @@ fn run() -> Outcome<ExitCode> {
     let (mut ebpfasm, mut print, mut clang) = (None, None, false);
     let mut args = std::env::args().skip(1);
     while let Some(name) = args.next() {
-        if name == "--ebpfasm" {
-            ebpfasm = args.next().map(PathBuf::from);
-            continue;
-        }
-        let number: u64 = args.next().ok_or("a number is missing")?.parse()?;
+        let mut value = || args.next().ok_or("a value is missing");
         match name.as_str() {
-            "--seed" => campaign.seed = number,
-            "--count" => campaign.count = number,
-            "--shown" => campaign.shown = usize::try_from(number)?,
-            "--print" => print = Some(number),
-            "--clang" => clang = number != 0,
+            "--seed" => campaign.seed = value()?.parse()?,
+            "--count" => campaign.count = value()?.parse()?,
+            "--shown" => campaign.shown = value()?.parse()?,
+            "--print" => print = Some(value()?.parse()?),
+            "--ebpfasm" => ebpfasm = Some(PathBuf::from(value()?)),
+            "--clang" => clang = true,
             other => return Err(format!("'{other}' is not known").into()),
         }
     }

@@ -1,12 +1,12 @@
 //! A run: so many programs of a seed, and what came of it.
 
-use std::collections::HashMap;
-use std::fmt::Write as _;
+use std::collections::{BTreeMap, HashMap};
+use std::fmt::{self, Write as _};
 use std::path::Path;
 use std::time::Instant;
 
 use super::generate::{self, Generated};
-use super::judge::{Answer, Judge, Word};
+use super::judge::{Answer, Judge, Said, Word};
 use super::matrix::Matrix;
 use super::mutate::mutated;
 use super::shrink::smallest;
@@ -48,11 +48,59 @@ pub struct Report {
     /// The kinds of disagreement, by words of both, with how many there were and the numbers
     /// of some.
     pub kinds: HashMap<(Disagreement, String), (u64, Vec<u64>)>,
-    /// How many accepted programs ran in the interpreter, and how many have something that it
-    /// does not know.
-    pub ran: [u64; 2],
-    /// Microseconds and instructions, of the simulator and of the kernel, where both accept.
-    pub times: [(u64, u64); 2],
+    /// What the second witness saw of accepted programs.
+    pub ran: Ran,
+    /// What the simulator took where both accept.
+    pub ours: Taken,
+    /// What the kernel took for the same programs.
+    pub kernel: Taken,
+}
+
+/// How many programs the second witness was asked for, by what it saw but faults.
+#[derive(Debug, Default)]
+pub struct Ran {
+    /// All runs ended.
+    pub ended: u64,
+    /// A run was stopped before its end, by what stopped it.
+    pub stopped: BTreeMap<String, u64>,
+    /// By what the interpreter does not know in them.
+    pub not_known: BTreeMap<String, u64>,
+}
+
+impl fmt::Display for Ran {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "in the interpreter: {} ran to the end", self.ended)?;
+        let parts = [("stopped", &self.stopped), ("not known", &self.not_known)];
+        for (part, counts) in parts {
+            let mut counts: Vec<_> = counts.iter().collect();
+            counts.sort_by_key(|(_, count)| u64::MAX - **count);
+            for (words, count) in counts {
+                writeln!(f, "{count:7} {part}: {words}")?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// What verifying took.
+#[derive(Debug, Default)]
+pub struct Taken {
+    /// Microseconds.
+    pub usec: u64,
+    /// Instructions followed.
+    pub processed: u64,
+}
+
+impl Taken {
+    fn add(&mut self, said: &Said) {
+        self.usec += said.usec;
+        self.processed += said.processed;
+    }
+
+    /// Millions of instructions a second.
+    fn rate(&self) -> f64 {
+        self.processed as f64 / self.usec.max(1) as f64
+    }
 }
 
 /// On what they disagree.
@@ -118,8 +166,7 @@ impl Campaign {
             "{:.0} programs a second, both verdicts",
             self.count as f64 / seconds
         );
-        let [ran, unknown] = report.ran;
-        println!("in the interpreter: {ran} ran, {unknown} have something that it does not know");
+        println!("{}", report.ran);
         println!("{}", report.kinds(self, ebpfasm)?);
         Ok(report)
     }
@@ -148,10 +195,8 @@ impl Report {
             (Disagreement::FalseReject, words(&answer.ours.msg))
         } else if answer.ours.verdict == answer.kernel.verdict {
             if answer.ours.verdict == Word::Accept {
-                for (time, said) in self.times.iter_mut().zip([&answer.ours, &answer.kernel]) {
-                    time.0 += said.usec;
-                    time.1 += said.processed;
-                }
+                self.ours.add(&answer.ours);
+                self.kernel.add(&answer.kernel);
             }
             return;
         } else {
@@ -171,21 +216,21 @@ impl Report {
     /// Asks the second witness for an accepted program.
     fn run(&mut self, number: u64, row: &Row) {
         match witness::runs(row, number) {
-            Seen::Ended => self.ran[0] += 1,
-            Seen::NotKnown => self.ran[1] += 1,
+            Seen::Ended => self.ran.ended += 1,
+            Seen::Stopped(by) => *self.ran.stopped.entry(words(&by)).or_default() += 1,
+            Seen::NotKnown(what) => *self.ran.not_known.entry(words(&what)).or_default() += 1,
             Seen::Fault(what) => self.note((Disagreement::Fault, words(&what)), number),
         }
     }
 
     fn times(&self) -> String {
-        let [ours, kernel] = self.times;
-        let rate = |(usec, insns): (u64, u64)| insns as f64 / usec.max(1) as f64;
+        let (ours, kernel) = (&self.ours, &self.kernel);
         format!(
             "accepted by both: simulator {} us, {:.2} M insns/s; kernel {} us, {:.2} M insns/s",
-            ours.0,
-            rate(ours),
-            kernel.0,
-            rate(kernel)
+            ours.usec,
+            ours.rate(),
+            kernel.usec,
+            kernel.rate()
         )
     }
 

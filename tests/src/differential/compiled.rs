@@ -8,7 +8,8 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use ebpf_asm::insn::Slot;
+use ebpf_asm::insn::{Insn, Slot};
+use ebpf_asm::isa::{Callee, Sem};
 use ebpf_asm::object::{self, Object};
 use ebpf_asm::program::Reference;
 
@@ -17,14 +18,10 @@ use super::row::Row;
 use crate::corpus::{CLANGS, Debug};
 use crate::{Outcome, clang, corpus, kernel_types, large, workspace};
 
-/// The opcode of calls, and the `src_reg` of a call of a function of the kernel.
-const CALL: u8 = 0x85;
-const KFUNC: u8 = 2;
-
 /// Compiles all sources, and keeps what both verifiers accept.
 ///
 /// # Errors
-/// If a compiler, or the batch, is not to be had.
+/// If the batch is not to be had, or nothing compiles that both accept.
 pub fn accepted(ebpfasm: &Path) -> Outcome<Vec<Row>> {
     let mut judge = Judge::start(ebpfasm)?;
     let mut rows = Vec::new();
@@ -39,7 +36,10 @@ pub fn accepted(ebpfasm: &Path) -> Outcome<Vec<Row>> {
             }
         }
     }
-    Ok(rows)
+    match rows.is_empty() {
+        true => Err("clang built no program that both verifiers accept".into()),
+        false => Ok(rows),
+    }
 }
 
 /// The objects, in an order that is always the same. What does not compile here is left out.
@@ -103,7 +103,8 @@ fn resolved(mut row: Row, object: &Object) -> Option<Row> {
             continue;
         };
         let call: &mut Slot = row.slots.get_mut(slot)?;
-        if (call.opcode, call.src) != (CALL, KFUNC) {
+        let insn = Insn::decode(*call, None).ok()?;
+        if insn.sem() != Sem::Call(Callee::Kfunc) {
             return None;
         }
         let name = &object.externs.get(index)?.name;

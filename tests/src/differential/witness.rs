@@ -22,8 +22,10 @@ const LENGTHS: [usize; 6] = [14, 15, 34, 60, 100, 300];
 pub enum Seen {
     /// All runs ended.
     Ended,
+    /// A run was stopped before its end, without a fault: by this.
+    Stopped(String),
     /// The program has something that the interpreter does not know.
-    NotKnown,
+    NotKnown(String),
     /// A run met a fault.
     Fault(String),
 }
@@ -31,13 +33,16 @@ pub enum Seen {
 /// Runs a program.
 #[must_use]
 pub fn runs(row: &Row, seed: u64) -> Seen {
-    let Ok(object) = row.whole() else {
-        return Seen::NotKnown;
+    let object = match row.whole() {
+        Ok(object) => object,
+        Err(error) => return Seen::NotKnown(error.to_string()),
     };
-    let Ok(mut machine) = Machine::new(&object) else {
-        return Seen::NotKnown;
+    let mut machine = match Machine::new(&object) {
+        Ok(machine) => machine,
+        Err(error) => return Seen::NotKnown(error.to_string()),
     };
     machine.set_budget(BUDGET);
+    let mut seen = Seen::Ended;
     let mut chance = Chance::new(seed);
     for _ in 0..RUNS {
         machine.set_seed(chance.number());
@@ -46,21 +51,16 @@ pub fn runs(row: &Row, seed: u64) -> Seen {
         let packet = Packet::new(&bytes).mark(chance.corner() as u32);
         match machine.run(&row.program.name, packet) {
             Ok(_) => {}
-            Err(RunError::Fault(fault)) if !is_known(&fault.kind) => {}
-            Err(RunError::Fault(fault)) => return Seen::Fault(fault.kind.to_string()),
-            Err(_) => return Seen::NotKnown,
+            Err(RunError::Fault(fault)) => match fault.kind {
+                FaultKind::NotModelled(what) => return Seen::NotKnown(what),
+                // Who may see pointers may read the stack where nothing was written, too.
+                FaultKind::BudgetUsedUp(_) | FaultKind::UninitialisedStack { .. } => {
+                    seen = Seen::Stopped(fault.kind.to_string());
+                }
+                fault => return Seen::Fault(fault.to_string()),
+            },
+            Err(error) => return Seen::NotKnown(error.to_string()),
         }
     }
-    Seen::Ended
-}
-
-/// Whether a fault is one that no verified program meets. Who may see pointers may read the
-/// stack where nothing was written, too.
-fn is_known(kind: &FaultKind) -> bool {
-    !matches!(
-        kind,
-        FaultKind::NotModelled(_)
-            | FaultKind::BudgetUsedUp(_)
-            | FaultKind::UninitialisedStack { .. }
-    )
+    seen
 }

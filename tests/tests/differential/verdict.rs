@@ -37,6 +37,12 @@ pub(crate) fn no_false_accept(cases: u32) -> Outcome {
         );
     }
     let whole = matrix.whole;
+    let ended = report.ran.ended;
+    ensure!(
+        ended * 4 > whole.both_accept,
+        "the interpreter ran only {ended} of {} programs to the end",
+        whole.both_accept
+    );
     let judged = whole.total() - whole.unsupported;
     // Otherwise the generator proves nothing.
     ensure!(

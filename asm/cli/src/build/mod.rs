@@ -48,7 +48,8 @@ pub(crate) fn run(args: &BuildArgs) -> Result<(), Failure> {
         false => {
             let types = kernel_types::running();
             let loaded = kernel_types::relocated(&object, &types)?;
-            let (loaded, _) = map_sizes::settled(loaded);
+            let (loaded, open) = map_sizes::settled(loaded);
+            map_sizes::note(&open);
             verdict::refuse_rejected(&verdict::all(&loaded, target.kernel, &types))?;
             "verified"
         }
