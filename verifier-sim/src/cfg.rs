@@ -15,6 +15,7 @@ use ebpf_asm::insn::{Insn, Reg};
 use ebpf_asm::isa::{Callee, Imm64, Sem};
 use ebpf_asm::program::Program;
 use std::collections::BTreeSet;
+use std::num::NonZero;
 
 /// The most instructions of a program, in slots, and of one loaded without `CAP_BPF`.
 const MAX_SLOTS: usize = 1_000_000;
@@ -27,7 +28,7 @@ pub(crate) struct Cfg<'a> {
     /// The instruction that begins in each slot; `None` for second slots of wide ones.
     insns: Vec<Option<&'a Insn>>,
     /// Where execution goes from each slot, as [`Cfg::successors`] says.
-    successors: Vec<[Option<usize>; 2]>,
+    successors: Vec<[Option<Narrow>; 2]>,
     /// The register whose number each instruction makes from others, if that is all it does to
     /// numbers, as [`Cfg::makes`] says.
     made: Vec<Option<Reg>>,
@@ -50,26 +51,33 @@ impl<'a> Cfg<'a> {
         globals: Vec<usize>,
         exception: Option<usize>,
     ) -> Checked<Cfg<'a>> {
-        let mut insns = vec![None; program.slot_count()];
-        for (slot, insn) in program.slots() {
-            if let Some(entry) = insns.get_mut(slot) {
-                *entry = Some(insn);
-            }
-        }
+        let slots = program.slot_count();
         let mut cfg = Cfg {
             program,
-            insns,
-            successors: Vec::new(),
-            made: Vec::new(),
+            insns: Vec::with_capacity(slots),
+            successors: Vec::with_capacity(slots),
+            made: Vec::with_capacity(slots),
             functions: vec![0],
             loops: BTreeSet::new(),
             globals,
             exception,
         };
+        let mut named = Vec::new();
+        for (slot, insn) in program.slots() {
+            if names_function(insn) {
+                named.push((slot, insn));
+            }
+            cfg.insns.push(Some(insn));
+            cfg.successors.push(edges(program, slot, insn));
+            cfg.made.push(made(insn));
+            if insn.slots() == 2 {
+                cfg.insns.push(None);
+                cfg.successors.push([Narrow::new(slot + 2), None]);
+                cfg.made.push(None);
+            }
+        }
         cfg.check_length(config)?;
-        cfg.successors = (0..cfg.slot_count()).map(|slot| cfg.edges(slot)).collect();
-        cfg.made = cfg.insns.iter().map(|insn| made(insn.as_ref()?)).collect();
-        cfg.find_functions()?;
+        cfg.find_functions(&named)?;
         cfg.check_jumps()?;
         cfg.check_versions(config)?;
         cfg.walk(config)?;
@@ -103,21 +111,8 @@ impl<'a> Cfg<'a> {
 
     /// Where execution goes from `slot` within its function: on, and by a jump.
     pub(crate) fn successors(&self, slot: usize) -> [Option<usize>; 2] {
-        self.successors.get(slot).copied().unwrap_or_default()
-    }
-
-    fn edges(&self, slot: usize) -> [Option<usize>; 2] {
-        let Some(insn) = self.insn(slot) else {
-            return [Some(slot + 1), None];
-        };
-        let next = slot + insn.slots();
-        match Flow::of(insn.sem()) {
-            // Indirect jumps are refused where they are come to.
-            Flow::On | Flow::Unknown => [Some(next), None],
-            Flow::Jump => [None, self.target(slot, insn)],
-            Flow::Branch => [Some(next), self.target(slot, insn)],
-            Flow::Exit => [None, None],
-        }
+        let [on, jump] = self.successors.get(slot).copied().unwrap_or_default();
+        [on.map(Narrow::slot), jump.map(Narrow::slot)]
     }
 
     /// The register whose number the instruction at `slot` makes from those of others, if that
@@ -139,12 +134,9 @@ impl<'a> Cfg<'a> {
         Err(Rejection::new(Code::Length, message).label("the kernel answers with E2BIG"))
     }
 
-    /// Functions begin where local calls lead.
-    fn find_functions(&mut self) -> Checked {
-        for (slot, insn) in self.program.slots() {
-            if !names_function(insn) {
-                continue;
-            }
+    /// Functions begin where the instructions lead that name them.
+    fn find_functions(&mut self, named: &[(usize, &Insn)]) -> Checked {
+        for &(slot, insn) in named {
             match self
                 .target(slot, insn)
                 .filter(|&to| self.insn(to).is_some())
@@ -179,14 +171,21 @@ impl<'a> Cfg<'a> {
             if !function.contains(&slot) {
                 function = self.function_range(slot);
             }
-            self.check_jump(slot, insn, &function)?;
-            if is_tail_call(insn) {
-                check_typed(self.program, slot, function.start, "tail_call")?;
-            } else if matches!(insn.sem(), Sem::LoadPacket { .. }) {
-                check_typed(self.program, slot, function.start, "LD_ABS")?;
+            let sem = insn.sem();
+            match sem {
+                Sem::Jump { .. } | Sem::Ja | Sem::Gotol | Sem::MayGoto => {
+                    self.check_jump(slot, insn, &function)?;
+                }
+                Sem::Call(_) if is_tail_call(insn) => {
+                    check_typed(self.program, slot, function.start, "tail_call")?;
+                }
+                Sem::LoadPacket { .. } => {
+                    check_typed(self.program, slot, function.start, "LD_ABS")?;
+                }
+                _ => {}
             }
             let is_last = slot + insn.slots() == function.end;
-            if is_last && !matches!(insn.sem(), Sem::Exit | Sem::Ja | Sem::Gotol) {
+            if is_last && !matches!(sem, Sem::Exit | Sem::Ja | Sem::Gotol) {
                 let mut refused = Rejection::new(Code::FallsOff, "last insn is not an exit or jmp")
                     .label("the function's last instruction goes on behind it")
                     .help("end the function with exit");
@@ -214,13 +213,10 @@ impl<'a> Cfg<'a> {
         Ok(())
     }
 
+    /// That a jump stays in its function.
     fn check_jump(&self, slot: usize, insn: &Insn, function: &std::ops::Range<usize>) -> Checked {
-        let jumps = matches!(
-            insn.sem(),
-            Sem::Jump { .. } | Sem::Ja | Sem::Gotol | Sem::MayGoto
-        );
         let inside = |target: usize| function.contains(&target);
-        if !jumps || self.target(slot, insn).is_some_and(inside) {
+        if self.target(slot, insn).is_some_and(inside) {
             return Ok(());
         }
         let target = slot as i64 + 1 + i64::from(insn.distance().unwrap_or(0));
@@ -236,8 +232,10 @@ impl<'a> Cfg<'a> {
     /// The first slot of the program's own function that the instruction at `slot` calls.
     pub(crate) fn callee(&self, slot: usize) -> Option<usize> {
         let insn = self.insn(slot)?;
-        let local = insn.sem() == Sem::Call(Callee::Local);
-        if local { self.target(slot, insn) } else { None }
+        match insn.sem() {
+            Sem::Call(Callee::Local) => self.target(slot, insn),
+            _ => None,
+        }
     }
 
     /// The first slot of the program's own function that the instruction at `slot` calls or
@@ -312,21 +310,18 @@ impl<'a> Cfg<'a> {
         loops_allowed: bool,
     ) -> Checked<Vec<usize>> {
         let mut called = Vec::new();
-        let mut path = vec![(start, self.successors(start))];
-        mark(seen, start, Seen::OnPath);
-        while let Some((slot, edges)) = path.last_mut() {
-            let from = *slot;
-            let Some(to) = edges.iter_mut().find_map(Option::take) else {
+        let mut path = Vec::new();
+        self.step(&mut path, seen, start);
+        while let Some((from, [on, jump])) = path.last_mut() {
+            let from = from.slot();
+            let Some(to) = on.take().or_else(|| jump.take()).map(Narrow::slot) else {
                 mark(seen, from, Seen::Done);
                 called.extend(self.named(from));
                 path.pop();
                 continue;
             };
             match seen.get(to) {
-                Some(Seen::No) => {
-                    mark(seen, to, Seen::OnPath);
-                    path.push((to, self.successors(to)));
-                }
+                Some(Seen::No) => self.step(&mut path, seen, to),
                 Some(Seen::OnPath) if !loops_allowed => return Err(back_edge(from, to)),
                 Some(Seen::OnPath) => {
                     self.loops.insert(to);
@@ -337,7 +332,20 @@ impl<'a> Cfg<'a> {
         Ok(called)
     }
 
+    /// Makes a slot the last on the path, with the ways from there that are still to be
+    /// followed.
+    fn step(&self, path: &mut Vec<Step>, seen: &mut [Seen], slot: usize) {
+        let ways = self.successors.get(slot).copied().unwrap_or_default();
+        mark(seen, slot, Seen::OnPath);
+        path.extend(Narrow::new(slot).map(|slot| (slot, ways)));
+    }
+
+    /// That every instruction is reached, and no second slot of one.
     fn check_reached(&self, seen: &[Seen]) -> Checked {
+        let mut all = self.insns.iter().zip(seen);
+        if all.all(|(insn, seen)| insn.is_some() == (*seen != Seen::No)) {
+            return Ok(());
+        }
         for (slot, insn) in self.program.slots() {
             let refused = if seen.get(slot) == Some(&Seen::No) {
                 Rejection::new(Code::Unreachable, format!("unreachable insn {slot}"))
@@ -368,6 +376,34 @@ impl<'a> Cfg<'a> {
         let jumps = self.program.slots();
         let to_slot = jumps.filter(|(at, insn)| self.target(*at, insn) == Some(slot));
         to_slot.map(|(at, _)| at).collect()
+    }
+}
+
+/// Where execution goes from the instruction at `slot`: on, and by a jump.
+fn edges(program: &Program, slot: usize, insn: &Insn) -> [Option<Narrow>; 2] {
+    let next = || Narrow::new(slot + insn.slots());
+    let target = || program.target(slot, insn).and_then(Narrow::new);
+    match Flow::of(insn.sem()) {
+        // Indirect jumps are refused where they are come to.
+        Flow::On | Flow::Unknown => [next(), None],
+        Flow::Jump => [None, target()],
+        Flow::Branch => [next(), target()],
+        Flow::Exit => [None, None],
+    }
+}
+
+/// A slot in four bytes, also where there may be none: programs have a million at most.
+#[derive(Debug, Clone, Copy)]
+struct Narrow(NonZero<u32>);
+
+impl Narrow {
+    fn new(slot: usize) -> Option<Narrow> {
+        let after = u32::try_from(slot).ok()?.checked_add(1)?;
+        NonZero::new(after).map(Narrow)
+    }
+
+    fn slot(self) -> usize {
+        self.0.get() as usize - 1
     }
 }
 
@@ -409,6 +445,9 @@ fn back_edge(from: usize, to: usize) -> Box<Rejection> {
     refused.slot = from;
     refused
 }
+
+/// A slot on the path of the walk, and the ways from there.
+type Step = (Narrow, [Option<Narrow>; 2]);
 
 /// How far the walk has come with a slot.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -62,11 +62,19 @@ pub(crate) enum Seen {
     New,
 }
 
+/// A checkpoint, and the shelf that it stands on: states are compared with those of their own
+/// only.
+#[derive(Debug, Clone, Copy)]
+struct Shelved {
+    node: usize,
+    shelf: u32,
+}
+
 /// All checkpoints that states are compared with.
 #[derive(Debug)]
 pub(crate) struct Checkpoints {
-    /// The nodes at each slot, the newest last.
-    here: Vec<Vec<usize>>,
+    /// The nodes at each stop, the newest last.
+    here: Vec<Vec<Shelved>>,
     /// What happened since the last checkpoint was made.
     pub(crate) since: Pace,
     kept: u64,
@@ -75,10 +83,10 @@ pub(crate) struct Checkpoints {
 }
 
 impl Checkpoints {
-    /// None, for a program of so many slots.
-    pub(crate) fn new(slots: usize) -> Checkpoints {
+    /// None, for a program with so many stops.
+    pub(crate) fn new(stops: usize) -> Checkpoints {
         Checkpoints {
-            here: vec![Vec::new(); slots],
+            here: vec![Vec::new(); stops],
             since: Pace::default(),
             kept: 0,
             ids: Ids::default(),
@@ -91,17 +99,17 @@ impl Checkpoints {
         self.kept = 0;
     }
 
-    /// How many there are at a slot.
-    pub(crate) fn count(&self, slot: usize) -> usize {
-        self.here.get(slot).map_or(0, Vec::len)
+    /// Those at a stop.
+    fn at(&self, stop: Option<usize>) -> &[Shelved] {
+        let here = stop.and_then(|stop| self.here.get(stop));
+        here.map_or(&[], Vec::as_slice)
     }
 }
 
 impl Explorer<'_, '_, '_> {
     /// Compares the state with the checkpoints here, and makes one of it if it is time.
-    pub(crate) fn look(&mut self, path: &mut Path) -> Checked<Seen> {
-        let slot = path.slot;
-        let mut here = match self.checkpoints.here.get_mut(slot) {
+    pub(crate) fn look(&mut self, path: &mut Path, stop: usize) -> Checked<Seen> {
+        let mut here = match self.checkpoints.here.get_mut(stop) {
             Some(here) => std::mem::take(here),
             None => return Ok(Seen::New),
         };
@@ -110,22 +118,28 @@ impl Explorer<'_, '_, '_> {
         if due == Due::Now && matches!(found, Ok(Seen::New)) {
             here.push(self.keep(path));
         }
-        if let Some(entry) = self.checkpoints.here.get_mut(slot) {
+        if let Some(entry) = self.checkpoints.here.get_mut(stop) {
             *entry = here;
         }
         found
     }
 
+    /// How many checkpoints there are at a slot.
+    pub(crate) fn kept_at(&self, slot: usize) -> usize {
+        self.checkpoints.at(self.env.stops.number(slot)).len()
+    }
+
     /// Makes a checkpoint.
-    fn keep(&mut self, path: &mut Path) -> usize {
+    fn keep(&mut self, path: &mut Path) -> Shelved {
         path.notes = 0;
         self.checkpoints.since = Pace::default();
         self.checkpoints.kept += 1;
         self.stats.total_states += 1;
         self.stats.peak_states = self.stats.peak_states.max(self.checkpoints.kept);
         let shelf = shelf(self.env, &path.state, path.slot);
-        let kept = Box::new(Kept::new(State::clone(&path.state), shelf));
-        self.tree.grow(&mut path.position, Some(kept), 1)
+        let kept = Box::new(Kept::new(State::clone(&path.state)));
+        let node = self.tree.grow(&mut path.position, Some(kept), 1);
+        Shelved { node, shelf }
     }
 
     /// Whether it is time for a checkpoint, unless the place is in a loop.
@@ -152,13 +166,13 @@ impl Explorer<'_, '_, '_> {
     /// do. Only looks that may end in a new checkpoint count, or else a few rounds of a loop would
     /// drop them all: that it is too early for one shows where a checkpoint is met from which
     /// paths are still to be followed.
-    fn compare(&mut self, path: &Path, here: &mut Vec<usize>, due: &mut Due) -> Checked<Seen> {
+    fn compare(&mut self, path: &Path, here: &mut Vec<Shelved>, due: &mut Due) -> Checked<Seen> {
         let early = self.is_early_in_loop(path);
         let round = self.env.rounds.at(path.slot);
         let shelf = shelf(self.env, &path.state, path.slot);
         for index in (0..here.len()).rev() {
-            let on_shelf = |&&at: &&usize| self.tree.shelf(at) == Some(shelf);
-            let Some(&at) = here.get(index).filter(on_shelf) else {
+            let on_shelf = |kept: &&Shelved| kept.shelf == shelf;
+            let Some(&Shelved { node: at, .. }) = here.get(index).filter(on_shelf) else {
                 continue;
             };
             let anchor = self.tree.anchor(at);
@@ -219,7 +233,7 @@ impl Explorer<'_, '_, '_> {
         }
         kept.litter = Litter::Gone;
         if let Some(state) = &mut kept.state {
-            let live = self.live_stack.live(&self.env.cfg, state, slot);
+            let live = self.live_stack.live(self.env, state, slot);
             kept.needed.keep_slots(&live);
             state.keep_slots(&live);
         }
@@ -227,8 +241,8 @@ impl Explorer<'_, '_, '_> {
 
     /// Makes numbers unknown that differ from the last round's at `slot`, `but` that of one.
     pub(crate) fn widen(&self, state: &mut State, slot: usize, but: Option<usize>) {
-        let here = self.checkpoints.here.get(slot).into_iter().flatten();
-        let open = here.copied().filter(|&at| Some(at) != but);
+        let here = self.checkpoints.at(self.env.stops.number(slot)).iter();
+        let open = here.map(|kept| kept.node).filter(|&at| Some(at) != but);
         let rounds = open.filter_map(|at| Some((at, self.tree.node(at)?)));
         let alike = |(_, node): &(usize, &Node)| {
             let old = node.state().filter(|_| node.open > 0);

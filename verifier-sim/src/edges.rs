@@ -8,9 +8,9 @@ use crate::cfg::Cfg;
 #[derive(Debug)]
 pub(crate) struct Predecessors {
     /// Of all slots, one after the other.
-    all: Vec<usize>,
+    all: Vec<u32>,
     /// Where in `all` those of each slot end; they begin where those of the slot before end.
-    ends: Vec<usize>,
+    ends: Vec<u32>,
 }
 
 impl Predecessors {
@@ -29,26 +29,28 @@ impl Predecessors {
             count += *end;
             *end = count;
         }
-        let mut all = vec![0; count];
+        let mut all = vec![0; count as usize];
         each_edge(cfg, |from, to| {
             let place = ends.get_mut(to);
             let entry = place.and_then(|place| {
+                let here = *place as usize;
                 *place += 1;
-                all.get_mut(*place - 1)
+                all.get_mut(here)
             });
             if let Some(entry) = entry {
-                *entry = from;
+                // There are a million at most.
+                *entry = u32::try_from(from).unwrap_or(u32::MAX);
             }
         });
         Predecessors { all, ends }
     }
 
     /// Those of a slot, ascending.
-    pub(crate) fn of(&self, slot: usize) -> &[usize] {
+    pub(crate) fn of(&self, slot: usize) -> impl DoubleEndedIterator<Item = usize> {
         let begin = slot.checked_sub(1).and_then(|before| self.ends.get(before));
         let (begin, end) = (begin.copied().unwrap_or(0), self.ends.get(slot).copied());
-        let found = end.and_then(|end| self.all.get(begin..end));
-        found.unwrap_or_default()
+        let found = end.and_then(|end| self.all.get(begin as usize..end as usize));
+        found.unwrap_or_default().iter().map(|&from| from as usize)
     }
 }
 
@@ -58,9 +60,9 @@ fn each_edge(cfg: &Cfg<'_>, mut edge: impl FnMut(usize, usize)) {
         if cfg.insn(from).is_none() {
             continue;
         }
-        for to in cfg.successors(from).into_iter().flatten() {
-            edge(from, to);
-        }
+        let [on, jump] = cfg.successors(from);
+        on.into_iter().for_each(|to| edge(from, to));
+        jump.into_iter().for_each(|to| edge(from, to));
     }
 }
 
@@ -82,7 +84,7 @@ mod tests {
                 cfg.insn(*from).is_some() && cfg.successors(*from).contains(&Some(to))
             };
             let expected: Vec<usize> = (0..cfg.slot_count()).filter(into).collect();
-            assert_eq!(before.of(to), expected, "{to}");
+            assert_eq!(before.of(to).collect::<Vec<_>>(), expected, "{to}");
         }
     }
 }

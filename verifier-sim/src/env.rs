@@ -10,6 +10,7 @@ use crate::codes::Code;
 use crate::config::Config;
 use crate::ctx::{ArgumentContext, Context, Target, context};
 use crate::diag::{Checked, Rejection};
+use crate::edges::Predecessors;
 use crate::exception::exception_callback;
 use crate::func_info::check_functions;
 use crate::global::{Global, globals};
@@ -58,6 +59,8 @@ pub(crate) struct Env<'a> {
     pub(crate) rounds: Rounds,
     /// Where states are compared.
     pub(crate) stops: Stops,
+    /// From where execution comes to each slot.
+    pub(crate) before: Predecessors,
     live: Vec<RegSet>,
     /// The special fields of the values of each map, then of the maps in each.
     specials: Vec<Option<Vec<Special>>>,
@@ -94,7 +97,8 @@ impl<'a> Env<'a> {
         check_used_maps(object, program, config, &specials)?;
         let rounds = Rounds::new(object, program, kernel);
         let stops = Stops::new(&cfg, &rounds);
-        let live = live_registers(&cfg, |slot, insn| {
+        let before = Predecessors::new(&cfg);
+        let live = live_registers(&cfg, &before, |slot, insn| {
             argument_count(object, program, kernel, (slot, insn))
         });
         Ok(Env {
@@ -109,6 +113,7 @@ impl<'a> Env<'a> {
             exception_callback,
             rounds,
             stops,
+            before,
             live,
             specials,
             objects: OnceLock::new(),

@@ -141,7 +141,7 @@ impl Explorer<'_, '_, '_> {
         if all.is_empty() {
             return Ok(());
         }
-        let kept = all.iter().any(|&slot| self.checkpoints.count(slot) > 0);
+        let kept = all.iter().any(|&slot| self.kept_at(slot) > 0);
         if !kept {
             let message = "verifier bug: scc exit: no visit info for call chain";
             return Err(Rejection::new(Code::Exception, message)

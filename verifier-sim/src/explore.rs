@@ -101,8 +101,8 @@ pub(crate) fn explore<'e>(
         pending: Vec::new(),
         branches: Vec::new(),
         tree: Tree::new(env.cfg.slot_count()),
-        checkpoints: Checkpoints::new(env.cfg.slot_count()),
-        live_stack: LiveStack::new(&env.cfg),
+        checkpoints: Checkpoints::new(env.stops.count()),
+        live_stack: LiveStack::new(),
         depths: Depths::new(&env.cfg),
         last_id: 0,
         notes: Notes::default(),
@@ -223,7 +223,9 @@ impl Explorer<'_, '_, '_> {
         let Some(insn) = env.cfg.insn(path.slot) else {
             return Err(not_modelled("a place where no instruction begins"));
         };
-        if env.stops.is_compared(path.slot) && self.look(path)? == Seen::Covered {
+        if let Some(stop) = env.stops.number(path.slot)
+            && self.look(path, stop)? == Seen::Covered
+        {
             self.tell(&Event::Covered { slot: path.slot });
             return Ok(Seen::Covered);
         }
@@ -232,7 +234,7 @@ impl Explorer<'_, '_, '_> {
         }
         let sem = insn.sem();
         self.checkpoints.since.jumps += u64::from(is_jump(sem));
-        if sem == Sem::Exit {
+        if matches!(sem, Sem::Exit) {
             self.depths.note(&path.state);
         }
         let before = self.snapshot(&path.state);
@@ -395,7 +397,7 @@ impl Explorer<'_, '_, '_> {
         let refused = Rejection::new(Code::TooComplex, message)
             .label("here the limit of one million instructions was reached");
         let loops = self.env.cfg.loops().iter();
-        match loops.max_by_key(|&&slot| self.checkpoints.count(slot)) {
+        match loops.max_by_key(|&&slot| self.kept_at(slot)) {
             Some(&slot) => refused
                 .because(Place::at(slot), "this loop goes round the most")
                 .help("let a counter with a constant bound end the loop"),

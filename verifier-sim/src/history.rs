@@ -111,7 +111,9 @@ impl History {
             sharers: u8::try_from(sharers.len()).unwrap_or(u8::MAX),
             first_sharer: index(self.sharers.len()),
         });
-        self.sharers.extend_from_slice(sharers);
+        if !sharers.is_empty() {
+            self.sharers.extend_from_slice(sharers);
+        }
     }
 
     /// The instructions of a stretch, in order of execution.

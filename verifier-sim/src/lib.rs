@@ -48,6 +48,7 @@ mod format;
 mod func_info;
 mod global;
 mod held;
+mod highest_first;
 mod history;
 pub mod interp;
 mod irq_flag;

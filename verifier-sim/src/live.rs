@@ -7,6 +7,8 @@
 //! Read before: `stops.rs`. Read next: `env.rs`.
 
 use crate::cfg::Cfg;
+use crate::edges::Predecessors;
+use crate::highest_first::HighestFirst;
 use ebpf_asm::helper;
 use ebpf_asm::insn::{Insn, Reg};
 use ebpf_asm::isa::{AtomicOp, Callee, Fetched, Field, Operand, PacketMode, Sem};
@@ -67,6 +69,7 @@ impl RegSet {
 /// slot calls, if that is known.
 pub(crate) fn live_registers(
     cfg: &Cfg<'_>,
+    before: &Predecessors,
     kfunc_arguments: impl Fn(usize, &Insn) -> Option<usize>,
 ) -> Vec<RegSet> {
     let read = |slot, insn: &Insn| match insn.sem() {
@@ -78,49 +81,65 @@ pub(crate) fn live_registers(
         Sem::LoadPacket { .. } => RegSet::ALL,
         _ => read(insn),
     };
-    let slots = (0..cfg.slot_count()).rev();
-    let insns = slots.filter_map(|slot| Some((slot, cfg.insn(slot)?)));
-    let uses: Vec<Use> = insns
-        .map(|(slot, insn)| Use {
-            slot,
+    let mut uses = vec![Use::default(); cfg.slot_count()];
+    let mut live = vec![RegSet::default(); cfg.slot_count()];
+    // Where nothing leads back, all that comes behind an instruction is known before it.
+    let mut again = HighestFirst::new(cfg.slot_count());
+    for slot in (0..cfg.slot_count()).rev() {
+        let Some(insn) = cfg.insn(slot) else {
+            continue;
+        };
+        let one = Use {
             read: read(slot, insn),
             written: written(insn),
-        })
-        .collect();
-    let back = |one: &Use| {
-        cfg.successors(one.slot)
-            .into_iter()
-            .flatten()
-            .any(|to| to < one.slot)
-    };
-    // Where nothing leads back, all that comes behind an instruction is known before it.
-    let more_than_once = uses.iter().any(back);
-    let mut live = vec![RegSet::default(); cfg.slot_count()];
-    let mut changed = true;
-    while changed {
-        changed = false;
-        for one in &uses {
-            let after = cfg
-                .successors(one.slot)
-                .into_iter()
-                .flatten()
-                .filter_map(|to| live.get(to))
-                .fold(RegSet::default(), |all, set| all.with(*set));
-            let before = after.without(one.written).with(one.read);
-            if let Some(entry) = live.get_mut(one.slot)
-                && *entry != before
-            {
-                *entry = before;
-                changed = more_than_once;
-            }
+        };
+        let [on, jump] = cfg.successors(slot);
+        let back = |to: Option<usize>| to.is_some_and(|to| to <= slot);
+        if back(on) || back(jump) {
+            again.insert(slot);
+        }
+        if let Some(entry) = uses.get_mut(slot) {
+            *entry = one;
+        }
+        update(cfg, &uses, &mut live, slot);
+    }
+    while let Some(slot) = again.pop() {
+        if update(cfg, &uses, &mut live, slot) == Update::Changed {
+            before.of(slot).for_each(|from| again.insert(from));
         }
     }
     live
 }
 
-/// What the instruction at a slot does with registers.
+/// Whether something is known that was not.
+#[derive(PartialEq, Eq)]
+enum Update {
+    Same,
+    Changed,
+}
+
+/// What is live at a slot, by what is live behind it.
+fn update(cfg: &Cfg<'_>, uses: &[Use], live: &mut [RegSet], slot: usize) -> Update {
+    let at = |to: Option<usize>| to.and_then(|to| live.get(to)).copied();
+    let [on, jump] = cfg.successors(slot);
+    let after = at(on)
+        .unwrap_or_default()
+        .with(at(jump).unwrap_or_default());
+    match (uses.get(slot), live.get_mut(slot)) {
+        (Some(one), Some(known)) => {
+            let now = after.without(one.written).with(one.read);
+            match std::mem::replace(known, now) == now {
+                true => Update::Same,
+                false => Update::Changed,
+            }
+        }
+        _ => Update::Same,
+    }
+}
+
+/// What an instruction does with registers.
+#[derive(Clone, Copy, Default)]
 struct Use {
-    slot: usize,
     read: RegSet,
     written: RegSet,
 }

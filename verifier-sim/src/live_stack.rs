@@ -14,8 +14,10 @@
 
 use crate::cfg::Cfg;
 use crate::edges::Predecessors;
+use crate::env::Env;
+use crate::highest_first::HighestFirst;
 use crate::state::State;
-use std::collections::{BTreeMap, BinaryHeap};
+use std::collections::BTreeMap;
 use std::ops::Range;
 
 /// What one instruction did with the stack, a bit for each slot of a frame.
@@ -51,9 +53,8 @@ struct Activation {
     frames: Vec<Vec<Slots>>,
     /// Which instructions were executed.
     executed: Vec<bool>,
-    /// Instructions whose liveness may have changed: the last first, since most of what is read
-    /// is read further down, so that one way up carries what all of them say.
-    stale: BinaryHeap<usize>,
+    /// Instructions whose liveness may have changed, by their places in the function.
+    stale: HighestFirst,
 }
 
 /// The liveness of all stacks.
@@ -62,19 +63,16 @@ pub(crate) struct LiveStack {
     activations: Vec<Activation>,
     /// Activations by that of the caller, the place of the call, and the function.
     known: BTreeMap<(Option<usize>, usize, usize), usize>,
-    /// From where execution comes to each slot.
-    before: Predecessors,
     /// Activations with something stale.
     stale: Vec<usize>,
 }
 
 impl LiveStack {
     /// Nothing was executed yet.
-    pub(crate) fn new(cfg: &Cfg<'_>) -> LiveStack {
+    pub(crate) fn new() -> LiveStack {
         LiveStack {
             activations: Vec::new(),
             known: BTreeMap::new(),
-            before: Predecessors::new(cfg),
             stale: Vec::new(),
         }
     }
@@ -107,8 +105,8 @@ impl LiveStack {
                 caller: caller.map(|caller| (caller, call)),
                 frames: vec![vec![Slots::default(); code.len()]; depth + 1],
                 executed: vec![false; code.len()],
+                stale: HighestFirst::new(code.len()),
                 code,
-                stale: BinaryHeap::new(),
             });
         }
         at
@@ -130,8 +128,9 @@ impl LiveStack {
     }
 
     /// The slots of each frame, the outermost first, that may be read from a state on.
-    pub(crate) fn live(&mut self, cfg: &Cfg<'_>, state: &State, slot: usize) -> Vec<u64> {
-        self.refresh(cfg);
+    pub(crate) fn live(&mut self, env: &Env<'_>, state: &State, slot: usize) -> Vec<u64> {
+        let cfg = &env.cfg;
+        self.refresh(cfg, &env.before);
         let chain = self.chain(cfg, state);
         // Where each function goes on: behind or at its call of the next, the innermost at `slot`.
         let returns = state.frames().iter().skip(1).map(|frame| frame.return_to);
@@ -152,12 +151,12 @@ impl LiveStack {
     }
 
     /// Computes what may have changed since the last time.
-    fn refresh(&mut self, cfg: &Cfg<'_>) {
+    fn refresh(&mut self, cfg: &Cfg<'_>, before: &Predecessors) {
         while let Some(at) = self.stale.pop() {
             let Some(activation) = self.activations.get_mut(at) else {
                 continue;
             };
-            activation.refresh(cfg, &self.before);
+            activation.refresh(cfg, before);
             let Some((caller, call)) = activation.caller else {
                 continue;
             };
@@ -218,7 +217,7 @@ impl Activation {
             known.written = written;
         }
         if new {
-            self.stale.push(slot);
+            self.stale.insert(index);
         }
         new
     }
@@ -237,37 +236,32 @@ impl Activation {
             }
         }
         if new {
-            self.stale.push(call);
+            self.stale.insert(index);
         }
         new
     }
 
     /// Computes liveness backwards from what is stale, until nothing changes.
     fn refresh(&mut self, cfg: &Cfg<'_>, before: &Predecessors) {
-        let mut next = None;
-        while let Some(slot) = next.take().or_else(|| self.stale.pop()) {
+        let begin = self.code.start;
+        while let Some(here) = self.stale.pop() {
+            let slot = begin + here;
+            let [on, jump] = cfg.successors(slot);
+            let inside = |to: Option<usize>| to?.checked_sub(begin);
+            let (on, jump) = (inside(on), inside(jump));
             let mut changed = false;
-            let index = |slot: usize| slot.checked_sub(self.code.start);
-            let after = cfg.successors(slot).map(|to| index(to?));
             for frame in &mut self.frames {
-                let after = after.into_iter().flatten().filter_map(|to| frame.get(to));
-                let after = after.fold(0, |live, known| live | known.live);
-                if let Some(known) = index(slot).and_then(|index| frame.get_mut(index)) {
+                let live = |to: Option<usize>| Some(frame.get(to?)?.live);
+                let after = live(on).unwrap_or(0) | live(jump).unwrap_or(0);
+                if let Some(known) = frame.get_mut(here) {
                     let live = after & !known.written | known.read;
                     changed |= live != known.live;
                     known.live = live;
                 }
             }
-            if !changed {
-                continue;
-            }
-            // Mostly there is one way up, which is followed at once.
-            for &from in before.of(slot) {
-                if self.code.contains(&from)
-                    && let Some(other) = next.replace(from)
-                {
-                    self.stale.push(other);
-                }
+            if changed {
+                let inside = before.of(slot).filter(|from| self.code.contains(from));
+                inside.for_each(|from| self.stale.insert(from - begin));
             }
         }
     }

@@ -119,7 +119,12 @@ impl Needs {
     }
 
     /// Whether nothing is needed.
+    #[inline]
     pub(crate) fn is_empty(&self) -> bool {
+        self.end == 0 || self.are_frames_empty()
+    }
+
+    fn are_frames_empty(&self) -> bool {
         let frames = self.frames.iter().take(usize::from(self.end));
         !frames.copied().any(FrameNeeds::is_any)
     }
@@ -165,13 +170,6 @@ impl Needs {
             true => Settled::Known,
             false => Settled::New,
         }
-    }
-
-    /// Whether the same must be known before an instruction of the function at `depth` as after
-    /// it, since it only makes a number that is not needed. So it is with most.
-    pub(crate) fn are_none_of(&self, cfg: &Cfg<'_>, past: &Past, depth: u8) -> bool {
-        let made = cfg.makes(past.slot as usize);
-        past.goes_on == GoesOn::Here && made.is_some_and(|reg| !self.has_reg(depth, reg))
     }
 
     /// What must be known before the instruction for what is needed after it. `depth` is that
@@ -317,6 +315,13 @@ impl Needs {
             self.reg(depth, insn.src());
         }
     }
+}
+
+/// Whether the same must be known before an instruction as after it, since it only makes a
+/// number that is not among the registers `needed` of its function. So it is with most.
+pub(crate) fn is_idle(cfg: &Cfg<'_>, past: &Past, needed: RegSet) -> bool {
+    let made = cfg.makes(past.slot as usize);
+    past.goes_on == GoesOn::Here && made.is_some_and(|reg| !needed.has(reg))
 }
 
 /// Of what is needed, what are numbers.

@@ -78,11 +78,9 @@ fn of_map_type(map_type: MapType) -> KernelVersion {
 
 /// That the kernel has programs of this type.
 pub(crate) fn check_prog_type(prog_type: ProgType, config: &Config) -> Checked {
-    check(
-        of_prog_type(prog_type),
-        config,
-        &format!("programs of type {prog_type}"),
-    )
+    check(of_prog_type(prog_type), config, || {
+        format!("programs of type {prog_type}")
+    })
 }
 
 /// The releases that flags came with to maps which are older.
@@ -108,19 +106,19 @@ fn of_eight_bytes(map: &Map) -> Option<KernelVersion> {
 
 /// That the kernel has maps of this type, and of this kind of it; the same of those in it.
 pub(crate) fn check_map_type(map: &Map, config: &Config) -> Checked {
-    let what = format!("map '{}' of type {}", map.name, map.map_type);
-    check(Some(of_map_type(map.map_type)), config, &what)?;
-    let eight = format!("map '{}', whose keys or values have 8 bytes", map.name);
+    check(Some(of_map_type(map.map_type)), config, || {
+        format!("map '{}' of type {}", map.name, map.map_type)
+    })?;
     if let Some(since) = of_eight_bytes(map) {
-        check(Some(since), config, &eight)?;
+        check(Some(since), config, || {
+            format!("map '{}', whose keys or values have 8 bytes", map.name)
+        })?;
     }
     for (flag, since, name) in OF_FLAGS {
         if map.map_flags & flag != 0 {
-            check(
-                Some(since),
-                config,
-                &format!("map '{}' with {name}", map.name),
-            )?;
+            check(Some(since), config, || {
+                format!("map '{}' with {name}", map.name)
+            })?;
         }
     }
     map.inner
@@ -129,10 +127,10 @@ pub(crate) fn check_map_type(map: &Map, config: &Config) -> Checked {
 }
 
 /// The kernel itself says no word: it answers with EINVAL.
-fn check(since: Option<KernelVersion>, config: &Config, what: &str) -> Checked {
+fn check(since: Option<KernelVersion>, config: &Config, what: impl FnOnce() -> String) -> Checked {
     match since {
         Some((major, minor)) if !config.since((major, minor)) => {
-            let message = format!("the kernel is too old for {what}");
+            let message = format!("the kernel is too old for {}", what());
             Err(Rejection::new(Code::KernelTooOld, message)
                 .label(format!("such came with Linux {major}.{minor}")))
         }

@@ -18,6 +18,8 @@ struct Stop {
     compared: bool,
     /// Execution may come to it from elsewhere than from the instruction before it.
     entered: bool,
+    /// At how many instructions before it states are compared.
+    number: u32,
 }
 
 /// The stops of a program.
@@ -34,12 +36,24 @@ impl Stops {
                 stops.enter(Some(slot));
             }
         }
+        let mut count = 0;
+        for stop in &mut stops.0 {
+            stop.number = count;
+            count += u32::from(stop.compared);
+        }
         stops
     }
 
-    /// Whether states are compared before the instruction at `slot`.
-    pub(crate) fn is_compared(&self, slot: usize) -> bool {
-        self.0.get(slot).is_some_and(|stop| stop.compared)
+    /// At how many instructions states are compared.
+    pub(crate) fn count(&self) -> usize {
+        let last = self.0.last();
+        last.map_or(0, |last| last.number as usize + usize::from(last.compared))
+    }
+
+    /// Which of these the one at `slot` is; `None` if states are not compared there.
+    pub(crate) fn number(&self, slot: usize) -> Option<usize> {
+        let stop = self.0.get(slot).filter(|stop| stop.compared)?;
+        Some(stop.number as usize)
     }
 
     /// Whether execution may come to `slot` from elsewhere than from the instruction before it.

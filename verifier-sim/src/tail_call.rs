@@ -20,7 +20,7 @@ use ebpf_asm::program::{Function, Program};
 
 /// Whether the instruction is a tail call.
 pub(crate) fn is_tail_call(insn: &Insn) -> bool {
-    insn.sem() == Sem::Call(Callee::Helper)
+    matches!(insn.sem(), Sem::Call(Callee::Helper))
         && by_id(insn.imm()).is_some_and(|helper| helper.effect() == Effect::LeavesProgram)
 }
 

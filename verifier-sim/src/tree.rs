@@ -9,7 +9,7 @@
 
 use crate::cfg::Cfg;
 use crate::history::{History, Stretch};
-use crate::precision::{Needs, Settled};
+use crate::precision::{Needs, Settled, is_idle};
 use crate::rounds::Edge;
 use crate::state::State;
 
@@ -47,8 +47,6 @@ pub(crate) struct Kept {
     pub(crate) litter: Litter,
     /// Whether states are compared with this one.
     pub(crate) standing: Standing,
-    /// The shelf that it stands on: states are compared with those of their own only.
-    pub(crate) shelf: u32,
     /// How often states were compared with this one in vain, and how often not.
     pub(crate) misses: u32,
     pub(crate) hits: u32,
@@ -81,11 +79,10 @@ pub(crate) struct Tree {
 }
 
 impl Kept {
-    /// The state of a new checkpoint, and the shelf that it goes on.
-    pub(crate) fn new(state: State, shelf: u32) -> Kept {
+    /// The state of a new checkpoint.
+    pub(crate) fn new(state: State) -> Kept {
         Kept {
             state: Some(state),
-            shelf,
             needed: Needs::default(),
             litter: Litter::MayBe,
             standing: Standing::Kept,
@@ -122,11 +119,6 @@ impl Tree {
     /// A node.
     pub(crate) fn node(&self, at: usize) -> Option<&Node> {
         self.nodes.get(at)
-    }
-
-    /// The shelf of the checkpoint at a node.
-    pub(crate) fn shelf(&self, at: usize) -> Option<u32> {
-        Some(self.node(at)?.kept.as_ref()?.shelf)
     }
 
     /// A node, to change it.
@@ -199,14 +191,16 @@ impl Tree {
     ) -> Settled {
         let mut settled = Settled::Known;
         while !needs.is_empty() {
+            let mut own = needs.of(usize::from(depth)).regs;
             for past in self.history.steps(position.since).iter().rev() {
-                if needs.are_none_of(cfg, past, depth) {
+                if is_idle(cfg, past, own) {
                     continue;
                 }
                 needs.step_back(cfg, past, self.history.sharers(past), &mut depth);
                 if needs.is_empty() {
                     return settled;
                 }
+                own = needs.of(usize::from(depth)).regs;
             }
             let node = position.node.and_then(|at| self.nodes.get_mut(at));
             let Some(node) = node else {

@@ -40,19 +40,22 @@ pub(crate) fn check_used_maps(
         let Some(map) = object.maps.get(index) else {
             continue;
         };
-        let specials = specials.get(index).and_then(Option::as_deref);
-        let checked = check_created(object, config, map)
-            .and_then(|()| {
-                specials.ok_or_else(|| not_modelled("what the type of these map values has in it"))
-            })
-            .and_then(|specials| check_specials_for(program.prog_type, specials))
-            .and_then(|()| check_new_map((program, config), map, index, &used))
+        let is_new = used.iter().all(|&(known, _)| known != index);
+        let checked = match is_new {
+            true => {
+                let specials = specials.get(index).and_then(Option::as_deref);
+                check_map(object, map, specials, program, config)
+                    .and_then(|()| check_new_map((program, config), map, &used))
+            }
+            false => Ok(()),
+        };
+        let checked = checked
             .and_then(|()| address.map_or(Ok(()), |offset| check_value_address(map, offset)));
         if let Err(mut refused) = checked {
             refused.slot = slot;
             return Err(refused);
         }
-        if used.iter().all(|&(known, _)| known != index) {
+        if is_new {
             used.push((index, map));
         }
     }
@@ -70,6 +73,19 @@ fn check_created(object: &Object, config: &Config, map: &Map) -> Checked {
         check_map_create(map)?;
     }
     Ok(())
+}
+
+/// That there can be such a map, and that programs of the type can have it.
+fn check_map(
+    object: &Object,
+    map: &Map,
+    specials: Option<&[Special]>,
+    program: &Program,
+    config: &Config,
+) -> Checked {
+    check_created(object, config, map)?;
+    let unknown = || not_modelled("what the type of these map values has in it");
+    check_specials_for(program.prog_type, specials.ok_or_else(unknown)?)
 }
 
 /// That all maps are the object's: a bare number is the descriptor of none.
@@ -91,12 +107,8 @@ fn check_descriptors(program: &Program) -> Checked {
 fn check_new_map(
     (program, config): (&Program, &Config),
     map: &Map,
-    index: usize,
     used: &[(usize, &Map)],
 ) -> Checked {
-    if used.iter().any(|&(known, _)| known == index) {
-        return Ok(());
-    }
     let refuse = |message: &str, label: &str| {
         Err(Rejection::new(Code::MapKind, message).label(format!("'{}' {label}", map.name)))
     };

@@ -145,7 +145,7 @@ fn name_of<'a>(
     kernel: &'a KernelTypes,
     (slot, insn): (usize, &Insn),
 ) -> Option<&'a str> {
-    if insn.sem() != Sem::Call(Callee::Kfunc) {
+    if !matches!(insn.sem(), Sem::Call(Callee::Kfunc)) {
         return None;
     }
     match program.reference(slot) {
