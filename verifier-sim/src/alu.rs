@@ -39,7 +39,11 @@ impl Machine<'_, '_> {
         if !matches!(op, AluOp::And | AluOp::Or) || !self.env.config.since((6, 18)) {
             return Ok(None);
         }
-        let (src, dst) = (self.operand(insn, operand)?, *self.read_reg(insn.dst())?);
+        let known = match operand {
+            Operand::Reg => self.read_reg(insn.src())?.as_constant().is_some(),
+            Operand::Imm => true,
+        };
+        let dst = self.read_reg(insn.dst())?;
         let (minus_one, zero) = match dst.scalar.bounds {
             Bounds { s64, .. } if s64 == Range::new(-1, 0) => {
                 (Scalar::constant(u64::MAX), Scalar::constant(0))
@@ -50,7 +54,7 @@ impl Machine<'_, '_> {
             }
             _ => return Ok(None),
         };
-        if !dst.is_scalar() || src.as_constant().is_none() {
+        if !dst.is_scalar() || !known {
             return Ok(None);
         }
         let here = self.here();
@@ -158,60 +162,66 @@ impl Machine<'_, '_> {
     }
 
     fn binary(&mut self, insn: &Insn, op: AluOp, width: Width, operand: Operand) -> Checked {
-        let src = self.operand(insn, operand)?;
-        let dst = *self.read_reg(insn.dst())?;
+        let constant;
+        let src = match operand {
+            Operand::Reg => self.read_reg(insn.src())?,
+            Operand::Imm => {
+                constant = RegState::constant(i64::from(insn.imm()) as u64);
+                &constant
+            }
+        };
+        let dst = self.read_reg(insn.dst())?;
         check_constant(insn, op, width, operand)?;
         self.check_writable(insn.dst())?;
+        if dst.is_scalar() && src.is_scalar() {
+            let result = scalar_binary(op, width, dst, src);
+            return self.write_reg(insn.dst(), result);
+        }
+        let (dst, src) = (*dst, *src);
         if dst.kind == Kind::Arena || src.kind == Kind::Arena {
             return self.arena_binary(insn);
         }
         match (dst.is_pointer(), src.is_pointer()) {
-            (false, false) => self.scalar_binary(insn, op, width, &dst, &src),
+            (false, false) => Ok(()),
             (true, true) => self.pointer_difference(insn, op),
             (true, false) => self.pointer_binary(insn, op, width, &dst, &src.scalar, insn.dst()),
             (false, true) => self.pointer_binary(insn, op, width, &src, &dst.scalar, insn.src()),
         }
     }
 
-    fn scalar_binary(
-        &mut self,
-        insn: &Insn,
-        op: AluOp,
-        width: Width,
-        dst: &RegState,
-        src: &RegState,
-    ) -> Checked {
-        let mut result = RegState::scalar(dst.scalar.alu(op, width, &src.scalar));
-        if let Some(off) = distance(op, width, src)
-            && dst.id != 0
-            && dst.link == Link::Same
-            && (width == Width::W64 || dst.width_bits() <= 32)
-        {
-            result.id = dst.id;
-            result.link = match width {
-                Width::W64 => Link::Plus,
-                Width::W32 => Link::PlusLow,
-            };
-            result.off = off;
-        }
-        self.write_reg(insn.dst(), result)
-    }
-
     /// Refuses to make a pointer visible to those who may not see it.
     pub(crate) fn check_leak(&self, reg: Reg, value: &RegState, what: &str) -> Checked {
-        if !value.is_pointer() || self.env.config.may_leak_pointers() {
-            return Ok(());
+        match !value.is_pointer() || self.env.config.may_leak_pointers() {
+            true => Ok(()),
+            false => Err(leak(reg, value, what)),
         }
-        Err(
-            Rejection::new(Code::Leak, format!("R{} {what}", reg.number()))
-                .label(format!(
-                    "R{} is a pointer ({})",
-                    reg.number(),
-                    value.type_name()
-                ))
-                .because(value.origin.made, "the pointer is made here"),
-        )
     }
+}
+
+#[cold]
+fn leak(reg: Reg, value: &RegState, what: &str) -> Box<Rejection> {
+    let (number, name) = (reg.number(), value.type_name());
+    Rejection::new(Code::Leak, format!("R{number} {what}"))
+        .label(format!("R{number} is a pointer ({name})"))
+        .because(value.origin.made, "the pointer is made here")
+}
+
+/// What two numbers give.
+fn scalar_binary(op: AluOp, width: Width, dst: &RegState, src: &RegState) -> RegState {
+    let mut result = RegState::scalar(dst.scalar.alu(op, width, &src.scalar));
+    if dst.id != 0
+        && let Some(off) = distance(op, width, src)
+        && dst.link == Link::Same
+        && (width == Width::W64 || dst.width_bits() <= 32)
+    {
+        result.id = dst.id;
+        result.link = match width {
+            Width::W64 => Link::Plus,
+            Width::W32 => Link::PlusLow,
+        };
+        result.off = off;
+    }
+    result
 }
 
 /// How far the result is from the left side, where it is a constant distance: of an addition or
@@ -236,17 +246,25 @@ fn check_constant(insn: &Insn, op: AluOp, width: Width, operand: Operand) -> Che
     }
     let imm = insn.imm();
     match op {
-        AluOp::Div | AluOp::Sdiv | AluOp::Mod | AluOp::Smod if imm == 0 => {
-            Err(Rejection::new(Code::DivByZero, "div by zero").label("divides by the number 0"))
-        }
+        AluOp::Div | AluOp::Sdiv | AluOp::Mod | AluOp::Smod if imm == 0 => Err(div_by_zero()),
         AluOp::Lsh | AluOp::Rsh | AluOp::Arsh
             if !u32::try_from(imm).is_ok_and(|count| count < width.bits()) =>
         {
-            Err(Rejection::new(Code::Shift, format!("invalid shift {imm}"))
-                .label(format!("the operand has {} bits", width.bits())))
+            Err(invalid_shift(imm, width))
         }
         _ => Ok(()),
     }
+}
+
+#[cold]
+fn div_by_zero() -> Box<Rejection> {
+    Rejection::new(Code::DivByZero, "div by zero").label("divides by the number 0")
+}
+
+#[cold]
+fn invalid_shift(imm: i32, width: Width) -> Box<Rejection> {
+    Rejection::new(Code::Shift, format!("invalid shift {imm}"))
+        .label(format!("the operand has {} bits", width.bits()))
 }
 
 /// What is known of a number, for people.

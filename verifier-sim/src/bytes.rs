@@ -91,6 +91,11 @@ impl ByteSet {
         ByteSet(self.0 & !other.0)
     }
 
+    /// Whether that of the lowest address is in it.
+    pub(crate) const fn has_first(self) -> bool {
+        self.0 & 1 != 0
+    }
+
     /// Whether all eight are in it.
     pub(crate) const fn is_all(self) -> bool {
         self.0 == u8::MAX
@@ -105,20 +110,20 @@ impl ByteSet {
 /// What is known of each of the eight bytes. Every byte is in just one of the sets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Bytes {
-    sets: [ByteSet; Byte::ALL.len()],
+    /// The sets one above the other, each of eight bits.
+    sets: u64,
 }
 
 impl Bytes {
     /// The same of all.
     pub(crate) const fn all(known: Byte) -> Bytes {
-        let mut sets = [ByteSet::NONE; Byte::ALL.len()];
-        sets[known as usize] = ByteSet::ALL;
+        let sets = (ByteSet::ALL.0 as u64) << place(known);
         Bytes { sets }
     }
 
     /// The bytes of which this is known.
     pub(crate) const fn of(&self, known: Byte) -> ByteSet {
-        self.sets[known as usize]
+        ByteSet((self.sets >> place(known)) as u8)
     }
 
     /// What is known of the byte of this index, from the lowest address on.
@@ -135,12 +140,11 @@ impl Bytes {
     }
 
     /// Makes this known of some bytes.
-    pub(crate) fn set_all(&mut self, bytes: ByteSet, known: Byte) {
-        for set in &mut self.sets {
-            *set = set.without(bytes);
-        }
-        let set = &mut self.sets[known as usize];
-        *set = set.or(bytes);
+    pub(crate) const fn set_all(&mut self, bytes: ByteSet, known: Byte) {
+        let bytes = bytes.0 as u64;
+        // Times this, they are in each of the sets.
+        let in_each = bytes * 0x0101_0101_0101_0101;
+        self.sets = self.sets & !in_each | bytes << place(known);
     }
 
     /// The bytes that are of an object of the kernel.
@@ -155,10 +159,19 @@ impl Bytes {
     }
 
     /// The bytes of which the same is known in both.
-    pub(crate) fn alike(&self, other: &Bytes) -> ByteSet {
-        let pairs = self.sets.iter().zip(&other.sets);
-        pairs.fold(ByteSet::NONE, |same, (a, b)| same.or(a.and(*b)))
+    pub(crate) const fn alike(&self, other: &Bytes) -> ByteSet {
+        // Whichever set they are in, they come down to the lowest.
+        let mut same = self.sets & other.sets;
+        same |= same >> 32;
+        same |= same >> 16;
+        same |= same >> 8;
+        ByteSet(same as u8)
     }
+}
+
+/// Where the set of the bytes of which this is known begins, in bits.
+const fn place(known: Byte) -> u32 {
+    known as u32 * 8
 }
 
 #[cfg(test)]
@@ -175,8 +188,7 @@ mod tests {
                 let mut expected = before;
                 expected[index] = known;
                 assert_eq!(bytes.iter().collect::<Vec<_>>(), expected);
-                let all = bytes.sets.iter().map(|set| set.0.count_ones()).sum::<u32>();
-                assert_eq!(all, 8);
+                assert_eq!(bytes.sets.count_ones(), 8);
             }
         }
     }

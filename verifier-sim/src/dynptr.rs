@@ -262,8 +262,8 @@ impl Machine<'_, '_> {
         let first = off.div_euclid(SLOT_SIZE) * SLOT_SIZE;
         for at in (first..off + size).step_by(SLOT_SIZE as usize) {
             let stack = self.state.stack_at(depth);
-            let slot = stack.and_then(|stack| stack.known_slot(at)).cloned();
-            let Some(slot) = slot.filter(is_dynptr) else {
+            let slot = stack.and_then(|stack| stack.known_slot(at));
+            let Some(slot) = slot.filter(|slot| is_dynptr(slot)).cloned() else {
                 continue;
             };
             if slot.reg.ref_id != 0 {
@@ -362,7 +362,7 @@ pub(crate) fn check_whole_dynptr(reg: Reg, value: &RegState) -> Checked {
 }
 
 fn is_dynptr(slot: &Slot) -> bool {
-    slot.bytes.get(0) == Byte::Dynptr
+    slot.bytes.of(Byte::Dynptr).has_first()
 }
 
 /// What the kernel says where no dynptr is, unless it knows why none can be there.

@@ -78,7 +78,7 @@ impl Machine<'_, '_> {
     }
 
     /// That a store to such a pointer is of null, or where nobody owns it, of one like it.
-    pub(crate) fn store_kptr(&mut self, kptr: Kptr, off: i64, stored: Stored) -> Checked {
+    pub(crate) fn store_kptr(&mut self, kptr: Kptr, off: i64, stored: Stored<'_>) -> Checked {
         self.check_plain_access()?;
         if kptr.owner != KptrOwner::Nobody {
             let message = match kptr.owner {
@@ -99,7 +99,7 @@ impl Machine<'_, '_> {
                 self.need(reg);
                 Ok(())
             }
-            Stored::Reg(reg, value) => self.check_kptr_value(reg, &value, kptr),
+            Stored::Reg(reg, value) => self.check_kptr_value(reg, value, kptr),
             Stored::Unknown => Err(not_modelled("a pointer that nobody knows")),
         }
     }

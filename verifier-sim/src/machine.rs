@@ -122,10 +122,7 @@ impl Machine<'_, '_> {
     /// Where the instruction jumps or calls to; checked before (`cfg.rs`).
     pub(crate) fn target(&self, insn: &Insn) -> Checked<usize> {
         let target = self.env.cfg.target(self.slot, insn);
-        target.ok_or_else(|| {
-            let message = format!("jump out of range from insn {}", self.slot);
-            Rejection::new(Code::JumpOutOfRange, message)
-        })
+        target.ok_or_else(|| no_target(self.slot))
     }
 
     /// The slot as a place for messages.
@@ -142,30 +139,18 @@ impl Machine<'_, '_> {
     /// A register that is about to be read.
     pub(crate) fn read_reg(&self, reg: Reg) -> Checked<&RegState> {
         let state = self.state.reg(reg);
-        if !state.is_nothing() {
-            return Ok(state);
+        match state.is_nothing() {
+            false => Ok(state),
+            true => Err(unreadable(reg, state)),
         }
-        let number = reg.number();
-        let refused = Rejection::new(Code::UninitRegister, format!("R{number} !read_ok"));
-        Err(match state.origin.made.slot() {
-            Some(_) => refused
-                .label(format!("reads R{number}, which a call has taken away"))
-                .because(state.origin.made, "this call leaves nothing in R1 to R5")
-                .help("keep the value in R6 to R9, which calls leave alone"),
-            None => refused.label(format!("reads R{number}, which was never written")),
-        })
     }
 
     /// Refuses to write R10.
     pub(crate) fn check_writable(&self, reg: Reg) -> Checked {
-        if reg != Reg::R10 {
-            return Ok(());
+        match reg {
+            Reg::R10 => Err(frame_pointer()),
+            _ => Ok(()),
         }
-        Err(
-            Rejection::new(Code::FramePointer, "frame pointer is read only")
-                .label("writes R10")
-                .help("copy R10 to another register and change that"),
-        )
     }
 
     /// Notes that what a register holds matters for the verdict.
@@ -215,6 +200,32 @@ impl Machine<'_, '_> {
         };
         self.write_reg(insn.dst(), value)
     }
+}
+
+#[cold]
+fn no_target(slot: usize) -> Box<Rejection> {
+    let message = format!("jump out of range from insn {slot}");
+    Rejection::new(Code::JumpOutOfRange, message)
+}
+
+#[cold]
+fn unreadable(reg: Reg, state: &RegState) -> Box<Rejection> {
+    let number = reg.number();
+    let refused = Rejection::new(Code::UninitRegister, format!("R{number} !read_ok"));
+    match state.origin.made.slot() {
+        Some(_) => refused
+            .label(format!("reads R{number}, which a call has taken away"))
+            .because(state.origin.made, "this call leaves nothing in R1 to R5")
+            .help("keep the value in R6 to R9, which calls leave alone"),
+        None => refused.label(format!("reads R{number}, which was never written")),
+    }
+}
+
+#[cold]
+fn frame_pointer() -> Box<Rejection> {
+    Rejection::new(Code::FramePointer, "frame pointer is read only")
+        .label("writes R10")
+        .help("copy R10 to another register and change that")
 }
 
 /// An index into the object's maps.

@@ -55,9 +55,9 @@ impl Direction {
 
 /// What is written to memory.
 #[derive(Debug, Clone, Copy)]
-pub(crate) enum Stored {
+pub(crate) enum Stored<'s> {
     /// The low bytes of a register.
-    Reg(Reg, RegState),
+    Reg(Reg, &'s RegState),
     /// A number of the instruction.
     Imm(i32),
     /// Nobody knows.
@@ -77,8 +77,12 @@ pub(crate) enum AddressKind {
     Plain,
     /// Something that may be gone, where wrong addresses read as zero.
     Probed,
-    /// Something for which the kernel rewrites the instruction.
-    Rewritten(Kind),
+    /// The context, for which the kernel rewrites the instruction.
+    Ctx,
+    /// A socket, for which it does so too.
+    Sock(SockType),
+    /// The arena, for which it does so too.
+    Arena,
 }
 
 /// How the loaded bytes fill the register.
@@ -115,7 +119,9 @@ impl Machine<'_, '_> {
         }
         self.check_same_kind(access.reg, &base)?;
         let value = match (loaded.kind, extend) {
-            (Kind::Scalar, Extend::Zero) if size != Size::DW => loaded.truncated(size),
+            (Kind::Scalar, Extend::Zero) if loaded.scalar != Scalar::of_size(size) => {
+                loaded.truncated(size)
+            }
             (Kind::Scalar, Extend::Sign) => RegState::scalar(loaded.scalar.sign_extend(size)),
             (Kind::Scalar, _) => loaded,
             // So short are only the pointers that a context gives, which are read as they are.
@@ -139,8 +145,12 @@ impl Machine<'_, '_> {
             Sem::StoreRelease { size } => (size, Operand::Reg),
             _ => return Ok(()),
         };
+        let value;
         let stored = match operand {
-            Operand::Reg => Stored::Reg(insn.src(), *self.read_reg(insn.src())?),
+            Operand::Reg => {
+                value = *self.read_reg(insn.src())?;
+                Stored::Reg(insn.src(), &value)
+            }
             Operand::Imm => Stored::Imm(insn.imm()),
         };
         let base = *self.read_reg(insn.dst())?;
@@ -269,28 +279,10 @@ impl Machine<'_, '_> {
             base.kind,
             Kind::Scalar | Kind::PacketEnd | Kind::Func(_) | Kind::Dynptr(_)
         );
-        if base.null == Null::Never && !nowhere {
-            return Ok(());
+        match base.null == Null::Never && !nowhere {
+            true => Ok(()),
+            false => Err(not_followable(reg, base)),
         }
-        let (number, name) = (reg.number(), base.type_name());
-        let message = format!("R{number} invalid mem access '{name}'");
-        if base.null == Null::Maybe {
-            return Err(Rejection::new(Code::MaybeNull, message)
-                .label(format!("R{number} may be null here"))
-                .because(base.origin.made, "this may give null")
-                .help(format!(
-                    "compare R{number} with 0 first, and do this only where it is not"
-                )));
-        }
-        let what = match base.kind {
-            Kind::PacketEnd => "the end of the packet: there is nothing behind it",
-            Kind::Func(_) => "the address of a function, which is only called",
-            Kind::Dynptr(_) => "a dynptr, which only helpers read and write",
-            _ => "a number, no address",
-        };
-        Err(Rejection::new(Code::NotAPointer, message)
-            .label(format!("R{number} is {what}"))
-            .because(base.origin.made, format!("R{number} is made here")))
     }
 
     /// Reads memory; gives what is read, not yet cut to the size.
@@ -348,12 +340,12 @@ impl Machine<'_, '_> {
         &mut self,
         base: &RegState,
         access: MemAccess,
-        stored: Stored,
+        stored: Stored<'_>,
     ) -> Checked {
         self.check_followable(access.reg, base)?;
         self.check_strictly_aligned(base, access)?;
         if let (Stored::Reg(reg, value), Kind::MapValue(_)) = (stored, base.kind) {
-            self.check_leak(reg, &value, "leaks addr into map")?;
+            self.check_leak(reg, value, "leaks addr into map")?;
         }
         match base.kind {
             Kind::Stack(depth) => self.write_stack(depth, base, access, stored),
@@ -361,7 +353,7 @@ impl Machine<'_, '_> {
             Kind::Packet | Kind::PacketMeta => {
                 self.check_packet_write(access.reg, base)?;
                 if let Stored::Reg(reg, value) = stored {
-                    self.check_leak(reg, &value, "leaks addr into packet")?;
+                    self.check_leak(reg, value, "leaks addr into packet")?;
                 }
                 self.check_packet(base, access)
             }
@@ -372,14 +364,14 @@ impl Machine<'_, '_> {
             }
             Kind::RingbufMem(bytes) | Kind::Mem(bytes) | Kind::Slice(Slice { bytes, .. }) => {
                 if let Stored::Reg(reg, value) = stored {
-                    self.check_leak(reg, &value, "leaks addr into mem")?;
+                    self.check_leak(reg, value, "leaks addr into mem")?;
                 }
                 self.check_mem(bytes, base, access)
             }
             Kind::Sock(_) => Err(read_only_sock(access.reg, base)),
             Kind::FlowKeys => {
                 if let Stored::Reg(reg, value) = stored {
-                    self.check_leak(reg, &value, "leaks addr into flow keys")?;
+                    self.check_leak(reg, value, "leaks addr into flow keys")?;
                 }
                 self.check_flow_keys(base, access)
             }
@@ -440,7 +432,9 @@ impl Machine<'_, '_> {
     /// kernel rewrites accesses to the context.
     fn check_same_kind(&mut self, reg: Reg, base: &RegState) -> Checked {
         let kind = match base.kind {
-            Kind::Ctx | Kind::Sock(_) | Kind::Arena => AddressKind::Rewritten(base.kind),
+            Kind::Ctx => AddressKind::Ctx,
+            Kind::Sock(sock) => AddressKind::Sock(sock),
+            Kind::Arena => AddressKind::Arena,
             Kind::Btf(_) | Kind::UntrustedMem => AddressKind::Probed,
             _ => AddressKind::Plain,
         };
@@ -450,19 +444,10 @@ impl Machine<'_, '_> {
         if *known == AddressKind::Unknown {
             *known = kind;
         }
-        if *known == kind {
-            return Ok(());
+        match *known == kind {
+            true => Ok(()),
+            false => Err(different_pointers(reg, base)),
         }
-        Err(Rejection::new(
-            Code::Context,
-            "same insn cannot be used with different pointers",
-        )
-        .label(format!(
-            "R{} is a pointer of type '{}' here, and of another type on another path",
-            reg.number(),
-            base.type_name()
-        ))
-        .help("access the context with an instruction of its own"))
     }
 
     /// That an access is aligned to its size, if the loader wants that of all memory.
@@ -475,17 +460,10 @@ impl Machine<'_, '_> {
         }
         let constant = PACKET_ALIGN + i64::from(base.off) + i64::from(access.off);
         let address = base.scalar.tnum.add(Tnum::constant(constant as u64));
-        if address.is_aligned(access.size) {
-            return Ok(());
+        match address.is_aligned(access.size) {
+            true => Ok(()),
+            false => Err(misaligned_in_packet(base, access)),
         }
-        let (bytes, var_off) = (access.size.bytes(), base.scalar.tnum);
-        let message = format!(
-            "misaligned packet access off {PACKET_ALIGN}+{var_off}+{}+{} size {bytes}",
-            base.off, access.off
-        );
-        Err(Rejection::new(Code::Misaligned, message)
-            .label(format!("not a multiple of {bytes} bytes"))
-            .because(base.origin.made, "the address is made here"))
     }
 
     /// That an access is aligned to its size, wherever the kernel insists on it.
@@ -495,33 +473,88 @@ impl Machine<'_, '_> {
             .scalar
             .tnum
             .add(crate::tnum::Tnum::constant(constant as u64));
-        if base.kind == Kind::Arena || address.is_aligned(access.size) {
-            return Ok(());
+        match base.kind == Kind::Arena || address.is_aligned(access.size) {
+            true => Ok(()),
+            false => Err(misaligned(base, access)),
         }
-        let what = match base.kind {
-            Kind::Stack(_) => "stack ",
-            Kind::MapValue(_) => "value ",
-            Kind::Ctx => "context ",
-            Kind::FlowKeys => "flow keys ",
-            Kind::Sock(sock) if base.null == Null::Never => match sock {
-                SockType::Common => "sock_common ",
-                SockType::Sock => "sock ",
-                SockType::Tcp => "tcp_sock ",
-                SockType::Xdp => "xdp_sock ",
-            },
-            _ => "",
-        };
-        let message = format!(
-            "misaligned {what}access off {}+{}+{} size {}",
-            base.scalar.tnum,
-            base.off,
-            access.off,
-            access.size.bytes()
-        );
-        Err(Rejection::new(Code::Misaligned, message)
-            .label(format!("not a multiple of {} bytes", access.size.bytes()))
-            .because(base.origin.made, "the address is made here"))
     }
+}
+
+/// Why a pointer cannot be followed.
+#[cold]
+fn not_followable(reg: Reg, base: &RegState) -> Box<Rejection> {
+    let (number, name) = (reg.number(), base.type_name());
+    let message = format!("R{number} invalid mem access '{name}'");
+    if base.null == Null::Maybe {
+        return Rejection::new(Code::MaybeNull, message)
+            .label(format!("R{number} may be null here"))
+            .because(base.origin.made, "this may give null")
+            .help(format!(
+                "compare R{number} with 0 first, and do this only where it is not"
+            ));
+    }
+    let what = match base.kind {
+        Kind::PacketEnd => "the end of the packet: there is nothing behind it",
+        Kind::Func(_) => "the address of a function, which is only called",
+        Kind::Dynptr(_) => "a dynptr, which only helpers read and write",
+        _ => "a number, no address",
+    };
+    Rejection::new(Code::NotAPointer, message)
+        .label(format!("R{number} is {what}"))
+        .because(base.origin.made, format!("R{number} is made here"))
+}
+
+#[cold]
+fn different_pointers(reg: Reg, base: &RegState) -> Box<Rejection> {
+    let message = "same insn cannot be used with different pointers";
+    Rejection::new(Code::Context, message)
+        .label(format!(
+            "R{} is a pointer of type '{}' here, and of another type on another path",
+            reg.number(),
+            base.type_name()
+        ))
+        .help("access the context with an instruction of its own")
+}
+
+/// Why an access to the packet is not aligned.
+#[cold]
+fn misaligned_in_packet(base: &RegState, access: MemAccess) -> Box<Rejection> {
+    let (bytes, var_off) = (access.size.bytes(), base.scalar.tnum);
+    let message = format!(
+        "misaligned packet access off {PACKET_ALIGN}+{var_off}+{}+{} size {bytes}",
+        base.off, access.off
+    );
+    Rejection::new(Code::Misaligned, message)
+        .label(format!("not a multiple of {bytes} bytes"))
+        .because(base.origin.made, "the address is made here")
+}
+
+/// Why an access to memory is not aligned.
+#[cold]
+fn misaligned(base: &RegState, access: MemAccess) -> Box<Rejection> {
+    let what = match base.kind {
+        Kind::Stack(_) => "stack ",
+        Kind::MapValue(_) => "value ",
+        Kind::Ctx => "context ",
+        Kind::FlowKeys => "flow keys ",
+        Kind::Sock(sock) if base.null == Null::Never => match sock {
+            SockType::Common => "sock_common ",
+            SockType::Sock => "sock ",
+            SockType::Tcp => "tcp_sock ",
+            SockType::Xdp => "xdp_sock ",
+        },
+        _ => "",
+    };
+    let message = format!(
+        "misaligned {what}access off {}+{}+{} size {}",
+        base.scalar.tnum,
+        base.off,
+        access.off,
+        access.size.bytes()
+    );
+    Rejection::new(Code::Misaligned, message)
+        .label(format!("not a multiple of {} bytes", access.size.bytes()))
+        .because(base.origin.made, "the address is made here")
 }
 
 /// An atomic operation fetches into the register that holds its address: the kernel checks the

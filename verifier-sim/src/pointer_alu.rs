@@ -116,6 +116,15 @@ impl Machine<'_, '_> {
         op: AluOp,
         dst: u8,
     ) -> Checked {
+        let allowed = match pointer.kind {
+            Kind::PacketEnd | Kind::Sock(_) => false,
+            Kind::FlowKeys => number.as_constant().is_some(),
+            Kind::Map(_) => op == AluOp::Add && number.is_zero(),
+            _ => true,
+        };
+        if pointer.null == Null::Never && allowed {
+            return Ok(());
+        }
         let name = pointer.type_name();
         if pointer.null == Null::Maybe {
             let message =
@@ -125,15 +134,6 @@ impl Machine<'_, '_> {
                 .because(pointer.origin.made, "null can come from here")
                 .help("compare it with 0 first, and do this where it is not"));
         }
-        let allowed = match pointer.kind {
-            Kind::PacketEnd | Kind::Sock(_) => false,
-            Kind::FlowKeys => number.as_constant().is_some(),
-            Kind::Map(_) => op == AluOp::Add && number.is_zero(),
-            _ => true,
-        };
-        if allowed {
-            return Ok(());
-        }
         let message = format!("R{dst} pointer arithmetic on {name} prohibited");
         Err(Rejection::new(Code::PointerArithmetic, message)
             .label(format!("this kind of pointer ({name}) stays as it is")))
@@ -141,6 +141,15 @@ impl Machine<'_, '_> {
 
     /// That the number, and the pointer it is added to, are not beyond all bounds.
     fn check_offset(&self, pointer: &RegState, number: &Scalar, holder: Reg) -> Checked {
+        match is_small(number) {
+            true => self.check_pointer(pointer),
+            false => Err(self.large_offset(pointer, number, holder)),
+        }
+    }
+
+    /// Why a number is not added to a pointer.
+    #[cold]
+    fn large_offset(&self, pointer: &RegState, number: &Scalar, holder: Reg) -> Box<Rejection> {
         let base = RegState {
             null: Null::Never,
             ..*pointer
@@ -160,63 +169,27 @@ impl Machine<'_, '_> {
             && (value >= out || value <= -out)
         {
             let message = format!("math between {name} pointer and {value} is not allowed");
-            return Err(refuse(message, format!("{value} is not less than 2^29")));
+            return refuse(message, format!("{value} is not less than 2^29"));
         }
         if least == i64::MIN {
             let message = format!(
                 "math between {name} pointer and register with unbounded min value is not allowed"
             );
             let label = format!("the number is {}", describe(number));
-            return Err(refuse(message, label)
-                .help("bound the number on both sides before adding it: compare it, or mask it"));
+            return refuse(message, label)
+                .help("bound the number on both sides before adding it: compare it, or mask it");
         }
-        if least >= out || least <= -out {
-            let message = format!("value {least} makes {name} pointer be out of bounds");
-            return Err(refuse(
-                message,
-                format!("the number is {}", describe(number)),
-            ));
-        }
-        self.check_pointer(pointer)
+        let message = format!("value {least} makes {name} pointer be out of bounds");
+        refuse(message, format!("the number is {}", describe(number)))
     }
 
     /// That a pointer's own offsets are not beyond all bounds.
     fn check_pointer(&self, pointer: &RegState) -> Checked {
-        let out = MAX_VAR_OFF;
-        let base = RegState {
-            null: Null::Never,
-            ..*pointer
-        };
-        let name = base.type_name();
-        let least = pointer.scalar.bounds.s64.min;
-        let refuse = |message| {
-            Rejection::new(Code::PointerOffset, message)
-                .label("the pointer would be out of all bounds")
-                .because(pointer.origin.made, "the pointer is made here")
-        };
-        if let Some(value) = pointer.constant_var_off()
-            && (value >= out || value <= -out)
-        {
-            let message = format!("math between {name} pointer and {value} is not allowed");
-            return Err(refuse(message));
-        }
         let off = i64::from(pointer.off);
-        if off >= out || off <= -out {
-            return Err(refuse(format!(
-                "{name} pointer offset {off} is not allowed"
-            )));
+        match is_small(&pointer.scalar) && off < MAX_VAR_OFF && off > -MAX_VAR_OFF {
+            true => Ok(()),
+            false => Err(out_of_bounds(pointer)),
         }
-        if least == i64::MIN {
-            return Err(refuse(format!(
-                "math between {name} pointer and register with unbounded min value is not allowed"
-            )));
-        }
-        if least >= out || least <= -out {
-            return Err(refuse(format!(
-                "value {least} makes {name} pointer be out of bounds"
-            )));
-        }
-        Ok(())
     }
 
     /// Without `CAP_PERFMON` a pointer may not even point outside of the stack or the map's
@@ -275,6 +248,49 @@ impl Machine<'_, '_> {
         }
         result
     }
+}
+
+/// Whether a number, or a variable offset, is below all bounds of pointers on both sides.
+fn is_small(number: &Scalar) -> bool {
+    let (out, least) = (MAX_VAR_OFF, number.bounds.s64.min);
+    let constant = number.as_constant().map(|value| value as i64);
+    let within = |value: i64| value < out && value > -out;
+    constant.is_none_or(within) && within(least)
+}
+
+/// Why a pointer's own offsets are beyond all bounds.
+#[cold]
+fn out_of_bounds(pointer: &RegState) -> Box<Rejection> {
+    let out = MAX_VAR_OFF;
+    let base = RegState {
+        null: Null::Never,
+        ..*pointer
+    };
+    let name = base.type_name();
+    let least = pointer.scalar.bounds.s64.min;
+    let refuse = |message| {
+        Rejection::new(Code::PointerOffset, message)
+            .label("the pointer would be out of all bounds")
+            .because(pointer.origin.made, "the pointer is made here")
+    };
+    if let Some(value) = pointer.constant_var_off()
+        && (value >= out || value <= -out)
+    {
+        let message = format!("math between {name} pointer and {value} is not allowed");
+        return refuse(message);
+    }
+    let off = i64::from(pointer.off);
+    if off >= out || off <= -out {
+        return refuse(format!("{name} pointer offset {off} is not allowed"));
+    }
+    if least == i64::MIN {
+        return refuse(format!(
+            "math between {name} pointer and register with unbounded min value is not allowed"
+        ));
+    }
+    refuse(format!(
+        "value {least} makes {name} pointer be out of bounds"
+    ))
 }
 
 /// The pointer's constant offset moved by the number, if that is a constant and fits.

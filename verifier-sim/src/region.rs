@@ -131,10 +131,10 @@ impl<'a> Machine<'_, 'a> {
         &mut self,
         base: &RegState,
         access: MemAccess,
-        stored: Stored,
+        stored: Stored<'_>,
     ) -> Checked {
         if let Stored::Reg(reg, value) = stored {
-            self.check_leak(reg, &value, "leaks addr into ctx")?;
+            self.check_leak(reg, value, "leaks addr into ctx")?;
         }
         self.check_whole_ctx(access.reg, base)?;
         match self.env.context.write(i64::from(access.off), access.size) {
@@ -220,20 +220,34 @@ impl<'a> Machine<'_, 'a> {
         extent: Extent,
         direction: Direction,
     ) -> Checked {
+        let (off, range) = (extent.off, base.range.bytes());
+        let inside = off >= 0 && off + extent.size <= i64::from(range);
+        let proven = matches!(base.range, PacketRange::Bytes(_)) && inside;
+        match base.scalar.bounds.s64.min >= 0 && proven {
+            true => Ok(()),
+            false => Err(self.beyond_packet(base, extent, direction)),
+        }
+    }
+
+    /// Why bytes are not proven to be in the packet.
+    #[cold]
+    fn beyond_packet(
+        &self,
+        base: &RegState,
+        extent: Extent,
+        direction: Direction,
+    ) -> Box<Rejection> {
         let number = extent.reg.number();
         if base.scalar.bounds.s64.min < 0 {
-            return Err(negative(Code::PacketBounds, extent.reg, base));
+            return negative(Code::PacketBounds, extent.reg, base);
         }
         if !matches!(base.range, PacketRange::Bytes(_)) {
             let message = format!("R{number} offset is outside of the packet");
-            return Err(Rejection::new(Code::PacketBounds, message).label(format!(
+            return Rejection::new(Code::PacketBounds, message).label(format!(
                 "R{number} is known to be at the end of the packet or behind it"
-            )));
+            ));
         }
         let (off, size, range) = (extent.off, extent.size, base.range.bytes());
-        if off >= 0 && off + size <= i64::from(range) {
-            return Ok(());
-        }
         let message = format!(
             "invalid access to packet, off={off} size={size}, R{number}(id={},off={off},r={range})",
             base.id
@@ -241,10 +255,10 @@ impl<'a> Machine<'_, 'a> {
         let last = off + size - 1;
         let refused = Rejection::new(Code::PacketBounds, message);
         if off < 0 {
-            return Err(refused.label(format!(
+            return refused.label(format!(
                 "{} byte {off}, which is before what R{number} was made from",
                 direction.verb()
-            )));
+            ));
         }
         let first = off.max(i64::from(range));
         let what = if first == last {
@@ -260,7 +274,7 @@ impl<'a> Machine<'_, 'a> {
             )
         };
         let refused = refused.label(what);
-        Err(prove_more(self.env.program, refused, base, last + 1))
+        prove_more(self.env.program, refused, base, last + 1)
     }
 
     /// That the bytes are in a piece of memory of `bytes` bytes.
@@ -370,7 +384,7 @@ impl<'a> Machine<'_, 'a> {
         index: u32,
         base: &RegState,
         access: MemAccess,
-        stored: Stored,
+        stored: Stored<'_>,
     ) -> Checked {
         let map = self.value_map(index)?;
         let extent = access.extent(base);
@@ -420,6 +434,27 @@ impl<'a> Machine<'_, 'a> {
         base: &RegState,
         extent: Extent,
         message: impl Fn(i64) -> String,
+    ) -> Checked {
+        let (least, most) = (base.scalar.bounds.s64.min, base.scalar.bounds.u64.max);
+        let lowest = extent.off.saturating_add(least);
+        let highest = extent.off.saturating_add(most as i64);
+        let inside = |off: i64| off >= 0 && off + extent.size <= whole;
+        let small = i32::try_from(lowest).is_ok() && most < MAX_VAR_OFF as u64;
+        match small && inside(lowest) && inside(highest) {
+            true => Ok(()),
+            false => self.check_ends(code, whole, base, extent, &message),
+        }
+    }
+
+    /// That bytes are in memory of `whole` bytes, one end of the offsets after the other.
+    #[cold]
+    fn check_ends(
+        &self,
+        code: Code,
+        whole: i64,
+        base: &RegState,
+        extent: Extent,
+        message: &dyn Fn(i64) -> String,
     ) -> Checked {
         let number = extent.reg.number();
         let (least, most) = (base.scalar.bounds.s64.min, base.scalar.bounds.u64.max);

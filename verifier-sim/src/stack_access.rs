@@ -51,12 +51,15 @@ impl Machine<'_, '_> {
     fn read_stack_at(&mut self, depth: u8, off: i64, access: MemAccess) -> Checked<RegState> {
         let (size, bytes) = (access.size, i64::from(access.size.bytes()));
         self.note_read(depth, Offsets { min: off, max: off }, bytes);
-        let slot = self.stack_slot(depth, off);
+        let stack = self.state.stack_at(depth);
+        let slot = stack.and_then(|stack| stack.known_slot(off));
+        let slot = slot.unwrap_or(const { &Slot::INVALID });
         match slot.spill_size() {
             0 => {}
             8 if size == Size::DW => {
+                let reg = *slot.reg;
                 self.note_spill(depth, off);
-                return Ok(self.fill(depth, off, *slot.reg));
+                return Ok(self.fill(depth, off, reg));
             }
             spilled => {
                 if !slot.reg.is_scalar() {
@@ -64,11 +67,13 @@ impl Machine<'_, '_> {
                     return Err(partial_pointer(message, &slot.reg, size));
                 }
                 if off % SLOT_SIZE == 0 && size.bytes() as usize <= spilled {
+                    let reg = slot.reg.truncated(size);
                     self.note_spill(depth, off);
-                    return Ok(slot.reg.truncated(size));
+                    return Ok(reg);
                 }
             }
         }
+        let slot = slot.clone();
         self.check_written(depth, access.reg, off, bytes)?;
         // Zero is known of bytes, or of a spill; not of some of these and some of those.
         let is = |byte| (off..off + bytes).all(|off| slot.byte(off) == byte);
@@ -134,7 +139,7 @@ impl Machine<'_, '_> {
         depth: u8,
         base: &RegState,
         access: MemAccess,
-        stored: Stored,
+        stored: Stored<'_>,
     ) -> Checked {
         self.check_aligned(base, access)?;
         let extent = access.extent(base);
@@ -146,7 +151,7 @@ impl Machine<'_, '_> {
         self.write_stack_at(depth, offsets.min, access.size, stored)
     }
 
-    fn write_stack_at(&mut self, depth: u8, off: i64, size: Size, stored: Stored) -> Checked {
+    fn write_stack_at(&mut self, depth: u8, off: i64, size: Size, stored: Stored<'_>) -> Checked {
         self.check_corruption(depth, off, size)?;
         self.end_dynptrs(depth, off, i64::from(size.bytes()))?;
         if size == Size::DW {
@@ -159,11 +164,11 @@ impl Machine<'_, '_> {
             // Not spilled, but lost.
             Stored::Reg(_, value) if matches!(value.kind, Kind::Dynptr(_)) => None,
             Stored::Reg(_, value) if value.is_pointer() => {
-                self.check_spill(depth, &value, size)?;
-                Some(value)
+                self.check_spill(depth, value, size)?;
+                Some(*value)
             }
             Stored::Reg(reg, value) if at_slot && precise => {
-                Some(self.spilled_number(reg, value, size))
+                Some(self.spilled_number(reg, *value, size))
             }
             Stored::Imm(imm) if at_slot && precise => {
                 Some(RegState::constant(i64::from(imm) as u64).made(self.here()))
@@ -189,7 +194,7 @@ impl Machine<'_, '_> {
     }
 
     /// Whether zero is stored. That the bytes are known to be zero depends on the register.
-    fn stores_zero(&mut self, stored: Stored) -> bool {
+    fn stores_zero(&mut self, stored: Stored<'_>) -> bool {
         match stored {
             Stored::Reg(reg, value) if value.as_constant() == Some(0) => {
                 self.need(reg);
@@ -213,8 +218,11 @@ impl Machine<'_, '_> {
         if value.id == 0 && value.as_constant().is_none() {
             value.id = self.new_id();
         }
-        let held = self.state.reg_mut(reg);
-        (held.id, held.link, held.off) = (value.id, value.link, value.off);
+        let held = self.state.reg(reg);
+        if (held.id, held.link, held.off) != (value.id, value.link, value.off) {
+            let held = self.state.reg_mut(reg);
+            (held.id, held.link, held.off) = (value.id, value.link, value.off);
+        }
         value
     }
 
@@ -256,7 +264,7 @@ impl Machine<'_, '_> {
         depth: u8,
         offsets: Offsets,
         extent: Extent,
-        stored: Stored,
+        stored: Stored<'_>,
     ) -> Checked {
         if !self.env.config.may_leak_pointers() {
             return Err(not_modelled(
@@ -304,19 +312,41 @@ impl Machine<'_, '_> {
         extent: Extent,
         direction: Direction,
     ) -> Checked<Offsets> {
+        let bounds = base.scalar.bounds.s64;
+        let offsets = Offsets {
+            min: extent.off.saturating_add(bounds.min),
+            max: extent.off.saturating_add(bounds.max),
+        };
+        let last = offsets.max.saturating_add(extent.size);
+        let floor = self.stack_floor(base, direction);
+        // Also no bytes at all must be below the frame's end.
+        let inside = offsets.min >= floor && offsets.max < 0 && last <= 0;
+        match inside && !is_unbounded(base) {
+            true => Ok(offsets),
+            false => Err(self.beyond_stack(base, extent, direction)),
+        }
+    }
+
+    /// Why bytes do not all lie in the frame.
+    #[cold]
+    fn beyond_stack(
+        &self,
+        base: &RegState,
+        extent: Extent,
+        direction: Direction,
+    ) -> Box<Rejection> {
         let number = extent.reg.number();
         let way = match direction {
             Direction::Read => "read from",
             Direction::Write => "write to",
         };
         let bounds = base.scalar.bounds.s64;
-        let unbounded = bounds.min <= -(1 << 29) || bounds.max >= 1 << 29;
         let explain = |refused: Box<Rejection>, label: String| {
-            Err(refused
+            refused
                 .label(label)
-                .because(base.origin.made, format!("R{number} is made here")))
+                .because(base.origin.made, format!("R{number} is made here"))
         };
-        if base.constant_var_off().is_none() && unbounded {
+        if is_unbounded(base) {
             let message = format!("invalid unbounded variable-offset {way} stack R{number}");
             let label = format!("the offset is {}", crate::alu::describe(&base.scalar));
             return explain(Rejection::new(Code::StackBounds, message), label);
@@ -327,10 +357,6 @@ impl Machine<'_, '_> {
         };
         let last = offsets.max.saturating_add(extent.size);
         let floor = self.stack_floor(base, direction);
-        // Also no bytes at all must be below the frame's end.
-        if offsets.min >= floor && offsets.max < 0 && last <= 0 {
-            return Ok(offsets);
-        }
         let (off, size) = (extent.off, extent.size);
         let message = if offsets.known() {
             format!(
@@ -443,6 +469,13 @@ impl Machine<'_, '_> {
         let stack = self.state.stack_at(depth);
         stack.map_or(Byte::Invalid, |stack| stack.byte(off))
     }
+}
+
+/// Whether a variable offset is beyond all bounds of pointers.
+fn is_unbounded(base: &RegState) -> bool {
+    let bounds = base.scalar.bounds.s64;
+    let unbounded = bounds.min <= -(1 << 29) || bounds.max >= 1 << 29;
+    unbounded && base.constant_var_off().is_none()
 }
 
 fn partial_pointer(message: &str, reg: &RegState, size: Size) -> Box<Rejection> {
