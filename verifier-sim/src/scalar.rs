@@ -118,9 +118,13 @@ impl Scalar {
             _ => {}
         }
         self.bounds_from_tnum();
+        let known = (self.tnum, self.bounds.u64);
         self.deduce_bounds();
         self.tnum_from_bounds();
-        self.bounds_from_tnum();
+        // What the bits say of the bounds was said already, if nothing was learnt of them.
+        if known != (self.tnum, self.bounds.u64) {
+            self.bounds_from_tnum();
+        }
         if self.bounds.is_empty() {
             self.bounds = match self.tnum.as_constant() {
                 Some(value) => Bounds::constant(value),
