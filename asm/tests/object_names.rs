@@ -1,6 +1,6 @@
 //! What a file may have several of under one name: functions that programs are and call, symbols
-//! of what the kernel defines, sections of code; and what it may not: maps, sections of variables.
-//! Names that say more than this version carries out.
+//! of what the kernel defines, sections of code and of variables; and what it may not: maps.
+//! Sections of variables whose names say where these are.
 
 use ebpf_asm::btf::Linkage;
 use ebpf_asm::lines::Lines;
@@ -8,6 +8,7 @@ use ebpf_asm::map_type::MapType;
 use ebpf_asm::object::{
     Data, DataKind, Extern, ExternKind, Map, MapValue, Object, Strength, read, write,
 };
+use ebpf_asm::program::Reference;
 use ebpf_asm::text::parse;
 
 fn parsed(text: &str) -> Object {
@@ -216,30 +217,99 @@ fn with_sections(names: &[&str]) -> Object {
     }
 }
 
-#[test]
-fn two_sections_of_variables_have_two_names() {
-    let with = |second: &str| with_sections(&[".rodata.a", second]);
-    let error = write(&with(".rodata.a")).unwrap_err().to_string();
-    let what = "global variables '.rodata.a': there is another section of this name";
-    assert_eq!(error, what);
-    let mut bytes = write(&with(".rodata.b")).unwrap();
-    let at = bytes.windows(9).position(|name| name == b".rodata.b");
-    bytes[at.unwrap() + 8] = b'a';
-    let error = read(&bytes).unwrap_err().to_string();
-    let what = "not supported yet: two sections of variables of one name, '.rodata.a': \
-                BTF tells them by their names";
-    assert_eq!(error, what);
+/// The bytes of an object, with another name of the same length for a section.
+fn renamed(object: &Object, from: &str, to: &str) -> Vec<u8> {
+    let mut bytes = write(object).unwrap();
+    let (from, to) = (from.as_bytes(), to.as_bytes());
+    let at = bytes.windows(from.len()).position(|w| w == from).unwrap();
+    bytes[at..at + to.len()].copy_from_slice(to);
+    bytes
 }
 
 #[test]
-fn variables_in_an_arena_are_refused_by_name() {
-    // As clang names the section of address space 1.
-    let (name, arena) = (b".rodata.abcde", b".addr_space.1");
-    let mut bytes = write(&with_sections(&[".rodata.abcde"])).unwrap();
-    let at = bytes.windows(name.len()).position(|w| w == name).unwrap();
-    bytes[at..at + arena.len()].copy_from_slice(arena);
-    let error = read(&bytes).unwrap_err().to_string();
-    let what = "not supported yet: global variables in an arena: section '.addr_space.1' has 4 \
-                bytes of them";
+fn sections_of_variables_of_one_name_are_put_together() {
+    let text = "
+.data .data.a size=5
+.var first u32 1
+.data .data.b size=8
+.var second u32 2
+.var third u32 3
+.prog xdp both
+    r1 = first ll
+    r2 = third ll
+    r0 = 2
+    exit
+";
+    let object = without_lines(text);
+    let error = |second: &str| {
+        let mut object = object.clone();
+        object.maps[1].name = second.to_owned();
+        write(&object).unwrap_err().to_string()
+    };
+    let what = "global variables '.data.a': there is another section of this name";
+    assert_eq!(error(".data.a"), what);
+    let object = read(&renamed(&object, ".data.b", ".data.a")).unwrap();
+    let [map] = &object.maps[..] else {
+        panic!("{:?}", object.maps);
+    };
+    let data = map.data.as_ref().unwrap();
+    assert_eq!(data.bytes, [1, 0, 0, 0, 0, 0, 0, 0, 2, 0, 0, 0, 3, 0, 0, 0]);
+    let places = data.variables.iter().map(|v| (v.name.as_str(), v.offset));
+    let places: Vec<_> = places.collect();
+    assert_eq!(places, [("first", 0), ("second", 8), ("third", 12)]);
+    let value = |offset| Reference::MapValue { map: 0, offset };
+    assert_eq!(
+        object.programs[0].references,
+        [(0, value(0)), (2, value(12))]
+    );
+    assert_eq!(read(&write(&object).unwrap()).unwrap(), object);
+}
+
+const IN_ARENA: &str = "
+.map memory arena max_entries=1 map_flags=mmapable
+.data .addr_space.1
+.var seven u32 7
+.prog syscall first
+    r1 = seven ll
+    r1 = memory ll
+    r0 = 0
+    exit
+";
+
+#[test]
+fn variables_in_an_arena_are_its_own() {
+    let object = without_lines(IN_ARENA);
+    assert_eq!(object.maps.len(), 1);
+    let again = read(&write(&object).unwrap()).unwrap();
+    assert_eq!(again.programs[0].references, object.programs[0].references);
+    let data = |object: &Object| object.maps[0].data.clone().unwrap();
+    assert_eq!(data(&again).bytes, data(&object).bytes);
+    assert_eq!(data(&again).variables[0].name, "seven");
+    assert_eq!(read(&write(&again).unwrap()).unwrap(), again);
+}
+
+#[test]
+fn variables_in_an_arena_are_in_just_one_with_room() {
+    let object = without_lines(IN_ARENA);
+    let mut two = object.clone();
+    two.maps.push(Map {
+        data: None,
+        name: "other".into(),
+        ..object.maps[0].clone()
+    });
+    let error = read(&write(&two).unwrap()).unwrap_err().to_string();
+    let what = "section '.addr_space.1', byte 0: its variables are in an arena, and the object \
+                does not have just one";
+    assert_eq!(error, what);
+    let error = read(&renamed(
+        &with_sections(&[".rodata.abcde"]),
+        ".rodata.abcde",
+        ".addr_space.1",
+    ));
+    assert_eq!(error.unwrap_err().to_string(), what);
+    let mut full = object.clone();
+    full.maps[0].max_entries = 0;
+    let error = write(&full).unwrap_err().to_string();
+    let what = "global variables 'memory': the arena has fewer pages than they need";
     assert_eq!(error, what);
 }

@@ -178,7 +178,7 @@ fn variables(kind: DataKind, name: &str) -> Map {
     let second = variable(format!("second_{kind:?}"), 4);
     let bytes = match kind {
         DataKind::Bss | DataKind::Kconfig => vec![0; 8],
-        DataKind::Data | DataKind::Rodata => (1..9).collect(),
+        DataKind::Data | DataKind::Rodata | DataKind::Arena => (1..9).collect(),
     };
     let data = Data {
         kind,
@@ -325,19 +325,19 @@ fn equal_functions_are_written_once() {
 }
 
 #[test]
-fn values_outside_of_a_definition_are_an_error() {
+fn members_outside_of_a_definition_are_an_error() {
     let mut bytes = write(&object(&vec![Vec::new(); 7])).unwrap();
     // The anonymous struct of 32 bytes with 5 members that is first is that of `outer`.
     let words = [0, 4 << 24 | 5, 32].map(u32::to_le_bytes);
     let outer = words.as_flattened();
     let at = bytes.windows(outer.len()).position(|found| found == outer);
     let size = at.unwrap() + 8;
-    bytes[size] = 0;
-    let error = read(&bytes).unwrap_err();
-    assert_eq!(
-        error.to_string(),
-        "map 'outer': its values begin at byte 32 of a struct of 0"
-    );
+    for (len, member, begin) in [(31, "values", 32), (24, "max_entries", 24), (0, "type", 0)] {
+        bytes[size] = len;
+        let error = read(&bytes).unwrap_err().to_string();
+        let member = format!("its member '{member}' begins at byte {begin}");
+        assert_eq!(error, format!("map 'outer': {member} of a struct of {len}"));
+    }
     bytes[size + 3] = 2;
     let error = read(&bytes).unwrap_err().to_string();
     let begin = "map 'outer': its struct has 33554432 bytes, and its section ";

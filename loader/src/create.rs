@@ -39,8 +39,10 @@ pub(crate) fn create(
         None => None,
     };
     let (map, note) = empty(definition, model.as_ref().map(AsFd::as_fd), surroundings)?;
-    if let Some(data) = &definition.data {
-        fill(definition, data, &map)?;
+    match (&definition.data, definition.map_type) {
+        (_, MapType::Arena) => fill_arena(definition, &map)?,
+        (Some(data), _) => fill(definition, data, &map)?,
+        (None, _) => {}
     }
     Ok((map, note))
 }
@@ -142,6 +144,18 @@ fn fill(definition: &object::Map, data: &object::Data, map: &bpf::Map) -> Result
         map.freeze().map_err(refused)?;
     }
     Ok(())
+}
+
+/// Gives an arena its variables, and an address in user space if it was created with none:
+/// the kernel loads no program without.
+fn fill_arena(definition: &object::Map, map: &bpf::Map) -> Result<()> {
+    let bytes = definition.data.as_ref().map(|data| data.bytes.as_slice());
+    if bytes.is_none() && definition.map_extra != 0 {
+        return Ok(());
+    }
+    let (pages, address) = (definition.max_entries, definition.map_extra);
+    bpf::arena_write(map, pages, address, bytes.unwrap_or_default())
+        .map_err(|source| refused(definition, source))
 }
 
 /// Puts a map or program at an index of a map.

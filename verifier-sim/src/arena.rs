@@ -78,7 +78,8 @@ pub(crate) fn check_arena(config: &Config, map: &Map) -> Checked {
         let message = "CAP_BPF and CAP_PERFMON are required to use arena";
         return refuse(Code::Capability, message, "is an arena");
     }
-    if map.map_extra == 0 {
+    // Who puts variables into it maps it before, and then it has an address.
+    if map.map_extra == 0 && map.data.is_none() {
         let message = "arena's user address must be set via map_extra or mmap()";
         let refused = refuse(Code::Arena, message, "has no address in user space");
         return refused.map_err(|refused| {

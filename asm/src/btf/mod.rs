@@ -442,7 +442,11 @@ impl Btf {
     /// The size of a type in bytes, through typedefs, qualifiers and arrays; `None` if it
     /// has none, is not there, or refers to itself.
     pub fn size_of(&self, id: TypeId) -> Option<u32> {
-        let (mut id, mut count) = (id, 1u32);
+        let (mut id, mut count) = match self.get(id).map(|ty| &ty.kind) {
+            Some(Kind::DataSec { size, .. }) => return Some(*size),
+            Some(Kind::Var { ty, .. }) => (*ty, 1u32),
+            _ => (id, 1),
+        };
         for _ in 0..MAX_DEPTH {
             id = match &self.get(self.resolve(id))?.kind {
                 Kind::Int { size, .. }
@@ -450,14 +454,12 @@ impl Btf {
                 | Kind::Union { size, .. }
                 | Kind::Enum { size, .. }
                 | Kind::Enum64 { size, .. }
-                | Kind::DataSec { size, .. }
                 | Kind::Float { size } => return count.checked_mul(*size),
                 Kind::Ptr(_) => return count.checked_mul(8),
                 Kind::Array { element, len, .. } => {
                     count = count.checked_mul(*len)?;
                     *element
                 }
-                Kind::Var { ty, .. } => *ty,
                 _ => return None,
             };
         }

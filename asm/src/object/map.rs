@@ -35,7 +35,8 @@ pub struct Map {
     /// What stands in the map from the start, by ascending index; of a map of type
     /// `struct_ops` by ascending byte of its one value.
     pub values: Vec<(u32, MapValue)>,
-    /// Global variables, if the map is a section of them: then it is an array of one value.
+    /// Global variables, if the map is a section of them: then it is an array of one value. Of an
+    /// arena those that it begins with.
     pub data: Option<Data>,
     /// The key's type in the object's BTF.
     pub key_type: Option<TypeId>,
@@ -81,7 +82,7 @@ pub enum MapValue {
 pub struct Data {
     /// Who may change them, and what they begin with.
     pub kind: DataKind,
-    /// What they begin with, [`Map::value_size`] bytes.
+    /// What they begin with, [`Map::value_size`] bytes; in an arena as many as there are.
     pub bytes: Vec<u8>,
     /// The variables that have names, by ascending offset.
     pub variables: Vec<Variable>,
@@ -100,6 +101,9 @@ pub enum DataKind {
     Bss,
     /// `.kconfig`: constants that the loader takes from the kernel's configuration.
     Kconfig,
+    /// [`ARENA_SECTION`]: they lie at the beginning of an arena (`__arena` in C), and who
+    /// knows its address changes them.
+    Arena,
 }
 
 /// A global variable.
@@ -117,6 +121,11 @@ pub struct Variable {
     /// The variable, a VAR of the object's BTF.
     pub type_id: Option<TypeId>,
 }
+
+/// The section of the variables in the object's arena: compilers name it by its address space.
+pub const ARENA_SECTION: &str = ".addr_space.1";
+/// The bytes of a page, which arenas are counted in.
+const PAGE_SIZE: u64 = 4096;
 
 impl Map {
     /// A map of this name and type; every number is 0, and there is nothing in it.
@@ -141,9 +150,19 @@ impl Map {
     }
 
     /// The map that holds the global variables of the section `name`, as loaders make it:
-    /// an array whose one value is the section.
+    /// an array whose one value is the section. Of variables in an arena an arena of this name,
+    /// with room for them.
     pub fn of_data(name: impl Into<String>, data: Data) -> Map {
         let flags = match data.kind {
+            DataKind::Arena => {
+                let pages = (data.bytes.len() as u64).div_ceil(PAGE_SIZE);
+                return Map {
+                    max_entries: u32::try_from(pages).unwrap_or(u32::MAX),
+                    map_flags: BPF_F_MMAPABLE,
+                    data: Some(data),
+                    ..Map::new(name, MapType::Arena)
+                };
+            }
             DataKind::Data | DataKind::Bss => BPF_F_MMAPABLE,
             DataKind::Rodata | DataKind::Kconfig => BPF_F_MMAPABLE | BPF_F_RDONLY_PROG,
         };
@@ -173,7 +192,22 @@ impl Map {
     /// Whether it is one that section `.maps` defines: neither a section of global variables
     /// nor a struct of functions.
     pub(crate) fn is_defined(&self) -> bool {
-        self.data.is_none() && self.map_type != MapType::StructOps
+        let data = self.data.as_ref();
+        let is_section = data.is_some_and(|data| data.kind != DataKind::Arena);
+        !is_section && self.map_type != MapType::StructOps
+    }
+
+    /// The section that its global variables are in.
+    pub(crate) fn data_section(&self) -> Option<&str> {
+        self.data.as_ref().map(|data| match data.kind {
+            DataKind::Arena => ARENA_SECTION,
+            _ => self.name.as_str(),
+        })
+    }
+
+    /// The bytes that an arena has room for.
+    pub(crate) fn arena_size(&self) -> u64 {
+        u64::from(self.max_entries) * PAGE_SIZE
     }
 
     /// The map's contents if they are constant for every program that is loaded with it.

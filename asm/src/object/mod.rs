@@ -20,7 +20,9 @@ mod write;
 pub use address::{Address, Addressed};
 pub use core::{CoreAnswer, Fate, RelocateError};
 pub use external::{Extern, ExternKind, Strength};
-pub use map::{Autocreate, Data, DataKind, Map, MapValue, Pinning, SetError, Variable};
+pub use map::{
+    ARENA_SECTION, Autocreate, Data, DataKind, Map, MapValue, Pinning, SetError, Variable,
+};
 pub use part::Needed;
 pub(crate) use read::maps_as_defined;
 pub use read::{ReadError, read};

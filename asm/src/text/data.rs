@@ -5,6 +5,8 @@
 //! .var counter u64 42
 //! .var name "eth0\x00" size=8
 //! ```
+//!
+//! `.data .addr_space.1` stands below an arena, and what follows are the variables in it.
 
 use super::object::{Extent, print_parameters};
 use super::parse::Parser;
@@ -13,7 +15,8 @@ use super::spelling::Wrong;
 use super::types::print_type_id;
 use super::words::{Word, Words, quoted};
 use crate::btf::TypeId;
-use crate::object::{Data, DataKind, Map, Strength, Variable};
+use crate::map_type::MapType;
+use crate::object::{ARENA_SECTION, Data, DataKind, Map, Strength, Variable};
 use std::fmt::{self, Write};
 
 /// The most bytes of global data that one text may have: as much as an array's value can,
@@ -31,8 +34,11 @@ const KINDS: [(&str, DataKind); 4] = [
 impl<'a> Parser<'a> {
     /// `.data SECTION [size=N] [map_flags=N ...]`.
     pub(super) fn data(&mut self, words: &mut Words<'a>) -> Result<(), Wrong> {
-        let name = words.wants("a section: .data, .rodata, .bss or .kconfig")?;
+        let name = words.wants("a section: .data, .rodata, .bss, .kconfig or .addr_space.1")?;
         let text = name.string()?;
+        if text == ARENA_SECTION {
+            return self.arena_data(&name, words);
+        }
         if self.object.map(&text).is_some() || self.external_named(&text).is_some() {
             let message = format!("a map, section or extern '{text}' is there already");
             return Err(name.wrong(message));
@@ -45,13 +51,7 @@ impl<'a> Parser<'a> {
             let message = "expected .data, .rodata, .bss or .kconfig, or more behind a dot";
             return Err(name.wrong(message));
         };
-        let data = Data {
-            kind: *kind,
-            bytes: Vec::new(),
-            variables: Vec::new(),
-            addresses: Vec::new(),
-        };
-        let mut map = Map::of_data(text, data);
+        let mut map = Map::of_data(text, empty(*kind));
         for word in words {
             match word.split_at_equals() {
                 Some((field, size)) if field.text == "size" => {
@@ -64,6 +64,26 @@ impl<'a> Parser<'a> {
         self.object.maps.push(map);
         self.behind_variables = 0;
         Ok(())
+    }
+
+    /// `.data .addr_space.1 [size=N]`, the variables in the arena above.
+    fn arena_data(&mut self, name: &Word<'_>, words: &mut Words<'a>) -> Result<(), Wrong> {
+        let is_it = |map: &Map| map.map_type == MapType::Arena && map.data.is_none();
+        let Some(mut map) = self.object.maps.pop_if(|map| is_it(map)) else {
+            let message = "variables in an arena stand below the '.map' that it is";
+            return Err(name.wrong(message));
+        };
+        map.data = Some(empty(DataKind::Arena));
+        let grown = words.try_for_each(|word| match word.split_at_equals() {
+            Some((field, size)) if field.text == "size" => {
+                let len = size.number("a size in bytes")?;
+                self.grow(&mut map, len, &size)
+            }
+            _ => Err(word.wrong("expected size= or the end of the line")),
+        });
+        self.object.maps.push(map);
+        self.behind_variables = 0;
+        grown
     }
 
     /// `.var NAME [weak] [offset=N] [size=N] [u32 NUMBER... | "BYTES"]` of the section above; without
@@ -157,9 +177,21 @@ impl<'a> Parser<'a> {
         }
         if let Some(data) = map.data.as_mut().filter(|data| data.bytes.len() < len) {
             data.bytes.resize(len, 0);
-            map.value_size = len as u32;
+            if data.kind != DataKind::Arena {
+                map.value_size = len as u32;
+            }
         }
         Ok(())
+    }
+}
+
+/// A section without a byte.
+fn empty(kind: DataKind) -> Data {
+    Data {
+        kind,
+        bytes: Vec::new(),
+        variables: Vec::new(),
+        addresses: Vec::new(),
     }
 }
 
@@ -222,28 +254,23 @@ impl Value {
     }
 }
 
-/// Writes a section of global variables as the directives that make it.
+/// Writes a section of global variables as the directives that make it; of an arena the
+/// variables in it.
 pub(super) fn print_data(
     out: &mut dyn Write,
     map: &Map,
     data: &Data,
     extent: Extent,
 ) -> fmt::Result {
-    write!(out, ".data {} size={}", name(&map.name), data.bytes.len())?;
-    let usual = Map::of_data(
-        &*map.name,
-        Data {
-            kind: data.kind,
-            bytes: Vec::new(),
-            variables: Vec::new(),
-            addresses: Vec::new(),
-        },
-    );
-    let usual = Map {
-        value_size: data.bytes.len() as u32,
-        ..usual
-    };
-    print_parameters(out, map, &usual, extent)?;
+    let section = map.data_section().unwrap_or_default();
+    write!(out, ".data {} size={}", name(section), data.bytes.len())?;
+    if data.kind != DataKind::Arena {
+        let usual = Map {
+            value_size: data.bytes.len() as u32,
+            ..Map::of_data(section, empty(data.kind))
+        };
+        print_parameters(out, map, &usual, extent)?;
+    }
     writeln!(out)?;
     let mut covered = 0;
     for variable in &data.variables {

@@ -33,6 +33,7 @@
 //! | `.value INDEX NAME` | a program or map that the map above holds from the start; of a map of type `struct_ops` the function at a byte of its struct |
 //! | `.bytes OFFSET "BYTES"` | what of the struct of the `struct_ops` map above are neither zeros nor functions |
 //! | `.data SECTION size=8` | a section of global variables: `.data`, `.rodata`, `.bss`, `.kconfig` |
+//! | `.data .addr_space.1 size=8` | the global variables in the arena above |
 //! | `.var NAME offset=0 u32 42` | a variable of the section above: `u8` to `u64` with numbers, a string with its bytes (`"eth0\x00"`), or `size=64` for zeros; without `offset` behind the one above. `-` for a name has bytes that belong to no variable; `weak` if the kernel need not have the option |
 //! | `.address 8 data .rodata 4` | whose address should stand at a byte of the section above: of a byte of a section (`data`), a `map NAME`, a `func NAME`, an `extern NAME` |
 //! | `.extern func NAME weak` | a kfunc, or with `var` a variable of the kernel; `weak` if it may be missing |

@@ -10,7 +10,9 @@ use super::types::{print_core_relocation, print_type_id, print_types};
 use super::words::quoted;
 use crate::insn::Insn;
 use crate::map_flags::MAP_FLAGS;
-use crate::object::{Autocreate, Extern, ExternKind, Map, MapValue, Object, Pinning, Strength};
+use crate::object::{
+    Autocreate, Data, DataKind, Extern, ExternKind, Map, MapValue, Object, Pinning, Strength,
+};
 use crate::program::Program;
 use crate::section::section;
 use crate::span::Span;
@@ -94,12 +96,13 @@ pub fn print_object(out: &mut dyn Write, object: &Object, options: Options<'_>) 
     }
     let extent = options.extent;
     for map in &object.maps {
-        match &map.data {
-            Some(data) => {
-                print_data(out, map, data, extent)?;
-                print_addresses(out, object, data)?;
-            }
-            None => print_map(out, object, map, extent)?,
+        let is_section = |data: &Data| data.kind != DataKind::Arena;
+        if !map.data.as_ref().is_some_and(is_section) {
+            print_map(out, object, map, extent)?;
+        }
+        if let Some(data) = &map.data {
+            print_data(out, map, data, extent)?;
+            print_addresses(out, object, data)?;
         }
     }
     for known in &object.externs {

@@ -383,6 +383,7 @@ fn any_data() -> impl Strategy<Value = Map> {
         (".rodata.x", DataKind::Rodata),
         (".bss", DataKind::Bss),
         (".kconfig", DataKind::Kconfig),
+        ("arena", DataKind::Arena),
     ];
     let places = proptest::collection::vec((0..3_u32, 0..17_u32), 0..5);
     (

@@ -8,6 +8,7 @@
 //! Read before: nothing. Read next: `attr.rs` (what the kernel is handed),
 //! then one file a kind of object.
 
+mod arena;
 mod attr;
 mod btf;
 mod command;
@@ -22,6 +23,7 @@ mod prog;
 mod raw_tracepoint;
 mod test_run;
 
+pub use arena::arena_write;
 pub use btf::btf_load;
 pub use command::Command;
 pub use id::{

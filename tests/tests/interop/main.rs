@@ -4,14 +4,15 @@
 //! against libbpf and the kernel what we read, what we write again and what we load;
 //! `known.rs` lists where that is known to fail, and why. `ours.rs` has libbpf, bpftool, ip and
 //! tc load what we build. `legacy.rs` is about objects that none of them takes any more,
-//! `shared.rs` about maps that loaders share, `structs.rs` about structs of functions that only a
-//! newer libbpf knows. `witness.rs` is how libbpf is asked, `model.rs` and `loaded.rs` are
+//! `shared.rs` about maps that loaders share, `structs.rs` about structs of functions and `arena.rs` about
+//! variables in arenas, which only a newer libbpf knows. `witness.rs` is how libbpf is asked, `model.rs` and `loaded.rs` are
 //! how ours is.
 //!
 //! `EBPF_INTEROP=all` tries every way of compiling instead of a few; each source prints what
 //! came of it.
 #![forbid(unsafe_code)]
 
+mod arena;
 mod known;
 mod legacy;
 mod loaded;
@@ -34,6 +35,7 @@ fn main() -> ExitCode {
             legacy::trials(),
             shared::trials(),
             structs::trials(),
+            arena::trials(),
         ];
         modules.into_iter().flatten().collect()
     })

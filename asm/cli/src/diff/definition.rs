@@ -111,15 +111,19 @@ pub(super) fn program(program: &Program) -> Definition {
 
 /// A map; a section of data with its variables.
 fn map(object: &Object, map: &Map) -> Vec<Definition> {
-    let Some(data) = &map.data else {
+    let whole = || {
         let value = shape(map) + &values(object, map);
-        return vec![Definition::new(format!("map {}", map.name), value)];
+        Definition::new(format!("map {}", map.name), value)
+    };
+    let Some(data) = &map.data else {
+        return vec![whole()];
     };
     let kind = match data.kind {
         DataKind::Data => "variables",
         DataKind::Rodata => "constants",
         DataKind::Bss => "variables that begin with zero",
         DataKind::Kconfig => "options of the kernel",
+        DataKind::Arena => "variables in an arena",
     };
     let mut named = vec![false; data.bytes.len()];
     let mut all = Vec::new();
@@ -143,6 +147,9 @@ fn map(object: &Object, map: &Map) -> Vec<Definition> {
     }
     let section = Definition::new(format!("section {}", map.name), kind);
     all.insert(0, section.with_bytes(unnamed));
+    if data.kind == DataKind::Arena {
+        all.insert(0, whole());
+    }
     let addresses = data.addresses.iter();
     all.extend(addresses.map(|address| {
         let name = format!("address at byte {} of {}", address.offset, map.name);

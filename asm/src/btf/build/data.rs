@@ -47,6 +47,7 @@ impl Known {
 
 /// Describes the variables of a section: those that have no type are plain numbers, or bytes.
 pub(super) fn add(btf: &mut Btf, known: &mut Known, map: &mut Map) {
+    let section = map.data_section().unwrap_or_default().to_owned();
     let Some(data) = map.data.as_mut().filter(|data| !data.variables.is_empty()) else {
         return;
     };
@@ -62,7 +63,12 @@ pub(super) fn add(btf: &mut Btf, known: &mut Known, map: &mut Map) {
         });
     }
     let size = u32::try_from(data.bytes.len()).unwrap_or(u32::MAX);
-    map.value_type = Some(set_section(btf, &map.name, size, vars));
+    let kind = data.kind;
+    let section = set_section(btf, &section, size, vars);
+    // An arena has no values.
+    if kind != DataKind::Arena {
+        map.value_type = Some(section);
+    }
 }
 
 /// Who sees a variable: compilers name those of functions `function.variable`.
@@ -70,7 +76,7 @@ fn linkage(kind: DataKind, name: &str) -> Linkage {
     match kind {
         DataKind::Kconfig => Linkage::Extern,
         _ if name.contains('.') => Linkage::Static,
-        DataKind::Data | DataKind::Rodata | DataKind::Bss => Linkage::Global,
+        DataKind::Data | DataKind::Rodata | DataKind::Bss | DataKind::Arena => Linkage::Global,
     }
 }
 

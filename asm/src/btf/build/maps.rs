@@ -57,6 +57,7 @@ fn is(known: &Map, map: &Map) -> bool {
     let bare = |map: &Map| Map {
         values: Vec::new(),
         inner: None,
+        data: None,
         ..map.clone()
     };
     bare(known) == bare(map) && inner(known) == inner(map)

@@ -54,7 +54,7 @@ pub(crate) fn is_needed(object: &Object) -> bool {
     // Maps are defined by types, and libbpf wants to know the types of all externs.
     let by_map = |map: &Map| {
         let data = map.data.as_ref();
-        data.is_none_or(|data| data.kind == DataKind::Kconfig)
+        data.is_none_or(|data| matches!(data.kind, DataKind::Kconfig | DataKind::Arena))
     };
     object.btf.is_some()
         || !object.externs.is_empty()

@@ -2,11 +2,11 @@
 
 use super::code::Functions;
 use super::data::{FoundMap, Places};
-use super::elf::{File, Home, Relocation, Role};
+use super::elf::{File, Home, Relocation, Role, Section};
 use super::error::ReadError;
 use super::externs::{Externs, Outside};
 use crate::object::elf_numbers::{R_BPF_64_64, R_BPF_64_ABS64};
-use crate::object::{Address, Addressed, DataKind};
+use crate::object::{Address, Addressed, Data, DataKind};
 use crate::program::Reference;
 
 /// What all addresses in data may be found in.
@@ -25,29 +25,36 @@ impl Surroundings<'_, '_> {
     /// If an address is not in its section, or two are in one place.
     pub(super) fn read_addresses(&self, maps: &mut [FoundMap]) -> Result<(), ReadError> {
         for found in maps {
-            // The options are in no section.
-            let section = found.section.and_then(|at| self.file.sections.get(at));
-            let Some(section) = section else {
-                continue;
-            };
             // Zeros are not in the file.
             let Some(data) = found.map.data.as_mut().filter(|d| d.kind != DataKind::Bss) else {
                 continue;
             };
-            let relocations = section.relocations_by_place();
-            for relocation in relocations.iter().filter(|one| is_address(one)) {
-                let refuse = |why: String| self.file.refuse(section.name, relocation, why);
-                let (offset, bytes) = place(&data.bytes, relocation.offset).ok_or_else(|| {
-                    let len = data.bytes.len();
-                    refuse(format!("an address has 8 bytes, and the section {len}"))
-                })?;
-                if let Some(before) = data.addresses.last().filter(|a| offset < a.offset + 8) {
-                    let before = before.offset;
-                    return Err(refuse(format!("the address at byte {before} is there")));
-                }
-                let of = self.addressed(relocation, i64::from_le_bytes(*bytes));
-                data.addresses.extend(of.map(|of| Address { offset, of }));
+            let sections = found.variables.into_iter();
+            for (_, section) in sections.flat_map(|of| self.file.joined(of)) {
+                self.read_section(section, data)?;
             }
+        }
+        Ok(())
+    }
+
+    fn read_section(&self, section: &Section<'_>, data: &mut Data) -> Result<(), ReadError> {
+        let relocations = section.relocations_by_place();
+        for relocation in relocations.iter().filter(|one| is_address(one)) {
+            let refuse = |why: String| self.file.refuse(section.name, relocation, why);
+            let at = relocation.offset.checked_add(section.joined.begin);
+            let fits = relocation.offset.saturating_add(8) <= section.size;
+            let place = at.filter(|_| fits);
+            let place = place.and_then(|at| place_of(&data.bytes, at));
+            let (offset, bytes) = place.ok_or_else(|| {
+                let len = section.size;
+                refuse(format!("an address has 8 bytes, and the section {len}"))
+            })?;
+            if let Some(before) = data.addresses.last().filter(|a| offset < a.offset + 8) {
+                let before = before.offset;
+                return Err(refuse(format!("the address at byte {before} is there")));
+            }
+            let of = self.addressed(relocation, i64::from_le_bytes(*bytes));
+            data.addresses.extend(of.map(|of| Address { offset, of }));
         }
         Ok(())
     }
@@ -93,7 +100,7 @@ fn is_address(relocation: &Relocation) -> bool {
 }
 
 /// The 8 bytes at an offset, which has 32 bits.
-fn place(bytes: &[u8], offset: u64) -> Option<(u32, &[u8; 8])> {
+fn place_of(bytes: &[u8], offset: u64) -> Option<(u32, &[u8; 8])> {
     let offset = u32::try_from(offset).ok()?;
     Some((offset, bytes.get(offset as usize..)?.first_chunk()?))
 }

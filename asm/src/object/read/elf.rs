@@ -4,6 +4,7 @@
 //! Total and bounded: what is kept is never more than a few times the file's own size.
 
 use super::ReadError;
+use super::joined::{Joined, join};
 use goblin::container::{Container, Ctx, Endian};
 use goblin::elf::header::{EI_CLASS, EI_DATA, ELFCLASS64, ELFDATA2LSB, ELFMAG, EM_BPF, ET_REL};
 use goblin::elf::section_header::{
@@ -36,6 +37,8 @@ pub(super) struct Section<'a> {
     pub(super) size: u64,
     /// Its bytes; none for a section of zeros.
     pub(super) contents: &'a [u8],
+    /// How it is put together with others of its name.
+    pub(super) joined: Joined,
     /// The tables of what the linker or loader fills in.
     relocations: Vec<Table<'a>>,
 }
@@ -149,9 +152,11 @@ impl<'a> File<'a> {
                 role: role(header),
                 size: header.sh_size,
                 contents,
+                joined: Joined::alone(sections.len()),
                 relocations: Vec::new(),
             });
         }
+        join(&mut sections);
         if total > bytes.len() as u64 {
             return Err(ReadError::Elf(format!(
                 "the sections have {total} bytes in all, and the file has {}: they overlap",

@@ -55,6 +55,7 @@ impl Externs {
                 maps.push(FoundMap {
                     section: None,
                     offset: 0,
+                    variables: None,
                     map,
                 });
             }
@@ -232,7 +233,10 @@ impl KernelOption {
         let Some(Kind::Var { ty, .. }) = btf.get(var).map(|ty| &ty.kind) else {
             return Err("is no variable");
         };
-        let size = btf.size_of(*ty).ok_or("has a type without a size")?;
+        if btf.name(var).is_empty() {
+            return Err("has no name");
+        }
+        let size = btf.size_of(var).ok_or("has a type without a size")?;
         let align = match btf.get(btf.resolve(*ty)).map(|ty| &ty.kind) {
             Some(Kind::Array { element, .. }) => btf.size_of(*element).unwrap_or(1),
             _ => size,

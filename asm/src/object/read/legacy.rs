@@ -145,6 +145,7 @@ fn definition(
         found: FoundMap {
             section: Some(index),
             offset: symbol.value,
+            variables: None,
             map,
         },
         id: extended(5),

@@ -6,7 +6,7 @@
 
 use super::ReadError;
 use super::code::{Code, Entry, Functions};
-use super::elf::File;
+use super::elf::{File, Role};
 use crate::btf::Linkage;
 use crate::btf::ext::LineInfo;
 use crate::btf::strings::Strings;
@@ -60,12 +60,15 @@ pub(super) fn programs<'a>(
     Ok(programs)
 }
 
-/// The first section of each section's name: programs of one stand together, as they are
+/// The first section of code of each section's name: programs of one stand together, as they are
 /// written, wherever in the file they are.
 fn gathered(file: &File<'_>) -> Vec<usize> {
     let mut first: HashMap<&str, usize> = HashMap::new();
     let sections = file.sections.iter().enumerate();
-    let firsts = sections.map(|(index, section)| *first.entry(section.name).or_insert(index));
+    let firsts = sections.map(|(index, section)| match section.role {
+        Role::Code => *first.entry(section.name).or_insert(index),
+        _ => index,
+    });
     firsts.collect()
 }
 

@@ -74,6 +74,7 @@ fn defined_by_btf(file: &File<'_>, btf: Option<&Btf>) -> Result<Vec<FoundMap>, R
         maps.push(FoundMap {
             section: Some(index),
             offset: u64::from(var.offset),
+            variables: None,
             map,
         });
     }
@@ -134,6 +135,14 @@ impl Definition<'_> {
         let mut typed = false;
         for member in members {
             let member_name = self.btf.str(member.name);
+            let begin = member.offset / 8;
+            // What a map holds stands behind its struct.
+            if begin > *size || (begin == *size && member_name != "values") {
+                let why = format!(
+                    "its member '{member_name}' begins at byte {begin} of a struct of {size}"
+                );
+                return Err(self.refuse(why));
+            }
             match member_name {
                 "type" => {
                     let uapi = self.number(member)?;
@@ -154,11 +163,6 @@ impl Definition<'_> {
                 "map_extra" => map.map_extra = self.long_number(member)?,
                 "numa_node" => map.numa_node = self.number(member)?,
                 "pinning" => map.pinning = self.pinning(member)?,
-                "values" if member.offset / 8 > *size => {
-                    let begin = member.offset / 8;
-                    let why = format!("its values begin at byte {begin} of a struct of {size}");
-                    return Err(self.refuse(why));
-                }
                 "values" => self.values(member, &mut map)?,
                 other => return Err(self.refuse(format!("no map has a member '{other}'"))),
             }

@@ -4,7 +4,7 @@
 //! made of them is not much larger than they are. What is understood but not carried out is
 //! an error by name: a program is never read as something else.
 //!
-//! Read before: `../mod.rs`. Read next: `elf.rs`, `code.rs`, `types.rs`, `maps.rs`,
+//! Read before: `../mod.rs`. Read next: `elf.rs`, `joined.rs`, `code.rs`, `types.rs`, `maps.rs`,
 //! `legacy.rs`, `data.rs`, `structs.rs`, `externs.rs`, `relocate.rs`, `addresses.rs`,
 //! `records.rs`, `link.rs`.
 
@@ -14,6 +14,7 @@ mod data;
 mod elf;
 mod error;
 mod externs;
+mod joined;
 mod legacy;
 mod link;
 mod maps;
@@ -50,9 +51,9 @@ pub fn read(bytes: &[u8]) -> Result<Object, ReadError> {
     }
     let mut maps = maps::read(&file, &functions, btf.as_ref())?;
     maps.extend(structs::read(&file, &functions, btf.as_ref())?);
-    maps.extend(data::sections(&file, btf.as_ref())?);
+    data::add(&file, btf.as_ref(), &mut maps)?;
     let externs = Externs::read(&file, btf.as_mut(), &mut maps)?;
-    let places = Places::of(&maps);
+    let places = Places::of(&file, &maps);
     maps::read_values(&file, &functions, &places, btf.as_ref(), &mut maps)?;
     let surroundings = Surroundings {
         file: &file,

@@ -64,14 +64,18 @@ pub(super) fn refuse_lost_addresses(
     maps: &[FoundMap],
 ) -> Result<(), ReadError> {
     let lost = |(index, found): (usize, &FoundMap)| {
-        let section = file.sections.get(found.section?)?;
         let addresses = &found.map.data.as_ref()?.addresses;
-        let is_held = |relocation: &Relocation| {
-            let offset = u32::try_from(relocation.offset);
-            offset.is_ok_and(|at| addresses.binary_search_by_key(&at, |a| a.offset).is_ok())
+        let is_held = |begin: u64, relocation: &Relocation| {
+            let offset = relocation.offset.saturating_add(begin);
+            let known = |at: u32| addresses.binary_search_by_key(&at, |a| a.offset).is_ok();
+            u32::try_from(offset).is_ok_and(known)
         };
-        let lost = section.relocations().find(|one| !is_held(one))?;
-        Some((index, (section.name, lost)))
+        let mut sections = file.joined(found.variables?);
+        sections.find_map(|(_, section)| {
+            let mut relocations = section.relocations();
+            let lost = relocations.find(|one| !is_held(section.joined.begin, one))?;
+            Some((index, (section.name, lost)))
+        })
     };
     let lost: HashMap<usize, (&str, Relocation)> =
         maps.iter().enumerate().filter_map(lost).collect();

@@ -130,6 +130,7 @@ impl Place<'_, '_> {
         Ok(FoundMap {
             section: Some(self.index),
             offset: begin,
+            variables: None,
             map: Map {
                 map_flags: self.kind.link,
                 autocreate: self.kind.autocreate,

@@ -2,7 +2,7 @@
 //! variables, and the sizes of the sections that they are in, to whoever links.
 
 use super::ReadError;
-use super::elf::{File, Home, Relocation, Role, Symbol, SymbolKind, Table};
+use super::elf::{File, Relocation, Role, Symbol, SymbolKind, Table};
 use crate::btf::ext::ExtBytes;
 use crate::btf::{Btf, BtfError, Kind, SecVar, TypeId};
 use crate::object::elf_numbers::{R_BPF_64_32, R_BPF_64_ABS32, R_BPF_64_NODYLD32, R_BPF_NONE};
@@ -126,21 +126,19 @@ fn place_variables(file: &File<'_>, btf: &mut Btf) {
     // Static variables of several files that were linked.
     let mut others: HashSet<((usize, &str), u64)> = HashSet::new();
     let mut anywhere: HashSet<&str> = HashSet::new();
-    let is_code = |home: usize| {
-        let section = file.sections.get(home);
-        section.is_some_and(|section| section.role == Role::Code)
-    };
-    for symbol in file.symbols.iter().rev() {
-        let Home::Section(home) = symbol.home else {
+    for symbol in file.symbols.iter().rev().filter(|s| names_a_variable(s)) {
+        let Some((home, at)) = file.variable_place(symbol) else {
             continue;
         };
-        if names_a_variable(symbol) && !is_code(home) {
-            let place = (home, symbol.name);
-            if let Some(other) = named.insert(place, symbol.value) {
-                others.insert((place, other));
-            }
-            anywhere.insert(symbol.name);
+        let section = file.sections.get(home);
+        if section.is_none_or(|section| section.role == Role::Code) {
+            continue;
         }
+        let place = (home, symbol.name);
+        if let Some(other) = named.insert(place, at) {
+            others.insert((place, other));
+        }
+        anywhere.insert(symbol.name);
     }
     for id in sections {
         let Some((home, section)) = file.section(btf.name(id)) else {
@@ -167,9 +165,11 @@ fn place_variables(file: &File<'_>, btf: &mut Btf) {
             }
         }
         placed.sort_by_key(|var| var.offset);
+        let last = file.joined(home).last();
+        let size = last.map_or(section.size, |(_, last)| last.end());
         if let Some(ty) = btf.get_mut(id) {
             ty.kind = Kind::DataSec {
-                size: section.size as u32,
+                size: size as u32,
                 vars: placed,
             };
         }

@@ -1,6 +1,6 @@
 //! Addresses in global data: relocations, and what is added to their symbols' places.
 
-use super::{File, WriteError};
+use super::{File, Variables, WriteError};
 use crate::object::elf_numbers::R_BPF_64_ABS64;
 use crate::object::{Address, Addressed, Object};
 use crate::program::Reference;
@@ -11,8 +11,8 @@ impl File {
     /// The relocations of all sections of variables. What the object does not hold has no
     /// symbol, and its address is left out.
     pub(super) fn fill_addresses(&mut self, object: &Object) -> Result<(), WriteError> {
-        for (index, section) in self.data.clone() {
-            let map = object.maps.get(index);
+        for Variables { map, section, .. } in self.data.clone() {
+            let map = object.maps.get(map);
             let data = map.and_then(|map| map.data.as_ref());
             for address in data.iter().flat_map(|data| &data.addresses) {
                 self.fill_address(section, address)?;
@@ -53,15 +53,17 @@ impl File {
             }
             Addressed::Reference(Reference::MapValue { map, offset }) => (*map, *offset),
         };
-        let section = self.data.iter().find(|(known, _)| *known == map);
-        let Some((_, section)) = section else {
+        let section = self.data.iter().find(|known| known.map == map);
+        let Some(Variables {
+            section, symbol, ..
+        }) = section.copied()
+        else {
             let (symbol, past) = self.option(offset)?;
             return Some((symbol, u64::from(past)));
         };
-        let section = *section;
         let offset = u64::from(offset);
         match offset.checked_sub(stands) {
-            None | Some(0) => Some((self.elf.section_symbol(section), offset)),
+            None | Some(0) => Some((symbol, offset)),
             Some(begin) => Some((self.place_symbol(section, begin), stands)),
         }
     }

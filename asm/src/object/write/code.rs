@@ -185,8 +185,13 @@ impl File {
         let kind = map.data.as_ref().map(|data| data.kind);
         let found = match (kind, offset) {
             (Some(DataKind::Kconfig), Some(offset)) => self.option(offset),
-            (Some(_), Some(offset)) => self.maps.get(index).copied().flatten().zip(Some(offset)),
-            (None, None) => self.maps.get(index).copied().flatten().zip(Some(0)),
+            (Some(_), Some(offset)) => {
+                let section = self.data.iter().find(|known| known.map == index);
+                section.map(|known| (known.symbol, offset))
+            }
+            (None | Some(DataKind::Arena), None) => {
+                self.maps.get(index).copied().flatten().zip(Some(0))
+            }
             (Some(_), None) | (None, Some(_)) => None,
         };
         found.ok_or_else(|| WriteError::NoVariable {

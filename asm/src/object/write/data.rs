@@ -1,7 +1,8 @@
 //! Sections of global variables, and the symbols of what the kernel defines.
 
-use super::{File, Seen, WriteError, symbol};
+use super::{File, Seen, Variables, WriteError, symbol};
 use crate::btf::{Btf, Kind, Linkage, TypeId};
+use crate::map_type::MapType;
 use crate::object::read::data_kind;
 use crate::object::{Data, DataKind, Map, Object, Strength, Variable};
 use object::write::{Symbol, SymbolId, SymbolSection};
@@ -10,23 +11,27 @@ use std::collections::HashSet;
 
 impl File {
     /// A symbol without a section for each extern and each option.
-    pub(super) fn add_externs(&mut self, object: &Object) {
+    pub(super) fn add_externs(&mut self, object: &Object) -> Result<(), WriteError> {
         for of_kernel in &object.externs {
-            let symbol = self.add_undefined(&of_kernel.name, of_kernel.strength);
+            let symbol = self.add_undefined(&of_kernel.name, of_kernel.strength)?;
             self.externs.push(symbol);
         }
         let data = object.maps.iter().filter_map(|map| map.data.as_ref());
         for data in data.filter(|data| data.kind == DataKind::Kconfig) {
             for option in &data.variables {
-                let symbol = self.add_undefined(&option.name, option.strength);
+                let symbol = self.add_undefined(&option.name, option.strength)?;
                 let end = option.offset.saturating_add(option.size);
                 self.options.push((option.offset..end, symbol));
             }
         }
+        Ok(())
     }
 
-    fn add_undefined(&mut self, name: &str, strength: Strength) -> SymbolId {
-        self.elf.add_symbol(Symbol {
+    fn add_undefined(&mut self, name: &str, strength: Strength) -> Result<SymbolId, WriteError> {
+        if name.is_empty() {
+            return Err(WriteError::Nameless);
+        }
+        Ok(self.elf.add_symbol(Symbol {
             name: name.as_bytes().to_vec(),
             value: 0,
             size: 0,
@@ -35,7 +40,7 @@ impl File {
             weak: strength == Strength::Weak,
             section: SymbolSection::Undefined,
             flags: SymbolFlags::None,
-        })
+        }))
     }
 
     /// The sections of variables that are in the file.
@@ -47,17 +52,18 @@ impl File {
                 continue;
             };
             check(map, data)?;
-            if !names.insert(&map.name) {
+            let section_name = map.data_section().unwrap_or_default();
+            if !names.insert(section_name) {
                 return Err(wrong(map, "there is another section of this name".into()));
             }
             if data.kind == DataKind::Kconfig {
                 continue;
             }
-            let name = map.name.as_bytes().to_vec();
+            let name = section_name.as_bytes().to_vec();
             let (kind, zeros) = match data.kind {
                 DataKind::Rodata => (SectionKind::ReadOnlyData, false),
                 DataKind::Bss => (SectionKind::UninitializedData, true),
-                DataKind::Data | DataKind::Kconfig => (SectionKind::Data, false),
+                DataKind::Data | DataKind::Kconfig | DataKind::Arena => (SectionKind::Data, false),
             };
             let section = self.elf.add_section(Vec::new(), name, kind);
             if zeros {
@@ -74,11 +80,12 @@ impl File {
                     self.elf.add_symbol(symbol);
                 }
             }
-            self.data.push((index, section));
-            let whole = self.elf.section_symbol(section);
-            if let Some(entry) = self.maps.get_mut(index) {
-                *entry = Some(whole);
-            }
+            let symbol = self.elf.section_symbol(section);
+            self.data.push(Variables {
+                map: index,
+                section,
+                symbol,
+            });
         }
         Ok(())
     }
@@ -95,6 +102,7 @@ fn wrong(map: &Map, why: String) -> WriteError {
 fn check(map: &Map, data: &Data) -> Result<(), WriteError> {
     let wrong = |why| wrong(map, why);
     let found = match map.name.as_str() {
+        _ if map.map_type == MapType::Arena => Some(DataKind::Arena),
         crate::btf::build::KCONFIG_SECTION => Some(DataKind::Kconfig),
         name => data_kind(name),
     };
@@ -104,11 +112,15 @@ fn check(map: &Map, data: &Data) -> Result<(), WriteError> {
             DataKind::Rodata => "'.rodata' or '.rodata.*'",
             DataKind::Bss => "'.bss' or '.bss.*'",
             DataKind::Kconfig => "'.kconfig'",
+            DataKind::Arena => return Err(wrong("they are in an arena, and it is none".into())),
         };
         return Err(wrong(format!("a section of their kind is called {wanted}")));
     }
     if data.bytes.is_empty() {
         return Err(wrong("there is no byte of them".into()));
+    }
+    if data.kind == DataKind::Arena && data.bytes.len() as u64 > map.arena_size() {
+        return Err(wrong("the arena has fewer pages than they need".into()));
     }
     if data.kind == DataKind::Bss && data.bytes.iter().any(|byte| *byte != 0) {
         return Err(wrong(

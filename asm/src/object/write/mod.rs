@@ -94,6 +94,9 @@ pub enum WriteError {
         /// What is wrong, and what is wanted.
         why: String,
     },
+    /// What the kernel defines, without the name that it is known by.
+    #[error("an extern or option of the kernel has no name")]
+    Nameless,
     /// A map holds something that the object does not have.
     #[error("map '{map}' holds {what}, which the object does not have")]
     NoSuchValue {
@@ -162,7 +165,7 @@ pub fn write(object: &Object) -> Result<Vec<u8>, WriteError> {
         functions: HashMap::new(),
         data: Vec::new(),
     };
-    file.add_externs(&object);
+    file.add_externs(&object)?;
     file.add_data(&object, &btf)?;
     let maps = file.add_maps(&object, &btf)?;
     let structs = file.add_structs(&object, &btf)?;
@@ -237,7 +240,7 @@ fn check(program: &Program) -> Result<(), WriteError> {
 /// A file that is being made.
 struct File {
     elf: Elf<'static>,
-    /// What references to each map are relocated against; `None` for the options.
+    /// The symbol of each map that sections define.
     maps: Vec<Option<SymbolId>>,
     /// The symbols of the externs.
     externs: Vec<SymbolId>,
@@ -247,8 +250,18 @@ struct File {
     programs: Vec<(String, SymbolId)>,
     /// The symbols of all functions, by name.
     functions: HashMap<String, SymbolId>,
-    /// The sections of global variables, by the maps that they are.
-    data: Vec<(usize, SectionId)>,
+    /// The sections of global variables; the options are in none.
+    data: Vec<Variables>,
+}
+
+/// A section of global variables.
+#[derive(Debug, Clone, Copy)]
+struct Variables {
+    /// The index of the map that has them.
+    map: usize,
+    section: SectionId,
+    /// What references to them are relocated against.
+    symbol: SymbolId,
 }
 
 impl File {
