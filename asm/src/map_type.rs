@@ -49,6 +49,11 @@ impl MapType {
         matches!(self, MapType::ArrayOfMaps | MapType::HashOfMaps)
     }
 
+    /// Whether its `max_entries` are the bytes of a ring.
+    pub const fn is_ring(self) -> bool {
+        matches!(self, MapType::Ringbuf | MapType::UserRingbuf)
+    }
+
     /// Whether each CPU has its own copy of every value.
     pub const fn is_per_cpu(self) -> bool {
         matches!(

@@ -8,7 +8,7 @@ use ebpf_asm::map_type::MapType;
 use ebpf_asm::object;
 use ebpf_syscalls::bpf::{self, MapBtf, MapCreate, UpdateMode};
 use ebpf_syscalls::caps::Capability;
-use ebpf_syscalls::{Errno, Error as SyscallError, cpu};
+use ebpf_syscalls::{Errno, Error as SyscallError, cpu, page};
 
 use crate::error::{Error, Result, missing};
 use crate::load::Note;
@@ -122,14 +122,20 @@ pub(crate) fn create_struct(
 }
 
 /// The most entries: a perf event array that does not say has one for each CPU that there may
-/// be.
+/// be, and rings have whole pages.
 fn entries(definition: &object::Map) -> Result<u32> {
-    let says = definition.max_entries != 0 || definition.map_type != MapType::PerfEventArray;
-    if says {
-        return Ok(definition.max_entries);
+    let refused = |source| refused(definition, source);
+    match (definition.map_type, definition.max_entries) {
+        (MapType::PerfEventArray, 0) => {
+            let cpus = cpu::possible().map_err(refused)?;
+            Ok(u32::try_from(cpus).unwrap_or(u32::MAX))
+        }
+        (map_type, _) if map_type.is_ring() => {
+            let page = page::size().map_err(refused)?;
+            Ok(definition.created_entries(u32::try_from(page).unwrap_or(u32::MAX)))
+        }
+        (_, entries) => Ok(entries),
     }
-    let cpus = cpu::possible().map_err(|source| refused(definition, source))?;
-    Ok(u32::try_from(cpus).unwrap_or(u32::MAX))
 }
 
 /// Gives global variables the values that they begin with; constants stay so from here on,

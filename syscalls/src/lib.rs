@@ -30,6 +30,7 @@ mod memlock;
 pub mod netlink;
 pub mod netns;
 pub mod packet_socket;
+pub mod page;
 
 pub use error::{Error, Result};
 pub use nix::errno::Errno;

@@ -111,6 +111,7 @@ pub use explore::Stats;
 pub use kernel_says::KernelRefusal;
 pub use kernel_types::{KernelTypes, Symbols, symbols_of};
 pub use log::KernelLog;
+pub use map_create::least_sizes;
 pub use render::{Decor, Quoted};
 pub use snapshot::{FrameSnapshot, Snapshot};
 pub use verify::{Verdict, verify, verify_watched, verify_with};

@@ -191,6 +191,26 @@ fn rules(map: &Map) -> Option<Rules> {
     })
 }
 
+/// The least `max_entries` and `value_size` that a map like this may have, where definitions often
+/// leave them to loaders: 0 where that is right.
+pub fn least_sizes(map: &Map) -> (u32, u32) {
+    let Some(Rules { entries, value, .. }) = rules(map) else {
+        return (0, 0);
+    };
+    let entries = match entries {
+        Numbers::Only(least) | Numbers::Either(least, _) | Numbers::Within(least, _) => least,
+        Numbers::Multiples { of, .. } => of,
+        Numbers::Pages => PAGE_SIZE,
+        Numbers::Any => 0,
+    };
+    // How deep stacks are is the loader's choice, how large other values are the program's.
+    let value = match value {
+        Numbers::Multiples { of, .. } => of,
+        _ => 0,
+    };
+    (entries, value)
+}
+
 /// That the kernel makes a map like this, and those in it.
 pub(crate) fn check_map_create(map: &Map) -> Checked {
     let whose = format!("map '{}'", map.name);

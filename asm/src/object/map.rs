@@ -210,6 +210,17 @@ impl Map {
         u64::from(self.max_entries) * PAGE_SIZE
     }
 
+    /// `max_entries` as loaders ask for them where pages have `page` bytes: the kernel takes rings
+    /// of a power of two of whole pages, and libbpf rounds others up since its version 1.
+    pub fn created_entries(&self, page: u32) -> u32 {
+        match self.max_entries {
+            bytes if self.map_type.is_ring() && bytes != 0 => {
+                bytes.max(page).checked_next_power_of_two().unwrap_or(bytes)
+            }
+            entries => entries,
+        }
+    }
+
     /// The map's contents if they are constant for every program that is loaded with it.
     pub fn constant(&self) -> Option<&[u8]> {
         let data = self.data.as_ref()?;

@@ -8,10 +8,9 @@ use std::num::NonZeroUsize;
 use std::os::fd::AsFd;
 
 use nix::sys::mman::{MapFlags, ProtFlags, mmap, munmap};
-use nix::unistd::{SysconfVar, sysconf};
 
 use super::map::Map;
-use crate::{Error, Result};
+use crate::{Error, Result, page};
 
 /// Puts bytes at the beginning of an arena of so many pages. `address` is what it was created
 /// with in `map_extra`; with 0 the kernel gives it one, which it has from then on.
@@ -21,9 +20,7 @@ use crate::{Error, Result};
 /// arena of this size and address; [`Error::Argument`] for more bytes than it has.
 pub fn arena_write(arena: &Map, pages: u32, address: u64, bytes: &[u8]) -> Result<()> {
     let failed = |errno| Error::call("mmap", "arena", errno);
-    let page = sysconf(SysconfVar::PAGE_SIZE).map_err(failed)?;
-    let page = usize::try_from(page.unwrap_or(0)).unwrap_or(0);
-    let length = page.checked_mul(pages as usize);
+    let length = page::size()?.checked_mul(pages as usize);
     let length = length.filter(|length| bytes.len() <= *length);
     let length = length.and_then(NonZeroUsize::new).ok_or_else(|| {
         let len = bytes.len();

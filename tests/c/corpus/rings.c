@@ -23,7 +23,8 @@ struct {
 
 struct {
     __uint(type, BPF_MAP_TYPE_USER_RINGBUF);
-    __uint(max_entries, 4096);
+    /* Loaders make whole pages of it. */
+    __uint(max_entries, 5000);
 } orders SEC(".maps");
 
 /* Only its type is wanted, in BTF. */

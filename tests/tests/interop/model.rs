@@ -75,7 +75,7 @@ fn definition(map: &Map, btf: Option<&Btf>) -> String {
         map.map_type.number(),
         map.key_size,
         map.value_size,
-        map.max_entries,
+        map.created_entries(4096),
         map.map_extra,
         map.numa_node,
         type_line(btf, map.key_type),
