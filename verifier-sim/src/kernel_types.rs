@@ -11,6 +11,7 @@
 use crate::diag::{Checked, Rejection};
 use crate::machine::not_modelled;
 use ebpf_asm::btf::{Btf, Kind as Type, Tag, TypeId};
+use ebpf_asm::isa::KernelVersion;
 use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::sync::OnceLock;
@@ -25,6 +26,7 @@ pub struct KernelTypes {
     names: OnceLock<Names>,
     read_symbols: Box<dyn Fn() -> Option<Symbols> + Send + Sync>,
     symbols: OnceLock<Option<Symbols>>,
+    release: Option<KernelVersion>,
 }
 
 /// The names of what the kernel knows the address of.
@@ -71,7 +73,23 @@ impl KernelTypes {
             names: OnceLock::new(),
             read_symbols: Box::new(|| None),
             symbols: OnceLock::new(),
+            release: None,
         }
+    }
+
+    /// They are those of this release; otherwise they are taken for those of the kernel that
+    /// programs are for.
+    #[must_use]
+    pub fn of_release(self, release: KernelVersion) -> KernelTypes {
+        KernelTypes {
+            release: Some(release),
+            ..self
+        }
+    }
+
+    /// The release whose types they are, if that is another than `kernel`.
+    pub(crate) fn of_other_release(&self, kernel: KernelVersion) -> Option<KernelVersion> {
+        self.release.filter(|release| *release != kernel)
     }
 
     /// With the kernel's symbols (`/proc/kallsyms`), which `read` gives when the first program

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::fs;
 
 use ebpf_asm::btf::Btf;
+use ebpf_asm::isa::KernelVersion;
 use ebpf_asm::object::Object;
 use ebpf_cli::exit::Exit;
 use ebpf_cli::report::Failure;
@@ -12,12 +13,28 @@ use ebpf_verifier_sim::{KernelTypes, Symbols, symbols_of};
 /// Where the kernel shows its types.
 const VMLINUX: &str = "/sys/kernel/btf/vmlinux";
 
+/// Where the kernel shows its release.
+const RELEASE: &str = "/proc/sys/kernel/osrelease";
+
 /// Where the kernel shows its symbols.
 const KALLSYMS: &str = "/proc/kallsyms";
 
 /// The types of the kernel that this runs on; none where it shows none.
 pub(crate) fn running() -> KernelTypes {
-    KernelTypes::on_demand(|| Btf::from_bytes(&fs::read(VMLINUX).ok()?).ok()).with_symbols(symbols)
+    let types = KernelTypes::on_demand(|| Btf::from_bytes(&fs::read(VMLINUX).ok()?).ok());
+    let types = types.with_symbols(symbols);
+    match release() {
+        Some(release) => types.of_release(release),
+        None => types,
+    }
+}
+
+/// The release of the kernel that this runs on.
+fn release() -> Option<KernelVersion> {
+    let text = fs::read_to_string(RELEASE).ok()?;
+    let mut numbers = text.trim().splitn(3, ['.', '-']);
+    let mut number = || numbers.next()?.parse().ok();
+    Some((number()?, number()?))
 }
 
 /// The names of the symbols of the kernel that this runs on.

@@ -59,6 +59,34 @@ fn sizes_of_maps_may_be_left_to_the_loader() {
         .says("what loads it must set it");
 }
 
+/// The kernel takes rings of a power of two of pages, and loaders make those of others.
+#[test]
+fn rings_have_whole_pages() {
+    let place = Place::new();
+    let source = ".license GPL\n.map records ringbuf max_entries=5000\n.prog xdp p\n    \
+                  r1 = records ll\n    r2 = 0\n    call ringbuf_query\n    r0 = 2\n    exit\n";
+    object(&place, "ring.o", source);
+    let ended = place.run(&["check", "ring.o"]).code(0);
+    assert!(!ended.stderr.contains("least size"), "{}", ended.stderr);
+}
+
+/// What the running kernel does not have, another may: of that nothing is known.
+#[test]
+fn functions_of_other_kernels_are_not_judged() {
+    let place = Place::new();
+    let source = ".license GPL\n.extern func no_such_kfunc\n.prog xdp p\n    \
+                  call no_such_kfunc\n    r0 = 2\n    exit\n";
+    fs::write(place.work().join("p.bpf"), source).expect("a file");
+    place
+        .run(&["check", "p.bpf", "--kernel", "5.15"])
+        .code(7)
+        .says("not modelled: the function no_such_kfunc of Linux 5.15, which the types at hand");
+    place
+        .run(&["check", "p.bpf"])
+        .code(3)
+        .says("the kernel has no such function");
+}
+
 /// Where a dynptr is, an old kernel makes no other: Linux 6.1 and 6.12 were asked.
 #[test]
 fn dynptrs_are_made_over_others_by_newer_kernels() {

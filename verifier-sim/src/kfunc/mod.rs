@@ -227,6 +227,15 @@ impl<'a> Env<'a> {
         let of = self.object.externs.get(index);
         let of = of.ok_or_else(|| not_modelled("a call of an extern that is not there"))?;
         self.kernel.function(&of.name).ok_or_else(|| {
+            let kernel = self.config.kernel;
+            if let Some(types) = self.kernel.of_other_release(kernel) {
+                let ((major, minor), name) = (kernel, &of.name);
+                return not_modelled(&format!(
+                    "the function {name} of Linux {major}.{minor}, which the types at hand, of \
+                     Linux {}.{}, do not have",
+                    types.0, types.1
+                ));
+            }
             let label = match of.strength {
                 Strength::Strong => "the program cannot be loaded: the kernel has no such function",
                 Strength::Weak => "is called although the kernel does not have it",
