@@ -278,20 +278,13 @@ fn make(map: &Map) -> Result<bpf::Map, Error> {
         None => None,
     };
     map_create(&MapCreate {
-        map_type: map.map_type.number(),
-        key_size: map.key_size,
-        value_size: map.value_size,
-        max_entries: map.max_entries,
-        map_flags: map.map_flags,
-        map_extra: map.map_extra,
         inner_map: inner.as_ref().map(AsFd::as_fd),
-        name: &map.name,
         btf: types.as_ref().map(|types| MapBtf {
             fd: types.as_fd(),
             key_type_id: KEY.0,
             value_type_id: VALUE.0,
         }),
-        ..MapCreate::default()
+        ..super::maps::untyped(map)
     })
 }
 

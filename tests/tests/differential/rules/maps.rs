@@ -56,26 +56,33 @@ impl Maps {
         let id = |ty: Option<TypeId>| ty.map_or(0, |ty| ty.0);
         let typed = self.btf.as_ref().filter(|_| map.value_type.is_some());
         let made = map_create(&MapCreate {
-            map_type: map.map_type.number(),
-            key_size: map.key_size,
-            value_size: map.value_size,
-            max_entries: map.max_entries,
-            map_flags: map.map_flags,
-            map_extra: map.map_extra,
             inner_map: inner.as_ref().map(AsFd::as_fd),
-            name: &map.name,
             btf: typed.map(|btf| MapBtf {
                 fd: btf.as_fd(),
                 key_type_id: id(map.key_type),
                 value_type_id: id(map.value_type),
             }),
-            ..MapCreate::default()
+            ..untyped(map)
         })?;
         if let Some(data) = &map.data {
             made.update_elem(&[0; 4], &data.bytes, UpdateMode::Any)?;
             made.freeze()?;
         }
         Ok(made)
+    }
+}
+
+/// What the kernel is asked for, but for types and the maps in it.
+pub(super) fn untyped(map: &Map) -> MapCreate<'_> {
+    MapCreate {
+        map_type: map.map_type.number(),
+        key_size: map.key_size,
+        value_size: map.value_size,
+        max_entries: map.max_entries,
+        map_flags: map.map_flags,
+        map_extra: map.map_extra,
+        name: &map.name,
+        ..MapCreate::default()
     }
 }
 
