@@ -67,8 +67,13 @@ impl Machine<'_, '_> {
         self.note_sharers(&comparison);
         let mut taken = self.state.clone();
         let here = self.here();
-        comparison.learn(self.env, &mut taken, Outcome::Holds, here);
-        comparison.learn(self.env, self.state, Outcome::Fails, here);
+        let lesson = |outcome| Lesson {
+            outcome,
+            sharers: &self.notes.sharers,
+            here,
+        };
+        comparison.learn(self.env, &mut taken, lesson(Outcome::Holds));
+        comparison.learn(self.env, self.state, lesson(Outcome::Fails));
         Ok(Flow::Fork {
             next,
             jump: target,
@@ -219,9 +224,10 @@ impl Comparison {
     }
 
     /// Changes the state to what is known where the comparison has this outcome.
-    fn learn(&self, env: &Env<'_>, state: &mut State, outcome: Outcome, here: Place) {
+    fn learn(&self, env: &Env<'_>, state: &mut State, lesson: Lesson<'_>) {
+        let Lesson { outcome, here, .. } = lesson;
         if self.both_scalars() {
-            self.learn_numbers(state, outcome, here);
+            self.learn_numbers(state, lesson);
         } else if self.is_null_check() && self.dst.null == Null::Maybe {
             let null = (self.cond == Cond::Jeq) == (outcome == Outcome::Holds);
             if null {
@@ -236,9 +242,15 @@ impl Comparison {
         }
     }
 
-    fn learn_numbers(&self, state: &mut State, outcome: Outcome, here: Place) {
+    fn learn_numbers(&self, state: &mut State, lesson: Lesson<'_>) {
         let (dst, src) = (&self.dst, &self.src);
-        let (a, b) = assume(self.cond, self.width, outcome, &dst.scalar, &src.scalar);
+        let (a, b) = assume(
+            self.cond,
+            self.width,
+            lesson.outcome,
+            &dst.scalar,
+            &src.scalar,
+        );
         if self.src_reg == Some(self.dst_reg) {
             // A register compared with itself learns both lessons, as in the kernel.
             let mut both = Scalar {
@@ -246,11 +258,11 @@ impl Comparison {
                 bounds: a.bounds.intersect(&b.bounds),
             };
             both.sync();
-            return set_number(state, self.dst_reg, both, here);
+            return set_number(state, self.dst_reg, both, lesson);
         }
-        set_number(state, self.dst_reg, a, here);
+        set_number(state, self.dst_reg, a, lesson);
         if let Some(reg) = self.src_reg {
-            set_number(state, reg, b, here);
+            set_number(state, reg, b, lesson);
         }
     }
 
@@ -304,32 +316,41 @@ fn sharer_mut(state: &mut State, sharer: Sharer) -> Option<&mut RegState> {
 }
 
 /// Gives a register, and all that share its number, what was learnt of it.
-fn set_number(state: &mut State, reg: Reg, learnt: Scalar, here: Place) {
+fn set_number(state: &mut State, reg: Reg, learnt: Scalar, lesson: Lesson<'_>) {
     let known = state.reg_mut(reg);
     known.scalar = learnt;
-    known.origin.proved = here;
+    known.origin.proved = lesson.here;
     let known = *known;
     if known.id == 0 {
         return;
     }
-    let shares = |other: &RegState| other.is_scalar() && other.id == known.id && *other != known;
-    state.change_regs(shares, |other| {
-        match (known.link, other.link) {
-            (known_link, other_link) if known_link == other_link && known.off == other.off => {
-                other.scalar = learnt;
-            }
-            // What is true of all bits says nothing of the low ones that wrapped.
-            (Link::Plus, Link::PlusLow) | (Link::PlusLow, Link::Plus) => return,
-            (known_link, other_link) => {
-                let distance = i64::from(other.off) - i64::from(known.off);
-                let moved = Scalar::constant(distance as u64);
-                let low = [known_link, other_link].contains(&Link::PlusLow);
-                let width = if low { Width::W32 } else { Width::W64 };
-                other.scalar = learnt.alu(AluOp::Add, width, &moved);
-            }
+    for &sharer in lesson.sharers {
+        let shares = |other: &&mut RegState| other.is_scalar() && other.id == known.id;
+        if let Some(other) = sharer_mut(state, sharer).filter(shares)
+            && *other != known
+        {
+            share(&known, other);
         }
-        other.origin.proved = here;
-    });
+    }
+}
+
+/// Gives a register that shares a number what is known of it.
+fn share(known: &RegState, other: &mut RegState) {
+    other.scalar = match (known.link, other.link) {
+        (known_link, other_link) if known_link == other_link && known.off == other.off => {
+            known.scalar
+        }
+        // What is true of all bits says nothing of the low ones that wrapped.
+        (Link::Plus, Link::PlusLow) | (Link::PlusLow, Link::Plus) => return,
+        (known_link, other_link) => {
+            let distance = i64::from(other.off) - i64::from(known.off);
+            let moved = Scalar::constant(distance as u64);
+            let low = [known_link, other_link].contains(&Link::PlusLow);
+            let width = if low { Width::W32 } else { Width::W64 };
+            known.scalar.alu(AluOp::Add, width, &moved)
+        }
+    };
+    other.origin.proved = known.origin.proved;
 }
 
 /// Makes all pointers that share `pointer`'s fate null: the number 0.
@@ -354,6 +375,17 @@ fn set_not_null(env: &Env<'_>, state: &mut State, id: u32) {
     state.change_regs(shares, |reg| {
         env.set_not_null(reg);
     });
+}
+
+/// What is learnt from a comparison.
+#[derive(Debug, Clone, Copy)]
+struct Lesson<'a> {
+    /// How it came out.
+    outcome: Outcome,
+    /// All that share a number that was compared.
+    sharers: &'a [Sharer],
+    /// Where it is.
+    here: Place,
 }
 
 /// What one knows of a packet pointer and the end.

@@ -59,7 +59,7 @@ impl Machine<'_, '_> {
             8 if size == Size::DW => {
                 let reg = *slot.reg;
                 self.note_spill(depth, off);
-                return Ok(self.fill(depth, off, reg));
+                return Ok(reg);
             }
             spilled => {
                 if !slot.reg.is_scalar() {
@@ -96,17 +96,6 @@ impl Machine<'_, '_> {
     /// Notes which spill an instruction wrote or filled from.
     fn note_spill(&mut self, depth: u8, off: i64) {
         self.notes.spill = slot_index(off).map(|index| StackSlot { depth, index });
-    }
-
-    /// The spilled register comes back; both hold the same number from now on.
-    fn fill(&mut self, depth: u8, off: i64, mut reg: RegState) -> RegState {
-        if reg.is_scalar() && reg.id == 0 && reg.as_constant().is_none() {
-            reg.id = self.new_id();
-            if let Some(frame) = self.state.frame_at(depth) {
-                frame.stack.spill(off, Size::DW, reg);
-            }
-        }
-        reg
     }
 
     fn read_stack_somewhere(
