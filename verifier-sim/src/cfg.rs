@@ -264,24 +264,6 @@ impl<'a> Cfg<'a> {
         functions
     }
 
-    /// The slots of the loops through a slot, with itself; none if it is in no loop. Loops are
-    /// within functions.
-    pub(crate) fn loop_of(&self, slot: usize) -> Vec<usize> {
-        let inside = self.function_range(slot);
-        let edges = inside.flat_map(|from| {
-            let to = self.successors(from).into_iter().flatten();
-            to.map(move |to| (from, to))
-        });
-        let edges: Vec<(usize, usize)> = edges
-            .filter(|(from, _)| self.insn(*from).is_some())
-            .collect();
-        let mut reversed: Vec<(usize, usize)> =
-            edges.iter().map(|&(from, to)| (to, from)).collect();
-        reversed.sort_unstable();
-        let (ahead, behind) = (reached_by(&edges, slot), reached_by(&reversed, slot));
-        ahead.intersection(&behind).copied().collect()
-    }
-
     /// Whether the call at `slot` goes on in the function that it calls: not if that is
     /// verified on its own.
     pub(crate) fn is_followed(&self, slot: usize) -> bool {
@@ -415,18 +397,6 @@ fn made(insn: &Insn) -> Option<Reg> {
         Sem::Load { .. } | Sem::LoadSx { .. } | Sem::LoadAcquire { .. } => Some(insn.dst()),
         _ => None,
     }
-}
-
-/// What is reached from a slot by one of some ascending edges, or more.
-fn reached_by(edges: &[(usize, usize)], slot: usize) -> BTreeSet<usize> {
-    let mut found = BTreeSet::new();
-    let mut left = vec![slot];
-    while let Some(at) = left.pop() {
-        let begin = edges.partition_point(|(from, _)| *from < at);
-        let here = edges.iter().skip(begin).take_while(|(from, _)| *from == at);
-        left.extend(here.map(|(_, to)| *to).filter(|to| found.insert(*to)));
-    }
-    found
 }
 
 /// Whether an instruction calls a function of the program, or takes its address.

@@ -17,8 +17,10 @@ use crate::env::Env;
 use crate::explore::{Explorer, Path};
 use crate::prune::{Ids, Likeness, alike};
 use crate::rounds::{Round, same_round, widen};
+use crate::stack::End;
 use crate::state::{Entered, State};
 use crate::tree::{Kept, Litter, Node, Standing};
+use crate::visits::{CalledLoop, Known};
 
 /// How much must have happened since the last checkpoint for a new one.
 #[derive(Debug, Clone, Copy, Default)]
@@ -139,6 +141,9 @@ impl Explorer<'_, '_, '_> {
         let shelf = shelf(self.env, &path.state, path.slot);
         let kept = Box::new(Kept::new(State::clone(&path.state)));
         let node = self.tree.grow(&mut path.position, Some(kept), 1);
+        if let Some(here) = CalledLoop::of(&self.env.components, &path.state, path.slot) {
+            self.tree.enter(here, node);
+        }
         Shelved { node, shelf }
     }
 
@@ -175,14 +180,14 @@ impl Explorer<'_, '_, '_> {
             let Some(&Shelved { node: at, .. }) = here.get(index).filter(on_shelf) else {
                 continue;
             };
-            let anchor = self.tree.anchor(at);
-            if anchor.is_none() {
+            let known = self.tree.known(at);
+            if known == Known::All {
                 self.clean(at, path.slot);
             }
             let Some(node) = self.tree.node_mut(at) else {
                 continue;
             };
-            let likeness = node.likeness(anchor, round, &path.state);
+            let likeness = node.likeness(known, round, &path.state);
             let ids = &mut self.checkpoints.ids;
             let covers =
                 |old: &State| alike(self.env, likeness, path.slot, old, &path.state, &mut *ids);
@@ -190,13 +195,13 @@ impl Explorer<'_, '_, '_> {
                 if matches!(likeness, Likeness::Same) {
                     return Err(endless(path.slot));
                 }
-                self.covered(path, at, anchor);
+                self.covered(path, at, known);
                 return Ok(Seen::Covered);
             }
             if node.open > 0 && early {
                 *due = Due::Later;
             }
-            if node.missed(*due, round) == Standing::Dropped {
+            if node.missed(*due, round, known) == Standing::Dropped {
                 here.remove(index);
                 self.checkpoints.kept -= 1;
             }
@@ -204,19 +209,27 @@ impl Explorer<'_, '_, '_> {
         Ok(Seen::New)
     }
 
-    /// Notes that a path is covered by the checkpoint `at`. `anchor` is what must be followed to
-    /// all its ends first.
-    fn covered(&mut self, path: &Path, at: usize, anchor: Option<usize>) {
-        let node = self.tree.node_mut(at);
-        let Some(kept) = node.and_then(|node| node.kept.as_mut()) else {
+    /// Notes that a path is covered by the checkpoint `at`, of which so much is known if all
+    /// paths from it have ended.
+    fn covered(&mut self, path: &Path, at: usize, known: Known) {
+        let round = self.env.rounds.at(path.slot);
+        let Some(node) = self.tree.node_mut(at) else {
+            return;
+        };
+        let known = match node.open {
+            0 => known,
+            // That is no loop to the kernel (6.18), which carries nothing round it.
+            _ if round == Some(Round::Callback) => Known::All,
+            _ => Known::NotYet,
+        };
+        let Some(kept) = node.kept.as_mut() else {
             return;
         };
         kept.hits += 1;
         let needs = kept.needed.in_state(&path.state);
         self.need(path, needs, path.state.depth());
-        if let Some(anchor) = anchor {
-            let state = path.state.clone();
-            self.tree.depend(path.position, state, at, anchor);
+        if known == Known::NotYet {
+            self.tree.depend(path.position, path.state.clone(), at);
         }
     }
 
@@ -235,7 +248,12 @@ impl Explorer<'_, '_, '_> {
         if let Some(state) = &mut kept.state {
             let live = self.live_stack.live(self.env, state, slot);
             kept.needed.keep_slots(&live);
-            state.keep_slots(&live);
+            // In loops the lengths of stacks are compared too.
+            let end = match kept.visit {
+                Some(_) => End::Stays,
+                None => End::Cut,
+            };
+            state.keep_slots(&live, end);
         }
     }
 
@@ -258,13 +276,12 @@ impl Explorer<'_, '_, '_> {
 }
 
 impl Node {
-    /// How alike a state must be to this one's. `anchor` is what must be followed to all its
-    /// ends first.
-    fn likeness(&self, anchor: Option<usize>, round: Option<Round>, new: &State) -> Likeness<'_> {
-        match (&self.kept, self.open, anchor) {
+    /// How alike a state must be to this one's.
+    fn likeness(&self, known: Known, round: Option<Round>, new: &State) -> Likeness<'_> {
+        match (&self.kept, self.open, known) {
             (None, ..) => Likeness::Never,
-            (Some(kept), 0, None) => Likeness::Covered(&kept.needed),
-            (Some(_), 0, Some(_)) => Likeness::Within,
+            (Some(kept), 0, Known::All) => Likeness::Covered(&kept.needed),
+            (Some(_), 0, Known::NotYet) => Likeness::Within,
             (Some(kept), ..) => match (round, &kept.state) {
                 (_, Some(old)) if !same_entry(old, new) => Likeness::Never,
                 (Some(round), Some(old)) if round.is_closed(old, new) => Likeness::Within,
@@ -276,7 +293,7 @@ impl Node {
     }
 
     /// Notes that a state was compared with this one in vain; says whether more are.
-    fn missed(&mut self, due: Due, round: Option<Round>) -> Standing {
+    fn missed(&mut self, due: Due, round: Option<Round>, known: Known) -> Standing {
         let Some(kept) = &mut self.kept else {
             return Standing::Dropped;
         };
@@ -287,7 +304,7 @@ impl Node {
         kept.misses += u32::from(due == Due::Now);
         if kept.misses > kept.hits.saturating_add(1).saturating_mul(most) {
             kept.standing = Standing::Dropped;
-            if self.open == 0 {
+            if self.open == 0 && known == Known::All {
                 kept.state = None;
             }
         }

@@ -7,6 +7,7 @@ use crate::btf_ptr::{BtfPtr, Marks, Types};
 use crate::btf_walk::shown;
 use crate::cfg::Cfg;
 use crate::codes::Code;
+use crate::components::Components;
 use crate::config::Config;
 use crate::ctx::{ArgumentContext, Context, Target, context};
 use crate::diag::{Checked, Rejection};
@@ -57,6 +58,8 @@ pub(crate) struct Env<'a> {
     pub(crate) exception_callback: Option<usize>,
     /// What execution comes back to any number of times.
     pub(crate) rounds: Rounds,
+    /// Its loops.
+    pub(crate) components: Components,
     /// Where states are compared.
     pub(crate) stops: Stops,
     /// From where execution comes to each slot.
@@ -98,6 +101,7 @@ impl<'a> Env<'a> {
         let rounds = Rounds::new(object, program, kernel);
         let stops = Stops::new(&cfg, &rounds);
         let before = Predecessors::new(&cfg);
+        let components = Components::new(&cfg, &before);
         let live = live_registers(&cfg, &before, |slot, insn| {
             argument_count(object, program, kernel, (slot, insn))
         });
@@ -112,6 +116,7 @@ impl<'a> Env<'a> {
             globals,
             exception_callback,
             rounds,
+            components,
             stops,
             before,
             live,

@@ -15,8 +15,9 @@ use crate::codes::Code;
 use crate::diag::{Checked, Place, Rejection};
 use crate::env::Env;
 use crate::explore::{Explorer, Path};
-use crate::machine::{Flow, Machine, not_modelled};
+use crate::machine::{Flow, Machine};
 use crate::prototype::is_number;
+use crate::visits::CalledLoop;
 use ebpf_asm::btf::{Btf, Kind as Type, Linkage, TypeId};
 use ebpf_asm::insn::Reg;
 use ebpf_asm::program::Program;
@@ -137,21 +138,14 @@ impl Explorer<'_, '_, '_> {
             return Ok(());
         }
         self.throws = true;
-        let all = self.env.cfg.loop_of(path.slot);
-        if all.is_empty() {
-            return Ok(());
-        }
-        let kept = all.iter().any(|&slot| self.kept_at(slot) > 0);
-        if !kept {
+        // A loop is entered where the first state in it is kept.
+        let place = CalledLoop::of(&self.env.components, &path.state, path.slot);
+        if place.is_some_and(|place| !self.tree.visits.has(&place)) {
             let message = "verifier bug: scc exit: no visit info for call chain";
             return Err(Rejection::new(Code::Exception, message)
                 .label("throws out of a loop in its first round")
                 .help("leave the loop, and throw behind it"));
         }
-        // States are kept by the chain of calls.
-        match path.state.depth() {
-            0 => Ok(()),
-            _ => Err(not_modelled("throws out of loops in functions")),
-        }
+        Ok(())
     }
 }

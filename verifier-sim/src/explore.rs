@@ -14,7 +14,6 @@ use crate::env::Env;
 use crate::exception::check_throws;
 use crate::global::no_such_function;
 use crate::history::GoesOn;
-use crate::iterator::check_nested;
 use crate::live_stack::LiveStack;
 use crate::machine::{Flow, Machine, not_modelled};
 use crate::mem::AddressKind;
@@ -124,7 +123,6 @@ pub(crate) fn explore<'e>(
     explorer.stats.stack_depth = explorer.depths.check(env, &explorer.notes.later)?;
     let notes = &explorer.notes;
     check_throws(env, [notes.called_back.as_slice(), &notes.later].concat())?;
-    check_nested(env, explorer.stats.processed)?;
     Ok(explorer.stats)
 }
 

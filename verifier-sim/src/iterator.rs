@@ -6,9 +6,6 @@
 //! on with a thing. When it comes to the same `next` once more, `rounds.rs` says whether there
 //! is anything new to follow.
 //!
-//! Where an iteration and another loop lie in one another, the kernel keeps apart more than we
-//! do; what comes near its limits there is not judged.
-//!
 //! Described in the kernel's `Documentation/bpf/bpf_iterators.rst` and
 //! `Documentation/bpf/kfuncs.rst` (`KF_ITER_NEW` and the like); messages as observed on Linux
 //! 6.18.
@@ -18,8 +15,7 @@
 use crate::bytes::{Byte, Bytes};
 use crate::codes::Code;
 use crate::diag::{Checked, Rejection};
-use crate::env::Env;
-use crate::machine::{Flow, Machine, not_modelled};
+use crate::machine::{Flow, Machine};
 use crate::mem::{Direction, MemAccess, Stored};
 use crate::reg::{Kind, Null, RegState};
 use crate::stack::{SLOT_SIZE, Slot, slots_between};
@@ -27,7 +23,7 @@ use crate::stack_object::{Spot, spot};
 use crate::state::State;
 use ebpf_asm::btf::TypeId;
 use ebpf_asm::insn::Reg;
-use ebpf_asm::isa::{Sem, Size};
+use ebpf_asm::isa::Size;
 
 /// What a slot says of an iteration.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -312,45 +308,4 @@ pub(crate) fn lose_rcu(state: &mut State) {
             }
         }
     }
-}
-
-/// Instructions that may be followed where an iteration and a loop that `may_goto` ends lie in one
-/// another. The kernel follows many times more there (Linux 6.18), and gives up at some.
-const MOST_WITH_MAY_GOTO: u64 = 400;
-
-/// The same for an iteration in any other loop, or around one.
-const MOST_NESTED: u64 = 50_000;
-
-/// That so many instructions followed leave no doubt that the kernel comes to an end as well.
-pub(crate) fn check_nested(env: &Env<'_>, processed: u64) -> Checked {
-    if processed <= MOST_WITH_MAY_GOTO {
-        return Ok(());
-    }
-    let cfg = &env.cfg;
-    let is_next = |slot: &usize| {
-        let name = env.kfunc_name(*slot);
-        name.is_some_and(|name| name.starts_with("bpf_iter_") && name.ends_with("_next"))
-    };
-    for next in (0..cfg.slot_count()).filter(is_next) {
-        let slots = cfg.loop_of(next);
-        let counted = |&slot: &usize| {
-            cfg.insn(slot)
-                .is_some_and(|insn| insn.sem() == Sem::MayGoto)
-        };
-        let back = slots.iter().filter(|&&from| {
-            let mut to = cfg.successors(from).into_iter().flatten();
-            to.any(|to| to <= from && slots.binary_search(&to).is_ok())
-        });
-        let most = match (slots.iter().any(counted), back.count()) {
-            (true, _) => MOST_WITH_MAY_GOTO,
-            (false, 2..) => MOST_NESTED,
-            (false, _) => continue,
-        };
-        if processed > most {
-            let mut refused = not_modelled("an iteration and another loop in one another");
-            refused.slot = next;
-            return Err(refused);
-        }
-    }
-    Ok(())
 }

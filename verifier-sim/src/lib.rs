@@ -7,9 +7,9 @@
 //! | what is known | `tnum`, `bounds`, `scalar`, `scalar_alu`, `compare`, `kernel_types`, `btf_ptr`, `special`, `special_table`, `special_search`, `reg`, `held`, `bytes`, `stack`, `sections`, `state` |
 //! |---|---|
 //! | what is asked | `config`, `codes`, `diag`, `ctx` |
-//! | before execution | `since`, `loadable`, `cfg`, `edges`, `stops`, `func_info`, `context_param`, `prototype`, `exception`, `live`, `map_create`, `used_maps`, `env` |
+//! | before execution | `since`, `loadable`, `cfg`, `edges`, `components`, `stops`, `func_info`, `context_param`, `prototype`, `exception`, `live`, `map_create`, `used_maps`, `env` |
 //! | one instruction | `machine`, `alu`, `pointer_alu`, `mem`, `region`, `structure`, `kernel_symbol`, `btf_walk`, `btf_access`, `structure_write`, `map_structure`, `arena`, `packet_help`, `kptr`, `lock`, `stack_access`, `stack_object`, `dynptr`, `iterator`, `irq_flag`, `branch`, `callable`, `call`, `argument`, `callback`, `later`, `format`, `single_helper`, `result`, `kfunc`, `compat`, `returns`, `global`, `tail_call` |
-//! | all paths | `live_stack`, `history`, `notes`, `precision`, `prune`, `rounds`, `tree`, `checkpoints`, `depth`, `explore`, `verify` |
+//! | all paths | `live_stack`, `history`, `notes`, `precision`, `prune`, `rounds`, `visits`, `tree`, `checkpoints`, `depth`, `explore`, `verify` |
 //! | what happens on the way | `snapshot`, `watch`, `log` |
 //! | the answer as text | `render` |
 //! | what the kernel answered | `kernel_words`, `kernel_says` |
@@ -34,6 +34,7 @@ mod checkpoints;
 mod codes;
 mod compare;
 mod compat;
+mod components;
 mod config;
 mod context_param;
 mod ctx;
@@ -102,6 +103,7 @@ mod tnum;
 mod tree;
 mod used_maps;
 mod verify;
+mod visits;
 mod watch;
 
 pub use codes::{CODES, Code, Entry};

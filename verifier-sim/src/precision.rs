@@ -27,6 +27,15 @@ pub(crate) enum Settled {
     New,
 }
 
+/// Whether what is needed before an instruction is known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Trail {
+    /// It is.
+    Kept,
+    /// It is not: all numbers on the way may be.
+    Lost,
+}
+
 /// What is needed of one function.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct FrameNeeds {
@@ -68,6 +77,15 @@ impl Needs {
         if self.end > 0 {
             *self = Needs::default();
         }
+    }
+
+    /// All numbers of a state.
+    pub(crate) fn all_of(state: &State) -> Needs {
+        let mut needs = Needs::default();
+        for (depth, _) in (0u8..).zip(state.frames()) {
+            *needs.frame(depth) = FrameNeeds::ALL;
+        }
+        needs
     }
 
     /// Needs a register of the function at `depth`.
@@ -180,16 +198,37 @@ impl Needs {
         past: &Past,
         sharers: &[Sharer],
         depth: &mut u8,
-    ) {
-        let Some(insn) = cfg.insn(past.slot as usize) else {
-            return;
-        };
-        match past.goes_on {
+    ) -> Trail {
+        match cfg.insn(past.slot as usize) {
+            None => {}
+            Some(_) if past.goes_on != GoesOn::Here => self.before_elsewhere(past.goes_on, depth),
+            Some(insn) if self.loses_trail(insn, *depth) => return Trail::Lost,
+            Some(insn) => self.before(cfg, insn, past, sharers, depth),
+        }
+        Trail::Kept
+    }
+
+    /// Whether one cannot go back over an instruction, as in the kernel (6.18): an address that
+    /// is needed comes from a difference of pointers, and numbers of packets are not tracked.
+    fn loses_trail(&self, insn: &Insn, depth: u8) -> bool {
+        match insn.sem() {
+            Sem::Store { .. } | Sem::StoreRelease { .. } => self.has_reg(depth, insn.dst()),
+            Sem::Atomic { op, .. } if op.fetches_into().is_none() => {
+                self.has_reg(depth, insn.dst())
+            }
+            Sem::LoadPacket { .. } => self.has_reg(depth, Reg::R0),
+            _ => false,
+        }
+    }
+
+    /// The same where execution went on elsewhere than behind the instruction.
+    fn before_elsewhere(&mut self, goes_on: GoesOn, depth: &mut u8) {
+        match goes_on {
             GoesOn::Here => {}
             // The other program's result is nobody's number.
             GoesOn::InCaller => {
                 self.forget_reg(*depth, Reg::R0);
-                return self.enter_callee(depth);
+                self.enter_callee(depth);
             }
             // A callback's is the helper's, whose arguments are needed where it was called first.
             GoesOn::AtCall => {
@@ -197,11 +236,21 @@ impl Needs {
                 for reg in crate::call::ARGUMENTS {
                     self.forget_reg(*depth, reg);
                 }
-                return self.enter_callee(depth);
+                self.enter_callee(depth);
             }
             // What a callback is handed is the helper's.
-            GoesOn::InCallback => return self.leave_frame(depth),
+            GoesOn::InCallback => self.leave_frame(depth),
         }
+    }
+
+    fn before(
+        &mut self,
+        cfg: &Cfg<'_>,
+        insn: &Insn,
+        past: &Past,
+        sharers: &[Sharer],
+        depth: &mut u8,
+    ) {
         match insn.sem() {
             Sem::Exit => self.enter_callee(depth),
             Sem::Call(Callee::Local) if cfg.is_followed(past.slot as usize) => {
@@ -311,7 +360,8 @@ impl Needs {
         if replaces {
             self.forget_reg(depth, insn.dst());
         }
-        if insn.row().src == Field::Reg {
+        // R10 is no number.
+        if insn.row().src == Field::Reg && insn.src() != Reg::R10 {
             self.reg(depth, insn.src());
         }
     }

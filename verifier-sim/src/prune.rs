@@ -205,9 +205,10 @@ impl Matcher<'_> {
         matches!(self.likeness, Likeness::Same)
     }
 
-    /// Whether all bytes of the stack must be of the same kinds: in loops they must, also where
-    /// nothing was written (observed on Linux 6.18 by the instructions that it followed).
-    fn wants_same_bytes(&self) -> bool {
+    /// Whether registers must be empty where the old ones are, and all bytes of the stack of the
+    /// same kinds, also where nothing was written: in loops they must (observed on Linux 6.18 by
+    /// the instructions that it followed).
+    fn is_in_loop(&self) -> bool {
         matches!(self.likeness, Likeness::Same | Likeness::Within)
     }
 
@@ -224,7 +225,7 @@ impl Matcher<'_> {
             return self.same_reg(old, weight);
         }
         if old.is_nothing() {
-            return !self.is_exact() || new.is_nothing();
+            return !self.is_in_loop() || new.is_nothing();
         }
         if old.kind != new.kind || old.null != new.null {
             return false;
@@ -293,7 +294,7 @@ impl Matcher<'_> {
         let beyond = old.get(new.len()..).unwrap_or_default();
         beyond
             .iter()
-            .all(|old| !self.wants_same_bytes() && self.is_anything(old))
+            .all(|old| !self.is_in_loop() && self.is_anything(old))
     }
 
     /// Whether nothing is asked of a slot that is compared with this one.
@@ -307,7 +308,7 @@ impl Matcher<'_> {
     }
 
     fn slot(&mut self, old: &Slot, new: &Slot, weight: Weight) -> bool {
-        if self.wants_same_bytes() && old.bytes != new.bytes {
+        if self.is_in_loop() && old.bytes != new.bytes {
             return false;
         }
         if self.is_anything(old) {

@@ -6,15 +6,10 @@
 //! already. So that this comes about, numbers that differ from the round before, and on which
 //! the verdict has not depended, are made unknown.
 //!
-//! A path that is covered by a round in which it began is covered by what is not followed to
-//! its end yet: which numbers the verdict depends on there is known only when all of it is. So
-//! states on such a path count as if all of their numbers were needed until then, and what is
-//! needed is carried back over the path once more.
-//!
 //! Described in the kernel's `Documentation/bpf/bpf_iterators.rst`, "Open-coded iterators", and
 //! in the messages of kernel commits bb124da69c47 and cafe2c21508a.
 //!
-//! Read before: `prune.rs`. Read next: `tree.rs`.
+//! Read before: `prune.rs`. Read next: `visits.rs`.
 
 use crate::iterator::{Progress, asked_for_next, equally_far};
 use crate::kernel_types::KernelTypes;
@@ -23,7 +18,6 @@ use crate::precision::Needs;
 use crate::prune::Ids;
 use crate::reg::RegState;
 use crate::state::State;
-use crate::tree::Position;
 use ebpf_asm::helper::{Effect, Helper, by_id};
 use ebpf_asm::insn::{Insn, Reg};
 use ebpf_asm::isa::{Callee, Sem};
@@ -140,17 +134,4 @@ fn widen_number(ids: &mut Ids, old: &RegState, new: &mut RegState) {
             ..RegState::unknown()
         };
     }
-}
-
-/// The end of a path that was covered by a checkpoint which is not followed to all its ends.
-#[derive(Debug)]
-pub(crate) struct Edge {
-    /// Where it ended.
-    pub(crate) path: Position,
-    /// The state there.
-    pub(crate) state: Box<State>,
-    /// The checkpoint that covers it.
-    pub(crate) to: usize,
-    /// The outermost node that must be followed to all its ends first.
-    pub(crate) anchor: usize,
 }

@@ -29,6 +29,15 @@ pub(crate) struct Slot {
     pub reg: Held,
 }
 
+/// What becomes of the slots at the end of a stack that are forgotten.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum End {
+    /// They go.
+    Cut,
+    /// They stay, as never written.
+    Stays,
+}
+
 impl Slot {
     /// Never written.
     pub(crate) const INVALID: Slot = Slot {
@@ -157,7 +166,7 @@ impl Stack {
 
     /// How many slots are left when all are forgotten but those with a bit in `slots`. `None` if
     /// that forgets nothing.
-    pub(crate) fn left_of(&self, slots: u64) -> Option<usize> {
+    pub(crate) fn left_of(&self, slots: u64, end: End) -> Option<usize> {
         let mut length = 0;
         let mut forgets = false;
         for (index, slot) in self.slots.iter().enumerate() {
@@ -167,7 +176,10 @@ impl Stack {
                 forgets |= slot.is_written();
             }
         }
-        (forgets || length < self.slots.len()).then_some(length)
+        match end {
+            End::Cut => (forgets || length < self.slots.len()).then_some(length),
+            End::Stays => forgets.then_some(self.slots.len()),
+        }
     }
 
     /// Forgets all slots but the first `length`, and of these all but those with a bit in

@@ -7,7 +7,7 @@ use crate::held::Held;
 use crate::lock::Lock;
 use crate::reg::{Kind, RegState};
 use crate::sections::Sections;
-use crate::stack::Stack;
+use crate::stack::{End, Stack};
 use ebpf_asm::insn::Reg;
 use std::ops::RangeInclusive;
 use std::rc::Rc;
@@ -207,9 +207,9 @@ impl State {
     }
 
     /// Forgets all slots of stacks but these, by the depth of the functions.
-    pub(crate) fn keep_slots(&mut self, slots: &[u64]) {
+    pub(crate) fn keep_slots(&mut self, slots: &[u64], end: End) {
         for (frame, &slots) in self.frames.iter_mut().zip(slots) {
-            if let Some(length) = frame.stack.left_of(slots) {
+            if let Some(length) = frame.stack.left_of(slots, end) {
                 Rc::make_mut(frame).stack.keep(length, slots);
             }
         }

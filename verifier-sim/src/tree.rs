@@ -5,13 +5,16 @@
 //!
 //! Described in the kernel's `Documentation/bpf/verifier.rst`, "Pruning".
 //!
-//! Read before: `precision.rs`, `rounds.rs`. Read next: `checkpoints.rs`.
+//! Read before: `precision.rs`, `visits.rs`. Read next: `checkpoints.rs`.
 
 use crate::cfg::Cfg;
 use crate::history::{History, Stretch};
-use crate::precision::{Needs, Settled, is_idle};
-use crate::rounds::Edge;
+use crate::precision::{Needs, Settled, Trail, is_idle};
 use crate::state::State;
+use crate::visits::{CalledLoop, Edge, Known, Visits};
+
+/// How often what is needed in a loop is carried round it, at most.
+const MOST_ROUNDS: usize = 64;
 
 /// A place on a path.
 #[derive(Debug, Clone, Copy)]
@@ -29,9 +32,6 @@ pub(crate) struct Node {
     before: Position,
     /// How many paths from here have not ended.
     pub(crate) open: u32,
-    /// Paths from here were covered by a checkpoint that was not followed to all its ends; the
-    /// outermost node that must be.
-    anchor: Option<usize>,
     /// What is kept of a checkpoint.
     pub(crate) kept: Option<Box<Kept>>,
 }
@@ -47,6 +47,8 @@ pub(crate) struct Kept {
     pub(crate) litter: Litter,
     /// Whether states are compared with this one.
     pub(crate) standing: Standing,
+    /// The number of the visit of a loop that it is in.
+    pub(crate) visit: Option<usize>,
     /// How often states were compared with this one in vain, and how often not.
     pub(crate) misses: u32,
     pub(crate) hits: u32,
@@ -72,8 +74,8 @@ pub(crate) enum Standing {
 #[derive(Debug)]
 pub(crate) struct Tree {
     nodes: Vec<Node>,
-    /// The ends of paths that were covered by what is not followed to all its ends.
-    edges: Vec<Edge>,
+    /// The loops that are being followed.
+    pub(crate) visits: Visits,
     /// What was executed.
     pub(crate) history: History,
 }
@@ -83,6 +85,7 @@ impl Kept {
     pub(crate) fn new(state: State) -> Kept {
         Kept {
             state: Some(state),
+            visit: None,
             needed: Needs::default(),
             litter: Litter::MayBe,
             standing: Standing::Kept,
@@ -104,7 +107,7 @@ impl Tree {
     pub(crate) fn new(slots: usize) -> Tree {
         Tree {
             nodes: Vec::new(),
-            edges: Vec::new(),
+            visits: Visits::default(),
             history: History::new(slots),
         }
     }
@@ -112,7 +115,7 @@ impl Tree {
     /// There are no paths.
     pub(crate) fn clear(&mut self) {
         self.nodes.clear();
-        self.edges.clear();
+        self.visits = Visits::default();
         self.history.clear();
     }
 
@@ -144,7 +147,6 @@ impl Tree {
         self.nodes.push(Node {
             before: self.now(*path),
             open,
-            anchor: None,
             kept,
         });
         let node = self.nodes.len() - 1;
@@ -167,14 +169,9 @@ impl Tree {
             if node.open > 0 {
                 return;
             }
-            if let Some(kept) = &mut node.kept
-                && kept.standing == Standing::Dropped
-            {
-                kept.state = None;
-            }
-            let (here, parent) = (at, node.before.node);
-            if let Some(here) = here.filter(|_| node.anchor.is_none()) {
-                self.settle_rounds(cfg, here);
+            let parent = node.before.node;
+            if let Some(here) = at {
+                self.leave(cfg, here);
             }
             at = parent;
         }
@@ -189,6 +186,7 @@ impl Tree {
         mut needs: Needs,
         mut depth: u8,
     ) -> Settled {
+        let begin = position.node;
         let mut settled = Settled::Known;
         while !needs.is_empty() {
             let mut own = needs.of(usize::from(depth)).regs;
@@ -196,7 +194,10 @@ impl Tree {
                 if is_idle(cfg, past, own) {
                     continue;
                 }
-                needs.step_back(cfg, past, self.history.sharers(past), &mut depth);
+                let sharers = self.history.sharers(past);
+                if needs.step_back(cfg, past, sharers, &mut depth) == Trail::Lost {
+                    return self.need_all(begin);
+                }
                 if needs.is_empty() {
                     return settled;
                 }
@@ -204,7 +205,7 @@ impl Tree {
             }
             let node = position.node.and_then(|at| self.nodes.get_mut(at));
             let Some(node) = node else {
-                return settled;
+                return self.need_all(begin);
             };
             if let Some(kept) = &mut node.kept
                 && let Some(state) = &kept.state
@@ -217,50 +218,70 @@ impl Tree {
         settled
     }
 
-    /// The node that must be followed to all its ends before all that is needed at `at` is
-    /// known, if there is one: the outermost.
-    pub(crate) fn anchor(&self, at: usize) -> Option<usize> {
-        let (mut at, mut found) = (Some(at), None);
-        while let Some((here, node)) = at.and_then(|at| Some((at, self.nodes.get(at)?))) {
-            if node.open > 0 {
-                found = Some(here);
+    /// Marks all numbers in the checkpoints from a node back.
+    fn need_all(&mut self, mut at: Option<usize>) -> Settled {
+        let mut settled = Settled::Known;
+        while let Some(node) = at.and_then(|at| self.nodes.get_mut(at)) {
+            if let Some(kept) = &mut node.kept
+                && let Some(state) = &kept.state
+                && Needs::all_of(state).settle(&mut kept.needed, state) == Settled::New
+            {
+                settled = Settled::New;
             }
-            at = node.anchor;
-        }
-        found
-    }
-
-    /// Notes that a path is covered by a checkpoint that is not followed to all its ends, nor
-    /// is `anchor`.
-    pub(crate) fn depend(&mut self, path: Position, state: Box<State>, to: usize, anchor: usize) {
-        let edge = Edge {
-            path: self.now(path),
-            state,
-            to,
-            anchor,
-        };
-        // By their anchors, so that those of one are found together.
-        let at = self.edges.partition_point(|known| known.anchor <= anchor);
-        self.edges.insert(at, edge);
-        let mut at = path.node;
-        while let Some(here) = at.filter(|&here| here != anchor)
-            && let Some(node) = self.nodes.get_mut(here)
-            && node.anchor.is_none_or(|known| known > anchor)
-        {
-            node.anchor = Some(anchor);
             at = node.before.node;
         }
+        settled
     }
 
-    /// All paths from a node have ended, and it depends on no other: what is needed in the
-    /// rounds from it goes round until nothing is new.
-    fn settle_rounds(&mut self, cfg: &Cfg<'_>, anchor: usize) {
-        let first = self.edges.partition_point(|edge| edge.anchor < anchor);
-        let edges = self.edges.split_off(first);
-        let mut settled = Settled::New;
-        while settled == Settled::New && !edges.is_empty() {
-            settled = Settled::Known;
-            for edge in &edges {
+    /// A checkpoint is made in a loop.
+    pub(crate) fn enter(&mut self, at: CalledLoop, checkpoint: usize) {
+        let visit = self.visits.enter(at, checkpoint);
+        let node = self.nodes.get_mut(checkpoint);
+        if let Some(kept) = node.and_then(|node| node.kept.as_mut()) {
+            kept.visit = Some(visit);
+        }
+    }
+
+    /// Whether it is known what is needed of a checkpoint from which all paths have ended.
+    pub(crate) fn known(&self, at: usize) -> Known {
+        let kept = self.nodes.get(at).and_then(|node| node.kept.as_ref());
+        let visit = kept.and_then(|kept| kept.visit);
+        visit.map_or(Known::All, |visit| self.visits.known(visit))
+    }
+
+    /// Notes that a path is covered by a checkpoint of which it is not known what is needed.
+    pub(crate) fn depend(&mut self, path: Position, state: Box<State>, to: usize) {
+        let path = self.now(path);
+        let kept = self.nodes.get(to).and_then(|node| node.kept.as_ref());
+        if let Some(visit) = kept.and_then(|kept| kept.visit) {
+            self.visits.add(visit, Edge { path, state, to });
+        }
+    }
+
+    /// All paths from a node have ended, perhaps all of the loop that was entered there.
+    fn leave(&mut self, cfg: &Cfg<'_>, at: usize) {
+        let kept = self.nodes.get(at).and_then(|node| node.kept.as_ref());
+        let Some(kept) = kept else {
+            return;
+        };
+        if let Some(visit) = kept.visit {
+            let edges = self.visits.leave(visit, at);
+            self.settle_rounds(cfg, &edges);
+        }
+        if self.known(at) == Known::All
+            && let Some(kept) = self.nodes.get_mut(at).and_then(|node| node.kept.as_mut())
+            && kept.standing == Standing::Dropped
+        {
+            kept.state = None;
+        }
+    }
+
+    /// What is needed in a loop goes round until nothing is new, or until that takes too long:
+    /// then all may be needed.
+    fn settle_rounds(&mut self, cfg: &Cfg<'_>, edges: &[Edge]) {
+        for _ in 0..MOST_ROUNDS {
+            let mut settled = Settled::Known;
+            for edge in edges {
                 let kept = self.nodes.get(edge.to).and_then(|node| node.kept.as_ref());
                 let needs = kept.map(|kept| kept.needed.in_state(&edge.state));
                 let (needs, depth) = (needs.unwrap_or_default(), edge.state.depth());
@@ -268,6 +289,12 @@ impl Tree {
                     settled = Settled::New;
                 }
             }
+            if settled == Settled::Known {
+                return;
+            }
+        }
+        for edge in edges {
+            self.need_all(edge.path.node);
         }
     }
 }
