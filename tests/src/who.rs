@@ -52,19 +52,24 @@ impl Who {
     }
 
     /// Loads all programs of an object up to the first that is refused, in a thread that has
-    /// given up what this one lacks.
+    /// given up what this one lacks. Gives how many instructions the kernel followed of each.
     ///
     /// # Errors
     /// If the thread fails. A refusal is the inner result.
-    pub fn load(self, object: &Object) -> Outcome<Result<(), Error>> {
+    pub fn load(self, object: &Object) -> Outcome<Result<Vec<u64>, Error>> {
         let load = || {
             if self != Who::Root {
                 caps::keep_only(&[Capability::Bpf, Capability::NetAdmin])?;
             }
             let mut loader = Loader::new(object);
-            let mut programs = object.programs.iter();
-            let refused = programs.find_map(|program| loader.load(&program.name).err());
-            Ok(refused.map_or(Ok(()), Err))
+            let mut followed = Vec::new();
+            for program in &object.programs {
+                match loader.load(&program.name) {
+                    Ok(loaded) => followed.push(loaded.info()?.verified_insns.into()),
+                    Err(refused) => return Ok(Err(refused)),
+                }
+            }
+            Ok(Ok(followed))
         };
         let ended = thread::scope(|scope| scope.spawn(load).join());
         ended.map_err(|_| Failed::from("a thread panicked"))?

@@ -12,6 +12,8 @@
 //! its functions need some, since they are called back, the head says `; types: functions`, and
 //! each gets that of a function without arguments that returns `int`.
 //!
+//! Of what both accept, both follow as many instructions.
+//!
 //! In C each line of the head begins with `//`. The `.stderr` beside a rejected case in text is
 //! the simulator's whole explanation (what a compiler makes of C is its own affair). With
 //! `EBPF_UPDATE_CASES=1` it is written anew instead of being compared; the verdict and the
@@ -25,6 +27,7 @@ use std::sync::Arc;
 
 use ebpf_asm::btf::{Btf, IntEncoding, Kind};
 use ebpf_asm::object::{self, Object};
+use ebpf_asm::program::Program;
 use ebpf_asm::text::parse;
 use ebpf_asm::verifier_log::VerifierLog;
 use ebpf_tests::kernel_types;
@@ -195,18 +198,37 @@ fn expected(text: &str) -> Outcome<Expected> {
     }
 }
 
-/// The rejections of the case's programs, with their text.
-fn rejections(case: &Case) -> impl Iterator<Item = (String, Box<Rejection>)> {
+/// What the simulator says of the case's programs.
+fn verdicts(case: &Case) -> impl Iterator<Item = (&Program, Verdict)> {
     let config = Config {
         capabilities: case.who.capabilities(),
         ..Config::default()
     };
-    case.object.programs.iter().filter_map(move |program| {
-        match verify_with(&case.object, program, &config, &kernel_types::RUNNING) {
-            Verdict::Accepted(_) => None,
-            Verdict::Rejected(why) => Some((why.render(program, Decor::Plain), why)),
-        }
+    case.object.programs.iter().map(move |program| {
+        let verdict = verify_with(&case.object, program, &config, &kernel_types::RUNNING);
+        (program, verdict)
     })
+}
+
+/// The rejections of the case's programs, with their text.
+fn rejections(case: &Case) -> impl Iterator<Item = (String, Box<Rejection>)> {
+    verdicts(case).filter_map(|(program, verdict)| match verdict {
+        Verdict::Accepted(_) => None,
+        Verdict::Rejected(why) => Some((why.render(program, Decor::Plain), why)),
+    })
+}
+
+/// Both followed as many instructions of each program: they keep the same states, and find the
+/// same paths covered.
+fn same_way(case: &Case, followed: &[u64]) -> Outcome {
+    let ours: Vec<u64> = verdicts(case)
+        .map(|(_, verdict)| match verdict {
+            Verdict::Accepted(stats) => stats.processed,
+            Verdict::Rejected(_) => 0,
+        })
+        .collect();
+    ensure_eq!(ours, followed, "the instructions that the kernel followed");
+    Ok(())
 }
 
 fn in_simulator(case: &Case) -> Outcome {
@@ -279,14 +301,14 @@ fn same_explanation(path: &Path, text: &str) -> Outcome {
 }
 
 fn in_kernel(case: &Case) -> Outcome {
-    match (&case.expected, case.who.load(&case.object)?.err()) {
-        (Expected::Accept, None) => Ok(()),
-        (Expected::Accept, Some(ebpf_loader::Error::Rejected(why))) => {
+    match (&case.expected, case.who.load(&case.object)?) {
+        (Expected::Accept, Ok(followed)) => same_way(case, &followed),
+        (Expected::Accept, Err(ebpf_loader::Error::Rejected(why))) => {
             Err(format!("the kernel refuses what should be accepted: {}", why.log).into())
         }
-        (Expected::Accept, Some(error)) => Err(error.into()),
-        (Expected::Reject(_), None) => Err("the kernel accepts what should be refused".into()),
-        (Expected::Reject(words), Some(ebpf_loader::Error::Rejected(why))) => {
+        (Expected::Accept, Err(error)) => Err(error.into()),
+        (Expected::Reject(_), Ok(_)) => Err("the kernel accepts what should be refused".into()),
+        (Expected::Reject(words), Err(ebpf_loader::Error::Rejected(why))) => {
             ensure!(
                 why.point.starts_with(words),
                 "the kernel's first words\n  are:       {}\n  should be: {words}\n{}",
@@ -295,7 +317,7 @@ fn in_kernel(case: &Case) -> Outcome {
             );
             same_refusal(case, &why.log)
         }
-        (Expected::Reject(_), Some(error)) => {
+        (Expected::Reject(_), Err(error)) => {
             Err(format!("refused, and not by the verifier: {error}").into())
         }
     }

@@ -199,7 +199,7 @@ fn is_refused(entry: &Entry, block: &Block) -> Outcome {
         return Ok(());
     }
     match who.load(&object)? {
-        Ok(()) => Err("the kernel accepts it".into()),
+        Ok(_) => Err("the kernel accepts it".into()),
         Err(Error::Rejected(refused)) => {
             let words = kernels_words(entry).unwrap_or_default();
             ensure!(
@@ -229,7 +229,7 @@ fn is_accepted(block: &Block) -> Outcome {
         }
     }
     match can_be_asked(audience) {
-        true => Ok(who.load(&object)??),
+        true => Ok(who.load(&object)?.map(drop)?),
         false => Ok(()),
     }
 }

@@ -1,14 +1,15 @@
 //! The long run of the differential machine; CONTRIBUTING.md says how it is started.
 //!
-//! `differential [--seed S] [--count N] [--shown K] [--print NUMBER] [--clang]
+//! `differential [--seed S] [--count N] [--shown K] [--print NUMBER] [--clang] [--loops]
 //! [--ebpfasm PATH]`: by default the command is built in the profile of this one. With `--clang`
-//! programs that clang built are among those that are changed.
+//! programs that clang built are among those that are changed; with `--loops` all programs are of
+//! loops that lie in one another.
 #![forbid(unsafe_code)]
 
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use ebpf_tests::differential::campaign::Campaign;
+use ebpf_tests::differential::campaign::{Campaign, Kind};
 use ebpf_tests::differential::compiled;
 use ebpf_tests::{Outcome, commands, sandbox};
 
@@ -25,6 +26,7 @@ fn main() -> ExitCode {
 /// Fails if a program is accepted that the kernel refuses, or that the interpreter meets a fault in.
 fn run() -> Outcome<ExitCode> {
     let mut campaign = Campaign {
+        kind: Kind::All,
         seed: 1,
         count: 100_000,
         shown: 10,
@@ -41,6 +43,7 @@ fn run() -> Outcome<ExitCode> {
             "--print" => print = Some(value()?.parse()?),
             "--ebpfasm" => ebpfasm = Some(PathBuf::from(value()?)),
             "--clang" => clang = true,
+            "--loops" => campaign.kind = Kind::Loops,
             other => return Err(format!("'{other}' is not known").into()),
         }
     }

@@ -1,5 +1,6 @@
 //! A run: so many programs of a seed, and what came of it.
 
+use std::cmp::Ordering;
 use std::collections::{BTreeMap, HashMap};
 use std::fmt::{self, Write as _};
 use std::path::Path;
@@ -27,9 +28,24 @@ const COMPILED_CHANGED: &str = "(built by clang, and changed)";
 /// Programs of each kind of disagreement that are kept.
 const EXAMPLES: usize = 3;
 
+/// So many numbers of programs are shown of those that are not followed alike.
+const SHOWN: usize = 8;
+
+/// What programs are made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Kind {
+    /// Of all constructs.
+    #[default]
+    All,
+    /// Of loops that lie in one another.
+    Loops,
+}
+
 /// What to do.
 #[derive(Debug, Clone, Default)]
 pub struct Campaign {
+    /// What programs.
+    pub kind: Kind,
     /// The seed.
     pub seed: u64,
     /// How many programs.
@@ -50,6 +66,8 @@ pub struct Report {
     pub kinds: HashMap<(Disagreement, String), (u64, Vec<u64>)>,
     /// What the second witness saw of accepted programs.
     pub ran: Ran,
+    /// How many instructions the simulator followed of programs that both accept.
+    pub followed: Followed,
     /// What the simulator took where both accept.
     pub ours: Taken,
     /// What the kernel took for the same programs.
@@ -103,6 +121,17 @@ impl Taken {
     }
 }
 
+/// How many instructions the simulator followed, compared with the kernel.
+#[derive(Debug, Default)]
+pub struct Followed {
+    /// As many.
+    pub alike: u64,
+    /// More: the numbers of the programs.
+    pub more: Vec<u64>,
+    /// Fewer.
+    pub fewer: Vec<u64>,
+}
+
 /// On what they disagree.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Disagreement {
@@ -120,6 +149,9 @@ impl Campaign {
     /// The program of a number.
     #[must_use]
     pub fn made(&self, number: u64) -> Option<Generated> {
+        if self.kind == Kind::Loops {
+            return generate::loops::program(self.seed, number);
+        }
         let mut chance = Chance::new(self.seed.wrapping_add(number));
         if number % COMPILED == 1 && !self.compiled.is_empty() {
             let row = &self.compiled[chance.below(self.compiled.len())];
@@ -162,6 +194,7 @@ impl Campaign {
         let seconds = begin.elapsed().as_secs_f64();
         println!("{}", report.matrix);
         println!("{}", report.times());
+        println!("{}", report.followed);
         println!(
             "{:.0} programs a second, both verdicts",
             self.count as f64 / seconds
@@ -169,6 +202,31 @@ impl Campaign {
         println!("{}", report.ran);
         println!("{}", report.kinds(self, ebpfasm)?);
         Ok(report)
+    }
+}
+
+impl Followed {
+    fn add(&mut self, answer: &Answer) {
+        match answer.ours.processed.cmp(&answer.kernel.processed) {
+            Ordering::Equal => self.alike += 1,
+            Ordering::Greater => self.more.push(answer.id),
+            Ordering::Less => self.fewer.push(answer.id),
+        }
+    }
+}
+
+impl fmt::Display for Followed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let some = |numbers: &[u64]| numbers.iter().copied().take(SHOWN).collect::<Vec<u64>>();
+        write!(
+            f,
+            "followed by both alike: {}; more by the simulator: {} (e.g. {:?}), fewer: {} (e.g. {:?})",
+            self.alike,
+            self.more.len(),
+            some(&self.more),
+            self.fewer.len(),
+            some(&self.fewer),
+        )
     }
 }
 
@@ -195,6 +253,7 @@ impl Report {
             (Disagreement::FalseReject, words(&answer.ours.msg))
         } else if answer.ours.verdict == answer.kernel.verdict {
             if answer.ours.verdict == Word::Accept {
+                self.followed.add(answer);
                 self.ours.add(&answer.ours);
                 self.kernel.add(&answer.kernel);
             }

@@ -73,6 +73,9 @@ fn main() -> ExitCode {
                 &[Need::Kernel],
                 || states::agree_on_generated(cases(300)?),
             ),
+            policy::trial("verdict::loops_are_followed_alike", &[Need::Kernel], || {
+                verdict::loops_are_followed_alike(cases(150)?)
+            }),
             policy::trial("verdict::no_false_accept", &[Need::Kernel], || {
                 verdict::no_false_accept(cases(3000)?)
             }),

@@ -3,7 +3,7 @@
 //! The simulator may refuse in doubt; accepting what the kernel refuses is a fault. The long
 //! run is a binary of its own: see CONTRIBUTING.md.
 
-use ebpf_tests::differential::campaign::Campaign;
+use ebpf_tests::differential::campaign::{Campaign, Kind};
 use ebpf_tests::differential::generate::Construct;
 use ebpf_tests::{Outcome, commands, ensure};
 
@@ -16,8 +16,41 @@ const RAREST: u64 = 100;
 /// The simulator may refuse one program in vain of so many that it judges.
 const IN_VAIN: u64 = 500;
 
+/// The simulator may follow more than the kernel of one program in so many.
+const MORE: usize = 200;
+
+/// Loops that lie in one another: both follow the same rounds.
+pub(crate) fn loops_are_followed_alike(cases: u32) -> Outcome {
+    let campaign = Campaign {
+        kind: Kind::Loops,
+        seed: SEED,
+        count: cases.into(),
+        shown: 3,
+        compiled: Vec::new(),
+    };
+    let ebpfasm = &commands::built()?.ebpfasm;
+    let report = campaign.run(ebpfasm)?;
+    let (whole, followed) = (report.matrix.whole, &report.followed);
+    println!("{}\n{followed}", report.matrix);
+    ensure!(
+        whole.both_accept * 4 > whole.total() * 3,
+        "too few are accepted:\n{whole}"
+    );
+    ensure!(
+        whole.both_accept + whole.both_refuse == whole.total(),
+        "the verdicts differ:\n{whole}\n{}",
+        report.kinds(&campaign, ebpfasm)?
+    );
+    ensure!(
+        followed.fewer.is_empty() && followed.more.len() * MORE <= cases as usize,
+        "not followed alike:\n{followed}"
+    );
+    Ok(())
+}
+
 pub(crate) fn no_false_accept(cases: u32) -> Outcome {
     let campaign = Campaign {
+        kind: Kind::All,
         seed: SEED,
         count: cases.into(),
         shown: 3,

@@ -19,11 +19,13 @@
 //! Each construct is in one of a hundred programs at least: the test among the tests counts.
 //!
 //! Read next: `state.rs`, `types.rs`, then the constructs: `sections.rs`, `objects.rs`,
-//! `callbacks.rs`, `numbers.rs`, `memory.rs`, `packets.rs`, `maps.rs`, `flow.rs`, `calls.rs`.
+//! `callbacks.rs`, `numbers.rs`, `memory.rs`, `packets.rs`, `maps.rs`, `flow.rs`, `calls.rs`; and
+//! `loops.rs`, programs of nothing but loops that lie in one another.
 
 mod callbacks;
 mod calls;
 mod flow;
+pub mod loops;
 mod maps;
 mod memory;
 mod numbers;
