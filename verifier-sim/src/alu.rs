@@ -6,13 +6,14 @@
 
 use crate::bounds::{Bounds, Range};
 use crate::codes::Code;
+use crate::config::Config;
 use crate::diag::{Checked, Rejection};
 use crate::machine::Machine;
 use crate::reg::{Kind, Link, RegState};
 use crate::scalar::Scalar;
 use crate::state::State;
 use ebpf_asm::insn::{Insn, Reg};
-use ebpf_asm::isa::{AluOp, Operand, Sem, Size, Swap, Width};
+use ebpf_asm::isa::{AluOp, KernelVersion, Operand, Sem, Size, Swap, Width};
 
 impl Machine<'_, '_> {
     /// Executes an instruction of the arithmetic classes.
@@ -87,7 +88,7 @@ impl Machine<'_, '_> {
                     return self.write_reg(insn.dst(), RegState::scalar(Scalar::of_size(Size::W)));
                 }
                 // Only if nothing is cut off do both hold the same number.
-                if value.width_bits() <= 32 {
+                if value.width_bits() <= 32 && self.env.config.since(SHARED_LOW) {
                     self.share_number(insn, operand, &mut value);
                 } else {
                     value.unlink();
@@ -100,7 +101,9 @@ impl Machine<'_, '_> {
 
     /// Notes that after a copy both registers hold the same number.
     fn share_number(&mut self, insn: &Insn, operand: Operand, value: &mut RegState) {
-        if operand == Operand::Imm || !value.is_scalar() || value.as_constant().is_some() {
+        let shared = self.env.config.since(SHARED);
+        if !shared || operand == Operand::Imm || !value.is_scalar() || value.as_constant().is_some()
+        {
             return;
         }
         if value.link != Link::Same {
@@ -174,7 +177,7 @@ impl Machine<'_, '_> {
         check_constant(insn, op, width, operand)?;
         self.check_writable(insn.dst())?;
         if dst.is_scalar() && src.is_scalar() {
-            let result = scalar_binary(op, width, dst, src);
+            let result = scalar_binary(self.env.config, (op, width), dst, src);
             return self.write_reg(insn.dst(), result);
         }
         let (dst, src) = (*dst, *src);
@@ -207,10 +210,16 @@ fn leak(reg: Reg, value: &RegState, what: &str) -> Box<Rejection> {
 }
 
 /// What two numbers give.
-fn scalar_binary(op: AluOp, width: Width, dst: &RegState, src: &RegState) -> RegState {
+fn scalar_binary(
+    config: &Config,
+    (op, width): (AluOp, Width),
+    dst: &RegState,
+    src: &RegState,
+) -> RegState {
     let mut result = RegState::scalar(dst.scalar.alu(op, width, &src.scalar));
     if dst.id != 0
         && let Some(off) = distance(op, width, src)
+        && config.since(linked(op, width))
         && dst.link == Link::Same
         && (width == Width::W64 || dst.width_bits() <= 32)
     {
@@ -222,6 +231,20 @@ fn scalar_binary(op: AluOp, width: Width, dst: &RegState, src: &RegState) -> Reg
         result.off = off;
     }
     result
+}
+
+/// Since when copies of a number learn from each other, and those of its low half; from the
+/// kernel's history.
+const SHARED: KernelVersion = (5, 11);
+const SHARED_LOW: KernelVersion = (6, 4);
+
+/// Since when a number learns from another that is a constant distance away: additions from the
+/// kernel's history, the others as observed on Linux 6.12 and 6.18.
+fn linked(op: AluOp, width: Width) -> KernelVersion {
+    match (op, width) {
+        (AluOp::Add, Width::W64) => (6, 11),
+        _ => (6, 18),
+    }
 }
 
 /// How far the result is from the left side, where it is a constant distance: of an addition or

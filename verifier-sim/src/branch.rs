@@ -15,7 +15,7 @@ use crate::reg::{Kind, Link, Null, PacketRange, RegState};
 use crate::scalar::Scalar;
 use crate::state::State;
 use ebpf_asm::insn::{Insn, Reg};
-use ebpf_asm::isa::{AluOp, Cond, Operand, Width};
+use ebpf_asm::isa::{AluOp, Cond, KernelVersion, Operand, Width};
 
 /// How many registers and spills that share a number learn from one comparison: observed on
 /// Linux 6.18.
@@ -34,7 +34,13 @@ struct Comparison {
     /// The register of the second operand, if it is one.
     src_reg: Option<Reg>,
     src: RegState,
+    /// Whether numbers are compared of which neither is known.
+    ranges: bool,
 }
+
+/// Since when the kernel compares numbers of which neither is known, and learns from one that is
+/// not equal; from the kernel's history. Before that it looked at constants, and at what is equal.
+const RANGES: KernelVersion = (6, 8);
 
 impl Machine<'_, '_> {
     /// `if dst cond operand goto target`.
@@ -54,6 +60,7 @@ impl Machine<'_, '_> {
             dst,
             src_reg: (operand == Operand::Reg).then_some(insn.src()),
             src,
+            ranges: self.env.config.since(RANGES),
         };
         self.check_comparable(&comparison)?;
         let (next, target) = (self.slot + 1, self.target(insn)?);
@@ -200,8 +207,32 @@ impl Comparison {
         Some(PacketComparison { reg, pointer, cond })
     }
 
+    /// Whether the second operand is a number that is known.
+    fn with_constant(&self) -> bool {
+        self.src.scalar.constant_at(self.width).is_some()
+    }
+
+    /// Whether kernels that compare no ranges learn something where the comparison of two numbers
+    /// has this outcome.
+    fn teaches_older(&self, outcome: Outcome) -> bool {
+        let equal = match (self.cond, outcome) {
+            (Cond::Jeq, Outcome::Holds) | (Cond::Jne, Outcome::Fails) => Some(true),
+            (Cond::Jeq, Outcome::Fails) | (Cond::Jne, Outcome::Holds) => Some(false),
+            _ => None,
+        };
+        let known = self.with_constant() || self.dst.scalar.constant_at(self.width).is_some();
+        match equal {
+            Some(false) => false,
+            Some(true) => known || self.width == Width::W64,
+            None => known,
+        }
+    }
+
     /// Which way is the only one, if there is only one.
     fn decided(&self) -> Option<Outcome> {
+        if self.both_scalars() && !self.ranges && !self.with_constant() {
+            return None;
+        }
         if self.both_scalars() {
             return decide(self.cond, self.width, &self.dst.scalar, &self.src.scalar);
         }
@@ -244,6 +275,9 @@ impl Comparison {
 
     fn learn_numbers(&self, state: &mut State, lesson: Lesson<'_>) {
         let (dst, src) = (&self.dst, &self.src);
+        if !self.ranges && !self.teaches_older(lesson.outcome) {
+            return;
+        }
         let (a, b) = assume(
             self.cond,
             self.width,

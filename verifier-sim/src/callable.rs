@@ -67,12 +67,20 @@ impl Env<'_> {
             }
             let types: Vec<&str> = callers.prog_types.iter().map(|ty| ty.name()).collect();
             return Err(match types.is_empty() {
-                true => refused.help("no program may, as kernels are mostly configured"),
+                true => refused
+                    .help("no program may where the kernel is locked down (kernel_lockdown(7))"),
                 false => refused.help(format!(
                     "programs of these types may call it: {}",
                     types.join(", ")
                 )),
             });
+        }
+        let (major, minor) = helper.since_for(prog_type);
+        if !self.config.since((major, minor)) {
+            return Err(refuse().label(format!(
+                "programs of type {prog_type} may call bpf_{} since Linux {major}.{minor}",
+                helper.name
+            )));
         }
         if self.is_left_out(helper) {
             return Err(refuse().label("not for this operation"));

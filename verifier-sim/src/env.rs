@@ -91,12 +91,12 @@ impl<'a> Env<'a> {
         let arguments = arguments.map(|(target, btf)| ArgumentContext::new(kernel, btf, target));
         check_calls(object, program, kernel)?;
         check_addresses(object, program, kernel)?;
-        let globals = globals(object, program, kernel);
+        let globals = globals(object, program, (kernel, config));
         let exception_callback = exception_callback(program, object.btf.as_ref())?;
         let global_slots = globals.iter().map(|g| g.slot).collect();
         let cfg = Cfg::new(program, config, global_slots, exception_callback)?;
         check_functions(program, object.btf.as_ref(), &cfg)?;
-        let specials = specials(object, kernel);
+        let specials = specials(object, (kernel, config));
         check_used_maps(object, program, config, &specials)?;
         let rounds = Rounds::new(object, program, kernel);
         let stops = Stops::new(&cfg, &rounds);
@@ -154,7 +154,7 @@ impl<'a> Env<'a> {
     pub(crate) fn object_specials(&self, object: TypeId) -> Option<&[Special]> {
         let objects = self.objects.get_or_init(|| {
             let btf = self.object.btf.as_ref();
-            btf.map(|btf| special_objects(btf, self.kernel))
+            btf.map(|btf| special_objects(btf, (self.kernel, self.config)))
                 .unwrap_or_default()
         });
         match objects.get(&object) {
@@ -282,9 +282,9 @@ impl<'a> Env<'a> {
 }
 
 /// The special fields of all maps of an object, then of the maps in each.
-fn specials(object: &Object, kernel: &KernelTypes) -> Vec<Option<Vec<Special>>> {
+fn specials(object: &Object, of: (&KernelTypes, &Config)) -> Vec<Option<Vec<Special>>> {
     let btf = object.btf.as_ref();
-    let fields = |map: &Map| special_fields(map, btf, kernel);
+    let fields = |map: &Map| special_fields(map, btf, of);
     let outer = object.maps.iter().map(fields);
     let inner = object.maps.iter().map(|map| match &map.inner {
         Some(inner) => fields(inner),

@@ -11,6 +11,7 @@ use crate::btf_ptr::{BtfPtr, Marks, Types};
 use crate::btf_walk::{StructMatch, contains_struct};
 use crate::call::ARGUMENTS;
 use crate::codes::Code;
+use crate::config::Config;
 use crate::diag::{Checked, Rejection};
 use crate::env::Env;
 use crate::kernel_types::KernelTypes;
@@ -41,7 +42,11 @@ pub(crate) struct Global {
 }
 
 /// The global functions of a program, by their slots.
-pub(crate) fn globals(object: &Object, program: &Program, kernel: &KernelTypes) -> Vec<Global> {
+pub(crate) fn globals(
+    object: &Object,
+    program: &Program,
+    (kernel, config): (&KernelTypes, &Config),
+) -> Vec<Global> {
     let Some(btf) = &object.btf else {
         return Vec::new();
     };
@@ -60,7 +65,7 @@ pub(crate) fn globals(object: &Object, program: &Program, kernel: &KernelTypes) 
         Some(Global {
             slot: function.slot,
             name: function.name.clone(),
-            params: params((btf, kernel), program, id, proto, &function.name),
+            params: params(btf, (kernel, config), program, (id, proto), &function.name),
             moves_packet: moves_packet(program, function.slot, moves),
         })
     });

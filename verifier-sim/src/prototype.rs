@@ -7,11 +7,13 @@
 //! Read before: `context_param.rs`. Read next: `global.rs`.
 
 use crate::call::ARGUMENTS;
+use crate::config::Config;
 use crate::context_param::{check_tagged, is_context, record_name};
 use crate::kernel_types::KernelTypes;
 use crate::reg::Null;
 use ebpf_asm::btf::core::essential_name;
 use ebpf_asm::btf::{Btf, Kind as Type, TypeId};
+use ebpf_asm::isa::KernelVersion;
 use ebpf_asm::program::Program;
 
 /// What a global function takes in an argument register.
@@ -53,30 +55,45 @@ impl Tags {
     }
 
     /// Those of one parameter, unless one is unknown.
-    fn of<'t>(tags: impl Iterator<Item = &'t str>) -> Result<Tags, String> {
+    fn of<'t>(tags: impl Iterator<Item = &'t str>, config: &Config) -> Result<Tags, String> {
         let mut all = Tags(0);
+        if !config.since(TAGGED) {
+            return Ok(all);
+        }
         for tag in tags.filter_map(|tag| tag.strip_prefix("arg:")) {
-            all.0 |= match tag {
-                "ctx" => Tags::CTX,
-                "nonnull" => Tags::NONNULL,
-                "trusted" => Tags::TRUSTED,
-                "nullable" => Tags::NULLABLE,
-                "untrusted" => Tags::UNTRUSTED,
-                "arena" => Tags::ARENA,
-                _ => return Err("has unsupported set of tags".to_owned()),
-            }
-            .0;
+            let known = TAGS
+                .iter()
+                .find(|(name, _, since)| *name == tag && config.since(*since));
+            let (_, tag, _) = known.ok_or("has unsupported set of tags")?;
+            all.0 |= tag.0;
         }
         Ok(all)
     }
 }
 
+/// Since when the kernel looks at tags of parameters, and takes dynptrs for what they are; this and
+/// the following from the kernel's history.
+const TAGGED: KernelVersion = (6, 8);
+
+/// The names of tags, and since when they are known.
+const TAGS: [(&str, Tags, KernelVersion); 6] = [
+    ("ctx", Tags::CTX, TAGGED),
+    ("nonnull", Tags::NONNULL, TAGGED),
+    ("trusted", Tags::TRUSTED, (6, 9)),
+    ("nullable", Tags::NULLABLE, (6, 9)),
+    ("arena", Tags::ARENA, (6, 9)),
+    ("untrusted", Tags::UNTRUSTED, (6, 17)),
+];
+
+/// Since when a parameter may be a pointer to memory.
+const MEMORY: KernelVersion = (5, 12);
+
 /// The parameters of a function, or why the kernel takes no such function.
 pub(crate) fn params(
-    (btf, kernel): (&Btf, &KernelTypes),
+    btf: &Btf,
+    (kernel, config): (&KernelTypes, &Config),
     program: &Program,
-    function: TypeId,
-    proto: TypeId,
+    (function, proto): (TypeId, TypeId),
     name: &str,
 ) -> Result<Vec<Param>, String> {
     let Some(Type::FuncProto { ret, params }) = btf.get(proto).map(|ty| &ty.kind) else {
@@ -96,9 +113,9 @@ pub(crate) fn params(
     let all = tags(btf, function);
     let params = params.iter().enumerate().map(|(index, (_, ty))| {
         let own = all.iter().filter(|(at, _)| *at == index);
-        let tags =
-            Tags::of(own.map(|(_, tag)| *tag)).map_err(|why| format!("arg#{index} {why}"))?;
-        param((btf, kernel), program, *ty, tags).map_err(|why| match why {
+        let tags = Tags::of(own.map(|(_, tag)| *tag), config)
+            .map_err(|why| format!("arg#{index} {why}"))?;
+        param(btf, (kernel, config), program, *ty, tags).map_err(|why| match why {
             NoParam::Words(words) => format!("arg#{index} {words}"),
             NoParam::Kind(kind) => {
                 format!("Arg#{index} type {kind} in {name}() is not supported yet.")
@@ -123,7 +140,8 @@ impl NoParam {
 }
 
 fn param(
-    (btf, kernel): (&Btf, &KernelTypes),
+    btf: &Btf,
+    (kernel, config): (&KernelTypes, &Config),
     program: &Program,
     ty: TypeId,
     tags: Tags,
@@ -137,12 +155,13 @@ fn param(
     };
     let is_context = is_context(btf, program.prog_type, *to);
     let (named, to) = (*to, btf.resolve(*to));
-    let is_dynptr = record_name(btf, to) == Some("bpf_dynptr");
+    let is_dynptr = record_name(btf, to) == Some("bpf_dynptr") && config.since(TAGGED);
     let invalid = || NoParam::words("has invalid combination of tags");
     match tags {
         Tags::CTX => context_param(btf, program, named),
         Tags(0) if is_context => Ok(Param::Ctx),
         Tags(0) if is_dynptr => Ok(Param::Dynptr),
+        Tags(0) if !config.since(MEMORY) => Err(NoParam::Kind("PTR")),
         Tags(0) => memory(btf, to, Null::Maybe),
         _ if is_context || is_dynptr => Err(invalid()),
         Tags::NONNULL => memory(btf, to, Null::Never),

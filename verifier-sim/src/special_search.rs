@@ -9,10 +9,14 @@
 //! Read before: `special_table.rs`. Read next: `env.rs`, `kptr.rs`, `lock.rs`.
 
 use crate::btf_ptr::{BtfPtr, Marks, Types};
+use crate::config::Config;
 use crate::kernel_types::KernelTypes;
 use crate::special::{Kptr, KptrOwner, Root, Special, SpecialKind};
-use crate::special_table::{CONTAINS, Holder, Makes, STRUCTURES, Structure, TAGS, kept_by};
+use crate::special_table::{
+    CONTAINS, Holder, Makes, Structure, kept_by, owner_by_tag, passes_over_tags, structures,
+};
 use ebpf_asm::btf::{Bitfields, Btf, Kind as Type, Tag, TypeId};
+use ebpf_asm::isa::KernelVersion;
 use ebpf_asm::object::Map;
 use std::collections::BTreeMap;
 
@@ -21,6 +25,10 @@ const MAX_DEPTH: u32 = 32;
 
 /// How many special fields a value has at most.
 const MAX_FIELDS: usize = 11;
+
+/// Since when maps keep objects that programs allocate; from the kernel's history. Until then a
+/// value with a pointer to one is plain, as observed on Linux 6.1.
+const OWN_OBJECTS: KernelVersion = (6, 4);
 
 /// Why the special fields of a value are not known.
 enum Unclear {
@@ -35,7 +43,7 @@ enum Unclear {
 pub(crate) fn special_fields(
     map: &Map,
     btf: Option<&Btf>,
-    kernel: &KernelTypes,
+    (kernel, config): (&KernelTypes, &Config),
 ) -> Option<Vec<Special>> {
     let (Some(btf), Some(value)) = (btf, map.value_type) else {
         return Some(Vec::new());
@@ -43,6 +51,7 @@ pub(crate) fn special_fields(
     let mut search = Search {
         btf,
         kernel,
+        config,
         holder: Holder::Value,
         found: Vec::new(),
     };
@@ -57,19 +66,23 @@ pub(crate) fn special_fields(
 /// ascending offset. `None` if it is not known what the kernel makes of one.
 pub(crate) fn special_objects(
     btf: &Btf,
-    kernel: &KernelTypes,
+    (kernel, config): (&KernelTypes, &Config),
 ) -> BTreeMap<TypeId, Option<Vec<Special>>> {
     let mut objects = BTreeMap::new();
     for (id, ty) in btf.types() {
         let Type::Struct { members, .. } = &ty.kind else {
             continue;
         };
-        if !members.iter().any(|member| makes_special(btf, member.ty)) {
+        if !members
+            .iter()
+            .any(|member| makes_special(btf, config, member.ty))
+        {
             continue;
         }
         let mut search = Search {
             btf,
             kernel,
+            config,
             holder: Holder::Object,
             found: Vec::new(),
         };
@@ -80,23 +93,24 @@ pub(crate) fn special_objects(
 }
 
 /// Whether a member of this type makes the structure special that the program allocates.
-fn makes_special(btf: &Btf, ty: TypeId) -> bool {
+fn makes_special(btf: &Btf, config: &Config, ty: TypeId) -> bool {
     match btf.get(ty).map(|ty| &ty.kind) {
         Some(Type::Struct { .. }) => {
             let name = btf.name(ty);
-            STRUCTURES.iter().any(|known| {
+            structures(config).any(|known| {
                 known.name == name
                     && known.holders.contains(&Holder::Object)
                     && known.makes != Makes::Field(SpecialKind::ResSpinLock)
             })
         }
         Some(Type::Volatile(to)) => {
-            matches!(btf.get(*to).map(|ty| &ty.kind), Some(Type::Ptr(_))) && makes_special(btf, *to)
+            matches!(btf.get(*to).map(|ty| &ty.kind), Some(Type::Ptr(_)))
+                && makes_special(btf, config, *to)
         }
         Some(Type::Ptr(to)) => {
             let tag = btf.get(*to).map(|ty| &ty.kind);
             let is_tag = matches!(tag, Some(Type::TypeTag { tag: Tag::Btf, .. }));
-            is_tag && TAGS.iter().any(|(name, _)| *name == btf.name(*to))
+            is_tag && owner_by_tag(btf.name(*to), config).is_some()
         }
         _ => false,
     }
@@ -106,6 +120,7 @@ fn makes_special(btf: &Btf, ty: TypeId) -> bool {
 struct Search<'a> {
     btf: &'a Btf,
     kernel: &'a KernelTypes,
+    config: &'a Config,
     holder: Holder,
     found: Vec<Special>,
 }
@@ -188,7 +203,7 @@ impl Search<'_> {
             };
         };
         let name = self.btf.name(ty);
-        let mut known = STRUCTURES.iter();
+        let mut known = structures(self.config);
         let known = known.find(|known| known.name == name && known.holders.contains(&self.holder));
         let Some(known) = known else {
             return match declared(*size) {
@@ -344,12 +359,15 @@ impl Search<'_> {
             self.btf.get(behind).map(|ty| &ty.kind),
             Some(Type::TypeTag { .. })
         );
-        let known = TAGS.iter().find(|(tag, _)| *tag == self.btf.name(to));
+        let known = owner_by_tag(self.btf.name(to), self.config);
+        if known.is_none() && passes_over_tags(self.config) {
+            return Ok(());
+        }
         let is_struct = matches!(
             self.btf.get(target).map(|ty| &ty.kind),
             Some(Type::Struct { .. })
         );
-        let Some(&(_, owner)) = known.filter(|_| !twice && is_struct) else {
+        let Some(owner) = known.filter(|_| !twice && is_struct) else {
             // A type with such a member is not one that the kernel takes.
             return Err(Unclear::Unknown);
         };
@@ -373,6 +391,7 @@ impl Search<'_> {
             id: target,
         };
         match self.kernel.record(name) {
+            None if !self.config.since(OWN_OBJECTS) => Err(Unclear::Plain),
             None => Ok(own),
             Some(_) if owner == KptrOwner::User => Err(Unclear::Unknown),
             Some(_) if owner == KptrOwner::Map && kept_by(name).is_none() => Err(Unclear::Unknown),
@@ -396,7 +415,7 @@ impl Search<'_> {
             let same = |special: &&Special| known.makes.is(special.kind);
             known.single && self.found.iter().filter(same).count() > 1
         };
-        if STRUCTURES.iter().any(twice) {
+        if structures(self.config).any(twice) {
             return Err(Unclear::Unknown);
         }
         let has = |made: Makes| self.found.iter().any(|special| made.is(special.kind));
@@ -475,7 +494,11 @@ mod tests {
     fn locks(btf: &Btf, value: TypeId) -> Vec<u32> {
         let mut map = Map::new("map", MapType::Array);
         map.value_type = Some(value);
-        let found = special_fields(&map, Some(btf), &KernelTypes::unknown());
+        let found = special_fields(
+            &map,
+            Some(btf),
+            (&KernelTypes::unknown(), &Config::default()),
+        );
         let found = found.unwrap_or_default();
         found.iter().map(|special| special.offset).collect()
     }
@@ -520,7 +543,11 @@ mod tests {
         let section = btf.add(".data", Type::DataSec { size: 0, vars });
         let mut map = Map::new("map", MapType::Array);
         map.value_type = Some(section);
-        let found = special_fields(&map, Some(&btf), &KernelTypes::unknown());
+        let found = special_fields(
+            &map,
+            Some(&btf),
+            (&KernelTypes::unknown(), &Config::default()),
+        );
         assert_eq!(found, None);
     }
 
@@ -536,10 +563,18 @@ mod tests {
         let twice = record(&mut btf, "twice", 8, &[(spin, 0), (inner, 4)]);
         let mut map = Map::new("map", MapType::Array);
         map.value_type = Some(twice);
-        let found = special_fields(&map, Some(&btf), &KernelTypes::unknown());
+        let found = special_fields(
+            &map,
+            Some(&btf),
+            (&KernelTypes::unknown(), &Config::default()),
+        );
         assert_eq!(found, None);
         map.value_type = Some(mixed);
-        let found = special_fields(&map, Some(&btf), &KernelTypes::unknown());
+        let found = special_fields(
+            &map,
+            Some(&btf),
+            (&KernelTypes::unknown(), &Config::default()),
+        );
         assert_eq!(found, Some(Vec::new()));
     }
 }

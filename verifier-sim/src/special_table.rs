@@ -1,11 +1,14 @@
 //! What makes a member of a type special: structures by name, tags of pointers, and what
 //! declarations say.
 //!
-//! Observed on Linux 6.18.
+//! Observed on Linux 6.18; since when, from the kernel's history, and on 6.1 and 6.12. To kernels
+//! that do not know one, it is like any other structure or pointer.
 //!
 //! Read before: `special.rs`. Read next: `special_search.rs`.
 
+use crate::config::Config;
 use crate::special::{KptrOwner, LIST_HEAD, RB_ROOT, SpecialKind};
+use ebpf_asm::isa::KernelVersion;
 
 /// A structure that makes a member special.
 pub(crate) struct Structure {
@@ -21,6 +24,8 @@ pub(crate) struct Structure {
     pub(crate) single: bool,
     /// In what it is special.
     pub(crate) holders: &'static [Holder],
+    /// Since when.
+    pub(crate) since: KernelVersion,
 }
 
 /// What a structure makes of a member.
@@ -67,7 +72,12 @@ const EITHER: &[Holder] = &[Holder::Value, Holder::Object];
 const VALUE: &[Holder] = &[Holder::Value];
 const OBJECT: &[Holder] = &[Holder::Object];
 
-const fn structure(size: u32, makes: Makes, holders: &'static [Holder]) -> Structure {
+const fn structure(
+    size: u32,
+    makes: Makes,
+    holders: &'static [Holder],
+    since: KernelVersion,
+) -> Structure {
     Structure {
         name: makes.name(),
         size,
@@ -84,34 +94,83 @@ const fn structure(size: u32, makes: Makes, holders: &'static [Holder]) -> Struc
             )
         ),
         holders,
+        since,
     }
 }
 
 /// All structures that do.
-pub(crate) const STRUCTURES: [Structure; 10] = [
-    structure(4, Makes::Field(SpecialKind::SpinLock), EITHER),
-    structure(4, Makes::Field(SpecialKind::ResSpinLock), EITHER),
-    structure(16, Makes::Field(SpecialKind::Timer), VALUE),
-    structure(16, Makes::Field(SpecialKind::Workqueue), VALUE),
-    structure(8, Makes::Field(SpecialKind::TaskWork), VALUE),
-    structure(16, Makes::List, EITHER),
-    structure(24, Makes::Field(SpecialKind::ListNode), OBJECT),
-    structure(16, Makes::Tree, EITHER),
-    structure(32, Makes::Field(SpecialKind::RbNode), OBJECT),
-    structure(4, Makes::Field(SpecialKind::Refcount), EITHER),
+const STRUCTURES: [Structure; 10] = [
+    structure(4, Makes::Field(SpecialKind::SpinLock), EITHER, (5, 1)),
+    structure(4, Makes::Field(SpecialKind::ResSpinLock), EITHER, (6, 15)),
+    structure(16, Makes::Field(SpecialKind::Timer), VALUE, (5, 15)),
+    structure(16, Makes::Field(SpecialKind::Workqueue), VALUE, (6, 10)),
+    structure(8, Makes::Field(SpecialKind::TaskWork), VALUE, (6, 18)),
+    structure(16, Makes::List, EITHER, (6, 2)),
+    structure(24, Makes::Field(SpecialKind::ListNode), OBJECT, (6, 2)),
+    structure(16, Makes::Tree, EITHER, (6, 3)),
+    structure(32, Makes::Field(SpecialKind::RbNode), OBJECT, (6, 3)),
+    structure(4, Makes::Field(SpecialKind::Refcount), EITHER, (6, 4)),
 ];
 
 /// How a declaration begins that says of which objects a list or tree is, and where in them it
 /// links them: `contains:STRUCT:MEMBER`.
 pub(crate) const CONTAINS: &str = "contains:";
 
-/// The tags of pointers that make a member special.
-pub(crate) const TAGS: [(&str, KptrOwner); 4] = [
-    ("kptr_untrusted", KptrOwner::Nobody),
-    ("kptr", KptrOwner::Map),
-    ("percpu_kptr", KptrOwner::MapPerCpu),
-    ("uptr", KptrOwner::User),
+/// A tag of pointers that makes a member special.
+struct PointerTag {
+    name: &'static str,
+    owner: KptrOwner,
+    since: KernelVersion,
+    /// From which release on it means something else.
+    until: Option<KernelVersion>,
+}
+
+const fn pointer_tag(
+    name: &'static str,
+    owner: KptrOwner,
+    since: KernelVersion,
+    until: Option<KernelVersion>,
+) -> PointerTag {
+    PointerTag {
+        name,
+        owner,
+        since,
+        until,
+    }
+}
+
+/// When `kptr` got the meaning that it has now.
+const RENAMED: KernelVersion = (6, 4);
+
+/// All tags that do.
+const TAGS: [PointerTag; 6] = [
+    pointer_tag("kptr", KptrOwner::Nobody, (5, 19), Some(RENAMED)),
+    pointer_tag("kptr_ref", KptrOwner::Map, (5, 19), Some(RENAMED)),
+    pointer_tag("kptr_untrusted", KptrOwner::Nobody, RENAMED, None),
+    pointer_tag("kptr", KptrOwner::Map, RENAMED, None),
+    pointer_tag("percpu_kptr", KptrOwner::MapPerCpu, (6, 7), None),
+    pointer_tag("uptr", KptrOwner::User, (6, 13), None),
 ];
+
+/// Whether a kernel passes over members with a tag that it does not know: others refuse the type.
+pub(crate) fn passes_over_tags(config: &Config) -> bool {
+    !config.since(RENAMED)
+}
+
+/// Whose the pointers with this tag are.
+pub(crate) fn owner_by_tag(name: &str, config: &Config) -> Option<KptrOwner> {
+    let known = |tag: &&PointerTag| {
+        tag.name == name
+            && config.since(tag.since)
+            && tag.until.is_none_or(|until| !config.since(until))
+    };
+    TAGS.iter().find(known).map(|tag| tag.owner)
+}
+
+/// The structures that a kernel knows.
+pub(crate) fn structures(config: &Config) -> impl Iterator<Item = &'static Structure> {
+    STRUCTURES.iter().filter(|known| config.since(known.since))
+}
 
 /// What keeps an object of the kernel that a map owns, while a program looks at it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

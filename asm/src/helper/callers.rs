@@ -223,6 +223,10 @@ pub(super) const TRACE: ProgTypes = ProgTypes::of(&[
     ProgType::RawTracepointWritable,
 ]);
 
+/// Programs at tracepoints that get their arguments as they are.
+pub(super) const RAW_TRACEPOINTS: ProgTypes =
+    ProgTypes::of(&[ProgType::RawTracepoint, ProgType::RawTracepointWritable]);
+
 /// Programs that meet sockets, as the helpers understand that turn one into another.
 pub(super) const SOCKETS: ProgTypes = SOCKET_FILTER
     .or(TC)

@@ -6,6 +6,7 @@
 //! verifier and the interpreter read this table.
 
 mod callers;
+mod earlier;
 mod proto;
 mod table;
 

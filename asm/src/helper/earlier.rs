@@ -1,0 +1,82 @@
+//! Who could not call a helper yet: programs of more types may call some than when they came.
+//!
+//! Observed on Linux 6.1, 6.12 and 6.18, every helper from every program type and attach type: a
+//! release here is the first of these three on which the programs may call the helper, but for
+//! 6.10, which is from the kernel's history. Of releases before 6.1 nothing is known.
+//!
+//! Read before: `callers.rs`, `table.rs`.
+
+use super::Helper;
+use super::callers::*;
+use crate::isa::KernelVersion;
+use crate::prog_type::ProgType;
+
+/// The helpers of these numbers that programs of these types may call since a release.
+type Came = (KernelVersion, &'static [i32], ProgTypes);
+
+/// Programs that look at the kernel could call at once what looks at it.
+const OTHERS: ProgTypes = ALL.without(TRACE).without(TRACING).without(SYSCALL);
+
+/// Programs that run where a task asked for something.
+const FOR_TASKS: ProgTypes = CGROUP_SOCK.or(DEVICE).or(SOCK_ADDR).or(SYSCTL).or(SOCKOPT);
+
+const CAME: &[Came] = &[
+    (
+        (6, 18),
+        &[22, 55, 109, 117, 141, 148, 156, 157, 176, 180, 191],
+        OTHERS,
+    ),
+    ((6, 18), &[16, 37], OTHERS.without(FOR_TASKS)),
+    ((6, 18), &[15], OTHERS.without(FOR_TASKS).without(SK_MSG)),
+    (
+        (6, 18),
+        &[17],
+        ALL.without(TC)
+            .without(LWT)
+            .without(FOR_TASKS)
+            .without(SK_MSG),
+    ),
+    ((6, 18), &[122], SOCKET_FILTER.or(TC).or(CGROUP_SKB)),
+    ((6, 12), &[120], OTHERS),
+    ((6, 12), &[37], FOR_TASKS),
+    (
+        (6, 12),
+        &[14, 80, 123],
+        OTHERS.without(FOR_TASKS).without(SK_MSG),
+    ),
+    ((6, 12), &[148, 191], TRACE),
+    ((6, 10), &[174], RAW_TRACEPOINTS),
+];
+
+impl Helper {
+    /// Since when programs of a type may call it, if they may.
+    pub fn since_for(&self, prog_type: ProgType) -> KernelVersion {
+        let came = CAME
+            .iter()
+            .filter(|(_, ids, types)| ids.contains(&self.id) && types.has(prog_type));
+        let releases = came.map(|(release, ..)| *release);
+        releases.fold(self.since, KernelVersion::max)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::by_name;
+    use super::*;
+
+    #[test]
+    fn programs_of_some_types_came_later() {
+        let since = |name, prog_type| by_name(name).map(|helper| helper.since_for(prog_type));
+        assert_eq!(since("get_current_comm", ProgType::Kprobe), Some((4, 2)));
+        assert_eq!(
+            since("get_current_comm", ProgType::CgroupDevice),
+            Some((4, 2))
+        );
+        assert_eq!(since("get_current_comm", ProgType::Xdp), Some((6, 18)));
+        assert_eq!(
+            since("get_attach_cookie", ProgType::RawTracepoint),
+            Some((6, 10))
+        );
+        assert_eq!(since("redirect", ProgType::Xdp), Some((4, 4)));
+    }
+}
