@@ -5,14 +5,15 @@
 //! Names are offsets into one string section, as in the format, so that a blob of any size
 //! is read without a copy of every name.
 //!
-//! Read before: nothing. Read next: `strings.rs`, `kinds.rs`, `read.rs`, `write.rs`, `raw.rs`,
-//! `file.rs`, `ext.rs`, `core/mod.rs`, `build/mod.rs`, `exception.rs`, `c/`.
+//! Read before: nothing. Read next: `strings.rs`, `kinds.rs`, `read.rs`, `write.rs`, `fields.rs`,
+//! `raw.rs`, `file.rs`, `ext.rs`, `core/mod.rs`, `build/mod.rs`, `exception.rs`, `c/`.
 
 pub mod build;
 pub mod c;
 pub mod core;
 mod exception;
 pub mod ext;
+pub mod fields;
 pub mod file;
 mod kinds;
 pub mod raw;

@@ -7,8 +7,9 @@
 //! printable character, a quote or a backslash stands as `\xff`, and so does the bracket of a
 //! name that is `(anon)`.
 //!
-//! Read before: `mod.rs`, `kinds.rs`.
+//! Read before: `mod.rs`, `kinds.rs`, `fields.rs`.
 
+use super::fields::Field;
 use super::{
     Bitfields, Btf, Forward, IntEncoding, Kind, Linkage, Member, SecVar, Signedness, StrId, Tag,
     Type, TypeId,
@@ -72,114 +73,75 @@ impl Display for RawType<'_> {
             ty.kind.name(),
             btf.quoted(ty.name)
         )?;
+        ty.kind.fields(|key, value| {
+            if matches!(value, Field::Tag(Tag::Btf)) {
+                return Ok(());
+            }
+            // As bpftool has it.
+            f.write_str(match (&ty.kind, value) {
+                (Kind::Var { .. }, Field::Word(_)) => ", ",
+                _ => " ",
+            })?;
+            f.write_str(key)?;
+            f.write_str("=")?;
+            value.fmt(f)
+        })?;
         match &ty.kind {
-            Kind::Int {
-                size,
-                encoding,
-                offset,
-                bits,
-            } => write!(
-                f,
-                " size={size} bits_offset={offset} nr_bits={bits} encoding={encoding}"
-            ),
-            Kind::Ptr(to)
-            | Kind::Typedef(to)
-            | Kind::Volatile(to)
-            | Kind::Const(to)
-            | Kind::Restrict(to) => write!(f, " type_id={}", to.0),
-            Kind::TypeTag { ty, tag } => write!(f, " type_id={}{}", ty.0, flag_of(*tag)),
-            Kind::Array {
-                element,
-                index,
-                len,
-            } => write!(
-                f,
-                " type_id={} index_type_id={} nr_elems={len}",
-                element.0, index.0
-            ),
             Kind::Struct {
-                size,
-                members,
-                bitfields,
+                members, bitfields, ..
             }
             | Kind::Union {
-                size,
-                members,
-                bitfields,
-            } => self.members(f, *size, members, *bitfields),
-            Kind::Enum {
-                size,
-                signed,
-                values,
-            } => {
-                let numbers = values.iter().map(|(id, value)| match signed {
-                    Signedness::Signed => (*id, i128::from(*value)),
-                    Signedness::Unsigned => (*id, i128::from(*value as u32)),
-                });
-                self.enumerators(f, *size, *signed, numbers, "")
-            }
-            Kind::Enum64 {
-                size,
-                signed,
-                values,
-            } => {
-                let numbers = values.iter().map(|(id, value)| match signed {
-                    Signedness::Signed => (*id, i128::from(*value)),
-                    Signedness::Unsigned => (*id, i128::from(*value as u64)),
-                });
-                let suffix = match signed {
+                members, bitfields, ..
+            } => self.members(f, members, *bitfields),
+            Kind::Enum { .. } => self.enumerators(f, ""),
+            Kind::Enum64 { signed, .. } => self.enumerators(
+                f,
+                match signed {
                     Signedness::Signed => "LL",
                     Signedness::Unsigned => "ULL",
-                };
-                self.enumerators(f, *size, *signed, numbers, suffix)
-            }
-            Kind::Fwd(forward) => write!(f, " fwd_kind={}", forward.name()),
-            Kind::Func { proto, linkage } => {
-                write!(f, " type_id={} linkage={}", proto.0, linkage.name())
-            }
-            Kind::FuncProto { ret, params } => {
-                write!(f, " ret_type_id={} vlen={}", ret.0, params.len())?;
-                params
-                    .iter()
-                    .try_for_each(|(id, ty)| write!(f, "\n\t{} type_id={}", btf.quoted(*id), ty.0))
-            }
-            Kind::Var { ty, linkage } => {
-                write!(f, " type_id={}, linkage={}", ty.0, linkage.name())
-            }
-            Kind::DataSec { size, vars } => self.variables(f, *size, vars),
-            Kind::Float { size } => write!(f, " size={size}"),
-            Kind::DeclTag { ty, component, tag } => {
-                write!(
-                    f,
-                    " type_id={} component_idx={component}{}",
-                    ty.0,
-                    flag_of(*tag)
-                )
-            }
+                },
+            ),
+            Kind::FuncProto { params, .. } => self.params(f, params),
+            Kind::DataSec { vars, .. } => self.variables(f, vars),
+            _ => Ok(()),
+        }
+    }
+}
+
+impl Display for Field {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        match self {
+            Field::Number(number) | Field::Type(TypeId(number)) => number.fmt(f),
+            Field::Signed(number) => number.fmt(f),
+            Field::Word(word) => f.write_str(word),
+            Field::Encoding(encoding) => encoding.fmt(f),
+            Field::Tag(Tag::Attribute) => f.write_str("1"),
+            Field::Tag(Tag::Btf) => f.write_str("0"),
         }
     }
 }
 
 impl RawType<'_> {
-    /// The rest of an enum; `suffix` stands behind its numbers.
-    fn enumerators(
-        &self,
-        f: &mut Formatter<'_>,
-        size: u32,
-        signed: Signedness,
-        mut numbers: impl ExactSizeIterator<Item = (StrId, i128)>,
-        suffix: &str,
-    ) -> fmt::Result {
-        let (encoding, count) = (signed.name(), numbers.len());
-        write!(f, " encoding={encoding} size={size} vlen={count}")?;
-        numbers.try_for_each(|(id, number)| {
+    /// The values of an enum; `suffix` stands behind their numbers.
+    fn enumerators(&self, f: &mut Formatter<'_>, suffix: &str) -> fmt::Result {
+        write!(f, " vlen={}", self.ty.kind.parts())?;
+        let mut values = self.ty.kind.enumerators();
+        values.try_for_each(|(id, number)| {
             let name = self.btf.quoted(id);
             write!(f, "\n\t{name} val={number}{suffix}")
         })
     }
 
-    fn variables(&self, f: &mut Formatter<'_>, size: u32, vars: &[SecVar]) -> fmt::Result {
-        write!(f, " size={size} vlen={}", vars.len())?;
+    fn params(&self, f: &mut Formatter<'_>, params: &[(StrId, TypeId)]) -> fmt::Result {
+        write!(f, " vlen={}", params.len())?;
+        params.iter().try_for_each(|(id, ty)| {
+            let name = self.btf.quoted(*id);
+            write!(f, "\n\t{name} type_id={}", ty.0)
+        })
+    }
+
+    fn variables(&self, f: &mut Formatter<'_>, vars: &[SecVar]) -> fmt::Result {
+        write!(f, " vlen={}", vars.len())?;
         vars.iter().try_for_each(|var| {
             let (id, offset, size) = (var.var.0, var.offset, var.size);
             write!(f, "\n\ttype_id={id} offset={offset} size={size}")?;
@@ -193,11 +155,10 @@ impl RawType<'_> {
     fn members(
         &self,
         f: &mut Formatter<'_>,
-        size: u32,
         members: &[Member],
         bitfields: Bitfields,
     ) -> fmt::Result {
-        write!(f, " size={size} vlen={}", members.len())?;
+        write!(f, " vlen={}", members.len())?;
         let is_bitfield = |member: &Member| member.place(bitfields).1.is_some();
         if bitfields == Bitfields::Yes && !members.iter().any(is_bitfield) {
             write!(f, " {KIND_FLAG}")?;
@@ -211,14 +172,6 @@ impl RawType<'_> {
                 Some(bits) => write!(f, " bitfield_size={bits}"),
             }
         })
-    }
-}
-
-/// What says of which sort a tag is.
-fn flag_of(tag: Tag) -> &'static str {
-    match tag {
-        Tag::Btf => "",
-        Tag::Attribute => " kind_flag=1",
     }
 }
 

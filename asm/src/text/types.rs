@@ -112,69 +112,71 @@ impl<'a> Parser<'a> {
 
     /// What the first line of a type says.
     fn kind(&mut self, word: &Word<'a>, fields: &mut Fields<'a>) -> Result<Kind, Wrong> {
-        Ok(match Kind::named(word.text).ok_or_else(|| no_kind(word))? {
-            KindNumber::Int => integer(fields)?,
-            KindNumber::Ptr => Kind::Ptr(self.ty(fields, "type_id")?),
-            KindNumber::Array => Kind::Array {
-                element: self.ty(fields, "type_id")?,
-                index: self.ty(fields, "index_type_id")?,
-                len: fields.number("nr_elems")?,
-            },
-            KindNumber::Struct => Kind::Struct {
-                size: fields.number("size")?,
-                members: Vec::new(),
-                bitfields: bitfields(fields)?,
-            },
-            KindNumber::Union => Kind::Union {
-                size: fields.number("size")?,
-                members: Vec::new(),
-                bitfields: bitfields(fields)?,
-            },
-            KindNumber::Enum => Kind::Enum {
-                signed: signedness(fields)?,
-                size: fields.number("size")?,
-                values: Vec::new(),
-            },
-            KindNumber::Enum64 => Kind::Enum64 {
-                signed: signedness(fields)?,
-                size: fields.number("size")?,
-                values: Vec::new(),
-            },
-            KindNumber::Fwd => {
-                Kind::Fwd(fields.choose("fwd_kind", &Forward::ALL, Forward::name)?)
-            }
-            KindNumber::Typedef => Kind::Typedef(self.ty(fields, "type_id")?),
-            KindNumber::Volatile => Kind::Volatile(self.ty(fields, "type_id")?),
-            KindNumber::Const => Kind::Const(self.ty(fields, "type_id")?),
-            KindNumber::Restrict => Kind::Restrict(self.ty(fields, "type_id")?),
-            KindNumber::Func => Kind::Func {
-                proto: self.ty(fields, "type_id")?,
-                linkage: fields.choose("linkage", &Linkage::ALL, Linkage::name)?,
-            },
-            KindNumber::FuncProto => Kind::FuncProto {
-                ret: self.ty(fields, "ret_type_id")?,
-                params: Vec::new(),
-            },
-            KindNumber::Var => Kind::Var {
-                ty: self.ty(fields, "type_id")?,
-                linkage: fields.choose("linkage", &Linkage::ALL, Linkage::name)?,
-            },
-            KindNumber::DataSec => Kind::DataSec {
-                size: fields.number("size")?,
-                vars: Vec::new(),
-            },
-            KindNumber::Float => Kind::Float {
-                size: fields.number("size")?,
-            },
-            KindNumber::DeclTag => Kind::DeclTag {
-                ty: self.ty(fields, "type_id")?,
-                component: fields.signed("component_idx")?,
-                tag: tag(fields)?,
-            },
-            KindNumber::TypeTag => Kind::TypeTag {
-                ty: self.ty(fields, "type_id")?,
-                tag: tag(fields)?,
-            },
+        let number = Kind::named(word.text).ok_or_else(|| no_kind(word))?;
+        match number {
+            KindNumber::Int => integer(fields),
+            KindNumber::Ptr => self.ty(fields, "type_id").map(Kind::Ptr),
+            KindNumber::Array => self.array(fields),
+            KindNumber::Struct => structure(fields),
+            KindNumber::Union => union(fields),
+            KindNumber::Enum => enumeration(fields),
+            KindNumber::Enum64 => wide_enumeration(fields),
+            KindNumber::Fwd => forward(fields),
+            KindNumber::Typedef => self.ty(fields, "type_id").map(Kind::Typedef),
+            KindNumber::Volatile => self.ty(fields, "type_id").map(Kind::Volatile),
+            KindNumber::Const => self.ty(fields, "type_id").map(Kind::Const),
+            KindNumber::Restrict => self.ty(fields, "type_id").map(Kind::Restrict),
+            KindNumber::Func => self.function_type(fields),
+            KindNumber::FuncProto => self.prototype(fields),
+            KindNumber::Var => self.typed_variable(fields),
+            KindNumber::DataSec => section(fields),
+            KindNumber::Float => float(fields),
+            KindNumber::DeclTag => self.declaration_tag(fields),
+            KindNumber::TypeTag => self.type_tag(fields),
+        }
+    }
+
+    fn array(&mut self, fields: &mut Fields<'a>) -> Result<Kind, Wrong> {
+        Ok(Kind::Array {
+            element: self.ty(fields, "type_id")?,
+            index: self.ty(fields, "index_type_id")?,
+            len: fields.number("nr_elems")?,
+        })
+    }
+
+    fn function_type(&mut self, fields: &mut Fields<'a>) -> Result<Kind, Wrong> {
+        Ok(Kind::Func {
+            proto: self.ty(fields, "type_id")?,
+            linkage: linkage(fields)?,
+        })
+    }
+
+    fn prototype(&mut self, fields: &mut Fields<'a>) -> Result<Kind, Wrong> {
+        Ok(Kind::FuncProto {
+            ret: self.ty(fields, "ret_type_id")?,
+            params: Vec::new(),
+        })
+    }
+
+    fn typed_variable(&mut self, fields: &mut Fields<'a>) -> Result<Kind, Wrong> {
+        Ok(Kind::Var {
+            ty: self.ty(fields, "type_id")?,
+            linkage: linkage(fields)?,
+        })
+    }
+
+    fn declaration_tag(&mut self, fields: &mut Fields<'a>) -> Result<Kind, Wrong> {
+        Ok(Kind::DeclTag {
+            ty: self.ty(fields, "type_id")?,
+            component: fields.signed("component_idx")?,
+            tag: tag(fields)?,
+        })
+    }
+
+    fn type_tag(&mut self, fields: &mut Fields<'a>) -> Result<Kind, Wrong> {
+        Ok(Kind::TypeTag {
+            ty: self.ty(fields, "type_id")?,
+            tag: tag(fields)?,
         })
     }
 
@@ -512,6 +514,59 @@ fn no_kind(word: &Word<'_>) -> Wrong {
     let meant = near(word.text, Kind::names());
     word.wrong(format!("'{}' is no kind of type", word.text))
         .help(meant.map(|meant| format!("did you mean '{meant}'?")))
+}
+
+fn structure(fields: &mut Fields<'_>) -> Result<Kind, Wrong> {
+    Ok(Kind::Struct {
+        size: fields.number("size")?,
+        members: Vec::new(),
+        bitfields: bitfields(fields)?,
+    })
+}
+
+fn union(fields: &mut Fields<'_>) -> Result<Kind, Wrong> {
+    Ok(Kind::Union {
+        size: fields.number("size")?,
+        members: Vec::new(),
+        bitfields: bitfields(fields)?,
+    })
+}
+
+fn enumeration(fields: &mut Fields<'_>) -> Result<Kind, Wrong> {
+    Ok(Kind::Enum {
+        signed: signedness(fields)?,
+        size: fields.number("size")?,
+        values: Vec::new(),
+    })
+}
+
+fn wide_enumeration(fields: &mut Fields<'_>) -> Result<Kind, Wrong> {
+    Ok(Kind::Enum64 {
+        signed: signedness(fields)?,
+        size: fields.number("size")?,
+        values: Vec::new(),
+    })
+}
+
+fn forward(fields: &mut Fields<'_>) -> Result<Kind, Wrong> {
+    let forward = fields.choose("fwd_kind", &Forward::ALL, Forward::name)?;
+    Ok(Kind::Fwd(forward))
+}
+
+fn section(fields: &mut Fields<'_>) -> Result<Kind, Wrong> {
+    Ok(Kind::DataSec {
+        size: fields.number("size")?,
+        vars: Vec::new(),
+    })
+}
+
+fn float(fields: &mut Fields<'_>) -> Result<Kind, Wrong> {
+    let size = fields.number("size")?;
+    Ok(Kind::Float { size })
+}
+
+fn linkage(fields: &mut Fields<'_>) -> Result<Linkage, Wrong> {
+    fields.choose("linkage", &Linkage::ALL, Linkage::name)
 }
 
 fn integer(fields: &mut Fields<'_>) -> Result<Kind, Wrong> {

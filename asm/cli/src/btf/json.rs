@@ -3,11 +3,13 @@
 //! The layout is a promise, as that of objects is (`../json.rs`): the words are those of the
 //! format, numbers are numbers.
 
+use std::convert::Infallible;
 use std::io::{self, Write};
 
-use ebpf_asm::btf::{Bitfields, Btf, Kind, Member, Signedness, StrId, Tag, Type, TypeId};
+use ebpf_asm::btf::fields::Field;
+use ebpf_asm::btf::{Bitfields, Btf, Kind, Member, StrId, Tag, Type, TypeId};
 use serde::ser::{Serialize, SerializeMap, SerializeSeq, Serializer};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 /// The name of the layout.
 const SCHEMA: &str = "ebpfasm.btf.v1";
@@ -55,13 +57,25 @@ impl Serialize for Types<'_> {
 }
 
 fn entry(btf: &Btf, id: TypeId, ty: &Type) -> Value {
-    let mut value = fields(btf, &ty.kind);
-    if let Value::Object(map) = &mut value {
-        map.insert("id".into(), id.0.into());
-        map.insert("kind".into(), ty.kind.name().into());
-        map.insert("name".into(), name(btf, ty.name));
+    let mut map = Map::new();
+    let mut say = |key: &str, value: Value| map.insert(key.to_owned(), value);
+    say("id", id.0.into());
+    say("kind", ty.kind.name().into());
+    say("name", name(btf, ty.name));
+    let Ok(()) = ty.kind.fields(|key, value| {
+        match value {
+            Field::Number(number) | Field::Type(TypeId(number)) => say(key, number.into()),
+            Field::Signed(number) => say(key, number.into()),
+            Field::Word(word) => say(key, word.into()),
+            Field::Encoding(encoding) => say(key, encoding.to_string().into()),
+            Field::Tag(tag) => say("attribute", (tag == Tag::Attribute).into()),
+        };
+        Ok::<(), Infallible>(())
+    });
+    if let Some((key, parts)) = parts(btf, &ty.kind) {
+        say(key, parts.into());
     }
-    value
+    map.into()
 }
 
 /// A name; null for none.
@@ -72,98 +86,36 @@ fn name(btf: &Btf, id: StrId) -> Value {
     }
 }
 
-fn fields(btf: &Btf, kind: &Kind) -> Value {
-    match kind {
-        Kind::Int {
-            size,
-            encoding,
-            offset,
-            bits,
-        } => json!({
-            "size": size,
-            "bits_offset": offset,
-            "nr_bits": bits,
-            "encoding": encoding.to_string(),
-        }),
-        Kind::Ptr(ty)
-        | Kind::Typedef(ty)
-        | Kind::Volatile(ty)
-        | Kind::Const(ty)
-        | Kind::Restrict(ty) => json!({ "type_id": ty.0 }),
-        Kind::TypeTag { ty, tag } => json!({ "type_id": ty.0, "attribute": is_attribute(*tag) }),
-        Kind::Array {
-            element,
-            index,
-            len,
-        } => json!({
-            "type_id": element.0,
-            "index_type_id": index.0,
-            "nr_elems": len,
-        }),
+/// What a type lists, and what that is called.
+fn parts(btf: &Btf, kind: &Kind) -> Option<(&'static str, Vec<Value>)> {
+    Some(match kind {
         Kind::Struct {
-            size,
-            members,
-            bitfields,
+            members, bitfields, ..
         }
         | Kind::Union {
-            size,
-            members,
-            bitfields,
+            members, bitfields, ..
         } => {
             let members = members.iter().map(|m| member(btf, m, *bitfields));
-            json!({ "size": size, "members": members.collect::<Vec<_>>() })
+            ("members", members.collect())
         }
-        Kind::Enum {
-            size,
-            signed,
-            values,
-        } => {
-            let values = values.iter().map(|(id, value)| match signed {
-                Signedness::Signed => (*id, json!(value)),
-                Signedness::Unsigned => (*id, json!(*value as u32)),
-            });
-            enumeration(btf, *size, signed.name(), values)
+        Kind::Enum { .. } | Kind::Enum64 { .. } => {
+            let values = kind.enumerators();
+            let values = values.map(|(id, val)| json!({ "name": name(btf, id), "val": val }));
+            ("values", values.collect())
         }
-        Kind::Enum64 {
-            size,
-            signed,
-            values,
-        } => {
-            let values = values.iter().map(|(id, value)| match signed {
-                Signedness::Signed => (*id, json!(value)),
-                Signedness::Unsigned => (*id, json!(*value as u64)),
-            });
-            enumeration(btf, *size, signed.name(), values)
-        }
-        Kind::Fwd(forward) => json!({ "fwd_kind": forward.name() }),
-        Kind::Func { proto, linkage } => {
-            json!({ "type_id": proto.0, "linkage": linkage.name() })
-        }
-        Kind::FuncProto { ret, params } => {
+        Kind::FuncProto { params, .. } => {
             let params = params.iter();
             let params = params.map(|(id, ty)| json!({ "name": name(btf, *id), "type_id": ty.0 }));
-            json!({ "ret_type_id": ret.0, "params": params.collect::<Vec<_>>() })
+            ("params", params.collect())
         }
-        Kind::Var { ty, linkage } => {
-            json!({ "type_id": ty.0, "linkage": linkage.name() })
-        }
-        Kind::DataSec { size, vars } => {
+        Kind::DataSec { vars, .. } => {
             let vars = vars
                 .iter()
                 .map(|var| json!({ "type_id": var.var.0, "offset": var.offset, "size": var.size }));
-            json!({ "size": size, "vars": vars.collect::<Vec<_>>() })
+            ("vars", vars.collect())
         }
-        Kind::Float { size } => json!({ "size": size }),
-        Kind::DeclTag { ty, component, tag } => json!({
-            "type_id": ty.0,
-            "component_idx": component,
-            "attribute": is_attribute(*tag),
-        }),
-    }
-}
-
-fn is_attribute(tag: Tag) -> bool {
-    tag == Tag::Attribute
+        _ => return None,
+    })
 }
 
 fn member(btf: &Btf, member: &Member, bitfields: Bitfields) -> Value {
@@ -177,14 +129,4 @@ fn member(btf: &Btf, member: &Member, bitfields: Bitfields) -> Value {
         value["bitfield_size"] = bits.unwrap_or(0).into();
     }
     value
-}
-
-fn enumeration(
-    btf: &Btf,
-    size: u32,
-    encoding: &str,
-    values: impl Iterator<Item = (StrId, Value)>,
-) -> Value {
-    let values = values.map(|(id, value)| json!({ "name": name(btf, id), "val": value }));
-    json!({ "size": size, "encoding": encoding, "values": values.collect::<Vec<_>>() })
 }
