@@ -16,7 +16,7 @@ use crate::kernel_types::KernelTypes;
 use crate::kfunc::{calls_back, calls_next};
 use crate::precision::Needs;
 use crate::prune::Ids;
-use crate::reg::RegState;
+use crate::reg::{Link, RegState};
 use crate::state::State;
 use ebpf_asm::helper::{Effect, Helper, by_id};
 use ebpf_asm::insn::{Insn, Reg};
@@ -127,11 +127,21 @@ fn widen_number(ids: &mut Ids, old: &RegState, new: &mut RegState) {
     if !old.is_scalar() || !new.is_scalar() {
         return;
     }
-    let same = old.scalar == new.scalar && old.off == new.off && old.link == new.link;
-    if !same || !ids.same(old.id, new.id) {
+    let same = old.scalar == new.scalar && old.off == new.off;
+    if !same || !ids.same(name(old), name(new)) {
         *new = RegState {
             origin: new.origin,
             ..RegState::unknown()
         };
+    }
+}
+
+/// The id of a number. One that is another with something added, be it 0, has a name of its own
+/// (seen on Linux 6.18).
+fn name(number: &RegState) -> u32 {
+    match number.link {
+        Link::Same => number.id,
+        Link::Plus => number.id | 1 << 31,
+        Link::PlusLow => number.id | 1 << 30,
     }
 }
