@@ -12,6 +12,7 @@ use crate::depth::MAX_CALL_FRAMES;
 use crate::diag::{Checked, Place, Rejection};
 use crate::held::Held;
 use crate::history::GoesOn;
+use crate::lock::NO_CALLS;
 use crate::machine::{Flow, Machine};
 use crate::reg::{Kind, RegState};
 use crate::state::{Entered, Frame};
@@ -122,6 +123,7 @@ impl Machine<'_, '_> {
         if let Some(global) = env.global(target) {
             return self.call_global(insn, global);
         }
+        self.check_function_in_lock(NO_CALLS)?;
         self.check_depth()?;
         if !self.env.config.may_use_bpf() {
             return Err(Rejection::new(
@@ -170,6 +172,9 @@ impl Machine<'_, '_> {
             let called_from = self.state.frame().return_to;
             self.state.pop();
             return Ok(Flow::Back(called_from));
+        }
+        if active > 1 {
+            self.check_function_in_lock("bpf_spin_unlock is missing")?;
         }
         let Some(frame) = self.state.pop() else {
             return self.exit_program();

@@ -13,6 +13,7 @@
 
 use crate::cfg::Cfg;
 use crate::codes::Code;
+use crate::config::Config;
 use crate::diag::{Checked, Place, Rejection};
 use crate::env::Env;
 use crate::stack::STACK_SIZE;
@@ -21,12 +22,22 @@ use crate::tail_call::tail_call_in;
 use ebpf_asm::isa::{Callee, Sem};
 use ebpf_asm::prog_type::ProgType;
 
-/// Frames are rounded up to this many bytes.
-const FRAME_ALIGN: usize = 16;
+/// Frames are rounded up to this many bytes, and to twice as many by older kernels: observed on
+/// Linux 6.1, 6.12 and 6.18.
+fn frame_align(config: &Config) -> usize {
+    match config.since((6, 12)) {
+        true => 16,
+        false => 32,
+    }
+}
 
 /// How deep each function reaches into its frame, in bytes.
 #[derive(Debug)]
-pub(crate) struct Depths(Vec<Depth>);
+pub(crate) struct Depths {
+    functions: Vec<Depth>,
+    /// What frames are rounded up to, in bytes.
+    align: usize,
+}
 
 #[derive(Debug, Clone, Copy)]
 struct Depth {
@@ -78,13 +89,16 @@ pub(crate) const MAX_CALL_FRAMES: usize = 8;
 
 impl Depths {
     /// Nothing yet.
-    pub(crate) fn new(cfg: &Cfg<'_>) -> Depths {
+    pub(crate) fn new(cfg: &Cfg<'_>, config: &Config) -> Depths {
         let zero = |&function: &usize| Depth {
             function,
             bytes: 0,
             entered: false,
         };
-        Depths(cfg.functions().iter().map(zero).collect())
+        Depths {
+            functions: cfg.functions().iter().map(zero).collect(),
+            align: frame_align(config),
+        }
     }
 
     /// Notes how deep the active functions of a state have gone.
@@ -92,7 +106,7 @@ impl Depths {
         for frame in state.frames() {
             if let Some(depth) = self
                 .index(frame.function)
-                .and_then(|index| self.0.get_mut(index))
+                .and_then(|index| self.functions.get_mut(index))
             {
                 depth.bytes = depth.bytes.max(frame.stack.depth());
                 depth.entered = true;
@@ -102,14 +116,16 @@ impl Depths {
 
     /// Whether a path leads into the function that begins in a slot.
     pub(crate) fn is_entered(&self, function: usize) -> bool {
-        let depth = self.index(function).and_then(|index| self.0.get(index));
+        let depth = self
+            .index(function)
+            .and_then(|index| self.functions.get(index));
         depth.is_some_and(|depth| depth.entered)
     }
 
     /// The index of the function that begins in a slot.
     fn index(&self, function: usize) -> Option<usize> {
         let found = self
-            .0
+            .functions
             .binary_search_by_key(&function, |depth| depth.function);
         found.ok()
     }
@@ -119,7 +135,7 @@ impl Depths {
     /// by having its address taken.
     pub(crate) fn check(&self, env: &Env<'_>, later: &[usize]) -> Checked<usize> {
         let cfg = &env.cfg;
-        let mut known = vec![None; self.0.len()];
+        let mut known = vec![None; self.functions.len()];
         let of_program = self.chains_from(cfg, 0, 1, later, &mut known)?;
         if !has_private_stacks(env) {
             check_bytes(of_program)?;
@@ -153,7 +169,7 @@ impl Depths {
         if let Some(chains) = found {
             return Ok(chains);
         }
-        let own = self.0.get(index).map_or(0, |depth| depth.bytes);
+        let own = self.functions.get(index).map_or(0, |depth| depth.bytes);
         let mut worst = Chains::default();
         for slot in self.range(cfg, index) {
             let Some(callee) = cfg.named(slot) else {
@@ -169,7 +185,7 @@ impl Depths {
             }
             worst = worst.or(self.chains_from(cfg, callee, active + 1, later, known)?);
         }
-        let chains = worst.behind(own.next_multiple_of(FRAME_ALIGN));
+        let chains = worst.behind(own.next_multiple_of(self.align));
         if let Some(entry) = known.get_mut(index) {
             *entry = Some(chains);
         }
@@ -181,8 +197,8 @@ impl Depths {
     /// That what is active before a function that does tail calls leaves room for programs
     /// which have no idea of it. The chains of calls are known to end.
     fn check_tail_calls(&self, cfg: &Cfg<'_>) -> Checked {
-        let mut before = vec![0; self.0.len()];
-        let callers = 0..self.0.len();
+        let mut before = vec![0; self.functions.len()];
+        let callers = 0..self.functions.len();
         let calls = callers.flat_map(|caller| {
             let callees = self.callees(cfg, caller);
             callees.map(move |callee| (caller, callee))
@@ -192,9 +208,9 @@ impl Depths {
         for _ in 0..MAX_CALL_FRAMES {
             for &(caller, callee) in &calls {
                 let above = before.get(caller).copied().unwrap_or(0);
-                let own = self.0.get(caller).map_or(0, |depth| depth.bytes);
+                let own = self.functions.get(caller).map_or(0, |depth| depth.bytes);
                 if let Some(entry) = before.get_mut(callee) {
-                    *entry = (above + own.next_multiple_of(FRAME_ALIGN)).max(*entry);
+                    *entry = (above + own.next_multiple_of(self.align)).max(*entry);
                 }
             }
         }
@@ -228,7 +244,7 @@ impl Depths {
         throws: bool,
         seen: impl Fn(usize) -> bool,
     ) -> Checked {
-        let entered = || self.0.iter().filter(|depth| depth.entered);
+        let entered = || self.functions.iter().filter(|depth| depth.entered);
         if entered().count() <= 1 && !throws {
             return Ok(());
         }
@@ -251,7 +267,7 @@ impl Depths {
 
     /// The slots of a function.
     fn range(&self, cfg: &Cfg<'_>, index: usize) -> std::ops::Range<usize> {
-        let at = |index: usize| self.0.get(index).map(|depth| depth.function);
+        let at = |index: usize| self.functions.get(index).map(|depth| depth.function);
         at(index).unwrap_or(0)..at(index + 1).unwrap_or(cfg.slot_count())
     }
 

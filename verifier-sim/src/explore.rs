@@ -102,7 +102,7 @@ pub(crate) fn explore<'e>(
         tree: Tree::new(env.cfg.slot_count()),
         checkpoints: Checkpoints::new(env.stops.count()),
         live_stack: LiveStack::new(),
-        depths: Depths::new(&env.cfg),
+        depths: Depths::new(&env.cfg, env.config),
         last_id: 0,
         notes: Notes::default(),
         address_kinds: vec![AddressKind::Unknown; env.cfg.slot_count()],

@@ -16,6 +16,7 @@ use crate::machine::{Machine, not_modelled};
 use crate::reg::{Kind, RegState};
 use crate::special::SpecialKind;
 use ebpf_asm::insn::Reg;
+use ebpf_asm::isa::KernelVersion;
 
 /// A lock that is held.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -96,7 +97,14 @@ impl Lock {
 const UNLOCK: &str = "spin_unlock";
 
 /// What the kernel says to other helpers, and to most of its functions.
-const NO_CALLS: &str = "function calls are not allowed while holding a lock";
+pub(crate) const NO_CALLS: &str = "function calls are not allowed while holding a lock";
+
+/// Since when functions may be called while a lock is held, and take and give it; from the
+/// kernel's history. The refusals of older ones were observed on Linux 6.1.
+const FUNCTIONS: KernelVersion = (6, 9);
+
+/// Since when locks are known that are not in values which were looked up, likewise.
+const OF_NO_LOOKUP: KernelVersion = (6, 2);
 
 impl Machine<'_, '_> {
     /// That a register points to the lock of a map's value; notes which.
@@ -111,8 +119,22 @@ impl Machine<'_, '_> {
             return Err(Rejection::new(Code::Lock, message)
                 .label("the lock of the tree is held for as long as this function runs"));
         }
+        if value.id == 0 && !self.env.config.since(OF_NO_LOOKUP) {
+            let message = "bpf_spin_unlock without taking a lock";
+            return Err(Rejection::new(Code::Lock, message)
+                .label("older kernels know the locks of values that were looked up only")
+                .because(value.origin.made, "this value was not"));
+        }
         found.lock = Some(self.lock_at(reg, value, LockKind::Spin)?);
         Ok(())
+    }
+
+    /// That older kernels take a call of a function, or its end: while no lock is held.
+    pub(crate) fn check_function_in_lock(&self, message: &str) -> Checked {
+        match self.env.config.since(FUNCTIONS) {
+            true => Ok(()),
+            false => self.check_no_lock(message),
+        }
     }
 
     /// The lock that a register points to.

@@ -16,6 +16,7 @@ use crate::machine::Machine;
 use crate::reg::{Kind, Null, RegState};
 use crate::state::State;
 use ebpf_asm::helper::{Helper, Sleeps};
+use ebpf_asm::isa::KernelVersion;
 
 /// The sections that are open.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -25,6 +26,10 @@ pub(crate) struct Sections {
     /// How often others were kept from running.
     pub(crate) preempt: u32,
 }
+
+/// Since when global functions are called while preemption is disabled: observed on Linux 6.12 and
+/// 6.18.
+const GLOBAL_WITHOUT_PREEMPTION: KernelVersion = (6, 18);
 
 impl State {
     /// Which section is open, as the kernel names it at the end of a program.
@@ -157,6 +162,12 @@ impl Machine<'_, '_> {
 
     /// That a global function that may sleep is called where one may.
     pub(crate) fn check_global_sleeps(&self, global: &Global) -> Checked {
+        if self.state.sections.preempt > 0 && !self.env.config.since(GLOBAL_WITHOUT_PREEMPTION) {
+            let message = "global function calls are not allowed with preemption disabled,";
+            return Err(Rejection::new(Code::Section, message)
+                .label(format!("'{}' is global", global.name))
+                .help("make the function static"));
+        }
         let may_sleep = self.state.sleepless_section().is_none() && self.is_sleepable();
         if may_sleep || !self.env.may_sleep_in(global.slot) {
             return Ok(());

@@ -13,7 +13,7 @@ use crate::config::Config;
 use crate::kernel_types::KernelTypes;
 use crate::special::{Kptr, KptrOwner, Root, Special, SpecialKind};
 use crate::special_table::{
-    CONTAINS, Holder, Makes, Structure, kept_by, owner_by_tag, passes_over_tags, structures,
+    CONTAINS, Holder, Makes, RENAMED, Structure, kept_by, owner_by_tag, structures,
 };
 use ebpf_asm::btf::{Bitfields, Btf, Kind as Type, Tag, TypeId};
 use ebpf_asm::isa::KernelVersion;
@@ -48,18 +48,40 @@ pub(crate) fn special_fields(
     let (Some(btf), Some(value)) = (btf, map.value_type) else {
         return Some(Vec::new());
     };
-    let mut search = Search {
-        btf,
-        kernel,
-        config,
-        holder: Holder::Value,
-        found: Vec::new(),
+    let found = |pointers| {
+        let mut search = Search {
+            btf,
+            kernel,
+            config,
+            holder: Holder::Value,
+            pointers,
+            found: Vec::new(),
+        };
+        let all = search.value(value).and_then(|()| search.in_order());
+        all.map(|()| search.found)
     };
-    match search.value(value).and_then(|()| search.in_order()) {
-        Ok(()) => Some(search.found),
+    let found = match found(Pointers::Tagged) {
+        Err(Unclear::Plain) if !config.since(ONE_TABLE) => found(Pointers::Plain),
+        found => found,
+    };
+    match found {
+        Ok(found) => Some(found),
         Err(Unclear::Plain) => Some(Vec::new()),
         Err(Unclear::Unknown) => None,
     }
+}
+
+/// Since when pointers that the kernel does not understand make all of a value plain, and not the
+/// pointers alone: from the kernel's history, and as observed on Linux 6.1.
+const ONE_TABLE: KernelVersion = (6, 2);
+
+/// What tags say of pointers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Pointers {
+    /// Whether they are special.
+    Tagged,
+    /// Nothing.
+    Plain,
 }
 
 /// The structures among the program's types that have special fields as objects, with these by
@@ -84,6 +106,7 @@ pub(crate) fn special_objects(
             kernel,
             config,
             holder: Holder::Object,
+            pointers: Pointers::Tagged,
             found: Vec::new(),
         };
         let known = search.members(id, 0, 0).and_then(|()| search.in_order());
@@ -122,6 +145,7 @@ struct Search<'a> {
     kernel: &'a KernelTypes,
     config: &'a Config,
     holder: Holder,
+    pointers: Pointers,
     found: Vec<Special>,
 }
 
@@ -351,7 +375,7 @@ impl Search<'_> {
         let Some(&Type::TypeTag { ty: behind, tag }) = self.btf.get(to).map(|ty| &ty.kind) else {
             return Ok(());
         };
-        if tag != Tag::Btf {
+        if tag != Tag::Btf || self.pointers == Pointers::Plain {
             return Ok(());
         }
         let target = self.btf.resolve(behind);
@@ -360,8 +384,8 @@ impl Search<'_> {
             Some(Type::TypeTag { .. })
         );
         let known = owner_by_tag(self.btf.name(to), self.config);
-        if known.is_none() && passes_over_tags(self.config) {
-            return Ok(());
+        if known.is_none() && !self.config.since(RENAMED) {
+            return Err(Unclear::Plain);
         }
         let is_struct = matches!(
             self.btf.get(target).map(|ty| &ty.kind),

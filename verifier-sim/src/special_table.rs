@@ -139,8 +139,9 @@ const fn pointer_tag(
     }
 }
 
-/// When `kptr` got the meaning that it has now.
-const RENAMED: KernelVersion = (6, 4);
+/// When `kptr` got the meaning that it has now. A value with a tag that they do not know is plain
+/// to older kernels, and refused by others.
+pub(crate) const RENAMED: KernelVersion = (6, 4);
 
 /// All tags that do.
 const TAGS: [PointerTag; 6] = [
@@ -151,11 +152,6 @@ const TAGS: [PointerTag; 6] = [
     pointer_tag("percpu_kptr", KptrOwner::MapPerCpu, (6, 7), None),
     pointer_tag("uptr", KptrOwner::User, (6, 13), None),
 ];
-
-/// Whether a kernel passes over members with a tag that it does not know: others refuse the type.
-pub(crate) fn passes_over_tags(config: &Config) -> bool {
-    !config.since(RENAMED)
-}
 
 /// Whose the pointers with this tag are.
 pub(crate) fn owner_by_tag(name: &str, config: &Config) -> Option<KptrOwner> {

@@ -11,6 +11,7 @@ use crate::machine::{Machine, not_modelled};
 use crate::reg::{Kind, Null, RegState, SockType};
 use ebpf_asm::helper::{Arg, by_id};
 use ebpf_asm::insn::Reg;
+use ebpf_asm::isa::KernelVersion;
 
 /// What a word takes.
 struct Accepted {
@@ -196,6 +197,9 @@ fn takes_memory(arg: Arg, kind: Kind) -> bool {
     }
 }
 
+/// Since when helpers read structures of the kernel as memory: observed on Linux 6.1 and 6.12.
+const STRUCTURES_AS_MEMORY: KernelVersion = (6, 12);
+
 impl Machine<'_, '_> {
     /// That a register is of a kind that the word takes, and points to where it takes it.
     pub(super) fn check_accepted(&self, reg: Reg, arg: Arg, value: &RegState) -> Checked {
@@ -220,6 +224,9 @@ impl Machine<'_, '_> {
         let reads = matches!(arg, Arg::Mem | Arg::MemOrNull | Arg::Fixed(_));
         if reads && value.null == Null::Maybe {
             return Err(not_modelled("a structure as memory that may be null"));
+        }
+        if reads && !self.env.config.since(STRUCTURES_AS_MEMORY) {
+            return Err(wrong_type(reg, value, "fp"));
         }
         if reads {
             return Ok(());

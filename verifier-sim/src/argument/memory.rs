@@ -17,8 +17,10 @@ use crate::region::Extent;
 use crate::special::AccessBy;
 use crate::stack_access::Offsets;
 use crate::structure::read_only_memory;
+use ebpf_asm::helper::by_id;
 use ebpf_asm::insn::Reg;
 use ebpf_asm::isa::Size;
+use ebpf_asm::prog_type::ProgType;
 
 /// Sizes of memory stay below this.
 const MAX_SIZE: u64 = 1 << 29;
@@ -82,7 +84,33 @@ impl Arguments<'_> {
     }
 }
 
+/// Helpers whose room had to be written before Linux 6.3, although they fill it: the first was
+/// observed on Linux 6.1, the others are from the kernel's history.
+const WRITTEN_ROOM: [&str; 6] = [
+    "snprintf",
+    "snprintf_btf",
+    "d_path",
+    "sysctl_get_name",
+    "sysctl_get_current_value",
+    "sysctl_get_new_value",
+];
+
 impl<'a> Machine<'_, 'a> {
+    /// Whether the helper that is called wants the room that it fills to be written before.
+    pub(super) fn wants_written_room(&self) -> bool {
+        if self.env.config.since((6, 3)) {
+            return false;
+        }
+        let called = self.env.cfg.insn(self.slot).map(|insn| insn.imm());
+        let name = called.and_then(by_id).map_or("", |helper| helper.name);
+        // Observed on Linux 6.1 as well.
+        let by_arguments = matches!(
+            self.env.program.prog_type,
+            ProgType::RawTracepoint | ProgType::RawTracepointWritable | ProgType::Tracing
+        );
+        WRITTEN_ROOM.contains(&name) || name == "get_stack" && by_arguments
+    }
+
     /// The size of the memory in the argument before.
     pub(super) fn check_size(
         &mut self,

@@ -119,6 +119,9 @@ impl<'a> Machine<'_, 'a> {
             Arg::UninitMapValue => self.check_value(reg, &value, MemoryUse::Fills, found),
             Arg::Mem | Arg::MemOrNull => found.expect_size(reg, MemoryUse::Reads),
             Arg::MemInOut => found.expect_size(reg, MemoryUse::Changes),
+            Arg::UninitMem | Arg::UninitMemOrNull if self.wants_written_room() => {
+                found.expect_size(reg, MemoryUse::Changes)
+            }
             Arg::UninitMem | Arg::UninitMemOrNull => found.expect_size(reg, MemoryUse::Fills),
             Arg::Fixed(size) => self.check_fixed(reg, &value, size, MemoryUse::Reads, found),
             Arg::InOutFixed(size) => self.check_fixed(reg, &value, size, MemoryUse::Changes, found),
