@@ -51,6 +51,18 @@ static FUNCTIONS: LazyLock<HashMap<String, i32>> = LazyLock::new(|| {
         .collect()
 });
 
+/// The name of the running kernel's function with this number.
+#[must_use]
+pub fn function_name(number: i32) -> Option<&'static str> {
+    static NAMES: LazyLock<HashMap<i32, &'static str>> = LazyLock::new(|| {
+        let names = FUNCTIONS.iter();
+        names
+            .map(|(name, number)| (*number, name.as_str()))
+            .collect()
+    });
+    NAMES.get(&number).copied()
+}
+
 fn asks(object: &Object) -> bool {
     let mut programs = object.programs.iter();
     programs.any(|program| !program.core_relocations.is_empty())

@@ -1,7 +1,7 @@
 //! A verifier and an interpreter for eBPF that run anywhere.
 //!
 //! [`verify()`] answers what a kernel will say to a program, and why; [`interp`] runs programs
-//! on packets. The verifier is an abstract interpreter in the kernel's own terms. Its modules,
+//! on packets and other contexts. The verifier is an abstract interpreter in the kernel's own terms. Its modules,
 //! in the order in which they are best read:
 //!
 //! | what is known | `tnum`, `bounds`, `scalar`, `scalar_alu`, `compare`, `kernel_types`, `btf_ptr`, `special`, `special_table`, `special_search`, `reg`, `held`, `bytes`, `stack`, `sections`, `state` |

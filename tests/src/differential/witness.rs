@@ -1,12 +1,23 @@
 //! The second witness: a program that is accepted runs in the checked interpreter, on packets
-//! made by chance, without a fault.
+//! and contexts made by chance, without a fault.
+//!
+//! Programs are verified for who may see pointers, and may read the stack where nothing was
+//! written: there they find any bytes.
 //!
 //! Read before: `row.rs`. Read next: `compiled.rs`.
 
-use ebpf_verifier_sim::interp::{FaultKind, Machine, Packet, RunError};
+use ebpf_asm::btf::Kind;
+use ebpf_asm::map_type::MapType;
+use ebpf_asm::object::Object;
+use ebpf_asm::prog_type::ProgType;
+use ebpf_verifier_sim::interp::{
+    Access, Errno, Fault, FaultKind, Input, Machine, Packet, Region, RunError, Takes, Unwritten,
+    takes,
+};
 
 use super::Chance;
 use super::row::Row;
+use crate::kernel_types;
 
 /// How often each program runs.
 const RUNS: u64 = 3;
@@ -42,25 +53,94 @@ pub fn runs(row: &Row, seed: u64) -> Seen {
         Err(error) => return Seen::NotKnown(error.to_string()),
     };
     machine.set_budget(BUDGET);
+    machine.set_unwritten(Unwritten::Chance);
+    machine.set_kernel_functions(kernel_types::function_name);
+    if let Err(errno) = fill(&mut machine, &object, &row.program.name) {
+        return Seen::NotKnown(errno.to_string());
+    }
     let mut seen = Seen::Ended;
     let mut chance = Chance::new(seed);
     for _ in 0..RUNS {
         machine.set_seed(chance.number());
-        let length = chance.pick(&LENGTHS);
-        let bytes: Vec<u8> = (0..length).map(|_| chance.corner() as u8).collect();
-        let packet = Packet::new(&bytes).mark(chance.corner() as u32);
-        match machine.run(&row.program.name, packet) {
+        let Some(input) = input(row.program.prog_type, &mut chance) else {
+            return Seen::NotKnown(format!("programs of type {}", row.program.prog_type));
+        };
+        match machine.run(&row.program.name, input) {
             Ok(_) => {}
-            Err(RunError::Fault(fault)) => match fault.kind {
-                FaultKind::NotModelled(what) => return Seen::NotKnown(what),
-                // Who may see pointers may read the stack where nothing was written, too.
-                FaultKind::BudgetUsedUp(_) | FaultKind::UninitialisedStack { .. } => {
-                    seen = Seen::Stopped(fault.kind.to_string());
-                }
-                fault => return Seen::Fault(fault.to_string()),
+            Err(RunError::Fault(fault)) => match met(row, &fault) {
+                Seen::Stopped(by) => seen = Seen::Stopped(by),
+                other => return other,
             },
             Err(error) => return Seen::NotKnown(error.to_string()),
         }
     }
     seen
+}
+
+/// What a fault says of the program.
+fn met(row: &Row, fault: &Fault) -> Seen {
+    match &fault.kind {
+        FaultKind::NotModelled(what) => Seen::NotKnown(what.clone()),
+        FaultKind::BudgetUsedUp(_) => Seen::Stopped(fault.kind.to_string()),
+        FaultKind::NoMemory {
+            access: Access::Read,
+            region: Region::Map { .. },
+            ..
+        } => Seen::NotKnown(MAP_ITSELF.to_owned()),
+        FaultKind::NoMemory {
+            region: Region::Null,
+            ..
+        } if is_in_nonnull(row, fault.slot) => Seen::Stopped(NULL_OF_CALLER.to_owned()),
+        kind => Seen::Fault(kind.to_string()),
+    }
+}
+
+/// Programs may read of a map what the kernel keeps of it, by the kernel's types.
+const MAP_ITSELF: &str = "the kernel's own part of a map";
+
+/// What the kernel overlooks: it takes a constant 0 for a parameter that is tagged as never
+/// null, and verifies the function as if it were none.
+const NULL_OF_CALLER: &str = "a null that the kernel takes for a parameter tagged nonnull";
+
+/// The tag of such parameters.
+const NONNULL: &str = "arg:nonnull";
+
+/// Whether a slot is in a function that has such a parameter.
+fn is_in_nonnull(row: &Row, slot: usize) -> bool {
+    let mut before = row.functions.iter().rev();
+    let function = before.find(|(first, _)| *first <= slot);
+    let (Some((_, function)), Some(btf)) = (function, &row.object.btf) else {
+        return false;
+    };
+    let is_tag = |kind: &Kind| matches!(kind, Kind::DeclTag { ty, .. } if ty.0 == *function);
+    let mut types = btf.types();
+    types.any(|(_, known)| btf.str(known.name) == NONNULL && is_tag(&known.kind))
+}
+
+/// What a run of a program of this type begins with.
+fn input(prog_type: ProgType, chance: &mut Chance) -> Option<Input> {
+    Some(match takes(prog_type)? {
+        Takes::Context { most } => Input::Context(bytes(most, chance)),
+        Takes::Packet => {
+            let length = chance.pick(&LENGTHS);
+            let packet = Packet::new(&bytes(length, chance));
+            Input::Packet(packet.mark(chance.corner() as u32))
+        }
+    })
+}
+
+fn bytes(count: usize, chance: &mut Chance) -> Vec<u8> {
+    (0..count).map(|_| chance.corner() as u8).collect()
+}
+
+/// Gives maps of programs the program itself, and maps of maps a map, at the first place each.
+fn fill(machine: &mut Machine, object: &Object, program: &str) -> Result<(), Errno> {
+    for map in &object.maps {
+        match map.map_type {
+            MapType::ProgArray => machine.set_program(&map.name, 0, program)?,
+            MapType::ArrayOfMaps => machine.fill_inner(&map.name, &[0; 4])?,
+            _ => {}
+        }
+    }
+    Ok(())
 }

@@ -10,6 +10,7 @@ mod encoding;
 mod execution;
 mod far;
 mod rules;
+mod runs;
 mod states;
 mod verdict;
 
@@ -19,6 +20,14 @@ use ebpf_tests::policy::{self, Need};
 use ebpf_tests::{Failed, Outcome};
 use proptest::strategy::Strategy;
 use proptest::test_runner::{Config, RngAlgorithm, TestCaseError, TestError, TestRng, TestRunner};
+
+/// What programs in C need, whose functions the kernel knows by name.
+const RUNS: [Need; 4] = [
+    Need::Kernel,
+    Need::Vmlinux,
+    policy::CLANG[0],
+    policy::CLANG[1],
+];
 
 /// The variable that sets the number of programs.
 const CASES: &str = "EBPF_DIFFERENTIAL_CASES";
@@ -42,6 +51,7 @@ fn main() -> ExitCode {
                 &[Need::Kernel],
                 || far::agrees(2),
             ),
+            policy::trial("runs::interpreter_and_kernel_agree", &RUNS, runs::agree),
             policy::trial("rules::contexts", &[Need::Kernel], || {
                 rules::contexts::agree(cases(6000)?)
             }),

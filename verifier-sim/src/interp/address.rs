@@ -28,6 +28,11 @@ pub enum Region {
         /// The function's depth in the chain of calls.
         frame: usize,
     },
+    /// The key that a callback of `for_each_map_elem` is given.
+    Key {
+        /// The callback's depth in the chain of calls.
+        frame: usize,
+    },
     /// A map itself, which only helpers can use.
     Map {
         /// The map's index.
@@ -47,6 +52,11 @@ pub enum Region {
         /// Which of the buffer's records, counted from the first ever, and from zero again
         /// when the addresses are used up.
         record: u64,
+    },
+    /// An object that the program has made.
+    Object {
+        /// Which, counted from the machine's first.
+        object: usize,
     },
     /// The program's own instructions.
     Code,
@@ -68,9 +78,11 @@ impl fmt::Display for Region {
             Region::Packet { .. } => f.write_str("the packet"),
             Region::Ctx => f.write_str("the context"),
             Region::Stack { frame } => write!(f, "the stack of frame {frame}"),
+            Region::Key { .. } => f.write_str("a map's key"),
             Region::Map { map } => write!(f, "map {map} itself"),
             Region::MapValue { map, .. } => write!(f, "a value of map {map}"),
             Region::Record { map, .. } => write!(f, "a record of ring buffer {map}"),
+            Region::Object { object } => write!(f, "object {object} of the program"),
             Region::Code => f.write_str("the program's code"),
             Region::Nowhere => f.write_str("no memory"),
         }
@@ -86,18 +98,23 @@ const PACKET_WINDOWS: u64 = 0x800;
 /// Where the packet's buffer begins in its window.
 const PACKET_MARGIN: u64 = 0x1000;
 const CTX: u64 = 0x1_0000_0000;
-const CTX_MARGIN: u64 = 0x1000;
+const CTX_MARGIN: u64 = 0x1_0000;
+/// What the context spans with the gaps around it: the longest have 64 KiB.
+const CTX_WINDOW: u64 = 0x4_0000;
 const STACK: u64 = 0x2_0000_0000;
 const STACK_WINDOW: u64 = 0x1_0000;
-const STACK_WINDOWS: u64 = 16;
+/// The deepest chain of functions, when each of 33 tail calls begins one.
+const STACK_WINDOWS: u64 = 512;
 /// Where the frame pointer points in a stack's window.
 const FRAME_POINTER: u64 = 0x8000;
+const KEY: u64 = 0x3_0000_0000;
 /// The gap on each side of a map value or record.
 const MARGIN: u64 = 64;
 
 // The top byte of addresses that belong to maps; below it 16 bits of map index.
 const CODE_TAG: u64 = 0x43;
 const MAP_TAG: u64 = 0x4d;
+const OBJECT_TAG: u64 = 0x4f;
 const RECORD_TAG: u64 = 0x52;
 const VALUE_TAG: u64 = 0x56;
 const TAG_SHIFT: u32 = 56;
@@ -131,6 +148,11 @@ pub(crate) fn frame_pointer(frame: usize) -> u64 {
     STACK + frame as u64 * STACK_WINDOW + FRAME_POINTER
 }
 
+/// The address of the key that the callback at depth `frame` is given.
+pub(crate) fn key(frame: usize) -> u64 {
+    KEY + frame as u64 * STACK_WINDOW + FRAME_POINTER
+}
+
 /// The address that stands for a map.
 pub(crate) fn map(map: usize) -> u64 {
     tagged(MAP_TAG, map, 0)
@@ -151,6 +173,16 @@ pub(crate) fn record_windows(space: u64) -> u64 {
 pub(crate) fn record(map: usize, record: u64, space: u64) -> u64 {
     let window = record % record_windows(space);
     tagged(RECORD_TAG, map, window * stride(space) + MARGIN)
+}
+
+/// What one object spans, with the gaps around it.
+const OBJECT_WINDOW: u64 = 0x4000;
+const OBJECT_MARGIN: u64 = 0x1000;
+
+/// The address of an object.
+pub(crate) fn object(object: usize) -> u64 {
+    let offset = (object as u64).wrapping_mul(OBJECT_WINDOW) + OBJECT_MARGIN;
+    tagged(OBJECT_TAG, 0, offset)
 }
 
 /// The address of the instruction in `slot`.
@@ -174,13 +206,18 @@ pub(crate) fn place(address: u64, value_size: impl Fn(usize) -> Option<u64>) -> 
         let offset = (offset % PACKET_WINDOW) as i64 - PACKET_MARGIN as i64;
         return at(Region::Packet { moves }, offset);
     }
-    if let Some(offset) = within(CTX, 2 * CTX_MARGIN) {
+    if let Some(offset) = within(CTX, CTX_WINDOW) {
         return at(Region::Ctx, offset as i64 - CTX_MARGIN as i64);
     }
     if let Some(offset) = within(STACK, STACK_WINDOW * STACK_WINDOWS) {
         let frame = (offset / STACK_WINDOW) as usize;
         let offset = (offset % STACK_WINDOW) as i64 - FRAME_POINTER as i64;
         return at(Region::Stack { frame }, offset);
+    }
+    if let Some(offset) = within(KEY, STACK_WINDOW * STACK_WINDOWS) {
+        let frame = (offset / STACK_WINDOW) as usize;
+        let offset = (offset % STACK_WINDOW) as i64 - FRAME_POINTER as i64;
+        return at(Region::Key { frame }, offset);
     }
     let map = (address >> INDEX_SHIFT) as usize % MAX_MAPS;
     let offset = address & OFFSET_BITS;
@@ -194,6 +231,11 @@ pub(crate) fn place(address: u64, value_size: impl Fn(usize) -> Option<u64>) -> 
     };
     match address >> TAG_SHIFT {
         CODE_TAG => at(Region::Code, offset as i64),
+        OBJECT_TAG => {
+            let object = (offset / OBJECT_WINDOW) as usize;
+            let inner = (offset % OBJECT_WINDOW) as i64 - OBJECT_MARGIN as i64;
+            at(Region::Object { object }, inner)
+        }
         MAP_TAG => at(Region::Map { map }, offset as i64),
         VALUE_TAG => of_value(|map, value| Region::MapValue { map, value }),
         RECORD_TAG => of_value(|map, record| Region::Record { map, record }),
@@ -222,6 +264,8 @@ mod tests {
         at(ctx() - 1, Region::Ctx, -1);
         at(frame_pointer(2) - 512, Region::Stack { frame: 2 }, -512);
         at(frame_pointer(0) + 8, Region::Stack { frame: 0 }, 8);
+        at(key(3) + 2, Region::Key { frame: 3 }, 2);
+        at(object(7) - 1, Region::Object { object: 7 }, -1);
         at(map(9), Region::Map { map: 9 }, 0);
         for value in [0, 1, 1000] {
             let region = Region::MapValue { map: 5, value };

@@ -18,10 +18,14 @@ pub enum Errno {
     Access = 13,
     /// `EFAULT`: the bytes asked for do not exist.
     Fault = 14,
+    /// `EBUSY`: it is there already.
+    Busy = 16,
     /// `EEXIST`: the key exists already.
     Exists = 17,
     /// `EINVAL`: an argument that the operation does not allow.
     Invalid = 22,
+    /// `ERANGE`: an address that is none of the kernel's.
+    Range = 34,
 }
 
 impl Errno {
@@ -43,8 +47,10 @@ impl Errno {
             Errno::Again => "EAGAIN",
             Errno::Access => "EACCES",
             Errno::Fault => "EFAULT",
+            Errno::Busy => "EBUSY",
             Errno::Exists => "EEXIST",
             Errno::Invalid => "EINVAL",
+            Errno::Range => "ERANGE",
         }
     }
 }

@@ -3,24 +3,24 @@
 //! The meaning of arithmetic and conditions is `ebpf_asm::eval`'s and `Cond::holds`; this
 //! file adds memory, control flow and calls.
 //!
-//! Read before: `memory.rs`, `registers.rs`. Read next: `helpers/`.
+//! Read before: `memory.rs`, `registers.rs`. Read next: `callback.rs`, `helpers/`.
 
 use super::MAX_FRAMES;
 use super::address;
+use super::callback::Callback;
 use super::fault::FaultKind;
 use super::helpers;
 use super::host::Host;
 use super::memory::Memory;
 use super::registers::{CalleeSaved, Registers};
-use super::stack::Stack;
 use ebpf_asm::eval;
 use ebpf_asm::insn::{Insn, Reg};
 use ebpf_asm::isa::{AtomicOp, Callee, Fetched, Imm64, Operand, PacketMode, Sem, Size, Width};
 use ebpf_asm::prog_type::ProgType;
 use ebpf_asm::program::{Program, Reference};
 
-/// How often a run may pass `may_goto` (`BPF_MAX_LOOPS`).
-const MAX_LOOPS: u64 = 8 * 1024 * 1024;
+/// How often a run may pass `may_goto`, and the most rounds of `loop` (`BPF_MAX_LOOPS`).
+pub(super) const MAX_LOOPS: u64 = 8 * 1024 * 1024;
 
 /// A program with its instructions by slot.
 #[derive(Debug, Clone)]
@@ -48,15 +48,22 @@ impl Prepared {
     }
 }
 
+/// How many tail calls a run may make (`MAX_TAIL_CALL_CNT`).
+const MAX_TAIL_CALLS: u32 = 33;
+
 /// Where a function returns to, and what it gives back there.
 #[derive(Debug, Clone)]
-struct Caller {
+struct Caller<'m> {
+    prepared: &'m Prepared,
     slot: usize,
     saved: CalleeSaved,
+    /// The rounds that the function is one of, if a helper called it.
+    callback: Option<Callback>,
+    depth: usize,
 }
 
 /// Where control goes after an instruction.
-enum Next {
+pub(super) enum Next {
     /// To the next instruction.
     Falls,
     /// To this slot.
@@ -68,6 +75,7 @@ enum Next {
 /// A program under way.
 #[derive(Debug)]
 pub(super) struct Execution<'m> {
+    programs: &'m [Prepared],
     pub(super) prepared: &'m Prepared,
     pub(super) registers: Registers,
     pub(super) memory: Memory<'m>,
@@ -76,13 +84,18 @@ pub(super) struct Execution<'m> {
     pub(super) slot: usize,
     /// How many instructions were begun.
     pub(super) executed: u64,
-    callers: Vec<Caller>,
+    callers: Vec<Caller<'m>>,
+    /// How many functions of the program that is running called each other: a program that
+    /// a tail call leads to begins anew.
+    depth: usize,
     loops_left: u64,
+    tail_calls_left: u32,
 }
 
 impl<'m> Execution<'m> {
     /// At the first instruction, with the context in R1.
     pub(super) fn new(
+        programs: &'m [Prepared],
         prepared: &'m Prepared,
         memory: Memory<'m>,
         host: &'m mut Host,
@@ -91,6 +104,7 @@ impl<'m> Execution<'m> {
         // R1 is not the frame pointer, so that the write cannot fail.
         let _ = registers.write(Reg::R1, address::ctx());
         Execution {
+            programs,
             prepared,
             registers,
             memory,
@@ -98,12 +112,19 @@ impl<'m> Execution<'m> {
             slot: 0,
             executed: 0,
             callers: Vec::new(),
+            depth: 1,
             loops_left: MAX_LOOPS,
+            tail_calls_left: MAX_TAIL_CALLS,
         }
     }
 
     pub(super) fn prog_type(&self) -> ProgType {
         self.prepared.program.prog_type
+    }
+
+    /// What the instruction being executed refers to.
+    pub(super) fn reference(&self) -> Option<Reference> {
+        self.prepared.program.reference(self.slot)
     }
 
     /// Runs to the end of the program; its R0.
@@ -291,31 +312,59 @@ impl<'m> Execution<'m> {
 
     fn call(&mut self, insn: Insn, callee: Callee) -> Result<Next, FaultKind> {
         match callee {
-            Callee::Helper => {
-                let r0 = helpers::call(self, insn.imm())?;
-                self.registers.helper_returned(r0);
-                Ok(Next::Falls)
-            }
+            Callee::Helper => helpers::call(self, insn.imm()),
             Callee::Local => {
-                if self.callers.len() + 1 >= MAX_FRAMES {
-                    return Err(FaultKind::CallDepth);
-                }
-                let frame = self.memory.stacks.len();
-                self.memory.stacks.push(Stack::new());
-                self.callers.push(Caller {
-                    slot: self.slot,
-                    saved: self.registers.enter(address::frame_pointer(frame)),
-                });
+                self.enter(Vec::new(), None)?;
                 Ok(self.jump(insn))
             }
             Callee::Register | Callee::NumberedRegister => {
                 Err(FaultKind::NotModelled("callx".into()))
             }
-            Callee::Kfunc => Err(FaultKind::NotModelled(format!(
-                "the kernel function with BTF id {}",
-                insn.imm()
-            ))),
+            Callee::Kfunc => helpers::kernel::call(self, insn.imm()),
         }
+    }
+
+    /// Makes the frame of a function that is called: with a key and in rounds, if it is one
+    /// that a helper calls.
+    pub(super) fn enter(
+        &mut self,
+        key: Vec<u8>,
+        callback: Option<Callback>,
+    ) -> Result<(), FaultKind> {
+        if self.depth >= MAX_FRAMES {
+            return Err(FaultKind::CallDepth);
+        }
+        let frame = self.memory.stacks.len();
+        self.memory.stacks.push(self.host.stack().with_key(key));
+        self.callers.push(Caller {
+            prepared: self.prepared,
+            slot: self.slot,
+            saved: self.registers.enter(address::frame_pointer(frame)),
+            callback,
+            depth: self.depth,
+        });
+        self.depth += 1;
+        Ok(())
+    }
+
+    /// Goes on in another program, which has the frame of the function that is running; falls
+    /// through if it is of another type, or no tail call is left.
+    pub(super) fn go_on_in(&mut self, program: usize) -> Result<Next, FaultKind> {
+        let prepared = self.programs.get(program);
+        let prepared = prepared.filter(|p| p.program.prog_type == self.prog_type());
+        let (Some(prepared), Some(left)) = (prepared, self.tail_calls_left.checked_sub(1)) else {
+            self.registers.helper_returned(None);
+            return Ok(Next::Falls);
+        };
+        self.tail_calls_left = left;
+        let frame = self.callers.len();
+        self.memory.stacks.truncate(frame);
+        self.memory.stacks.push(self.host.stack());
+        self.registers = Registers::new(address::frame_pointer(frame));
+        self.registers.write(Reg::R1, address::ctx())?;
+        self.prepared = prepared;
+        self.depth = 1;
+        Ok(Next::Goes(0))
     }
 
     /// Returns from a function, or from the program.
@@ -328,13 +377,18 @@ impl<'m> Execution<'m> {
         let frame = self.callers.len();
         self.registers
             .leave(caller.saved, address::frame_pointer(frame));
-        Ok(Next::Goes(caller.slot as i64 + 1))
+        self.prepared = caller.prepared;
+        self.depth = caller.depth;
+        self.slot = caller.slot;
+        match caller.callback {
+            None => Ok(Next::Goes(caller.slot as i64 + 1)),
+            Some(callback) => self.round_ended(callback),
+        }
     }
 
     /// LD_ABS and LD_IND, RFC 9669 section 5.5: a packet too short ends the function with 0.
     fn load_packet(&mut self, insn: Insn, mode: PacketMode, size: Size) -> Result<Next, FaultKind> {
-        let is_skb = self.prog_type() != ProgType::Xdp;
-        if !is_skb || self.registers.read(Reg::R6)? != address::ctx() {
+        if !self.memory.ctx.packet().is_skb() || self.registers.read(Reg::R6)? != address::ctx() {
             return Err(FaultKind::PacketLoad);
         }
         let index = match mode {
@@ -372,8 +426,7 @@ impl<'m> Execution<'m> {
             Imm64::Code => Ok(address::code(self.checked_target(self.target(insn))?)),
             Imm64::Variable => Err(FaultKind::NotModelled("a kernel variable".into())),
             Imm64::MapFd | Imm64::MapIdx | Imm64::MapValueFd | Imm64::MapValueIdx => {
-                let reference = self.prepared.program.reference(self.slot);
-                self.map_address(reference.ok_or(FaultKind::NoMap)?)
+                self.map_address(self.reference().ok_or(FaultKind::NoMap)?)
             }
         }
     }

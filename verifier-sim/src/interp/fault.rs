@@ -194,6 +194,9 @@ pub enum FaultKind {
     /// The program ends and keeps ring buffer records.
     #[error("ends with {0} ring buffer records neither submitted nor discarded")]
     UnreleasedRecords(usize),
+    /// The program ends and holds a spin lock.
+    #[error("ends with a spin lock held")]
+    HeldLock,
     /// LD_ABS and LD_IND outside of programs on socket buffers, or without a context in R6.
     #[error("packet loads need a socket buffer's context in r6")]
     PacketLoad,

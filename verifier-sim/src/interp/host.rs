@@ -1,6 +1,11 @@
 //! What a program finds around it: the CPU, the clock, chance, and where its words go.
 
 use super::errno::Errno;
+use super::helpers::{Timer, View};
+use super::stack::{Stack, Unwritten};
+use ebpf_asm::btf::Kind;
+use ebpf_asm::object::Object;
+use std::collections::HashMap;
 
 /// Where a program wants the packet to go instead.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,6 +28,9 @@ pub enum Redirect {
     },
 }
 
+/// Names a function of the kernel by the id of its BTF type.
+pub type KernelFunctions = fn(i32) -> Option<&'static str>;
+
 /// The state outside of the program.
 #[derive(Debug, Clone)]
 pub(crate) struct Host {
@@ -32,6 +40,19 @@ pub(crate) struct Host {
     pub(crate) random: Random,
     pub(crate) trace: Vec<String>,
     pub(crate) redirect: Option<Redirect>,
+    pub(crate) unwritten: Unwritten,
+    /// The names of the kernel's functions by BTF id.
+    pub(crate) kernel_functions: KernelFunctions,
+    /// The names of what the object takes from the kernel.
+    pub(crate) externs: Vec<String>,
+    /// The sizes of the program's own types by id, in bytes.
+    pub(crate) sizes: HashMap<u64, u32>,
+    /// What the dynptrs of the run name.
+    pub(crate) views: Vec<View>,
+    /// The timers in values of maps, by address.
+    pub(crate) timers: HashMap<u64, Timer>,
+    /// The spin lock that the program holds.
+    pub(crate) lock: Option<u64>,
 }
 
 impl Host {
@@ -43,7 +64,41 @@ impl Host {
             random: Random::new(0),
             trace: Vec::new(),
             redirect: None,
+            unwritten: Unwritten::Fault,
+            kernel_functions: |_| None,
+            externs: Vec::new(),
+            sizes: HashMap::new(),
+            views: Vec::new(),
+            timers: HashMap::new(),
+            lock: None,
         }
+    }
+
+    /// Learns the object's own types, and what it takes from the kernel.
+    pub(crate) fn learn(&mut self, object: &Object) {
+        let names = object.externs.iter().map(|of| of.name.clone());
+        self.externs = names.collect();
+        let Some(btf) = &object.btf else {
+            return;
+        };
+        let structs = btf
+            .types()
+            .filter(|(_, known)| matches!(known.kind, Kind::Struct { .. }));
+        let sizes = structs.filter_map(|(id, _)| Some((u64::from(id.0), btf.size_of(id)?)));
+        self.sizes = sizes.collect();
+    }
+
+    /// Forgets what the last run left.
+    pub(crate) fn begin(&mut self) {
+        self.trace.clear();
+        self.redirect = None;
+        self.lock = None;
+        self.views.clear();
+    }
+
+    /// A new stack frame.
+    pub(crate) fn stack(&mut self) -> Stack {
+        Stack::new(self.unwritten, &mut self.random)
     }
 }
 

@@ -1,9 +1,9 @@
 //! The memory of a running program: every access goes through here and is checked.
 //!
-//! Read before: `address.rs`, `stack.rs`, `packet.rs`, `ctx.rs`, `maps/`.
+//! Read before: `address.rs`, `stack.rs`, `packet.rs`, `ctx/`, `maps/`.
 
 use super::address::{self, Place, Region};
-use super::ctx::Ctx;
+use super::ctx::{Ctx, PacketUse};
 use super::fault::{Access, FaultKind};
 use super::maps::Map;
 use super::packet::PacketBuffer;
@@ -17,17 +17,8 @@ pub(crate) struct Memory<'m> {
     pub(crate) ctx: Ctx,
     pub(crate) packet: PacketBuffer,
     pub(crate) maps: &'m mut [Map],
-    /// Whether the program may write the packet.
-    pub(crate) packet_rule: PacketRule,
-}
-
-/// What programs of a type may do with the packet by pointer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum PacketRule {
-    /// Read and write.
-    Writable,
-    /// Nothing: socket filters have helpers and packet loads.
-    NoPointers,
+    /// Objects that programs have made, and `None` for those dropped.
+    pub(crate) objects: &'m mut Vec<Option<Vec<u8>>>,
 }
 
 /// One access: what, where and how much.
@@ -92,8 +83,8 @@ impl Memory<'_> {
             Region::Ctx => self
                 .ctx
                 .read(request.place.offset, request.size, &self.packet),
-            Region::Stack { .. } => {
-                request.aligned()?;
+            Region::Stack { frame } => {
+                self.aligned_on_stack(request, frame)?;
                 self.bytes(request).map(number)
             }
             _ => self.bytes(request).map(number),
@@ -107,11 +98,20 @@ impl Memory<'_> {
             Region::Ctx => {
                 return self.ctx.write(request.place.offset, request.size, value);
             }
-            Region::Stack { .. } => request.aligned()?,
+            Region::Stack { frame } => self.aligned_on_stack(request, frame)?,
             _ => {}
         }
         put(self.bytes_mut(request)?, value);
         Ok(())
+    }
+
+    /// That an access to the running function's own frame is aligned. To a function that is
+    /// verified on its own its caller's frame is memory like any other.
+    fn aligned_on_stack(&self, request: Request, frame: usize) -> Result<(), FaultKind> {
+        match frame + 1 == self.stacks.len() {
+            true => request.aligned(),
+            false => Ok(()),
+        }
     }
 
     /// Reads, changes and writes a number at once; gives the old one.
@@ -191,7 +191,7 @@ impl Memory<'_> {
         }
     }
 
-    /// The bytes of a request, to be read. The context has none: its fields are made up.
+    /// The bytes of a request, to be read.
     fn bytes(&self, request: Request) -> Result<&[u8], FaultKind> {
         let Request { place, size, .. } = request;
         let missing = || self.missing(request);
@@ -200,6 +200,16 @@ impl Memory<'_> {
                 Some(stack) => stack.read(place.offset, size).ok_or_else(missing)?,
                 None => Err(request.no_memory()),
             },
+            Region::Ctx => self.ctx.memory(request.access, place.offset, size),
+            Region::Object { object } => {
+                let bytes = self.object(object).ok_or_else(|| request.no_memory())?;
+                part(bytes, place.offset, size).ok_or_else(missing)
+            }
+            Region::Key { frame } => {
+                let key = self.stacks.get(frame).map(Stack::key);
+                let bytes = key.and_then(|key| part(key, place.offset, size));
+                bytes.ok_or_else(missing)
+            }
             Region::Packet { moves } => {
                 self.check_packet(request, moves)?;
                 self.packet.slice(place.offset, size).ok_or_else(missing)
@@ -232,6 +242,11 @@ impl Memory<'_> {
                 let stack = self.stacks.get_mut(frame);
                 stack.and_then(|stack| stack.write(place.offset, size))
             }
+            Region::Object { object } => {
+                let bytes = self.objects.get_mut(object).and_then(Option::as_mut);
+                bytes.and_then(|bytes| part_mut(bytes, place.offset, size))
+            }
+            Region::Ctx => return self.ctx.memory_mut(place.offset, size),
             Region::Packet { .. } => self.packet.slice_mut(place.offset, size),
             Region::MapValue { map, value } => {
                 let value = self.maps.get_mut(map).and_then(|map| map.value_mut(value));
@@ -252,7 +267,16 @@ impl Memory<'_> {
 
     fn check_writable(&self, request: Request) -> Result<(), FaultKind> {
         match request.place.region {
-            Region::Packet { moves } => self.check_packet(request, moves),
+            Region::Packet { moves } => {
+                self.check_packet(request, moves)?;
+                match self.ctx.packet() {
+                    PacketUse::SkbReadOnly => {
+                        Err(request.forbidden("programs of this type may only read the packet"))
+                    }
+                    _ => Ok(()),
+                }
+            }
+            Region::Key { .. } => Err(request.forbidden("keys of maps are only read")),
             Region::MapValue { map, .. } => {
                 let rule = self.maps.get(map).and_then(Map::write_rule);
                 rule.map_or(Ok(()), |why| Err(request.forbidden(why)))
@@ -263,7 +287,7 @@ impl Memory<'_> {
 
     /// That the program may use pointers to the packet, and that this one is current.
     fn check_packet(&self, request: Request, moves: u32) -> Result<(), FaultKind> {
-        if self.packet_rule == PacketRule::NoPointers {
+        if matches!(self.ctx.packet(), PacketUse::SkbHidden | PacketUse::None) {
             return Err(request.forbidden("programs of this type cannot point at the packet"));
         }
         match address::is_window_of(moves, self.packet.moves()) {
@@ -280,6 +304,14 @@ impl Memory<'_> {
         match request.place.region {
             Region::Stack { frame } if frame < self.stacks.len() => {
                 request.out_of_bounds((-(address::STACK_SIZE as i64), 0))
+            }
+            Region::Object { object } => match self.object(object) {
+                Some(bytes) => request.out_of_bounds((0, bytes.len() as i64)),
+                None => request.no_memory(),
+            },
+            Region::Key { frame } if frame < self.stacks.len() => {
+                let key = self.stacks.get(frame).map_or(0, |stack| stack.key().len());
+                request.out_of_bounds((0, key as i64))
             }
             Region::Packet { .. } => {
                 let (meta, data, end) = self.packet.ends();
@@ -302,6 +334,10 @@ impl Memory<'_> {
         }
     }
 
+    fn object(&self, object: usize) -> Option<&[u8]> {
+        self.objects.get(object)?.as_deref()
+    }
+
     fn record(&self, map: usize, record: u64) -> Option<&[u8]> {
         let ring = self.maps.get(map)?.ring_ref()?;
         ring.held(ring.number(record)?)
@@ -309,7 +345,7 @@ impl Memory<'_> {
 }
 
 /// Little-endian bytes, at most 8, as a number.
-fn number(bytes: &[u8]) -> u64 {
+pub(super) fn number(bytes: &[u8]) -> u64 {
     let digits = bytes.iter().rev().take(8);
     digits.fold(0, |number, byte| number << 8 | u64::from(*byte))
 }
@@ -321,12 +357,14 @@ fn put(bytes: &mut [u8], value: u64) {
     }
 }
 
-fn part(bytes: &[u8], offset: i64, size: u64) -> Option<&[u8]> {
+/// `size` bytes from `offset`, if there are so many.
+pub(super) fn part(bytes: &[u8], offset: i64, size: u64) -> Option<&[u8]> {
     let start = usize::try_from(offset).ok()?;
     bytes.get(start..start.checked_add(usize::try_from(size).ok()?)?)
 }
 
-fn part_mut(bytes: &mut [u8], offset: i64, size: u64) -> Option<&mut [u8]> {
+/// As [`part`], to be written.
+pub(super) fn part_mut(bytes: &mut [u8], offset: i64, size: u64) -> Option<&mut [u8]> {
     let start = usize::try_from(offset).ok()?;
     bytes.get_mut(start..start.checked_add(usize::try_from(size).ok()?)?)
 }

@@ -1,5 +1,10 @@
 //! The interpreter: runs programs on real packets with real map semantics, with no kernel.
 //!
+//! Which program types have which context stands in `ctx/layout.rs`, which helpers are known in
+//! `helpers/mod.rs`, which functions of the kernel in `helpers/kernel.rs`; anything else is
+//! named in a fault. There is one thread, the clock stands still while a program runs, and
+//! there are no sockets.
+//!
 //! Every memory access is checked, and so is every register that is read: what no verified
 //! program does ends the run with a [`Fault`] that says what, where and why. No program can
 //! make it panic or run forever, verified or not.
@@ -24,10 +29,11 @@
 //! ```
 //!
 //! The files in the order in which they are best read: `address.rs` and `fault.rs`, then
-//! `packet.rs`, `ctx.rs`, `stack.rs` and `maps/`, which `memory.rs` joins; `execution.rs`
-//! with `registers.rs` and `helpers/`; this one.
+//! `packet.rs`, `ctx/`, `input.rs`, `stack.rs` and `maps/`, which `memory.rs` joins;
+//! `execution.rs` with `registers.rs`, `callback.rs` and `helpers/`; this one.
 
 mod address;
+mod callback;
 mod ctx;
 mod errno;
 mod execution;
@@ -35,6 +41,7 @@ mod fault;
 pub mod generate;
 mod helpers;
 mod host;
+mod input;
 mod maps;
 mod memory;
 mod packet;
@@ -46,23 +53,24 @@ mod tests;
 pub use address::Region;
 pub use errno::Errno;
 pub use fault::{Access, Fault, FaultKind};
-pub use host::Redirect;
+pub use host::{KernelFunctions, Redirect};
+pub use input::{Input, takes};
 pub use maps::{MapError, MapView, MapViewMut, UpdateMode};
 pub use packet::{
     FRAME_SIZE, HEADROOM, MAX_SKB_LEN, MAX_XDP_LEN, Packet, PacketError, SHARED_INFO_SIZE,
     XDP_FRAME_SIZE,
 };
+pub use stack::Unwritten;
 
-use ctx::Ctx;
+use ctx::PacketUse;
 use ebpf_asm::object::Object;
 use ebpf_asm::prog_type::ProgType;
 use ebpf_asm::span::Span;
 use execution::{Execution, Prepared};
 use host::{Host, Random};
 use maps::Map;
-use memory::{Memory, PacketRule};
-use packet::PacketBuffer;
-use stack::Stack;
+use memory::Memory;
+use std::fmt;
 
 /// The deepest chain of functions (`MAX_CALL_FRAMES`).
 pub const MAX_FRAMES: usize = 8;
@@ -78,6 +86,8 @@ pub const DEFAULT_CPUS: usize = 2;
 pub struct Machine {
     programs: Vec<Prepared>,
     maps: Vec<Map>,
+    /// Objects that programs have made: maps can keep them between runs.
+    objects: Vec<Option<Vec<u8>>>,
     host: Host,
     budget: u64,
 }
@@ -91,12 +101,35 @@ pub struct Run {
     pub packet: Vec<u8>,
     /// The metadata before the packet as it is after.
     pub metadata: Vec<u8>,
+    /// The context as it is after, where the program was given one; else empty.
+    pub context: Vec<u8>,
     /// How many instructions were executed, each counted once, wide ones too.
     pub executed: u64,
     /// Where a redirect helper wants the packet to go, if one was called.
     pub redirect: Option<Redirect>,
     /// The lines that it printed.
     pub trace: Vec<String>,
+}
+
+/// What programs of a type are given.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Takes {
+    /// A packet.
+    Packet,
+    /// The bytes of a context.
+    Context {
+        /// So many at most.
+        most: usize,
+    },
+}
+
+impl fmt::Display for Takes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Takes::Packet => f.write_str("a packet"),
+            Takes::Context { most } => write!(f, "the bytes of a context, {most} at most"),
+        }
+    }
 }
 
 /// Why there is no [`Run`].
@@ -108,6 +141,14 @@ pub enum RunError {
     /// Programs of the type are not run here.
     #[error("programs of type {0} are not modelled")]
     ProgType(ProgType),
+    /// Programs of the type are given something else.
+    #[error("programs of type {prog_type} are given {takes}")]
+    Input {
+        /// The type.
+        prog_type: ProgType,
+        /// What they are given.
+        takes: Takes,
+    },
     /// The packet is none that such a program could get.
     #[error(transparent)]
     Packet(#[from] PacketError),
@@ -140,10 +181,13 @@ impl Machine {
             return Err(MapError::TooMany(object.maps.len()));
         }
         let maps = object.maps.iter().map(|map| Map::new(map, cpus));
+        let mut host = Host::new(cpus);
+        host.learn(object);
         Ok(Machine {
             programs: object.programs.iter().map(Prepared::new).collect(),
             maps: maps.collect::<Result<_, _>>()?,
-            host: Host::new(cpus),
+            objects: Vec::new(),
+            host,
             budget: DEFAULT_BUDGET,
         })
     }
@@ -169,30 +213,78 @@ impl Machine {
         self.budget = instructions;
     }
 
-    /// Runs a program.
+    /// Sets what programs find on the stack where they wrote nothing.
+    pub fn set_unwritten(&mut self, unwritten: Unwritten) {
+        self.host.unwritten = unwritten;
+    }
+
+    /// Sets the names of the kernel's functions for calls by BTF id; without them only calls
+    /// that the object names are known.
+    pub fn set_kernel_functions(&mut self, names: KernelFunctions) {
+        self.host.kernel_functions = names;
+    }
+
+    /// Runs a program on a packet, or on a context: [`takes`] says which.
     ///
     /// # Errors
-    /// If there is no such program, the packet is none that it could get, or the program
-    /// does what no verified program does. Maps keep what was written until then.
-    pub fn run(&mut self, program: &str, packet: Packet) -> Result<Run, RunError> {
+    /// If there is no such program, the packet or context is none that it could get, or the
+    /// program does what no verified program does. Maps keep what was written until then.
+    pub fn run(&mut self, program: &str, input: impl Into<Input>) -> Result<Run, RunError> {
         let prepared = self.programs.iter().find(|p| p.program.name == program);
         let prepared = prepared.ok_or_else(|| RunError::NoProgram(program.to_owned()))?;
-        let memory = memory(prepared.program.prog_type, &packet, &mut self.maps)?;
-        self.host.trace.clear();
-        self.host.redirect = None;
-        let mut execution = Execution::new(prepared, memory, &mut self.host);
-        let ended = execution.run(self.budget).and_then(|r0| {
-            let held = held_records(execution.memory.maps);
-            match held {
-                0 => Ok(r0),
-                _ => Err(FaultKind::UnreleasedRecords(held)),
-            }
-        });
+        let (ctx, packet) = input::begin(prepared.program.prog_type, &input.into())?;
+        self.host.begin();
+        let memory = Memory {
+            stacks: vec![self.host.stack()],
+            ctx,
+            packet,
+            maps: &mut self.maps,
+            objects: &mut self.objects,
+        };
+        let mut execution = Execution::new(&self.programs, prepared, memory, &mut self.host);
+        let ended = execution.run(self.budget);
+        let ended = ended.and_then(|r0| nothing_held(&execution).map(|()| r0));
         release_records(execution.memory.maps);
         match ended {
             Ok(r0) => Ok(finished(&execution, r0)),
             Err(kind) => Err(RunError::Fault(Box::new(faulted(&execution, kind)))),
         }
+    }
+
+    /// Sets the program that `tail_call` finds at an index of a `prog_array`.
+    ///
+    /// # Errors
+    /// `ENOENT` if there is no such map or program, `E2BIG` for an index behind the end,
+    /// `EINVAL` if the map is no `prog_array`.
+    pub fn set_program(&mut self, map: &str, index: u32, program: &str) -> Result<(), Errno> {
+        let mut programs = self.programs.iter();
+        let program = programs.position(|p| p.program.name == program);
+        let program = program.ok_or(Errno::NoEntry)?;
+        self.named(map)?.set_program(index, program)
+    }
+
+    /// Makes a map as the definition of a map of maps says, and sets it for `key`.
+    ///
+    /// # Errors
+    /// `ENOENT` if there is no such map, `E2BIG` if it has no room, `EINVAL` if it is no map of
+    /// maps, or the maps in it cannot be made.
+    pub fn fill_inner(&mut self, map: &str, key: &[u8]) -> Result<(), Errno> {
+        let (index, cpus) = (self.maps.len(), self.host.cpus);
+        let inner = self.named(map)?.definition().inner.clone();
+        let inner = inner.ok_or(Errno::Invalid)?;
+        let inner = Map::new(&inner, cpus).map_err(|_| Errno::Invalid)?;
+        if index >= address::MAX_MAPS {
+            return Err(Errno::TooBig);
+        }
+        self.named(map)?.set_inner(key, index)?;
+        self.maps.push(inner);
+        Ok(())
+    }
+
+    fn named(&mut self, name: &str) -> Result<&mut Map, Errno> {
+        let mut maps = self.maps.iter_mut();
+        let map = maps.find(|map| map.definition().name == name);
+        map.ok_or(Errno::NoEntry)
     }
 
     /// A map, to look at from the current CPU.
@@ -219,28 +311,15 @@ impl Machine {
     }
 }
 
-/// The memory that a program of this type begins with.
-fn memory<'m>(
-    prog_type: ProgType,
-    packet: &Packet,
-    maps: &'m mut [Map],
-) -> Result<Memory<'m>, RunError> {
-    let ctx = Ctx::new(prog_type, packet).ok_or(RunError::ProgType(prog_type))?;
-    let buffer = match prog_type {
-        ProgType::Xdp => PacketBuffer::xdp(packet)?,
-        _ => PacketBuffer::skb(packet)?,
-    };
-    let packet_rule = match prog_type {
-        ProgType::SocketFilter => PacketRule::NoPointers,
-        _ => PacketRule::Writable,
-    };
-    Ok(Memory {
-        stacks: vec![Stack::new()],
-        ctx,
-        packet: buffer,
-        maps,
-        packet_rule,
-    })
+/// That the program gave back what it has to.
+fn nothing_held(execution: &Execution<'_>) -> Result<(), FaultKind> {
+    if execution.host.lock.is_some() {
+        return Err(FaultKind::HeldLock);
+    }
+    match held_records(execution.memory.maps) {
+        0 => Ok(()),
+        held => Err(FaultKind::UnreleasedRecords(held)),
+    }
 }
 
 fn held_records(maps: &[Map]) -> usize {
@@ -259,6 +338,10 @@ fn finished(execution: &Execution<'_>, r0: u64) -> Run {
         ret: r0 as u32,
         packet: execution.memory.packet.bytes().to_vec(),
         metadata: execution.memory.packet.metadata().to_vec(),
+        context: match execution.memory.ctx.packet() {
+            PacketUse::None => execution.memory.ctx.all().to_vec(),
+            _ => Vec::new(),
+        },
         executed: execution.executed,
         redirect: execution.host.redirect.clone(),
         trace: execution.host.trace.clone(),

@@ -1,7 +1,8 @@
 //! Helpers on the elements of maps.
 
-use super::{Call, Returned};
+use super::{Call, Returned, timer};
 use crate::interp::address;
+use crate::interp::execution::Execution;
 use crate::interp::fault::FaultKind;
 use crate::interp::host::status;
 use crate::interp::maps::{Map, UpdateMode};
@@ -23,6 +24,9 @@ pub(super) fn lookup_percpu_elem(call: &mut Call<'_, '_>) -> Returned {
 }
 
 fn lookup(call: &mut Call<'_, '_>, cpu: usize) -> Returned {
+    if let Some(inner) = inner(call)? {
+        return Ok(Some(inner.map_or(0, address::map)));
+    }
     let (index, key) = element(call)?;
     let Some(map) = call.execution.memory.maps.get_mut(index) else {
         return Err(FaultKind::NoMap);
@@ -40,6 +44,7 @@ pub(super) fn update_elem(call: &mut Call<'_, '_>) -> Returned {
     let size = call.execution.memory.maps.get(index).map_or(0, Map::extent);
     let value = call.bytes(Reg::R3, size)?;
     let flags = call.arg(Reg::R4)?;
+    forget_timers(call, index, &key);
     let cpu = call.execution.host.cpu;
     let Some(map) = call.execution.memory.maps.get_mut(index) else {
         return Err(FaultKind::NoMap);
@@ -52,10 +57,31 @@ pub(super) fn update_elem(call: &mut Call<'_, '_>) -> Returned {
 /// `long bpf_map_delete_elem(map, key)`
 pub(super) fn delete_elem(call: &mut Call<'_, '_>) -> Returned {
     let (index, key) = element(call)?;
+    forget_timers(call, index, &key);
     let Some(map) = call.execution.memory.maps.get_mut(index) else {
         return Err(FaultKind::NoMap);
     };
     Ok(Some(status(map.delete(&key))))
+}
+
+/// The timers of a value end when it is replaced or removed.
+fn forget_timers(call: &mut Call<'_, '_>, map: usize, key: &[u8]) {
+    let Execution { host, memory, .. } = &mut *call.execution;
+    let of = memory.maps.get(map);
+    if let Some(value) = of.and_then(|of| of.peek(key, host.cpu)) {
+        timer::forget(host, memory, map, value);
+    }
+}
+
+/// The map that a map of maps has for the key that R2 points at; `None` of other maps.
+fn inner(call: &Call<'_, '_>) -> Result<Option<Option<usize>>, FaultKind> {
+    let map = call.execution.memory.maps.get(call.map(Reg::R1)?);
+    let map = map.ok_or(FaultKind::NoMap)?;
+    if map.inner(&[]).is_none() {
+        return Ok(None);
+    }
+    let key = call.bytes(Reg::R2, u64::from(map.definition().key_size))?;
+    Ok(map.inner(&key))
 }
 
 /// The map in R1, which must have elements, and a copy of the key that R2 points at.

@@ -114,13 +114,12 @@ fn xdp(call: &Call<'_, '_>) -> Result<(), FaultKind> {
 
 /// That the program is one on socket buffers, with its context in R1.
 fn skb(call: &Call<'_, '_>) -> Result<(), FaultKind> {
-    let prog_type = call.execution.prog_type();
-    match prog_type {
-        ProgType::Xdp => Err(FaultKind::HelperNotAllowed {
+    match call.execution.memory.ctx.packet().is_skb() {
+        true => call.ctx(),
+        false => Err(FaultKind::HelperNotAllowed {
             helper: call.name,
-            prog_type,
+            prog_type: call.execution.prog_type(),
         }),
-        _ => call.ctx(),
     }
 }
 
@@ -166,7 +165,7 @@ fn copy_out(
 }
 
 fn copy_in(call: &mut Call<'_, '_>, offset: u32, bytes: &[u8]) {
-    let is_skb = call.execution.prog_type() != ProgType::Xdp;
+    let is_skb = call.execution.memory.ctx.packet().is_skb();
     let packet = &mut call.execution.memory.packet;
     packet.overwrite(offset as usize, bytes);
     if is_skb {

@@ -33,8 +33,12 @@ pub(super) fn discard(call: &mut Call<'_, '_>) -> Returned {
 }
 
 fn finish(call: &mut Call<'_, '_>, done: Done) -> Returned {
-    let value = call.arg(Reg::R1)?;
     call.arg(Reg::R2)?;
+    finished(call, call.arg(Reg::R1)?, done)
+}
+
+/// Ends the record at an address, which R1 has led to.
+pub(super) fn finished(call: &mut Call<'_, '_>, value: u64, done: Done) -> Returned {
     let place = call.execution.memory.place(value);
     let finished = match place.region {
         Region::Record { map, record } if place.offset == 0 => {

@@ -22,6 +22,7 @@ use ebpf_asm::map_type::MapType;
 use ebpf_asm::object;
 use hash::{Hash, WhenFull};
 pub(crate) use ring::{Done, Ring, Wakeup};
+use std::collections::BTreeMap;
 
 /// The most bytes that the values of one map may take: 1 GiB.
 const MAX_BYTES: u64 = 1 << 30;
@@ -84,6 +85,10 @@ enum Storage {
     /// Targets for `redirect_map`: a hash whose keys may be bounded like an array's.
     Targets(Hash),
     Ring(Ring),
+    /// The machine's programs by index, for `tail_call`.
+    Programs(BTreeMap<u32, usize>),
+    /// The machine's maps by key.
+    Maps(BTreeMap<Vec<u8>, usize>),
     NotModelled,
 }
 
@@ -150,6 +155,55 @@ impl Map {
         }
     }
 
+    /// The programs, if the map is a `prog_array`.
+    pub(crate) fn programs(&self) -> Option<&BTreeMap<u32, usize>> {
+        match &self.storage {
+            Storage::Programs(programs) => Some(programs),
+            _ => None,
+        }
+    }
+
+    /// Sets the program at an index.
+    pub(crate) fn set_program(&mut self, index: u32, program: usize) -> Result<(), Errno> {
+        match &mut self.storage {
+            Storage::Programs(_) if index >= self.definition.max_entries => Err(Errno::TooBig),
+            Storage::Programs(programs) => {
+                programs.insert(index, program);
+                Ok(())
+            }
+            _ => Err(Errno::Invalid),
+        }
+    }
+
+    /// The map for `key`, if this is a map of maps.
+    pub(crate) fn inner(&self, key: &[u8]) -> Option<Option<usize>> {
+        match &self.storage {
+            Storage::Maps(maps) => Some(maps.get(key).copied()),
+            _ => None,
+        }
+    }
+
+    /// Sets the map for `key`.
+    pub(crate) fn set_inner(&mut self, key: &[u8], map: usize) -> Result<(), Errno> {
+        let room = self.definition.max_entries;
+        let is_array = self.definition.map_type == MapType::ArrayOfMaps;
+        let Storage::Maps(maps) = &mut self.storage else {
+            return Err(Errno::Invalid);
+        };
+        if key.len() != self.definition.key_size as usize {
+            return Err(Errno::Invalid);
+        }
+        let full = match is_array {
+            true => index(key).is_none_or(|index| index >= room),
+            false => !maps.contains_key(key) && maps.len() >= room as usize,
+        };
+        if full {
+            return Err(Errno::TooBig);
+        }
+        maps.insert(key.to_vec(), map);
+        Ok(())
+    }
+
     /// What `redirect_map` finds; `Err` if the map has no targets at all.
     pub(crate) fn target(&self, key: u32) -> Result<Option<&[u8]>, NotTargets> {
         let Storage::Targets(hash) = &self.storage else {
@@ -164,7 +218,7 @@ impl Map {
         match &mut self.storage {
             Storage::Array(array) => array.lookup(key, cpu),
             Storage::Hash(hash) | Storage::Targets(hash) => hash.lookup(key, cpu),
-            Storage::Ring(_) | Storage::NotModelled => None,
+            _ => None,
         }
     }
 
@@ -173,7 +227,7 @@ impl Map {
         match &self.storage {
             Storage::Array(array) => array.lookup(key, cpu),
             Storage::Hash(hash) | Storage::Targets(hash) => hash.peek(key, cpu),
-            Storage::Ring(_) | Storage::NotModelled => None,
+            _ => None,
         }
     }
 
@@ -199,7 +253,7 @@ impl Map {
                 }
                 hash.update(key, value, mode, cpu)
             }
-            Storage::Ring(_) | Storage::NotModelled => Err(Errno::Invalid),
+            _ => Err(Errno::Invalid),
         }
     }
 
@@ -207,7 +261,7 @@ impl Map {
     pub(crate) fn delete(&mut self, key: &[u8]) -> Result<(), Errno> {
         match &mut self.storage {
             Storage::Hash(hash) | Storage::Targets(hash) => hash.delete(key),
-            Storage::Array(_) | Storage::Ring(_) | Storage::NotModelled => Err(Errno::Invalid),
+            _ => Err(Errno::Invalid),
         }
     }
 
@@ -218,7 +272,7 @@ impl Map {
                 .map(|index| index.to_ne_bytes().to_vec())
                 .collect(),
             Storage::Hash(hash) | Storage::Targets(hash) => hash.keys(),
-            Storage::Ring(_) | Storage::NotModelled => Vec::new(),
+            _ => Vec::new(),
         }
     }
 
@@ -316,6 +370,8 @@ fn storage(definition: &object::Map, cpus: usize) -> Result<Storage, MapError> {
         MapType::Devmap | MapType::DevmapHash | MapType::Cpumap | MapType::Xskmap => {
             Storage::Targets(Hash::new(definition, 1, WhenFull::Refuse))
         }
+        MapType::ProgArray => Storage::Programs(BTreeMap::new()),
+        MapType::ArrayOfMaps | MapType::HashOfMaps => Storage::Maps(BTreeMap::new()),
         MapType::Ringbuf => Storage::Ring(Ring::new(definition).map_err(refuse)?),
         _ => Storage::NotModelled,
     })

@@ -1,7 +1,7 @@
 //! No program makes the interpreter panic, however senseless.
 
 use super::super::host::Random;
-use super::super::{Machine, RunError};
+use super::super::{Input, Machine, RunError};
 use super::{map, object, packet};
 use ebpf_asm::assembler::Source;
 use ebpf_asm::insn::{Fields, Insn, Reg};
@@ -44,7 +44,7 @@ fn any_program_runs_or_faults() {
     let (mut ran, mut faulted) = (0, 0);
     for seed in 0..6000 {
         let mut random = Random::new(seed);
-        let section = ["xdp", "tc", "socket"][(seed % 3) as usize];
+        let section = ["xdp", "tc", "socket", "syscall", "cgroup_skb/egress"][(seed % 5) as usize];
         let mut maps: Vec<_> = types.iter().map(|t| map(*t, 4, 8, 2)).collect();
         maps.push(map(MapType::Ringbuf, 0, 0, 4096));
         let object = object(section, maps, |a| {
@@ -72,7 +72,12 @@ fn any_program_runs_or_faults() {
         });
         let mut machine = Machine::new(&object).unwrap();
         machine.set_budget(2000);
-        match machine.run("p", packet()) {
+        machine.set_program("m", 0, "p").ok();
+        let input = match section {
+            "syscall" => Input::Context(vec![7; 64]),
+            _ => Input::Packet(packet()),
+        };
+        match machine.run("p", input) {
             Ok(_) => ran += 1,
             Err(RunError::Fault(fault)) => {
                 faulted += 1;

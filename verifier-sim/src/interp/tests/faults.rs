@@ -1,6 +1,6 @@
 //! Each thing that no verified program does, done once.
 
-use super::super::{Access, FaultKind, Machine, Region, RunError};
+use super::super::{Access, FaultKind, Input, Machine, Region, RunError};
 use super::{fault, kind, map, object, packet, run, run_with};
 use ebpf_asm::insn::{Fields, Insn, Reg::*};
 use ebpf_asm::isa::Size::*;
@@ -274,11 +274,11 @@ fn what_is_not_modelled_is_named() {
     named(Sem::Call(Callee::Register), "callx");
     named(Sem::Call(Callee::NumberedRegister), "callx");
     let result = run(|a| {
-        a.call(12).exit();
+        a.call(25).exit();
     });
     assert_eq!(
         kind(result),
-        FaultKind::NotModelled("the helper tail_call".into())
+        FaultKind::NotModelled("the helper perf_event_output".into())
     );
     let result = run(|a| {
         a.call(4000).exit();
@@ -368,14 +368,25 @@ fn read_only_maps_are_not_written() {
 
 #[test]
 fn there_is_no_run_without_a_program_a_packet_and_a_type() {
-    let object = object("kprobe", Vec::new(), |a| {
-        a.mov(R0, 0).exit();
-    });
-    let mut machine = Machine::new(&object).unwrap();
+    let machine = |section| {
+        let object = object(section, Vec::new(), |a| {
+            a.mov(R0, 0).exit();
+        });
+        Machine::new(&object).unwrap()
+    };
     assert!(matches!(
-        machine.run("p", packet()),
+        machine("lirc_mode2").run("p", packet()),
         Err(RunError::ProgType(_))
     ));
+    let mut machine = machine("kprobe");
+    assert!(matches!(
+        machine.run("p", packet()),
+        Err(RunError::Input { .. })
+    ));
+    for (len, runs) in [(0, true), (168, true), (169, false)] {
+        let input = Input::Context(vec![0; len]);
+        assert_eq!(machine.run("p", input).is_ok(), runs, "{len}");
+    }
     assert!(matches!(
         machine.run("q", packet()),
         Err(RunError::NoProgram(_))

@@ -3,9 +3,11 @@
 mod alu;
 mod any_program;
 mod calls;
+mod contexts;
 mod faults;
 mod helpers;
 mod memory;
+mod reach;
 
 use super::{Fault, FaultKind, Machine, Packet, Run, RunError};
 use ebpf_asm::assembler::Assembler;
