@@ -268,8 +268,8 @@ impl Explorer<'_, '_, '_> {
             self.need(path, self.notes.needs, depth);
         }
         let notes = &self.notes;
-        let history = &mut self.tree.history;
-        history.push(path.slot, notes.spill, notes.goes_on, &notes.sharers);
+        let made = env.cfg.makes(path.slot);
+        self.tree.history.push(path.slot, made, notes);
         Ok(flow)
     }
 
@@ -336,7 +336,7 @@ impl Explorer<'_, '_, '_> {
 
     /// Notes that execution went on elsewhere than behind the instruction at `slot`.
     fn went_on(&mut self, slot: usize, elsewhere: GoesOn) {
-        self.tree.history.push(slot, None, elsewhere, &[]);
+        self.tree.history.went_on(slot, elsewhere);
     }
 
     /// Marks where on the way the numbers came from that are needed at its end. `depth` is that

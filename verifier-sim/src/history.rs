@@ -5,6 +5,8 @@
 //!
 //! Read before: `state.rs`. Read next: `notes.rs`.
 
+use crate::live::RegSet;
+use crate::notes::Notes;
 use ebpf_asm::insn::Reg;
 
 /// A slot of the stack of an active function.
@@ -48,9 +50,19 @@ pub(crate) struct Past {
     pub(crate) spill: Option<StackSlot>,
     /// Where the next instruction is.
     pub(crate) goes_on: GoesOn,
+    /// The register whose number it made from others, if that is all that it did to numbers.
+    made: Option<Reg>,
     /// For comparisons: how many shared the compared numbers, and where they stand.
     sharers: u8,
     first_sharer: u32,
+}
+
+impl Past {
+    /// Whether the same must be known before the instruction as after it, since it only made a
+    /// number that is not among the registers `needed` of its function. So it is with most.
+    pub(crate) fn is_idle(&self, needed: RegSet) -> bool {
+        self.made.is_some_and(|made| !needed.has(made))
+    }
 }
 
 /// A part of the history: what was executed between two nodes of the tree.
@@ -96,24 +108,32 @@ impl History {
         }
     }
 
-    /// Adds the instruction at `slot`.
-    pub(crate) fn push(
-        &mut self,
-        slot: usize,
-        spill: Option<StackSlot>,
-        goes_on: GoesOn,
-        sharers: &[Sharer],
-    ) {
+    /// Adds the instruction at `slot`, which made the number of a register and left `notes`.
+    pub(crate) fn push(&mut self, slot: usize, made: Option<Reg>, notes: &Notes) {
+        let sharers = notes.sharers.as_slice();
         self.steps.push(Past {
             slot: index(slot),
-            spill,
-            goes_on,
+            spill: notes.spill,
+            goes_on: notes.goes_on,
+            made: made.filter(|_| notes.goes_on == GoesOn::Here),
             sharers: u8::try_from(sharers.len()).unwrap_or(u8::MAX),
             first_sharer: index(self.sharers.len()),
         });
         if !sharers.is_empty() {
             self.sharers.extend_from_slice(sharers);
         }
+    }
+
+    /// Notes that execution went on elsewhere than behind the instruction at `slot`.
+    pub(crate) fn went_on(&mut self, slot: usize, elsewhere: GoesOn) {
+        self.steps.push(Past {
+            slot: index(slot),
+            spill: None,
+            goes_on: elsewhere,
+            made: None,
+            sharers: 0,
+            first_sharer: 0,
+        });
     }
 
     /// The instructions of a stretch, in order of execution.

@@ -367,13 +367,6 @@ impl Needs {
     }
 }
 
-/// Whether the same must be known before an instruction as after it, since it only makes a
-/// number that is not among the registers `needed` of its function. So it is with most.
-pub(crate) fn is_idle(cfg: &Cfg<'_>, past: &Past, needed: RegSet) -> bool {
-    let made = cfg.makes(past.slot as usize);
-    past.goes_on == GoesOn::Here && made.is_some_and(|reg| !needed.has(reg))
-}
-
 /// Of what is needed, what are numbers.
 fn numbers_of(state: &State, depth: usize, needs: FrameNeeds) -> FrameNeeds {
     let Some(frame) = state.frames().get(depth) else {

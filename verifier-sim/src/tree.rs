@@ -9,7 +9,7 @@
 
 use crate::cfg::Cfg;
 use crate::history::{History, Stretch};
-use crate::precision::{Needs, Settled, Trail, is_idle};
+use crate::precision::{Needs, Settled, Trail};
 use crate::state::State;
 use crate::visits::{CalledLoop, Edge, Known, Visits};
 
@@ -106,7 +106,7 @@ impl Tree {
     /// No paths yet, of a program of so many slots.
     pub(crate) fn new(slots: usize) -> Tree {
         Tree {
-            nodes: Vec::new(),
+            nodes: Vec::with_capacity(slots / 4),
             visits: Visits::default(),
             history: History::new(slots),
         }
@@ -191,7 +191,7 @@ impl Tree {
         while !needs.is_empty() {
             let mut own = needs.of(usize::from(depth)).regs;
             for past in self.history.steps(position.since).iter().rev() {
-                if is_idle(cfg, past, own) {
+                if past.is_idle(own) {
                     continue;
                 }
                 let sharers = self.history.sharers(past);
