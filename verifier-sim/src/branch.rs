@@ -72,7 +72,7 @@ impl Machine<'_, '_> {
             }));
         }
         self.note_sharers(&comparison);
-        let mut taken = self.state.clone();
+        let mut taken = Box::new(self.state.clone());
         let here = self.here();
         let lesson = |outcome| Lesson {
             outcome,
@@ -84,7 +84,7 @@ impl Machine<'_, '_> {
         Ok(Flow::Fork {
             next,
             jump: target,
-            jump_state: Box::new(taken),
+            jump_state: taken,
         })
     }
 

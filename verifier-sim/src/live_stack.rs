@@ -13,6 +13,7 @@
 //! Read before: `live.rs`, `edges.rs`, `state.rs`. Read next: `prune.rs`.
 
 use crate::cfg::Cfg;
+use crate::depth::MAX_CALL_FRAMES;
 use crate::edges::Predecessors;
 use crate::env::Env;
 use crate::highest_first::HighestFirst;
@@ -78,11 +79,12 @@ impl LiveStack {
     }
 
     /// The activation of each active function of a state, the outermost first.
-    fn chain(&mut self, cfg: &Cfg<'_>, state: &State) -> Vec<usize> {
-        let mut chain = Vec::with_capacity(state.frames().len());
-        for frame in state.frames() {
-            let caller = chain.last().copied();
-            chain.push(self.activation(cfg, caller, frame.called_at(), frame.function));
+    fn chain(&mut self, cfg: &Cfg<'_>, state: &State) -> [usize; MAX_CALL_FRAMES] {
+        let mut chain = [0; MAX_CALL_FRAMES];
+        let mut caller = None;
+        for (at, frame) in chain.iter_mut().zip(state.frames()) {
+            *at = self.activation(cfg, caller, frame.called_at(), frame.function);
+            caller = Some(*at);
         }
         chain
     }
@@ -114,7 +116,9 @@ impl LiveStack {
 
     /// The activation of the innermost function of a state.
     pub(crate) fn active(&mut self, cfg: &Cfg<'_>, state: &State) -> usize {
-        self.chain(cfg, state).last().copied().unwrap_or_default()
+        let innermost = usize::from(state.depth());
+        let chain = self.chain(cfg, state);
+        chain.get(innermost).copied().unwrap_or_default()
     }
 
     /// Notes what the instruction at `slot` has done in an activation.
@@ -128,21 +132,25 @@ impl LiveStack {
     }
 
     /// The slots of each frame, the outermost first, that may be read from a state on.
-    pub(crate) fn live(&mut self, env: &Env<'_>, state: &State, slot: usize) -> Vec<u64> {
-        let cfg = &env.cfg;
-        self.refresh(cfg, &env.before);
-        let chain = self.chain(cfg, state);
+    pub(crate) fn live(
+        &mut self,
+        env: &Env<'_>,
+        state: &State,
+        slot: usize,
+    ) -> [u64; MAX_CALL_FRAMES] {
+        self.refresh(&env.cfg, &env.before);
+        let chain = self.chain(&env.cfg, state);
+        let mut live = [0; MAX_CALL_FRAMES];
         // Where each function goes on: behind or at its call of the next, the innermost at `slot`.
         let returns = state.frames().iter().skip(1).map(|frame| frame.return_to);
-        let places: Vec<usize> = returns.chain([slot]).collect();
-        (0..chain.len())
-            .map(|depth| {
-                let frames = chain.iter().zip(&places).skip(depth);
-                frames.fold(0, |live, (&at, &place)| {
-                    live | self.live_at(at, place, depth)
-                })
-            })
-            .collect()
+        let places = returns.chain([slot]);
+        // Each may read its own frame and those of its callers.
+        for (depth, (at, place)) in chain.into_iter().zip(places).enumerate() {
+            for (frame, live) in live.iter_mut().enumerate().take(depth + 1) {
+                *live |= self.live_at(at, place, frame);
+            }
+        }
+        live
     }
 
     fn live_at(&self, at: usize, slot: usize, depth: usize) -> u64 {

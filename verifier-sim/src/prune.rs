@@ -75,7 +75,8 @@ pub(crate) fn alike(
         return false;
     }
     let innermost = old.frames().len() - 1;
-    let frames = old.frames().iter().zip(new.frames()).enumerate();
+    // The innermost first: what differs mostly differs there.
+    let frames = old.frames().iter().zip(new.frames()).enumerate().rev();
     frames.into_iter().all(|(depth, (old_frame, new_frame))| {
         // An outer function goes on where its callee returns to.
         let at = match old.frames().get(depth + 1) {
@@ -308,6 +309,14 @@ impl Matcher<'_> {
     }
 
     fn slot(&mut self, old: &Slot, new: &Slot, weight: Weight) -> bool {
+        if old.bytes == new.bytes && !old.is_object() {
+            // So it is with most: nothing is left to ask of bytes, and spills are registers.
+            match old.spill_size() {
+                0 => return true,
+                8 => return self.reg(&old.reg, &new.reg, weight),
+                _ => {}
+            }
+        }
         if self.is_in_loop() && old.bytes != new.bytes {
             return false;
         }

@@ -66,7 +66,7 @@ impl Stops {
         let Some(insn) = cfg.insn(slot) else {
             return;
         };
-        let target = cfg.target(slot, insn);
+        let [_, target] = cfg.successors(slot);
         match Flow::of(insn.sem()) {
             Flow::Branch => {
                 self.compare(Some(slot));
