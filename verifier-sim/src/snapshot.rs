@@ -14,7 +14,7 @@ use crate::btf_ptr::Marks;
 use crate::bytes::Byte;
 use crate::env::Env;
 use crate::iterator::{Iterator, Progress};
-use crate::reg::{Kind, PacketRange, RegState};
+use crate::reg::{Kind, Link, PacketRange, RegState};
 use crate::scalar::Scalar;
 use crate::stack::{SLOT_SIZE, Slot};
 use crate::state::State;
@@ -151,7 +151,7 @@ fn spelled(env: &Env<'_>, depth: u8, reg: &RegState) -> String {
 fn known(env: &Env<'_>, reg: &RegState) -> String {
     let mut facts = Vec::new();
     if reg.id != 0 {
-        facts.push(match reg.is_scalar() && reg.off != 0 {
+        facts.push(match reg.link != Link::Same {
             true => format!("id={}{:+}", reg.id, reg.off),
             false => format!("id={}", reg.id),
         });
