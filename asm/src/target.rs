@@ -181,7 +181,7 @@ impl FromStr for Cpu {
 /// # Errors
 /// If it is no two numbers.
 pub fn parse_kernel(text: &str) -> Result<KernelVersion, ParseTargetError> {
-    let mut numbers = text.splitn(3, '.').map(str::parse);
+    let mut numbers = text.trim().splitn(3, '.').map(str::parse);
     match (numbers.next(), numbers.next()) {
         (Some(Ok(major)), Some(Ok(minor))) => Ok((major, minor)),
         _ => Err(ParseTargetError::Kernel(text.to_owned())),

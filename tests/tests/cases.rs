@@ -12,7 +12,8 @@
 //! its functions need some, since they are called back, the head says `; types: functions`, and
 //! each gets that of a function without arguments that returns `int`.
 //!
-//! Of what both accept, both follow as many instructions.
+//! Of what both accept, both follow as many instructions. `; refused by: 6.1, 6.12` says which
+//! older kernels refused it when they were asked; the simulator refuses it for these too.
 //!
 //! In C each line of the head begins with `//`. The `.stderr` beside a rejected case in text is
 //! the simulator's whole explanation (what a compiler makes of C is its own affair). With
@@ -26,15 +27,19 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use ebpf_asm::btf::{Btf, IntEncoding, Kind};
+use ebpf_asm::isa::KernelVersion;
 use ebpf_asm::object::{self, Object};
 use ebpf_asm::program::Program;
+use ebpf_asm::target::parse_kernel;
 use ebpf_asm::text::parse;
 use ebpf_asm::verifier_log::VerifierLog;
 use ebpf_tests::kernel_types;
 use ebpf_tests::policy::{self, Need};
 use ebpf_tests::who::Who;
 use ebpf_tests::{Outcome, clang, ensure, ensure_eq, workspace};
-use ebpf_verifier_sim::{Code, Config, Decor, KernelRefusal, Rejection, Verdict, verify_with};
+use ebpf_verifier_sim::{
+    Code, Config, Decor, KernelRefusal, NEWEST, Rejection, Verdict, verify_with,
+};
 use libtest_mimic::Trial;
 
 /// The variable that has explanations written anew.
@@ -44,6 +49,8 @@ const UPDATE: &str = "EBPF_UPDATE_CASES";
 struct Case {
     path: PathBuf,
     expected: Expected,
+    /// The older kernels that refuse it.
+    refused_by: Vec<KernelVersion>,
     who: Who,
     object: Object,
 }
@@ -149,6 +156,7 @@ fn read(path: &Path) -> Outcome<Case> {
     Ok(Case {
         path: path.to_owned(),
         expected: expected(&text)?,
+        refused_by: refused_by(&text)?,
         who: field(&text, "without:").map_or(Ok(Who::Root), |name| Who::without(&name))?,
         object,
     })
@@ -198,10 +206,22 @@ fn expected(text: &str) -> Outcome<Expected> {
     }
 }
 
+fn refused_by(text: &str) -> Outcome<Vec<KernelVersion>> {
+    let releases = field(text, "refused by:").unwrap_or_default();
+    let releases = releases.split(',').filter(|release| !release.is_empty());
+    Ok(releases.map(parse_kernel).collect::<Result<_, _>>()?)
+}
+
 /// What the simulator says of the case's programs.
 fn verdicts(case: &Case) -> impl Iterator<Item = (&Program, Verdict)> {
+    verdicts_for(case, NEWEST)
+}
+
+/// The same for a release.
+fn verdicts_for(case: &Case, kernel: KernelVersion) -> impl Iterator<Item = (&Program, Verdict)> {
     let config = Config {
         capabilities: case.who.capabilities(),
+        kernel,
         ..Config::default()
     };
     case.object.programs.iter().map(move |program| {
@@ -240,7 +260,7 @@ fn in_simulator(case: &Case) -> Outcome {
                 !explanation.exists(),
                 "an accepted case needs no {explanation:?}"
             );
-            Ok(())
+            refused_for_older(case)
         }
         (Expected::Accept, Some((text, _))) => {
             Err(format!("the simulator refuses what should be accepted:\n{text}").into())
@@ -254,6 +274,18 @@ fn in_simulator(case: &Case) -> Outcome {
             same_explanation(&explanation, &text)
         }
     }
+}
+
+/// The simulator refuses for older kernels what they refuse.
+fn refused_for_older(case: &Case) -> Outcome {
+    for &(major, minor) in &case.refused_by {
+        let mut verdicts = verdicts_for(case, (major, minor));
+        ensure!(
+            verdicts.any(|(_, verdict)| matches!(verdict, Verdict::Rejected(_))),
+            "the simulator accepts what Linux {major}.{minor} refuses"
+        );
+    }
+    Ok(())
 }
 
 /// The kernel's log, read, has the code of our own rejection; and its place, if it has one that

@@ -69,7 +69,8 @@ impl Machine<'_, '_> {
     }
 }
 
-/// That a program can use an arena.
+/// That a program can use an arena. It has an address in user space: who loads an object gives it
+/// one where `map_extra` does not.
 pub(crate) fn check_arena(config: &Config, map: &Map) -> Checked {
     let refuse = |code, message: &str, label: &str| {
         Err(Rejection::new(code, message).label(format!("'{}' {label}", map.name)))
@@ -77,14 +78,6 @@ pub(crate) fn check_arena(config: &Config, map: &Map) -> Checked {
     if !config.may_use_bpf() || !config.may_leak_pointers() {
         let message = "CAP_BPF and CAP_PERFMON are required to use arena";
         return refuse(Code::Capability, message, "is an arena");
-    }
-    // Who puts variables into it maps it before, and then it has an address.
-    if map.map_extra == 0 && map.data.is_none() {
-        let message = "arena's user address must be set via map_extra or mmap()";
-        let refused = refuse(Code::Arena, message, "has no address in user space");
-        return refused.map_err(|refused| {
-            refused.help("give it one with map_extra, such as 1 << 44, that nothing else has")
-        });
     }
     Ok(())
 }

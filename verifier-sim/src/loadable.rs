@@ -10,7 +10,7 @@
 use crate::codes::Code;
 use crate::config::{Capabilities, Config};
 use crate::diag::{Checked, Rejection};
-use crate::since::check_prog_type;
+use crate::since::{check_flags, check_prog_type};
 use ebpf_asm::prog_type::{AttachType, ProgType};
 use ebpf_asm::program::Program;
 
@@ -18,6 +18,7 @@ use ebpf_asm::program::Program;
 pub(crate) fn check_loadable(program: &Program, config: &Config) -> Checked {
     let (prog_type, expected) = (program.prog_type, program.expected_attach_type);
     check_prog_type(prog_type, config)?;
+    check_flags(program, config)?;
     if !config.capabilities.has(required(prog_type)) {
         let message = format!("program type {prog_type} needs more capabilities");
         return Err(Rejection::new(Code::Capability, message)

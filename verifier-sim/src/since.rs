@@ -14,6 +14,8 @@ use ebpf_asm::map_flags::{BPF_F_INNER_MAP, BPF_F_MMAPABLE, BPF_F_PRESERVE_ELEMS}
 use ebpf_asm::map_type::MapType;
 use ebpf_asm::object::Map;
 use ebpf_asm::prog_type::ProgType;
+use ebpf_asm::program::Program;
+use ebpf_asm::section::{BPF_F_SLEEPABLE, BPF_F_XDP_HAS_FRAGS};
 
 /// The release that a program type came with; `None` for none.
 fn of_prog_type(prog_type: ProgType) -> Option<KernelVersion> {
@@ -126,6 +128,32 @@ pub(crate) fn check_map_type(map: &Map, config: &Config) -> Checked {
         .map_or(Ok(()), |inner| check_map_type(inner, config))
 }
 
+/// That the kernel knows what a program asks for with its flags.
+pub(crate) fn check_flags(program: &Program, config: &Config) -> Checked {
+    let since = match program.prog_type {
+        ProgType::Kprobe => (6, 0),
+        _ => (5, 10),
+    };
+    let flags = [
+        (
+            BPF_F_XDP_HAS_FRAGS,
+            (5, 18),
+            "programs that take packets in several buffers",
+        ),
+        (
+            BPF_F_SLEEPABLE,
+            since,
+            "programs of this type that may sleep",
+        ),
+    ];
+    for (flag, since, what) in flags {
+        if program.prog_flags() & flag != 0 && program.prog_type != ProgType::Syscall {
+            check(Some(since), config, || what.to_owned())?;
+        }
+    }
+    Ok(())
+}
+
 /// The kernel itself says no word: it answers with EINVAL.
 fn check(since: Option<KernelVersion>, config: &Config, what: impl FnOnce() -> String) -> Checked {
     match since {
@@ -155,6 +183,26 @@ mod tests {
             "the kernel is too old for programs of type xdp"
         );
         assert_eq!(check_prog_type(ProgType::SchedCls, &old), Ok(()));
+    }
+
+    #[test]
+    fn flags_have_their_releases() {
+        let codes = |section: &str| {
+            let text = format!(".prog {section} p\nr0 = 0\nexit\n");
+            let object = ebpf_asm::text::parse("text", &text).expect("a program");
+            [(5, 4), (5, 10), (5, 18), (6, 0)].map(|kernel| {
+                let config = Config {
+                    kernel,
+                    ..Config::default()
+                };
+                let checked = check_flags(&object.programs[0], &config);
+                checked.is_ok()
+            })
+        };
+        assert_eq!(codes("xdp"), [true; 4]);
+        assert_eq!(codes("xdp.frags"), [false, false, true, true]);
+        assert_eq!(codes("fentry.s/do_exit"), [false, true, true, true]);
+        assert_eq!(codes("uprobe.s/main"), [false, false, false, true]);
     }
 
     /// Of a map, of what it may be like, and of the map in it.

@@ -13,19 +13,34 @@ const PAGE_SIZE: u32 = 4096;
 
 /// The object with the least size for each one that is left open, and the names of the maps.
 pub(crate) fn settled(object: Cow<'_, Object>) -> (Cow<'_, Object>, Vec<String>) {
-    let is_settled = |map: &Map| sizes(map) == (map.max_entries, map.value_size);
     if object.maps.iter().all(is_settled) {
         return (object, Vec::new());
     }
     let mut object = object.into_owned();
     let mut open = Vec::new();
     for map in object.maps.iter_mut().filter(|map| !is_settled(map)) {
-        if map.max_entries == 0 || !map.map_type.is_ring() {
-            open.push(map.name.clone());
-        }
-        (map.max_entries, map.value_size) = sizes(map);
+        settle(map, &mut open);
     }
     (Cow::Owned(object), open)
+}
+
+/// Whether a map has its sizes, and the maps in it have theirs.
+fn is_settled(map: &Map) -> bool {
+    let inner = map.inner.as_deref();
+    sizes(map) == (map.max_entries, map.value_size) && inner.is_none_or(is_settled)
+}
+
+/// Gives a map its sizes, and notes its name if one was left open.
+fn settle(map: &mut Map, open: &mut Vec<String>) {
+    let sizes = sizes(map);
+    let rounded = map.max_entries != 0 && map.map_type.is_ring();
+    if sizes != (map.max_entries, map.value_size) && !rounded {
+        open.push(map.name.clone());
+    }
+    (map.max_entries, map.value_size) = sizes;
+    if let Some(inner) = &mut map.inner {
+        settle(inner, open);
+    }
 }
 
 /// Says of these maps that a size was taken for them.

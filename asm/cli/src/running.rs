@@ -3,7 +3,7 @@
 
 use std::borrow::Cow;
 
-use ebpf_asm::object::Object;
+use ebpf_asm::object::{Object, Pinning};
 use ebpf_asm::program::Program;
 use ebpf_asm::verifier_log::{VerifierLog, figure};
 use ebpf_loader::{Error, Loader, LogLevel, with_options};
@@ -11,9 +11,10 @@ use ebpf_verifier_sim::KernelRefusal;
 
 use crate::said::Said;
 
-/// What the running kernel says of a program.
+/// What the running kernel says of a program. Maps that are shared by name would stay pinned, and
+/// others than the object's might be there: they are made anew, and go.
 pub(crate) fn verdict(object: &Object, program: &Program) -> Said {
-    match Loader::new(object).load_with_log(&program.name, LogLevel::Stats) {
+    match Loader::new(&unshared(object)).load_with_log(&program.name, LogLevel::Stats) {
         Ok((_, log)) => Said::Accepts {
             processed: figure(&log, "processed "),
             usec: figure(&log, "verification time "),
@@ -25,6 +26,17 @@ pub(crate) fn verdict(object: &Object, program: &Program) -> Said {
         }
         Err(error) => Said::Nothing(error.to_string()),
     }
+}
+
+/// The object without maps that are pinned by their names.
+fn unshared(object: &Object) -> Cow<'_, Object> {
+    let mut object = Cow::Borrowed(object);
+    if object.maps.iter().any(|map| map.pinning != Pinning::None) {
+        for map in &mut object.to_mut().maps {
+            map.pinning = Pinning::None;
+        }
+    }
+    object
 }
 
 /// The object with what the running kernel was configured with. An object that asks for what

@@ -1,5 +1,6 @@
 // A field of a structure that is trusted is memory, which functions read.
 // verdict: accept
+// refused by: 6.1
 #include <linux/bpf.h>
 #include <bpf/bpf_helpers.h>
 

@@ -1,5 +1,6 @@
 // Programs on tracepoints with types call the helpers of those without.
 // verdict: accept
+// refused by: 6.1
 #include <linux/bpf.h>
 #include <bpf/bpf_helpers.h>
 

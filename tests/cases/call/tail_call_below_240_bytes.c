@@ -1,4 +1,5 @@
 // verdict: accept
+// refused by: 6.1
 #include <linux/bpf.h>
 #include <bpf/bpf_helpers.h>
 

@@ -1,5 +1,6 @@
 // A global function that waits for nothing is called in a section.
 // verdict: accept
+// refused by: 6.12
 #include <linux/bpf.h>
 #include <bpf/bpf_helpers.h>
 

@@ -1,5 +1,6 @@
 // A callback may take a lock, and gives it back.
 // verdict: accept
+// refused by: 6.1
 #include "values.h"
 
 static long clear(void *map, __u32 *key, struct counter *value, void *ctx)

@@ -1,5 +1,6 @@
 // A function may take a lock, and its caller give it back.
 // verdict: accept
+// refused by: 6.1
 #include "values.h"
 
 static __attribute__((noinline)) void take(struct counter *value)

@@ -63,8 +63,10 @@ fn sizes_of_maps_may_be_left_to_the_loader() {
 #[test]
 fn rings_have_whole_pages() {
     let place = Place::new();
-    let source = ".license GPL\n.map records ringbuf max_entries=5000\n.prog xdp p\n    \
-                  r1 = records ll\n    r2 = 0\n    call ringbuf_query\n    r0 = 2\n    exit\n";
+    let source = ".license GPL\n.map records ringbuf max_entries=5000\n\
+                  .map rings array_of_maps key_size=4 value_size=4 max_entries=1\n\
+                  .inner ringbuf max_entries=1000\n.prog xdp p\n    \
+                  r1 = rings ll\n    r1 = records ll\n    r2 = 0\n    call ringbuf_query\n    r0 = 2\n    exit\n";
     object(&place, "ring.o", source);
     let ended = place.run(&["check", "ring.o"]).code(0);
     assert!(!ended.stderr.contains("least size"), "{}", ended.stderr);

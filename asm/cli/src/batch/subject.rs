@@ -85,6 +85,7 @@ pub(super) fn subject(row: &Row) -> Result<Subject, Unusable> {
         .enumerate()
         .map(|(index, one)| map(index, one, btf.as_ref()))
         .collect::<Result<_, _>>()?;
+    check_arenas(row, &maps)?;
     let mut wrong = Vec::new();
     let object = Object {
         license: row.license.clone(),
@@ -326,6 +327,21 @@ fn class(sem: Sem) -> &'static str {
         Sem::Call(_) => "BPF_CALL",
         Sem::Exit => "BPF_EXIT",
         Sem::Jump { .. } | Sem::MayGoto => "BPF_JMP/JMP32",
+    }
+}
+
+/// That the arenas which a program refers to have an address in user space: who loads objects maps
+/// them to have one, and nobody does so for a row.
+fn check_arenas(row: &Row, maps: &[Map]) -> Result<(), Unusable> {
+    let without = |(row, map): (&MapRow, &Map)| {
+        map.map_type == MapType::Arena && map.map_extra == 0 && !row.insns.is_empty()
+    };
+    match row.maps.iter().zip(maps).any(without) {
+        true => Err(Unusable::Refused {
+            code: Code::Arena,
+            message: "arena's user address must be set via map_extra or mmap()".to_owned(),
+        }),
+        false => Ok(()),
     }
 }
 
