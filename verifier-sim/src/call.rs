@@ -198,17 +198,20 @@ impl Machine<'_, '_> {
             .help("give it back on this path too, as with bpf_ringbuf_discard or bpf_sk_release"))
     }
 
+    /// Whether a global function is verified on its own: what ends there is not the program.
+    pub(crate) fn is_in_global_function(&self) -> bool {
+        let callback = self.env.exception_callback;
+        let first = self.state.frames().first();
+        first.is_some_and(|first| first.function > 0 && Some(first.function) != callback)
+    }
+
     fn exit_program(&mut self) -> Checked<Flow> {
         self.check_nothing_held("ends the program with something not given back")?;
         self.check_closed("BPF_EXIT instruction in main prog")?;
         if let Entered::Later { results, .. } = self.state.frame().entered.clone() {
             return self.exit_later(&results);
         }
-        let is_function = self
-            .state
-            .frames()
-            .first()
-            .is_some_and(|f| f.function > 0 && Some(f.function) != self.env.exception_callback);
+        let is_function = self.is_in_global_function();
         if is_function && !self.state.reg(Reg::R0).is_scalar() {
             return Err(no_number(self.state.reg(Reg::R0)));
         }

@@ -161,6 +161,26 @@ fn a_batch_or_an_object_and_not_both() {
         .says("missing.jsonl");
 }
 
+/// Calls of functions are looked at before it is known whether they are reached.
+#[test]
+fn a_call_that_is_none_is_looked_at_before() {
+    // goto +1; call kfunc(1000000, offset) with dst_reg 1; r0 = 1; exit
+    let row = |offset: &str| {
+        format!(
+            r#"{{"id":1,"prog_type":6,"license":"GPL","insns":"05000100000000008521{offset}40420f00b7000000010000009500000000000000"}}"#
+        )
+    };
+    // The same with a call of what begins behind the end.
+    let local = r#"{"id":2,"prog_type":6,"license":"GPL","insns":"050001000000000085110000ff000000b7000000010000009500000000000000"}"#;
+    let rows = [row("0000"), row("0100"), local.to_owned()];
+    let (_, answers) = batch(&Place::new(), &rows.join("\n"), &[]);
+    for answer in &answers {
+        assert_eq!(answer["verdict"], "reject", "{answer:?}");
+        let message = answer["msg"].as_str().unwrap_or_default();
+        assert!(!message.contains("reserved"), "{message}");
+    }
+}
+
 /// Who loads an object maps its arena; a row's has the address that the row says, or none.
 #[test]
 fn the_arena_of_a_row_wants_an_address() {

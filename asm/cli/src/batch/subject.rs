@@ -65,7 +65,7 @@ pub(super) struct Wrong {
 pub(super) enum StandIn {
     /// What is refused where it is reached.
     Refused,
-    /// The jump that it would be without what is wrong: where it leads to is looked at before.
+    /// The jump or call that it would be without what is wrong: where it leads to is looked at before.
     /// Who follows the paths sees whether it is reached.
     Jump,
 }
@@ -282,17 +282,25 @@ fn undecodable(slot: Slot, error: &DecodeError) -> (String, Option<(Insn, StandI
 }
 
 /// What can stand in the place of an instruction that is wrong only where it is reached: the
-/// jump that it nearly is; a call of no helper; or for `EXIT`, behind which nothing follows, a
-/// jump to itself. At loads and numbers the kernel looks before.
+/// jump, or the call of a function, that it nearly is, at which the kernel looks before; a call of
+/// no helper; or for `EXIT`, behind which nothing follows, a jump to itself. At loads and numbers
+/// the kernel looks before.
 fn stand_in(row: &'static isa::Row, slot: Slot) -> Option<(Insn, StandIn)> {
+    let nearly = Fields {
+        offset: slot.offset,
+        imm: slot.imm,
+        ..Fields::default()
+    };
+    let of_function = |row: &&isa::Row| {
+        matches!(row.sem, Sem::Call(Callee::Local | Callee::Kfunc))
+            && row.src == Field::Is(slot.src.into())
+    };
+    if let Some(call) = rows_of(slot.opcode).find(of_function) {
+        return Some((Insn::new(call, nearly), StandIn::Jump));
+    }
     let (sem, offset) = match row.sem {
         Sem::Ja | Sem::Gotol | Sem::Jump { .. } => {
-            let fields = Fields {
-                offset: slot.offset,
-                imm: slot.imm,
-                ..Fields::default()
-            };
-            return Some((Insn::new(row, fields), StandIn::Jump));
+            return Some((Insn::new(row, nearly), StandIn::Jump));
         }
         Sem::Exit => (Sem::Ja, -1),
         Sem::Gotox | Sem::MayGoto => return None,
