@@ -195,7 +195,7 @@ impl Explorer<'_, '_, '_> {
                 if matches!(likeness, Likeness::Same) {
                     return Err(endless(path.slot));
                 }
-                self.covered(path, at, known);
+                self.covered(path, at, known)?;
                 return Ok(Seen::Covered);
             }
             if node.open > 0 && early {
@@ -211,10 +211,10 @@ impl Explorer<'_, '_, '_> {
 
     /// Notes that a path is covered by the checkpoint `at`, of which so much is known if all
     /// paths from it have ended.
-    fn covered(&mut self, path: &Path, at: usize, known: Known) {
+    fn covered(&mut self, path: &Path, at: usize, known: Known) -> Checked {
         let round = self.env.rounds.at(path.slot);
         let Some(node) = self.tree.node_mut(at) else {
-            return;
+            return Ok(());
         };
         let known = match node.open {
             0 => known,
@@ -223,14 +223,15 @@ impl Explorer<'_, '_, '_> {
             _ => Known::NotYet,
         };
         let Some(kept) = node.kept.as_mut() else {
-            return;
+            return Ok(());
         };
         kept.hits += 1;
         let needs = kept.needed.in_state(&path.state);
-        self.need(path, needs, path.state.depth());
+        self.need(path, needs, path.state.depth())?;
         if known == Known::NotYet {
             self.tree.depend(path.position, path.state.clone(), at);
         }
+        Ok(())
     }
 
     /// Takes out of a checkpoint that was followed to all its ends what nothing will read.

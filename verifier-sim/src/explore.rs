@@ -14,6 +14,7 @@ use crate::env::Env;
 use crate::exception::check_throws;
 use crate::global::no_such_function;
 use crate::history::GoesOn;
+use crate::later::check_handed;
 use crate::live_stack::LiveStack;
 use crate::machine::{Flow, Machine, not_modelled};
 use crate::mem::AddressKind;
@@ -265,7 +266,7 @@ impl Explorer<'_, '_, '_> {
         path.activation = (path.state.depth() == depth).then_some(activation);
         path.notes += u32::from(env.stops.is_entered(path.slot) || notes.is_kept());
         if !notes.needs.is_empty() {
-            self.need(path, self.notes.needs, depth);
+            self.need(path, self.notes.needs, depth)?;
         }
         let notes = &self.notes;
         let made = env.cfg.makes(path.slot);
@@ -341,9 +342,10 @@ impl Explorer<'_, '_, '_> {
 
     /// Marks where on the way the numbers came from that are needed at its end. `depth` is that
     /// of the function that needs them.
-    pub(crate) fn need(&mut self, path: &Path, needs: Needs, depth: u8) {
+    pub(crate) fn need(&mut self, path: &Path, needs: Needs, depth: u8) -> Checked {
         let now = self.tree.now(path.position);
-        self.tree.trace_back(&self.env.cfg, now, needs, depth);
+        let traced = self.tree.trace_back(&self.env.cfg, now, needs, depth);
+        check_handed(&path.state, traced.at_beginning)
     }
 
     /// Leaves the jump for later and goes on behind it.

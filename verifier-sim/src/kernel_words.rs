@@ -208,6 +208,10 @@ const WORDS: &[(&str, Code)] = &[
     ("arg* expected pointer to func", Code::Callback),
     ("At callback return the register", Code::CallbackResult),
     ("verifier bug: backtracking misuse", Code::ArgumentType),
+    (
+        "verifier bug: backtracking call unexpected regs",
+        Code::ArgumentType,
+    ),
     ("verifier bug: No program to jit", Code::Callback),
     ("verifier bug: scc exit: no visit info", Code::Exception),
     ("In callback the register", Code::CallbackResult),

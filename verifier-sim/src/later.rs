@@ -9,8 +9,10 @@
 //! Read before: `callback.rs`. Read next: `explore.rs`.
 
 use crate::argument::Arguments;
+use crate::call::ARGUMENTS;
 use crate::codes::Code;
 use crate::diag::{Checked, Rejection};
+use crate::live::RegSet;
 use crate::machine::{Flow, Machine, not_modelled};
 use crate::reg::{Kind, RegState};
 use crate::returns::found;
@@ -67,7 +69,7 @@ impl Machine<'_, '_> {
             entries: before.saturating_add(1),
         };
         let handed = [Kind::Map(map), Kind::MapKey(map), Kind::MapValue(map)];
-        for (reg, kind) in crate::call::ARGUMENTS.into_iter().zip(handed) {
+        for (reg, kind) in ARGUMENTS.into_iter().zip(handed) {
             state.set_reg(reg, RegState::pointer(kind).made(self.here()));
         }
         self.notes.later.push(function);
@@ -96,4 +98,21 @@ impl Machine<'_, '_> {
             .because(result.origin.made, "the result comes from here")
             .help("return 0"))
     }
+}
+
+/// That nothing is needed of what a function that is called later was handed: pointers, which the
+/// kernel asks for where it goes back from a number that was made of them to the beginning. It takes
+/// that for a fault of its own (Linux 6.18).
+pub(crate) fn check_handed(state: &State, at_beginning: RegSet) -> Checked {
+    let first = state.frames().first();
+    let is_later = first.is_some_and(|first| matches!(first.entered, Entered::Later { .. }));
+    let handed = at_beginning.iter().filter(|reg| ARGUMENTS.contains(reg));
+    let regs = handed.fold(0u16, |regs, reg| regs | 1 << reg.number());
+    if !is_later || regs == 0 {
+        return Ok(());
+    }
+    let message = format!("verifier bug: backtracking call unexpected regs {regs:x}");
+    Err(Rejection::new(Code::ArgumentType, message)
+        .label("what is checked here was made of a pointer that the function was handed")
+        .help("make no number of the difference of such pointers, and compare none with one"))
 }

@@ -9,6 +9,7 @@
 
 use crate::cfg::Cfg;
 use crate::history::{History, Stretch};
+use crate::live::RegSet;
 use crate::precision::{Needs, Settled, Trail};
 use crate::state::State;
 use crate::visits::{CalledLoop, Edge, Known, Visits};
@@ -102,6 +103,25 @@ impl Node {
     }
 }
 
+/// What going back over a path found.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Traced {
+    /// Whether a checkpoint learnt something.
+    settled: Settled,
+    /// What is needed of the registers that execution began with.
+    pub(crate) at_beginning: RegSet,
+}
+
+impl From<Settled> for Traced {
+    /// The beginning was not reached.
+    fn from(settled: Settled) -> Traced {
+        Traced {
+            settled,
+            at_beginning: RegSet::default(),
+        }
+    }
+}
+
 impl Tree {
     /// No paths yet, of a program of so many slots.
     pub(crate) fn new(slots: usize) -> Tree {
@@ -185,7 +205,7 @@ impl Tree {
         mut position: Position,
         mut needs: Needs,
         mut depth: u8,
-    ) -> Settled {
+    ) -> Traced {
         let begin = position.node;
         let mut settled = Settled::Known;
         while !needs.is_empty() {
@@ -196,16 +216,19 @@ impl Tree {
                 }
                 let sharers = self.history.sharers(past);
                 if needs.step_back(cfg, past, sharers, &mut depth) == Trail::Lost {
-                    return self.need_all(begin);
+                    return self.need_all(begin).into();
                 }
                 if needs.is_empty() {
-                    return settled;
+                    return settled.into();
                 }
                 own = needs.of(usize::from(depth)).regs;
             }
             let node = position.node.and_then(|at| self.nodes.get_mut(at));
             let Some(node) = node else {
-                return self.need_all(begin);
+                return Traced {
+                    settled: self.need_all(begin),
+                    at_beginning: needs.of(0).regs,
+                };
             };
             if let Some(kept) = &mut node.kept
                 && let Some(state) = &kept.state
@@ -215,7 +238,7 @@ impl Tree {
             }
             position = node.before;
         }
-        settled
+        settled.into()
     }
 
     /// Marks all numbers in the checkpoints from a node back.
@@ -285,7 +308,7 @@ impl Tree {
                 let kept = self.nodes.get(edge.to).and_then(|node| node.kept.as_ref());
                 let needs = kept.map(|kept| kept.needed.in_state(&edge.state));
                 let (needs, depth) = (needs.unwrap_or_default(), edge.state.depth());
-                if self.trace_back(cfg, edge.path, needs, depth) == Settled::New {
+                if self.trace_back(cfg, edge.path, needs, depth).settled == Settled::New {
                     settled = Settled::New;
                 }
             }
