@@ -52,9 +52,10 @@ impl Verdict {
 
 /// Verifies a program of an object for a kernel and a loader.
 ///
-/// What is known of numbers, and which jumps are decided by it, follows Linux 6.18, whatever
-/// release `config` names: its release decides only which instructions, helpers and features
-/// there are. An older kernel knows less in places, and may refuse what is accepted here.
+/// The release that `config` names decides which instructions, helpers and features there are,
+/// which numbers learn from each other, and which comparisons teach something. How sharp the
+/// bounds of a number are follows Linux 6.18 for all: an older kernel knows less in places, and may
+/// refuse what is accepted here.
 ///
 /// What depends on the kernel's own types is not judged; [`verify_with`] takes them.
 pub fn verify(object: &Object, program: &Program, config: &Config) -> Verdict {

@@ -177,7 +177,7 @@ impl Map {
     }
 
     /// The map that a struct of functions for the kernel is (section `.struct_ops`, or with
-    /// [`BPF_F_LINK`] in `map_flags` `.struct_ops.link`): its one value are the `size` bytes of
+    /// [`BPF_F_LINK`](crate::map_flags::BPF_F_LINK) in `map_flags` `.struct_ops.link`): its one value are the `size` bytes of
     /// the struct, a type of the object's BTF.
     pub fn of_struct(name: impl Into<String>, ty: Option<TypeId>, size: u32) -> Map {
         Map {
