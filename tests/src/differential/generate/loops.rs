@@ -7,7 +7,7 @@
 //! meant to be accepted; some come to the limit of a million instructions.
 //!
 //! The distribution, all of it by the seed and the program's number alone: 4 to 16 statements by
-//! the weights of [`STATEMENTS`], loops up to four deep in a function and functions up to three;
+//! the weights of `STATEMENTS`, loops up to four deep in a function and functions up to three;
 //! rounds by `ROUNDS`.
 //!
 //! Read before: `types.rs`. Read next: `../campaign.rs`.
