@@ -219,7 +219,7 @@ fn scalar_binary(
     let mut result = RegState::scalar(dst.scalar.alu(op, width, &src.scalar));
     if dst.id != 0
         && let Some(off) = distance(op, width, src)
-        && config.since(linked(op, width))
+        && config.since(linked(op, width, off))
         && dst.link == Link::Same
         && (width == Width::W64 || dst.width_bits() <= 32)
     {
@@ -238,11 +238,11 @@ fn scalar_binary(
 const SHARED: KernelVersion = (5, 11);
 const SHARED_LOW: KernelVersion = (6, 4);
 
-/// Since when a number learns from another that is a constant distance away: additions from the
-/// kernel's history, the others as observed on Linux 6.12 and 6.18.
-fn linked(op: AluOp, width: Width) -> KernelVersion {
+/// Since when a number learns from another that is a constant distance away: additions of what is
+/// not negative from the kernel's history, the others as observed on Linux 6.12 and 6.18.
+fn linked(op: AluOp, width: Width, off: i32) -> KernelVersion {
     match (op, width) {
-        (AluOp::Add, Width::W64) => (6, 11),
+        (AluOp::Add, Width::W64) if off >= 0 => (6, 11),
         _ => (6, 18),
     }
 }

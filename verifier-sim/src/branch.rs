@@ -212,6 +212,16 @@ impl Comparison {
         self.src.scalar.constant_at(self.width).is_some()
     }
 
+    /// Whether kernels that compare no ranges decide what is decided here: whether numbers are equal,
+    /// only if both are known (observed on Linux 6.1).
+    fn decides_older(&self) -> bool {
+        let known = |number: &Scalar| number.constant_at(self.width).is_some();
+        match self.cond {
+            Cond::Jeq | Cond::Jne => known(&self.dst.scalar) && known(&self.src.scalar),
+            _ => true,
+        }
+    }
+
     /// Whether kernels that compare no ranges learn something where the comparison of two numbers
     /// has this outcome.
     fn teaches_older(&self, outcome: Outcome) -> bool {
@@ -234,7 +244,8 @@ impl Comparison {
             return None;
         }
         if self.both_scalars() {
-            return decide(self.cond, self.width, &self.dst.scalar, &self.src.scalar);
+            let outcome = decide(self.cond, self.width, &self.dst.scalar, &self.src.scalar);
+            return outcome.filter(|_| self.ranges || self.decides_older());
         }
         if let Some(packet) = self.packet() {
             return packet.decided();

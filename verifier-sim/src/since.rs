@@ -132,6 +132,7 @@ pub(crate) fn check_map_type(map: &Map, config: &Config) -> Checked {
 pub(crate) fn check_flags(program: &Program, config: &Config) -> Checked {
     let since = match program.prog_type {
         ProgType::Kprobe => (6, 0),
+        ProgType::StructOps => (6, 3),
         _ => (5, 10),
     };
     let flags = [

@@ -39,7 +39,12 @@ fn settle(map: &mut Map, open: &mut Vec<String>) {
     }
     (map.max_entries, map.value_size) = sizes;
     if let Some(inner) = &mut map.inner {
-        settle(inner, open);
+        // The map in a map has no name of its own.
+        let mut inside = Vec::new();
+        settle(inner, &mut inside);
+        if !inside.is_empty() && open.last() != Some(&map.name) {
+            open.push(map.name.clone());
+        }
     }
 }
 

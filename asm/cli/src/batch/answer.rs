@@ -153,7 +153,7 @@ fn simulate(row: &Row, loader: &Config, types: &KernelTypes) -> Result<Said, Unu
         }
     };
     // Who watches is told states, which take time to make.
-    let verdict = match wrong.iter().any(|wrong| wrong.stand_in == StandIn::Jump) {
+    let verdict = match wrong.iter().any(|wrong| wrong.stand_in == StandIn::Nearly) {
         true => verify_watched(&object, program, &config, types, &mut watch),
         false => verify_with(&object, program, &config, types),
     };

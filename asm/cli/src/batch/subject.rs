@@ -65,9 +65,10 @@ pub(super) struct Wrong {
 pub(super) enum StandIn {
     /// What is refused where it is reached.
     Refused,
-    /// The jump or call that it would be without what is wrong: where it leads to is looked at before.
+    /// The jump or call that it would be without what is wrong: where it leads to is looked at
+    /// before.
     /// Who follows the paths sees whether it is reached.
-    Jump,
+    Nearly,
 }
 
 /// What the row describes.
@@ -296,11 +297,11 @@ fn stand_in(row: &'static isa::Row, slot: Slot) -> Option<(Insn, StandIn)> {
             && row.src == Field::Is(slot.src.into())
     };
     if let Some(call) = rows_of(slot.opcode).find(of_function) {
-        return Some((Insn::new(call, nearly), StandIn::Jump));
+        return Some((Insn::new(call, nearly), StandIn::Nearly));
     }
     let (sem, offset) = match row.sem {
         Sem::Ja | Sem::Gotol | Sem::Jump { .. } => {
-            return Some((Insn::new(row, nearly), StandIn::Jump));
+            return Some((Insn::new(row, nearly), StandIn::Nearly));
         }
         Sem::Exit => (Sem::Ja, -1),
         Sem::Gotox | Sem::MayGoto => return None,
