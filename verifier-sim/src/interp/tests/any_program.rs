@@ -72,7 +72,6 @@ fn any_program_runs_or_faults() {
         });
         let mut machine = Machine::new(&object).unwrap();
         machine.set_budget(2000);
-        machine.set_program("m", 0, "p").ok();
         let input = match section {
             "syscall" => Input::Context(vec![7; 64]),
             _ => Input::Packet(packet()),
