@@ -8,7 +8,7 @@ use crate::bounds::{Bounds, Range};
 use crate::codes::Code;
 use crate::config::Config;
 use crate::diag::{Checked, Rejection};
-use crate::machine::Machine;
+use crate::machine::{Machine, not_modelled};
 use crate::reg::{Kind, Link, RegState};
 use crate::scalar::Scalar;
 use crate::state::State;
@@ -185,7 +185,7 @@ impl Machine<'_, '_> {
             return self.arena_binary(insn);
         }
         match (dst.is_pointer(), src.is_pointer()) {
-            (false, false) => Ok(()),
+            (false, false) => Err(not_modelled("arithmetic on what is no number")),
             (true, true) => self.pointer_difference(insn, op),
             (true, false) => self.pointer_binary(insn, op, width, &dst, &src.scalar, insn.dst()),
             (false, true) => self.pointer_binary(insn, op, width, &src, &dst.scalar, insn.src()),
