@@ -202,13 +202,10 @@ impl Explorer<'_, '_, '_> {
         }
         loop {
             let slot = path.slot;
-            match self.advance(&mut path) {
+            let seen = self.advance(&mut path);
+            match seen.and_then(|seen| self.close(&path, seen)) {
                 Ok(Seen::New) => {}
-                Ok(Seen::Covered) => {
-                    self.depths.note(&path.state);
-                    self.tree.close(&self.env.cfg, path.position.node);
-                    return Ok(());
-                }
+                Ok(Seen::Covered) => return Ok(()),
                 Err(mut refused) => {
                     refused.slot = slot;
                     refused.path = self.steps(path.trail);
@@ -216,6 +213,15 @@ impl Explorer<'_, '_, '_> {
                 }
             }
         }
+    }
+
+    /// Closes what ends with a path, if it has ended.
+    fn close(&mut self, path: &Path, seen: Seen) -> Checked<Seen> {
+        if seen == Seen::Covered {
+            self.depths.note(&path.state);
+            self.tree.close(&self.env.cfg, path.position.node)?;
+        }
+        Ok(seen)
     }
 
     /// Looks at the checkpoints and executes one instruction. A path that has ended counts as

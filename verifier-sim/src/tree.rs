@@ -8,7 +8,9 @@
 //! Read before: `precision.rs`, `visits.rs`. Read next: `checkpoints.rs`.
 
 use crate::cfg::Cfg;
+use crate::diag::Checked;
 use crate::history::{History, Stretch};
+use crate::later::check_handed;
 use crate::live::RegSet;
 use crate::precision::{Needs, Settled, Trail};
 use crate::state::State;
@@ -183,18 +185,19 @@ impl Tree {
     }
 
     /// A path from this node has ended.
-    pub(crate) fn close(&mut self, cfg: &Cfg<'_>, mut at: Option<usize>) {
+    pub(crate) fn close(&mut self, cfg: &Cfg<'_>, mut at: Option<usize>) -> Checked {
         while let Some(node) = at.and_then(|at| self.nodes.get_mut(at)) {
             node.open -= 1;
             if node.open > 0 {
-                return;
+                return Ok(());
             }
             let parent = node.before.node;
             if let Some(here) = at {
-                self.leave(cfg, here);
+                self.leave(cfg, here)?;
             }
             at = parent;
         }
+        Ok(())
     }
 
     /// Goes back over a path and marks, in the checkpoints on the way, the numbers that what
@@ -282,14 +285,14 @@ impl Tree {
     }
 
     /// All paths from a node have ended, perhaps all of the loop that was entered there.
-    fn leave(&mut self, cfg: &Cfg<'_>, at: usize) {
+    fn leave(&mut self, cfg: &Cfg<'_>, at: usize) -> Checked {
         let kept = self.nodes.get(at).and_then(|node| node.kept.as_ref());
         let Some(kept) = kept else {
-            return;
+            return Ok(());
         };
         if let Some(visit) = kept.visit {
             let edges = self.visits.leave(visit, at);
-            self.settle_rounds(cfg, &edges);
+            self.settle_rounds(cfg, &edges)?;
         }
         if self.known(at) == Known::All
             && let Some(kept) = self.nodes.get_mut(at).and_then(|node| node.kept.as_mut())
@@ -297,27 +300,31 @@ impl Tree {
         {
             kept.state = None;
         }
+        Ok(())
     }
 
     /// What is needed in a loop goes round until nothing is new, or until that takes too long:
     /// then all may be needed.
-    fn settle_rounds(&mut self, cfg: &Cfg<'_>, edges: &[Edge]) {
+    fn settle_rounds(&mut self, cfg: &Cfg<'_>, edges: &[Edge]) -> Checked {
         for _ in 0..MOST_ROUNDS {
             let mut settled = Settled::Known;
             for edge in edges {
                 let kept = self.nodes.get(edge.to).and_then(|node| node.kept.as_ref());
                 let needs = kept.map(|kept| kept.needed.in_state(&edge.state));
                 let (needs, depth) = (needs.unwrap_or_default(), edge.state.depth());
-                if self.trace_back(cfg, edge.path, needs, depth).settled == Settled::New {
+                let traced = self.trace_back(cfg, edge.path, needs, depth);
+                check_handed(&edge.state, traced.at_beginning)?;
+                if traced.settled == Settled::New {
                     settled = Settled::New;
                 }
             }
             if settled == Settled::Known {
-                return;
+                return Ok(());
             }
         }
         for edge in edges {
             self.need_all(edge.path.node);
         }
+        Ok(())
     }
 }
