@@ -38,7 +38,7 @@ use ebpf_tests::policy::{self, Need};
 use ebpf_tests::who::Who;
 use ebpf_tests::{Outcome, clang, ensure, ensure_eq, workspace};
 use ebpf_verifier_sim::{
-    Code, Config, Decor, KernelRefusal, NEWEST, Rejection, Verdict, verify_with,
+    Code, Config, Decor, KernelRefusal, NEWEST, Rejection, Verdict, codes_of_words, verify_with,
 };
 use libtest_mimic::Trial;
 
@@ -268,6 +268,7 @@ fn in_simulator(case: &Case) -> Outcome {
         (Expected::Reject(_), None) => Err("the simulator accepts what should be refused".into()),
         (Expected::Reject(words), Some((text, why))) => {
             same_words(&why, words)?;
+            words_find_the_code(&why)?;
             if is_c(&case.path) {
                 return Ok(());
             }
@@ -314,6 +315,20 @@ fn same_words(why: &Rejection, words: &str) -> Outcome {
         message.starts_with(words),
         "the simulator's first words are not the kernel's\n  is:        {message}\n  should be: {words}"
     );
+    Ok(())
+}
+
+/// `ebpfasm explain` finds the page by the message, and by the first four words of it.
+fn words_find_the_code(why: &Rejection) -> Outcome {
+    let words: Vec<&str> = why.message.split_whitespace().take(4).collect();
+    for words in [why.message.as_str(), &words.join(" ")] {
+        let found = codes_of_words(words);
+        ensure!(
+            found.contains(&why.code),
+            "'{words}' finds {found:?}, and not {}",
+            why.code
+        );
+    }
     Ok(())
 }
 

@@ -7,6 +7,7 @@
 //! Read before: `codes.rs`. Read next: `kernel_says.rs`.
 
 use crate::codes::Code;
+use std::collections::BTreeSet;
 
 /// What the kernel begins to say, and the code. A `*` stands for anything.
 const WORDS: &[(&str, Code)] = &[
@@ -190,6 +191,9 @@ const WORDS: &[(&str, Code)] = &[
         "helper call might sleep in a non-sleepable prog",
         Code::HelperNotAllowed,
     ),
+    ("cannot call GPL-restricted function", Code::GplOnly),
+    ("cannot call kernel function * from non-GPL", Code::GplOnly),
+    ("Cannot access kernel 'struct * from non-GPL", Code::GplOnly),
     ("* from non-GPL compatible program", Code::GplOnly),
     ("Dynptr has to be an uninitialized dynptr", Code::Dynptr),
     ("Expected an initialized dynptr", Code::Dynptr),
@@ -215,6 +219,7 @@ const WORDS: &[(&str, Code)] = &[
     ("verifier bug: No program to jit", Code::Callback),
     ("verifier bug: scc exit: no visit info", Code::Exception),
     ("In callback the register", Code::CallbackResult),
+    ("R0 not a scalar value", Code::CallbackResult),
     ("arg#* doesn't point to a const string", Code::ConstantText),
     ("Invalid format string", Code::ConstantText),
     ("R* is not a constant address", Code::ConstantText),
@@ -249,6 +254,7 @@ const WORDS: &[(&str, Code)] = &[
     ),
     ("R* is of type * but * is expected", Code::ArgumentType),
     ("Unsupported reg type", Code::ArgumentType),
+    ("kern ctx type id is not a struct", Code::ArgumentType),
     (
         "helper access to the packet is not allowed",
         Code::ArgumentType,
@@ -399,6 +405,7 @@ const WORDS: &[(&str, Code)] = &[
     ("operation on * expects arg#1", Code::SpecialField),
     ("arg#1 offset=*, but expected", Code::SpecialField),
     ("allocated object must be referenced", Code::SpecialField),
+    ("allocated object must have ref_obj_id", Code::MemoryBounds),
     ("percpu_kptr ", Code::SpecialField),
     ("uptr ", Code::SpecialField),
     ("store to uptr disallowed", Code::SpecialField),
@@ -418,6 +425,7 @@ const WORDS: &[(&str, Code)] = &[
         "verifier bug: subprog has tail_call and async cb",
         Code::TailCall,
     ),
+    ("socket filter progs cannot use bpf_", Code::SpecialField),
     ("* progs cannot use bpf_", Code::SpecialField),
     (
         "bpf_throw kfunc * cannot be called from callback",
@@ -471,16 +479,109 @@ const WORDS: &[(&str, Code)] = &[
     ),
 ];
 
+/// What is said of a result that there is not, and of any other use of R0 when it holds nothing.
+const NO_RESULT: &str = "R0 !read_ok";
+
 /// The code of a refusal in the kernel's words; `None` if they are not known here.
 ///
 /// `insn` is the refused instruction as the kernel prints it: what holds nothing at `exit` is the
 /// result.
 pub(crate) fn code(words: &str, insn: Option<&str>) -> Option<Code> {
-    if insn == Some("exit") && words.starts_with("R0 !read_ok") {
+    if insn == Some("exit") && words.starts_with(NO_RESULT) {
         return Some(Code::NoReturnValue);
     }
     let found = WORDS.iter().find(|(begins, _)| matches(begins, words));
     found.map(|(_, code)| *code)
+}
+
+/// The codes of which the kernel's messages have such words, be they a message or a part of one.
+/// What differs from one message to the next, such as registers and numbers, does not matter.
+///
+/// ```
+/// use ebpf_verifier_sim::{Code, codes_of_words};
+///
+/// assert_eq!(codes_of_words("R3 !read_ok"), [Code::UninitRegister]);
+/// assert_eq!(codes_of_words("max value is"), [Code::MapValueBounds]);
+/// assert_eq!(codes_of_words("what nobody ever said"), []);
+/// ```
+pub fn codes_of_words(words: &str) -> Vec<Code> {
+    let parts = split(words);
+    let having = |ended: Ended| {
+        let rows = WORDS.iter();
+        rows.filter(move |(pattern, _)| is_part(&split(pattern), &parts, ended))
+            .map(|(_, code)| *code)
+    };
+    let mut codes: BTreeSet<Code> = code(words, None).into_iter().collect();
+    codes.extend(having.clone()(Ended::Words));
+    // At the end of a program it is the result.
+    if words.starts_with(NO_RESULT) {
+        codes.insert(Code::NoReturnValue);
+    }
+    if codes.is_empty() {
+        codes.extend(having(Ended::Pattern));
+    }
+    codes.into_iter().collect()
+}
+
+/// The words of a message, or of a pattern.
+fn split(text: &str) -> Vec<&str> {
+    let words = text.split(|c: char| c.is_whitespace() || matches!(c, '\'' | '(' | ')'));
+    words.filter(|word| !word.is_empty()).collect()
+}
+
+/// Which of two that run together ended first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Ended {
+    /// What is looked for, which is a part of a message.
+    Words,
+    /// The table's, which are but the beginning of a message.
+    Pattern,
+}
+
+/// Whether words run together with a pattern, from some place in it, until the one has ended.
+fn is_part(pattern: &[&str], words: &[&str], ended: Ended) -> bool {
+    (0..pattern.len()).any(|at| match (pattern.get(at..), words) {
+        // Anything could be before what is spelled out: a word must do.
+        (Some(["*", pattern @ ..]), [_, words @ ..]) => run_together(pattern, words, 2, ended),
+        (Some(pattern), words) => {
+            let least = if ended == Ended::Words { 1 } else { 2 };
+            run_together(pattern, words, least, ended)
+        }
+        (None, _) => false,
+    })
+}
+
+/// The same from the beginning of both; at least so many words must be spelled out in both.
+fn run_together(pattern: &[&str], words: &[&str], least: usize, ended: Ended) -> bool {
+    let (Some((expected, pattern_rest)), Some((word, words_rest))) =
+        (pattern.split_first(), words.split_first())
+    else {
+        return least == 0 && words.is_empty() == (ended == Ended::Words);
+    };
+    if *expected == "*" && run_together(pattern, words_rest, least, ended) {
+        return true;
+    }
+    // The table's last word may be the beginning of one.
+    let agree = is_word(expected, word) || pattern_rest.is_empty() && matches(expected, word);
+    let spelled_out = usize::from(!expected.contains('*'));
+    agree
+        && run_together(
+            pattern_rest,
+            words_rest,
+            least.saturating_sub(spelled_out),
+            ended,
+        )
+}
+
+/// Whether a word is one of a pattern, in capitals or not.
+fn is_word(expected: &str, word: &str) -> bool {
+    let (expected, word) = (expected.to_lowercase(), word.to_lowercase());
+    match expected.rsplit_once('*') {
+        None => expected == word,
+        Some((before, after)) => word
+            .strip_suffix(after)
+            .is_some_and(|rest| matches(before, rest)),
+    }
 }
 
 /// Whether words begin as a pattern says.
@@ -513,6 +614,32 @@ mod tests {
         assert!(!matches("R* !read_ok", "R10 invalid"));
         assert!(!matches("div", "a div"));
         assert!(matches("* from", "cannot call from here"));
+    }
+
+    /// Of any two words or more that stand together in the table, unless too many of them change
+    /// from message to message.
+    #[test]
+    fn parts_of_messages_find_their_codes() {
+        for (pattern, code) in WORDS {
+            let words: Vec<&str> = pattern.split_whitespace().collect();
+            for count in 2..=words.len() {
+                for part in words.windows(count).map(|part| part.join(" ")) {
+                    let message = part.replace('*', "7");
+                    let found = codes_of_words(&message);
+                    let is_another = WORDS.iter().any(|(other, _)| matches(other, &message));
+                    let words = split(&part);
+                    let spelled_out = words.iter().filter(|word| !word.contains('*'));
+                    let changes = spelled_out.count() <= usize::from(words.first() == Some(&"*"));
+                    assert!(
+                        found.contains(code) || is_another || changes,
+                        "{message}: {found:?}"
+                    );
+                }
+            }
+        }
+        assert_eq!(codes_of_words("reference leak"), [Code::ReferenceLeak]);
+        assert_eq!(codes_of_words("R2 Max  value is"), [Code::MapValueBounds]);
+        assert_eq!(codes_of_words(" "), []);
     }
 
     #[test]

@@ -112,6 +112,7 @@ pub use diag::{Cause, Place, Rejection, Step};
 pub use explore::Stats;
 pub use kernel_says::KernelRefusal;
 pub use kernel_types::{KernelTypes, Symbols, symbols_of};
+pub use kernel_words::codes_of_words;
 pub use log::KernelLog;
 pub use map_create::least_sizes;
 pub use render::{Decor, Quoted};

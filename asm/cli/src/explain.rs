@@ -9,7 +9,7 @@ use anstyle::Style;
 use ebpf_asm::object::Object;
 use ebpf_asm::program::Program;
 use ebpf_asm::verifier_log::{Step, VerifierLog};
-use ebpf_verifier_sim::{CODES, Code, Decor, Entry, KernelRefusal};
+use ebpf_verifier_sim::{CODES, Code, Decor, Entry, KernelRefusal, codes_of_words};
 
 use crate::args::ExplainArgs;
 use crate::{select, text_file};
@@ -108,22 +108,25 @@ fn logged<'o>(object: &'o Object, name: Option<&str>, path: &Path) -> Result<&'o
     }
 }
 
-/// The page of a code; of words, the page that has them, or a list of those that do.
+/// The page of a code; of words, the page that has them or whose refusals the kernel tells in
+/// them, or a list of such pages.
 fn answer(words: &str) -> Result<String, Failure> {
     if let Some(entry) = Code::parse(words).and_then(Code::entry) {
         return Ok(page(entry));
     }
-    let words = words.to_lowercase();
-    let has_them = |entry: &&Entry| entry.page.to_lowercase().contains(&words);
+    let told = codes_of_words(words);
+    let small = words.to_lowercase();
+    let has_them =
+        |entry: &&Entry| told.contains(&entry.code) || entry.page.to_lowercase().contains(&small);
     match CODES.iter().filter(has_them).collect::<Vec<_>>().as_slice() {
-        [] => Err(unknown(&words)),
+        [] => Err(unknown(words)),
         [entry] => Ok(page(entry)),
         several => Ok(list(several)),
     }
 }
 
 fn unknown(words: &str) -> Failure {
-    let message = format!("'{words}' is no code, and no page has these words");
+    let message = format!("'{words}' is no code, and no message or page has these words");
     Failure::new(Exit::NotFound, message)
         .help("the codes there are: ebpfasm explain")
         .help("fewer words find more, such as the first three of the kernel's message")

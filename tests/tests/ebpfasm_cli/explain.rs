@@ -25,11 +25,39 @@ fn words_find_pages() {
     assert!(found.lines().count() < all.lines().count(), "{found}");
 }
 
+/// Words as the kernel says them, whole or in part, with their registers and numbers.
+#[test]
+fn words_of_the_kernels_messages_find_pages() {
+    let place = Place::new();
+    for (words, code) in [
+        ("back-edge", "BPF0108"),
+        ("math between", "BPF0304"),
+        ("max value is", "BPF0204"),
+        ("reference leak", "BPF0407"),
+        ("Unreleased reference", "BPF0407"),
+        ("unknown func", "BPF0402"),
+        ("unreachable insn 5", "BPF0101"),
+        (
+            "R2 max value is outside of the allowed memory range",
+            "BPF0204",
+        ),
+    ] {
+        let page = place.run(&["explain", words]).code(0).stdout;
+        assert!(page.starts_with(&format!("{code}: ")), "{words}: {page}");
+    }
+    // At the end of a program it is the result.
+    let found = place.run(&["explain", "R0 !read_ok"]).code(0).stdout;
+    assert!(
+        found.contains("BPF0301  ") && found.contains("BPF0501  "),
+        "{found}"
+    );
+}
+
 #[test]
 fn what_is_on_no_page_is_not_found() {
     let ended = Place::new().run(&["explain", "BPF9999"]).code(5);
     assert!(
-        ended.stderr.contains("'bpf9999' is no code"),
+        ended.stderr.contains("'BPF9999' is no code"),
         "{}",
         ended.stderr
     );
