@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
+use ebpf_cli::object_file::ObjectFile;
 use ebpf_tests::{commands, program_files, tool, workspace};
 
 /// The documents for people who look at the repository.
@@ -199,6 +200,29 @@ fn the_program_of_the_readme_is_the_files() {
         file.contains(block.trim()),
         "programs/drop_icmp.rs differs from README.md's"
     );
+}
+
+/// What the README shows of the main job is what a build says, and the digest is the object's.
+#[test]
+fn the_main_job_of_the_readme_is_what_a_build_says() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let path = folder.path().join("drop_icmp.o");
+    let mut build = commands::ebpfasm().expect("ebpfasm builds");
+    build
+        .args(["build", "programs/drop_icmp.rs", "-o"])
+        .arg(&path)
+        .current_dir(workspace())
+        .env("XDG_CACHE_HOME", folder.path().join("cache"));
+    let said = tool::output(&mut build).expect("it builds");
+    let (_, said) = said.split_once(": ").expect("a line of a build");
+    let digest = ObjectFile::read(&path).expect("an object").short_digest();
+    let readme = document("README.md");
+    for line in [
+        format!("target/bpf/drop_icmp.o: {said}"),
+        format!("built just now, sha256 {digest}\n"),
+    ] {
+        assert!(readme.contains(&line), "README.md has no line '{line}'");
+    }
 }
 
 /// What CI runs is what people are told to run.
