@@ -175,13 +175,15 @@ impl FromStr for Cpu {
     }
 }
 
-/// The release that a text like `5.10` or `6.1.9` names; what follows the second number does
-/// not matter, since instructions do not come with stable releases.
+/// The release that a text like `5.10`, `v6.6` or `6.1.9` names; what follows the second number
+/// does not matter, since instructions do not come with stable releases.
 ///
 /// # Errors
 /// If it is no two numbers.
 pub fn parse_kernel(text: &str) -> Result<KernelVersion, ParseTargetError> {
-    let mut numbers = text.trim().splitn(3, '.').map(str::parse);
+    let name = text.trim();
+    let numbers = name.strip_prefix('v').unwrap_or(name);
+    let mut numbers = numbers.splitn(3, '.').map(str::parse);
     match (numbers.next(), numbers.next()) {
         (Some(Ok(major)), Some(Ok(minor))) => Ok((major, minor)),
         _ => Err(ParseTargetError::Kernel(text.to_owned())),
@@ -260,7 +262,8 @@ mod tests {
         assert!("v5".parse::<Cpu>().is_err());
         assert_eq!(parse_kernel("5.10"), Ok((5, 10)));
         assert_eq!(parse_kernel("6.1.9-rc1"), Ok((6, 1)));
-        for text in ["", "5", "5.", "five.ten", "5.-1", "300.1"] {
+        assert_eq!(parse_kernel("v6.6"), Ok((6, 6)));
+        for text in ["", "5", "5.", "five.ten", "5.-1", "300.1", "vv5.1", "v"] {
             assert!(parse_kernel(text).is_err(), "{text}");
         }
     }

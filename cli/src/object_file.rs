@@ -35,7 +35,7 @@ impl ObjectFile {
             return Err(Failure::new(Exit::BadObject, message)
                 .help("build it again: its writing was cut short"));
         }
-        let object = object::read(&bytes).map_err(|error| unusable(path, &error))?;
+        let object = object::read(&bytes).map_err(|error| unusable(path, &bytes, &error))?;
         Ok(ObjectFile {
             path: path.to_owned(),
             object,
@@ -53,7 +53,7 @@ impl ObjectFile {
 }
 
 /// What to say of a file that is no object, or one that cannot be used.
-fn unusable(path: &Path, error: &ReadError) -> Failure {
+fn unusable(path: &Path, bytes: &[u8], error: &ReadError) -> Failure {
     let exit = match error {
         ReadError::Unsupported(_) => Exit::Unsupported,
         _ => Exit::BadObject,
@@ -71,10 +71,29 @@ fn unusable(path: &Path, error: &ReadError) -> Failure {
             "compile it first: clang -target bpf -O2 -g -c {}",
             path.display()
         ),
+        (ReadError::NotElf(_), _) if is_program_text(bytes) => rename_text(path),
         _ => "an object that `ebpfasm build` or `clang -target bpf -O2 -g -c` made is wanted"
             .to_owned(),
     };
     Failure::new(exit, format!("{}: {error}", input::shown(path))).help(help)
+}
+
+/// Whether bytes look like program text: behind comments, a directive is the first.
+#[must_use]
+pub fn is_program_text(bytes: &[u8]) -> bool {
+    let mut lines = bytes.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii);
+    let first = lines.find(|line| !line.is_empty() && !line.starts_with(b";"));
+    first.is_some_and(|line| line.starts_with(b".") && line.is_ascii())
+}
+
+/// What to do with program text in a file that is not called so.
+#[must_use]
+pub fn rename_text(path: &Path) -> String {
+    let (from, to) = (path.display(), path.with_extension("bpf"));
+    format!(
+        "it looks like program text, which is known by its name: mv {from} {}",
+        to.display()
+    )
 }
 
 /// The bytes of a file, or of standard input.
@@ -102,6 +121,20 @@ mod tests {
             bytes: b"abc".to_vec(),
         };
         assert_eq!(file.short_digest(), "ba7816bf8f01");
+    }
+
+    #[test]
+    fn program_text_is_known_by_its_first_directive() {
+        assert!(is_program_text(b"; a comment\n\n  .license GPL\n"));
+        for other in [
+            &b"\x7fELF"[..],
+            b"",
+            b"; nothing",
+            b"fn main() {}",
+            b".\xff",
+        ] {
+            assert!(!is_program_text(other), "{other:?}");
+        }
     }
 
     #[test]

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use ebpf_asm::isa::{Cpu, KernelVersion};
-use ebpf_asm::target::{Target, parse_kernel};
+use ebpf_asm::target::{ParseTargetError, Target, parse_kernel};
 use ebpf_cli::exit::Exit;
 
 /// Build eBPF objects from Rust files and text, check and show them.
@@ -67,9 +67,9 @@ pub(crate) struct BuildArgs {
 #[derive(Debug, Args)]
 #[command(group = clap::ArgGroup::new("what").required(true))]
 pub(crate) struct CheckArgs {
-    /// The object file, or program text (.bpf)
+    /// The object files, or program text (.bpf)
     #[arg(value_name = "OBJ", group = "what")]
-    pub(crate) object: Option<PathBuf>,
+    pub(crate) objects: Vec<PathBuf>,
     /// Only the program of this name
     #[arg(long, value_name = "NAME", conflicts_with = "batch")]
     pub(crate) prog: Option<String>,
@@ -94,7 +94,7 @@ pub(crate) struct CheckArgs {
     #[arg(long, value_name = "FILE.jsonl", group = "what")]
     pub(crate) batch: Option<PathBuf>,
     /// How many rows of a batch are judged at once; by default one for each processor
-    #[arg(long, value_name = "N", requires = "batch", conflicts_with = "object")]
+    #[arg(long, value_name = "N", requires = "batch", conflicts_with = "objects")]
     pub(crate) jobs: Option<NonZero<usize>>,
     /// Load each program for real, and show the running kernel's verdict too
     #[arg(long)]
@@ -103,8 +103,28 @@ pub(crate) struct CheckArgs {
     #[arg(long, value_name = "CPU", default_value_t = Target::default().cpu, conflicts_with = "batch")]
     pub(crate) cpu: Cpu,
     /// The Linux releases that are to take the program, such as 5.10,6.6: a verdict each
-    #[arg(long, value_name = "VERSIONS", value_delimiter = ',', value_parser = parse_kernel)]
-    pub(crate) kernel: Vec<KernelVersion>,
+    #[arg(long, value_name = "VERSIONS", value_parser = Kernels::parse)]
+    kernel: Vec<Kernels>,
+}
+
+impl CheckArgs {
+    /// The releases asked for; none stands for the newest.
+    pub(crate) fn kernels(&self) -> Vec<KernelVersion> {
+        let lists = self.kernel.iter();
+        lists.flat_map(|list| list.0.iter().copied()).collect()
+    }
+}
+
+/// Releases with commas between them, and one behind the last if it must be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Kernels(Vec<KernelVersion>);
+
+impl Kernels {
+    fn parse(text: &str) -> Result<Kernels, ParseTargetError> {
+        let list = text.trim_end().strip_suffix(',').unwrap_or(text);
+        let kernels: Result<_, _> = list.split(',').map(parse_kernel).collect();
+        kernels.map(Kernels)
+    }
 }
 
 /// What of a state is shown.
@@ -289,6 +309,16 @@ pub(crate) enum Form {
 mod tests {
     use super::*;
     use clap::CommandFactory;
+
+    #[test]
+    fn releases_are_listed_with_commas() {
+        let parsed = |text| Kernels::parse(text).ok().map(|list| list.0);
+        assert_eq!(parsed("5.10"), Some(vec![(5, 10)]));
+        assert_eq!(parsed("v5.10, 6.6,"), Some(vec![(5, 10), (6, 6)]));
+        for text in ["", ",", "5.10,,6.6", "5.10;6.6"] {
+            assert_eq!(parsed(text), None, "{text}");
+        }
+    }
 
     #[test]
     fn the_command_line_is_consistent() {

@@ -1,15 +1,17 @@
 //! `ebpfasm check`: verifies the programs of an object, or of a batch.
 
 use std::borrow::Cow;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use ebpf_asm::isa::KernelVersion;
 use ebpf_asm::object::Object;
 use ebpf_asm::program::Program;
 use ebpf_asm::target::Target;
 use ebpf_cli::exit::Exit;
+use ebpf_cli::input;
 use ebpf_cli::report::{self, Failure};
 use ebpf_verifier_sim::KernelTypes;
+use serde_json::Value;
 
 use crate::args::{CheckArgs, Shown};
 use crate::batch::{self, Kernel};
@@ -20,7 +22,8 @@ use crate::{kernel_types, map_sizes, running, select, target, text_file};
 
 /// Runs the command.
 pub(crate) fn run(args: &CheckArgs) -> Result<(), Failure> {
-    match (&args.batch, &args.object) {
+    target::note_unknown(&args.kernels());
+    match (&args.batch, args.objects.as_slice()) {
         (Some(rows), _) => {
             let kernel = match args.kernel_too {
                 true => Kernel::Asked,
@@ -28,14 +31,39 @@ pub(crate) fn run(args: &CheckArgs) -> Result<(), Failure> {
             };
             batch::run(rows, args.jobs, kernel, one_kernel(args)?)
         }
-        (None, Some(object)) => check_object(object, args),
-        (None, None) => Err(Failure::new(Exit::Usage, "no object and no batch to check")),
+        (None, [object]) => check_object(object, args, Lines::Alone),
+        (None, objects) => check_objects(objects, args),
     }
+}
+
+/// Whether the lines of an object stand alone, or among those of others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Lines {
+    Alone,
+    AmongOthers,
+}
+
+/// Each object, whatever became of those before it. The command ends as the first did that failed.
+fn check_objects(objects: &[PathBuf], args: &CheckArgs) -> Result<(), Failure> {
+    let mut failed: Vec<(Exit, String)> = Vec::new();
+    for object in objects {
+        if let Err(failure) = check_object(object, args, Lines::AmongOthers) {
+            failure.print();
+            failed.push((failure.exit(), input::shown(object)));
+        }
+    }
+    let Some((exit, _)) = failed.first() else {
+        return Ok(());
+    };
+    let names: Vec<&str> = failed.iter().map(|(_, name)| name.as_str()).collect();
+    let (count, of) = (failed.len(), objects.len());
+    let message = format!("{count} of {of} objects failed: {}", names.join(", "));
+    Err(Failure::new(*exit, message))
 }
 
 /// The release that rows are judged for, if one is named.
 fn one_kernel(args: &CheckArgs) -> Result<Option<KernelVersion>, Failure> {
-    match args.kernel.as_slice() {
+    match args.kernels().as_slice() {
         [] => Ok(None),
         [kernel] => Ok(Some(*kernel)),
         _ => Err(Failure::new(
@@ -45,13 +73,13 @@ fn one_kernel(args: &CheckArgs) -> Result<Option<KernelVersion>, Failure> {
     }
 }
 
-fn check_object(path: &Path, args: &CheckArgs) -> Result<(), Failure> {
+fn check_object(path: &Path, args: &CheckArgs, lines: Lines) -> Result<(), Failure> {
     let object = text_file::object(path)?;
     target::check(&object, Target::from(args.cpu))?;
     let types = kernel_types::running();
     let object = kernel_types::relocated(&object, &types)?;
     // Of other releases nobody knows how they were configured.
-    let object = match args.kernel.as_slice() {
+    let object = match args.kernels().as_slice() {
         [] => running::configured(&object),
         _ => Cow::Borrowed(&*object),
     };
@@ -61,6 +89,10 @@ fn check_object(path: &Path, args: &CheckArgs) -> Result<(), Failure> {
         Some(name) => vec![select::program(&object, name, path)?],
         None => object.programs.iter().collect(),
     };
+    let from = match lines {
+        Lines::Alone => String::new(),
+        Lines::AmongOthers => format!("{}: ", input::shown(path)),
+    };
     let mut checked = Vec::new();
     let mut refused = Vec::new();
     let mut unasked = Vec::new();
@@ -68,22 +100,22 @@ fn check_object(path: &Path, args: &CheckArgs) -> Result<(), Failure> {
         for kernel in kernels(args) {
             let one = judge(&object, program, kernel, &types, style(args))?;
             report::print(match args.json {
-                true => format!("{}\n", one.json()),
-                false => one.line() + "\n",
+                true => format!("{}\n", of_object(one.json(), path)),
+                false => format!("{from}{}\n", one.line()),
             })?;
             checked.push(one);
         }
         if args.kernel_too {
             let said = running::verdict(&object, program);
             report::print(match args.json {
-                true => format!("{}\n", said.json(program)),
-                false => said.line(program) + "\n",
+                true => format!("{}\n", of_object(said.json(program), path)),
+                false => format!("{from}{}\n", said.line(program)),
             })?;
             if let Some(ours) = checked.last() {
                 refused.extend(said.explanation(program, &ours.verdict));
             }
-            if matches!(said, Said::Nothing(_)) {
-                unasked.push(program.name.as_str());
+            if let Said::Nothing { exit, .. } = said {
+                unasked.push((exit, program.name.as_str()));
             }
         }
     }
@@ -101,7 +133,7 @@ fn check_object(path: &Path, args: &CheckArgs) -> Result<(), Failure> {
 
 /// The releases asked for; `None` stands for the newest.
 fn kernels(args: &CheckArgs) -> Vec<Option<KernelVersion>> {
-    match args.kernel.as_slice() {
+    match args.kernels().as_slice() {
         [] => vec![None],
         kernels => kernels.iter().copied().map(Some).collect(),
     }
@@ -118,10 +150,23 @@ fn style(args: &CheckArgs) -> Option<Style> {
     }
 }
 
-/// The kernel was to be asked, and has not judged some programs.
-fn not_asked(programs: &[&str]) -> Failure {
-    let message = format!("the running kernel did not judge {}", programs.join(", "));
-    Failure::new(Exit::Unsupported, message).help("the line of each program says why")
+/// The kernel was to be asked, and has not judged some programs. The command ends as the first
+/// reason asks for.
+fn not_asked(programs: &[(Exit, &str)]) -> Failure {
+    let names: Vec<&str> = programs.iter().map(|(_, name)| *name).collect();
+    let message = format!("the running kernel did not judge {}", names.join(", "));
+    let exit = programs
+        .first()
+        .map_or(Exit::Unsupported, |(exit, _)| *exit);
+    Failure::new(exit, message).help("the line of each program says why")
+}
+
+/// A line of JSON that names its object.
+fn of_object(mut json: Value, path: &Path) -> Value {
+    if let Some(fields) = json.as_object_mut() {
+        fields.insert("object".to_owned(), input::shown(path).into());
+    }
+    json
 }
 
 /// The kernel refuses what our verifier accepts.

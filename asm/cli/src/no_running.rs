@@ -4,12 +4,16 @@ use std::borrow::Cow;
 
 use ebpf_asm::object::Object;
 use ebpf_asm::program::Program;
+use ebpf_cli::exit::Exit;
 
 use crate::said::Said;
 
 /// That there is no kernel.
 pub(crate) fn verdict(_object: &Object, _program: &Program) -> Said {
-    Said::Nothing("this system has no eBPF".to_owned())
+    Said::Nothing {
+        why: "this system has no eBPF".to_owned(),
+        exit: Exit::Unsupported,
+    }
 }
 
 /// The object as it is: no kernel has a configuration.

@@ -6,7 +6,8 @@ use std::borrow::Cow;
 use ebpf_asm::object::{Object, Pinning};
 use ebpf_asm::program::Program;
 use ebpf_asm::verifier_log::{VerifierLog, figure};
-use ebpf_loader::{Error, Loader, LogLevel, with_options};
+use ebpf_cli::exit::Exit;
+use ebpf_loader::{Error, ErrorKind, Loader, LogLevel, with_options};
 use ebpf_verifier_sim::KernelRefusal;
 
 use crate::said::Said;
@@ -24,7 +25,13 @@ pub(crate) fn verdict(object: &Object, program: &Program) -> Said {
             let refusal = refusal.unwrap_or_else(KernelRefusal::without_reason);
             Said::Rejects(Box::new(refusal))
         }
-        Err(error) => Said::Nothing(error.to_string()),
+        Err(error) => Said::Nothing {
+            why: error.to_string(),
+            exit: match error.kind() {
+                ErrorKind::Permission => Exit::Permission,
+                _ => Exit::Unsupported,
+            },
+        },
     }
 }
 

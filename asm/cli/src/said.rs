@@ -1,6 +1,7 @@
 //! What the running kernel says of a program, for people and as JSON.
 
 use ebpf_asm::program::Program;
+use ebpf_cli::exit::Exit;
 use ebpf_verifier_sim::{Decor, KernelRefusal, Verdict};
 use serde_json::{Value, json};
 
@@ -23,7 +24,12 @@ pub(crate) enum Said {
     /// Its verifier refuses the program.
     Rejects(Box<KernelRefusal>),
     /// It was not asked, or did not come to verifying.
-    Nothing(String),
+    Nothing {
+        /// Why.
+        why: String,
+        /// How a command ends that cannot do without the answer.
+        exit: Exit,
+    },
 }
 
 impl Said {
@@ -37,7 +43,7 @@ impl Said {
                 format!("accepted{}", figures.collect::<String>())
             }
             Said::Rejects(why) => rejected(why),
-            Said::Nothing(why) => format!("not judged, {why}"),
+            Said::Nothing { why, .. } => format!("not judged, {why}"),
         };
         let Program {
             name, prog_type, ..
@@ -77,7 +83,7 @@ impl Said {
                     "help": why.help,
                 })
             }
-            Said::Nothing(why) => json!({"verdict": "unsupported", "msg": why}),
+            Said::Nothing { why, .. } => json!({"verdict": "unsupported", "msg": why}),
         };
         json!({
             "schema": SCHEMA,

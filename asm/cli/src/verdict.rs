@@ -178,7 +178,11 @@ pub(crate) fn refuse_rejected(checked: &[Checked<'_>]) -> Result<(), Failure> {
         )
         .help("nothing is known against it: the kernel will judge when it is loaded")),
         (rejected, _) => {
-            let message = format!("the verifier rejects {}", names(rejected));
+            let besides = match unjudged.as_slice() {
+                [] => String::new(),
+                unjudged => format!(", and cannot judge {}", names(unjudged)),
+            };
+            let message = format!("the verifier rejects {}{besides}", names(rejected));
             let codes: BTreeSet<Code> = checked.iter().filter_map(Checked::refusal).collect();
             let failure = Failure::new(Exit::Rejected, message);
             Err(codes.iter().fold(failure, |failure, code| {

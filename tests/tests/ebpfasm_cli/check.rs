@@ -223,6 +223,64 @@ fn several_kernels_get_a_verdict_each() {
     );
 }
 
+/// Each object is checked, whatever becomes of the others, and its lines have its name.
+#[test]
+fn several_objects_are_checked() {
+    let place = Place::new();
+    let program = |what: &str| format!(".license GPL\n.prog xdp p\n    {what}\n    exit\n");
+    object(&place, "good.o", &program("r0 = 2"));
+    place.write("bad.bpf", &program("r0 = r3"));
+    place.run(&["check", "good.o", "good.o"]).code(0);
+    let ended = place
+        .run(&["check", "missing.o", "bad.bpf", "good.o"])
+        .code(5)
+        .says("error: there is no object missing.o")
+        .says("error: the verifier rejects p")
+        .says("error: 2 of 3 objects failed: missing.o, bad.bpf");
+    assert_eq!(
+        ended.stdout,
+        "bad.bpf: p (xdp): rejected, BPF0301 R3 !read_ok\n\
+         good.o: p (xdp): accepted, 2 instructions, 2 followed\n"
+    );
+    let ended = place.run(&["check", "--json", "bad.bpf", "good.o"]).code(3);
+    assert!(
+        ended
+            .stdout
+            .lines()
+            .all(|line| line.contains(r#""object":""#)),
+        "{}",
+        ended.stdout
+    );
+}
+
+/// What could not be judged stands in the last sentence beside what is rejected.
+#[test]
+fn the_closing_sentence_names_all_that_are_not_accepted() {
+    let place = Place::new();
+    let source = ".prog xdp p\n    r0 = r3\n    exit\n.prog lirc_mode2 k\n    r0 = 0\n    exit\n";
+    place.write("two.bpf", source);
+    place
+        .run(&["check", "two.bpf"])
+        .code(3)
+        .says("error: the verifier rejects p, and cannot judge k\n");
+}
+
+/// Without a word a release that nobody knows would pass for one that was looked at.
+#[test]
+fn releases_are_named_as_people_write_them() {
+    let place = Place::new();
+    place.write("p.bpf", ".prog xdp p\n    r0 = 2\n    exit\n");
+    let ended = place.run(&["check", "p.bpf", "--kernel", "v6.6,"]).code(0);
+    assert!(ended.stdout.contains("on Linux 6.6: accepted"), "{ended:?}");
+    assert!(!ended.stderr.contains("note: Linux"), "{ended:?}");
+    for command in ["check", "build"] {
+        place
+            .run(&[command, "p.bpf", "--kernel", "99.1"])
+            .code(0)
+            .says("note: Linux 99.1 is not known here: judged as Linux ");
+    }
+}
+
 #[test]
 fn a_trace_shows_what_each_instruction_changes() {
     let place = Place::new();

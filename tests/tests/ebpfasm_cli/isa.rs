@@ -106,6 +106,17 @@ fn what_is_too_new_is_refused_by_name() {
         .code(3)
         .says("MOVSX")
         .says("Linux 6.6");
+    // The exit code is that of the verdict, whichever command finds it.
+    place.write(
+        "p.bpf",
+        ".license GPL\n.prog xdp p\n    r0 = 2\n    r0 = (s8)r0\n    exit\n",
+    );
+    place
+        .run(&["build", "p.bpf", "--kernel", "5.10"])
+        .code(3)
+        .says("Linux 6.6")
+        .says("ebpfasm explain BPF0902");
+    place.run(&["build", "p.bpf", "--cpu", "v3"]).code(7);
     place
         .run(&["check", "p.o", "--cpu", "v5"])
         .code(2)

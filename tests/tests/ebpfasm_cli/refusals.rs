@@ -193,3 +193,29 @@ fn a_full_disk_and_a_folder_in_the_way_are_told() {
     let output = hex.stdout(full).output().expect("it runs");
     assert_eq!(output.status.code(), Some(9));
 }
+
+/// Files are known by their names; what is in one with another name says what to do.
+#[test]
+fn what_is_called_otherwise_than_it_is_gets_advice() {
+    let place = Place::new();
+    place.write("p.txt", "; text\n.prog xdp p\n    r0 = 2\n    exit\n");
+    for command in ["check", "build"] {
+        place
+            .run(&[command, "p.txt"])
+            .code(8)
+            .says("known by its name: mv p.txt p.bpf");
+    }
+    place.write("empty.o", "");
+    place
+        .run(&["build", "empty.o"])
+        .code(8)
+        .says("empty.o is empty");
+    place.run(&["build", "p.bpf"]).code(5);
+    place.write("p.bpf", ".prog xdp p\n    r0 = 2\n    exit\n");
+    place.run(&["build", "p.bpf", "-o", "p.o"]).code(0);
+    place
+        .run(&["build", "p.o"])
+        .code(8)
+        .says("p.o is an object already")
+        .says("ebpfasm check p.o");
+}

@@ -26,7 +26,7 @@ use ebpf_asm::object::Object;
 use ebpf_asm::target::Target;
 
 use crate::args::{BuildArgs, Form};
-use crate::target::{check as check_target, too_new};
+use crate::target::{check as check_target, note_unknown, too_new};
 use crate::{emit, kernel_types, map_sizes, text_file, verdict, write};
 use cache::Cache;
 use ebpf_cli::exit::Exit;
@@ -42,6 +42,7 @@ pub(crate) fn run(args: &BuildArgs) -> Result<(), Failure> {
     let folder =
         env::current_dir().map_err(|error| Failure::file("find", "the current folder", &error))?;
     let target = args.target.target();
+    note_unknown(target.kernel.as_slice());
     let (name, object) = compile(&args.file, &folder, target)?;
     let verified = match args.no_check {
         true => "not verified",

@@ -16,6 +16,7 @@ use super::unit;
 use crate::write;
 use ebpf_cli::exit::Exit;
 use ebpf_cli::input;
+use ebpf_cli::object_file::{is_program_text, rename_text};
 use ebpf_cli::report::{self, Failure};
 
 /// How a program file is compiled: what is quickest, since it runs once and briefly.
@@ -51,7 +52,10 @@ impl<'p> ProgramFile<'p> {
             fs::metadata(folder.join(path)).map_err(|error| input::unreadable(path, &error))?;
         let wanted = "a program file is wanted, such as programs/drop_icmp.rs";
         match metadata.file_type() {
-            kind if kind.is_file() => Ok(ProgramFile { path, folder }),
+            kind if kind.is_file() => {
+                check_is_source(path, folder)?;
+                Ok(ProgramFile { path, folder })
+            }
             kind if kind.is_dir() => Err(input::folder(path).help(wanted)),
             // It is read more than once: by the compiler, and to see whether it has changed.
             _ => {
@@ -194,6 +198,29 @@ fn keep(cache: &Cache, key: &str, record: &Path, compiled: Compiled, last: Optio
         // If it is gone already, so much the better.
         let _ = fs::remove_file(outdated);
     }
+}
+
+/// That a file which is not called Rust is not what would only puzzle a compiler: nothing, program
+/// text, an object.
+fn check_is_source(path: &Path, folder: &Path) -> Result<(), Failure> {
+    if path.extension().is_some_and(|extension| extension == "rs") {
+        return Ok(());
+    }
+    let bytes = fs::read(folder.join(path)).map_err(|error| input::unreadable(path, &error))?;
+    let (is, help) = match bytes.as_slice() {
+        [] => (
+            "is empty",
+            "a program file is wanted, such as programs/drop_icmp.rs".to_owned(),
+        ),
+        [0x7f, b'E', b'L', b'F', ..] => (
+            "is an object already",
+            format!("verify it: ebpfasm check {}", path.display()),
+        ),
+        text if is_program_text(text) => ("is no Rust", rename_text(path)),
+        _ => return Ok(()),
+    };
+    let message = format!("{} {is}", path.display());
+    Err(Failure::new(Exit::BadObject, message).help(help))
 }
 
 fn joined(text: &str, path: &Path) -> std::ffi::OsString {
