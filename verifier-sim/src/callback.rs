@@ -62,6 +62,7 @@ impl Machine<'_, '_> {
         let function = function.ok_or_else(|| not_modelled("a callback without function"))?;
         let rounds = self.state.frame().called_back;
         if callback == CallbackOf::Loop {
+            self.need_flags(function);
             let most = *self.state.reg(Reg::R1);
             if !most.is_scalar() {
                 return Err(no_number_of_rounds(&most));
@@ -75,6 +76,28 @@ impl Machine<'_, '_> {
         }
         let handed = self.handed(callback, arguments)?;
         self.called_back(function, handed).map(Some)
+    }
+
+    /// That the flags of a loop are 0 matters as long as the kernel can write the loop out in the
+    /// place of the call: it does if they are always, and the function is always the same. As
+    /// observed on Linux 6.18.
+    fn need_flags(&mut self, function: usize) {
+        let slot = self.slot;
+        let known = self.notes.loops.iter().position(|(of, _)| *of == slot);
+        let before = known.and_then(|at| self.notes.loops.get(at));
+        if before.is_some_and(|(_, function)| function.is_none()) {
+            return;
+        }
+        let same = before.is_none_or(|(_, before)| *before == Some(function));
+        let flagless = self.state.reg(Reg::R4).as_constant() == Some(0);
+        if flagless {
+            self.need(Reg::R4);
+        }
+        let now = (slot, (flagless && same).then_some(function));
+        match known.and_then(|at| self.notes.loops.get_mut(at)) {
+            Some(entry) => *entry = now,
+            None => self.notes.loops.push(now),
+        }
     }
 
     /// The state in a function that is called back with these arguments.

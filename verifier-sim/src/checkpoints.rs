@@ -12,6 +12,7 @@
 //! Read before: `tree.rs`, `prune.rs`. Read next: `explore.rs`.
 
 use crate::codes::Code;
+use crate::config::StateFreq;
 use crate::diag::{Checked, Rejection};
 use crate::env::Env;
 use crate::explore::{Explorer, Path};
@@ -164,7 +165,9 @@ impl Explorer<'_, '_, '_> {
 
     /// Whether a checkpoint is made in any case.
     fn is_forced(&self, path: &Path) -> bool {
-        path.notes > MAX_NOTES || self.env.rounds.at(path.slot).is_some()
+        path.notes > MAX_NOTES
+            || self.env.rounds.at(path.slot).is_some()
+            || self.env.config.states == StateFreq::Always
     }
 
     /// Looks for a checkpoint that covers the state, the newest first; drops those that never

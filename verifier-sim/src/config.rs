@@ -25,6 +25,19 @@ pub struct Config {
     /// How many CPUs the machine can have, which bounds `bpf_get_smp_processor_id`; `None` if
     /// that is not known.
     pub cpus: Option<u32>,
+    /// How often states are kept.
+    pub states: StateFreq,
+}
+
+/// How often states are kept that later ones are compared with. What is found out is the same,
+/// only with more or less work.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum StateFreq {
+    /// When enough happened since the last one.
+    #[default]
+    Paced,
+    /// Wherever one can be kept (`BPF_F_TEST_STATE_FREQ`).
+    Always,
 }
 
 /// How accesses to packets, map values and other memory must be aligned. Those to the stack
@@ -46,6 +59,7 @@ impl Default for Config {
             capabilities: Capabilities::ALL,
             alignment: Alignment::Any,
             cpus: None,
+            states: StateFreq::Paced,
         }
     }
 }

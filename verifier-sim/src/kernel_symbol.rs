@@ -11,14 +11,14 @@ use crate::diag::{Checked, Rejection};
 use crate::kernel_types::KernelTypes;
 use crate::machine::{Machine, not_modelled};
 use crate::reg::{Kind, RegState};
-use ebpf_asm::btf::{Kind as Type, TypeId};
+use ebpf_asm::btf::{Btf, Kind as Type, TypeId};
 use ebpf_asm::insn::Insn;
 use ebpf_asm::isa::{Imm64, Sem};
 use ebpf_asm::object::{Extern, ExternKind, Object, Strength};
 use ebpf_asm::program::{Program, Reference};
 
-/// That the kernel knows the addresses which a program takes of its variables and functions,
-/// also where no path leads: many kernels do not know those of variables
+/// That what a program takes the addresses of is there, also where no path leads: a variable or
+/// function whose address the kernel knows. Many do not know those of variables
 /// (`CONFIG_KALLSYMS_ALL`). As observed on Linux 6.18.
 pub(crate) fn check_addresses(object: &Object, program: &Program, kernel: &KernelTypes) -> Checked {
     for (slot, insn) in program.slots() {
@@ -32,24 +32,43 @@ pub(crate) fn check_addresses(object: &Object, program: &Program, kernel: &Kerne
             }
             _ => None,
         };
-        let Some((id, btf)) = named.zip(kernel.btf()) else {
-            continue;
-        };
-        let is_symbol = matches!(
-            btf.get(id).map(|ty| &ty.kind),
-            Some(Type::Func { .. } | Type::Var { .. })
-        );
-        if is_symbol && kernel.knows_address(btf.name(id)) == Some(false) {
-            let name = btf.name(id);
-            let message = format!("ldimm64 failed to find the address for kernel symbol '{name}'.");
-            let mut refused = Rejection::new(Code::UnknownKfunc, message)
-                .label("this kernel does not know the address")
-                .help("a kernel built with CONFIG_KALLSYMS_ALL knows those of its variables");
-            refused.slot = slot;
-            return Err(refused);
+        if let Some((id, btf)) = named.zip(kernel.btf()) {
+            check_address(id, btf, kernel).map_err(|mut why| {
+                why.slot = slot;
+                why
+            })?;
         }
     }
     Ok(())
+}
+
+/// That the type of this number is a function or a variable, with an address.
+fn check_address(id: TypeId, btf: &Btf, kernel: &KernelTypes) -> Checked {
+    let refuse = |message: String, label: &str| {
+        Err(Rejection::new(Code::UnknownKfunc, message).label(label))
+    };
+    let neither = "takes the address of what is neither a variable nor a function";
+    match btf.get(id).map(|ty| &ty.kind) {
+        Some(Type::Func { .. } | Type::Var { .. })
+            if kernel.knows_address(btf.name(id)) == Some(false) =>
+        {
+            let name = btf.name(id);
+            let message = format!("ldimm64 failed to find the address for kernel symbol '{name}'.");
+            let refused = refuse(message, "this kernel does not know the address");
+            let help = "a kernel built with CONFIG_KALLSYMS_ALL knows those of its variables";
+            refused.map_err(|why| why.help(help))
+        }
+        Some(Type::Func { .. } | Type::Var { .. }) => Ok(()),
+        None if id != TypeId::VOID => {
+            let message = format!("ldimm64 insn specifies invalid btf_id {}.", id.0);
+            refuse(message, neither)
+        }
+        _ => {
+            let id = id.0;
+            let message = format!("pseudo btf_id {id} in ldimm64 isn't KIND_VAR or KIND_FUNC");
+            refuse(message, neither)
+        }
+    }
 }
 
 /// The type in the kernel of an extern with one, if the kernel has it.
@@ -108,24 +127,9 @@ impl Machine<'_, '_> {
     /// The address of the function or variable with this number.
     fn symbol_address(&self, id: TypeId) -> Checked<RegState> {
         let btf = self.env.kernel.needed_for("addresses")?;
-        let refuse = |message: String| {
-            Rejection::new(Code::UnknownKfunc, message)
-                .label("takes the address of what is neither a variable nor a function")
-        };
         match btf.get(id).map(|ty| &ty.kind) {
-            None => {
-                let message = format!("ldimm64 insn specifies invalid btf_id {}.", id.0);
-                Err(refuse(message))
-            }
             Some(Type::Func { .. }) => Ok(RegState::pointer(Kind::ReadOnlyMem(0))),
-            Some(Type::Var { .. }) => Err(not_modelled("addresses of the kernel's variables")),
-            Some(_) => {
-                let message = format!(
-                    "pseudo btf_id {} in ldimm64 isn't KIND_VAR or KIND_FUNC",
-                    id.0
-                );
-                Err(refuse(message))
-            }
+            _ => Err(not_modelled("addresses of the kernel's variables")),
         }
     }
 }

@@ -107,7 +107,7 @@ mod visits;
 mod watch;
 
 pub use codes::{CODES, Code, Entry};
-pub use config::{Alignment, Capabilities, Config, NEWEST};
+pub use config::{Alignment, Capabilities, Config, NEWEST, StateFreq};
 pub use diag::{Cause, Place, Rejection, Step};
 pub use explore::Stats;
 pub use kernel_says::KernelRefusal;

@@ -7,7 +7,8 @@ use crate::live_stack::Touched;
 use crate::precision::Needs;
 
 /// What an instruction has to say. All but [`called`](Notes::called), [`later`](Notes::later),
-/// [`called_back`](Notes::called_back) and [`addresses`](Notes::addresses) is of the last one.
+/// [`called_back`](Notes::called_back), [`loops`](Notes::loops) and
+/// [`addresses`](Notes::addresses) is of the last one.
 #[derive(Debug, Default)]
 pub(crate) struct Notes {
     /// The spill that it wrote or filled from.
@@ -26,6 +27,9 @@ pub(crate) struct Notes {
     pub(crate) later: Vec<usize>,
     /// The functions that were called back so far, by their slots.
     pub(crate) called_back: Vec<usize>,
+    /// The calls of `bpf_loop` so far, by their slots, and the function of each that the kernel
+    /// can write out in the place of the call.
+    pub(crate) loops: Vec<(usize, Option<usize>)>,
     /// Where addresses of functions were taken so far, and of which: slots both.
     pub(crate) addresses: Vec<(usize, usize)>,
 }

@@ -1,11 +1,17 @@
 //! Programs with one thing changed.
 
+use ebpf_asm::insn::Slot;
+
 use super::Chance;
 use super::row::Row;
 use super::shrink::without;
 
 /// The opcode of the instruction of two slots.
 const LD_IMM64: u8 = 0x18;
+
+/// Flags of the load that may change what is refused or how much is followed:
+/// `BPF_F_STRICT_ALIGNMENT`, `BPF_F_ANY_ALIGNMENT`, both, `BPF_F_TEST_STATE_FREQ`.
+const FLAGS: [u32; 4] = [1, 2, 3, 8];
 
 /// The row with one to three things changed. Slots of instructions that refer to maps keep
 /// their opcode, or the row would be none.
@@ -21,11 +27,22 @@ pub fn mutated(row: &Row, chance: &mut Chance) -> Row {
 fn once(mut row: Row, chance: &mut Chance) -> Row {
     let count = row.slots.len();
     let at = chance.below(count);
-    let second = at > 0 && row.slots[at - 1].opcode == LD_IMM64;
-    if count == 0 || second || row.slots[at].opcode == LD_IMM64 {
+    if count == 0 {
         return row;
     }
+    if chance.below(20) == 0 {
+        row.prog_flags ^= chance.pick(&FLAGS);
+        return row;
+    }
+    let second = at > 0 && row.slots[at - 1].opcode == LD_IMM64;
     let slot = &mut row.slots[at];
+    if second || slot.opcode == LD_IMM64 {
+        // Few, or most of what is changed would be refused for it.
+        if chance.below(4) == 0 {
+            wide(slot, chance);
+        }
+        return row;
+    }
     match chance.below(9) {
         0 => slot.dst = chance.below(11) as u8,
         1 => {
@@ -62,4 +79,14 @@ fn once(mut row: Row, chance: &mut Chance) -> Row {
         row.slots[at].opcode = 0xb7;
     }
     row
+}
+
+/// Changes a slot of the instruction of two, which stays one.
+fn wide(slot: &mut Slot, chance: &mut Chance) {
+    match chance.below(5) {
+        0 => slot.dst = chance.below(12) as u8,
+        1 => slot.src = 1 + chance.below(7) as u8,
+        2 => slot.offset = slot.offset.wrapping_add(chance.pick(&[-1, 1, 8])),
+        _ => slot.imm = slot.imm.wrapping_add(chance.pick(&[-8, -1, 1, 4, 8, 48])),
+    }
 }

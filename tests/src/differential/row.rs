@@ -24,6 +24,8 @@ pub struct Row {
     pub references: Vec<(usize, Reference)>,
     /// The first slots and types of functions, if all are known.
     pub functions: Vec<(usize, u32)>,
+    /// `BPF_F_*` of the load that no section says.
+    pub prog_flags: u32,
 }
 
 impl Row {
@@ -40,6 +42,7 @@ impl Row {
             slots: slots(program),
             references: program.references.clone(),
             functions: if whole { typed } else { Vec::new() },
+            prog_flags: 0,
             program: Program {
                 insns: Vec::new(),
                 references: Vec::new(),
@@ -65,8 +68,9 @@ impl Row {
             "insns": self.hex(),
             "maps": self.maps(),
         });
-        if self.program.prog_flags() != 0 {
-            row["prog_flags"] = self.program.prog_flags().into();
+        let prog_flags = self.program.prog_flags() | self.prog_flags;
+        if prog_flags != 0 {
+            row["prog_flags"] = prog_flags.into();
         }
         if !self.functions.is_empty() {
             row["func_info"] = json!(self.functions);

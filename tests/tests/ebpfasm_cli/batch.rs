@@ -128,6 +128,95 @@ fn a_jump_that_is_none_matters_where_it_is_reached() {
     assert_eq!(said[3], (&"reject".into(), &out_of_range.into()));
 }
 
+/// What refers to a map is looked at before any path is followed: a row that has it wrong is
+/// refused wherever it stands. Offsets and registers matter where they are reached.
+#[test]
+fn wide_loads_are_looked_at_as_the_kernel_does() {
+    let map = r#""maps":[{"type":2,"key_size":4,"value_size":48,"max_entries":1,"insns":[2]}]"#;
+    // r0 = 0; if r0 == 0 goto +2; the load, where nobody comes; r0 = 0; exit
+    let row = |load: &str, maps: &str| {
+        let insns =
+            format!("b7000000000000001500020000000000{load}b7000000000000009500000000000000");
+        format!(r#"{{"prog_type":1,"license":"GPL","insns":"{insns}",{maps}}}"#)
+    };
+    let of_map = [
+        ("18110000000000000000000000000000", "accept", ""),
+        (
+            "18110000000000000000000004000000",
+            "reject",
+            "unrecognized bpf_ld_imm64 insn",
+        ),
+        ("18010000000000000000000000000000", "accept", ""),
+        (
+            "18010000000000000000000004000000",
+            "reject",
+            "unrecognized bpf_ld_imm64 insn",
+        ),
+        ("18210000000000000000000004000000", "accept", ""),
+        (
+            "18510000000000000000000000000000",
+            "reject",
+            "fd_idx without fd_array is invalid",
+        ),
+        (
+            "18710000000000000000000000000000",
+            "reject",
+            "unrecognized bpf_ld_imm64 insn",
+        ),
+        (
+            "18110000000000000100000000000000",
+            "reject",
+            "invalid bpf_ld_imm64 insn",
+        ),
+        ("18110500000000000000000000000000", "accept", ""),
+        ("181b0000000000000000000000000000", "accept", ""),
+    ];
+    let of_none = [
+        ("18010000000000000000000004000000", "accept", ""),
+        (
+            "18110000630000000000000000000000",
+            "reject",
+            "fd 99 is not pointing to valid bpf_map",
+        ),
+        (
+            "18210000630000000000000000000000",
+            "reject",
+            "fd 99 is not pointing to valid bpf_map",
+        ),
+    ];
+    let rows: Vec<String> = of_map
+        .iter()
+        .map(|(load, ..)| row(load, map))
+        .chain(of_none.iter().map(|(load, ..)| row(load, r#""maps":[]"#)))
+        .collect();
+    let (_, answers) = batch(&Place::new(), &rows.join("\n"), &[]);
+    for (answer, (load, verdict, msg)) in answers.iter().zip(of_map.iter().chain(&of_none)) {
+        let said = (&answer["verdict"], &answer["msg"]);
+        assert_eq!(said, (&(*verdict).into(), &(*msg).into()), "{load}");
+    }
+}
+
+/// Who asks for strict alignment and for any gets any, and no type that never sleeps does.
+#[test]
+fn flags_of_the_load_count() {
+    // Ten bytes of the packet are there, and eight of them are read from the third on.
+    let insns = "61120000000000006113040000000000bf24000000000000070400000a000000b700000002000000\
+                 2d340200000000007921020000000000b7000000020000009500000000000000";
+    let row = |flags: u32| format!(r#"{{"prog_type":6,"prog_flags":{flags},"insns":"{insns}"}}"#);
+    let rows = [0, 1, 2, 3, 16].map(row).join("\n");
+    let (_, answers) = batch(&Place::new(), &rows, &[]);
+    let verdicts: Vec<&str> = answers
+        .iter()
+        .filter_map(|answer| answer["verdict"].as_str())
+        .collect();
+    assert_eq!(verdicts, ["accept", "reject", "accept", "accept", "reject"]);
+    let misaligned = answers[1]["msg"].as_str().expect("a reason");
+    assert!(
+        misaligned.starts_with("misaligned packet access off"),
+        "{misaligned}"
+    );
+}
+
 #[test]
 fn answers_come_while_rows_are_still_written() {
     let place = Place::new();

@@ -4,8 +4,7 @@
 
 use ebpf_asm::prog_type::{AttachType, ProgType};
 use ebpf_asm::program::Program;
-use ebpf_verifier_sim::Alignment;
-use ebpf_verifier_sim::{Code, Config};
+use ebpf_verifier_sim::{Alignment, Code, Config, StateFreq};
 
 use super::subject::Unusable;
 
@@ -18,15 +17,11 @@ pub(super) const XDP_HAS_FRAGS: u32 = 1 << 5;
 const XDP_DEV_BOUND_ONLY: u32 = 1 << 6;
 const TEST_REG_INVARIANTS: u32 = 1 << 7;
 
-/// Those that change no verdict: what is put into upper halves, how often states are kept,
-/// whether bounds that contradict each other are reported, and where an XDP program may be
-/// attached (which other types may say as well).
-const HARMLESS: u32 = ANY_ALIGNMENT
-    | TEST_RND_HI32
-    | TEST_STATE_FREQ
-    | TEST_REG_INVARIANTS
-    | XDP_HAS_FRAGS
-    | XDP_DEV_BOUND_ONLY;
+/// Those that change no verdict: what is put into upper halves, whether bounds that contradict
+/// each other are reported, and where an XDP program may be attached (which other types may say
+/// as well).
+const HARMLESS: u32 =
+    ANY_ALIGNMENT | TEST_RND_HI32 | TEST_REG_INVARIANTS | XDP_HAS_FRAGS | XDP_DEV_BOUND_ONLY;
 
 /// The types of which some programs may sleep.
 const MAY_SLEEP: [ProgType; 6] = [
@@ -38,6 +33,11 @@ const MAY_SLEEP: [ProgType; 6] = [
     ProgType::Ext,
 ];
 
+/// Whether there are programs of the type that may sleep.
+pub(super) fn may_sleep(prog_type: ProgType) -> bool {
+    MAY_SLEEP.contains(&prog_type)
+}
+
 /// For whom to verify a program that is loaded with these flags by `loader`.
 pub(super) fn config(
     prog_flags: u32,
@@ -48,11 +48,18 @@ pub(super) fn config(
     let mut config = *loader;
     let mut rest = prog_flags & !HARMLESS;
     if rest & STRICT_ALIGNMENT != 0 {
-        config.alignment = Alignment::Strict;
+        // Who asks for both gets any (Linux 6.18).
+        if prog_flags & ANY_ALIGNMENT == 0 {
+            config.alignment = Alignment::Strict;
+        }
         rest &= !STRICT_ALIGNMENT;
     }
-    let may_sleep = MAY_SLEEP.contains(&prog_type)
-        && program.expected_attach_type != Some(AttachType::TraceRawTp);
+    if rest & TEST_STATE_FREQ != 0 {
+        config.states = StateFreq::Always;
+        rest &= !TEST_STATE_FREQ;
+    }
+    let may_sleep =
+        may_sleep(prog_type) && program.expected_attach_type != Some(AttachType::TraceRawTp);
     if rest & SLEEPABLE != 0 && !may_sleep {
         return Err(Unusable::Refused {
             code: Code::LoadFlags,

@@ -5,7 +5,7 @@
 //! is answered as `unsupported`, with the reason, and nothing in a row ends the run; lines that are no
 //! rows at all make it a failure in the end.
 //!
-//! Read in the order `row.rs`, `subject.rs`, `flags.rs`, `answer.rs`, `kernel.rs`, `ordered.rs`.
+//! Read in the order `row.rs`, `subject.rs`, `wide.rs`, `flags.rs`, `answer.rs`, `kernel.rs`, `ordered.rs`.
 
 mod answer;
 mod flags;
@@ -14,6 +14,7 @@ mod kernel;
 mod ordered;
 mod row;
 mod subject;
+mod wide;
 
 use std::io::{self, BufReader};
 use std::num::NonZero;

@@ -1,13 +1,13 @@
 //! From a row to an object with one program, as the verifier takes it.
 //!
-//! Read before: `row.rs`. Read next: `answer.rs`.
+//! Read before: `row.rs`. Read next: `wide.rs`.
 
 use ebpf_asm::map_flags::BPF_F_RDONLY_PROG;
 use std::fmt;
 
 use ebpf_asm::btf::{Btf, Kind, Linkage, TypeId};
 use ebpf_asm::insn::{DecodeError, Fields, Insn, Slot};
-use ebpf_asm::isa::{self, Callee, Field, Imm64, Operand, Sem, rows_of};
+use ebpf_asm::isa::{self, Callee, Field, Operand, Sem, rows_of};
 use ebpf_asm::lines::Lines;
 use ebpf_asm::map_type::MapType;
 use ebpf_asm::object::{Data, DataKind, Map, Object};
@@ -18,6 +18,7 @@ use ebpf_verifier_sim::{Code, NEWEST};
 
 use super::flags;
 use super::row::{MapRow, Row};
+use super::wide;
 
 /// Slots are 8 bytes.
 const SLOT: usize = 8;
@@ -37,6 +38,14 @@ pub(super) enum Unusable {
 impl Unusable {
     pub(super) fn unsupported(what: impl fmt::Display) -> Unusable {
         Unusable::Unsupported(what.to_string())
+    }
+
+    /// Bytes that are no instruction.
+    pub(super) fn encoding(message: impl Into<String>) -> Unusable {
+        Unusable::Refused {
+            code: Code::Encoding,
+            message: message.into(),
+        }
     }
 }
 
@@ -108,7 +117,7 @@ fn program(row: &Row, btf: Option<&Btf>, wrong: &mut Vec<Wrong>) -> Result<Progr
                 .ok_or_else(|| Unusable::unsupported(format!("attach type {number}")))?,
         ),
     };
-    let references = references(row)?;
+    let listed = listed(row)?;
     let bytes = &row.insns.0;
     if bytes.len() > SLOT << 20 {
         return Err(Unusable::Refused {
@@ -116,13 +125,14 @@ fn program(row: &Row, btf: Option<&Btf>, wrong: &mut Vec<Wrong>) -> Result<Progr
             message: format!("program has {} instructions", bytes.len() / SLOT),
         });
     }
+    let (insns, references) = decode(bytes, &listed, wrong)?;
     Ok(Program {
         name: "row".to_owned(),
         section: section(prog_type, row.prog_flags)?.to_owned(),
         prog_type,
         expected_attach_type,
         attach_btf_id: (row.attach_btf_id != 0).then_some(TypeId(row.attach_btf_id)),
-        insns: decode(bytes, &references, wrong)?,
+        insns,
         references,
         functions: functions(row, btf)?,
         lines: Lines::new(),
@@ -142,48 +152,41 @@ fn section(prog_type: ProgType, prog_flags: u32) -> Result<&'static str, Unusabl
     match (SECTIONS.iter().find(of_flags), wanted & flags::SLEEPABLE) {
         (Some(known), _) => Ok(known.name),
         (None, 0) => Ok(prog_type.name()),
+        // That they may not is said of their flags.
+        (None, _) if !flags::may_sleep(prog_type) => Ok(prog_type.name()),
         (None, _) => Err(Unusable::unsupported(format!(
             "programs of type {prog_type} that may sleep"
         ))),
     }
 }
 
-/// What instructions refer to, by slot.
-fn references(row: &Row) -> Result<Vec<(usize, Reference)>, Unusable> {
-    let mut references = Vec::new();
+/// The instructions that refer to maps, by slot, with the map of each.
+fn listed(row: &Row) -> Result<Vec<(usize, usize)>, Unusable> {
+    let mut listed = Vec::new();
     for (map, one) in row.maps.iter().enumerate() {
         for &slot in &one.insns {
             let slot = slot as usize;
-            let (Some(first), Some(second)) =
-                (slot_at(&row.insns.0, slot), slot_at(&row.insns.0, slot + 1))
-            else {
+            let Some(first) = slot_at(&row.insns.0, slot) else {
                 return Err(Unusable::unsupported(format!(
                     "map {map} is referred to at slot {slot}, which the program does not have"
                 )));
             };
-            if !means(first.opcode, |sem| matches!(sem, Sem::LoadImm64(_))) {
+            if !wide::is_wide(first) {
                 return Err(Unusable::unsupported(format!(
                     "map {map} is referred to at slot {slot}, which is no LD_IMM64"
                 )));
             }
-            let reference = match first.src == src_of(Imm64::MapValueFd) {
-                true => Reference::MapValue {
-                    map,
-                    offset: second.imm as u32,
-                },
-                false => Reference::Map(map),
-            };
-            references.push((slot, reference));
+            listed.push((slot, map));
         }
     }
-    references.sort_by_key(|(slot, _)| *slot);
-    if references
+    listed.sort_unstable();
+    match listed
         .windows(2)
         .any(|pair| matches!(pair, [a, b] if a.0 == b.0))
     {
-        return Err(Unusable::unsupported("two maps at one instruction"));
+        true => Err(Unusable::unsupported("two maps at one instruction")),
+        false => Ok(listed),
     }
-    Ok(references)
 }
 
 fn slot_at(bytes: &[u8], slot: usize) -> Option<Slot> {
@@ -192,68 +195,77 @@ fn slot_at(bytes: &[u8], slot: usize) -> Option<Slot> {
     Some(Slot::from_bytes(bytes.try_into().ok()?))
 }
 
-/// The instructions; those that refer to maps as the object model has them, with no numbers.
-/// Where no instruction is, `wrong` says so.
+/// Instructions, and what those that refer to something refer to, by slot.
+type Decoded = (Vec<Insn>, Vec<(usize, Reference)>);
+
+/// The instructions, of which these refer to maps; as the object model has them, with no
+/// numbers. Where no instruction is, `wrong` says so.
 fn decode(
     bytes: &[u8],
-    references: &[(usize, Reference)],
+    listed: &[(usize, usize)],
     wrong: &mut Vec<Wrong>,
-) -> Result<Vec<Insn>, Unusable> {
+) -> Result<Decoded, Unusable> {
     if !bytes.len().is_multiple_of(SLOT) {
         return Err(Unusable::unsupported("insns are not a multiple of 8 bytes"));
     }
-    let count = bytes.len() / SLOT;
-    let mut insns = Vec::with_capacity(count);
+    let mut insns = Vec::with_capacity(bytes.len() / SLOT);
+    let mut references = Vec::with_capacity(listed.len());
     let mut slot = 0;
-    while let Some(mut first) = slot_at(bytes, slot) {
-        let mut second = slot_at(bytes, slot + 1);
-        let at = references.binary_search_by_key(&slot, |(slot, _)| *slot);
-        if let Some((_, reference)) = at.ok().and_then(|at| references.get(at)) {
-            first.imm = 0;
-            first.src = src_of(match reference {
-                Reference::MapValue { .. } => Imm64::MapValueFd,
-                _ => Imm64::MapFd,
-            });
-            second = second.map(|second| Slot { imm: 0, ..second });
-        }
-        if means(first.opcode, |sem| sem == Sem::Exit) {
-            // The kernel does not look at it.
-            first.offset = 0;
-        }
-        let insn = match Insn::decode(first, second) {
-            Ok(insn) => insn,
-            Err(error) => {
-                let (message, found) = undecodable(first, &error);
-                let refused = || Unusable::Refused {
-                    code: Code::Encoding,
-                    message: message.clone(),
-                };
-                let (insn, stand_in) = found.ok_or_else(refused)?;
-                wrong.push(Wrong {
-                    slot,
-                    message,
-                    stand_in,
-                });
-                insn
+    while let Some(first) = slot_at(bytes, slot) {
+        let found = match wide::is_wide(first) {
+            true => {
+                let at = listed.binary_search_by_key(&slot, |(slot, _)| *slot);
+                let map = at.ok().and_then(|at| listed.get(at)).map(|(_, map)| *map);
+                wide::look(first, slot_at(bytes, slot + 1), map)?
             }
+            false => look(first)?,
         };
-        slot += insn.slots();
-        insns.push(insn);
+        references.extend(found.reference.map(|reference| (slot, reference)));
+        wrong.extend(found.wrong.map(|(message, stand_in)| Wrong {
+            slot,
+            message,
+            stand_in,
+        }));
+        slot += found.insn.slots();
+        insns.push(found.insn);
     }
-    Ok(insns)
+    Ok((insns, references))
+}
+
+/// An instruction of the row, or what stands in its place.
+pub(super) struct Found {
+    pub(super) insn: Insn,
+    pub(super) reference: Option<Reference>,
+    /// What the kernel says to it where it is reached, if it is none.
+    pub(super) wrong: Option<(String, StandIn)>,
+}
+
+/// An instruction of one slot.
+fn look(mut slot: Slot) -> Result<Found, Unusable> {
+    if means(slot.opcode, |sem| sem == Sem::Exit) {
+        // The kernel does not look at it.
+        slot.offset = 0;
+    }
+    let (insn, wrong) = match Insn::decode(slot, None) {
+        Ok(insn) => (insn, None),
+        Err(error) => {
+            let (message, stand_in) = undecodable(slot, &error);
+            let Some((insn, stand_in)) = stand_in else {
+                return Err(Unusable::encoding(message));
+            };
+            (insn, Some((message, stand_in)))
+        }
+    };
+    Ok(Found {
+        insn,
+        reference: None,
+        wrong,
+    })
 }
 
 /// Whether an instruction of this opcode means something.
 fn means(opcode: u8, what: impl Fn(Sem) -> bool) -> bool {
     rows_of(opcode).any(|row| what(row.sem))
-}
-
-/// The `src_reg` of a load of 64 bits that is this.
-fn src_of(kind: Imm64) -> u8 {
-    match Sem::LoadImm64(kind).row().map(|row| row.src) {
-        Some(Field::Is(number)) => number as u8,
-        _ => 0,
-    }
 }
 
 /// What the kernel says to bytes that are no instruction (Linux 6.18), and what can stand in
@@ -267,18 +279,11 @@ fn undecodable(slot: Slot, error: &DecodeError) -> (String, Option<(Insn, StandI
         DecodeError::Register { number, .. } => {
             (format!("R{number} is invalid"), stand_in(row, slot))
         }
-        DecodeError::Truncated { .. } | DecodeError::SecondSlot { .. } => {
-            ("invalid bpf_ld_imm64 insn".to_owned(), None)
-        }
-        DecodeError::Field { .. } if matches!(row.sem, Sem::LoadImm64(_)) => {
-            ("unrecognized bpf_ld_imm64 insn".to_owned(), None)
-        }
         DecodeError::Field { .. } => (
             format!("{} uses reserved fields", class(row.sem)),
             stand_in(row, slot),
         ),
-        DecodeError::Opcode(opcode) => (format!("unknown opcode {opcode:02x}"), None),
-        DecodeError::Partial { .. } => ("invalid insn".to_owned(), None),
+        _ => (format!("unknown opcode {:02x}", slot.opcode), None),
     }
 }
 
