@@ -143,6 +143,11 @@ pub fn note(text: impl fmt::Display) {
     explain(&format!("{NOTE}note{NOTE:#}: {text}\n"));
 }
 
+/// Prints what to do about a remark to standard error.
+pub fn help(text: impl fmt::Display) {
+    explain(&format!("{HELP}help{HELP:#}: {text}\n"));
+}
+
 /// Prints several lines to standard error, undecorated if that is no terminal.
 pub fn explain(text: &str) {
     // What nobody can read changes nothing about what was done.

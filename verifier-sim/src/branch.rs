@@ -487,8 +487,8 @@ impl PacketComparison {
         match self.relation(outcome) {
             Relation::Below => self.prove(state, 1, here),
             Relation::NotAbove => self.prove(state, 0, here),
-            Relation::Above => self.mark(state, PacketRange::BeyondEnd),
-            Relation::NotBelow => self.mark(state, PacketRange::AtEnd),
+            Relation::Above => self.mark(state, PacketRange::BeyondEnd, here),
+            Relation::NotBelow => self.mark(state, PacketRange::AtEnd, here),
             Relation::Unknown => {}
         }
     }
@@ -519,8 +519,16 @@ impl PacketComparison {
         });
     }
 
-    /// The compared register itself is at or beyond the end.
-    fn mark(&self, state: &mut State, range: PacketRange) {
+    /// The compared register itself is at or beyond the end. Of those that it shares its variable
+    /// offset with nothing is known: for messages the comparison is kept, in the registers alone.
+    fn mark(&self, state: &mut State, range: PacketRange, here: Place) {
+        for reg in (0..10).filter_map(Reg::new) {
+            let known = state.reg(reg);
+            let shares = known.kind == self.pointer.kind && known.id == self.pointer.id;
+            if shares && known.range == PacketRange::Bytes(0) {
+                state.reg_mut(reg).origin.proved = here;
+            }
+        }
         if let Some(reg) = self.reg.filter(|_| self.pointer.kind == Kind::Packet) {
             state.reg_mut(reg).range = range;
         }

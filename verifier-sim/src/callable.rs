@@ -10,6 +10,7 @@ use crate::codes::Code;
 use crate::config::Config;
 use crate::diag::{Checked, Rejection};
 use crate::env::Env;
+use crate::instead::{Newer, instead};
 use ebpf_asm::helper::{Helper, Privilege, Proto, by_id};
 use ebpf_asm::prog_type::ProgType;
 
@@ -50,9 +51,12 @@ impl Env<'_> {
         }
         let ((major, minor), id) = (helper.since, helper.id);
         Err(
-            Rejection::new(Code::KernelTooOld, format!("invalid func unknown#{id}")).label(
-                format!("bpf_{} came with Linux {major}.{minor}", helper.name),
-            ),
+            Rejection::new(Code::KernelTooOld, format!("invalid func unknown#{id}"))
+                .label(format!(
+                    "bpf_{} came with Linux {major}.{minor}",
+                    helper.name
+                ))
+                .help_if(instead(Newer::Helper(helper.name))),
         )
     }
 

@@ -9,10 +9,11 @@
 use crate::codes::Code;
 use crate::config::Config;
 use crate::diag::{Checked, Place, Rejection};
+use crate::instead::{Newer, form_of, instead};
 use crate::tail_call::{check_typed, is_tail_call};
 use ebpf_asm::blocks::Flow;
 use ebpf_asm::insn::{Insn, Reg};
-use ebpf_asm::isa::{Callee, Imm64, Sem};
+use ebpf_asm::isa::{Callee, ISA, Imm64, Row, Sem};
 use ebpf_asm::program::Program;
 use std::collections::BTreeSet;
 use std::num::NonZero;
@@ -205,8 +206,18 @@ impl<'a> Cfg<'a> {
                 Some((major, minor)) => format!("{} came with Linux {major}.{minor}", row.form()),
                 None => format!("no Linux release has {}", row.form()),
             };
-            let message = format!("unknown opcode {:02x}", row.opcode);
-            let mut refused = Rejection::new(Code::KernelTooOld, message).label(label);
+            let form = form_of(row);
+            // Of an opcode that means something to it the kernel says other words each time.
+            let is_known = |other: &&Row| {
+                other.opcode == row.opcode && other.since.is_some_and(|since| config.since(since))
+            };
+            let message = match ISA.iter().find(is_known) {
+                Some(_) => format!("the kernel is too old for {}", row.form()),
+                None => format!("unknown opcode {:02x}", row.opcode),
+            };
+            let mut refused = Rejection::new(Code::KernelTooOld, message)
+                .label(label)
+                .help_if(instead(Newer::Insn(&form)));
             refused.slot = slot;
             return Err(refused);
         }

@@ -77,6 +77,14 @@ impl Rejection {
         self
     }
 
+    /// What would help, if that is known.
+    pub(crate) fn help_if(self: Box<Self>, help: Option<&str>) -> Box<Rejection> {
+        match help {
+            Some(help) => self.help(help),
+            None => self,
+        }
+    }
+
     /// What would help.
     pub(crate) fn help(mut self: Box<Self>, help: impl Into<String>) -> Box<Rejection> {
         self.help = Some(help.into());

@@ -422,7 +422,12 @@ impl Explorer<'_, '_, '_> {
 
 fn too_many_branches() -> Box<Rejection> {
     let message = format!("The sequence of {} jumps is too complex.", MAX_PENDING + 1);
-    Rejection::new(Code::TooManyBranches, message).label("one branch more than may wait")
+    Rejection::new(Code::TooManyBranches, message)
+        .label("one branch more than may wait")
+        .help(
+            "let fewer conditions lead apart: combine them as numbers and compare once, look the \
+             answer up in a table, or move a part into a function with global linkage",
+        )
 }
 
 /// Whether an instruction that was executed has to say something about stacks: stores also if

@@ -102,7 +102,7 @@ fn moves_packet(
     false
 }
 
-fn helper_moves(insn: &Insn) -> bool {
+pub(crate) fn helper_moves(insn: &Insn) -> bool {
     if insn.sem() != Sem::Call(Callee::Helper) {
         return false;
     }

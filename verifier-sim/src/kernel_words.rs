@@ -37,6 +37,8 @@ const WORDS: &[(&str, Code)] = &[
     ("BPF_ATOMIC uses invalid atomic opcode", Code::Encoding),
     ("func_info BTF section doesn't match", Code::BadBtf),
     ("invalid type id * in func info", Code::BadBtf),
+    ("nonzero insn_off", Code::BadBtf),
+    ("number of funcs in func_info", Code::BadBtf),
     ("Invalid line_info", Code::BadBtf),
     ("Invalid insn code at line_info", Code::BadBtf),
     // Memory.
@@ -50,6 +52,10 @@ const WORDS: &[(&str, Code)] = &[
     ("invalid zero-size", Code::ArgumentSize),
     ("R* variable stack access prohibited", Code::StackBounds),
     (
+        "R* variable offset stack access prohibited",
+        Code::StackBounds,
+    ),
+    (
         "R* stack pointer arithmetic goes out of range",
         Code::StackBounds,
     ),
@@ -58,6 +64,7 @@ const WORDS: &[(&str, Code)] = &[
     ("invalid size of register", Code::Spill),
     ("cannot spill pointers to stack", Code::Spill),
     ("invalid access to packet", Code::PacketBounds),
+    ("R* offset is outside of the packet", Code::PacketBounds),
     // Only arenas have values of no size.
     (
         "invalid access to map value pointer, value_size=0",
@@ -73,6 +80,10 @@ const WORDS: &[(&str, Code)] = &[
         Code::MapValueBounds,
     ),
     (
+        "R* min value is negative, either use unsigned or 'var &= const'",
+        Code::ArgumentSize,
+    ),
+    (
         "R* min value is negative, either use unsigned",
         Code::MapValueBounds,
     ),
@@ -85,6 +96,7 @@ const WORDS: &[(&str, Code)] = &[
         Code::MapValueBounds,
     ),
     ("Possibly NULL pointer passed", Code::MaybeNull),
+    ("arg#* is expected to be non-NULL", Code::MaybeNull),
     ("R* invalid mem access '*_or_null", Code::MaybeNull),
     (
         "R* pointer arithmetic on *_or_null prohibited",
@@ -100,6 +112,7 @@ const WORDS: &[(&str, Code)] = &[
     ("dereference of modified ctx ptr", Code::Context),
     ("negative offset ctx ptr", Code::Context),
     ("variable ctx access", Code::Context),
+    ("BPF_ST stores into R* ctx is not allowed", Code::Context),
     (
         "same insn cannot be used with different pointers",
         Code::Context,
@@ -109,7 +122,9 @@ const WORDS: &[(&str, Code)] = &[
     ("R* invalid tracepoint buffer access", Code::MemoryBounds),
     ("R* invalid rdonly_buf buffer access", Code::MemoryBounds),
     ("R* invalid rdwr_buf buffer access", Code::MemoryBounds),
+    ("R* invalid variable buffer offset", Code::MemoryBounds),
     ("R* is * invalid negative access", Code::MemoryBounds),
+    ("R* is * invalid variable offset", Code::MemoryBounds),
     ("access beyond struct", Code::MemoryBounds),
     ("access beyond the end of", Code::MemoryBounds),
     ("cannot access ptr member", Code::MemoryBounds),
@@ -168,6 +183,7 @@ const WORDS: &[(&str, Code)] = &[
     ),
     ("R* tried to add from different maps", Code::PointerOffset),
     ("math between ", Code::PointerOffset),
+    ("* pointer offset * is not allowed", Code::PointerOffset),
     (
         "value * makes * pointer be out of bounds",
         Code::PointerOffset,
@@ -197,6 +213,7 @@ const WORDS: &[(&str, Code)] = &[
     ("* from non-GPL compatible program", Code::GplOnly),
     ("Dynptr has to be an uninitialized dynptr", Code::Dynptr),
     ("Expected an initialized dynptr", Code::Dynptr),
+    ("Expected a dynptr of type", Code::Dynptr),
     ("cannot overwrite referenced dynptr", Code::Dynptr),
     ("cannot pass in dynptr at an offset", Code::Dynptr),
     ("dereference of modified dynptr_ptr ptr", Code::Dynptr),
@@ -206,6 +223,7 @@ const WORDS: &[(&str, Code)] = &[
     ("expected an initialized iter_", Code::Iterator),
     ("expected an RCU CS when using", Code::Iterator),
     ("dereference of modified func ptr", Code::Callback),
+    ("dereference of modified * ptr R* off=", Code::ArgumentType),
     ("callback function not static", Code::Callback),
     ("callback function not allowed for map", Code::MapKind),
     ("missing btf func_info", Code::Callback),
@@ -254,6 +272,11 @@ const WORDS: &[(&str, Code)] = &[
     ),
     ("R* is of type * but * is expected", Code::ArgumentType),
     ("Unsupported reg type", Code::ArgumentType),
+    ("R* is not a pointer to arena or scalar", Code::ArgumentType),
+    ("Function * has * > * args", Code::ArgumentType),
+    ("Unknown type ID * passed to kfunc", Code::ArgumentType),
+    ("negative offset * ptr R* off=", Code::ArgumentType),
+    ("variable * access var_off=", Code::ArgumentType),
     ("kern ctx type id is not a struct", Code::ArgumentType),
     (
         "helper access to the packet is not allowed",
@@ -280,6 +303,10 @@ const WORDS: &[(&str, Code)] = &[
     ("Sleepable programs can only use", Code::MapKind),
     ("cannot pass map_type", Code::MapKind),
     ("cannot update sockmap in this context", Code::MapKind),
+    ("invalid arg_type for sockmap/sockhash", Code::MapKind),
+    ("The total number of maps per program", Code::MapKind),
+    ("bpf_struct_ops map cannot be used in prog", Code::MapKind),
+    ("only one cgroup storage of each type", Code::MapKind),
     ("Unreleased reference", Code::ReferenceLeak),
     ("BPF_LD_[ABS|IND]", Code::PacketLoad),
     ("at the time of BPF_LD_ABS|IND", Code::PacketLoad),
@@ -290,6 +317,10 @@ const WORDS: &[(&str, Code)] = &[
     ("tail_calls are not allowed when call stack", Code::TailCall),
     ("verifier bug: callback unexpected regs", Code::TailCall),
     ("tail_call is not allowed", Code::TailCall),
+    (
+        "* is only allowed in functions that return 'int'",
+        Code::TailCall,
+    ),
     (
         "tail_call would lead to reference leak",
         Code::ReferenceLeak,
@@ -315,7 +346,14 @@ const WORDS: &[(&str, Code)] = &[
         "kfunc offset > 0 without fd_array is invalid",
         Code::UnknownKfunc,
     ),
+    ("ldimm64 insn specifies invalid btf_id", Code::UnknownKfunc),
+    ("pseudo btf_id * in ldimm64 isn't", Code::UnknownKfunc),
     ("unexpected __bpf_trap()", Code::KfuncNotAllowed),
+    ("css_task_iter is only allowed in", Code::KfuncNotAllowed),
+    (
+        "kernel function * returns pointer type",
+        Code::KfuncNotAllowed,
+    ),
     (
         "metadata kfuncs require device-bound program",
         Code::KfuncNotAllowed,
@@ -432,6 +470,9 @@ const WORDS: &[(&str, Code)] = &[
         Code::Exception,
     ),
     ("exception cb ", Code::Exception),
+    ("exception callback '", Code::Exception),
+    ("multiple exception callback tags", Code::Exception),
+    ("invalid exception callback insn_off", Code::Exception),
     ("insn * cannot call exception cb directly", Code::Exception),
     ("bpf_throw cannot be used inside", Code::Section),
     (
@@ -452,6 +493,11 @@ const WORDS: &[(&str, Code)] = &[
     ("cannot restore irq state", Code::IrqFlag),
     ("expected an initialized irq flag", Code::IrqFlag),
     ("expected uninitialized irq flag", Code::IrqFlag),
+    ("unmatched attempt to enable preemption", Code::Section),
+    (
+        "global function calls are not allowed with preemption disabled",
+        Code::Section,
+    ),
     ("nested rcu read lock", Code::Section),
     ("unmatched rcu read unlock", Code::Section),
     (
@@ -473,6 +519,10 @@ const WORDS: &[(&str, Code)] = &[
     ("attach_btf_id * is not a function", Code::AttachTarget),
     ("Tracing programs must provide btf_id", Code::AttachTarget),
     ("'struct *' access is allowed only to", Code::Capability),
+    (
+        "CAP_BPF and CAP_PERFMON are required to use arena",
+        Code::Capability,
+    ),
     (
         "loading/calling other bpf or kernel functions are allowed for",
         Code::Capability,

@@ -7,8 +7,8 @@
 //! | what is known | `tnum`, `bounds`, `scalar`, `scalar_alu`, `compare`, `kernel_types`, `btf_ptr`, `special`, `special_table`, `special_search`, `reg`, `held`, `bytes`, `stack`, `sections`, `state` |
 //! |---|---|
 //! | what is asked | `config`, `codes`, `diag`, `ctx` |
-//! | before execution | `since`, `loadable`, `cfg`, `edges`, `components`, `stops`, `func_info`, `context_param`, `prototype`, `exception`, `live`, `map_create`, `used_maps`, `env` |
-//! | one instruction | `machine`, `alu`, `pointer_alu`, `mem`, `region`, `structure`, `kernel_symbol`, `btf_walk`, `btf_access`, `structure_write`, `map_structure`, `arena`, `packet_help`, `kptr`, `lock`, `stack_access`, `stack_object`, `dynptr`, `iterator`, `irq_flag`, `branch`, `callable`, `call`, `argument`, `callback`, `later`, `format`, `single_helper`, `result`, `kfunc`, `compat`, `returns`, `global`, `tail_call` |
+//! | before execution | `since`, `instead`, `loadable`, `cfg`, `edges`, `components`, `stops`, `func_info`, `context_param`, `prototype`, `exception`, `live`, `map_create`, `used_maps`, `env` |
+//! | one instruction | `machine`, `alu`, `pointer_alu`, `mem`, `region`, `structure`, `kernel_symbol`, `btf_walk`, `btf_access`, `structure_write`, `map_structure`, `arena`, `packet_help`, `number_help`, `kptr`, `lock`, `stack_access`, `stack_object`, `dynptr`, `iterator`, `irq_flag`, `branch`, `callable`, `call`, `argument`, `callback`, `later`, `format`, `single_helper`, `result`, `kfunc`, `compat`, `returns`, `global`, `tail_call` |
 //! | all paths | `live_stack`, `history`, `notes`, `precision`, `prune`, `rounds`, `visits`, `tree`, `checkpoints`, `depth`, `explore`, `verify` |
 //! | what happens on the way | `snapshot`, `watch`, `log` |
 //! | the answer as text | `render` |
@@ -51,6 +51,7 @@ mod global;
 mod held;
 mod highest_first;
 mod history;
+mod instead;
 pub mod interp;
 mod irq_flag;
 mod iterator;
@@ -71,6 +72,7 @@ mod map_create;
 mod map_structure;
 mod mem;
 mod notes;
+mod number_help;
 mod packet_help;
 mod pointer_alu;
 mod precision;
@@ -116,6 +118,7 @@ pub use kernel_words::codes_of_words;
 pub use log::KernelLog;
 pub use map_create::least_sizes;
 pub use render::{Decor, Quoted};
+pub use since::{AttachSince, attached_since};
 pub use snapshot::{FrameSnapshot, Snapshot};
 pub use verify::{Verdict, verify, verify_watched, verify_with};
 pub use watch::{Event, Watcher};

@@ -5,12 +5,12 @@
 //! Source: capabilities(7) and observation on Linux 6.18, every type with every attach type
 //! and several sets of capabilities.
 //!
-//! Read before: `since.rs`. Read next: `env.rs`.
+//! Read before: `since.rs`, `instead.rs`. Read next: `env.rs`.
 
 use crate::codes::Code;
 use crate::config::{Capabilities, Config};
 use crate::diag::{Checked, Rejection};
-use crate::since::{check_flags, check_prog_type};
+use crate::since::{check_attach_type, check_flags, check_prog_type};
 use ebpf_asm::prog_type::{AttachType, ProgType};
 use ebpf_asm::program::Program;
 
@@ -26,9 +26,12 @@ pub(crate) fn check_loadable(program: &Program, config: &Config) -> Checked {
             .help("load it as root"));
     }
     let attach_type = prog_type.attach_type(expected);
-    let Some(allowed) = attach_types(prog_type).filter(|list| !list.contains(&attach_type)) else {
+    let Some(allowed) = attach_types(prog_type) else {
         return Ok(());
     };
+    if allowed.contains(&attach_type) {
+        return check_attach_type(attach_type, config);
+    }
     let message = match expected {
         Some(given) => format!("program type {prog_type} cannot be for {given}"),
         None => format!("program type {prog_type} needs an attach type"),

@@ -9,7 +9,9 @@ use crate::codes::Code;
 use crate::config::Alignment;
 use crate::diag::{Checked, Rejection};
 use crate::dynptr::{Access, Slice};
+use crate::env::Env;
 use crate::machine::{Flow, Machine, not_modelled};
+use crate::number_help::number_made;
 use crate::reg::{Kind, Null, RegState, SockType};
 use crate::region::write_to_key;
 use crate::scalar::Scalar;
@@ -281,7 +283,7 @@ impl Machine<'_, '_> {
         );
         match base.null == Null::Never && !nowhere {
             true => Ok(()),
-            false => Err(not_followable(reg, base)),
+            false => Err(not_followable(self.env, reg, base)),
         }
     }
 
@@ -482,7 +484,7 @@ impl Machine<'_, '_> {
 
 /// Why a pointer cannot be followed.
 #[cold]
-fn not_followable(reg: Reg, base: &RegState) -> Box<Rejection> {
+fn not_followable(env: &Env<'_>, reg: Reg, base: &RegState) -> Box<Rejection> {
     let (number, name) = (reg.number(), base.type_name());
     let message = format!("R{number} invalid mem access '{name}'");
     if base.null == Null::Maybe {
@@ -499,9 +501,8 @@ fn not_followable(reg: Reg, base: &RegState) -> Box<Rejection> {
         Kind::Dynptr(_) => "a dynptr, which only helpers read and write",
         _ => "a number, no address",
     };
-    Rejection::new(Code::NotAPointer, message)
-        .label(format!("R{number} is {what}"))
-        .because(base.origin.made, format!("R{number} is made here"))
+    let refused = Rejection::new(Code::NotAPointer, message).label(format!("R{number} is {what}"));
+    number_made(env, refused, reg, base)
 }
 
 #[cold]

@@ -16,38 +16,61 @@ pub(crate) fn prove_more(
     wanted: i64,
 ) -> Box<Rejection> {
     let range = i64::from(base.range.bytes());
-    let Some(check) = base.origin.proved.slot().filter(|_| range > 0) else {
-        let help = format!(
-            "first compare the packet pointer plus {wanted} with data_end, and leave if it is greater"
-        );
-        return refused
+    let origin = base.origin;
+    match origin.proved.slot() {
+        None => refused
+            .because(origin.made, "the pointer is made here, with nothing proven")
+            .help(format!("first {}", comparison(wanted))),
+        Some(_) if range == 0 => refused
             .because(
-                base.origin.made,
-                "the pointer is made here, with nothing proven",
+                origin.proved,
+                "this check is passed on the side where nothing is proven",
             )
-            .help(help);
-    };
-    let whose = owner(&refused.message);
-    let refused = refused.because(
-        base.origin.proved,
-        format!("this check proves bytes 0..{range} of {whose}packet"),
-    );
-    let missing = wanted - range;
-    let bytes = match missing {
-        1 => "one byte".to_owned(),
-        n => format!("{n} bytes"),
-    };
-    let place = match program.span(check) {
+            .help(format!(
+                "turn the check round: {}, and read where it is not",
+                comparison(wanted)
+            )),
+        Some(check) => {
+            let whose = owner(&refused.message);
+            let label = format!("this check proves bytes 0..{range} of {whose}packet");
+            refused
+                .because(origin.proved, label)
+                .help(more(program, base, (check, wanted)))
+        }
+    }
+}
+
+/// How to prove `wanted` bytes where a check proves fewer: by what it compares, if that is a number
+/// on a line, and else by another check.
+fn more(program: &Program, base: &RegState, (check, wanted): (usize, i64)) -> String {
+    let missing = wanted - i64::from(base.range.bytes());
+    let bound = base.origin.bound.slot();
+    let instead = bound.and_then(|slot| Some((slot, instead_of(program, slot, missing)?)));
+    match (instead, missing) {
+        (Some((slot, instead)), 1) => {
+            format!("prove one byte more in {}: {instead}", place(program, slot))
+        }
+        (Some((slot, instead)), n) => {
+            format!(
+                "prove {n} bytes more in {}: {instead}",
+                place(program, slot)
+            )
+        }
+        (None, _) => format!("behind {} {}", place(program, check), comparison(wanted)),
+    }
+}
+
+/// The check that proves so many bytes.
+fn comparison(wanted: i64) -> String {
+    format!("compare the packet pointer plus {wanted} with data_end, and leave if it is greater")
+}
+
+/// `line 9`, or where no line is known the instruction.
+fn place(program: &Program, slot: usize) -> String {
+    match program.span(slot) {
         Some(span) if span.line > 0 => format!("line {}", span.line),
-        _ => format!("instruction {check}"),
-    };
-    let instead = base
-        .origin
-        .bound
-        .slot()
-        .and_then(|slot| instead_of(program, slot, missing));
-    let instead = instead.map(|text| format!(": {text}")).unwrap_or_default();
-    refused.help(format!("prove {bytes} more before {place}{instead}"))
+        _ => format!("instruction {slot}"),
+    }
 }
 
 /// `R2's `: the register that the kernel's message is about.

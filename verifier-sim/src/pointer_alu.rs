@@ -10,7 +10,7 @@
 
 use crate::alu::describe;
 use crate::codes::Code;
-use crate::diag::{Checked, Rejection};
+use crate::diag::{Checked, Place, Rejection};
 use crate::machine::{Machine, not_modelled};
 use crate::reg::{Kind, Null, PacketRange, RegState};
 use crate::region::Extent;
@@ -103,7 +103,11 @@ impl Machine<'_, '_> {
         result.scalar.sync();
         self.check_pointer(&result)?;
         self.check_stays_inside(insn.dst(), &result)?;
-        let proved = pointer.origin.proved;
+        // What was proven ends with an unknown number, and with it what there is to tell of it.
+        let proved = match result.range.bytes() {
+            0 => Place::NONE,
+            _ => pointer.origin.proved,
+        };
         self.write_reg(insn.dst(), result)?;
         self.state.reg_mut(insn.dst()).origin.proved = proved;
         Ok(())

@@ -4,21 +4,22 @@
 //! Source: the kernel's change logs, as kernelnewbies.org's LinuxChanges and bpf-helpers(7) tell
 //! them; only the running kernel's can be tested.
 //!
-//! Read before: `config.rs`. Read next: `map_create.rs`, `loadable.rs`.
+//! Read before: `config.rs`. Read next: `instead.rs`, `loadable.rs`.
 
 use crate::codes::Code;
 use crate::config::Config;
 use crate::diag::{Checked, Rejection};
+use crate::instead::{Newer, instead};
 use ebpf_asm::isa::KernelVersion;
 use ebpf_asm::map_flags::{BPF_F_INNER_MAP, BPF_F_MMAPABLE, BPF_F_PRESERVE_ELEMS};
 use ebpf_asm::map_type::MapType;
 use ebpf_asm::object::Map;
-use ebpf_asm::prog_type::ProgType;
+use ebpf_asm::prog_type::{AttachType, ProgType};
 use ebpf_asm::program::Program;
 use ebpf_asm::section::{BPF_F_SLEEPABLE, BPF_F_XDP_HAS_FRAGS};
 
 /// The release that a program type came with; `None` for none.
-fn of_prog_type(prog_type: ProgType) -> Option<KernelVersion> {
+pub(crate) fn of_prog_type(prog_type: ProgType) -> Option<KernelVersion> {
     Some(match prog_type {
         ProgType::SocketFilter => (3, 19),
         ProgType::Kprobe | ProgType::SchedCls | ProgType::SchedAct => (4, 1),
@@ -50,7 +51,7 @@ fn of_prog_type(prog_type: ProgType) -> Option<KernelVersion> {
 }
 
 /// The release that a type of map came with.
-fn of_map_type(map_type: MapType) -> KernelVersion {
+pub(crate) fn of_map_type(map_type: MapType) -> KernelVersion {
     match map_type {
         MapType::Hash | MapType::Array => (3, 19),
         MapType::ProgArray => (4, 2),
@@ -78,10 +79,80 @@ fn of_map_type(map_type: MapType) -> KernelVersion {
     }
 }
 
+/// The release that an attach type came with; `None` if with the programs that it is for, or if the
+/// number 0 means the same.
+pub(crate) fn of_attach_type(attach_type: AttachType) -> Option<KernelVersion> {
+    Some(match attach_type {
+        AttachType::CgroupUdp4Sendmsg | AttachType::CgroupUdp6Sendmsg => (4, 18),
+        AttachType::CgroupUdp4Recvmsg | AttachType::CgroupUdp6Recvmsg => (5, 2),
+        AttachType::TraceRawTp | AttachType::TraceFentry | AttachType::TraceFexit => (5, 5),
+        AttachType::LsmMac => (5, 7),
+        AttachType::ModifyReturn => (5, 6),
+        AttachType::TraceIter
+        | AttachType::XdpDevmap
+        | AttachType::CgroupInet4Getpeername
+        | AttachType::CgroupInet6Getpeername
+        | AttachType::CgroupInet4Getsockname
+        | AttachType::CgroupInet6Getsockname => (5, 8),
+        AttachType::XdpCpumap | AttachType::CgroupInetSockRelease => (5, 9),
+        AttachType::SkSkbVerdict => (5, 13),
+        AttachType::SkReuseportSelectOrMigrate => (5, 14),
+        AttachType::TraceKprobeMulti => (5, 18),
+        AttachType::LsmCgroup => (6, 0),
+        AttachType::TcxIngress | AttachType::TcxEgress | AttachType::TraceUprobeMulti => (6, 6),
+        AttachType::NetkitPrimary
+        | AttachType::NetkitPeer
+        | AttachType::CgroupUnixConnect
+        | AttachType::CgroupUnixSendmsg
+        | AttachType::CgroupUnixRecvmsg
+        | AttachType::CgroupUnixGetpeername
+        | AttachType::CgroupUnixGetsockname => (6, 7),
+        AttachType::TraceKprobeSession => (6, 10),
+        AttachType::TraceUprobeSession => (6, 13),
+        _ => return None,
+    })
+}
+
 /// That the kernel has programs of this type.
 pub(crate) fn check_prog_type(prog_type: ProgType, config: &Config) -> Checked {
     check(of_prog_type(prog_type), config, || {
-        format!("programs of type {prog_type}")
+        (
+            format!("programs of type {prog_type}"),
+            instead(Newer::ProgType(prog_type)),
+        )
+    })
+}
+
+/// That the kernel knows where a program is to be attached, if it wants to know that at load.
+pub(crate) fn check_attach_type(attach_type: AttachType, config: &Config) -> Checked {
+    check(of_attach_type(attach_type), config, || {
+        (
+            format!("programs for {attach_type}"),
+            instead(Newer::AttachType(attach_type)),
+        )
+    })
+}
+
+/// What is to be said of a program that a kernel loads, and cannot attach.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct AttachSince {
+    /// Where the program is to be attached.
+    pub attach_type: AttachType,
+    /// The release that this came with.
+    pub since: KernelVersion,
+    /// What older kernels have instead, where that is known.
+    pub instead: Option<&'static str>,
+}
+
+/// Which release a program needs to be attached, if that is newer than `kernel`. Many programs
+/// are loaded by kernels that have no such place for them.
+pub fn attached_since(program: &Program, kernel: KernelVersion) -> Option<AttachSince> {
+    let attach_type = program.expected_attach_type?;
+    let since = of_attach_type(attach_type).filter(|since| *since > kernel)?;
+    Some(AttachSince {
+        attach_type,
+        since,
+        instead: instead(Newer::AttachType(attach_type)),
     })
 }
 
@@ -109,17 +180,21 @@ fn of_eight_bytes(map: &Map) -> Option<KernelVersion> {
 /// That the kernel has maps of this type, and of this kind of it; the same of those in it.
 pub(crate) fn check_map_type(map: &Map, config: &Config) -> Checked {
     check(Some(of_map_type(map.map_type)), config, || {
-        format!("map '{}' of type {}", map.name, map.map_type)
+        (
+            format!("map '{}' of type {}", map.name, map.map_type),
+            instead(Newer::MapType(map.map_type)),
+        )
     })?;
     if let Some(since) = of_eight_bytes(map) {
         check(Some(since), config, || {
-            format!("map '{}', whose keys or values have 8 bytes", map.name)
+            let what = format!("map '{}', whose keys or values have 8 bytes", map.name);
+            (what, Some("use keys and values of 4 bytes"))
         })?;
     }
     for (flag, since, name) in OF_FLAGS {
         if map.map_flags & flag != 0 {
             check(Some(since), config, || {
-                format!("map '{}' with {name}", map.name)
+                (format!("map '{}' with {name}", map.name), None)
             })?;
         }
     }
@@ -149,19 +224,24 @@ pub(crate) fn check_flags(program: &Program, config: &Config) -> Checked {
     ];
     for (flag, since, what) in flags {
         if program.prog_flags() & flag != 0 && program.prog_type != ProgType::Syscall {
-            check(Some(since), config, || what.to_owned())?;
+            check(Some(since), config, || (what.to_owned(), None))?;
         }
     }
     Ok(())
 }
 
+/// What a kernel may be too old for, and what to use instead.
+type What = (String, Option<&'static str>);
+
 /// The kernel itself says no word: it answers with EINVAL.
-fn check(since: Option<KernelVersion>, config: &Config, what: impl FnOnce() -> String) -> Checked {
+fn check(since: Option<KernelVersion>, config: &Config, what: impl FnOnce() -> What) -> Checked {
     match since {
         Some((major, minor)) if !config.since((major, minor)) => {
-            let message = format!("the kernel is too old for {}", what());
-            Err(Rejection::new(Code::KernelTooOld, message)
-                .label(format!("such came with Linux {major}.{minor}")))
+            let (what, instead) = what();
+            let message = format!("the kernel is too old for {what}");
+            let refused = Rejection::new(Code::KernelTooOld, message)
+                .label(format!("such came with Linux {major}.{minor}"));
+            Err(refused.help_if(instead))
         }
         _ => Ok(()),
     }
@@ -184,6 +264,35 @@ mod tests {
             "the kernel is too old for programs of type xdp"
         );
         assert_eq!(check_prog_type(ProgType::SchedCls, &old), Ok(()));
+    }
+
+    /// Some kernels refuse such programs, and others load what they have no place for.
+    #[test]
+    fn places_to_attach_have_their_releases() {
+        let parsed = |section: &str| {
+            let text = format!(".prog {section} p\nr0 = 1\nexit\n");
+            ebpf_asm::text::parse("text", &text).expect("a program")
+        };
+        let old = Config {
+            kernel: (5, 10),
+            ..Config::default()
+        };
+        for (section, since, refused) in [
+            ("tcx/ingress", Some((6, 6)), false),
+            ("netkit/primary", Some((6, 7)), false),
+            ("kprobe.multi/do_exit", Some((5, 18)), false),
+            ("cgroup/connect_unix", Some((6, 7)), true),
+            ("cgroup/connect4", None, false),
+            ("xdp", None, false),
+            ("tc", None, false),
+        ] {
+            let object = parsed(section);
+            let program = &object.programs[0];
+            let found = attached_since(program, old.kernel).map(|found| found.since);
+            assert_eq!(found, since, "{section}");
+            let checked = crate::loadable::check_loadable(program, &old);
+            assert_eq!(checked.is_err(), refused, "{section}");
+        }
     }
 
     #[test]

@@ -31,6 +31,23 @@ impl Offsets {
     }
 }
 
+/// What to do so that an access of these bytes is in the frame.
+fn stack_help(offsets: Offsets, last: i64, floor: i64) -> String {
+    let size = last - offsets.max;
+    match offsets {
+        _ if !offsets.known() => {
+            "compare the number that is added, or mask it, so that all of these bytes are in the frame"
+                .to_owned()
+        }
+        _ if last > 0 => format!("the frame is below R10: begin at R10 - {size} or before"),
+        _ if floor == -STACK_SIZE => {
+            "keep less on the stack, or keep it in a map's value, as of an array for each CPU"
+                .to_owned()
+        }
+        _ => "write to the stack before it is read".to_owned(),
+    }
+}
+
 impl Machine<'_, '_> {
     pub(crate) fn read_stack(
         &mut self,
@@ -338,7 +355,8 @@ impl Machine<'_, '_> {
         if is_unbounded(base) {
             let message = format!("invalid unbounded variable-offset {way} stack R{number}");
             let label = format!("the offset is {}", crate::alu::describe(&base.scalar));
-            return explain(Rejection::new(Code::StackBounds, message), label);
+            return explain(Rejection::new(Code::StackBounds, message), label)
+                .help("compare the offset with what the array on the stack has, or mask it, before it is added");
         }
         let offsets = Offsets {
             min: extent.off.saturating_add(bounds.min),
@@ -363,6 +381,7 @@ impl Machine<'_, '_> {
             offsets.min
         );
         explain(Rejection::new(Code::StackBounds, message), label)
+            .help(stack_help(offsets, last, floor))
     }
 
     /// The lowest byte of a frame that may be accessed. Who may not read what was never

@@ -42,7 +42,7 @@ fn instructions_came_one_by_one() {
     assert_eq!(answer(text, on((6, 6))), None);
     assert_eq!(
         answer(text, on((6, 1))).as_deref(),
-        Some("unknown opcode bf")
+        Some("the kernel is too old for MOVSX")
     );
 }
 

@@ -6,7 +6,8 @@ use ebpf_asm::isa::KernelVersion;
 use ebpf_asm::object::Object;
 use ebpf_asm::program::Program;
 use ebpf_verifier_sim::{
-    Cause, Code, Config, Decor, KernelTypes, Rejection, Stats, Verdict, verify_with,
+    AttachSince, Cause, Code, Config, Decor, KernelTypes, Rejection, Stats, Verdict,
+    attached_since, verify_with,
 };
 
 use serde_json::{Value, json};
@@ -158,8 +159,9 @@ pub(crate) fn all<'o>(
 }
 
 /// Explains each program that was not accepted; the failure says which were refused, or if
-/// there are none, which could not be judged.
+/// there are none, which could not be judged. Of what is accepted it says what cannot be attached.
 pub(crate) fn refuse_rejected(checked: &[Checked<'_>]) -> Result<(), Failure> {
+    note_unattachable(checked);
     let (mut rejected, mut unjudged) = (Vec::new(), Vec::new());
     for one in checked {
         if let Some(why) = one.verdict.rejection() {
@@ -188,6 +190,31 @@ pub(crate) fn refuse_rejected(checked: &[Checked<'_>]) -> Result<(), Failure> {
             Err(codes.iter().fold(failure, |failure, code| {
                 failure.help(format!("more on it: ebpfasm explain {code}"))
             }))
+        }
+    }
+}
+
+/// Says of each accepted program what its release cannot attach it to, once a reason.
+fn note_unattachable(checked: &[Checked<'_>]) {
+    let accepted = checked.iter().filter(|one| one.verdict.is_accepted());
+    for one in accepted {
+        let needed = one
+            .kernel
+            .and_then(|kernel| attached_since(one.program, kernel));
+        let Some(AttachSince {
+            attach_type,
+            since: (major, minor),
+            instead,
+        }) = needed
+        else {
+            continue;
+        };
+        report::note(format_args!(
+            "{} is taken, but cannot be attached there: {attach_type} came with Linux {major}.{minor}",
+            one.name()
+        ));
+        if let Some(instead) = instead {
+            report::help(instead);
         }
     }
 }

@@ -265,6 +265,40 @@ fn the_closing_sentence_names_all_that_are_not_accepted() {
         .says("error: the verifier rejects p, and cannot judge k\n");
 }
 
+/// A kernel may load what it has no place for; what it is too old for has an older form.
+#[test]
+fn what_is_too_new_names_what_to_use_instead() {
+    let place = Place::new();
+    place.write("tcx.bpf", ".prog tcx/ingress p\n    r0 = 0\n    exit\n");
+    for command in ["check", "build"] {
+        place
+            .run(&[command, "tcx.bpf", "--kernel", "5.10"])
+            .code(0)
+            .says("p on Linux 5.10 is taken, but cannot be attached there: tcx_ingress came with Linux 6.6")
+            .says("help: attach it as a classifier");
+        let ended = place.run(&[command, "tcx.bpf", "--kernel", "6.6"]).code(0);
+        assert_eq!(ended.stderr, "", "{command}");
+    }
+    place.write(
+        "loop.bpf",
+        ".prog xdp p\n    call bpf_ktime_get_boot_ns\n    r0 = 2\n    exit\n",
+    );
+    place
+        .run(&["check", "loop.bpf", "--kernel", "5.4"])
+        .code(3)
+        .says("bpf_ktime_get_boot_ns came with Linux 5.7")
+        .says("help: use bpf_ktime_get_ns");
+    place.write(
+        "cast.bpf",
+        ".prog xdp p\n    r1 = 1\n    r1 = (s8)r1\n    r0 = 2\n    exit\n",
+    );
+    let ended = place
+        .run(&["check", "cast.bpf", "--kernel", "5.4"])
+        .code(3)
+        .says("error[BPF0902]: the kernel is too old for MOVSX");
+    assert!(!ended.stderr.contains("unknown opcode"), "{ended:?}");
+}
+
 /// Without a word a release that nobody knows would pass for one that was looked at.
 #[test]
 fn releases_are_named_as_people_write_them() {

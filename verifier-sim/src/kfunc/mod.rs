@@ -29,6 +29,7 @@ use crate::callable::is_gpl_compatible;
 use crate::codes::Code;
 use crate::diag::{Checked, Rejection};
 use crate::env::Env;
+use crate::instead::{Newer, instead};
 use crate::kernel_types::KernelTypes;
 use crate::machine::not_modelled;
 use ebpf_asm::btf::core::POISON;
@@ -117,6 +118,15 @@ pub(crate) fn check_calls(object: &Object, program: &Program, kernel: &KernelTyp
         }
     }
     Ok(())
+}
+
+/// The releases that functions of the kernel came with whose names begin so.
+#[cfg(test)]
+pub(crate) fn releases_of(begins: &str) -> Vec<ebpf_asm::isa::KernelVersion> {
+    let rows = table::KFUNCS.iter();
+    rows.filter(|row| row.name.starts_with(begins))
+        .map(|row| row.since)
+        .collect()
 }
 
 /// Whether the function of the kernel of this name may sleep.
@@ -261,7 +271,8 @@ impl<'a> Env<'a> {
         };
         if !self.config.since(row.since) {
             let (major, minor) = row.since;
-            return refuse(format!("{name} came with Linux {major}.{minor}"));
+            let refused = refuse(format!("{name} came with Linux {major}.{minor}"));
+            return refused.map_err(|why| why.help_if(instead(Newer::Kfunc(name))));
         }
         if !hook::may_call(self.program, row.callers) {
             let prog_type = self.program.prog_type;

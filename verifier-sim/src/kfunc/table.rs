@@ -233,7 +233,7 @@ const PACKETS: Callers = TRAFFIC
 
 /// All functions, by name.
 #[rustfmt::skip]
-static KFUNCS: &[Row] = &[
+pub(super) static KFUNCS: &[Row] = &[
     kfunc("__bpf_trap", Callers::ALL, (6, 16)),
     kfunc("bbr_cwnd_event", Callers::STRUCT_OPS, (5, 13)),
     kfunc("bbr_init", Callers::STRUCT_OPS, (5, 13)),
