@@ -22,6 +22,9 @@ use std::num::NonZero;
 const MAX_SLOTS: usize = 1_000_000;
 const MAX_SLOTS_UNPRIVILEGED: usize = 4096;
 
+/// The most functions of a program, with the program itself: observed on Linux 6.18.
+const MAX_FUNCTIONS: usize = 256;
+
 /// Where execution goes from each instruction.
 #[derive(Debug)]
 pub(crate) struct Cfg<'a> {
@@ -155,7 +158,10 @@ impl<'a> Cfg<'a> {
         self.functions.extend(self.exception);
         self.functions.sort_unstable();
         self.functions.dedup();
-        Ok(())
+        match self.functions.len() > MAX_FUNCTIONS {
+            true => Err(too_many_functions(self.functions.len())),
+            false => Ok(()),
+        }
     }
 
     /// The slots of the function that `slot` belongs to.
@@ -416,6 +422,12 @@ fn names_function(insn: &Insn) -> bool {
         insn.sem(),
         Sem::Call(Callee::Local) | Sem::LoadImm64(Imm64::Code)
     )
+}
+
+fn too_many_functions(count: usize) -> Box<Rejection> {
+    Rejection::new(Code::Length, "too many subprograms")
+        .label(format!("{count} functions, and at most {MAX_FUNCTIONS}"))
+        .help("inline some of them, or split the program and use tail calls")
 }
 
 fn back_edge(from: usize, to: usize) -> Box<Rejection> {

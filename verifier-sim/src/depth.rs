@@ -20,7 +20,7 @@ use crate::stack::STACK_SIZE;
 use crate::state::State;
 use crate::tail_call::tail_call_in;
 use ebpf_asm::isa::{Callee, Sem};
-use ebpf_asm::prog_type::ProgType;
+use ebpf_asm::prog_type::{AttachType, ProgType};
 
 /// Frames are rounded up to this many bytes, and to twice as many by older kernels: observed on
 /// Linux 6.1, 6.12 and 6.18.
@@ -295,10 +295,13 @@ fn check_bytes(deepest: Chains) -> Checked {
 /// Whether deep frames of the program's functions are not on the stack of its thread. Observed on
 /// Linux 6.18; since when, from the kernel's history.
 fn has_private_stacks(env: &Env<'_>) -> bool {
-    let traces = matches!(
-        env.program.prog_type,
-        ProgType::Kprobe | ProgType::Tracepoint | ProgType::RawTracepoint | ProgType::PerfEvent
-    );
+    let traces = match env.program.prog_type {
+        ProgType::Kprobe | ProgType::Tracepoint | ProgType::RawTracepoint | ProgType::PerfEvent => {
+            true
+        }
+        ProgType::Tracing => env.program.expected_attach_type != Some(AttachType::TraceIter),
+        _ => false,
+    };
     let tail_call = || tail_call_in(&env.cfg, 0..env.cfg.slot_count());
     traces && env.config.since((6, 13)) && tail_call().is_none()
 }

@@ -58,12 +58,18 @@ pub(crate) fn check_functions(program: &Program, btf: Option<&Btf>, cfg: &Cfg<'_
     Ok(())
 }
 
+/// Bytes of a register.
+const REGISTER: u32 = 8;
+
 fn returns_number(btf: &Btf, function: &Function) -> bool {
     let kind = |id| btf.get(id).map(|ty| &ty.kind);
     let Some(Kind::Func { proto, .. }) = function.type_id.and_then(kind) else {
         return false;
     };
-    matches!(kind(*proto), Some(Kind::FuncProto { ret, .. }) if is_number(btf, *ret))
+    let Some(Kind::FuncProto { ret, .. }) = kind(*proto) else {
+        return false;
+    };
+    is_number(btf, *ret) && btf.size_of(*ret).is_some_and(|size| size <= REGISTER)
 }
 
 /// How the instruction at `slot` may leave the program from within a function.

@@ -26,6 +26,7 @@ const WORDS: &[(&str, Code)] = &[
         Code::TooManyBranches,
     ),
     ("back-edge from insn", Code::BackEdge),
+    ("too many subprograms", Code::Length),
     ("the call stack of", Code::CallDepth),
     ("combined stack size of", Code::StackDepth),
     ("stack size of subprog", Code::StackDepth),
@@ -312,6 +313,10 @@ const WORDS: &[(&str, Code)] = &[
     ("at the time of BPF_LD_ABS|IND", Code::PacketLoad),
     (
         "LD_ABS is not allowed in subprogs without BTF",
+        Code::TailCall,
+    ),
+    (
+        "* is only allowed in functions that return 'int'",
         Code::TailCall,
     ),
     ("tail_calls are not allowed when call stack", Code::TailCall),

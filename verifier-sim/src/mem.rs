@@ -191,6 +191,7 @@ impl Machine<'_, '_> {
         }
         self.check_leak(insn.src(), &src, "leaks addr into mem")?;
         self.check_atomic_kind(insn.dst(), &base, "stores into")?;
+        check_atomic_in_arena(insn.dst(), &base, op)?;
         let access = |direction| MemAccess {
             reg: insn.dst(),
             off: insn.offset(),
@@ -405,11 +406,11 @@ impl Machine<'_, '_> {
         if allowed || base.null == Null::Maybe {
             return Ok(());
         }
-        let (number, name) = (reg.number(), base.type_name());
-        let message = format!("BPF_ATOMIC {what} R{number} {name} is not allowed");
-        Err(Rejection::new(Code::Atomic, message).label(format!(
-            "R{number} points to what atomic operations may not touch"
-        )))
+        let label = format!(
+            "R{} points to what atomic operations may not touch",
+            reg.number()
+        );
+        Err(no_atomic(reg, base, what).label(label))
     }
 
     /// That an atomic operation on the stack is at a known place.
@@ -454,32 +455,44 @@ impl Machine<'_, '_> {
 
     /// That an access is aligned to its size, if the loader wants that of all memory.
     fn check_strictly_aligned(&self, base: &RegState, access: MemAccess) -> Checked {
-        if self.env.config.alignment == Alignment::Any {
-            return Ok(());
-        }
-        if !base.is_packet() {
-            return self.check_aligned(base, access);
-        }
-        let constant = PACKET_ALIGN + i64::from(base.off) + i64::from(access.off);
-        let address = base.scalar.tnum.add(Tnum::constant(constant as u64));
-        match address.is_aligned(access.size) {
-            true => Ok(()),
-            false => Err(misaligned_in_packet(base, access)),
+        match self.env.config.alignment {
+            Alignment::Any => Ok(()),
+            Alignment::Strict => self.check_aligned(base, access),
         }
     }
 
     /// That an access is aligned to its size, wherever the kernel insists on it.
     pub(crate) fn check_aligned(&self, base: &RegState, access: MemAccess) -> Checked {
-        let constant = i64::from(base.off) + i64::from(access.off);
-        let address = base
-            .scalar
-            .tnum
-            .add(crate::tnum::Tnum::constant(constant as u64));
+        let begins_at = if base.is_packet() { PACKET_ALIGN } else { 0 };
+        let constant = begins_at + i64::from(base.off) + i64::from(access.off);
+        let address = base.scalar.tnum.add(Tnum::constant(constant as u64));
         match base.kind == Kind::Arena || address.is_aligned(access.size) {
             true => Ok(()),
+            false if base.is_packet() => Err(misaligned_in_packet(base, access)),
             false => Err(misaligned(base, access)),
         }
     }
+}
+
+/// That an operation can be done in an arena: the JIT compiler for x86 has none there that is a
+/// loop (Linux 6.18).
+fn check_atomic_in_arena(reg: Reg, base: &RegState, op: AtomicOp) -> Checked {
+    let loops = matches!(
+        op,
+        AtomicOp::FetchAnd | AtomicOp::FetchOr | AtomicOp::FetchXor
+    );
+    if base.kind != Kind::Arena || !loops {
+        return Ok(());
+    }
+    Err(no_atomic(reg, base, "stores into")
+        .label("what an arena held is not fetched together with AND, OR and XOR")
+        .help("do it with a loop of compare and exchange (cmpxchg)"))
+}
+
+fn no_atomic(reg: Reg, base: &RegState, what: &str) -> Box<Rejection> {
+    let (number, name) = (reg.number(), base.type_name());
+    let message = format!("BPF_ATOMIC {what} R{number} {name} is not allowed");
+    Rejection::new(Code::Atomic, message)
 }
 
 /// Why a pointer cannot be followed.

@@ -65,6 +65,11 @@ impl Machine<'_, '_> {
         } else if insn.row().src == Field::Reg {
             self.need(insn.src());
         }
+        // Where in such memory a pointer is, nobody follows: it stays as it is, and so does a number
+        // that it is added to (Linux 6.18).
+        if pointer.kind == Kind::UntrustedMem {
+            return Ok(());
+        }
         let dst = insn.dst().number();
         self.check_pointer_kind(pointer, number, op, dst)?;
         self.check_offset(pointer, number, holder)?;

@@ -168,7 +168,7 @@ impl Machine<'_, '_> {
         let precise = self.env.config.may_use_bpf();
         let spill = match stored {
             // Not spilled, but lost.
-            Stored::Reg(_, value) if matches!(value.kind, Kind::Dynptr(_)) => None,
+            Stored::Reg(_, value) if matches!(value.kind, Kind::Dynptr(_) | Kind::TpBuffer) => None,
             Stored::Reg(_, value) if value.is_pointer() => {
                 self.check_spill(depth, value, size)?;
                 Some(*value)

@@ -196,6 +196,33 @@ fn wide_loads_are_looked_at_as_the_kernel_does() {
     }
 }
 
+/// As many functions as the kernel takes, the program with them, and one more.
+#[test]
+fn functions_are_counted() {
+    let row = |functions: usize| {
+        // Behind the calls and the program's two last instructions are the functions, of two each.
+        let call = |at: usize| format!("85100000{}", hex((functions + at) as u32));
+        let calls: String = (0..functions - 1).map(call).collect();
+        let insns = format!(
+            "{calls}{}",
+            "b7000000020000009500000000000000".repeat(functions)
+        );
+        format!(r#"{{"prog_type":6,"insns":"{insns}"}}"#)
+    };
+    let rows = [256, 257].map(row).join("\n");
+    let (_, answers) = batch(&Place::new(), &rows, &[]);
+    assert_eq!(answers[0]["verdict"], "accept", "{}", answers[0]);
+    assert_eq!(answers[1]["msg"], "too many subprograms");
+}
+
+/// A number as four bytes, little-endian.
+fn hex(number: u32) -> String {
+    number
+        .to_le_bytes()
+        .map(|byte| format!("{byte:02x}"))
+        .concat()
+}
+
 /// Who asks for strict alignment and for any gets any, and no type that never sleeps does.
 #[test]
 fn flags_of_the_load_count() {

@@ -8,7 +8,7 @@ use crate::codes::Code;
 use crate::diag::{Checked, Rejection};
 use crate::dynptr::{Access, EndsWith, check_whole_dynptr};
 use crate::machine::{Machine, not_modelled};
-use crate::reg::{Kind, Null, RegState, SockType};
+use crate::reg::{BufferUse, Kind, Null, RegState, SockType};
 use ebpf_asm::helper::{Arg, by_id};
 use ebpf_asm::insn::Reg;
 use ebpf_asm::isa::KernelVersion;
@@ -183,7 +183,7 @@ pub(super) fn may_be_null(arg: Arg) -> bool {
 /// read, and that and slices by kernel functions not as keys and values.
 fn takes_memory(arg: Arg, kind: Kind) -> bool {
     let (is_plain, is_writable) = match kind {
-        Kind::ReadOnlyMem(_) => (false, false),
+        Kind::ReadOnlyMem(_) | Kind::Buffer(BufferUse::Read) => (false, false),
         Kind::Slice(slice) => (
             slice.ends_with == EndsWith::Dynptr,
             slice.access == Access::Write,

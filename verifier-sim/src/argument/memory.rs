@@ -209,7 +209,8 @@ impl<'a> Machine<'_, 'a> {
         match value.kind {
             _ if nothing && value.kind.is_memory() => Err(no_bytes(reg, value)),
             Kind::Packet | Kind::PacketMeta => {
-                if direction == Direction::Write {
+                // Of what another function writes only the bounds are asked.
+                if matches!(usage, MemoryUse::Fills | MemoryUse::Changes) {
                     self.check_packet_write(reg, value)?;
                 }
                 self.check_packet_bytes(value, extent, direction)
@@ -223,7 +224,9 @@ impl<'a> Machine<'_, 'a> {
                 self.check_map_key(map, value, extent)
             }
             Kind::MapValue(map) => {
-                self.check_map_direction(self.value_map(map)?, extent, direction)?;
+                let of = self.value_map(map)?;
+                self.check_map_direction(of, extent, usage.first())?;
+                self.check_map_direction(of, extent, direction)?;
                 self.check_map_value_bytes(map, value, extent, AccessBy::Call)
             }
             Kind::Slice(slice) if slice.access == Access::Read && direction == Direction::Write => {
