@@ -4,7 +4,7 @@ use std::path::Path;
 
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 use ebpf_asm::object::Object;
-use ebpf_asm::text::{ParseError, parse};
+use ebpf_asm::text::{ParseError, errors, parse};
 
 use ebpf_cli::exit::Exit;
 use ebpf_cli::input;
@@ -47,13 +47,29 @@ pub(crate) fn text(path: &Path) -> Result<(String, String), Failure> {
 /// Reads a file as program text; `-` is standard input.
 pub(crate) fn read(path: &Path) -> Result<Object, Failure> {
     let (shown, text) = text(path)?;
-    let object = parse(&shown, &text).map_err(|error| explained(&error, &text))?;
+    let object = parse(&shown, &text).map_err(|first| wrong(&first, &shown, &text))?;
     match object.programs.is_empty() {
         false => Ok(object),
         true => Err(
             Failure::new(Exit::BadObject, format!("{shown} has no program"))
                 .help("a program begins with .prog SECTION NAME"),
         ),
+    }
+}
+
+/// What to say of a text whose first error is known: all of them are told, and if there are
+/// several, how many.
+fn wrong(first: &ParseError, shown: &str, text: &str) -> Failure {
+    match errors(shown, text).as_slice() {
+        [] => explained(first, text),
+        [only] => explained(only, text),
+        several => {
+            for error in several {
+                explained(error, text).print();
+            }
+            let message = format!("{} lines of {shown} are wrong", several.len());
+            Failure::new(Exit::BadObject, message)
+        }
     }
 }
 

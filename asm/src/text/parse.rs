@@ -24,6 +24,12 @@ use crate::program::Reference;
 use crate::span::Span;
 use std::borrow::Cow;
 
+/// What to write for the slip at the beginning of a text, whose first word stands there.
+fn slip(rest: &str, first: Placed) -> Option<String> {
+    let line = rest.lines().next()?.get(first.begin as usize..)?;
+    super::slips::help(line).map(str::to_owned)
+}
+
 /// What is wrong in a text, and where.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{}:{}:{}: {message}", span.file, span.line, span.column)]
@@ -44,25 +50,42 @@ pub struct ParseError {
 /// # Errors
 /// The first line that is wrong.
 pub fn parse(path: &str, text: &str) -> Result<Object, ParseError> {
-    let mut parser = Parser {
-        path,
-        whole: text,
-        origins: Origins::new(path, text),
-        text: "",
-        number: 0,
-        rest: text,
-        object: Object::default(),
-        late: Vec::new(),
-        late_addresses: Vec::new(),
-        mentioned: Vec::new(),
-        behind_variables: 0,
-        current: None,
-        listing: None,
-    };
+    let mut parser = Parser::new(path, text);
     parser.run().map_err(|wrong| parser.error(wrong))?;
     let mut object = parser.object;
     parser.origins.name_lines(&mut object.programs);
     Ok(object)
+}
+
+/// The most errors that [`errors`] tells of: who has more has another problem.
+const MOST_ERRORS: usize = 20;
+
+/// All that is wrong in the text of a file, as far as it can be told apart: each line that is no
+/// instruction is an error, and behind a directive that is wrong nothing is looked at.
+pub fn errors(path: &str, text: &str) -> Vec<ParseError> {
+    let mut parser = Parser::new(path, text);
+    let mut errors = Vec::new();
+    while !parser.rest.is_empty() && errors.len() < MOST_ERRORS {
+        let (before, is_instruction) = (parser.rest.len(), !is_directive(parser.rest));
+        match parser.item() {
+            Ok(()) => {}
+            Err(wrong) if is_instruction && parser.listing.is_none() => {
+                errors.push(parser.error(wrong));
+                if parser.rest.len() == before {
+                    parser.next_line();
+                }
+            }
+            // What is wrong may be so only for the lines that are missing.
+            Err(_) if !errors.is_empty() => return errors,
+            Err(wrong) => return vec![parser.error(wrong)],
+        }
+    }
+    if errors.is_empty()
+        && let Err(wrong) = parser.finish()
+    {
+        errors.push(parser.error(wrong));
+    }
+    errors
 }
 
 /// A program of so many instructions gets room for all lines that follow at once: to grow
@@ -167,23 +190,51 @@ impl Current<'_> {
 }
 
 impl<'a> Parser<'a> {
+    fn new(path: &'a str, text: &'a str) -> Self {
+        Parser {
+            path,
+            whole: text,
+            origins: Origins::new(path, text),
+            text: "",
+            number: 0,
+            rest: text,
+            object: Object::default(),
+            late: Vec::new(),
+            late_addresses: Vec::new(),
+            mentioned: Vec::new(),
+            behind_variables: 0,
+            current: None,
+            listing: listing::begins(text),
+        }
+    }
+
     fn run(&mut self) -> Result<(), Wrong> {
         if u32::try_from(self.whole.len()).is_err() {
             return Err(Wrong::line("the text has 4 GiB or more"));
         }
-        self.listing = listing::begins(self.rest);
         while !self.rest.is_empty() {
-            self.number += 1;
-            if is_directive(self.rest) {
-                let text = self.next_line();
-                self.directive(text)?;
-            } else if self.listing.is_some() {
-                let text = self.next_line();
-                self.listing_line(text)?;
-            } else {
-                self.line()?;
-            }
+            self.item()?;
         }
+        self.finish()
+    }
+
+    /// The next line, and with a directive those that belong to it.
+    #[inline]
+    fn item(&mut self) -> Result<(), Wrong> {
+        self.number += 1;
+        if is_directive(self.rest) {
+            let text = self.next_line();
+            self.directive(text)
+        } else if self.listing.is_some() {
+            let text = self.next_line();
+            self.listing_line(text)
+        } else {
+            self.line()
+        }
+    }
+
+    /// What can be known only when all lines were read.
+    fn finish(&mut self) -> Result<(), Wrong> {
         self.finish_program()?;
         self.finish_values()?;
         self.finish_addresses()?;
@@ -258,7 +309,8 @@ impl<'a> Parser<'a> {
             return Err(Wrong::at(first, missing).help(Some(help.into())));
         }
         let Some(spelled) = spelled(line, Some(first), Printer::Source, &Known::Nothing) else {
-            return Err(wrong(line, Some(first), Printer::Source, &Known::Nothing));
+            let wrong = wrong(line, Some(first), Printer::Source, &Known::Nothing);
+            return Err(wrong.or_help(slip(self.rest, first)));
         };
         let (insn, symbol) = (spelled.insn, spelled.symbol);
         self.take(line.len(spelled.end));

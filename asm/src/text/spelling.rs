@@ -48,6 +48,12 @@ impl Wrong {
         self.help = help;
         self
     }
+
+    /// The help, unless there is one.
+    pub(super) fn or_help(mut self, help: Option<String>) -> Wrong {
+        self.help = self.help.or(help);
+        self
+    }
 }
 
 /// What is known of a line beside its text.

@@ -80,3 +80,26 @@ fn a_listing_is_read_from_standard_input() {
     let shown = ended(&mut command).code(0);
     assert_eq!(shown.stdout, ".prog xdp pass\n    w0 = 2\n    exit\n");
 }
+
+/// All lines that are no instructions are told of in one run, each with what to write.
+#[test]
+fn every_line_that_is_wrong_is_told_of() {
+    let place = Place::new();
+    let text = ".map m array key_size=4 value_size=8 max_entries=1\n.prog xdp p\n    # hello\n    \
+                mov r1, 5\n    r0 = 2\n    r1 = m\n    exit\n";
+    place.write("p.bpf", text);
+    let ended = place
+        .run(&["check", "p.bpf"])
+        .code(8)
+        .says("--> p.bpf:3:5")
+        .says("help: a comment begins with ;")
+        .says("--> p.bpf:4:5")
+        .says("help: it is spelled as the kernel prints it: r1 = 5")
+        .says("--> p.bpf:6:")
+        .says("error: 3 lines of p.bpf are wrong");
+    assert_eq!(ended.stderr.matches("error: ").count(), 4, "{ended:?}");
+    // A directive that is wrong makes what is behind it wrong: it stands alone.
+    place.write("q.bpf", ".prog xdq p\n    mov r1, 5\n    exit\n");
+    let ended = place.run(&["check", "q.bpf"]).code(8);
+    assert_eq!(ended.stderr.matches("error: ").count(), 1, "{ended:?}");
+}
