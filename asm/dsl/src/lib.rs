@@ -244,17 +244,23 @@
 //!
 //! Comparing with `==` or `<`: the compiler names the methods.
 //!
-//! A header or a map's value without its check: the compiler finds no such method in a
-//! [`NeedsBoundsCheck`] or a [`NeedsNullCheck`]. Rust lets no library add to that message;
-//! what is missing is `.or_return(...)` or `.then(...)`.
+//! A header or a map's value without its check. Of the headers here the compiler says what is
+//! missing: `.or_return(...)` or `.then(...)`; of others, and of a map's value, that it finds no
+//! such method in a [`NeedsBoundsCheck`] or a [`NeedsNullCheck`].
 //!
-//! ```compile_fail,E0599
+//! ```compile_fail,E0277
 //! # use ebpf_dsl::prelude::*;
 //! # let _ = Unit::new("unchecked").xdp("unchecked", |f, ctx| {
 //! let eth = f.header::<ethhdr>(ctx.packet());
 //! f.return_if(eth.h_proto().eq(ETH_P_IP), XDP_DROP);
 //! # XDP_PASS });
 //! ```
+//!
+//! # What compiles, and is wrong
+//!
+//! `udp.dest().eq(53u16.to_be())`: a constant is in host order, and swapped when the program is
+//! built. One that was swapped before is swapped back, and nobody can tell it from another
+//! number: on little-endian machines that is a comparison with 13568. Write `udp.dest().eq(53)`.
 //!
 //! # Reading order
 //!
@@ -293,6 +299,7 @@ mod scope;
 #[cfg(feature = "sources")]
 mod sources;
 mod stack;
+mod unchecked;
 mod unit;
 mod value;
 mod var;

@@ -42,6 +42,7 @@ pub const SOURCES: &[(&str, &str)] = &[
     ("scope.rs", include_str!("scope.rs")),
     ("sources.rs", include_str!("sources.rs")),
     ("stack.rs", include_str!("stack.rs")),
+    ("unchecked.rs", include_str!("unchecked.rs")),
     ("unit.rs", include_str!("unit.rs")),
     ("value.rs", include_str!("value.rs")),
     ("var.rs", include_str!("var.rs")),

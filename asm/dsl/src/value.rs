@@ -109,14 +109,16 @@ scalars! {
     Be32, Be32, |number| u64::from(number.to_host());
 }
 
-/// A host constant where network order is asked for: swapped at build time.
+/// A host constant where network order is asked for: swapped at build time, and so not to be swapped
+/// before (`53`, not `53u16.to_be()`, which is 13568).
 impl<'p> Operand<'p, Be16> for u16 {
     fn operand(self, _: Rec<'p>) -> Raw {
         Raw::Const(u64::from(self))
     }
 }
 
-/// A host constant where network order is asked for: swapped at build time.
+/// A host constant where network order is asked for: swapped at build time, and so not to be swapped
+/// before.
 impl<'p> Operand<'p, Be32> for u32 {
     fn operand(self, _: Rec<'p>) -> Raw {
         Raw::Const(u64::from(self))

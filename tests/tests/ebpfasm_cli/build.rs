@@ -152,3 +152,38 @@ fn odd_names_of_files_are_no_trouble() {
         place.run(&["build", "-o", "x.o", "--", name]).code(0);
     }
 }
+
+/// What the compiler says of a header without its check, and of the DSL: the lines that it quotes are
+/// there.
+#[test]
+fn messages_of_the_compiler_quote_the_dsl() {
+    let place = Place::new();
+    let body = |text: &str| {
+        verdict_file("x.rs", "{ BODY }")
+            .replace("|_, _|", "|f, ctx|")
+            .replace("BODY", &format!("{text} XDP_PASS"))
+    };
+    place.write(
+        "x.rs",
+        &body("let eth = f.header::<ethhdr>(ctx.packet()); f.return_if(eth.h_proto().eq(ETH_P_IP), XDP_DROP);"),
+    );
+    place
+        .run(&["build", "x.rs"])
+        .code(8)
+        .says("the header is read before its bounds check")
+        .says("add `.or_return(...)` or `.then(...)` where the header is made");
+    place.write(
+        "x.rs",
+        &body("let index = ctx.rx_queue_index(); f.return_if(index.eq(1u8), XDP_DROP);"),
+    );
+    let ended = place.run(&["build", "x.rs"]).code(8);
+    let quoted = ended.stderr.lines().filter_map(|line| {
+        let (path, _) = line.split_once("--> ")?.1.split_once(".rs:")?;
+        Some(format!("{path}.rs"))
+    });
+    let quoted: Vec<String> = quoted.collect();
+    assert!(quoted.iter().any(|path| path.contains("dsl")), "{ended:?}");
+    for path in quoted {
+        assert!(place.work().join(&path).is_file(), "{path} is not there");
+    }
+}

@@ -47,7 +47,8 @@ impl Library {
         let key = key(toolchain);
         let folder = cache.entry("dsl", &key)?;
         if !folder.join(file_name()).is_file() {
-            compile(cache, toolchain, &folder)?;
+            let source = unpacked(cache, &key)?;
+            compile(cache, toolchain, &source, &folder)?;
         }
         Ok(Library { folder, key })
     }
@@ -88,19 +89,42 @@ fn key(toolchain: &Toolchain) -> String {
     digest.finish()
 }
 
-/// Compiles into a new folder, which then takes its name. If another process was faster, its
-/// library is used.
-fn compile(cache: &Cache, toolchain: &Toolchain, folder: &Path) -> Result<(), Failure> {
-    report::explain("compiling the DSL for this compiler, once\n");
-    let new = cache.temporary("dsl")?;
+/// The library's source, where it stays: the compiler's messages about program files quote it.
+fn unpacked(cache: &Cache, key: &str) -> Result<PathBuf, Failure> {
+    let folder = cache.entry("dsl-source", key)?;
+    if folder.is_dir() {
+        return Ok(folder);
+    }
+    let new = cache.temporary("dsl-source")?;
     let failed = |error| Failure::file("write", new.display(), &error);
-    let source = new.join("src");
     for (path, text) in SOURCES {
-        let path = source.join(path);
-        let parent = path.parent().unwrap_or(&source);
+        let path = new.join(path);
+        let parent = path.parent().unwrap_or(&new);
         fs::create_dir_all(parent).map_err(failed)?;
         fs::write(&path, text).map_err(failed)?;
     }
+    let renamed = fs::rename(&new, &folder);
+    let _ = fs::remove_dir_all(&new);
+    // Another process may have been faster.
+    match folder.is_dir() {
+        true => Ok(folder),
+        false => renamed
+            .map(|()| folder.clone())
+            .map_err(|error| Failure::file("write", folder.display(), &error)),
+    }
+}
+
+/// Compiles into a new folder, which then takes its name. If another process was faster, its
+/// library is used.
+fn compile(
+    cache: &Cache,
+    toolchain: &Toolchain,
+    source: &Path,
+    folder: &Path,
+) -> Result<(), Failure> {
+    report::explain("compiling the DSL for this compiler, once\n");
+    let new = cache.temporary("dsl")?;
+    fs::create_dir_all(&new).map_err(|error| Failure::file("write", new.display(), &error))?;
     let status = Command::new(&toolchain.rustc)
         .args(FLAGS)
         .arg(format!("--color={}", report::colour_choice()))

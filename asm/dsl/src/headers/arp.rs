@@ -1,9 +1,9 @@
 //! ARP: `struct arphdr`, from `linux/if_arp.h`.
 
-use crate::header;
 use crate::order::Be16;
+use crate::unchecked::known_header;
 
-header! {
+known_header! {
     /// The fixed part of an ARP message, 8 bytes (RFC 826).
     pub struct arphdr {
         /// Kind of hardware address.

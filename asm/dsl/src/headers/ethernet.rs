@@ -1,9 +1,9 @@
 //! Ethernet: `struct ethhdr` and EtherTypes, from `linux/if_ether.h`.
 
-use crate::header;
 use crate::order::Be16;
+use crate::unchecked::known_header;
 
-header! {
+known_header! {
     /// An Ethernet header, 14 bytes.
     pub struct ethhdr {
         /// Destination address.

@@ -1,9 +1,9 @@
 //! ICMP: `struct icmphdr`, from `linux/icmp.h`.
 
-use crate::header;
 use crate::order::Be16;
+use crate::unchecked::known_header;
 
-header! {
+known_header! {
     /// An ICMP header, 8 bytes (RFC 792).
     pub struct icmphdr {
         /// Type: one of the `ICMP_*` constants. (`type` is a keyword of Rust.)

@@ -1,11 +1,11 @@
 //! IPv4: `struct iphdr` and protocol numbers, from `linux/ip.h` and `linux/in.h`.
 
-use crate::header;
 use crate::order::{Be16, Be32};
 use crate::packet::Cursor;
+use crate::unchecked::known_header;
 use crate::value::{Cond, Value};
 
-header! {
+known_header! {
     /// An IPv4 header without options, 20 bytes (RFC 791).
     pub struct iphdr {
         /// [`version`](Self::version) in the high four bits, [`ihl`](Self::ihl) in the low.

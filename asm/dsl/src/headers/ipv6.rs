@@ -1,10 +1,10 @@
 //! IPv6: `struct ipv6hdr`, from `linux/ipv6.h`.
 
-use crate::header;
 use crate::order::{Be16, Be32};
+use crate::unchecked::known_header;
 use crate::value::Value;
 
-header! {
+known_header! {
     /// An IPv6 header, 40 bytes (RFC 8200).
     pub struct ipv6hdr {
         /// Version (4 bits), traffic class (8 bits) and flow label (20 bits).

@@ -1,11 +1,11 @@
 //! TCP: `struct tcphdr`, from `linux/tcp.h`.
 
-use crate::header;
 use crate::order::{Be16, Be32};
 use crate::packet::Cursor;
+use crate::unchecked::known_header;
 use crate::value::{Cond, Value};
 
-header! {
+known_header! {
     /// A TCP header without options, 20 bytes (RFC 9293).
     pub struct tcphdr {
         /// Source port.

@@ -1,9 +1,9 @@
 //! UDP: `struct udphdr`, from `linux/udp.h`.
 
-use crate::header;
 use crate::order::Be16;
+use crate::unchecked::known_header;
 
-header! {
+known_header! {
     /// A UDP header, 8 bytes (RFC 768).
     pub struct udphdr {
         /// Source port.

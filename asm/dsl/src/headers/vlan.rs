@@ -1,11 +1,11 @@
 //! VLAN tags (802.1Q): the four bytes behind an Ethernet header whose EtherType is
 //! [`ETH_P_8021Q`](super::ETH_P_8021Q) or [`ETH_P_8021AD`](super::ETH_P_8021AD).
 
-use crate::header;
 use crate::order::Be16;
+use crate::unchecked::known_header;
 use crate::value::Value;
 
-header! {
+known_header! {
     /// A VLAN tag, 4 bytes.
     pub struct vlan_hdr {
         /// Priority (3 bits), drop eligible (1 bit) and VLAN number (12 bits).
