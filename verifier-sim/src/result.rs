@@ -41,7 +41,7 @@ impl Machine<'_, '_> {
             Ret::Struct(name) => RegState::pointer(self.env.structure(name, Marks::NONE)),
             Ret::StructOrNull(name) => self.or_null(self.env.structure(name, Marks::NONE)),
             Ret::PerCpu => RegState::pointer(of_cpu(arguments)?),
-            Ret::PerCpuOrNull => self.or_null(of_cpu(arguments)?),
+            Ret::PerCpuOrNull => self.of_any_cpu(of_cpu(arguments)?),
             Ret::DynptrMemOrNull => self.slice_or_null(arguments)?,
             Ret::Kptr => self.old_kptr(arguments)?,
         };
@@ -69,6 +69,15 @@ impl Machine<'_, '_> {
     fn or_null(&mut self, kind: Kind) -> RegState {
         let id = self.new_id();
         RegState::pointer(kind).maybe_null(id)
+    }
+
+    /// A CPU's own of what each CPU has, where there may be no such CPU. Of what a program
+    /// allocated, Linux 6.18 says that it is there.
+    fn of_any_cpu(&mut self, kind: Kind) -> RegState {
+        match kind {
+            Kind::Btf(pointer) if pointer.marks.has(Marks::ALLOC) => RegState::pointer(kind),
+            _ => self.or_null(kind),
+        }
     }
 
     fn sock_or_null(&mut self, sock: SockType) -> RegState {

@@ -1,6 +1,6 @@
 //! Constructs whose functions others call, and functions that are verified on their own.
 //!
-//! Read before: `objects.rs`. Read next: `numbers.rs`.
+//! Read before: `arenas.rs`. Read next: `numbers.rs`.
 
 use ebpf_asm::assembler::{Label, Source};
 use ebpf_asm::insn::Reg::{self, *};
@@ -10,7 +10,10 @@ use ebpf_asm::program::Reference;
 
 use super::state::{Holds, State};
 use super::types::{POINT, Role};
-use super::{Generator, maps};
+use super::{Generator, maps, queues};
+
+/// A function has this many constructs of its own, at most.
+const MOST_CONSTRUCTS: usize = 3;
 
 impl Generator {
     /// A function that will be written, with what it is given.
@@ -34,7 +37,7 @@ impl Generator {
 }
 
 /// What a callback is handed on: nothing, or memory of the caller's.
-fn handed_on(g: &mut Generator, to: Reg) -> Holds {
+pub(super) fn handed_on(g: &mut Generator, to: Reg) -> Holds {
     if g.chance.percent(40) {
         g.a.mov(to, 0);
         return Holds::Number(Some(0));
@@ -159,10 +162,24 @@ fn point(g: &mut Generator) {
     }
 }
 
-/// The first instructions of a global function that is given a point: it may be null.
-pub(super) fn enter(g: &mut Generator, role: Role) {
-    if role == Role::GlobalPoint && !g.slip() {
-        let out = g.out;
-        g.a.jump(Cond::Jeq, Width::W64, R1, Source::Imm(0), out);
+/// The first instructions of a function of some roles, and how many constructs follow at most.
+pub(super) fn enter(g: &mut Generator, role: Role) -> usize {
+    match role {
+        // The point may be null.
+        Role::GlobalPoint if !g.slip() => {
+            let out = g.out;
+            g.a.jump(Cond::Jeq, Width::W64, R1, Source::Imm(0), out);
+        }
+        Role::Record => queues::record(g),
+        Role::Less => {
+            // What is compared stands before the nodes.
+            g.a.ldx(Size::DW, R3, R1, -8).ldx(Size::DW, R4, R2, -8);
+            let less = g.a.label();
+            g.a.jump(Cond::Jlt, Width::W64, R3, Source::Reg(R4), less)
+                .bind(less);
+            return usize::from(g.slip());
+        }
+        _ => {}
     }
+    MOST_CONSTRUCTS
 }

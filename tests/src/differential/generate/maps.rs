@@ -3,7 +3,7 @@
 use ebpf_asm::assembler::Source;
 use ebpf_asm::insn::Reg::{self, *};
 use ebpf_asm::isa::{Cond, Size, Width};
-use ebpf_asm::map_flags::BPF_F_RDONLY_PROG;
+use ebpf_asm::map_flags::{BPF_F_MMAPABLE, BPF_F_RDONLY_PROG};
 use ebpf_asm::map_type::MapType;
 use ebpf_asm::object::{Data, DataKind, Map};
 use ebpf_asm::program::Reference;
@@ -20,12 +20,22 @@ pub(super) const LRU: usize = 3;
 pub(super) const PROGRAMS: usize = 4;
 pub(super) const RING: usize = 5;
 pub(super) const GLOBALS: usize = 6;
-const CONSTANTS: usize = 7;
+pub(super) const CONSTANTS: usize = 7;
 const OUTER: usize = 8;
 pub(super) const LOCKED: usize = 9;
 pub(super) const LOCKED_ARRAY: usize = 10;
 pub(super) const TIMED: usize = 11;
 pub(super) const KEEPING: usize = 12;
+pub(super) const COLLECTED: usize = 13;
+pub(super) const GUARDED: usize = 14;
+pub(super) const GUARDED_ONE: usize = 15;
+pub(super) const WORKED: usize = 16;
+pub(super) const USER_RING: usize = 17;
+pub(super) const ARENA: usize = 18;
+pub(super) const SPREAD: usize = 19;
+
+/// Where the arena lies in user space: loaders leave a gap like this.
+const ARENA_ADDRESS: u64 = 1 << 44;
 
 /// Bytes of a value of any of the maps.
 const VALUE: i32 = 16;
@@ -72,6 +82,24 @@ pub(super) fn all(chance: &mut Chance) -> Vec<Map> {
         typed("locked", MapType::Array, VALUE as u32),
         typed("timed", MapType::Array, 32),
         typed("keeping", MapType::Array, VALUE as u32),
+        typed("collected", MapType::Array, 56),
+        typed("guarded", MapType::Hash, VALUE as u32),
+        Map {
+            max_entries: 1,
+            ..typed("guarded", MapType::Array, VALUE as u32)
+        },
+        typed("worked", MapType::Array, 32),
+        Map {
+            max_entries: 4096,
+            ..Map::new("user_ring", MapType::UserRingbuf)
+        },
+        Map {
+            max_entries: 100,
+            map_flags: BPF_F_MMAPABLE,
+            map_extra: ARENA_ADDRESS,
+            ..Map::new("pages", MapType::Arena)
+        },
+        typed("spread", MapType::Array, VALUE as u32),
     ]
 }
 
@@ -257,13 +285,12 @@ fn any_number(g: &mut Generator, index: Reg, base: Reg) {
 
 /// The address of 16 bytes of globals.
 pub(super) fn direct_address(g: &mut Generator, to: Reg) {
-    g.a.ld_reference(
-        to,
-        Reference::MapValue {
-            map: GLOBALS,
-            offset: 0,
-        },
-    );
+    value_address(g, to, GLOBALS);
+}
+
+/// The address of the one value of an array.
+pub(super) fn value_address(g: &mut Generator, to: Reg, map: usize) {
+    g.a.ld_reference(to, Reference::MapValue { map, offset: 0 });
 }
 
 pub(super) fn direct(g: &mut Generator) {

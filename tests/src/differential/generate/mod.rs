@@ -18,22 +18,28 @@
 //!
 //! Each construct is in one of a hundred programs at least: the test among the tests counts.
 //!
-//! Read next: `state.rs`, `types.rs`, then the constructs: `sections.rs`, `objects.rs`,
-//! `callbacks.rs`, `numbers.rs`, `memory.rs`, `packets.rs`, `maps.rs`, `flow.rs`, `calls.rs`; and
+//! Read next: `state.rs`, `types.rs`, then the constructs: `sections.rs`, `objects.rs`, `views.rs`,
+//! `collections.rs`, `resilient.rs`, `kernels_own.rs`, `queues.rs`, `arenas.rs`, `callbacks.rs`, `numbers.rs`, `memory.rs`, `packets.rs`, `maps.rs`, `flow.rs`, `calls.rs`; and
 //! `loops.rs`, programs of nothing but loops that lie in one another.
 
+mod arenas;
 mod callbacks;
 mod calls;
+mod collections;
 mod flow;
+mod kernels_own;
 pub mod loops;
 mod maps;
 mod memory;
 mod numbers;
 mod objects;
 mod packets;
+mod queues;
+mod resilient;
 mod sections;
 mod state;
 mod types;
+mod views;
 
 use ebpf_asm::assembler::{Assembler, Label};
 use ebpf_asm::helper;
@@ -91,6 +97,14 @@ const OWNERS: [ProgType; 9] = [
     ProgType::CgroupSysctl,
 ];
 
+/// The types that may have masks of CPUs.
+const MASKERS: [ProgType; 4] = [
+    ProgType::Tracepoint,
+    ProgType::RawTracepoint,
+    ProgType::PerfEvent,
+    ProgType::Syscall,
+];
+
 macro_rules! constructs {
     ($($name:ident $weight:literal $text:literal $make:path,)*) => {
         /// What programs are made of.
@@ -103,6 +117,23 @@ macro_rules! constructs {
         impl Construct {
             /// All of them with their weights.
             pub const TABLE: &'static [(Construct, u32)] = &[$((Construct::$name, $weight),)*];
+
+            /// Those of which the interpreter does not model all.
+            pub const NOT_RUN: [Construct; 13] = [
+                Construct::Views,
+                Construct::Push,
+                Construct::Pop,
+                Construct::Peek,
+                Construct::Sort,
+                Construct::Remove,
+                Construct::Counted,
+                Construct::Mask,
+                Construct::PerCpu,
+                Construct::Texts,
+                Construct::Drain,
+                Construct::Work,
+                Construct::Arena,
+            ];
 
             /// What it is, in words.
             #[must_use]
@@ -121,9 +152,21 @@ macro_rules! constructs {
                     | Construct::PacketEnd => packets::has_packet(prog_type),
                     Construct::Meta => has(&[ProgType::Xdp, ProgType::SchedCls]),
                     Construct::LoadAbs => has(&packets::LEGACY),
-                    Construct::Lock => !has(&TRACING) && !has(&[ProgType::SocketFilter]),
-                    Construct::Timer => !has(&TRACING),
-                    Construct::Own | Construct::Exchange | Construct::Throw => has(&OWNERS),
+                    Construct::Lock | Construct::Resilient => {
+                        !has(&TRACING) && !has(&[ProgType::SocketFilter])
+                    }
+                    Construct::Timer | Construct::Work => !has(&TRACING),
+                    Construct::Own
+                    | Construct::Exchange
+                    | Construct::Throw
+                    | Construct::PerCpu
+                    | Construct::Counted => has(&OWNERS),
+                    Construct::Push
+                    | Construct::Pop
+                    | Construct::Peek
+                    | Construct::Sort
+                    | Construct::Remove => has(&OWNERS) && !has(&TRACING),
+                    Construct::Mask => has(&MASKERS),
                     Construct::Socket => {
                         has(&[ProgType::Xdp, ProgType::SchedCls, ProgType::SchedAct])
                     }
@@ -191,6 +234,20 @@ constructs! {
     Dynptr 6 "dynptrs" objects::dynptr,
     Socket 4 "sockets looked up" objects::socket,
     PacketSocket 4 "the socket of a packet" objects::packet_socket,
+    Views 4 "clones and parts of dynptrs" views::views,
+    Push 4 "objects put into lists" collections::push,
+    Pop 4 "objects taken out of lists" collections::pop,
+    Peek 4 "objects looked at in lists" collections::peek,
+    Sort 4 "objects put into trees" collections::sort,
+    Remove 4 "objects taken out of trees" collections::remove,
+    Resilient 4 "locks that may fail" resilient::lock,
+    Counted 4 "tasks and cgroups acquired" kernels_own::counted,
+    Mask 4 "masks of CPUs" kernels_own::mask,
+    PerCpu 4 "objects of which each CPU has one" kernels_own::per_cpu,
+    Texts 3 "texts compared and searched" kernels_own::texts,
+    Drain 4 "records of user space" queues::drain,
+    Work 4 "work queues" queues::work,
+    Arena 4 "arenas" arenas::arena,
 }
 
 /// A program and what it is made of.
@@ -202,6 +259,15 @@ pub struct Generated {
     pub prog_type: ProgType,
     /// Its constructs in words, each once.
     pub constructs: Vec<&'static str>,
+}
+
+impl Generated {
+    /// Whether the interpreter models all that the program is made of.
+    #[must_use]
+    pub fn is_modelled(&self) -> bool {
+        let not_run = Construct::NOT_RUN.map(Construct::text);
+        !self.constructs.iter().any(|text| not_run.contains(text))
+    }
 }
 
 /// A program that is being made.
@@ -330,8 +396,8 @@ impl Generator {
         self.out = self.a.label();
         self.state = state;
         self.objects = -80;
-        callbacks::enter(self, role);
-        self.budget = self.chance.below(4) as u32;
+        let most = callbacks::enter(self, role);
+        self.budget = self.chance.below(most + 1) as u32;
         self.constant(R0);
         self.steps();
         self.end_of(role);
@@ -340,8 +406,8 @@ impl Generator {
     /// The end of a function: what callbacks return is asked for.
     fn end_of(&mut self, role: Role) {
         let most = match role {
-            Role::Callback => 1,
-            Role::Timer => 0,
+            Role::Callback | Role::Record | Role::Less => 1,
+            Role::Timer | Role::Later => 0,
             _ => return self.end(),
         };
         let value = self.chance.between(0, most);

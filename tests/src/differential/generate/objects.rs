@@ -1,7 +1,7 @@
 //! Constructs on what is acquired and given back, and on special fields of map values: own
 //! objects, kept pointers, locks, timers, dynptrs, sockets.
 //!
-//! Read before: `sections.rs`. Read next: `callbacks.rs`.
+//! Read before: `sections.rs`. Read next: `views.rs`.
 
 use ebpf_asm::assembler::Source;
 use ebpf_asm::insn::Reg::{self, *};
@@ -15,7 +15,7 @@ use super::{Generator, maps};
 
 /// Moves R0 into a register that calls leave alone, and goes to `null` if it is null; on a
 /// slip without asking.
-fn taken(g: &mut Generator, null: ebpf_asm::assembler::Label) -> Reg {
+pub(super) fn taken(g: &mut Generator, null: ebpf_asm::assembler::Label) -> Reg {
     if !g.slip() {
         g.a.jump(Cond::Jeq, Width::W64, R0, Source::Imm(0), null);
     }
@@ -35,15 +35,15 @@ fn while_kept(g: &mut Generator, kept: Reg, most: u32) {
     g.reserved.pop();
 }
 
-/// Makes an object of the program's own; R0 has it or null.
-fn new_object(g: &mut Generator) {
-    let item = types::structure("item").map_or(0, |id| id.0);
+/// Makes an object of the program's own, a structure of this name; R0 has it or null.
+pub(super) fn new_object(g: &mut Generator, name: &str) {
+    let structure = types::structure(name).map_or(0, |id| id.0);
     g.typed = true;
-    g.a.ld_imm64(R1, u64::from(item)).mov(R2, 0);
+    g.a.ld_imm64(R1, u64::from(structure)).mov(R2, 0);
     g.kfunc("bpf_obj_new_impl");
 }
 
-fn drop_object(g: &mut Generator, object: Reg) {
+pub(super) fn drop_object(g: &mut Generator, object: Reg) {
     g.a.mov(R1, object).mov(R2, 0);
     g.kfunc("bpf_obj_drop_impl");
 }
@@ -63,7 +63,7 @@ fn touch(g: &mut Generator, base: Reg) {
 /// An object of the program's own, dropped in the end.
 pub(super) fn own(g: &mut Generator) {
     let done = g.a.label();
-    new_object(g);
+    new_object(g, "item");
     let object = taken(g, done);
     touch(g, object);
     while_kept(g, object, 2);
@@ -86,7 +86,7 @@ pub(super) fn exchange(g: &mut Generator) {
     if g.chance.percent(40) {
         g.a.mov(R2, 0);
     } else {
-        new_object(g);
+        new_object(g, "item");
         let null = g.a.label();
         g.a.jump(Cond::Jne, Width::W64, R0, Source::Imm(0), null);
         g.a.bind(null).mov(R2, R0);

@@ -20,6 +20,12 @@ pub(super) enum Role {
     Callback,
     /// Called by a timer, which wants nothing but 0 of it.
     Timer,
+    /// Called by a work queue, as by a timer.
+    Later,
+    /// Called with a record of a user ring buffer.
+    Record,
+    /// Says which of two nodes is less.
+    Less,
     /// Takes a number, and is verified on its own.
     GlobalNumber,
     /// Takes a pointer to a `struct point`, or null.
@@ -43,6 +49,9 @@ impl Role {
             Role::Static => "local",
             Role::Callback => "callback",
             Role::Timer => "timer",
+            Role::Later => "later",
+            Role::Record => "record",
+            Role::Less => "less",
             Role::GlobalNumber => "global_number",
             Role::GlobalPoint => "global_point",
             Role::GlobalPointThere => "global_point_there",
@@ -102,6 +111,55 @@ const TYPES: &str = "
 [27] DECL_TAG 'arg:nonnull' type_id=26 component_idx=0
 [28] FUNC 'global_context' type_id=16 linkage=global
 [29] DECL_TAG 'arg:ctx' type_id=28 component_idx=0
+[30] ARRAY '(anon)' type_id=3 index_type_id=2 nr_elems=3
+[31] ARRAY '(anon)' type_id=3 index_type_id=2 nr_elems=4
+[32] STRUCT 'bpf_list_head' size=16
+        '__opaque' type_id=4 bits_offset=0
+[33] STRUCT 'bpf_list_node' size=24
+        '__opaque' type_id=30 bits_offset=0
+[34] STRUCT 'bpf_rb_root' size=16
+        '__opaque' type_id=4 bits_offset=0
+[35] STRUCT 'bpf_rb_node' size=32
+        '__opaque' type_id=31 bits_offset=0
+[36] STRUCT 'bpf_refcount' size=4
+        '__opaque' type_id=2 bits_offset=0
+[37] STRUCT 'listed' size=32
+        'number' type_id=3 bits_offset=0
+        'node' type_id=33 bits_offset=64
+[38] STRUCT 'sorted' size=40
+        'number' type_id=3 bits_offset=0
+        'node' type_id=35 bits_offset=64
+[39] STRUCT 'shared' size=40
+        'number' type_id=3 bits_offset=0
+        'node' type_id=33 bits_offset=64
+        'owners' type_id=36 bits_offset=256
+[40] STRUCT 'collected' size=56
+        'lock' type_id=5 bits_offset=0
+        'listed' type_id=32 bits_offset=64
+        'shared' type_id=32 bits_offset=192
+        'sorted' type_id=34 bits_offset=320
+[41] DECL_TAG 'contains:listed:node' type_id=40 component_idx=1
+[42] DECL_TAG 'contains:shared:node' type_id=40 component_idx=2
+[43] DECL_TAG 'contains:sorted:node' type_id=40 component_idx=3
+[44] STRUCT 'bpf_res_spin_lock' size=4
+        'val' type_id=2 bits_offset=0
+[45] STRUCT 'guarded' size=16
+        'lock' type_id=44 bits_offset=0
+        'number' type_id=3 bits_offset=64
+[46] STRUCT 'bpf_wq' size=16
+        '__opaque' type_id=4 bits_offset=0
+[47] STRUCT 'worked' size=32
+        'runs' type_id=3 bits_offset=0
+        'work' type_id=46 bits_offset=64
+        'bytes' type_id=3 bits_offset=192
+[48] FUNC 'later' type_id=18 linkage=static
+[49] FUNC 'record' type_id=18 linkage=static
+[50] FUNC 'less' type_id=18 linkage=static
+[51] TYPE_TAG 'percpu_kptr' type_id=7
+[52] PTR '(anon)' type_id=51
+[53] STRUCT 'spread' size=16
+        'number' type_id=3 bits_offset=0
+        'item' type_id=52 bits_offset=64
 ";
 
 static BTF: LazyLock<Option<Btf>> = LazyLock::new(|| parse("types", TYPES).ok()?.btf);
