@@ -20,6 +20,7 @@
 //! | `attachment.rs` | what runs on an interface, and who put it there |
 //! | `holder.rs` | which processes hold a link |
 //! | `diagnose.rs` | why the kernel refused an attachment |
+//! | `denied.rs` | who may forbid what no capability is missing for |
 //! | `pins.rs` | where links are pinned, and the lock on that place |
 //! | `status.rs` | all interfaces and what runs on them |
 //! | `error.rs` | everything that can go wrong |
@@ -44,6 +45,7 @@
 
 mod attachment;
 mod create;
+mod denied;
 mod detach;
 mod diagnose;
 mod error;
@@ -66,6 +68,7 @@ mod verifier_log;
 mod xdp;
 
 pub use attachment::{AttachedBy, Attachment, MapFacts, ProgramFacts};
+pub use denied::denied_by;
 pub use error::{Error, ErrorKind, Result};
 pub use holder::{Holder, holders};
 pub use link::XdpLink;

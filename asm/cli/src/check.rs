@@ -1,6 +1,7 @@
 //! `ebpfasm check`: verifies the programs of an object, or of a batch.
 
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use ebpf_asm::isa::KernelVersion;
@@ -114,8 +115,12 @@ fn check_object(path: &Path, args: &CheckArgs, lines: Lines) -> Result<(), Failu
             if let Some(ours) = checked.last() {
                 refused.extend(said.explanation(program, &ours.verdict));
             }
-            if let Said::Nothing { exit, .. } = said {
-                unasked.push((exit, program.name.as_str()));
+            if let Said::Nothing { exit, help, .. } = said {
+                unasked.push(Unasked {
+                    program: &program.name,
+                    exit,
+                    help,
+                });
             }
         }
     }
@@ -126,7 +131,11 @@ fn check_object(path: &Path, args: &CheckArgs, lines: Lines) -> Result<(), Failu
     }
     match (refused.as_slice(), unasked.as_slice()) {
         ([], []) => ours,
-        ([], unasked) => ours.and(Err(not_asked(unasked))),
+        ([], unasked) if ours.is_ok() => Err(not_asked(unasked)),
+        ([], unasked) => {
+            not_asked(unasked).print();
+            ours
+        }
         _ => ours.and(Err(refused_by_kernel())),
     }
 }
@@ -150,15 +159,23 @@ fn style(args: &CheckArgs) -> Option<Style> {
     }
 }
 
+/// A program that the kernel was to judge, and has not.
+struct Unasked<'o> {
+    program: &'o str,
+    /// How the command is to end for it.
+    exit: Exit,
+    help: Vec<String>,
+}
+
 /// The kernel was to be asked, and has not judged some programs. The command ends as the first
 /// reason asks for.
-fn not_asked(programs: &[(Exit, &str)]) -> Failure {
-    let names: Vec<&str> = programs.iter().map(|(_, name)| *name).collect();
+fn not_asked(programs: &[Unasked<'_>]) -> Failure {
+    let names: Vec<&str> = programs.iter().map(|one| one.program).collect();
     let message = format!("the running kernel did not judge {}", names.join(", "));
-    let exit = programs
-        .first()
-        .map_or(Exit::Unsupported, |(exit, _)| *exit);
-    Failure::new(exit, message).help("the line of each program says why")
+    let exit = programs.first().map_or(Exit::Unsupported, |one| one.exit);
+    let failure = Failure::new(exit, message).help("the line of each program says why");
+    let help: BTreeSet<&String> = programs.iter().flat_map(|one| &one.help).collect();
+    help.into_iter().fold(failure, Failure::help)
 }
 
 /// A line of JSON that names its object.

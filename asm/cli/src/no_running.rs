@@ -13,6 +13,7 @@ pub(crate) fn verdict(_object: &Object, _program: &Program) -> Said {
     Said::Nothing {
         why: "this system has no eBPF".to_owned(),
         exit: Exit::Unsupported,
+        help: Vec::new(),
     }
 }
 

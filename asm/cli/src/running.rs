@@ -7,7 +7,7 @@ use ebpf_asm::object::{Object, Pinning};
 use ebpf_asm::program::Program;
 use ebpf_asm::verifier_log::{VerifierLog, figure};
 use ebpf_cli::exit::Exit;
-use ebpf_loader::{Error, ErrorKind, Loader, LogLevel, with_options};
+use ebpf_loader::{Error, Loader, LogLevel, denied_by, with_options};
 use ebpf_verifier_sim::KernelRefusal;
 
 use crate::said::Said;
@@ -25,14 +25,29 @@ pub(crate) fn verdict(object: &Object, program: &Program) -> Said {
             let refusal = refusal.unwrap_or_else(KernelRefusal::without_reason);
             Said::Rejects(Box::new(refusal))
         }
-        Err(error) => Said::Nothing {
-            why: error.to_string(),
-            exit: match error.kind() {
-                ErrorKind::Permission => Exit::Permission,
-                _ => Exit::Unsupported,
-            },
-        },
+        Err(error) => not_judged(&error, program),
     }
+}
+
+/// Why the kernel did not come to judging.
+fn not_judged(error: &Error, program: &Program) -> Said {
+    let (exit, help) = match error {
+        Error::Permission { missing, .. } => (
+            Exit::Permission,
+            match missing.is_empty() {
+                true => denied_by(Some(program)),
+                false => vec!["run it as root, to ask the kernel".to_owned()],
+            },
+        ),
+        _ => (Exit::Unsupported, Vec::new()),
+    };
+    let why = match error {
+        Error::Permission { missing, .. } if missing.is_empty() => {
+            format!("{error}, although no capability is missing")
+        }
+        error => error.to_string(),
+    };
+    Said::Nothing { why, exit, help }
 }
 
 /// The object without maps that are pinned by their names.

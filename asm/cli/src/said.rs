@@ -29,6 +29,8 @@ pub(crate) enum Said {
         why: String,
         /// How a command ends that cannot do without the answer.
         exit: Exit,
+        /// What to do about it.
+        help: Vec<String>,
     },
 }
 

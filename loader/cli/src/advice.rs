@@ -1,6 +1,6 @@
 //! What to type when the loader or the kernel says no.
 
-use ebpf_loader::{AttachedBy, Attachment, Error, ErrorKind, Holder, XdpMode, holders};
+use ebpf_loader::{AttachedBy, Attachment, Error, ErrorKind, Holder, XdpMode, denied_by, holders};
 use ebpf_syscalls::caps::Capability;
 
 use crate::explain;
@@ -51,6 +51,7 @@ fn advice(error: &Error) -> Vec<String> {
             vec!["`ebpfld status` shows which interfaces run a program".to_owned()]
         }
         Error::NotXdp { .. } => vec!["choose an xdp program with --prog".to_owned()],
+        Error::Permission { missing, .. } if missing.is_empty() => denied_by(None),
         Error::Permission { missing, .. } => vec![permission(missing)],
         Error::AlreadyAttached {
             interface,
@@ -103,11 +104,6 @@ fn interface_missing(name: &str, near: &[String]) -> String {
 
 /// How to come by a privilege.
 pub(crate) fn permission(missing: &[Capability]) -> String {
-    if missing.is_empty() {
-        return "this process has the capabilities, so a security policy forbids it: \
-                see lockdown, seccomp and file modes"
-            .to_owned();
-    }
     let names: Vec<_> = missing.iter().map(Capability::to_string).collect();
     format!("run it as root (sudo), or with {}", names.join(" and "))
 }

@@ -378,3 +378,24 @@ fn cases(folder: &std::path::Path) -> Vec<std::path::PathBuf> {
     all.sort();
     all
 }
+
+/// Rows carry what their makers need; what is misspelled is told of, once.
+#[test]
+fn fields_that_mean_nothing_are_told_of_once() {
+    let place = Place::new();
+    let row =
+        r#"{"id":1,"prog_type":6,"licence":"GPL","insns":"b7000000020000009500000000000000"}"#;
+    place.write("rows.jsonl", &format!("{row}\n{row}\n{{\"id\":3}}\n"));
+    let ended = place
+        .run(&["check", "--batch", "rows.jsonl"])
+        .code(8)
+        .says("note: the field 'licence' of rows means nothing here");
+    assert_eq!(ended.stderr.matches("licence").count(), 1, "{ended:?}");
+    let answers: Vec<&str> = ended.stdout.lines().collect();
+    assert_eq!(answers.len(), 3, "{ended:?}");
+    assert!(answers[0].contains(r#""verdict":"accept""#), "{ended:?}");
+    assert!(
+        answers[2].contains("no row: missing field `prog_type` at column 8"),
+        "{ended:?}"
+    );
+}

@@ -299,6 +299,30 @@ fn what_is_too_new_names_what_to_use_instead() {
     assert!(!ended.stderr.contains("unknown opcode"), "{ended:?}");
 }
 
+/// Where the kernel is not asked, there are a reason, something to do about it and an exit code for
+/// it; the other verdicts stand.
+#[test]
+fn a_kernel_that_does_not_judge_is_told_of_with_the_reason() {
+    let place = Place::new();
+    place.write(
+        "two.bpf",
+        ".prog fentry/do_exit p\n    r0 = 0\n    exit\n.prog lirc_mode2 k\n    r0 = 0\n    exit\n",
+    );
+    let ended = place.run(&["check", "two.bpf", "--kernel-too"]).code(7);
+    if ended.stdout.contains("although no capability is missing") {
+        ended
+            .says("the running kernel did not judge p")
+            .says("if only programs on functions of the kernel are refused")
+            .says("error: the verifier cannot judge k");
+    }
+    place.write("xdp.bpf", ".prog xdp p\n    r0 = 2\n    exit\n");
+    let ended = place.run(&["check", "xdp.bpf", "--kernel-too"]);
+    match ended.stdout.contains("missing") {
+        true => drop(ended.code(4).says("help: run it as root")),
+        false => drop(ended.code(0)),
+    }
+}
+
 /// Without a word a release that nobody knows would pass for one that was looked at.
 #[test]
 fn releases_are_named_as_people_write_them() {

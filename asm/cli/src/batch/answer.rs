@@ -101,11 +101,18 @@ pub(super) fn answer(line: &str, ask: Kernel, loader: &Config, types: &KernelTyp
         Ok(row) => of_row(&row, ask, loader, types),
         Err(error) => Answer {
             id: id_of(line),
-            ours: Said::unsupported(format!("no row: {error}")),
+            ours: Said::unsupported(format!("no row: {}", in_line(&error))),
             no_row: true,
             kernel: None,
         },
     }
+}
+
+/// The error of a line; that it is in line 1 of itself says nothing.
+fn in_line(error: &serde_json::Error) -> String {
+    error
+        .to_string()
+        .replace(" at line 1 column ", " at column ")
 }
 
 /// The id of a line that is no row, as far as it is JSON.

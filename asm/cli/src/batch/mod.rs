@@ -16,17 +16,19 @@ mod row;
 mod subject;
 mod wide;
 
+use std::collections::BTreeSet;
 use std::io::{self, BufReader};
 use std::num::NonZero;
 use std::panic;
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
 use std::thread;
 
 use ebpf_asm::isa::KernelVersion;
 use ebpf_cli::exit::Exit;
 use ebpf_cli::input;
-use ebpf_cli::report::Failure;
+use ebpf_cli::report::{self, Failure};
 
 use crate::{kernel_types, verdict};
 
@@ -35,6 +37,23 @@ use crate::{kernel_types, verdict};
 pub(crate) enum Kernel {
     Asked,
     NotAsked,
+}
+
+/// In how many rows fields are looked for that mean nothing: who misspells one does so in all.
+const LOOKED_AT: usize = 64;
+
+/// Says once of each field that it means nothing. The row is judged without: rows carry what their
+/// makers need as well.
+fn note_unknown_fields(line: &str, told: &Mutex<BTreeSet<String>>) {
+    for field in row::unknown_fields(line) {
+        // Who panicked with the lock has told of what is in there.
+        let mut told = told.lock().unwrap_or_else(PoisonError::into_inner);
+        if told.insert(field.clone()) {
+            report::note(format_args!(
+                "the field '{field}' of rows means nothing here, and is passed over"
+            ));
+        }
+    }
 }
 
 /// Answers all rows of a file; `-` is standard input. `jobs` rows are judged at once, by
@@ -54,8 +73,12 @@ pub(crate) fn run(
     // What is caught is answered; its place in our sources helps nobody who reads answers.
     panic::set_hook(Box::new(|_| {}));
     let types = kernel_types::running();
-    let no_rows = AtomicUsize::new(0);
+    let (no_rows, looked_at) = (AtomicUsize::new(0), AtomicUsize::new(0));
+    let told = Mutex::new(BTreeSet::new());
     ordered::map_lines(input, io::stdout(), jobs, &|line| {
+        if looked_at.fetch_add(1, Ordering::Relaxed) < LOOKED_AT {
+            note_unknown_fields(line, &told);
+        }
         let answer = answer::answer(line, kernel, &config, &types);
         if answer.is_of_no_row() {
             no_rows.fetch_add(1, Ordering::Relaxed);

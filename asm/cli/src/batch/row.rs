@@ -81,6 +81,55 @@ pub(super) struct MapRow {
     pub(super) insns: Vec<u32>,
 }
 
+/// The fields of a row.
+const FIELDS: [&str; 10] = [
+    "id",
+    "prog_type",
+    "expected_attach_type",
+    "prog_flags",
+    "attach_btf_id",
+    "license",
+    "insns",
+    "maps",
+    "btf",
+    "func_info",
+];
+
+/// The fields of a map.
+const MAP_FIELDS: [&str; 11] = [
+    "type",
+    "key_size",
+    "value_size",
+    "max_entries",
+    "map_flags",
+    "map_extra",
+    "btf_value_type_id",
+    "contents",
+    "frozen",
+    "inner",
+    "insns",
+];
+
+/// The fields of a row, and of its maps, that mean nothing here.
+pub(super) fn unknown_fields(line: &str) -> Vec<String> {
+    let row: Value = serde_json::from_str(line).unwrap_or_default();
+    let mut unknown = unknown_among(&row, &FIELDS, "");
+    let maps = row.get("maps").and_then(Value::as_array);
+    for map in maps.into_iter().flatten() {
+        unknown.extend(unknown_among(map, &MAP_FIELDS, "maps."));
+    }
+    unknown
+}
+
+fn unknown_among(value: &Value, known: &[&str], of: &str) -> Vec<String> {
+    let fields = value
+        .as_object()
+        .into_iter()
+        .flat_map(|fields| fields.keys());
+    let unknown = fields.filter(|field| !known.contains(&field.as_str()));
+    unknown.map(|field| format!("{of}{field}")).collect()
+}
+
 /// Bytes as hexadecimal text, two digits each.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "String")]
@@ -119,6 +168,24 @@ mod tests {
         let row: Row = serde_json::from_str(r#"{"prog_type":6,"insns":"95FF"}"#).unwrap();
         assert_eq!(row.insns, Hex(vec![0x95, 0xff]));
         assert!(row.id.is_null() && row.maps.is_empty() && row.btf.is_none());
+    }
+
+    /// Each field of the lists is one of the structures: what cannot be its value is refused.
+    #[test]
+    fn fields_that_mean_nothing_are_found() {
+        for field in FIELDS.iter().filter(|field| **field != "id") {
+            let mut row = serde_json::json!({"prog_type": 6, "insns": "95"});
+            row[field] = serde_json::json!({"no": "such"});
+            assert!(serde_json::from_value::<Row>(row).is_err(), "{field}");
+        }
+        for field in MAP_FIELDS {
+            let mut map = serde_json::json!({"type": 2});
+            map[field] = serde_json::json!("no such");
+            assert!(serde_json::from_value::<MapRow>(map).is_err(), "{field}");
+        }
+        let line = r#"{"id":1,"prog_tpye":6,"insns":"","maps":[{"type":2,"max_entry":1}]}"#;
+        assert_eq!(unknown_fields(line), ["prog_tpye", "maps.max_entry"]);
+        assert!(unknown_fields("no json").is_empty());
     }
 
     #[test]

@@ -1,0 +1,157 @@
+//! What may forbid what the kernel refuses with EPERM although no capability is missing, as far as a
+//! process can see it.
+//!
+//! Sources: kernel_lockdown(7), seccomp(2), user_namespaces(7), and the kernel's
+//! `Documentation/admin-guide/LSM/index.rst`.
+//!
+//! Read before: `error.rs`.
+
+use std::fs;
+
+use ebpf_asm::prog_type::{AttachType, ProgType};
+use ebpf_asm::program::Program;
+
+/// What a process can see of who may forbid it something.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+struct Signs {
+    /// `/proc/self/uid_map`.
+    uid_map: String,
+    /// `/proc/self/status`.
+    status: String,
+    /// `/sys/kernel/security/lockdown`.
+    lockdown: String,
+    /// `/sys/kernel/security/lsm`.
+    lsm: String,
+}
+
+impl Signs {
+    /// Those of this process; what cannot be read is empty.
+    fn seen() -> Signs {
+        let read = |path| fs::read_to_string(path).unwrap_or_default();
+        Signs {
+            uid_map: read("/proc/self/uid_map"),
+            status: read("/proc/self/status"),
+            lockdown: read("/sys/kernel/security/lockdown"),
+            lsm: read("/sys/kernel/security/lsm"),
+        }
+    }
+
+    /// What may forbid the load of a program.
+    fn reasons(&self, program: Option<&Program>) -> Vec<String> {
+        let is_lsm = program.is_some_and(|program| program.prog_type == ProgType::Lsm);
+        let modules: Vec<&str> = self.lsm.trim().split(',').collect();
+        let has = |name: &str| modules.contains(&name);
+        let seen = [
+            (
+                self.is_in_user_namespace(),
+                "this process is in a user namespace, whose capabilities bpf(2) does not count: \
+                 run it outside",
+            ),
+            (
+                self.has_seccomp_filter(),
+                "a seccomp filter is on this process, as containers have one: allow it bpf(2)",
+            ),
+            (
+                self.lockdown.contains("[confidentiality]"),
+                "the kernel is locked down for confidentiality, and so refuses what reads its \
+                 memory (kernel_lockdown(7))",
+            ),
+            (
+                is_lsm && !self.lsm.is_empty() && !has("bpf"),
+                "the BPF LSM is off: boot with bpf in the list of lsm=",
+            ),
+            (
+                has("selinux"),
+                "SELinux may forbid it: its audit log says so",
+            ),
+            (
+                has("apparmor"),
+                "AppArmor may forbid it: the kernel's log says so",
+            ),
+        ];
+        let seen = seen.into_iter().filter(|(is_so, _)| *is_so);
+        let mut reasons: Vec<String> = seen.map(|(_, reason)| reason.to_owned()).collect();
+        if program.is_some_and(is_on_a_function) {
+            reasons.push(ON_A_FUNCTION.to_owned());
+        }
+        if reasons.is_empty() {
+            reasons.push(
+                "no lockdown, seccomp filter or security module is seen here: look at the modes of files, or ask whoever built \
+                 this kernel, or runs the machine that it is on"
+                    .to_owned(),
+            );
+        }
+        reasons
+    }
+
+    /// Whether ids are mapped in any way but one to one, all of them.
+    fn is_in_user_namespace(&self) -> bool {
+        let numbers: Vec<&str> = self.uid_map.split_whitespace().collect();
+        !numbers.is_empty() && numbers != ["0", "0", "4294967295"]
+    }
+
+    /// Whether there is a filter: 2 is `SECCOMP_MODE_FILTER`.
+    fn has_seccomp_filter(&self) -> bool {
+        let mut lines = self.status.lines();
+        let mode = lines.find_map(|line| line.strip_prefix("Seccomp:"));
+        mode.is_some_and(|mode| mode.trim() == "2")
+    }
+}
+
+/// What is known of kernels that refuse programs on functions, and no others.
+const ON_A_FUNCTION: &str = "if only programs on functions of the kernel are refused, it is built \
+    or told not to have them: they need CONFIG_DYNAMIC_FTRACE_WITH_DIRECT_CALLS, those of type lsm \
+    also CONFIG_BPF_LSM; raw_tracepoint or kprobe may do instead";
+
+/// Whether a program is attached to a function of the kernel by a trampoline.
+fn is_on_a_function(program: &Program) -> bool {
+    match program.prog_type {
+        ProgType::Lsm | ProgType::Ext => true,
+        ProgType::Tracing => matches!(
+            program.expected_attach_type,
+            Some(AttachType::TraceFentry | AttachType::TraceFexit | AttachType::ModifyReturn)
+        ),
+        _ => false,
+    }
+}
+
+/// What may forbid something, a program's load if one is named, although no capability is missing:
+/// at least one sentence.
+#[must_use]
+pub fn denied_by(program: Option<&Program>) -> Vec<String> {
+    Signs::seen().reasons(program)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_seen_is_told() {
+        let free = Signs {
+            uid_map: "         0          0 4294967295\n".to_owned(),
+            status: "Name:\tx\nSeccomp:\t0\n".to_owned(),
+            ..Signs::default()
+        };
+        assert!(free.reasons(None)[0].starts_with("no lockdown"));
+        let told = |signs: Signs| signs.reasons(None).concat();
+        let container = Signs {
+            uid_map: "0 100000 65536\n".to_owned(),
+            status: "Seccomp:\t2\n".to_owned(),
+            ..Signs::default()
+        };
+        let text = told(container);
+        assert!(text.contains("user namespace") && text.contains("seccomp"));
+        let locked = Signs {
+            lockdown: "none integrity [confidentiality]\n".to_owned(),
+            lsm: "lockdown,capability,selinux\n".to_owned(),
+            ..free
+        };
+        let text = told(locked.clone());
+        assert!(text.contains("locked down") && text.contains("SELinux"));
+        let text = ".prog lsm/file_open p\nr0 = 0\nexit\n";
+        let object = ebpf_asm::text::parse("text", text).expect("a program");
+        let text = locked.reasons(object.programs.first()).concat();
+        assert!(text.contains("BPF LSM is off") && text.contains("CONFIG_BPF_LSM"));
+    }
+}
