@@ -10,7 +10,7 @@
 use crate::codes::Code;
 use crate::diag::Cause;
 use crate::kernel_words;
-use crate::render::{Decor, Quoted, Told, render};
+use crate::render::{Decor, Quoted, REMARK, Told, render};
 use ebpf_asm::span::Span;
 use ebpf_asm::verifier_log::{Report, Step, Trail, VerifierLog};
 
@@ -217,8 +217,14 @@ impl Quoted for VerifierLog<'_> {
         reported.or_else(|| self.source(slot).filter(|span| !span.file.is_empty()))
     }
 
+    /// With the source line, of which kernels before 6.10 say no place.
     fn insn(&self, slot: usize) -> Option<String> {
-        VerifierLog::insn(self, slot).map(str::to_owned)
+        let insn = VerifierLog::insn(self, slot)?;
+        let source = self.source(slot).map(|span| span.text.trim());
+        Some(match source {
+            Some(text) if !text.is_empty() => format!("{insn}{REMARK}{text}"),
+            _ => insn.to_owned(),
+        })
     }
 }
 
@@ -263,6 +269,25 @@ mod tests {
              2 | r0 = *(u8 *)(r3 +14)\n  | ^^^^^^^^^^^^^^^^^^^^ R3 offset is outside of the packet\n  |\n\
              help: Prove as many bytes as are read, from the same packet pointer, and again after \
              every helper that may move the packet.\n"
+        );
+    }
+
+    /// Lines of the source without a place, as of kernels before 6.10, stand beside the instructions.
+    #[test]
+    fn source_lines_without_a_place_are_quoted() {
+        let log = "0: R1=ctx() R10=fp0\n; void *data = (void *)(long)ctx->data;\n\
+                   0: (61) r2 = *(u32 *)(r1 +0)          ; R1=ctx() R2_w=pkt(r=0)\n\
+                   ; return *(char *)data;\n1: (71) r0 = *(u8 *)(r2 +0)\n\
+                   invalid access to packet, off=0 size=1, R2(id=0,off=0,r=0)\n";
+        let text = rendered(log);
+        assert!(
+            text.contains(
+                "0 | r2 = *(u32 *)(r1 +0)  ; void *data = (void *)(long)ctx->data;\n  \
+                 | -------------------- R2 becomes pkt(r=0)\n\
+                 1 | r0 = *(u8 *)(r2 +0)  ; return *(char *)data;\n  \
+                 | ^^^^^^^^^^^^^^^^^^^\n"
+            ),
+            "{text}"
         );
     }
 

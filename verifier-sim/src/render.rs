@@ -35,6 +35,9 @@ struct Marked {
     primary: bool,
 }
 
+/// What stands between an instruction and a remark on it.
+pub(crate) const REMARK: &str = "  ; ";
+
 /// What lines are quoted from: a program, or what is known of one.
 pub trait Quoted {
     /// What stands for the file where no source is known.
@@ -169,7 +172,8 @@ fn from_source(span: Span<&str>) -> (String, usize, String, Range<usize>) {
 
 fn from_listing(quoted: &dyn Quoted, slot: usize) -> (String, usize, String, Range<usize>) {
     let text = quoted.insn(slot).unwrap_or_else(|| "?".to_owned());
-    let range = 0..text.len();
+    // Behind it there may be a line of the source, whose place is not known.
+    let range = 0..text.find(REMARK).unwrap_or(text.len());
     (quoted.name().to_owned(), slot, text, range)
 }
 
