@@ -60,9 +60,9 @@ fn made(env: &Env<'_>, at: (usize, &Insn), reg: Reg, base: &RegState) -> Option<
             cause: here,
             help: "a pointer has 8 bytes: load and store it as *(u64 *)",
         }),
-        Sem::Load { .. } if reads_the_kernel(env.program.prog_type) => Some(Made {
+        Sem::Load { .. } | Sem::Call(_) if reads_the_kernel(env.program.prog_type) => Some(Made {
             cause: here,
-            help: "what is read of the kernel's memory is a number: read what it points to by \
+            help: "an address in the kernel is a number here: read what it points to by \
                    bpf_probe_read_kernel (or bpf_probe_read_user)",
         }),
         Sem::Alu { width, .. } | Sem::Neg { width } if width == Width::W32 => Some(Made {
@@ -80,7 +80,7 @@ fn made(env: &Env<'_>, at: (usize, &Insn), reg: Reg, base: &RegState) -> Option<
     }
 }
 
-/// Whether programs of a type are handed memory of the kernel of which no types are known.
+/// Whether programs of a type are about the kernel, whose addresses often come without a type.
 fn reads_the_kernel(prog_type: ProgType) -> bool {
     matches!(
         prog_type,
@@ -89,6 +89,8 @@ fn reads_the_kernel(prog_type: ProgType) -> bool {
             | ProgType::RawTracepoint
             | ProgType::RawTracepointWritable
             | ProgType::PerfEvent
+            | ProgType::Tracing
+            | ProgType::Lsm
     )
 }
 
