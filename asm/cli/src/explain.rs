@@ -108,7 +108,7 @@ fn logged<'o>(object: &'o Object, name: Option<&str>, path: &Path) -> Result<&'o
     }
 }
 
-/// The page of a code; of words, the page that has them or whose refusals the kernel tells in
+/// The page of a code; of words, the page that has them, together or apart, or whose refusals the kernel tells in
 /// them, or a list of such pages.
 fn answer(words: &str) -> Result<String, Failure> {
     if let Some(entry) = Code::parse(words).and_then(Code::entry) {
@@ -118,7 +118,16 @@ fn answer(words: &str) -> Result<String, Failure> {
     let small = words.to_lowercase();
     let has_them =
         |entry: &&Entry| told.contains(&entry.code) || entry.page.to_lowercase().contains(&small);
-    match CODES.iter().filter(has_them).collect::<Vec<_>>().as_slice() {
+    let mut found: Vec<&Entry> = CODES.iter().filter(has_them).collect();
+    if found.is_empty() {
+        // Not together, but each of them somewhere.
+        let each = |entry: &&Entry| {
+            let page = entry.page.to_lowercase();
+            small.split_whitespace().all(|word| page.contains(word))
+        };
+        found = CODES.iter().filter(each).collect();
+    }
+    match found.as_slice() {
         [] => Err(unknown(words)),
         [entry] => Ok(page(entry)),
         several => Ok(list(several)),

@@ -45,6 +45,9 @@ fn words_of_the_kernels_messages_find_pages() {
         let page = place.run(&["explain", words]).code(0).stdout;
         assert!(page.starts_with(&format!("{code}: ")), "{words}: {page}");
     }
+    // Words that stand on a page, though not together.
+    let found = place.run(&["explain", "stack frame bytes below"]).code(0);
+    assert!(found.stdout.starts_with("BPF0201: "), "{found:?}");
     // At the end of a program it is the result.
     let found = place.run(&["explain", "R0 !read_ok"]).code(0).stdout;
     assert!(
