@@ -36,6 +36,9 @@ pub(crate) struct Cfg<'a> {
     /// The register whose number each instruction makes from others, if that is all it does to
     /// numbers, as [`Cfg::makes`] says.
     made: Vec<Option<Reg>>,
+    /// The instructions that call a function of the program or take its address, ascending, and
+    /// where it begins.
+    named: Vec<(usize, usize)>,
     /// The first slots of the functions, ascending.
     functions: Vec<usize>,
     /// The slots that execution comes back to: the heads of loops.
@@ -61,6 +64,7 @@ impl<'a> Cfg<'a> {
             insns: Vec::with_capacity(slots),
             successors: Vec::with_capacity(slots),
             made: Vec::with_capacity(slots),
+            named: Vec::new(),
             functions: vec![0],
             loops: BTreeSet::new(),
             globals,
@@ -145,7 +149,10 @@ impl<'a> Cfg<'a> {
                 .target(slot, insn)
                 .filter(|&to| self.insn(to).is_some())
             {
-                Some(target) => self.functions.push(target),
+                Some(target) => {
+                    self.named.push((slot, target));
+                    self.functions.push(target);
+                }
                 None => {
                     let mut refused =
                         Rejection::new(Code::JumpOutOfRange, "call to invalid destination")
@@ -258,12 +265,8 @@ impl<'a> Cfg<'a> {
     /// The first slot of the program's own function that the instruction at `slot` calls or
     /// takes the address of.
     pub(crate) fn named(&self, slot: usize) -> Option<usize> {
-        let insn = self.insn(slot)?;
-        if names_function(insn) {
-            self.target(slot, insn)
-        } else {
-            None
-        }
+        let at = self.named.binary_search_by_key(&slot, |(at, _)| *at);
+        at.ok().and_then(|at| self.named.get(at)).map(|(_, to)| *to)
     }
 
     /// These functions, by their first slots, and all that are called in them, or whose address

@@ -282,9 +282,7 @@ impl Explorer<'_, '_, '_> {
         if !notes.needs.is_empty() {
             self.need(path, self.notes.needs, depth)?;
         }
-        let notes = &self.notes;
-        let made = env.cfg.makes(path.slot);
-        self.tree.history.push(path.slot, made, notes);
+        self.tree.history.push(path.slot, &self.notes);
         Ok(flow)
     }
 

@@ -31,6 +31,13 @@ impl HighestFirst {
         }
     }
 
+    /// Takes out a place, if it is there.
+    pub(crate) fn remove(&mut self, place: usize) {
+        if let Some(word) = self.words.get_mut(place / 64) {
+            *word &= !(1 << (place % 64));
+        }
+    }
+
     /// Takes out the highest.
     pub(crate) fn pop(&mut self) -> Option<usize> {
         while let Some(index) = self.end.checked_sub(1) {
@@ -60,6 +67,8 @@ mod tests {
         assert_eq!(places.pop(), Some(129));
         places.insert(128);
         places.insert(0);
+        places.insert(99);
+        places.remove(99);
         let rest: Vec<usize> = std::iter::from_fn(|| places.pop()).collect();
         assert_eq!(rest, [128, 64, 3, 0]);
         places.insert(7);

@@ -3,8 +3,12 @@
 //! Paths are followed one after the other, so that what one of them executes between two nodes
 //! of the tree (`tree.rs`) stands in one [`Stretch`].
 //!
+//! There are up to a million steps, and of most one must know only where they were: these take
+//! four bytes each.
+//!
 //! Read before: `state.rs`. Read next: `notes.rs`.
 
+use crate::cfg::Cfg;
 use crate::live::RegSet;
 use crate::notes::Notes;
 use ebpf_asm::insn::Reg;
@@ -50,18 +54,52 @@ pub(crate) struct Past {
     pub(crate) spill: Option<StackSlot>,
     /// Where the next instruction is.
     pub(crate) goes_on: GoesOn,
-    /// The register whose number it made from others, if that is all that it did to numbers.
-    made: Option<Reg>,
     /// For comparisons: how many shared the compared numbers, and where they stand.
     sharers: u8,
     first_sharer: u32,
 }
 
 impl Past {
+    /// An instruction of which there is nothing to know but where it is.
+    fn plain(slot: u32) -> Past {
+        Past {
+            slot,
+            spill: None,
+            goes_on: GoesOn::Here,
+            sharers: 0,
+            first_sharer: 0,
+        }
+    }
+
     /// Whether the same must be known before the instruction as after it, since it only made a
     /// number that is not among the registers `needed` of its function. So it is with most.
-    pub(crate) fn is_idle(&self, needed: RegSet) -> bool {
-        self.made.is_some_and(|made| !needed.has(made))
+    pub(crate) fn is_idle(&self, cfg: &Cfg<'_>, needed: RegSet) -> bool {
+        let made = cfg.makes(self.slot as usize);
+        self.goes_on == GoesOn::Here && made.is_some_and(|made| !needed.has(made))
+    }
+}
+
+/// A step in four bytes: twice the slot of an instruction of which there is nothing more to
+/// know, or twice the index of one of which there is, and one.
+#[derive(Debug, Clone, Copy)]
+struct Step(u32);
+
+impl Step {
+    /// An instruction of which there is nothing to know but that it is at `slot`.
+    fn plain(slot: u32) -> Step {
+        Step(slot << 1)
+    }
+
+    /// An instruction by its index in [`History::noted`].
+    fn noted(index: u32) -> Step {
+        Step(index << 1 | 1)
+    }
+
+    /// What is known of it.
+    fn past(self, noted: &[Past]) -> Past {
+        let (number, is_noted) = (self.0 >> 1, self.0 & 1 == 1);
+        let noted = noted.get(number as usize).filter(|_| is_noted);
+        noted.copied().unwrap_or(Past::plain(number))
     }
 }
 
@@ -75,7 +113,9 @@ pub(crate) struct Stretch {
 /// Everything that was executed, in order of execution.
 #[derive(Debug)]
 pub(crate) struct History {
-    steps: Vec<Past>,
+    steps: Vec<Step>,
+    /// The instructions of which there is more to know than where they are.
+    noted: Vec<Past>,
     sharers: Vec<Sharer>,
 }
 
@@ -84,6 +124,7 @@ impl History {
     pub(crate) fn new(slots: usize) -> History {
         History {
             steps: Vec::with_capacity(slots),
+            noted: Vec::with_capacity(slots / 4),
             sharers: Vec::new(),
         }
     }
@@ -91,6 +132,7 @@ impl History {
     /// Nothing was executed.
     pub(crate) fn clear(&mut self) {
         self.steps.clear();
+        self.noted.clear();
         self.sharers.clear();
     }
 
@@ -108,38 +150,41 @@ impl History {
         }
     }
 
-    /// Adds the instruction at `slot`, which made the number of a register and left `notes`.
-    pub(crate) fn push(&mut self, slot: usize, made: Option<Reg>, notes: &Notes) {
+    /// Adds the instruction at `slot`, which left `notes`.
+    pub(crate) fn push(&mut self, slot: usize, notes: &Notes) {
         let sharers = notes.sharers.as_slice();
-        self.steps.push(Past {
-            slot: index(slot),
+        if notes.spill.is_none() && notes.goes_on == GoesOn::Here && sharers.is_empty() {
+            self.steps.push(Step::plain(index(slot)));
+            return;
+        }
+        self.note(Past {
             spill: notes.spill,
             goes_on: notes.goes_on,
-            made: made.filter(|_| notes.goes_on == GoesOn::Here),
             sharers: u8::try_from(sharers.len()).unwrap_or(u8::MAX),
             first_sharer: index(self.sharers.len()),
+            ..Past::plain(index(slot))
         });
-        if !sharers.is_empty() {
-            self.sharers.extend_from_slice(sharers);
-        }
+        self.sharers.extend_from_slice(sharers);
     }
 
     /// Notes that execution went on elsewhere than behind the instruction at `slot`.
     pub(crate) fn went_on(&mut self, slot: usize, elsewhere: GoesOn) {
-        self.steps.push(Past {
-            slot: index(slot),
-            spill: None,
+        self.note(Past {
             goes_on: elsewhere,
-            made: None,
-            sharers: 0,
-            first_sharer: 0,
+            ..Past::plain(index(slot))
         });
     }
 
-    /// The instructions of a stretch, in order of execution.
-    pub(crate) fn steps(&self, stretch: Stretch) -> &[Past] {
+    fn note(&mut self, past: Past) {
+        self.steps.push(Step::noted(index(self.noted.len())));
+        self.noted.push(past);
+    }
+
+    /// The instructions of a stretch, the last first.
+    pub(crate) fn back(&self, stretch: Stretch) -> impl Iterator<Item = Past> {
         let stretch = stretch.from as usize..stretch.to as usize;
-        self.steps.get(stretch).unwrap_or_default()
+        let steps = self.steps.get(stretch).unwrap_or_default().iter().rev();
+        steps.map(|step| step.past(&self.noted))
     }
 
     /// What shared the numbers that an instruction compared.

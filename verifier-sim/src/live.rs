@@ -81,67 +81,41 @@ pub(crate) fn live_registers(
         Sem::LoadPacket { .. } => RegSet::ALL,
         _ => read(insn),
     };
-    let mut uses = vec![Use::default(); cfg.slot_count()];
     let mut live = vec![RegSet::default(); cfg.slot_count()];
+    let live_before = |live: &[RegSet], slot: usize| {
+        let insn = cfg.insn(slot)?;
+        let [on, jump] = cfg.successors(slot);
+        let after = live_at(live, on).with(live_at(live, jump));
+        Some(after.without(written(insn)).with(read(slot, insn)))
+    };
     // Where nothing leads back, all that comes behind an instruction is known before it.
     let mut again = HighestFirst::new(cfg.slot_count());
     for slot in (0..cfg.slot_count()).rev() {
-        let Some(insn) = cfg.insn(slot) else {
-            continue;
-        };
-        let one = Use {
-            read: read(slot, insn),
-            written: written(insn),
-        };
-        let [on, jump] = cfg.successors(slot);
-        let back = |to: Option<usize>| to.is_some_and(|to| to <= slot);
-        if back(on) || back(jump) {
+        let now = live_before(&live, slot);
+        if let Some((known, now)) = live.get_mut(slot).zip(now) {
+            *known = now;
+        }
+        let mut next = cfg.successors(slot).into_iter().flatten();
+        if next.any(|to| to <= slot) {
             again.insert(slot);
         }
-        if let Some(entry) = uses.get_mut(slot) {
-            *entry = one;
-        }
-        update(cfg, &uses, &mut live, slot);
     }
     while let Some(slot) = again.pop() {
-        if update(cfg, &uses, &mut live, slot) == Update::Changed {
+        let now = live_before(&live, slot);
+        if let Some((known, now)) = live.get_mut(slot).zip(now)
+            && *known != now
+        {
+            *known = now;
             before.of(slot).for_each(|from| again.insert(from));
         }
     }
     live
 }
 
-/// Whether something is known that was not.
-#[derive(PartialEq, Eq)]
-enum Update {
-    Same,
-    Changed,
-}
-
-/// What is live at a slot, by what is live behind it.
-fn update(cfg: &Cfg<'_>, uses: &[Use], live: &mut [RegSet], slot: usize) -> Update {
-    let at = |to: Option<usize>| to.and_then(|to| live.get(to)).copied();
-    let [on, jump] = cfg.successors(slot);
-    let after = at(on)
-        .unwrap_or_default()
-        .with(at(jump).unwrap_or_default());
-    match (uses.get(slot), live.get_mut(slot)) {
-        (Some(one), Some(known)) => {
-            let now = after.without(one.written).with(one.read);
-            match std::mem::replace(known, now) == now {
-                true => Update::Same,
-                false => Update::Changed,
-            }
-        }
-        _ => Update::Same,
-    }
-}
-
-/// What an instruction does with registers.
-#[derive(Clone, Copy, Default)]
-struct Use {
-    read: RegSet,
-    written: RegSet,
+/// What is live where execution goes, if it goes anywhere.
+fn live_at(live: &[RegSet], slot: Option<usize>) -> RegSet {
+    let known = slot.and_then(|slot| live.get(slot));
+    known.copied().unwrap_or_default()
 }
 
 /// The registers that an instruction reads or writes.

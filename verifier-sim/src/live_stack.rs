@@ -14,7 +14,6 @@
 
 use crate::cfg::Cfg;
 use crate::depth::MAX_CALL_FRAMES;
-use crate::edges::Predecessors;
 use crate::env::Env;
 use crate::highest_first::HighestFirst;
 use crate::state::State;
@@ -138,7 +137,7 @@ impl LiveStack {
         state: &State,
         slot: usize,
     ) -> [u64; MAX_CALL_FRAMES] {
-        self.refresh(&env.cfg, &env.before);
+        self.refresh(env);
         let chain = self.chain(&env.cfg, state);
         let mut live = [0; MAX_CALL_FRAMES];
         // Where each function goes on: behind or at its call of the next, the innermost at `slot`.
@@ -159,12 +158,12 @@ impl LiveStack {
     }
 
     /// Computes what may have changed since the last time.
-    fn refresh(&mut self, cfg: &Cfg<'_>, before: &Predecessors) {
+    fn refresh(&mut self, env: &Env<'_>) {
         while let Some(at) = self.stale.pop() {
             let Some(activation) = self.activations.get_mut(at) else {
                 continue;
             };
-            activation.refresh(cfg, before);
+            activation.refresh(env);
             let Some((caller, call)) = activation.caller else {
                 continue;
             };
@@ -250,27 +249,48 @@ impl Activation {
     }
 
     /// Computes liveness backwards from what is stale, until nothing changes.
-    fn refresh(&mut self, cfg: &Cfg<'_>, before: &Predecessors) {
+    fn refresh(&mut self, env: &Env<'_>) {
         let begin = self.code.start;
-        while let Some(here) = self.stale.pop() {
-            let slot = begin + here;
-            let [on, jump] = cfg.successors(slot);
-            let inside = |to: Option<usize>| to?.checked_sub(begin);
-            let (on, jump) = (inside(on), inside(jump));
-            let mut changed = false;
-            for frame in &mut self.frames {
-                let live = |to: Option<usize>| Some(frame.get(to?)?.live);
-                let after = live(on).unwrap_or(0) | live(jump).unwrap_or(0);
-                if let Some(known) = frame.get_mut(here) {
-                    let live = after & !known.written | known.read;
-                    changed |= live != known.live;
-                    known.live = live;
-                }
+        let inside = |to: Option<usize>| to?.checked_sub(begin);
+        while let Some(mut here) = self.stale.pop() {
+            let [on, jump] = env.cfg.successors(begin + here);
+            let mut changed = self.update(here, [inside(on), inside(jump)]);
+            while changed && here > 0 && is_straight(env, begin + here) {
+                here -= 1;
+                self.stale.remove(here);
+                changed = self.update(here, [Some(here + 1), None]);
             }
             if changed {
-                let inside = before.of(slot).filter(|from| self.code.contains(from));
+                let from = env.before.of(begin + here);
+                let inside = from.filter(|from| self.code.contains(from));
                 inside.for_each(|from| self.stale.insert(from - begin));
             }
         }
     }
+
+    /// Computes what is live at one place, by what is live at those that execution goes to from
+    /// there; says whether that is new.
+    fn update(&mut self, here: usize, next: [Option<usize>; 2]) -> bool {
+        let mut changed = false;
+        for frame in &mut self.frames {
+            let live = |to: Option<usize>| Some(frame.get(to?)?.live);
+            let [on, jump] = next.map(|to| live(to).unwrap_or(0));
+            let after = on | jump;
+            if let Some(known) = frame.get_mut(here) {
+                let live = after & !known.written | known.read;
+                changed |= live != known.live;
+                known.live = live;
+            }
+        }
+        changed
+    }
+}
+
+/// Whether execution comes to `slot` only from the instruction in the slot before, and goes from
+/// there nowhere else. So it is with most.
+fn is_straight(env: &Env<'_>, slot: usize) -> bool {
+    let before = slot.wrapping_sub(1);
+    !env.stops.is_entered(slot)
+        && env.cfg.insn(before).is_some()
+        && env.cfg.successors(before) == [Some(slot), None]
 }

@@ -53,7 +53,7 @@ impl FrameNeeds {
     };
 
     /// Whether something is needed.
-    fn is_any(self) -> bool {
+    pub(crate) fn is_any(self) -> bool {
         self.slots != 0 || self.regs != RegSet::default()
     }
 

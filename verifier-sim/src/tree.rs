@@ -212,19 +212,12 @@ impl Tree {
         let begin = position.node;
         let mut settled = Settled::Known;
         while !needs.is_empty() {
-            let mut own = needs.of(usize::from(depth)).regs;
-            for past in self.history.steps(position.since).iter().rev() {
-                if past.is_idle(own) {
-                    continue;
-                }
-                let sharers = self.history.sharers(past);
-                if needs.step_back(cfg, past, sharers, &mut depth) == Trail::Lost {
-                    return self.need_all(begin).into();
-                }
-                if needs.is_empty() {
-                    return settled.into();
-                }
-                own = needs.of(usize::from(depth)).regs;
+            let trail = self.go_back(cfg, position.since, &mut needs, &mut depth);
+            if trail == Trail::Lost {
+                return self.need_all(begin).into();
+            }
+            if needs.is_empty() {
+                break;
             }
             let node = position.node.and_then(|at| self.nodes.get_mut(at));
             let Some(node) = node else {
@@ -242,6 +235,25 @@ impl Tree {
             position = node.before;
         }
         settled.into()
+    }
+
+    /// Goes back over what was executed between two nodes, or as far as something is needed.
+    fn go_back(&self, cfg: &Cfg<'_>, stretch: Stretch, needs: &mut Needs, depth: &mut u8) -> Trail {
+        let mut own = needs.of(usize::from(*depth));
+        for past in self.history.back(stretch) {
+            if past.is_idle(cfg, own.regs) {
+                continue;
+            }
+            let sharers = self.history.sharers(&past);
+            if needs.step_back(cfg, &past, sharers, depth) == Trail::Lost {
+                return Trail::Lost;
+            }
+            own = needs.of(usize::from(*depth));
+            if !own.is_any() && needs.is_empty() {
+                break;
+            }
+        }
+        Trail::Kept
     }
 
     /// Marks all numbers in the checkpoints from a node back.
