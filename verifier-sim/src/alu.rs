@@ -67,6 +67,13 @@ impl Machine<'_, '_> {
     }
 
     fn mov(&mut self, insn: &Insn, width: Width, operand: Operand) -> Checked {
+        if (width, operand) == (Width::W64, Operand::Reg) && self.read_reg(insn.src())?.is_pointer()
+        {
+            self.check_writable(insn.dst())?;
+            // A copy of a pointer is best explained by where the pointer was made.
+            self.state.copy_reg(insn.src(), insn.dst());
+            return Ok(());
+        }
         let mut value = self.operand(insn, operand)?;
         if operand == Operand::Imm && self.env.asks_existence(self.slot) {
             value = RegState::scalar(Scalar::signed_range(0, 1));
@@ -75,10 +82,7 @@ impl Machine<'_, '_> {
         match width {
             Width::W64 => {
                 self.share_number(insn, operand, &mut value);
-                // A copy of a pointer is best explained by where the pointer was made.
-                if !value.is_pointer() {
-                    value.origin.made = self.here();
-                }
+                value.origin.made = self.here();
                 self.state.set_reg(insn.dst(), value);
                 Ok(())
             }

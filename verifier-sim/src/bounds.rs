@@ -301,6 +301,17 @@ impl Bounds {
         }
     }
 
+    /// Whether all four say the same of numbers that read the same in all ways. Then none has
+    /// anything to tell the others.
+    pub(crate) fn agree(&self) -> bool {
+        let Range { min, max } = self.u64;
+        min <= max
+            && max <= i32::MAX as u64
+            && self.s64 == Range::new(min as i64, max as i64)
+            && self.u32 == Range::new(min as u32, max as u32)
+            && self.s32 == Range::new(min as i32, max as i32)
+    }
+
     /// Carries what each reading knows over to the others.
     pub(crate) fn deduce(&mut self) {
         self.deduce_low_half();

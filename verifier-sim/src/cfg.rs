@@ -10,10 +10,11 @@ use crate::codes::Code;
 use crate::config::Config;
 use crate::diag::{Checked, Place, Rejection};
 use crate::instead::{Newer, form_of, instead};
+use crate::live::RegSet;
 use crate::tail_call::{check_typed, is_tail_call};
 use ebpf_asm::blocks::Flow;
-use ebpf_asm::insn::{Insn, Reg};
-use ebpf_asm::isa::{Callee, ISA, Imm64, Row, Sem};
+use ebpf_asm::insn::Insn;
+use ebpf_asm::isa::{Callee, ISA, Imm64, Operand, Row, Sem};
 use ebpf_asm::program::Program;
 use std::collections::BTreeSet;
 use std::num::NonZero;
@@ -33,9 +34,9 @@ pub(crate) struct Cfg<'a> {
     insns: Vec<Option<&'a Insn>>,
     /// Where execution goes from each slot, as [`Cfg::successors`] says.
     successors: Vec<[Option<Narrow>; 2]>,
-    /// The register whose number each instruction makes from others, if that is all it does to
-    /// numbers, as [`Cfg::makes`] says.
-    made: Vec<Option<Reg>>,
+    /// Which registers must be needed behind each instruction for it to matter, as
+    /// [`Cfg::matters_for`] says.
+    matters_for: Vec<Option<RegSet>>,
     /// The instructions that call a function of the program or take its address, ascending, and
     /// where it begins.
     named: Vec<(usize, usize)>,
@@ -63,7 +64,7 @@ impl<'a> Cfg<'a> {
             program,
             insns: Vec::with_capacity(slots),
             successors: Vec::with_capacity(slots),
-            made: Vec::with_capacity(slots),
+            matters_for: Vec::with_capacity(slots),
             named: Vec::new(),
             functions: vec![0],
             loops: BTreeSet::new(),
@@ -77,11 +78,11 @@ impl<'a> Cfg<'a> {
             }
             cfg.insns.push(Some(insn));
             cfg.successors.push(edges(program, slot, insn));
-            cfg.made.push(made(insn));
+            cfg.matters_for.push(matters_for(insn));
             if insn.slots() == 2 {
                 cfg.insns.push(None);
                 cfg.successors.push([Narrow::new(slot + 2), None]);
-                cfg.made.push(None);
+                cfg.matters_for.push(None);
             }
         }
         cfg.check_length(config)?;
@@ -123,10 +124,11 @@ impl<'a> Cfg<'a> {
         [on.map(Narrow::slot), jump.map(Narrow::slot)]
     }
 
-    /// The register whose number the instruction at `slot` makes from those of others, if that
-    /// is all that it does to numbers: arithmetic does that, and loads.
-    pub(crate) fn makes(&self, slot: usize) -> Option<Reg> {
-        self.made.get(slot).copied().flatten()
+    /// Of which registers one must be needed behind the instruction at `slot` for something else
+    /// to be needed before it, as far as it is no spill or fill, and compared no number that others
+    /// share; `None` if it may always be so.
+    pub(crate) fn matters_for(&self, slot: usize) -> Option<RegSet> {
+        self.matters_for.get(slot).copied().flatten()
     }
 
     fn check_length(&self, config: &Config) -> Checked {
@@ -409,12 +411,21 @@ impl Narrow {
     }
 }
 
-/// The register that an instruction makes a number in, if it does nothing else to numbers.
-fn made(insn: &Insn) -> Option<Reg> {
+/// As [`Cfg::matters_for`] says, of an instruction.
+fn matters_for(insn: &Insn) -> Option<RegSet> {
+    let dst = RegSet::of(insn.dst());
     match insn.sem() {
-        Sem::Alu { .. } | Sem::Neg { .. } | Sem::Mov { .. } | Sem::Movsx { .. } => Some(insn.dst()),
-        Sem::ByteSwap { .. } | Sem::LoadImm64(_) | Sem::AddrSpaceCast(_) => Some(insn.dst()),
-        Sem::Load { .. } | Sem::LoadSx { .. } | Sem::LoadAcquire { .. } => Some(insn.dst()),
+        // They make a number, perhaps from others.
+        Sem::Alu { .. } | Sem::Neg { .. } | Sem::Mov { .. } | Sem::Movsx { .. } => Some(dst),
+        Sem::ByteSwap { .. } | Sem::LoadImm64(_) | Sem::AddrSpaceCast(_) => Some(dst),
+        Sem::Load { .. } | Sem::LoadSx { .. } | Sem::LoadAcquire { .. } => Some(dst),
+        // Where the address is needed one cannot go back.
+        Sem::Store { .. } | Sem::StoreRelease { .. } => Some(dst),
+        Sem::Jump { operand, .. } => Some(match operand {
+            Operand::Reg => dst.with(RegSet::of(insn.src())),
+            Operand::Imm => RegSet::default(),
+        }),
+        Sem::Ja | Sem::Gotol | Sem::MayGoto => Some(RegSet::default()),
         _ => None,
     }
 }

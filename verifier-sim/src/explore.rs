@@ -4,7 +4,7 @@
 //!
 //! Described in the kernel's `Documentation/bpf/verifier.rst`, "Pruning" and "Loops".
 //!
-//! Read before: `machine.rs`, `checkpoints.rs`. Read next: `verify.rs`.
+//! Read before: `machine.rs`, `ways.rs`, `checkpoints.rs`. Read next: `verify.rs`.
 
 use crate::checkpoints::{Checkpoints, Seen};
 use crate::codes::Code;
@@ -24,6 +24,7 @@ use crate::reg::{Kind, RegState};
 use crate::state::State;
 use crate::tree::{Position, Tree};
 use crate::watch::{Event, Watcher};
+use crate::ways::{Way, Ways};
 use ebpf_asm::insn::{Insn, Reg};
 use ebpf_asm::isa::{KernelVersion, Sem};
 
@@ -52,8 +53,8 @@ pub(crate) struct Path {
     pub(crate) slot: usize,
     /// Where it is in the tree.
     pub(crate) position: Position,
-    /// The last branch on the way.
-    pub(crate) trail: Option<usize>,
+    /// The branches that led there.
+    pub(crate) way: Option<Way>,
     /// How many notes the kernel would have taken since the last checkpoint, to go back over
     /// the path.
     pub(crate) notes: u32,
@@ -63,19 +64,13 @@ pub(crate) struct Path {
     called_back: Option<usize>,
 }
 
-/// A branch on the way of some paths.
-pub(crate) struct Branch {
-    pub(crate) step: Step,
-    before: Option<usize>,
-}
-
 /// What an exploration has come to.
 pub(crate) struct Explorer<'e, 'a, 'w> {
     pub(crate) env: &'e Env<'a>,
     /// Who is told what happens.
     pub(crate) watcher: Option<&'e mut Watcher<'w>>,
     pending: Vec<Path>,
-    pub(crate) branches: Vec<Branch>,
+    pub(crate) ways: Ways,
     pub(crate) tree: Tree,
     pub(crate) checkpoints: Checkpoints,
     pub(crate) live_stack: LiveStack,
@@ -99,7 +94,7 @@ pub(crate) fn explore<'e>(
         env,
         watcher,
         pending: Vec::new(),
-        branches: Vec::new(),
+        ways: Ways::default(),
         tree: Tree::new(env.cfg.slot_count()),
         checkpoints: Checkpoints::new(env.stops.count()),
         live_stack: LiveStack::new(),
@@ -154,7 +149,7 @@ impl Explorer<'_, '_, '_> {
             state,
             slot: function,
             position: self.tree.from(None),
-            trail: None,
+            way: None,
             notes: 0,
             activation: None,
             called_back: None,
@@ -180,7 +175,7 @@ impl Explorer<'_, '_, '_> {
             let global = env.global(slot).ok_or_else(|| no_such_function(slot))?;
             let mut state = global.entry(&mut self.last_id)?;
             state.in_sleepable = env.is_sleepable();
-            self.branches.clear();
+            self.ways.clear();
             self.tree.clear();
             self.checkpoints.clear();
             self.follow_all(slot, state).map_err(|refused| {
@@ -208,7 +203,7 @@ impl Explorer<'_, '_, '_> {
                 Ok(Seen::Covered) => return Ok(()),
                 Err(mut refused) => {
                     refused.slot = slot;
-                    refused.path = self.steps(path.trail);
+                    refused.path = self.ways.steps(path.way);
                     return Err(refused);
                 }
             }
@@ -366,39 +361,22 @@ impl Explorer<'_, '_, '_> {
             return Err(too_many_branches());
         }
         self.tree.grow(&mut path.position, None, 2);
-        let (before, slot) = (path.trail, path.slot);
-        let mut branch = |to| {
-            self.branches.push(Branch {
-                step: Step { slot, to },
-                before,
-            });
-            Some(self.branches.len() - 1)
-        };
+        let (before, slot) = (path.way, path.slot);
+        let mut branch = |to| self.ways.add(Step { slot, to }, before);
         let (taken, passed) = (branch(jump), branch(next));
         let same_function = path.state.depth() == state.depth();
         self.pending.push(Path {
             state,
             slot: jump,
             position: path.position,
-            trail: taken,
+            way: taken,
             notes: path.notes,
             activation: path.activation.filter(|_| same_function),
             called_back: None,
         });
-        path.trail = passed;
+        path.way = passed;
         path.slot = next;
         Ok(())
-    }
-
-    /// The branches on the way, in the order of execution.
-    fn steps(&self, mut trail: Option<usize>) -> Vec<Step> {
-        let mut steps = Vec::new();
-        while let Some(branch) = trail.and_then(|at| self.branches.get(at)) {
-            steps.push(branch.step);
-            trail = branch.before;
-        }
-        steps.reverse();
-        steps
     }
 
     fn too_complex(&self) -> Box<Rejection> {

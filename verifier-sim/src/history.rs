@@ -70,19 +70,12 @@ impl Past {
             first_sharer: 0,
         }
     }
-
-    /// Whether the same must be known before the instruction as after it, since it only made a
-    /// number that is not among the registers `needed` of its function. So it is with most.
-    pub(crate) fn is_idle(&self, cfg: &Cfg<'_>, needed: RegSet) -> bool {
-        let made = cfg.makes(self.slot as usize);
-        self.goes_on == GoesOn::Here && made.is_some_and(|made| !needed.has(made))
-    }
 }
 
 /// A step in four bytes: twice the slot of an instruction of which there is nothing more to
 /// know, or twice the index of one of which there is, and one.
 #[derive(Debug, Clone, Copy)]
-struct Step(u32);
+pub(crate) struct Step(u32);
 
 impl Step {
     /// An instruction of which there is nothing to know but that it is at `slot`.
@@ -95,11 +88,19 @@ impl Step {
         Step(index << 1 | 1)
     }
 
-    /// What is known of it.
-    fn past(self, noted: &[Past]) -> Past {
-        let (number, is_noted) = (self.0 >> 1, self.0 & 1 == 1);
-        let noted = noted.get(number as usize).filter(|_| is_noted);
-        noted.copied().unwrap_or(Past::plain(number))
+    fn number(self) -> u32 {
+        self.0 >> 1
+    }
+
+    fn is_noted(self) -> bool {
+        self.0 & 1 == 1
+    }
+
+    /// Whether the same must be known before the instruction as after it, if these registers of
+    /// its function are needed after it. So it is with most.
+    pub(crate) fn is_idle(self, cfg: &Cfg<'_>, needed: RegSet) -> bool {
+        let matters_for = cfg.matters_for(self.number() as usize);
+        !self.is_noted() && matters_for.is_some_and(|regs| !regs.meets(needed))
     }
 }
 
@@ -180,11 +181,17 @@ impl History {
         self.noted.push(past);
     }
 
-    /// The instructions of a stretch, the last first.
-    pub(crate) fn back(&self, stretch: Stretch) -> impl Iterator<Item = Past> {
+    /// The steps of a stretch, in order of execution.
+    pub(crate) fn steps(&self, stretch: Stretch) -> &[Step] {
         let stretch = stretch.from as usize..stretch.to as usize;
-        let steps = self.steps.get(stretch).unwrap_or_default().iter().rev();
-        steps.map(|step| step.past(&self.noted))
+        self.steps.get(stretch).unwrap_or_default()
+    }
+
+    /// What there is to know of a step.
+    pub(crate) fn past(&self, step: Step) -> Past {
+        let noted = self.noted.get(step.number() as usize);
+        let noted = noted.filter(|_| step.is_noted());
+        noted.copied().unwrap_or(Past::plain(step.number()))
     }
 
     /// What shared the numbers that an instruction compared.

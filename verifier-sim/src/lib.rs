@@ -107,6 +107,7 @@ mod used_maps;
 mod verify;
 mod visits;
 mod watch;
+mod ways;
 
 pub use codes::{CODES, Code, Entry};
 pub use config::{Alignment, Capabilities, Config, NEWEST, StateFreq};

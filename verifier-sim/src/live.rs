@@ -31,6 +31,11 @@ impl RegSet {
         self.0 & RegSet::of(reg).0 != 0
     }
 
+    /// Whether one is in both.
+    pub(crate) const fn meets(self, other: RegSet) -> bool {
+        self.0 & other.0 != 0
+    }
+
     /// What is in either.
     #[must_use]
     pub(crate) const fn with(self, other: RegSet) -> RegSet {

@@ -7,7 +7,7 @@ use crate::diag::{Checked, Place, Rejection};
 use crate::env::Env;
 use crate::mem::AddressKind;
 use crate::notes::Notes;
-use crate::reg::{Kind, RegState};
+use crate::reg::{Kind, Origin, RegState};
 use crate::state::State;
 use ebpf_asm::insn::{Insn, Reg};
 use ebpf_asm::isa::{Callee, Imm64, Operand, Sem};
@@ -159,9 +159,10 @@ impl Machine<'_, '_> {
     }
 
     /// Writes a register, as made here.
-    pub(crate) fn write_reg(&mut self, reg: Reg, value: RegState) -> Checked {
+    pub(crate) fn write_reg(&mut self, reg: Reg, mut value: RegState) -> Checked {
         self.check_writable(reg)?;
-        self.state.set_reg(reg, value.made(self.here()));
+        value.origin = Origin::made(self.here());
+        self.state.set_reg(reg, value);
         Ok(())
     }
 

@@ -266,10 +266,10 @@ impl Stack {
 
     /// Spills the low `size` of a register to `off`, the beginning of a slot. What is left of
     /// an earlier spill are bytes of unknown contents.
-    pub(crate) fn spill(&mut self, off: i64, size: Size, reg: RegState) {
+    pub(crate) fn spill(&mut self, off: i64, size: Size, reg: Held) {
         self.touch(off);
         if let Some(slot) = self.slot_mut(off) {
-            slot.reg.set(reg);
+            slot.reg = reg;
             slot.bytes.set_all(slot.bytes.of(Byte::Spill), Byte::Misc);
             let spilled = ByteSet::first(size.bytes());
             slot.bytes.set_all(spilled, Byte::Spill);
@@ -325,7 +325,7 @@ mod tests {
     #[test]
     fn overwriting_a_part_of_a_spill_ends_it() {
         let mut stack = Stack::default();
-        stack.spill(-8, Size::DW, RegState::constant(7));
+        stack.spill(-8, Size::DW, RegState::constant(7).into());
         assert_eq!(stack.constant(-8, Size::DW), Some(7));
         assert_eq!(stack.constant(-8, Size::W), None);
         assert_eq!(stack.constant(-4, Size::W), Some(7));

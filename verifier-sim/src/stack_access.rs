@@ -8,6 +8,7 @@
 use crate::bytes::{Byte, ByteSet};
 use crate::codes::Code;
 use crate::diag::{Checked, Rejection};
+use crate::held::Held;
 use crate::history::StackSlot;
 use crate::machine::{Machine, not_modelled};
 use crate::mem::{Direction, MemAccess, Stored};
@@ -159,6 +160,11 @@ impl Machine<'_, '_> {
 
     fn write_stack_at(&mut self, depth: u8, off: i64, size: Size, stored: Stored<'_>) -> Checked {
         self.check_corruption(depth, off, size)?;
+        // As it is before dynptrs end, which take pointers with them.
+        let pointer = match stored {
+            Stored::Reg(reg, value) if value.is_pointer() => Some(self.state.held(reg)),
+            _ => None,
+        };
         self.end_dynptrs(depth, off, i64::from(size.bytes()))?;
         if size == Size::DW {
             let end = off.saturating_add(SLOT_SIZE);
@@ -169,15 +175,16 @@ impl Machine<'_, '_> {
         let spill = match stored {
             // Not spilled, but lost.
             Stored::Reg(_, value) if matches!(value.kind, Kind::Dynptr(_) | Kind::TpBuffer) => None,
-            Stored::Reg(_, value) if value.is_pointer() => {
+            Stored::Reg(_, value) if pointer.is_some() => {
                 self.check_spill(depth, value, size)?;
-                Some(*value)
+                pointer
             }
             Stored::Reg(reg, value) if at_slot && precise => {
-                Some(self.spilled_number(reg, *value, size))
+                Some(self.spilled_number(reg, value, size))
             }
             Stored::Imm(imm) if at_slot && precise => {
-                Some(RegState::constant(i64::from(imm) as u64).made(self.here()))
+                let number = RegState::constant(i64::from(imm) as u64);
+                Some(number.made(self.here()).into())
             }
             _ => None,
         };
@@ -212,24 +219,20 @@ impl Machine<'_, '_> {
     }
 
     /// A number that goes to the stack, and belongs to the register as a copy does.
-    fn spilled_number(&mut self, reg: Reg, mut value: RegState, size: Size) -> RegState {
+    fn spilled_number(&mut self, reg: Reg, value: &RegState, size: Size) -> Held {
         if value.width_bits() > size.bytes() * 8 {
-            value.unlink();
-            return value;
+            let mut part = *value;
+            part.unlink();
+            return part.into();
         }
         // What was known as another number plus a distance becomes a number of its own.
         if value.link != Link::Same {
-            value.unlink();
+            self.state.reg_mut(reg).unlink();
         }
-        if value.id == 0 && value.as_constant().is_none() {
-            value.id = self.new_id();
+        if self.state.reg(reg).id == 0 && value.as_constant().is_none() {
+            self.state.reg_mut(reg).id = self.new_id();
         }
-        let held = self.state.reg(reg);
-        if (held.id, held.link, held.off) != (value.id, value.link, value.off) {
-            let held = self.state.reg_mut(reg);
-            (held.id, held.link, held.off) = (value.id, value.link, value.off);
-        }
-        value
+        self.state.held(reg)
     }
 
     /// That a pointer is spilled whole, and not where it would outlive what it points to.

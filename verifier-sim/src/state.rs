@@ -206,6 +206,17 @@ impl State {
         self.frame_mut().regs[reg.index()].set(to);
     }
 
+    /// What a register of the innermost function holds, to be shared.
+    pub(crate) fn held(&self, reg: Reg) -> Held {
+        self.frame().regs[reg.index()].clone()
+    }
+
+    /// Makes a register of the innermost function hold what another one does.
+    pub(crate) fn copy_reg(&mut self, from: Reg, to: Reg) {
+        let held = self.held(from);
+        self.frame_mut().regs[to.index()] = held;
+    }
+
     /// Forgets all slots of stacks but these, by the depth of the functions.
     pub(crate) fn keep_slots(&mut self, slots: &[u64], end: End) {
         for (frame, &slots) in self.frames.iter_mut().zip(slots) {

@@ -240,10 +240,11 @@ impl Tree {
     /// Goes back over what was executed between two nodes, or as far as something is needed.
     fn go_back(&self, cfg: &Cfg<'_>, stretch: Stretch, needs: &mut Needs, depth: &mut u8) -> Trail {
         let mut own = needs.of(usize::from(*depth));
-        for past in self.history.back(stretch) {
-            if past.is_idle(cfg, own.regs) {
+        for step in self.history.steps(stretch).iter().rev() {
+            if step.is_idle(cfg, own.regs) {
                 continue;
             }
+            let past = self.history.past(*step);
             let sharers = self.history.sharers(&past);
             if needs.step_back(cfg, &past, sharers, depth) == Trail::Lost {
                 return Trail::Lost;

@@ -74,9 +74,9 @@ impl Explorer<'_, '_, '_> {
         let Some(state) = self.snapshot(&path.state) else {
             return;
         };
-        let branch = path.trail.and_then(|at| self.branches.get(at));
+        let branch = path.way.and_then(|way| self.ways.last(way));
         let (slot, state) = (path.slot, &state);
-        self.tell(&match branch.map(|branch| branch.step.slot) {
+        self.tell(&match branch.map(|branch| branch.slot) {
             Some(from) => Event::Branch { from, slot, state },
             None => Event::Begin { slot, state },
         });
