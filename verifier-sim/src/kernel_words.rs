@@ -31,6 +31,7 @@ const WORDS: &[(&str, Code)] = &[
     ("combined stack size of", Code::StackDepth),
     ("stack size of subprog", Code::StackDepth),
     ("* uses reserved fields", Code::Encoding),
+    ("invalid may_goto imm ", Code::Encoding),
     ("unknown opcode", Code::Encoding),
     ("invalid BPF_ld_imm64 insn", Code::Encoding),
     ("unrecognized bpf_ld_imm64 insn", Code::Encoding),

@@ -111,6 +111,10 @@ fn a_jump_that_is_none_matters_where_it_is_reached() {
         r#"{"id":3,"prog_type":6,"insns":"b7000000010000003e000000010000009500000000000000"}"#,
         // The jump leads nowhere, wrong or not.
         r#"{"id":4,"prog_type":6,"insns":"b700000001000000550001000000000005007f00ffffffff9500000000000000"}"#,
+        // r0 = 1; if r0 != 0 goto +1; may_goto +0 with imm 8; exit
+        r#"{"id":5,"prog_type":6,"insns":"b7000000010000005500010000000000e5000000080000009500000000000000"}"#,
+        // r0 = 1; may_goto +0 with imm 8; exit
+        r#"{"id":6,"prog_type":6,"insns":"b700000001000000e5000000080000009500000000000000"}"#,
     ];
     let (_, answers) = batch(&Place::new(), &rows.join("\n"), &[]);
     let said: Vec<(&Value, &Value)> = answers
@@ -126,6 +130,9 @@ fn a_jump_that_is_none_matters_where_it_is_reached() {
     assert_eq!(said[2], (&"reject".into(), &jump.into()));
     let out_of_range = "jump out of range from insn 2 to 130";
     assert_eq!(said[3], (&"reject".into(), &out_of_range.into()));
+    assert_eq!(said[4].0, "accept");
+    let may_goto = "invalid may_goto imm 8";
+    assert_eq!(said[5], (&"reject".into(), &may_goto.into()));
 }
 
 /// What refers to a map is looked at before any path is followed: a row that has it wrong is

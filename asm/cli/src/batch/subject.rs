@@ -279,6 +279,10 @@ fn undecodable(slot: Slot, error: &DecodeError) -> (String, Option<(Insn, StandI
         DecodeError::Register { number, .. } => {
             (format!("R{number} is invalid"), stand_in(row, slot))
         }
+        DecodeError::Field { .. } if matches!(row.sem, Sem::MayGoto) => (
+            format!("invalid may_goto imm {}", slot.imm),
+            stand_in(row, slot),
+        ),
         DecodeError::Field { .. } => (
             format!("{} uses reserved fields", class(row.sem)),
             stand_in(row, slot),
@@ -307,6 +311,10 @@ fn stand_in(row: &'static isa::Row, slot: Slot) -> Option<(Insn, StandIn)> {
     let (sem, offset) = match row.sem {
         Sem::Ja | Sem::Gotol | Sem::Jump { .. } => {
             return Some((Insn::new(row, nearly), StandIn::Nearly));
+        }
+        Sem::MayGoto if slot.src == 0 => {
+            let jump = Fields { imm: 0, ..nearly };
+            return Some((Insn::new(row, jump), StandIn::Nearly));
         }
         Sem::Exit => (Sem::Ja, -1),
         Sem::Gotox | Sem::MayGoto => return None,
