@@ -244,8 +244,8 @@
 //!
 //! Comparing with `==` or `<`: the compiler names the methods.
 //!
-//! A header or a map's value without its check. Of the headers here the compiler says what is
-//! missing: `.or_return(...)` or `.then(...)`; of others, and of a map's value, that it finds no
+//! A header or a map's value without its check. Of the headers here and of numbers in maps the
+//! compiler says what is missing: `.or_return(...)` or `.then(...)`; of others, that it finds no
 //! such method in a [`NeedsBoundsCheck`] or a [`NeedsNullCheck`].
 //!
 //! ```compile_fail,E0277

@@ -160,8 +160,8 @@ impl<'p, R> Scope<'p, R> {
 
 /// A value looked up that may be missing: it cannot be used before its null check.
 ///
-/// So it has none of the value's methods. Where the compiler finds no method `add` or `get` in
-/// a `NeedsNullCheck`, the check is missing: `.or_return(...)` gives the value's handle, and
+/// So none of the value's methods compiles: those of numbers say that the check is missing
+/// (`unchecked.rs`), and others are not found. `.or_return(...)` gives the value's handle, and
 /// `.then(...)` hands it to a closure.
 #[must_use = "the value can be used behind its null check: add `.or_return(...)` or `.then(...)`"]
 #[derive(Debug)]

@@ -83,8 +83,8 @@ impl<'p, R> Scope<'p, R> {
 
 /// A header that may lie outside the packet: it cannot be read before its bounds check.
 ///
-/// So it has none of the header's methods. Where the compiler finds no method `h_proto` in a
-/// `NeedsBoundsCheck`, the check is missing: `.or_return(...)` gives the header, and
+/// So none of the header's methods compiles: those of the headers here say that the check is
+/// missing (`unchecked.rs`), and others are not found. `.or_return(...)` gives the header, and
 /// `.then(...)` hands it to a closure.
 #[must_use = "the header can be read behind its bounds check: add `.or_return(...)` or `.then(...)`"]
 #[derive(Debug)]
