@@ -324,10 +324,6 @@ const WORDS: &[(&str, Code)] = &[
     ("verifier bug: callback unexpected regs", Code::TailCall),
     ("tail_call is not allowed", Code::TailCall),
     (
-        "* is only allowed in functions that return 'int'",
-        Code::TailCall,
-    ),
-    (
         "tail_call would lead to reference leak",
         Code::ReferenceLeak,
     ),

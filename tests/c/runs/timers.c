@@ -45,5 +45,10 @@ int program(struct __sk_buff *skb)
 	NOTE(seen, bpf_map_update_elem(&timers, &key, &empty, BPF_ANY));
 	NOTE(seen, bpf_timer_cancel(&value->timer));
 	NOTE(seen, bpf_timer_init(&value->timer, &timers, 7));
+	// What fails leaves the timer.
+	NOTE(seen, bpf_map_update_elem(&timers, &key, &empty, BPF_NOEXIST));
+	NOTE(seen, bpf_timer_init(&value->timer, &timers, 7));
+	NOTE(seen, bpf_map_delete_elem(&timers, &key));
+	NOTE(seen, bpf_timer_init(&value->timer, &timers, 7));
 	return seen;
 }

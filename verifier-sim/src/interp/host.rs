@@ -45,6 +45,8 @@ pub(crate) struct Host {
     pub(crate) kernel_functions: KernelFunctions,
     /// The names of what the object takes from the kernel.
     pub(crate) externs: Vec<String>,
+    /// Whether a program of the object has a function that is called when it throws.
+    pub(crate) catches: Catches,
     /// The sizes of the program's own types by id, in bytes.
     pub(crate) sizes: HashMap<u64, u32>,
     /// What the dynptrs of the run name.
@@ -67,6 +69,7 @@ impl Host {
             unwritten: Unwritten::Fault,
             kernel_functions: |_| None,
             externs: Vec::new(),
+            catches: Catches::Nothing,
             sizes: HashMap::new(),
             views: Vec::new(),
             timers: HashMap::new(),
@@ -81,6 +84,9 @@ impl Host {
         let Some(btf) = &object.btf else {
             return;
         };
+        if btf.exception_callbacks().next().is_some() {
+            self.catches = Catches::Exceptions;
+        }
         let structs = btf
             .types()
             .filter(|(_, known)| matches!(known.kind, Kind::Struct { .. }));
@@ -100,6 +106,14 @@ impl Host {
     pub(crate) fn stack(&mut self) -> Stack {
         Stack::new(self.unwritten, &mut self.random)
     }
+}
+
+/// What programs of an object catch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Catches {
+    Nothing,
+    /// What is thrown, with a function that they name.
+    Exceptions,
 }
 
 /// Pseudo-random numbers that a seed repeats: the generator SplitMix64.

@@ -8,6 +8,7 @@
 use super::{Call, Moved, Returned, dynptr, numbers, object, section};
 use crate::interp::execution::{Execution, Next};
 use crate::interp::fault::FaultKind;
+use crate::interp::host::Catches;
 use ebpf_asm::insn::Reg;
 use ebpf_asm::program::Reference;
 
@@ -82,5 +83,8 @@ fn returns(call: &mut Call<'_, '_>, model: fn(&mut Call<'_, '_>) -> Returned) ->
 /// `void bpf_throw(u64 cookie)`: ends the program with the cookie, which is what programs
 /// without an exception callback return then.
 fn throw(call: &mut Call<'_, '_>) -> Moved {
+    if call.execution.host.catches == Catches::Exceptions {
+        return Err(FaultKind::NotModelled("an exception callback".to_owned()));
+    }
     Ok(Next::Ends(call.arg(Reg::R1)?))
 }

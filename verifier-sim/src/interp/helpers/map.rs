@@ -44,31 +44,43 @@ pub(super) fn update_elem(call: &mut Call<'_, '_>) -> Returned {
     let size = call.execution.memory.maps.get(index).map_or(0, Map::extent);
     let value = call.bytes(Reg::R3, size)?;
     let flags = call.arg(Reg::R4)?;
-    forget_timers(call, index, &key);
     let cpu = call.execution.host.cpu;
+    let replaced = value_of(call, index, &key);
     let Some(map) = call.execution.memory.maps.get_mut(index) else {
         return Err(FaultKind::NoMap);
     };
     let updated =
         UpdateMode::from_flags(flags).and_then(|mode| map.update(&key, &value, mode, cpu));
+    if updated.is_ok() {
+        forget_timers(call, index, replaced);
+    }
     Ok(Some(status(updated)))
 }
 
 /// `long bpf_map_delete_elem(map, key)`
 pub(super) fn delete_elem(call: &mut Call<'_, '_>) -> Returned {
     let (index, key) = element(call)?;
-    forget_timers(call, index, &key);
+    let removed = value_of(call, index, &key);
     let Some(map) = call.execution.memory.maps.get_mut(index) else {
         return Err(FaultKind::NoMap);
     };
-    Ok(Some(status(map.delete(&key))))
+    let deleted = map.delete(&key);
+    if deleted.is_ok() {
+        forget_timers(call, index, removed);
+    }
+    Ok(Some(status(deleted)))
 }
 
-/// The timers of a value end when it is replaced or removed.
-fn forget_timers(call: &mut Call<'_, '_>, map: usize, key: &[u8]) {
+/// The value that a map has for a key.
+fn value_of(call: &Call<'_, '_>, map: usize, key: &[u8]) -> Option<u64> {
+    let map = call.execution.memory.maps.get(map)?;
+    map.peek(key, call.execution.host.cpu)
+}
+
+/// The timers of a value end when it was replaced or removed.
+fn forget_timers(call: &mut Call<'_, '_>, map: usize, value: Option<u64>) {
     let Execution { host, memory, .. } = &mut *call.execution;
-    let of = memory.maps.get(map);
-    if let Some(value) = of.and_then(|of| of.peek(key, host.cpu)) {
+    if let Some(value) = value {
         timer::forget(host, memory, map, value);
     }
 }

@@ -9,6 +9,9 @@ use ebpf_asm::insn::Reg;
 /// The most bytes of an object that the kernel's allocator gives.
 const MOST: u32 = 4096;
 
+/// A run has as many objects at most, and then no memory for more: 64 MiB.
+const MOST_OBJECTS: usize = 1 << 14;
+
 /// `void *bpf_obj_new_impl(u64 local_type_id, void *meta)`: an object of zeros, or null.
 pub(super) fn new(call: &mut Call<'_, '_>) -> Returned {
     let id = call.arg(Reg::R1)?;
@@ -18,6 +21,9 @@ pub(super) fn new(call: &mut Call<'_, '_>) -> Returned {
         return Ok(Some(0));
     }
     let objects = &mut call.execution.memory.objects;
+    if objects.len() >= MOST_OBJECTS {
+        return Ok(Some(0));
+    }
     let address = address::object(objects.len());
     objects.push(Some(vec![0; size as usize]));
     Ok(Some(address))

@@ -1,9 +1,10 @@
 //! Functions of the program itself.
 
-use super::super::{FaultKind, MAX_FRAMES};
+use super::super::{FaultKind, Input, MAX_FRAMES, Machine, Packet};
 use super::{kind, run};
 use ebpf_asm::insn::Reg::*;
 use ebpf_asm::isa::Size::*;
+use ebpf_asm::text::parse;
 
 #[test]
 fn a_function_has_its_own_stack_and_gives_the_callers_registers_back() {
@@ -65,4 +66,59 @@ fn functions_nest_up_to_the_kernels_limit() {
     };
     assert_eq!(nest(MAX_FRAMES as i32).unwrap().ret, MAX_FRAMES as u32 - 1);
     assert_eq!(kind(nest(MAX_FRAMES as i32 + 1)), FaultKind::CallDepth);
+}
+
+/// A function that is called when a program throws is not modelled, and not passed over.
+#[test]
+fn what_is_thrown_and_caught_is_not_modelled() {
+    let text = "
+.license GPL
+.extern func bpf_throw
+.prog xdp program type_id=3
+    r1 = 1
+    call bpf_throw
+    r0 = 0
+    exit
+.btf
+[1] INT 'int' size=4 encoding=SIGNED
+[2] FUNC_PROTO '(anon)' ret_type_id=1
+[3] FUNC 'program' type_id=2 linkage=global
+TAG
+";
+    let thrown = |tag: &str| {
+        let object = parse("thrown", &text.replace("TAG", tag)).unwrap();
+        let input = Input::Packet(Packet::new(&[0; 64]));
+        Machine::new(&object).unwrap().run("program", input)
+    };
+    assert_eq!(thrown("").unwrap().ret, 1);
+    let caught = thrown("[4] DECL_TAG 'exception_callback:program' type_id=3 component_idx=-1");
+    assert!(matches!(kind(caught), FaultKind::NotModelled(_)));
+}
+
+#[test]
+fn memory_for_objects_comes_to_an_end() {
+    let text = "
+.license GPL
+.extern func bpf_obj_new_impl
+.prog xdp program
+    r6 = 0
+again:
+    r1 = 2 ll
+    r2 = 0
+    call bpf_obj_new_impl
+    if r0 == 0 goto out
+    r6 += 1
+    if r6 != 20000 goto again
+out:
+    r0 = r6
+    exit
+.btf
+[1] INT 'unsigned long long' size=8
+[2] STRUCT 'item' size=8
+        'number' type_id=1 bits_offset=0
+";
+    let object = parse("objects", text).unwrap();
+    let input = Input::Packet(Packet::new(&[0; 64]));
+    let ended = Machine::new(&object).unwrap().run("program", input);
+    assert_eq!(ended.unwrap().ret, 1 << 14);
 }
