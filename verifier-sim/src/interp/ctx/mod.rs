@@ -168,7 +168,7 @@ impl Ctx {
 
 impl Fields {
     /// The field that an access touches: all of it if it is a pointer, an aligned part
-    /// otherwise.
+    /// otherwise, and of several that are not modelled any.
     fn field(&self, access: Access, offset: i64, size: u64) -> Result<&'static Field, FaultKind> {
         let size_here = size as i64;
         let inside =
@@ -180,7 +180,10 @@ impl Fields {
             let why = "programs of this type do not have this field";
             return Err(forbidden(access, offset, size, why));
         }
-        let in_parts = field.content == Content::Number && self.parts == Parts::Aligned;
+        let in_parts = match field.content {
+            Content::Number => self.parts == Parts::Aligned,
+            content => content == Content::NotModelled,
+        };
         if !in_parts && size_here != field.size {
             let why = "the field can only be accessed whole";
             return Err(forbidden(access, offset, size, why));

@@ -98,3 +98,15 @@ fn what_nobody_wrote_on_the_stack_is_chance_where_that_is_asked_for() {
     let mut next = || machine.run("p", packet()).unwrap().ret;
     assert_ne!(next(), next());
 }
+
+/// The addresses of a socket are several fields, of which each may be read.
+#[test]
+fn fields_that_are_not_modelled_are_no_faults() {
+    let object = object("cgroup_skb/egress", Vec::new(), |a| {
+        a.ldx(W, R0, R1, 88).exit();
+    });
+    let ended = Machine::new(&object)
+        .unwrap()
+        .run("p", Input::Packet(packet()));
+    assert!(matches!(kind(ended), FaultKind::NotModelled(_)));
+}
