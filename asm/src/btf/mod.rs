@@ -6,7 +6,7 @@
 //! is read without a copy of every name.
 //!
 //! Read before: nothing. Read next: `strings.rs`, `kinds.rs`, `read.rs`, `write.rs`, `fields.rs`,
-//! `raw.rs`, `file.rs`, `ext.rs`, `core/mod.rs`, `build/mod.rs`, `exception.rs`, `c/`.
+//! `layout.rs`, `settle.rs`, `sizes.rs`, `resolve.rs`, `valid.rs`, `raw.rs`, `file.rs`, `ext.rs`, `core/mod.rs`, `build/mod.rs`, `exception.rs`, `c/`.
 
 pub mod build;
 pub mod c;
@@ -16,16 +16,23 @@ pub mod ext;
 pub mod fields;
 pub mod file;
 mod kinds;
+mod layout;
 pub mod raw;
 mod read;
+mod resolve;
+mod settle;
+mod sizes;
 pub(crate) mod strings;
+mod valid;
 mod write;
 
 pub(crate) use kinds::KindNumber;
+pub use layout::check_layout;
 pub use read::BtfError;
+pub use valid::Unloadable;
 
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use strings::Strings;
 
 /// The number of a type; 0 is `void`.
@@ -50,6 +57,8 @@ pub struct Btf {
     strings: Strings,
     /// Where each name is; made when the first name is added.
     interned: HashMap<Box<[u8]>, StrId>,
+    /// Whether the kernel takes the types; found out when that is asked first.
+    taken: OnceLock<Result<(), Unloadable>>,
 }
 
 /// The same types with the same names, wherever these stand among all names.
@@ -324,12 +333,13 @@ impl Btf {
     /// Adds a type.
     pub fn add(&mut self, name: &str, kind: Kind) -> TypeId {
         let name = self.intern(name);
-        self.types.push(Type { name, kind });
+        self.push(name, kind);
         TypeId(self.len() as u32)
     }
 
     /// Adds a type whose name is among the names.
     pub(crate) fn push(&mut self, name: StrId, kind: Kind) {
+        self.taken = OnceLock::new();
         self.types.push(Type { name, kind });
     }
 
@@ -354,6 +364,7 @@ impl Btf {
     pub fn get_mut(&mut self, id: TypeId) -> Option<&mut Type> {
         let index = (id.0 as usize).checked_sub(1)?;
         let own = index.checked_sub(self.base_len())?;
+        self.taken = OnceLock::new();
         self.types.get_mut(own)
     }
 

@@ -102,6 +102,16 @@ pub enum BtfError {
     },
 }
 
+/// What the kernel does not look at, and reading does, so that all is written again as it was.
+const UNUSED_BITS: &str = "the unused part of its bits";
+
+impl BtfError {
+    /// Whether the kernel refuses such bytes as well.
+    pub fn is_the_kernels(&self) -> bool {
+        !matches!(self, BtfError::Value { what, .. } if *what == UNUSED_BITS)
+    }
+}
+
 /// What a wrong magic number tells of the byte order.
 fn order_hint(magic: u16) -> &'static str {
     match magic.swap_bytes() {
@@ -499,7 +509,7 @@ impl<'a> Reader<'a> {
     fn int(&mut self, raw: &Raw<'_>) -> Kind {
         let [bits, unused, offset, encoding] = word(raw.extra, 0).to_le_bytes();
         for (what, value) in [
-            ("the unused part of its bits", unused),
+            (UNUSED_BITS, unused),
             ("the unused part of its encoding", encoding & 0xf0),
         ] {
             if value != 0 {
