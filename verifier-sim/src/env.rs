@@ -23,8 +23,8 @@ use crate::loadable::check_loadable;
 use crate::reg::{Kind as RegKind, Null, RegState, SockType};
 use crate::rounds::Rounds;
 use crate::special::{Special, SpecialKind};
-use crate::special_search::{special_fields, special_objects};
 use crate::stops::Stops;
+use crate::taken::{Specials, Taken};
 use crate::used_maps::{check_used_maps, is_sleepable};
 use ebpf_asm::btf::core::CoreKind;
 use ebpf_asm::btf::{Btf, TypeId};
@@ -32,8 +32,6 @@ use ebpf_asm::map_type::MapType;
 use ebpf_asm::object::{Map, Object};
 use ebpf_asm::prog_type::ProgType;
 use ebpf_asm::program::Program;
-use std::collections::BTreeMap;
-use std::sync::OnceLock;
 
 /// The surroundings of a verification.
 #[derive(Debug)]
@@ -65,39 +63,43 @@ pub(crate) struct Env<'a> {
     /// From where execution comes to each slot.
     pub(crate) before: Predecessors,
     live: Vec<RegSet>,
-    /// The special fields of the values of each map, then of the maps in each.
-    specials: Vec<Option<Vec<Special>>>,
-    /// Those of the objects that the program can allocate, once they are asked for.
-    objects: OnceLock<BTreeMap<TypeId, Option<Vec<Special>>>>,
+    /// The special fields of what the object has types of.
+    specials: &'a Specials,
 }
 
 impl<'a> Env<'a> {
     /// Does the checks that need no execution.
     pub(crate) fn new(
-        object: &'a Object,
-        program: &'a Program,
+        taken: &'a Taken<'_>,
         config: &'a Config,
         kernel: &'a KernelTypes,
     ) -> Checked<Env<'a>> {
+        let Taken {
+            whole,
+            object,
+            program,
+            specials,
+            ..
+        } = taken;
+        let (object, program): (&Object, &Program) = (object, program);
         check_loadable(program, config)?;
         let attach_type = program.prog_type.attach_type(program.expected_attach_type);
         let context = context(program.prog_type, attach_type)
             .ok_or_else(|| unknown_type(program.prog_type))?;
-        let target = Target::find(object, program, kernel)?;
+        let target = Target::find(whole, program, kernel)?;
         // The types are read only for a program that has a target.
         let arguments = target
             .as_ref()
             .and_then(|target| Some((target, kernel.btf()?)));
         let arguments = arguments.map(|(target, btf)| ArgumentContext::new(kernel, btf, target));
-        check_calls(object, program, kernel)?;
-        check_addresses(object, program, kernel)?;
+        check_calls(whole, program, kernel)?;
+        check_addresses(whole, program, kernel)?;
         let globals = globals(object, program, (kernel, config));
         let exception_callback = exception_callback(program, object.btf.as_ref())?;
         let global_slots = globals.iter().map(|g| g.slot).collect();
         let cfg = Cfg::new(program, config, global_slots, exception_callback)?;
         check_functions(program, object.btf.as_ref(), &cfg)?;
-        let specials = specials(object, (kernel, config));
-        check_used_maps(object, program, config, &specials)?;
+        check_used_maps(object, program, config, &specials.maps)?;
         let rounds = Rounds::new(object, program, kernel);
         let stops = Stops::new(&cfg, &rounds);
         let before = Predecessors::new(&cfg);
@@ -121,7 +123,6 @@ impl<'a> Env<'a> {
             before,
             live,
             specials,
-            objects: OnceLock::new(),
         })
     }
 
@@ -146,18 +147,13 @@ impl<'a> Env<'a> {
     /// The special fields of a map's values; `None` if it is not known what there is.
     pub(crate) fn specials(&self, map: u32) -> Option<&[Special]> {
         let index = usize::try_from(map).ok()?;
-        self.specials.get(index)?.as_deref()
+        self.specials.maps.get(index)?.as_deref()
     }
 
     /// The special fields of an object of the program; of other structures none. `None` if it is
     /// not known what there is.
     pub(crate) fn object_specials(&self, object: TypeId) -> Option<&[Special]> {
-        let objects = self.objects.get_or_init(|| {
-            let btf = self.object.btf.as_ref();
-            btf.map(|btf| special_objects(btf, (self.kernel, self.config)))
-                .unwrap_or_default()
-        });
-        match objects.get(&object) {
+        match self.specials.objects.get(&object) {
             None => Some(&[]),
             Some(known) => known.as_deref(),
         }
@@ -279,18 +275,6 @@ impl<'a> Env<'a> {
     pub(crate) fn live(&self, slot: usize) -> RegSet {
         self.live.get(slot).copied().unwrap_or_default()
     }
-}
-
-/// The special fields of all maps of an object, then of the maps in each.
-fn specials(object: &Object, of: (&KernelTypes, &Config)) -> Vec<Option<Vec<Special>>> {
-    let btf = object.btf.as_ref();
-    let fields = |map: &Map| special_fields(map, btf, of);
-    let outer = object.maps.iter().map(fields);
-    let inner = object.maps.iter().map(|map| match &map.inner {
-        Some(inner) => fields(inner),
-        None => Some(Vec::new()),
-    });
-    outer.chain(inner).collect()
 }
 
 fn unknown_type(prog_type: ProgType) -> Box<Rejection> {

@@ -7,7 +7,7 @@
 //! | what is known | `tnum`, `bounds`, `scalar`, `scalar_alu`, `compare`, `kernel_types`, `btf_ptr`, `special`, `special_table`, `special_search`, `reg`, `held`, `bytes`, `stack`, `sections`, `state` |
 //! |---|---|
 //! | what is asked | `config`, `codes`, `diag`, `ctx` |
-//! | before execution | `since`, `instead`, `loadable`, `cfg`, `edges`, `components`, `stops`, `func_info`, `context_param`, `prototype`, `exception`, `live`, `map_create`, `used_maps`, `env` |
+//! | before execution | `since`, `instead`, `loadable`, `cfg`, `edges`, `components`, `stops`, `func_info`, `context_param`, `prototype`, `exception`, `live`, `map_create`, `map_types`, `taken`, `used_maps`, `env` |
 //! | one instruction | `machine`, `alu`, `pointer_alu`, `mem`, `region`, `structure`, `kernel_symbol`, `btf_walk`, `btf_access`, `structure_write`, `map_structure`, `arena`, `packet_help`, `number_help`, `kptr`, `lock`, `stack_access`, `stack_object`, `dynptr`, `iterator`, `irq_flag`, `branch`, `callable`, `call`, `argument`, `callback`, `later`, `format`, `single_helper`, `result`, `kfunc`, `compat`, `returns`, `global`, `tail_call` |
 //! | all paths | `live_stack`, `history`, `notes`, `precision`, `prune`, `rounds`, `visits`, `tree`, `checkpoints`, `depth`, `explore`, `verify` |
 //! | what happens on the way | `snapshot`, `watch`, `log` |
@@ -70,6 +70,7 @@ mod log;
 mod machine;
 mod map_create;
 mod map_structure;
+mod map_types;
 mod mem;
 mod notes;
 mod number_help;
@@ -101,6 +102,7 @@ mod stops;
 mod structure;
 mod structure_write;
 mod tail_call;
+mod taken;
 mod tnum;
 mod tree;
 mod used_maps;
@@ -121,5 +123,6 @@ pub use map_create::least_sizes;
 pub use render::{Decor, Quoted};
 pub use since::{AttachSince, attached_since};
 pub use snapshot::{FrameSnapshot, Snapshot};
+pub use taken::check_types;
 pub use verify::{Verdict, verify, verify_watched, verify_with};
 pub use watch::{Event, Watcher};

@@ -2,7 +2,8 @@
 //!
 //! What it does not recognise is plain bytes to it: a structure behind a typedef, of another size,
 //! or at an odd place. A type that breaks one of its rules, such as one with two timers, has no
-//! special fields at all.
+//! special fields at all; and if it could be that of an object that the program allocates, the
+//! kernel refuses all types.
 //!
 //! Observed on Linux 6.18.
 //!
@@ -12,13 +13,12 @@ use crate::btf_ptr::{BtfPtr, Marks, Types};
 use crate::config::Config;
 use crate::kernel_types::KernelTypes;
 use crate::special::{Kptr, KptrOwner, Root, Special, SpecialKind};
-use crate::special_table::{
-    CONTAINS, Holder, Makes, RENAMED, Structure, kept_by, owner_by_tag, structures,
-};
+use crate::special_table::{CONTAINS, Holder, Makes, Structure, kept_by, owner_by_tag, structures};
 use ebpf_asm::btf::{Bitfields, Btf, Kind as Type, Tag, TypeId};
 use ebpf_asm::isa::KernelVersion;
 use ebpf_asm::object::Map;
 use std::collections::BTreeMap;
+use std::fmt;
 
 /// How deep types are nested in each other at most.
 const MAX_DEPTH: u32 = 32;
@@ -86,19 +86,44 @@ enum Pointers {
 
 /// The structures among the program's types that have special fields as objects, with these by
 /// ascending offset. `None` if it is not known what the kernel makes of one.
+pub(crate) type Objects = BTreeMap<TypeId, Option<Vec<Special>>>;
+
+/// Since when the kernel looks through all structures of a program's BTF, and refuses it for one
+/// that breaks a rule: from the kernel's history.
+const LOOKED_THROUGH: KernelVersion = (6, 2);
+
+/// Why the kernel takes no BTF with such a structure.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Broken {
+    name: String,
+    what: &'static str,
+}
+
+impl fmt::Display for Broken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "struct '{}': {}", self.name, self.what)
+    }
+}
+
+/// Finds them; or one for which the kernel refuses all types.
 pub(crate) fn special_objects(
     btf: &Btf,
     (kernel, config): (&KernelTypes, &Config),
-) -> BTreeMap<TypeId, Option<Vec<Special>>> {
-    let mut objects = BTreeMap::new();
+) -> Result<Objects, Broken> {
+    let mut objects = Objects::new();
+    let marks = special_members(btf, config);
+    if marks.is_empty() || !config.since(LOOKED_THROUGH) {
+        return Ok(objects);
+    }
+    let broken = |id, what| Broken {
+        name: btf.name(id).to_owned(),
+        what,
+    };
     for (id, ty) in btf.types() {
         let Type::Struct { members, .. } = &ty.kind else {
             continue;
         };
-        if !members
-            .iter()
-            .any(|member| makes_special(btf, config, member.ty))
-        {
+        if !members.iter().any(|member| marks.contains(&member.ty)) {
             continue;
         }
         let mut search = Search {
@@ -110,33 +135,88 @@ pub(crate) fn special_objects(
             found: Vec::new(),
         };
         let known = search.members(id, 0, 0).and_then(|()| search.in_order());
-        objects.insert(id, known.ok().map(|()| search.found));
+        let found = match known {
+            Ok(()) if search.found.is_empty() => {
+                return Err(broken(id, "no special field in it is where it can be"));
+            }
+            Ok(()) => Some(search.found),
+            Err(Unclear::Plain) => {
+                return Err(broken(id, "its special fields break the rules of such"));
+            }
+            Err(Unclear::Unknown) => None,
+        };
+        objects.insert(id, found);
     }
-    objects
+    match objects.keys().find(|id| owns_owners(&objects, **id)) {
+        Some(id) => Err(broken(
+            *id,
+            "is put into lists or trees, and so are objects that have some which it has",
+        )),
+        None => Ok(objects),
+    }
 }
 
-/// Whether a member of this type makes the structure special that the program allocates.
-fn makes_special(btf: &Btf, config: &Config, ty: TypeId) -> bool {
-    match btf.get(ty).map(|ty| &ty.kind) {
-        Some(Type::Struct { .. }) => {
-            let name = btf.name(ty);
-            structures(config).any(|known| {
-                known.name == name
-                    && known.holders.contains(&Holder::Object)
-                    && known.makes != Makes::Field(SpecialKind::ResSpinLock)
-            })
+/// Whether objects of a type are put into lists or trees, and have some of objects that have some
+/// themselves: then there could be a circle.
+fn owns_owners(objects: &Objects, id: TypeId) -> bool {
+    let found = |id| {
+        objects
+            .get(&id)
+            .and_then(Option::as_deref)
+            .unwrap_or_default()
+    };
+    let root_of = |special: &Special| match special.kind {
+        SpecialKind::ListHead(root) | SpecialKind::RbRoot(root) => Some(root),
+        _ => None,
+    };
+    let is_node =
+        |special: &Special| matches!(special.kind, SpecialKind::ListNode | SpecialKind::RbNode);
+    let has_roots = |id| found(id).iter().any(|special| root_of(special).is_some());
+    let own = found(id);
+    let mut roots = own.iter().filter_map(root_of);
+    own.iter().any(is_node) && roots.any(|root| has_roots(root.object))
+}
+
+/// The types whose members make the structure special that the program allocates: the first
+/// structure of each name, and pointers with tags to structures.
+fn special_members(btf: &Btf, config: &Config) -> Vec<TypeId> {
+    let mut marks = Vec::new();
+    let mut named = Vec::new();
+    for (id, ty) in btf.types() {
+        match &ty.kind {
+            Type::Struct { .. } => {
+                let name = btf.str(ty.name);
+                let known = structures(config).find(|known| {
+                    known.name == name
+                        && known.holders.contains(&Holder::Object)
+                        && known.makes != Makes::Field(SpecialKind::ResSpinLock)
+                });
+                if let Some(known) = known.filter(|known| !named.contains(&known.name)) {
+                    named.push(known.name);
+                    marks.push(id);
+                }
+            }
+            Type::Ptr(_) if is_kptr(btf, config, id) => marks.push(id),
+            Type::Volatile(to) if is_kptr(btf, config, *to) => marks.push(id),
+            _ => {}
         }
-        Some(Type::Volatile(to)) => {
-            matches!(btf.get(*to).map(|ty| &ty.kind), Some(Type::Ptr(_)))
-                && makes_special(btf, config, *to)
-        }
-        Some(Type::Ptr(to)) => {
-            let tag = btf.get(*to).map(|ty| &ty.kind);
-            let is_tag = matches!(tag, Some(Type::TypeTag { tag: Tag::Btf, .. }));
-            is_tag && owner_by_tag(btf.name(*to), config).is_some()
-        }
-        _ => false,
     }
+    marks
+}
+
+/// Whether a type is a pointer with one tag, to a structure that the program or the kernel owns.
+fn is_kptr(btf: &Btf, config: &Config, id: TypeId) -> bool {
+    let kind = |id| btf.get(id).map(|ty| &ty.kind);
+    let Some(Type::Ptr(to)) = kind(id) else {
+        return false;
+    };
+    let Some(Type::TypeTag { ty, tag: Tag::Btf }) = kind(*to) else {
+        return false;
+    };
+    let owner = owner_by_tag(btf.name(*to), config);
+    owner.is_some_and(|owner| owner != KptrOwner::User)
+        && !matches!(kind(*ty), Some(Type::TypeTag { .. }))
+        && matches!(kind(btf.resolve(*ty)), Some(Type::Struct { .. }))
 }
 
 /// What is found on the way through a type.
@@ -384,16 +464,15 @@ impl Search<'_> {
             Some(Type::TypeTag { .. })
         );
         let known = owner_by_tag(self.btf.name(to), self.config);
-        if known.is_none() && !self.config.since(RENAMED) {
-            return Err(Unclear::Plain);
+        if known == Some(KptrOwner::User) && self.holder == Holder::Object && !twice {
+            return Ok(());
         }
         let is_struct = matches!(
             self.btf.get(target).map(|ty| &ty.kind),
             Some(Type::Struct { .. })
         );
         let Some(owner) = known.filter(|_| !twice && is_struct) else {
-            // A type with such a member is not one that the kernel takes.
-            return Err(Unclear::Unknown);
+            return Err(Unclear::Plain);
         };
         let kptr = Kptr {
             owner,
@@ -418,14 +497,14 @@ impl Search<'_> {
             None if !self.config.since(OWN_OBJECTS) => Err(Unclear::Plain),
             None => Ok(own),
             Some(_) if owner == KptrOwner::User => Err(Unclear::Unknown),
-            Some(_) if owner == KptrOwner::Map && kept_by(name).is_none() => Err(Unclear::Unknown),
+            Some(_) if owner == KptrOwner::Map && kept_by(name).is_none() => Err(Unclear::Plain),
             Some(id) => Ok(BtfPtr::kernel(id, Marks::NONE)),
         }
     }
 
     /// That no field begins before the one that was found before it ends, and that fields have
     /// those that they need: else it is a type that the kernel does not understand. Two locks in
-    /// one value confuse it.
+    /// one value confuse it, if nothing else is wrong.
     fn in_order(&mut self) -> Result<(), Unclear> {
         let mut end = 0;
         for special in &self.found {
@@ -435,13 +514,6 @@ impl Search<'_> {
             let after = special.offset.checked_add(special.size);
             end = after.ok_or(Unclear::Unknown)?;
         }
-        let twice = |known: &Structure| {
-            let same = |special: &&Special| known.makes.is(special.kind);
-            known.single && self.found.iter().filter(same).count() > 1
-        };
-        if structures(self.config).any(twice) {
-            return Err(Unclear::Unknown);
-        }
         let has = |made: Makes| self.found.iter().any(|special| made.is(special.kind));
         let field = |kind| has(Makes::Field(kind));
         let locked_twice = field(SpecialKind::SpinLock) && field(SpecialKind::ResSpinLock);
@@ -450,6 +522,13 @@ impl Search<'_> {
         let linked_twice = field(SpecialKind::ListNode) && field(SpecialKind::RbNode);
         if locked_twice || (rooted && !locked) || (linked_twice && !field(SpecialKind::Refcount)) {
             return Err(Unclear::Plain);
+        }
+        let twice = |known: &Structure| {
+            let same = |special: &&Special| known.makes.is(special.kind);
+            known.single && self.found.iter().filter(same).count() > 1
+        };
+        if structures(self.config).any(twice) {
+            return Err(Unclear::Unknown);
         }
         self.found.sort_by_key(|special| special.offset);
         Ok(())

@@ -21,6 +21,7 @@ use crate::diag::Rejection;
 use crate::env::Env;
 use crate::explore::{Stats, explore};
 use crate::kernel_types::KernelTypes;
+use crate::taken::{Taken, explain};
 use crate::watch::Watcher;
 use ebpf_asm::object::Object;
 use ebpf_asm::program::Program;
@@ -90,8 +91,9 @@ fn answer(
     kernel: &KernelTypes,
     watcher: Option<&mut Watcher<'_>>,
 ) -> Verdict {
-    match Env::new(object, program, config, kernel).and_then(|env| explore(&env, watcher)) {
+    let taken = Taken::of(object, program, (kernel, config));
+    match Env::new(&taken, config, kernel).and_then(|env| explore(&env, watcher)) {
         Ok(stats) => Verdict::Accepted(stats),
-        Err(why) => Verdict::Rejected(why),
+        Err(why) => Verdict::Rejected(explain(why, taken.left_out.as_deref())),
     }
 }

@@ -70,6 +70,14 @@ fn main() -> ExitCode {
             policy::trial("rules::creation", &[Need::Kernel], || {
                 rules::creation::agree(cases(20_000)?)
             }),
+            policy::trial(
+                "rules::map_types",
+                &[Need::Kernel, Need::Vmlinux],
+                rules::map_types::agree,
+            ),
+            policy::trial("rules::types", &RUNS, || {
+                rules::types::agree(cases(20_000)?)
+            }),
             policy::trial("rules::loaders", &[Need::Kernel], || {
                 rules::loaders::agree(cases(2000)?)
             }),

@@ -6,7 +6,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant};
 
 use ebpf_verifier_sim::{
-    Code, Config, Event, KernelTypes, Rejection, Verdict, verify_watched, verify_with,
+    Code, Config, Event, KernelTypes, Rejection, Verdict, check_types, verify_watched, verify_with,
 };
 use serde::Serialize;
 use serde_json::Value;
@@ -150,6 +150,10 @@ fn simulate(row: &Row, loader: &Config, types: &KernelTypes) -> Result<Said, Unu
         .first()
         .ok_or_else(|| Unusable::unsupported("no program"))?;
     let config = flags::config(row.prog_flags, program, loader)?;
+    check_types(&object, &config, types).map_err(|why| Unusable::Refused {
+        code: why.code,
+        message: why.message.clone(),
+    })?;
     let begin = Instant::now();
     let mut reached = None;
     let mut watch = |event: &Event<'_>| {

@@ -33,6 +33,9 @@ const OF_MAPS: [u32; 2] = [12, 13];
 /// The lines of a log with one line of words: that, and the three of `BPF_LOG_STATS`.
 const ONE_AND_STATISTICS: usize = 4;
 
+/// Out of memory, of descriptors or of capabilities is no verdict.
+const NO_VERDICTS: [Errno; 3] = [Errno::ENOMEM, Errno::EMFILE, Errno::EPERM];
+
 /// What the kernel says of the row.
 pub(super) fn load(row: &Row) -> Said {
     match try_load(row) {
@@ -43,14 +46,19 @@ pub(super) fn load(row: &Row) -> Said {
 
 fn try_load(row: &Row) -> Result<Said, String> {
     let btf = match &row.btf {
-        Some(bytes) => Some(bpf::btf_load(&bytes.0).map_err(|error| described("the BTF", &error))?),
+        Some(bytes) => match bpf::btf_load(&bytes.0) {
+            Ok(btf) => Some(btf),
+            Err(error) => return not_taken("the BTF", &error),
+        },
         None => None,
     };
     let mut insns = row.insns.0.clone();
     let mut maps = Vec::with_capacity(row.maps.len());
     for (index, one) in row.maps.iter().enumerate() {
-        let map = create(&map_name(index), one, row, btf.as_ref())
-            .map_err(|error| described("a map", &error))?;
+        let map = match create(&map_name(index), one, row, btf.as_ref()) {
+            Ok(map) => map,
+            Err(error) => return not_taken("a map", &error),
+        };
         for &slot in &one.insns {
             patch(&mut insns, slot as usize, map.as_fd().as_raw_fd())
                 .ok_or_else(|| format!("no instruction at slot {slot}"))?;
@@ -95,12 +103,7 @@ fn verdict(loaded: Result<(OwnedFd, String), Error>) -> Said {
             processed: figure(&log, "processed ").unwrap_or(0),
             ..refused(&log)
         },
-        // Out of memory, of descriptors or of capabilities is no verdict.
-        Err(error)
-            if [Errno::ENOMEM, Errno::EMFILE, Errno::EPERM]
-                .iter()
-                .any(|no| error.is(*no)) =>
-        {
+        Err(error) if NO_VERDICTS.iter().any(|no| error.is(*no)) => {
             Said::unsupported(error.to_string())
         }
         Err(error) => Said::reject(error.to_string()),
@@ -189,6 +192,15 @@ fn fill(created: &Map, map: &MapRow) -> Result<(), Error> {
     Ok(())
 }
 
-fn described(what: &str, error: &Error) -> String {
-    format!("the kernel does not take {what}: {error}")
+/// What the kernel says to what comes before the program, if that is a verdict.
+fn not_taken(what: &str, error: &Error) -> Result<Said, String> {
+    let why = match error {
+        Error::Refused { log, .. } => log.trim().lines().last().unwrap_or_default().to_owned(),
+        error => error.to_string(),
+    };
+    let said = format!("the kernel does not take {what}: {why}");
+    match NO_VERDICTS.iter().any(|no| error.is(*no)) {
+        true => Err(said),
+        false => Ok(Said::reject(said)),
+    }
 }

@@ -5,7 +5,7 @@
 use ebpf_asm::map_flags::BPF_F_RDONLY_PROG;
 use std::fmt;
 
-use ebpf_asm::btf::{Btf, Kind, Linkage, TypeId};
+use ebpf_asm::btf::{Btf, Kind, Linkage, TypeId, check_layout};
 use ebpf_asm::insn::{DecodeError, Fields, Insn, Slot};
 use ebpf_asm::isa::{self, Callee, Field, Operand, Sem, rows_of};
 use ebpf_asm::lines::Lines;
@@ -83,10 +83,7 @@ pub(super) enum StandIn {
 /// What the row describes.
 pub(super) fn subject(row: &Row) -> Result<Subject, Unusable> {
     let btf = match &row.btf {
-        Some(bytes) => Some(
-            Btf::from_bytes(&bytes.0)
-                .map_err(|error| Unusable::unsupported(format!("the BTF {error}")))?,
-        ),
+        Some(bytes) => Some(types(&bytes.0)?),
         None => None,
     };
     let maps: Vec<Map> = row
@@ -105,6 +102,21 @@ pub(super) fn subject(row: &Row) -> Result<Subject, Unusable> {
         ..Object::default()
     };
     Ok(Subject { object, wrong })
+}
+
+/// The types, as they can be read. Whether the kernel takes them is asked later.
+fn types(bytes: &[u8]) -> Result<Btf, Unusable> {
+    let btf = Btf::from_bytes(bytes).and_then(|btf| check_layout(bytes).map(|()| btf));
+    btf.map_err(|error| {
+        let message = format!("the BTF {error}");
+        match error.is_the_kernels() {
+            true => Unusable::Refused {
+                code: Code::BadBtf,
+                message,
+            },
+            false => Unusable::Unsupported(message),
+        }
+    })
 }
 
 fn program(row: &Row, btf: Option<&Btf>, wrong: &mut Vec<Wrong>) -> Result<Program, Unusable> {

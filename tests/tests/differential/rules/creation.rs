@@ -134,7 +134,7 @@ struct Seen {
 }
 
 /// The types of maps but structs of functions, which loaders make from the kernel's types.
-fn types() -> impl Iterator<Item = MapType> {
+pub(super) fn types() -> impl Iterator<Item = MapType> {
     let all = MapType::ALL.iter().copied();
     all.filter(|map_type| *map_type != MapType::StructOps)
 }
@@ -199,7 +199,7 @@ fn with_flags(map: &Map, map_flags: u32) -> Map {
 }
 
 /// A map of the type that the kernel makes.
-fn usual(map_type: MapType) -> Map {
+pub(super) fn usual(map_type: MapType) -> Map {
     let (key_size, value_size, max_entries, map_flags) = match map_type {
         MapType::CgroupStorage | MapType::PercpuCgroupStorage => (8, 4, 0, 0),
         MapType::Queue | MapType::Stack | MapType::BloomFilter => (0, 4, 1, 0),
@@ -228,7 +228,7 @@ fn usual(map_type: MapType) -> Map {
     }
 }
 
-fn is_storage(map_type: MapType) -> bool {
+pub(super) fn is_storage(map_type: MapType) -> bool {
     matches!(
         map_type,
         MapType::SkStorage | MapType::InodeStorage | MapType::TaskStorage | MapType::CgrpStorage

@@ -1,5 +1,5 @@
 //! Rules that are tables: which fields a context has, who may call which helper, what may be
-//! returned, by whom a program may be loaded. Every entry is a small program, and whatever the
+//! returned, by whom a program may be loaded, which types there can be. Every entry is a small program, and whatever the
 //! kernel says of it the simulator shall say in the same words.
 //!
 //! The probes of a table are all enumerated; a run takes as many as it is told, spread evenly.
@@ -10,9 +10,11 @@ pub(crate) mod callers;
 pub(crate) mod contexts;
 pub(crate) mod creation;
 pub(crate) mod loaders;
+pub(crate) mod map_types;
 mod maps;
 pub(crate) mod pointers;
 pub(crate) mod results;
+pub(crate) mod types;
 
 use ebpf_asm::assembler::Assembler;
 use ebpf_asm::btf::{Kind, TypeId};
