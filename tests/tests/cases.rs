@@ -290,7 +290,8 @@ fn refused_for_older(case: &Case) -> Outcome {
 }
 
 /// The kernel's log, read, has the code of our own rejection; and its place, if it has one that
-/// does not depend on where the kernel stops to look: that of a loop does.
+/// does not depend on where the kernel stops to look: that of a loop does, and where a state is
+/// compared with others its log says nothing of the instruction.
 fn same_refusal(case: &Case, log: &str) -> Outcome {
     let Some((_, ours)) = rejections(case).next() else {
         return Err("the simulator accepts what should be refused".into());
@@ -301,8 +302,10 @@ fn same_refusal(case: &Case, log: &str) -> Outcome {
         Some(ours.code),
         "the code of the kernel's words in\n{log}"
     );
+    let compared = ours.message.starts_with("verifier bug: stack slot");
     if let Some(slot) = refusal.slot
         && ![Code::TooComplex, Code::InfiniteLoop].contains(&ours.code)
+        && !compared
     {
         ensure_eq!(slot, ours.slot, "the place in\n{log}");
     }

@@ -191,8 +191,8 @@ impl Machine<'_, '_> {
         match (dst.is_pointer(), src.is_pointer()) {
             (false, false) => Err(not_modelled("arithmetic on what is no number")),
             (true, true) => self.pointer_difference(insn, op),
-            (true, false) => self.pointer_binary(insn, op, width, &dst, &src.scalar, insn.dst()),
-            (false, true) => self.pointer_binary(insn, op, width, &src, &dst.scalar, insn.src()),
+            (true, false) => self.pointer_binary(insn, op, width, &dst, &src, insn.dst()),
+            (false, true) => self.pointer_binary(insn, op, width, &src, &dst, insn.src()),
         }
     }
 

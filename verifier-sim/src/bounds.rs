@@ -198,6 +198,13 @@ macro_rules! signed_range {
 unsigned_range!(u64 u32);
 signed_range!(i64 i32);
 
+/// How bits are read as a number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Reading {
+    Unsigned,
+    Signed,
+}
+
 /// What is known of the order of a value's four readings.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct Bounds {
@@ -229,9 +236,7 @@ macro_rules! deduce_between_signs {
                 }
                 // The signed range crosses zero: unsigned it is two pieces, one at the bottom
                 // and one at the top. If only one of them meets the unsigned range, it is it.
-                if self.$signed.min >= 0 || self.$signed.max < 0 {
-                    return;
-                }
+                // The kernel does the same with a signed range of no numbers, which then has some.
                 let bottom = Range::new(0, self.$signed.max as $u);
                 let top = Range::new(self.$signed.min as $u, <$u>::MAX);
                 if self.$unsigned.max < top.min {
@@ -323,14 +328,18 @@ impl Bounds {
     /// The 64-bit bounds say something of the low half if the upper half is the same
     /// throughout, or changes just once where the low half wraps.
     fn deduce_low_half(&mut self) {
-        self.meet_low_half(self.u64.min, self.u64.max);
-        self.meet_low_half(self.s64.min as u64, self.s64.max as u64);
+        let (unsigned, signed) = (self.u64, self.s64);
+        self.meet_low_half(unsigned.min, unsigned.max, Reading::Unsigned);
+        self.meet_low_half(signed.min as u64, signed.max as u64, Reading::Signed);
     }
 
-    fn meet_low_half(&mut self, min: u64, max: u64) {
+    fn meet_low_half(&mut self, min: u64, max: u64, reading: Reading) {
         let (low_min, low_max) = (min as u32, max as u32);
         if min >> 32 == max >> 32 {
-            self.u32 = self.u32.intersect(Range::new(low_min, low_max));
+            // A signed range of no numbers says nothing here to the kernel.
+            if low_min <= low_max || reading == Reading::Unsigned {
+                self.u32 = self.u32.intersect(Range::new(low_min, low_max));
+            }
             if low_min as i32 <= low_max as i32 {
                 let same = Range::new(low_min as i32, low_max as i32);
                 self.s32 = self.s32.intersect(same);
@@ -357,7 +366,7 @@ impl Bounds {
         // The kernel takes a non-negative low half for the whole, if the whole fits 32 bits,
         // even where it knew the whole better.
         let fits = self.s64.min >= i64::from(i32::MIN) && self.s64.max <= i64::from(i32::MAX);
-        if self.s32.min >= 0 && self.s32.min <= self.s32.max && fits {
+        if self.s32.min >= 0 && fits {
             let (min, max) = (i64::from(self.s32.min), i64::from(self.s32.max));
             self.s64 = Range::new(min, max);
             self.u64 = Range::new(min as u64, max as u64);

@@ -6,13 +6,15 @@
 //!
 //! Read before: `compare.rs`, `machine.rs`. Read next: `call.rs`.
 
-use crate::compare::{Outcome, assume, decide};
-use crate::diag::{Checked, Place};
+use crate::codes::Code;
+use crate::compare::{Outcome, assume, assume_of_itself, decide};
+use crate::config::Invariants;
+use crate::diag::{Checked, Place, Rejection};
 use crate::env::Env;
 use crate::history::{Sharer, StackSlot};
 use crate::machine::{Flow, Machine, not_modelled};
-use crate::reg::{Kind, Link, Null, PacketRange, RegState};
-use crate::scalar::Scalar;
+use crate::reg::{Kind, Link, Null, PacketRange, RegState, SockType};
+use crate::scalar::{Existence, Scalar};
 use crate::state::State;
 use ebpf_asm::insn::{Insn, Reg};
 use ebpf_asm::isa::{AluOp, Cond, KernelVersion, Operand, Width};
@@ -79,8 +81,9 @@ impl Machine<'_, '_> {
             sharers: &self.notes.sharers,
             here,
         };
-        comparison.learn(self.env, &mut taken, lesson(Outcome::Holds));
-        comparison.learn(self.env, self.state, lesson(Outcome::Fails));
+        let holds = comparison.learn(self.env, &mut taken, lesson(Outcome::Holds));
+        let fails = comparison.learn(self.env, self.state, lesson(Outcome::Fails));
+        self.check_exists(holds.and(fails))?;
         Ok(Flow::Fork {
             next,
             jump: target,
@@ -97,6 +100,19 @@ impl Machine<'_, '_> {
             again: self.slot + insn.slots(),
             state,
         })
+    }
+
+    /// That no way is impossible, if the loader asks for that.
+    fn check_exists(&self, existence: Existence) -> Checked {
+        match (existence, self.env.config.invariants) {
+            (Existence::Impossible, Invariants::Checked) => {
+                let message = "verifier bug: REG INVARIANTS VIOLATION";
+                Err(Rejection::new(Code::LoadFlags, message)
+                    .label("on one way what is known of a number contradicts itself")
+                    .help("only BPF_F_TEST_REG_INVARIANTS asks for this: load without it"))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// The numbers that decided the jump matter for the verdict.
@@ -266,11 +282,12 @@ impl Comparison {
     }
 
     /// Changes the state to what is known where the comparison has this outcome.
-    fn learn(&self, env: &Env<'_>, state: &mut State, lesson: Lesson<'_>) {
+    fn learn(&self, env: &Env<'_>, state: &mut State, lesson: Lesson<'_>) -> Existence {
         let Lesson { outcome, here, .. } = lesson;
         if self.both_scalars() {
-            self.learn_numbers(state, lesson);
-        } else if self.is_null_check() && self.dst.null == Null::Maybe {
+            return self.learn_numbers(state, lesson);
+        }
+        if self.is_null_check() && self.dst.null == Null::Maybe {
             let null = (self.cond == Cond::Jeq) == (outcome == Outcome::Holds);
             if null {
                 set_null(state, &self.dst);
@@ -282,33 +299,26 @@ impl Comparison {
         } else {
             self.learn_not_null(env, state, outcome);
         }
+        Existence::Possible
     }
 
-    fn learn_numbers(&self, state: &mut State, lesson: Lesson<'_>) {
-        let (dst, src) = (&self.dst, &self.src);
+    fn learn_numbers(&self, state: &mut State, lesson: Lesson<'_>) -> Existence {
+        let (dst, src) = (&self.dst.scalar, &self.src.scalar);
         if !self.ranges && !self.teaches_older(lesson.outcome) {
-            return;
+            return Existence::Possible;
         }
-        let (a, b) = assume(
-            self.cond,
-            self.width,
-            lesson.outcome,
-            &dst.scalar,
-            &src.scalar,
-        );
+        let (cond, width, outcome) = (self.cond, self.width, lesson.outcome);
         if self.src_reg == Some(self.dst_reg) {
-            // A register compared with itself learns both lessons, as in the kernel.
-            let mut both = Scalar {
-                tnum: a.tnum.intersect(b.tnum),
-                bounds: a.bounds.intersect(&b.bounds),
-            };
-            both.sync();
-            return set_number(state, self.dst_reg, both, lesson);
+            let (number, existence) = assume_of_itself(cond, width, outcome, dst);
+            set_number(state, self.dst_reg, number, lesson);
+            return existence;
         }
+        let (a, b, existence) = assume(cond, width, outcome, dst, src);
         set_number(state, self.dst_reg, a, lesson);
         if let Some(reg) = self.src_reg {
             set_number(state, reg, b, lesson);
         }
+        existence
     }
 
     /// A pointer that equals one that is not null is not null. The kernel learns it of the
@@ -343,7 +353,7 @@ fn never_null(pointer: &RegState) -> bool {
                 | Kind::Mem(_)
                 | Kind::Slice(_)
                 | Kind::MapKey(_)
-                | Kind::Sock(_)
+                | Kind::Sock(SockType::Common | SockType::Sock | SockType::Tcp)
                 | Kind::ReadOnlyMem(_)
         );
     pointer.null == Null::Never && exists

@@ -229,7 +229,7 @@ impl Explorer<'_, '_, '_> {
             return Ok(());
         };
         kept.hits += 1;
-        let needs = kept.needed.in_state(&path.state);
+        let needs = kept.needed;
         self.need(path, needs, path.state.depth())?;
         if known == Known::NotYet {
             self.tree.depend(path.position, path.state.clone(), at);

@@ -7,7 +7,7 @@
 //! Read before: `scalar.rs`. Read next: `reg.rs`.
 
 use crate::bounds::{Bounds, Int, Range};
-use crate::scalar::Scalar;
+use crate::scalar::{Existence, Scalar};
 use ebpf_asm::isa::{Cond, Width};
 
 /// Whether a condition holds.
@@ -117,6 +117,35 @@ pub(crate) fn assume(
     outcome: Outcome,
     a: &Scalar,
     b: &Scalar,
+) -> (Scalar, Scalar, Existence) {
+    let (mut a, mut b) = narrowed(cond, width, outcome, a, b);
+    let existence = a.sync().and(b.sync());
+    (a, b, existence)
+}
+
+/// What is known of a number where comparing it with itself has this outcome: both lessons.
+pub(crate) fn assume_of_itself(
+    cond: Cond,
+    width: Width,
+    outcome: Outcome,
+    number: &Scalar,
+) -> (Scalar, Existence) {
+    let (a, b) = narrowed(cond, width, outcome, number, number);
+    let mut both = Scalar {
+        tnum: a.tnum.intersect(b.tnum),
+        bounds: a.bounds.intersect(&b.bounds),
+    };
+    let existence = both.sync();
+    (both, existence)
+}
+
+/// What the outcome says of each number, not yet carried over from bounds to bits.
+fn narrowed(
+    cond: Cond,
+    width: Width,
+    outcome: Outcome,
+    a: &Scalar,
+    b: &Scalar,
 ) -> (Scalar, Scalar) {
     let (mut a, mut b) = (*a, *b);
     match (outcome, cond.negated()) {
@@ -124,8 +153,6 @@ pub(crate) fn assume(
         (Outcome::Fails, Some(negated)) => narrow(negated, width, &mut a, &mut b),
         (Outcome::Fails, None) => narrow_clear(width, &mut a, &mut b),
     }
-    a.sync();
-    b.sync();
     (a, b)
 }
 
@@ -273,7 +300,7 @@ mod tests {
                         decided.is_none_or(|d| d == outcome),
                         "{cond:?} {x:#x} {y:#x}"
                     );
-                    let (a, b) = assume(cond, width, outcome, &a, &b);
+                    let (a, b, _) = assume(cond, width, outcome, &a, &b);
                     prop_assert!(a.contains(x), "{cond:?} {width:?} {x:#x} {y:#x}: {a:?}");
                     prop_assert!(b.contains(y), "{cond:?} {width:?} {x:#x} {y:#x}: {b:?}");
                 }

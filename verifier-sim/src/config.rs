@@ -27,6 +27,19 @@ pub struct Config {
     pub cpus: Option<u32>,
     /// How often states are kept.
     pub states: StateFreq,
+    /// What is done where knowledge contradicts itself.
+    pub invariants: Invariants,
+}
+
+/// What is done where what is known of a number contradicts itself, as on a way that is never
+/// taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Invariants {
+    /// Its bounds are forgotten.
+    #[default]
+    Mended,
+    /// The program is refused (`BPF_F_TEST_REG_INVARIANTS`).
+    Checked,
 }
 
 /// How often states are kept that later ones are compared with. What is found out is the same,
@@ -60,6 +73,7 @@ impl Default for Config {
             alignment: Alignment::Any,
             cpus: None,
             states: StateFreq::Paced,
+            invariants: Invariants::Mended,
         }
     }
 }

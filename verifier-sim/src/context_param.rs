@@ -6,7 +6,9 @@
 //!
 //! Read before: `func_info.rs`. Read next: `prototype.rs`.
 
+use crate::config::Config;
 use ebpf_asm::btf::{Btf, Kind as Type, TypeId};
+use ebpf_asm::isa::KernelVersion;
 use ebpf_asm::prog_type::{AttachType, ProgType};
 use ebpf_asm::program::Program;
 
@@ -15,15 +17,26 @@ const USER_REGISTERS: &str = "bpf_user_pt_regs_t";
 /// The same on x86-64.
 const REGISTERS: &str = "pt_regs";
 
+/// The structures of contexts, and those of the kernel that they stand for, which do as well.
+const STAND_FOR: [(&str, &str); 2] = [("__sk_buff", "sk_buff"), ("xdp_md", "xdp_buff")];
+
+/// Since when these do: from the kernel's history.
+const STANDS_FOR: KernelVersion = (6, 4);
+
 /// Whether a pointer to a type is the context without being tagged.
-pub(crate) fn is_context(btf: &Btf, prog_type: ProgType, to: TypeId) -> bool {
+pub(crate) fn is_context(btf: &Btf, prog_type: ProgType, config: &Config, to: TypeId) -> bool {
     let name = record_name(btf, btf.resolve(to));
     match prog_type {
         ProgType::Kprobe => {
             name.is_some_and(|name| [REGISTERS, USER_REGISTERS].contains(&name))
                 || is_user_registers(btf, to)
         }
-        _ => name.is_some() && name == prog_type.context_struct(),
+        _ => name
+            .zip(prog_type.context_struct())
+            .is_some_and(|(name, context)| {
+                let stands_for = STAND_FOR.contains(&(context, name));
+                name == context || stands_for && config.since(STANDS_FOR)
+            }),
     }
 }
 

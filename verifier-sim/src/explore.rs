@@ -351,7 +351,7 @@ impl Explorer<'_, '_, '_> {
     /// of the function that needs them.
     pub(crate) fn need(&mut self, path: &Path, needs: Needs, depth: u8) -> Checked {
         let now = self.tree.now(path.position);
-        let traced = self.tree.trace_back(&self.env.cfg, now, needs, depth);
+        let traced = self.tree.trace_back(&self.env.cfg, now, needs, depth)?;
         check_handed(&path.state, traced.at_beginning)
     }
 

@@ -9,6 +9,7 @@
 //! Read before: `alu.rs`. Read next: `mem.rs`.
 
 use crate::alu::describe;
+use crate::bounds::Bounds;
 use crate::codes::Code;
 use crate::diag::{Checked, Place, Rejection};
 use crate::machine::{Machine, not_modelled};
@@ -54,9 +55,17 @@ impl Machine<'_, '_> {
         op: AluOp,
         width: Width,
         pointer: &RegState,
-        number: &Scalar,
+        operand: &RegState,
         holder: Reg,
     ) -> Checked {
+        let number = &operand.scalar;
+        // What is known of the number contradicts itself: this is never run.
+        if number
+            .as_constant()
+            .is_some_and(|value| number.bounds != Bounds::constant(value))
+        {
+            return self.write_reg(insn.dst(), RegState::unknown());
+        }
         if width == Width::W32 {
             return self.pointer_at_32(insn, op);
         }
@@ -72,6 +81,7 @@ impl Machine<'_, '_> {
         }
         let dst = insn.dst().number();
         self.check_pointer_kind(pointer, number, op, dst)?;
+        self.check_distance(pointer, operand)?;
         self.check_offset(pointer, number, holder)?;
         // The kernel guards such arithmetic against speculation, and refuses some of it.
         if !self.env.config.may_leak_pointers() && insn.row().src == Field::Reg {
@@ -146,6 +156,29 @@ impl Machine<'_, '_> {
         let message = format!("R{dst} pointer arithmetic on {name} prohibited");
         Err(Rejection::new(Code::PointerArithmetic, message)
             .label(format!("this kind of pointer ({name}) stays as it is")))
+    }
+
+    /// That a number is not too far from the one that it is known by: to the kernel (6.18) that
+    /// distance is an offset.
+    fn check_distance(&self, pointer: &RegState, number: &RegState) -> Checked {
+        let off = match number.as_constant() {
+            Some(_) => 0,
+            None => i64::from(number.off),
+        };
+        if off < MAX_VAR_OFF && off > -MAX_VAR_OFF {
+            return Ok(());
+        }
+        let base = RegState {
+            null: Null::Never,
+            ..*pointer
+        };
+        let message = format!("{} pointer offset {off} is not allowed", base.type_name());
+        Err(Rejection::new(Code::PointerOffset, message)
+            .label(format!(
+                "the number is another one {off:+}, which is known too"
+            ))
+            .because(number.origin.made, "the distance comes from here")
+            .help("let the other number change first: the kernel then forgets the distance"))
     }
 
     /// That the number, and the pointer it is added to, are not beyond all bounds.

@@ -11,7 +11,9 @@
 //! Read before: `history.rs`. Read next: `prune.rs`.
 
 use crate::cfg::Cfg;
+use crate::codes::Code;
 use crate::depth::MAX_CALL_FRAMES;
+use crate::diag::{Checked, Rejection};
 use crate::history::{GoesOn, Past, Sharer, StackSlot};
 use crate::live::RegSet;
 use crate::state::State;
@@ -104,12 +106,6 @@ impl Needs {
         self.reg(state.depth(), reg);
     }
 
-    /// Of what was needed in a state like this one, the numbers that there are.
-    pub(crate) fn in_state(mut self, state: &State) -> Needs {
-        self.keep_numbers(state);
-        self
-    }
-
     fn keep_numbers(&mut self, state: &State) {
         let frames = self.frames.iter_mut().take(usize::from(self.end));
         for (depth, frame) in frames.enumerate() {
@@ -170,6 +166,25 @@ impl Needs {
     fn forget_reg(&mut self, depth: u8, reg: Reg) {
         let frame = self.frame(depth);
         frame.regs = frame.regs.without(RegSet::of(reg));
+    }
+
+    /// At a checkpoint: that no slot is needed which its stacks do not reach yet. The kernel (6.18)
+    /// comes to such where a path that read bytes it never wrote is covered by one that spilled a
+    /// number there, and takes that for a fault of its own.
+    pub(crate) fn check_within(&self, state: &State) -> Checked {
+        let frames = self.frames.iter().take(usize::from(self.end));
+        for (needs, frame) in frames.zip(state.frames()) {
+            let total = frame.stack.slots().len();
+            let beyond = needs.slots.checked_shr(total as u32).unwrap_or(0);
+            if beyond != 0 {
+                let slot = total as u32 + beyond.trailing_zeros();
+                let message = format!("verifier bug: stack slot {slot}, total slots {total}");
+                return Err(Rejection::new(Code::StackUninit, message)
+                    .label("what is needed here another path read from the stack, never written")
+                    .help("write the stack before it is read, on every path"));
+            }
+        }
+        Ok(())
     }
 
     /// At a checkpoint: notes what is needed there, and goes on with what was not yet. Says

@@ -153,7 +153,7 @@ fn param(
             false => Err(NoParam::Kind(kind_name(btf, btf.resolve(ty)))),
         };
     };
-    let is_context = is_context(btf, program.prog_type, *to);
+    let is_context = is_context(btf, program.prog_type, config, *to);
     let (named, to) = (*to, btf.resolve(*to));
     let is_dynptr = record_name(btf, to) == Some("bpf_dynptr") && config.since(TAGGED);
     let invalid = || NoParam::words("has invalid combination of tags");

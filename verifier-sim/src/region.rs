@@ -302,6 +302,12 @@ impl<'a> Machine<'_, 'a> {
                 extent.size
             )
         };
+        // Of a key no bytes are none, also where a helper is content with none.
+        if extent.size == 0 {
+            let message = message(extent.off);
+            return Err(Rejection::new(Code::MemoryBounds, message)
+                .label("hands out no bytes of a map's key"));
+        }
         self.check_within(Code::MemoryBounds, i64::from(bytes), base, extent, message)
     }
 

@@ -8,6 +8,25 @@ use crate::bounds::{Bounds, Range};
 use crate::tnum::Tnum;
 use ebpf_asm::isa::{AluOp, Size, Swap, Width};
 
+/// Whether there is a number of which all is true that is known of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Existence {
+    /// As far as one sees.
+    Possible,
+    /// What is known contradicts itself.
+    Impossible,
+}
+
+impl Existence {
+    /// That of two numbers together.
+    pub(crate) fn and(self, other: Existence) -> Existence {
+        match self {
+            Existence::Possible => other,
+            Existence::Impossible => self,
+        }
+    }
+}
+
 /// What is known of a 64-bit number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct Scalar {
@@ -108,13 +127,13 @@ impl Scalar {
     /// Carries what bits and bounds know over to each other.
     ///
     /// If they contradict each other the number does not exist, and the code that has it is
-    /// never run. The kernel looks at it all the same, with bounds that know nothing; so it is
-    /// done here.
-    pub(crate) fn sync(&mut self) {
+    /// never run. The kernel looks at it all the same, with bounds that know nothing and the
+    /// bits as they are; so it is done here.
+    pub(crate) fn sync(&mut self) -> Existence {
         // Of one number, and of any, all is known as it is.
         match self.as_constant() {
-            Some(value) if self.bounds == Bounds::constant(value) => return,
-            None if *self == Scalar::UNKNOWN => return,
+            Some(value) if self.bounds == Bounds::constant(value) => return Existence::Possible,
+            None if *self == Scalar::UNKNOWN => return Existence::Possible,
             _ => {}
         }
         self.bounds_from_tnum();
@@ -125,12 +144,20 @@ impl Scalar {
         if known != (self.tnum, self.bounds.u64) {
             self.bounds_from_tnum();
         }
-        if self.bounds.is_empty() {
-            self.bounds = match self.tnum.as_constant() {
-                Some(value) => Bounds::constant(value),
-                None => Bounds::UNKNOWN,
-            };
+        if !self.contradicts_itself() {
+            return Existence::Possible;
         }
+        self.bounds = Bounds::UNKNOWN;
+        Existence::Impossible
+    }
+
+    /// Whether no number is within the bounds, or not the one that the bits are.
+    fn contradicts_itself(&self) -> bool {
+        let (whole, low) = (self.tnum.as_constant(), self.tnum.low_half().as_constant());
+        let (bounds, of_low) = (&self.bounds, low.map(Bounds::constant));
+        bounds.is_empty()
+            || whole.is_some_and(|value| *bounds != Bounds::constant(value))
+            || of_low.is_some_and(|low| (bounds.u32, bounds.s32) != (low.u32, low.s32))
     }
 
     /// Three times, as the kernel does it; what changes nothing once changes nothing again.
@@ -169,17 +196,23 @@ impl Scalar {
         }
     }
 
-    /// The number, if only one from the least to the greatest has the known bits.
+    /// The number, if only one from the least to the greatest has the known bits: the least, the
+    /// greatest that has them, or one between. The kernel takes the greatest also where it is not
+    /// within the bounds, which then contradict the bits.
     fn only_one(&self) -> Option<u64> {
         let Range { min, max } = self.bounds.u64;
-        let first = self.tnum.first_from(min).filter(|&first| first <= max)?;
-        let next = first
-            .checked_add(1)
-            .and_then(|next| self.tnum.first_from(next));
-        match next {
-            Some(next) if next <= max => None,
-            _ => Some(first),
+        let greatest = self.tnum.max();
+        let behind = |number: u64| {
+            let next = number.checked_add(1);
+            next.and_then(|next| self.tnum.first_from(next))
+                .unwrap_or(greatest)
+        };
+        let next = behind(min);
+        if self.tnum.contains(min) {
+            return (next > max).then_some(min);
         }
+        let between = || next <= max && behind(next) > max;
+        (next == greatest || between()).then_some(next)
     }
 
     fn tnum_from_bounds(&mut self) {

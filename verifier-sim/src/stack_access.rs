@@ -84,8 +84,9 @@ impl Machine<'_, '_> {
                     let message = "invalid size of register fill";
                     return Err(partial_pointer(message, &slot.reg, size));
                 }
+                // Whoever reads it cuts it to size, or extends its sign.
                 if off % SLOT_SIZE == 0 && size.bytes() as usize <= spilled {
-                    let reg = slot.reg.truncated(size);
+                    let reg = *slot.reg;
                     self.note_spill(depth, off);
                     return Ok(reg);
                 }

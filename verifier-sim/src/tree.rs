@@ -201,40 +201,43 @@ impl Tree {
     }
 
     /// Goes back over a path and marks, in the checkpoints on the way, the numbers that what
-    /// is needed now came from. `depth` is that of the function that needs them.
+    /// is needed now came from. `depth` is that of the function that needs them. What no stack had
+    /// yet cannot have been needed.
     pub(crate) fn trace_back(
         &mut self,
         cfg: &Cfg<'_>,
         mut position: Position,
         mut needs: Needs,
         mut depth: u8,
-    ) -> Traced {
+    ) -> Checked<Traced> {
         let begin = position.node;
         let mut settled = Settled::Known;
         while !needs.is_empty() {
             let trail = self.go_back(cfg, position.since, &mut needs, &mut depth);
             if trail == Trail::Lost {
-                return self.need_all(begin).into();
+                return Ok(self.need_all(begin).into());
             }
             if needs.is_empty() {
                 break;
             }
             let node = position.node.and_then(|at| self.nodes.get_mut(at));
             let Some(node) = node else {
-                return Traced {
+                return Ok(Traced {
                     settled: self.need_all(begin),
                     at_beginning: needs.of(0).regs,
-                };
+                });
             };
             if let Some(kept) = &mut node.kept
                 && let Some(state) = &kept.state
-                && needs.settle(&mut kept.needed, state) == Settled::New
             {
-                settled = Settled::New;
+                needs.check_within(state)?;
+                if needs.settle(&mut kept.needed, state) == Settled::New {
+                    settled = Settled::New;
+                }
             }
             position = node.before;
         }
-        settled.into()
+        Ok(settled.into())
     }
 
     /// Goes back over what was executed between two nodes, or as far as something is needed.
@@ -323,9 +326,9 @@ impl Tree {
             let mut settled = Settled::Known;
             for edge in edges {
                 let kept = self.nodes.get(edge.to).and_then(|node| node.kept.as_ref());
-                let needs = kept.map(|kept| kept.needed.in_state(&edge.state));
+                let needs = kept.map(|kept| kept.needed);
                 let (needs, depth) = (needs.unwrap_or_default(), edge.state.depth());
-                let traced = self.trace_back(cfg, edge.path, needs, depth);
+                let traced = self.trace_back(cfg, edge.path, needs, depth)?;
                 check_handed(&edge.state, traced.at_beginning)?;
                 if traced.settled == Settled::New {
                     settled = Settled::New;

@@ -60,7 +60,7 @@ error[BPF0203]: invalid access to packet, off=14 size=1, R2(id=0,off=14,r=14)
 46 |     a.ldx(B, R0, R2, 14);
    |       ^^^ reads byte 14, which no check has proven
    |
-help: prove one byte more before line 44: a.add(R3, 15) instead of 14
+help: prove one byte more in line 43: a.add(R3, 15) instead of 14
 ";
     assert_eq!(rejection(one_byte_short()), expected);
 }

@@ -70,8 +70,12 @@ impl<'a> Machine<'_, 'a> {
             return None;
         };
         let off = i64::from(value.off) + var_off;
-        let key = self.state.stack_at(depth)?.constant(off, Size::W)?;
-        for index in (off..off + i64::from(map.key_size)).filter_map(slot_index) {
+        let stack = self.state.stack_at(depth)?;
+        let key = stack.constant(off, Size::W)?;
+        // Of bytes that are zero nobody asks where that came from.
+        if stack.slot(off).is_spill()
+            && let Some(index) = slot_index(off)
+        {
             self.notes.needs.slot(StackSlot { depth, index });
         }
         Some(key)

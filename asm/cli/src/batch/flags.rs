@@ -4,7 +4,7 @@
 
 use ebpf_asm::prog_type::{AttachType, ProgType};
 use ebpf_asm::program::Program;
-use ebpf_verifier_sim::{Alignment, Code, Config, StateFreq};
+use ebpf_verifier_sim::{Alignment, Code, Config, Invariants, StateFreq};
 
 use super::subject::Unusable;
 
@@ -17,11 +17,9 @@ pub(super) const XDP_HAS_FRAGS: u32 = 1 << 5;
 const XDP_DEV_BOUND_ONLY: u32 = 1 << 6;
 const TEST_REG_INVARIANTS: u32 = 1 << 7;
 
-/// Those that change no verdict: what is put into upper halves, whether bounds that contradict
-/// each other are reported, and where an XDP program may be attached (which other types may say
-/// as well).
-const HARMLESS: u32 =
-    ANY_ALIGNMENT | TEST_RND_HI32 | TEST_REG_INVARIANTS | XDP_HAS_FRAGS | XDP_DEV_BOUND_ONLY;
+/// Those that change no verdict: what is put into upper halves, and where an XDP program may be
+/// attached (which other types may say as well).
+const HARMLESS: u32 = ANY_ALIGNMENT | TEST_RND_HI32 | XDP_HAS_FRAGS | XDP_DEV_BOUND_ONLY;
 
 /// The types of which some programs may sleep.
 const MAY_SLEEP: [ProgType; 6] = [
@@ -53,6 +51,10 @@ pub(super) fn config(
             config.alignment = Alignment::Strict;
         }
         rest &= !STRICT_ALIGNMENT;
+    }
+    if rest & TEST_REG_INVARIANTS != 0 {
+        config.invariants = Invariants::Checked;
+        rest &= !TEST_REG_INVARIANTS;
     }
     if rest & TEST_STATE_FREQ != 0 {
         config.states = StateFreq::Always;
