@@ -439,3 +439,96 @@ fn check_declaration(sizes: &Sizes<'_>, of: TypeId, component: i32) -> Checked {
         "is about a part that is not there",
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn types(lines: &str) -> Btf {
+        let text = format!(".btf\n[1] INT 'int' size=4 encoding=SIGNED\n{lines}");
+        let object = crate::text::parse("types", &text).unwrap();
+        object.btf.unwrap()
+    }
+
+    #[test]
+    fn what_the_kernel_refuses_is_named() {
+        let flaws = [
+            (
+                "[2] TYPEDEF '(anon)' type_id=1",
+                "has a name that it cannot have",
+            ),
+            (
+                "[2] TYPEDEF 'a-b' type_id=1",
+                "has a name that it cannot have",
+            ),
+            ("[2] TYPEDEF 'a' type_id=2", "leads back to itself"),
+            ("[2] PTR '(anon)' type_id=2", "leads back to itself"),
+            (
+                "[2] FLOAT 'odd' size=3",
+                "numbers with a point have not this size",
+            ),
+            (
+                "[2] ARRAY '(anon)' type_id=0 index_type_id=1 nr_elems=4",
+                "its elements are of no type",
+            ),
+            (
+                "[2] STRUCT 's' size=4\n'm' type_id=1 bits_offset=8",
+                "a member ends behind it",
+            ),
+            (
+                "[2] STRUCT 's' size=8\n'm' type_id=2 bits_offset=0",
+                "leads back to itself",
+            ),
+            (
+                "[2] FUNC_PROTO '(anon)' ret_type_id=1\n'(anon)' type_id=1\n\
+                 [3] FUNC 'f' type_id=2 linkage=global",
+                "a parameter has no name",
+            ),
+            (
+                "[2] TYPE_TAG 'tag' type_id=1\n[3] CONST '(anon)' type_id=2",
+                "is before a tag, and tags come first",
+            ),
+        ];
+        for (lines, flaw) in flaws {
+            let refused = types(lines).check_loadable().map_err(|why| why.what);
+            assert_eq!(refused, Err(flaw.to_owned()), "{lines}");
+        }
+    }
+
+    #[test]
+    fn structures_point_to_themselves() {
+        let list =
+            "[2] STRUCT 's' size=8\n'next' type_id=3 bits_offset=0\n[3] PTR '(anon)' type_id=2";
+        assert_eq!(types(list).check_loadable(), Ok(()));
+    }
+
+    #[test]
+    fn ways_are_as_long_as_the_kernel_goes() {
+        let chain = |count: u32| {
+            let mut btf = Btf::new();
+            for at in 2..=count + 1 {
+                btf.add("", Kind::Const(TypeId(at)));
+            }
+            let size = 4;
+            btf.add("last", Kind::Float { size });
+            btf.check_loadable().is_ok()
+        };
+        assert_eq!([32, 33, 100_000].map(chain), [true, false, false]);
+        let mut back = types("");
+        for at in 1..100_000 {
+            back.add("", Kind::Const(TypeId(at)));
+        }
+        assert_eq!(back.check_loadable(), Ok(()));
+    }
+
+    #[test]
+    fn what_changes_is_looked_at_again() {
+        let mut btf =
+            types("[2] FUNC_PROTO '(anon)' ret_type_id=1\n[3] FUNC 'f' type_id=2 linkage=extern");
+        // Loaders take out what is defined elsewhere.
+        assert!(btf.check_loadable().is_err());
+        assert_eq!(btf.check_taken(), Ok(()));
+        btf.get_mut(TypeId(2)).unwrap().kind = Kind::Ptr(TypeId(2));
+        assert!(btf.check_taken().is_err());
+    }
+}
