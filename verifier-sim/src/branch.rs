@@ -322,20 +322,19 @@ impl Comparison {
     }
 
     /// A pointer that equals one that is not null is not null. The kernel learns it of the
-    /// compared register only, and of no copy.
+    /// compared register only, and of no copy; and nothing where one of them is a structure.
     fn learn_not_null(&self, env: &Env<'_>, state: &mut State, outcome: Outcome) {
         let equal = match (self.cond, outcome) {
             (Cond::Jeq, Outcome::Holds) | (Cond::Jne, Outcome::Fails) => self.width == Width::W64,
             _ => false,
         };
-        if !equal || !self.src.is_pointer() || !self.dst.is_pointer() {
+        let is_plain = |reg: &RegState| reg.is_pointer() && !matches!(reg.kind, Kind::Btf(_));
+        if !equal || !is_plain(&self.src) || !is_plain(&self.dst) {
             return;
         }
         let reg = match (self.dst.null, self.src.null) {
-            (Null::Maybe, Null::Never) if never_null(&self.src) => self.dst_reg,
-            (Null::Never, Null::Maybe) if never_null(&self.dst) => {
-                self.src_reg.unwrap_or(self.dst_reg)
-            }
+            (Null::Maybe, Null::Never) => self.dst_reg,
+            (Null::Never, Null::Maybe) => self.src_reg.unwrap_or(self.dst_reg),
             _ => return,
         };
         env.set_not_null(state.reg_mut(reg));

@@ -91,6 +91,8 @@ pub enum Arg {
     Sock,
     /// A socket of any kind, by a pointer of the UAPI or to the kernel's structure.
     BtfSock,
+    /// The same, or null.
+    BtfSockOrNull,
     /// A socket of any kind that a helper looked up, which this one takes back.
     ReleasedSock,
     /// A full socket, or null.

@@ -61,7 +61,7 @@ pub static HELPERS: [Helper; 211] = [
     helper(43, "skb_change_head", (4, 10)).from(TC.or(SK_SKB).or(LWT_XMIT)).takes(&[Ctx, Anything, Anything]).moves_packet(),
     helper(44, "xdp_adjust_head", (4, 10)).from(XDP).takes(&[Ctx, Anything]).moves_packet(),
     helper(45, "probe_read_str", (4, 11)).from(TRACE.or(TRACING).or(SYSCALL)).gpl().takes(&[UninitMem, SizeOrZero, Anything]).gives(Ret::LengthOrError),
-    helper(46, "get_socket_cookie", (4, 12)).from(TC.or(SOCKET_FILTER).or(CGROUP_SKB).or(CGROUP_SOCK).or(SOCK_ADDR).or(SOCK_OPS).or(SK_SKB).or(SK_REUSEPORT).or(SYSCALL).or(TRACING)).unprivileged().takes(&[Ctx]).takes_from(&[(SK_REUSEPORT.or(SYSCALL).or(TRACING), &[BtfSock])]),
+    helper(46, "get_socket_cookie", (4, 12)).from(TC.or(SOCKET_FILTER).or(CGROUP_SKB).or(CGROUP_SOCK).or(SOCK_ADDR).or(SOCK_OPS).or(SK_SKB).or(SK_REUSEPORT).or(SYSCALL).or(TRACING)).unprivileged().takes(&[Ctx]).takes_from(&[(SK_REUSEPORT.or(SYSCALL).or(TRACING), &[BtfSockOrNull])]),
     helper(47, "get_socket_uid", (4, 12)).from(TC.or(SOCKET_FILTER).or(CGROUP_SKB).or(SK_SKB)).unprivileged().takes(&[Ctx]),
     helper(48, "set_hash", (4, 13)).from(TC).takes(&[Ctx, Anything]),
     helper(49, "setsockopt", (4, 13)).from(SOCK_OPS.or(SOCK_ADDR).or(SOCKOPT).or(TRACING).or(STRUCT_OPS)).except_at(SOCKOPT, &[AttachType::CgroupGetsockopt]).takes(&[Ctx, Anything, Anything, Mem, Size]).takes_from(&[(SOCKOPT.or(TRACING).or(STRUCT_OPS), &[BtfSock, Anything, Anything, Mem, Size])]),

@@ -150,7 +150,7 @@ fn accepted(arg: Arg) -> Accepted {
         Arg::Size | Arg::SizeOrZero | Arg::ConstAllocSize => NUMBER,
         Arg::RingbufRecord => RECORD,
         Arg::Sock => SOCK,
-        Arg::BtfSock | Arg::ReleasedSock => BTF_SOCK,
+        Arg::BtfSock | Arg::BtfSockOrNull | Arg::ReleasedSock => BTF_SOCK,
         Arg::FullSockOrNull => FULL_SOCK,
         Arg::Struct(_) | Arg::StructOrNull(_) => STRUCT,
         Arg::Kptr => STRUCT_OR_OBJECT,
@@ -172,6 +172,7 @@ pub(super) fn may_be_null(arg: Arg) -> bool {
             | Arg::MapValueOrNull
             | Arg::MemOrNull
             | Arg::UninitMemOrNull
+            | Arg::BtfSockOrNull
             | Arg::FullSockOrNull
             | Arg::StructOrNull(_)
             | Arg::CallbackCtx

@@ -101,7 +101,9 @@ impl<'a> Machine<'_, 'a> {
             | Arg::FullSockOrNull
             | Arg::RingbufRecord
             | Arg::CallbackCtx => Ok(()),
-            Arg::BtfSock | Arg::ReleasedSock => self.check_struct(reg, &value, structure::SOCK),
+            Arg::BtfSock | Arg::BtfSockOrNull | Arg::ReleasedSock => {
+                self.check_struct(reg, &value, structure::SOCK)
+            }
             Arg::Struct(name) | Arg::StructOrNull(name) => self.check_struct(reg, &value, name),
             Arg::Callback => {
                 found.callback = function(&value);

@@ -66,7 +66,9 @@ pub(super) fn good(helper: &Helper, arg: Arg, prog_type: ProgType) -> Option<Val
         Arg::UninitDynptr(_) => Value::moved(Origin::Frame, -104),
         Arg::ConstStr => Value::plain(Origin::Address(Known::Text)),
         Arg::RingbufRecord => Value::plain(Origin::Record(Null::Checked)),
-        Arg::Sock | Arg::BtfSock => Value::plain(Origin::SockCommon(Null::Checked)),
+        Arg::Sock | Arg::BtfSock | Arg::BtfSockOrNull => {
+            Value::plain(Origin::SockCommon(Null::Checked))
+        }
         Arg::ReleasedSock => Value::plain(Origin::OwnSock(Null::Checked)),
         Arg::Struct(_)
         | Arg::PerCpu
