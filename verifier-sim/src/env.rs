@@ -16,7 +16,7 @@ use crate::exception::exception_callback;
 use crate::func_info::check_functions;
 use crate::global::{Global, globals};
 use crate::kernel_symbol::check_addresses;
-use crate::kernel_types::KernelTypes;
+use crate::kernel_types::{KernelTypes, TargetKernel};
 use crate::kfunc::{argument_count, check_calls};
 use crate::live::{RegSet, live_registers};
 use crate::loadable::check_loadable;
@@ -24,7 +24,7 @@ use crate::reg::{Kind as RegKind, Null, RegState, SockType};
 use crate::rounds::Rounds;
 use crate::special::{Special, SpecialKind};
 use crate::stops::Stops;
-use crate::taken::{Specials, Taken};
+use crate::taken::{Specials, Taken, ValueSpecials, wants_types};
 use crate::used_maps::{check_used_maps, is_sleepable};
 use ebpf_asm::btf::core::CoreKind;
 use ebpf_asm::btf::{Btf, TypeId};
@@ -32,6 +32,14 @@ use ebpf_asm::map_type::MapType;
 use ebpf_asm::object::{Map, Object};
 use ebpf_asm::prog_type::ProgType;
 use ebpf_asm::program::Program;
+
+/// A map, by where it is in [`Object::maps`].
+enum WhichMap {
+    /// This one.
+    Own(usize),
+    /// One of those that this one holds.
+    In(usize),
+}
 
 /// The surroundings of a verification.
 #[derive(Debug)]
@@ -69,11 +77,11 @@ pub(crate) struct Env<'a> {
 
 impl<'a> Env<'a> {
     /// Does the checks that need no execution.
-    pub(crate) fn new(
-        taken: &'a Taken<'_>,
-        config: &'a Config,
-        kernel: &'a KernelTypes,
-    ) -> Checked<Env<'a>> {
+    pub(crate) fn new(taken: &'a Taken<'_>, target: TargetKernel<'a>) -> Checked<Env<'a>> {
+        let TargetKernel {
+            types: kernel,
+            config,
+        } = target;
         let Taken {
             whole,
             object,
@@ -86,15 +94,15 @@ impl<'a> Env<'a> {
         let attach_type = program.prog_type.attach_type(program.expected_attach_type);
         let context = context(program.prog_type, attach_type)
             .ok_or_else(|| unknown_type(program.prog_type))?;
-        let target = Target::find(whole, program, kernel)?;
+        let attached = Target::find(whole, program, kernel)?;
         // The types are read only for a program that has a target.
-        let arguments = target
+        let arguments = attached
             .as_ref()
-            .and_then(|target| Some((target, kernel.btf()?)));
-        let arguments = arguments.map(|(target, btf)| ArgumentContext::new(kernel, btf, target));
+            .and_then(|attached| Some((attached, kernel.btf()?)));
+        let arguments = arguments.map(|(to, btf)| ArgumentContext::new(kernel, btf, to));
         check_calls(whole, program, kernel)?;
         check_addresses(whole, program, kernel)?;
-        let globals = globals(object, program, (kernel, config));
+        let globals = globals(object, program, target);
         let exception_callback = exception_callback(program, object.btf.as_ref())?;
         let global_slots = globals.iter().map(|g| g.slot).collect();
         let cfg = Cfg::new(program, config, global_slots, exception_callback)?;
@@ -128,12 +136,19 @@ impl<'a> Env<'a> {
 
     /// The map at this index of the object; behind all of them, what the maps in each are like.
     pub(crate) fn map(&self, index: u32) -> Option<&'a Map> {
-        let index = usize::try_from(index).ok()?;
         let maps = &self.object.maps;
-        match index.checked_sub(maps.len()) {
-            None => maps.get(index),
-            Some(outer) => maps.get(outer)?.inner.as_deref(),
+        match self.which_map(index)? {
+            WhichMap::Own(index) => maps.get(index),
+            WhichMap::In(outer) => maps.get(outer)?.inner.as_deref(),
         }
+    }
+
+    fn which_map(&self, index: u32) -> Option<WhichMap> {
+        let index = usize::try_from(index).ok()?;
+        Some(match index.checked_sub(self.object.maps.len()) {
+            None => WhichMap::Own(index),
+            Some(outer) => WhichMap::In(outer),
+        })
     }
 
     /// The index of what the maps in the map at an index are like, if it is a map of maps.
@@ -146,8 +161,34 @@ impl<'a> Env<'a> {
 
     /// The special fields of a map's values; `None` if it is not known what there is.
     pub(crate) fn specials(&self, map: u32) -> Option<&[Special]> {
-        let index = usize::try_from(map).ok()?;
-        self.specials.maps.get(index)?.as_deref()
+        self.values(map)?.fields.as_deref()
+    }
+
+    fn values(&self, map: u32) -> Option<&ValueSpecials> {
+        let maps = &self.specials.maps;
+        match self.which_map(map)? {
+            WhichMap::Own(index) => Some(&maps.get(index)?.value),
+            WhichMap::In(outer) => maps.get(outer)?.inner.as_ref(),
+        }
+    }
+
+    /// Says that the types of a map are left out, where that may be why an instruction is refused
+    /// that uses these registers.
+    pub(crate) fn explain(
+        &self,
+        why: Box<Rejection>,
+        used: impl IntoIterator<Item = RegState>,
+    ) -> Box<Rejection> {
+        if !wants_types(&why) {
+            return why;
+        }
+        let left_out = used.into_iter().find_map(|reg| {
+            let map = reg.kind.map()?;
+            let refused = self.values(map)?.refused?;
+            let name = &self.map(map)?.name;
+            Some(format!("map '{name}' is made without types: {refused}"))
+        });
+        why.help_if(left_out.as_deref())
     }
 
     /// The special fields of an object of the program; of other structures none. `None` if it is

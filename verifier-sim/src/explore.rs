@@ -15,6 +15,7 @@ use crate::exception::check_throws;
 use crate::global::no_such_function;
 use crate::history::GoesOn;
 use crate::later::check_handed;
+use crate::live::touched;
 use crate::live_stack::LiveStack;
 use crate::machine::{Flow, Machine, not_modelled};
 use crate::mem::AddressKind;
@@ -190,6 +191,7 @@ impl Explorer<'_, '_, '_> {
 
     /// Follows one path to its end, leaving its branches for later.
     fn follow(&mut self, mut path: Path) -> Checked {
+        let env = self.env;
         self.tell_beginning(&path);
         path.position = self.tree.from(path.position.node);
         if let Some(call) = path.called_back {
@@ -201,7 +203,10 @@ impl Explorer<'_, '_, '_> {
             match seen.and_then(|seen| self.close(&path, seen)) {
                 Ok(Seen::New) => {}
                 Ok(Seen::Covered) => return Ok(()),
-                Err(mut refused) => {
+                Err(refused) => {
+                    let insn = env.cfg.insn(slot);
+                    let used = insn.into_iter().flat_map(|insn| touched(insn).iter());
+                    let mut refused = env.explain(refused, used.map(|reg| *path.state.reg(reg)));
                     refused.slot = slot;
                     refused.path = self.ways.steps(path.way);
                     return Err(refused);

@@ -11,10 +11,9 @@ use crate::btf_ptr::{BtfPtr, Marks, Types};
 use crate::btf_walk::{StructMatch, contains_struct};
 use crate::call::ARGUMENTS;
 use crate::codes::Code;
-use crate::config::Config;
 use crate::diag::{Checked, Rejection};
 use crate::env::Env;
-use crate::kernel_types::KernelTypes;
+use crate::kernel_types::TargetKernel;
 use crate::kfunc::{self, kfunc_sleeps};
 use crate::machine::{Flow, Machine, not_modelled};
 use crate::prototype::{Param, params};
@@ -42,16 +41,13 @@ pub(crate) struct Global {
 }
 
 /// The global functions of a program, by their slots.
-pub(crate) fn globals(
-    object: &Object,
-    program: &Program,
-    (kernel, config): (&KernelTypes, &Config),
-) -> Vec<Global> {
+pub(crate) fn globals(object: &Object, program: &Program, kernel: TargetKernel<'_>) -> Vec<Global> {
     let Some(btf) = &object.btf else {
         return Vec::new();
     };
-    let moves =
-        |at: (usize, &Insn)| helper_moves(at.1) || kfunc::moves_packet(object, program, kernel, at);
+    let moves = |at: (usize, &Insn)| {
+        helper_moves(at.1) || kfunc::moves_packet(object, program, kernel.types, at)
+    };
     let typed = program.functions.iter().filter(|f| f.slot > 0);
     let global = typed.filter_map(|function| {
         let id = function.type_id?;
@@ -65,7 +61,7 @@ pub(crate) fn globals(
         Some(Global {
             slot: function.slot,
             name: function.name.clone(),
-            params: params(btf, (kernel, config), program, (id, proto), &function.name),
+            params: params(btf, kernel, program, (id, proto), &function.name),
             moves_packet: moves_packet(program, function.slot, moves),
         })
     });

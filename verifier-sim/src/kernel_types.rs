@@ -8,6 +8,7 @@
 //!
 //! Read before: `config.rs`. Read next: `btf_ptr.rs`.
 
+use crate::config::Config;
 use crate::diag::{Checked, Rejection};
 use crate::machine::not_modelled;
 use ebpf_asm::btf::{Btf, Kind as Type, Tag, TypeId};
@@ -27,6 +28,13 @@ pub struct KernelTypes {
     read_symbols: Box<dyn Fn() -> Option<Symbols> + Send + Sync>,
     symbols: OnceLock<Option<Symbols>>,
     release: Option<KernelVersion>,
+}
+
+/// The kernel that programs are for: its types, and the rest of it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct TargetKernel<'a> {
+    pub(crate) types: &'a KernelTypes,
+    pub(crate) config: &'a Config,
 }
 
 /// The names of what the kernel knows the address of.

@@ -9,7 +9,7 @@
 use crate::call::ARGUMENTS;
 use crate::config::Config;
 use crate::context_param::{check_tagged, is_context, record_name};
-use crate::kernel_types::KernelTypes;
+use crate::kernel_types::{KernelTypes, TargetKernel};
 use crate::reg::Null;
 use ebpf_asm::btf::core::essential_name;
 use ebpf_asm::btf::{Btf, Kind as Type, TypeId};
@@ -91,7 +91,7 @@ const MEMORY: KernelVersion = (5, 12);
 /// The parameters of a function, or why the kernel takes no such function.
 pub(crate) fn params(
     btf: &Btf,
-    (kernel, config): (&KernelTypes, &Config),
+    kernel: TargetKernel<'_>,
     program: &Program,
     (function, proto): (TypeId, TypeId),
     name: &str,
@@ -113,9 +113,9 @@ pub(crate) fn params(
     let all = tags(btf, function);
     let params = params.iter().enumerate().map(|(index, (_, ty))| {
         let own = all.iter().filter(|(at, _)| *at == index);
-        let tags = Tags::of(own.map(|(_, tag)| *tag), config)
+        let tags = Tags::of(own.map(|(_, tag)| *tag), kernel.config)
             .map_err(|why| format!("arg#{index} {why}"))?;
-        param(btf, (kernel, config), program, *ty, tags).map_err(|why| match why {
+        param(btf, kernel, program, *ty, tags).map_err(|why| match why {
             NoParam::Words(words) => format!("arg#{index} {words}"),
             NoParam::Kind(kind) => {
                 format!("Arg#{index} type {kind} in {name}() is not supported yet.")
@@ -141,7 +141,10 @@ impl NoParam {
 
 fn param(
     btf: &Btf,
-    (kernel, config): (&KernelTypes, &Config),
+    TargetKernel {
+        types: kernel,
+        config,
+    }: TargetKernel<'_>,
     program: &Program,
     ty: TypeId,
     tags: Tags,

@@ -99,6 +99,16 @@ pub(crate) enum Kind {
     Arena,
 }
 
+impl Kind {
+    /// The map that this is, or is a part of, by its index in the object.
+    pub(crate) const fn map(self) -> Option<u32> {
+        match self {
+            Kind::Map(map) | Kind::MapKey(map) | Kind::MapValue(map) => Some(map),
+            _ => None,
+        }
+    }
+}
+
 /// What may be done with a buffer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum BufferUse {

@@ -162,9 +162,7 @@ fn known(env: &Env<'_>, reg: &RegState) -> String {
     if matches!(reg.kind, Kind::Btf(pointer) if pointer.marks.has(Marks::NON_OWNING)) {
         facts.push("non_own_ref".to_owned());
     }
-    if let Kind::Map(map) | Kind::MapKey(map) | Kind::MapValue(map) = reg.kind
-        && let Some(map) = env.map(map)
-    {
+    if let Some(map) = reg.kind.map().and_then(|map| env.map(map)) {
         let (name, key, value) = (&map.name, map.key_size, map.value_size);
         // What the maps in a map are like has no name.
         if !name.is_empty() {

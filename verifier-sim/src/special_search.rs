@@ -11,7 +11,7 @@
 
 use crate::btf_ptr::{BtfPtr, Marks, Types};
 use crate::config::Config;
-use crate::kernel_types::KernelTypes;
+use crate::kernel_types::TargetKernel;
 use crate::special::{Kptr, KptrOwner, Root, Special, SpecialKind};
 use crate::special_table::{CONTAINS, Holder, Makes, Structure, kept_by, owner_by_tag, structures};
 use ebpf_asm::btf::{Bitfields, Btf, Kind as Type, Tag, TypeId};
@@ -43,7 +43,7 @@ enum Unclear {
 pub(crate) fn special_fields(
     map: &Map,
     btf: Option<&Btf>,
-    (kernel, config): (&KernelTypes, &Config),
+    kernel: TargetKernel<'_>,
 ) -> Option<Vec<Special>> {
     let (Some(btf), Some(value)) = (btf, map.value_type) else {
         return Some(Vec::new());
@@ -52,7 +52,6 @@ pub(crate) fn special_fields(
         let mut search = Search {
             btf,
             kernel,
-            config,
             holder: Holder::Value,
             pointers,
             found: Vec::new(),
@@ -61,7 +60,7 @@ pub(crate) fn special_fields(
         all.map(|()| search.found)
     };
     let found = match found(Pointers::Tagged) {
-        Err(Unclear::Plain) if !config.since(ONE_TABLE) => found(Pointers::Plain),
+        Err(Unclear::Plain) if !kernel.config.since(ONE_TABLE) => found(Pointers::Plain),
         found => found,
     };
     match found {
@@ -70,6 +69,10 @@ pub(crate) fn special_fields(
         Err(Unclear::Unknown) => None,
     }
 }
+
+/// Since when the kernel looks through all structures of a program's BTF, and refuses it for one
+/// that breaks a rule: from the kernel's history.
+const LOOKED_THROUGH: KernelVersion = (6, 2);
 
 /// Since when pointers that the kernel does not understand make all of a value plain, and not the
 /// pointers alone: from the kernel's history, and as observed on Linux 6.1.
@@ -88,10 +91,6 @@ enum Pointers {
 /// ascending offset. `None` if it is not known what the kernel makes of one.
 pub(crate) type Objects = BTreeMap<TypeId, Option<Vec<Special>>>;
 
-/// Since when the kernel looks through all structures of a program's BTF, and refuses it for one
-/// that breaks a rule: from the kernel's history.
-const LOOKED_THROUGH: KernelVersion = (6, 2);
-
 /// Why the kernel takes no BTF with such a structure.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Broken {
@@ -105,14 +104,12 @@ impl fmt::Display for Broken {
     }
 }
 
-/// Finds them; or one for which the kernel refuses all types.
-pub(crate) fn special_objects(
-    btf: &Btf,
-    (kernel, config): (&KernelTypes, &Config),
-) -> Result<Objects, Broken> {
+/// Finds the structures whose objects have special fields, and these; or one structure for which
+/// the kernel refuses all types.
+pub(crate) fn special_objects(btf: &Btf, kernel: TargetKernel<'_>) -> Result<Objects, Broken> {
     let mut objects = Objects::new();
-    let marks = special_members(btf, config);
-    if marks.is_empty() || !config.since(LOOKED_THROUGH) {
+    let marks = special_members(btf, kernel.config);
+    if marks.is_empty() || !kernel.config.since(LOOKED_THROUGH) {
         return Ok(objects);
     }
     let broken = |id, what| Broken {
@@ -129,7 +126,6 @@ pub(crate) fn special_objects(
         let mut search = Search {
             btf,
             kernel,
-            config,
             holder: Holder::Object,
             pointers: Pointers::Tagged,
             found: Vec::new(),
@@ -222,8 +218,7 @@ fn is_kptr(btf: &Btf, config: &Config, id: TypeId) -> bool {
 /// What is found on the way through a type.
 struct Search<'a> {
     btf: &'a Btf,
-    kernel: &'a KernelTypes,
-    config: &'a Config,
+    kernel: TargetKernel<'a>,
     holder: Holder,
     pointers: Pointers,
     found: Vec<Special>,
@@ -307,7 +302,7 @@ impl Search<'_> {
             };
         };
         let name = self.btf.name(ty);
-        let mut known = structures(self.config);
+        let mut known = structures(self.kernel.config);
         let known = known.find(|known| known.name == name && known.holders.contains(&self.holder));
         let Some(known) = known else {
             return match declared(*size) {
@@ -463,7 +458,7 @@ impl Search<'_> {
             self.btf.get(behind).map(|ty| &ty.kind),
             Some(Type::TypeTag { .. })
         );
-        let known = owner_by_tag(self.btf.name(to), self.config);
+        let known = owner_by_tag(self.btf.name(to), self.kernel.config);
         if known == Some(KptrOwner::User) && self.holder == Holder::Object && !twice {
             return Ok(());
         }
@@ -485,7 +480,7 @@ impl Search<'_> {
     /// program's own.
     fn target(&self, owner: KptrOwner, target: TypeId) -> Result<BtfPtr, Unclear> {
         let name = self.btf.name(target);
-        if self.kernel.btf().is_none() {
+        if self.kernel.types.btf().is_none() {
             return Err(Unclear::Unknown);
         }
         let own = BtfPtr {
@@ -493,8 +488,8 @@ impl Search<'_> {
             marks: Marks::NONE,
             id: target,
         };
-        match self.kernel.record(name) {
-            None if !self.config.since(OWN_OBJECTS) => Err(Unclear::Plain),
+        match self.kernel.types.record(name) {
+            None if !self.kernel.config.since(OWN_OBJECTS) => Err(Unclear::Plain),
             None => Ok(own),
             Some(_) if owner == KptrOwner::User => Err(Unclear::Unknown),
             Some(_) if owner == KptrOwner::Map && kept_by(name).is_none() => Err(Unclear::Plain),
@@ -527,7 +522,7 @@ impl Search<'_> {
             let same = |special: &&Special| known.makes.is(special.kind);
             known.single && self.found.iter().filter(same).count() > 1
         };
-        if structures(self.config).any(twice) {
+        if structures(self.kernel.config).any(twice) {
             return Err(Unclear::Unknown);
         }
         self.found.sort_by_key(|special| special.offset);
@@ -541,6 +536,7 @@ const POINTER: u32 = 8;
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::kernel_types::KernelTypes;
     use ebpf_asm::btf::{IntEncoding, Linkage, Member, SecVar};
     use ebpf_asm::map_type::MapType;
 
@@ -593,15 +589,19 @@ mod tests {
         )
     }
 
+    fn fields(map: &Map, btf: &Btf) -> Option<Vec<Special>> {
+        let kernel = TargetKernel {
+            types: &KernelTypes::unknown(),
+            config: &Config::default(),
+        };
+        special_fields(map, Some(btf), kernel)
+    }
+
     /// Where the locks are in the values of a type.
     fn locks(btf: &Btf, value: TypeId) -> Vec<u32> {
         let mut map = Map::new("map", MapType::Array);
         map.value_type = Some(value);
-        let found = special_fields(
-            &map,
-            Some(btf),
-            (&KernelTypes::unknown(), &Config::default()),
-        );
+        let found = fields(&map, btf);
         let found = found.unwrap_or_default();
         found.iter().map(|special| special.offset).collect()
     }
@@ -646,11 +646,7 @@ mod tests {
         let section = btf.add(".data", Type::DataSec { size: 0, vars });
         let mut map = Map::new("map", MapType::Array);
         map.value_type = Some(section);
-        let found = special_fields(
-            &map,
-            Some(&btf),
-            (&KernelTypes::unknown(), &Config::default()),
-        );
+        let found = fields(&map, &btf);
         assert_eq!(found, None);
     }
 
@@ -666,18 +662,10 @@ mod tests {
         let twice = record(&mut btf, "twice", 8, &[(spin, 0), (inner, 4)]);
         let mut map = Map::new("map", MapType::Array);
         map.value_type = Some(twice);
-        let found = special_fields(
-            &map,
-            Some(&btf),
-            (&KernelTypes::unknown(), &Config::default()),
-        );
+        let found = fields(&map, &btf);
         assert_eq!(found, None);
         map.value_type = Some(mixed);
-        let found = special_fields(
-            &map,
-            Some(&btf),
-            (&KernelTypes::unknown(), &Config::default()),
-        );
+        let found = fields(&map, &btf);
         assert_eq!(found, Some(Vec::new()));
     }
 }

@@ -1,18 +1,19 @@
 //! What the kernel takes of an object's types. A BTF that it refuses, and types that it refuses for
 //! a map, loaders leave out: the program is verified without, as they would load it.
 //!
-//! Nothing is copied where all is taken, as it mostly is.
+//! What it refuses is found in one place ([`Specials::find`]); to leave it out or to refuse it is
+//! what is made of that. Nothing is copied where all is taken, as it mostly is.
 //!
 //! Read before: `special_search.rs`, `map_types.rs`. Read next: `verify.rs`.
 
 use crate::codes::Code;
 use crate::config::Config;
 use crate::diag::{Checked, Rejection};
-use crate::kernel_types::KernelTypes;
+use crate::kernel_types::{KernelTypes, TargetKernel};
 use crate::map_types::check_map_types;
 use crate::special::Special;
 use crate::special_search::{Objects, special_fields, special_objects};
-use ebpf_asm::btf::Btf;
+use ebpf_asm::btf::{Btf, Unloadable};
 use ebpf_asm::object::{Map, Object};
 use ebpf_asm::program::Program;
 use std::borrow::Cow;
@@ -25,114 +26,170 @@ pub(crate) struct Taken<'a> {
     pub(crate) object: Cow<'a, Object>,
     pub(crate) program: Cow<'a, Program>,
     pub(crate) specials: Specials,
-    /// What is left out and why, if anything is.
+    /// Why all types are left out, if they are.
     pub(crate) left_out: Option<String>,
 }
 
 /// The special fields of what an object has types of.
 #[derive(Debug, Default)]
 pub(crate) struct Specials {
-    /// Those of the values of each map, then of the maps in each; `None` if it is not known what
-    /// there is.
-    pub(crate) maps: Vec<Option<Vec<Special>>>,
+    /// Those of each map.
+    pub(crate) maps: Vec<MapSpecials>,
     /// Those of the objects that the program can allocate.
     pub(crate) objects: Objects,
+}
+
+/// The special fields of the values of a map, and of the maps in it.
+#[derive(Debug, Default)]
+pub(crate) struct MapSpecials {
+    pub(crate) value: ValueSpecials,
+    /// Those of the values of the maps in it, if it is a map of maps.
+    pub(crate) inner: Option<ValueSpecials>,
+}
+
+/// The special fields of the values of one map.
+#[derive(Debug)]
+pub(crate) struct ValueSpecials {
+    /// `None` if it is not known what there is.
+    pub(crate) fields: Option<Vec<Special>>,
+    /// Why the kernel does not make the map with its types, if it does not.
+    pub(crate) refused: Option<&'static str>,
+}
+
+impl Default for ValueSpecials {
+    /// Values without types have none.
+    fn default() -> ValueSpecials {
+        ValueSpecials {
+            fields: Some(Vec::new()),
+            refused: None,
+        }
+    }
+}
+
+impl Specials {
+    /// Finds them, and which maps the kernel does not make with their types; or why it takes no
+    /// types at all. `taken` says whether it takes the BTF.
+    fn find(
+        object: &Object,
+        taken: impl Fn(&Btf) -> Result<(), Unloadable>,
+        kernel: TargetKernel<'_>,
+    ) -> Result<Specials, String> {
+        let Some(btf) = &object.btf else {
+            return Ok(Specials::without_types(object));
+        };
+        taken(btf).map_err(|why| why.to_string())?;
+        let objects = special_objects(btf, kernel).map_err(|why| why.to_string())?;
+        let maps = object.maps.iter().map(|map| MapSpecials {
+            value: ValueSpecials::find(map, btf, kernel),
+            inner: map
+                .inner
+                .as_deref()
+                .map(|inner| ValueSpecials::find(inner, btf, kernel)),
+        });
+        let maps = maps.collect();
+        Ok(Specials { maps, objects })
+    }
+
+    fn without_types(object: &Object) -> Specials {
+        let maps = object.maps.iter().map(|map| MapSpecials {
+            value: ValueSpecials::default(),
+            inner: map.inner.as_ref().map(|_| ValueSpecials::default()),
+        });
+        Specials {
+            maps: maps.collect(),
+            objects: Objects::default(),
+        }
+    }
+}
+
+impl ValueSpecials {
+    fn find(map: &Map, btf: &Btf, kernel: TargetKernel<'_>) -> ValueSpecials {
+        let fields = special_fields(map, Some(btf), kernel);
+        // Of fields that are not known nothing is refused: no program can use such maps.
+        let known = fields.as_deref().unwrap_or_default();
+        let refused = check_map_types(map, btf, known).err();
+        ValueSpecials { fields, refused }
+    }
+
+    /// Leaves the types of a map out that it is not made with: then it has no special fields.
+    fn leave_out(&mut self, map: &mut Map) {
+        if self.refused.is_some() {
+            strip(map);
+            self.fields = Some(Vec::new());
+        }
+    }
 }
 
 impl<'a> Taken<'a> {
     pub(crate) fn of(
         object: &'a Object,
         program: &'a Program,
-        of: (&KernelTypes, &Config),
+        kernel: TargetKernel<'_>,
     ) -> Taken<'a> {
-        let whole = Taken {
+        let taken = |btf: &Btf| btf.check_taken().map_err(Clone::clone);
+        let (specials, left_out) = match Specials::find(object, taken, kernel) {
+            Ok(specials) => (specials, None),
+            Err(why) => (Specials::without_types(object), Some(why)),
+        };
+        let mut all = Taken {
             whole: object,
             object: Cow::Borrowed(object),
             program: Cow::Borrowed(program),
-            specials: Specials::default(),
-            left_out: None,
+            specials,
+            left_out,
         };
-        let Some(btf) = &object.btf else {
-            let maps = special_values(object, of);
-            return Taken {
-                specials: Specials {
-                    maps,
-                    ..Specials::default()
-                },
-                ..whole
-            };
-        };
-        let taken = btf.check_taken().map_err(ToString::to_string);
-        let objects = taken.and_then(|()| special_objects(btf, of).map_err(|why| why.to_string()));
-        let objects = match objects {
-            Ok(objects) => objects,
-            Err(why) => return whole.without_types(&why, of),
-        };
-        let maps = special_values(object, of);
-        let specials = Specials { maps, objects };
-        Taken { specials, ..whole }.without_map_types(of)
+        if all.left_out.is_some() {
+            all.leave_out();
+        } else {
+            all.leave_out_of_maps();
+        }
+        all
     }
 
-    /// Without any types: none of functions, and none of maps.
-    fn without_types(mut self, why: &str, of: (&KernelTypes, &Config)) -> Taken<'a> {
-        self.left_out = Some(format!("the kernel takes no types of the object: {why}"));
+    /// Leaves all types out: those of functions, and those of maps.
+    fn leave_out(&mut self) {
         let object = self.object.to_mut();
         object.btf = None;
         object.maps.iter_mut().for_each(strip_with_inner);
         object.programs.iter_mut().for_each(strip_functions);
         strip_functions(self.program.to_mut());
-        self.specials.maps = special_values(&self.object, of);
-        self
     }
 
-    /// Without the types of maps that the kernel does not make with them.
-    fn without_map_types(mut self, of: (&KernelTypes, &Config)) -> Taken<'a> {
-        let Some(btf) = &self.object.btf else {
-            return self;
-        };
-        let outer = self.object.maps.iter().map(Some);
-        let inner = self.object.maps.iter().map(|map| map.inner.as_deref());
-        let refused = outer.chain(inner).zip(&self.specials.maps);
-        let refused = refused.map(|(map, specials)| {
-            let map = map?;
-            let why = check_known(map, btf, specials.as_deref()).err()?;
-            Some(format!("map '{}' is made without types: {why}", map.name))
-        });
-        let mut why: Vec<Option<String>> = refused.collect();
-        let refused: Vec<bool> = why.iter().map(Option::is_some).collect();
-        let first = why.iter_mut().find_map(Option::take);
-        if first.is_none() {
-            return self;
+    /// Leaves the types out that the kernel does not make maps with.
+    fn leave_out_of_maps(&mut self) {
+        let maps = &mut self.specials.maps;
+        let is_refused = |value: &ValueSpecials| value.refused.is_some();
+        if !maps.iter().flat_map(MapSpecials::values).any(is_refused) {
+            return;
         }
-        self.left_out = first;
-        let (outer, inner) = refused
-            .split_at_checked(self.object.maps.len())
-            .unwrap_or_default();
-        for ((map, outer), inner) in self.object.to_mut().maps.iter_mut().zip(outer).zip(inner) {
-            if *outer {
-                strip(map);
-            }
-            if let Some(map) = map.inner.as_deref_mut().filter(|_| *inner) {
-                strip(map);
+        for (map, specials) in self.object.to_mut().maps.iter_mut().zip(maps) {
+            specials.value.leave_out(map);
+            if let (Some(map), Some(inner)) = (map.inner.as_deref_mut(), &mut specials.inner) {
+                inner.leave_out(map);
             }
         }
-        self.specials.maps = special_values(&self.object, of);
-        self
+    }
+
+    /// Says that all types are left out, where that may be why a program is refused.
+    pub(crate) fn explain(&self, why: Box<Rejection>) -> Box<Rejection> {
+        match &self.left_out {
+            Some(left_out) if wants_types(&why) => why.help(format!(
+                "the kernel takes no types of the object: {left_out}"
+            )),
+            _ => why,
+        }
     }
 }
 
-/// Says what is left out, where that may be why a program is refused.
-pub(crate) fn explain(why: Box<Rejection>, left_out: Option<&str>) -> Box<Rejection> {
-    let may_be = matches!(why.code, Code::SpecialField | Code::ArgumentType);
-    match left_out.filter(|_| may_be && why.help.is_none()) {
-        Some(left_out) => why.help(left_out),
-        None => why,
+impl MapSpecials {
+    fn values(&self) -> impl Iterator<Item = &ValueSpecials> {
+        std::iter::once(&self.value).chain(&self.inner)
     }
 }
 
-/// Of fields that are not known nothing is refused: no program can use such maps.
-fn check_known(map: &Map, btf: &Btf, specials: Option<&[Special]>) -> Result<(), &'static str> {
-    check_map_types(map, btf, specials.unwrap_or_default())
+/// Whether a program may be refused for types that were left out, and nothing else is advised.
+pub(crate) fn wants_types(why: &Rejection) -> bool {
+    matches!(why.code, Code::SpecialField | Code::ArgumentType) && why.help.is_none()
 }
 
 fn strip(map: &mut Map) {
@@ -152,43 +209,29 @@ fn strip_functions(program: &mut Program) {
     }
 }
 
-/// The special fields of all maps of an object, then of the maps in each.
-fn special_values(object: &Object, of: (&KernelTypes, &Config)) -> Vec<Option<Vec<Special>>> {
-    let btf = object.btf.as_ref();
-    let fields = |map: &Map| special_fields(map, btf, of);
-    let outer = object.maps.iter().map(fields);
-    let inner = object.maps.iter().map(|map| match &map.inner {
-        Some(inner) => fields(inner),
-        None => Some(Vec::new()),
-    });
-    outer.chain(inner).collect()
-}
-
 /// That the kernel takes all types of an object as they are. Loaders go on without those that it
 /// refuses, and so does [`verify_with`](crate::verify_with); this is for who does not.
 ///
 /// # Errors
 /// What the kernel refuses first: the BTF, or a map.
 pub fn check_types(object: &Object, config: &Config, kernel: &KernelTypes) -> Checked {
-    let Some(btf) = &object.btf else {
-        return Ok(());
-    };
     let refuse = |code, message: String| {
         Err(Rejection::new(code, message).label("the kernel gets no types like these"))
     };
-    let bad = |what: &dyn std::fmt::Display| {
-        refuse(Code::BadBtf, format!("the BTF is not taken: {what}"))
+    let kernel = TargetKernel {
+        types: kernel,
+        config,
     };
-    if let Err(flaw) = btf.check_loadable() {
-        return bad(&flaw);
-    }
-    if let Err(flaw) = special_objects(btf, (kernel, config)) {
-        return bad(&flaw);
-    }
-    let inner = object.maps.iter().filter_map(|map| map.inner.as_deref());
-    for map in object.maps.iter().chain(inner) {
-        let specials = special_fields(map, Some(btf), (kernel, config));
-        if let Err(what) = check_known(map, btf, specials.as_deref()) {
+    let specials = match Specials::find(object, Btf::check_loadable, kernel) {
+        Ok(specials) => specials,
+        Err(what) => return refuse(Code::BadBtf, format!("the BTF is not taken: {what}")),
+    };
+    let maps = || object.maps.iter().zip(&specials.maps);
+    let outer = maps().map(|(map, specials)| (map, &specials.value));
+    let inner = maps()
+        .filter_map(|(map, specials)| Some((map.inner.as_deref()?, specials.inner.as_ref()?)));
+    for (map, value) in outer.chain(inner) {
+        if let Some(what) = value.refused {
             let name = &map.name;
             let message = format!("map '{name}' cannot be created with its types: {what}");
             return refuse(Code::MapCreate, message);

@@ -12,6 +12,7 @@ use crate::map_create::check_map_create;
 use crate::pointer_alu::MAX_VAR_OFF;
 use crate::since::check_map_type;
 use crate::special::{Special, SpecialKind};
+use crate::taken::MapSpecials;
 use ebpf_asm::isa::{Imm64, Sem};
 use ebpf_asm::map_type::MapType;
 use ebpf_asm::object::{Map, MapValue, Object};
@@ -27,7 +28,7 @@ pub(crate) fn check_used_maps(
     object: &Object,
     program: &Program,
     config: &Config,
-    specials: &[Option<Vec<Special>>],
+    specials: &[MapSpecials],
 ) -> Checked {
     check_descriptors(program)?;
     let mut used: Vec<(usize, &Map)> = Vec::new();
@@ -43,7 +44,8 @@ pub(crate) fn check_used_maps(
         let is_new = used.iter().all(|&(known, _)| known != index);
         let checked = match is_new {
             true => {
-                let specials = specials.get(index).and_then(Option::as_deref);
+                let specials = specials.get(index);
+                let specials = specials.and_then(|map| map.value.fields.as_deref());
                 check_map(object, map, specials, program, config)
                     .and_then(|()| check_new_map((program, config), map, &used))
             }

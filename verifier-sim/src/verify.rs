@@ -20,8 +20,8 @@ use crate::config::Config;
 use crate::diag::Rejection;
 use crate::env::Env;
 use crate::explore::{Stats, explore};
-use crate::kernel_types::KernelTypes;
-use crate::taken::{Taken, explain};
+use crate::kernel_types::{KernelTypes, TargetKernel};
+use crate::taken::Taken;
 use crate::watch::Watcher;
 use ebpf_asm::object::Object;
 use ebpf_asm::program::Program;
@@ -91,9 +91,13 @@ fn answer(
     kernel: &KernelTypes,
     watcher: Option<&mut Watcher<'_>>,
 ) -> Verdict {
-    let taken = Taken::of(object, program, (kernel, config));
-    match Env::new(&taken, config, kernel).and_then(|env| explore(&env, watcher)) {
+    let kernel = TargetKernel {
+        types: kernel,
+        config,
+    };
+    let taken = Taken::of(object, program, kernel);
+    match Env::new(&taken, kernel).and_then(|env| explore(&env, watcher)) {
         Ok(stats) => Verdict::Accepted(stats),
-        Err(why) => Verdict::Rejected(explain(why, taken.left_out.as_deref())),
+        Err(why) => Verdict::Rejected(taken.explain(why)),
     }
 }
