@@ -90,6 +90,20 @@ pub enum BtfError {
         /// What it may be.
         wanted: String,
     },
+    /// What the kernel does not look at, and reading does, so that all is written again as it was.
+    #[error("type {id} ({kind}) at byte {at}: {what} is {value:#x}, and 0 is wanted")]
+    Overlooked {
+        /// The type.
+        id: u32,
+        /// Its kind.
+        kind: &'static str,
+        /// Where it begins.
+        at: usize,
+        /// Which number.
+        what: &'static str,
+        /// The number.
+        value: u32,
+    },
     /// Records of `.BTF.ext` whose size cannot be.
     #[error("{what} has records of {size} bytes, and a multiple of 4, at least {least}, is wanted")]
     RecordSize {
@@ -102,13 +116,10 @@ pub enum BtfError {
     },
 }
 
-/// What the kernel does not look at, and reading does, so that all is written again as it was.
-const UNUSED_BITS: &str = "the unused part of its bits";
-
 impl BtfError {
     /// Whether the kernel refuses such bytes as well.
     pub fn is_the_kernels(&self) -> bool {
-        !matches!(self, BtfError::Value { what, .. } if *what == UNUSED_BITS)
+        !matches!(self, BtfError::Overlooked { .. })
     }
 }
 
@@ -287,9 +298,51 @@ struct Reader<'a> {
     ids: u32,
     /// The greatest number of a type that was met.
     greatest: u32,
-    /// The first number of the type in hand that leads nowhere: what it is, itself, and what
-    /// is wanted.
-    fault: Option<(&'static str, u32, String)>,
+    /// The first number that the type in hand may not hold.
+    fault: Option<Fault>,
+}
+
+/// A number that a type may not hold.
+struct Fault {
+    /// Which number.
+    what: &'static str,
+    value: u32,
+    wanted: Wanted,
+}
+
+/// What a number is to be.
+enum Wanted {
+    /// What these words say.
+    Words(String),
+    /// Zero, and the kernel takes the others.
+    ZeroHere,
+}
+
+impl Fault {
+    fn of_type(self, id: u32, kind: &'static str, at: usize) -> BtfError {
+        let Fault {
+            what,
+            value,
+            wanted,
+        } = self;
+        match wanted {
+            Wanted::Words(wanted) => BtfError::Value {
+                id,
+                kind,
+                at,
+                what,
+                value,
+                wanted,
+            },
+            Wanted::ZeroHere => BtfError::Overlooked {
+                id,
+                kind,
+                at,
+                what,
+                value,
+            },
+        }
+    }
 }
 
 /// A type before its words are understood.
@@ -363,20 +416,16 @@ impl<'a> Reader<'a> {
         let kind = self.kind(&raw);
         match self.fault.take() {
             None => Ok((Type { name, kind }, 3 + len)),
-            Some((what, value, wanted)) => Err(BtfError::Value {
-                id,
-                kind: row.name,
-                at,
-                what,
-                value,
-                wanted,
-            }),
+            Some(fault) => Err(fault.of_type(id, row.name, at)),
         }
     }
 
     fn fault(&mut self, what: &'static str, value: u32, wanted: &str) {
-        let fault = || (what, value, wanted.to_owned());
-        self.fault.get_or_insert_with(fault);
+        self.fault.get_or_insert_with(|| Fault {
+            what,
+            value,
+            wanted: Wanted::Words(wanted.to_owned()),
+        });
     }
 
     /// What this kind leaves unused must be zero.
@@ -400,8 +449,7 @@ impl<'a> Reader<'a> {
 
     fn name(&mut self, what: &'static str, offset: u32) -> StrId {
         if offset >= self.names {
-            let wanted = format!("an offset below {:#x}", self.names);
-            self.fault.get_or_insert((what, offset, wanted));
+            self.fault(what, offset, &format!("an offset below {:#x}", self.names));
         }
         StrId(offset)
     }
@@ -409,8 +457,7 @@ impl<'a> Reader<'a> {
     fn ty(&mut self, what: &'static str, id: u32) -> TypeId {
         self.greatest = self.greatest.max(id);
         if id > self.ids {
-            let wanted = format!("a type up to {:#x}", self.ids);
-            self.fault.get_or_insert((what, id, wanted));
+            self.fault(what, id, &format!("a type up to {:#x}", self.ids));
         }
         TypeId(id)
     }
@@ -508,13 +555,16 @@ impl<'a> Reader<'a> {
 
     fn int(&mut self, raw: &Raw<'_>) -> Kind {
         let [bits, unused, offset, encoding] = word(raw.extra, 0).to_le_bytes();
-        for (what, value) in [
-            (UNUSED_BITS, unused),
-            ("the unused part of its encoding", encoding & 0xf0),
-        ] {
-            if value != 0 {
-                self.fault(what, value.into(), "0");
-            }
+        if unused != 0 {
+            self.fault.get_or_insert(Fault {
+                what: "the unused part of its bits",
+                value: unused.into(),
+                wanted: Wanted::ZeroHere,
+            });
+        }
+        let unused = encoding & 0xf0;
+        if unused != 0 {
+            self.fault("the unused part of its encoding", unused.into(), "0");
         }
         Kind::Int {
             size: raw.word,
