@@ -3,7 +3,7 @@
 //!
 //! Source: `include/uapi/linux/btf.h` and `Documentation/bpf/btf.rst`.
 
-use super::{Forward, Kind, Linkage, Signedness, Tag};
+use super::{Forward, Kind, Linkage, Signedness, Tag, TypeId};
 
 /// What the lower 16 bits of `info` (`vlen`) may hold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -134,7 +134,38 @@ pub(super) const TAG: [Tag; 2] = [Tag::Btf, Tag::Attribute];
 /// `BTF_FUNC_*` and `BTF_VAR_*`, which have the same numbers.
 pub(super) const LINKAGE: [Linkage; 3] = [Linkage::Static, Linkage::Global, Linkage::Extern];
 
+/// Bytes of a pointer.
+pub(super) const POINTER: u32 = 8;
+
 impl Kind {
+    /// The type that this one only names or qualifies: modifiers are typedefs, qualifiers and
+    /// type tags.
+    pub(super) const fn modified(&self) -> Option<TypeId> {
+        match self {
+            Kind::Typedef(to)
+            | Kind::Volatile(to)
+            | Kind::Const(to)
+            | Kind::Restrict(to)
+            | Kind::TypeTag { ty: to, .. } => Some(*to),
+            _ => None,
+        }
+    }
+
+    /// The bytes of the values of a type, if they do not depend on those of another; sections
+    /// have no values.
+    pub(super) const fn own_size(&self) -> Option<u32> {
+        match self {
+            Kind::Int { size, .. }
+            | Kind::Struct { size, .. }
+            | Kind::Union { size, .. }
+            | Kind::Enum { size, .. }
+            | Kind::Enum64 { size, .. }
+            | Kind::Float { size } => Some(*size),
+            Kind::Ptr(_) => Some(POINTER),
+            _ => None,
+        }
+    }
+
     /// How many members, values, parameters or variables a type of the kind lists.
     pub(crate) fn parts(&self) -> usize {
         match self {

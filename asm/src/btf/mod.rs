@@ -437,15 +437,9 @@ impl Btf {
     pub fn resolve(&self, id: TypeId) -> TypeId {
         let mut id = id;
         for _ in 0..MAX_DEPTH {
-            id = match self.get(id).map(|ty| &ty.kind) {
-                Some(
-                    Kind::Typedef(ty)
-                    | Kind::Volatile(ty)
-                    | Kind::Const(ty)
-                    | Kind::Restrict(ty)
-                    | Kind::TypeTag { ty, .. },
-                ) => *ty,
-                _ => return id,
+            id = match self.get(id).and_then(|ty| ty.kind.modified()) {
+                Some(modified) => modified,
+                None => return id,
             };
         }
         id
@@ -461,18 +455,11 @@ impl Btf {
         };
         for _ in 0..MAX_DEPTH {
             id = match &self.get(self.resolve(id))?.kind {
-                Kind::Int { size, .. }
-                | Kind::Struct { size, .. }
-                | Kind::Union { size, .. }
-                | Kind::Enum { size, .. }
-                | Kind::Enum64 { size, .. }
-                | Kind::Float { size } => return count.checked_mul(*size),
-                Kind::Ptr(_) => return count.checked_mul(8),
                 Kind::Array { element, len, .. } => {
                     count = count.checked_mul(*len)?;
                     *element
                 }
-                _ => return None,
+                kind => return count.checked_mul(kind.own_size()?),
             };
         }
         None

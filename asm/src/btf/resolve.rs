@@ -42,7 +42,7 @@ enum Way {
 impl Way {
     /// Whether a type of this kind is gone through on the way, or ends it.
     fn goes_through(self, kind: &Kind) -> bool {
-        let modifies = modifies(kind);
+        let modifies = kind.modified().is_some();
         let points = matches!(kind, Kind::Ptr(_));
         let holds = matches!(
             kind,
@@ -169,7 +169,7 @@ fn next(
             return Some(to);
         }
         // What is behind a modifier that is done may have ended another way.
-        let again = modifies(kind) || matches!(kind, Kind::Ptr(_) | Kind::Var { .. });
+        let again = kind.modified().is_some() || matches!(kind, Kind::Ptr(_) | Kind::Var { .. });
         let behind = sizes.id_behind(to).filter(|behind| *behind != to);
         let pointer = behind.filter(|id| matches!(sizes.kind(*id), Some(Kind::Ptr(_))));
         if let Some(to) = pointer.filter(wanted).filter(|_| again) {
@@ -182,24 +182,12 @@ fn next(
 /// Whether a pointer or modifier leads to a function that the kernel has not gone through yet.
 fn leads_to_unseen(sizes: &Sizes<'_>, kind: &Kind, visits: &[Visit]) -> bool {
     let to = match kind {
-        Kind::Ptr(_) => part(kind, 0),
-        kind if modifies(kind) => part(kind, 0),
-        _ => None,
+        Kind::Ptr(to) => Some(*to),
+        kind => kind.modified(),
     };
     to.is_some_and(|to| {
         matches!(sizes.kind(to), Some(Kind::Func { .. })) && seen(visits, to) != Visit::Done
     })
-}
-
-fn modifies(kind: &Kind) -> bool {
-    matches!(
-        kind,
-        Kind::Typedef(_)
-            | Kind::Volatile(_)
-            | Kind::Const(_)
-            | Kind::Restrict(_)
-            | Kind::TypeTag { .. }
-    )
 }
 
 /// What a type leads to, by number.
@@ -207,11 +195,6 @@ fn part(kind: &Kind, at: usize) -> Option<TypeId> {
     let only = |to: &TypeId| (at == 0).then_some(*to);
     match kind {
         Kind::Ptr(to)
-        | Kind::Typedef(to)
-        | Kind::Volatile(to)
-        | Kind::Const(to)
-        | Kind::Restrict(to)
-        | Kind::TypeTag { ty: to, .. }
         | Kind::DeclTag { ty: to, .. }
         | Kind::Var { ty: to, .. }
         | Kind::Func { proto: to, .. } => only(to),
@@ -220,6 +203,6 @@ fn part(kind: &Kind, at: usize) -> Option<TypeId> {
             members.get(at).map(|member| member.ty)
         }
         Kind::DataSec { vars, .. } => vars.get(at).map(|var| var.var),
-        _ => None,
+        kind => kind.modified().filter(|_| at == 0),
     }
 }

@@ -4,9 +4,6 @@
 
 use super::{Btf, Kind, TypeId};
 
-/// Bytes of a pointer.
-const POINTER: u32 = 8;
-
 /// What is known of each type, by its number.
 pub(super) struct Sizes<'b> {
     btf: &'b Btf,
@@ -64,7 +61,7 @@ impl<'b> Sizes<'b> {
         let mut at = first;
         while let Some(Known::Nothing) = self.known.get(at.0 as usize) {
             let Some(to) = self.kind(at).and_then(leads) else {
-                let size = self.kind(at).and_then(own);
+                let size = self.kind(at).and_then(Kind::own_size);
                 self.set(at, Known::Behind(at, size));
                 break;
             };
@@ -98,26 +95,7 @@ impl<'b> Sizes<'b> {
 /// What has the size that a type has, or that of its elements.
 fn leads(kind: &Kind) -> Option<TypeId> {
     match kind {
-        Kind::Typedef(to)
-        | Kind::Volatile(to)
-        | Kind::Const(to)
-        | Kind::Restrict(to)
-        | Kind::TypeTag { ty: to, .. }
-        | Kind::Array { element: to, .. } => Some(*to),
-        _ => None,
-    }
-}
-
-/// The size that a type says itself.
-fn own(kind: &Kind) -> Option<u32> {
-    match kind {
-        Kind::Int { size, .. }
-        | Kind::Struct { size, .. }
-        | Kind::Union { size, .. }
-        | Kind::Enum { size, .. }
-        | Kind::Enum64 { size, .. }
-        | Kind::Float { size } => Some(*size),
-        Kind::Ptr(_) => Some(POINTER),
-        _ => None,
+        Kind::Array { element, .. } => Some(*element),
+        kind => kind.modified(),
     }
 }
