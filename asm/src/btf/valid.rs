@@ -1,30 +1,44 @@
 //! Which BTF the kernel takes (`BPF_BTF_LOAD`): what it asks of types beyond the format.
 //!
 //! The law: what the kernel takes is taken here, what it refuses is refused. The differential test
-//! `rules::types` holds it, with the BTF of objects changed at random. Names of single messages
-//! are not the kernel's; what special fields it finds in structures is another matter, which the
-//! verifier knows.
+//! `rules::types` holds it, with the BTF of objects changed at random. The kernel is Linux 6.18
+//! alone, whatever release a program is for: another may take less, or more. What is said of a flaw
+//! is in words of our own, and not in those of the kernel's log. What special fields it finds in
+//! structures is another matter, which the verifier knows.
 //!
 //! Source: `Documentation/bpf/btf.rst`, and observation on Linux 6.18.
 //!
 //! Read before: `mod.rs`, `kinds.rs`. Read next: `resolve.rs`, `settle.rs`.
 
+use super::kinds::POINTER;
 use super::resolve::check_ways;
 use super::sizes::Sizes;
-use super::{Bitfields, Btf, Kind, Linkage, Member, SecVar, StrId, Type, TypeId};
+use super::{Bitfields, Btf, IntEncoding, Kind, Linkage, Member, SecVar, StrId, Type, TypeId};
 
-/// Why the kernel takes no BTF with such a type.
+/// Why the kernel takes no such BTF.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("type {id} ({kind} '{name}'): {what}")]
-pub struct Unloadable {
-    /// The type.
-    pub id: u32,
-    /// Its kind.
-    pub kind: &'static str,
-    /// Its name, which may be empty.
-    pub name: String,
-    /// What is wrong with it.
-    pub what: String,
+pub enum Unloadable {
+    /// There are no types.
+    #[error("there are no types")]
+    Empty,
+    /// There are more types than it takes.
+    #[error("there are {count} types, and at most {MOST_TYPES} are taken")]
+    TooMany {
+        /// How many.
+        count: usize,
+    },
+    /// It takes none with such a type.
+    #[error("type {id} ({kind} '{name}'): {what}")]
+    Type {
+        /// The type.
+        id: u32,
+        /// Its kind.
+        kind: &'static str,
+        /// Its name, which may be empty.
+        name: String,
+        /// What is wrong with it.
+        what: &'static str,
+    },
 }
 
 /// What is wrong with a type.
@@ -39,8 +53,6 @@ const LONGEST_NAME: usize = 512;
 const MOST_BITS: u32 = 128;
 /// Bits of an enum that is a bit field.
 const ENUM_BITS: u32 = 32;
-/// Bytes that a member of floating point is aligned to at most.
-const WORD: u32 = 8;
 
 impl Btf {
     /// That the kernel takes these types, as they are.
@@ -48,13 +60,10 @@ impl Btf {
     /// # Errors
     /// The first type that it refuses.
     pub fn check_loadable(&self) -> Result<(), Unloadable> {
-        if self.is_empty() || self.len() > MOST_TYPES {
-            return Err(Unloadable {
-                id: 0,
-                kind: "none",
-                name: String::new(),
-                what: "there are no types, or too many".to_owned(),
-            });
+        match self.len() {
+            0 => return Err(Unloadable::Empty),
+            count if count > MOST_TYPES => return Err(Unloadable::TooMany { count }),
+            _ => {}
         }
         for (id, ty) in self.types() {
             check_alone(self, ty).map_err(|flaw| self.flawed(id, flaw))?;
@@ -67,12 +76,12 @@ impl Btf {
         Ok(())
     }
 
-    fn flawed(&self, id: TypeId, flaw: Flaw) -> Unloadable {
-        Unloadable {
+    fn flawed(&self, id: TypeId, what: Flaw) -> Unloadable {
+        Unloadable::Type {
             id: id.0,
-            kind: self.get(id).map_or("none", |ty| ty.kind.name()),
+            kind: self.get(id).map_or("void", |ty| ty.kind.name()),
             name: self.name(id).to_owned(),
-            what: flaw.to_owned(),
+            what,
         }
     }
 }
@@ -94,16 +103,7 @@ fn check_alone(btf: &Btf, ty: &Type) -> Checked {
             encoding,
             offset,
             bits,
-        } => {
-            ensure(
-                encoding.0.count_ones() <= 1 && encoding.0 <= 4,
-                "its encoding is none",
-            )?;
-            let bits = u32::from(*bits) + u32::from(*offset);
-            ensure(bits <= MOST_BITS, "has more than 128 bits")?;
-            let room = u64::from(*size) * 8;
-            ensure(u64::from(bits) <= room, "has more bits than its size has")
-        }
+        } => check_int(*size, *encoding, u32::from(*bits) + u32::from(*offset)),
         Kind::Array { element, index, .. } => {
             ensure(*element != TypeId::VOID, "its elements are of no type")?;
             ensure(*index != TypeId::VOID, "its index is of no type")
@@ -112,12 +112,12 @@ fn check_alone(btf: &Btf, ty: &Type) -> Checked {
             size,
             members,
             bitfields,
-        } => check_members(btf, (*size, members, *bitfields), None),
+        } => check_members(btf, (*size, members, *bitfields), Layout::Behind),
         Kind::Union {
             size,
             members,
             bitfields,
-        } => check_members(btf, (*size, members, *bitfields), Some(0)),
+        } => check_members(btf, (*size, members, *bitfields), Layout::Over),
         Kind::Enum { size, values, .. } => {
             check_enum(btf, *size, values.iter().map(|(name, _)| *name))
         }
@@ -137,6 +137,17 @@ fn check_alone(btf: &Btf, ty: &Type) -> Checked {
         Kind::DeclTag { component, .. } => ensure(*component >= -1, "names no part"),
         _ => Ok(()),
     }
+}
+
+/// That an integer can have such an encoding, and room for its bits and those before them.
+fn check_int(size: u32, encoding: IntEncoding, bits: u32) -> Checked {
+    ensure(
+        encoding.0.count_ones() <= 1 && encoding.0 <= 4,
+        "its encoding is none",
+    )?;
+    ensure(bits <= MOST_BITS, "has more than 128 bits")?;
+    let room = u64::from(size) * 8;
+    ensure(u64::from(bits) <= room, "has more bits than its size has")
 }
 
 /// What the name of a type is like.
@@ -182,11 +193,20 @@ fn is_section(name: &[u8]) -> bool {
     !name.is_empty() && name.len() <= LONGEST_NAME && name.iter().all(is_shown)
 }
 
-/// Where the members of a struct are, or those of a union, all of which begin `at` one place.
+/// How the members of a type lie.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Layout {
+    /// One behind the other, as in a struct.
+    Behind,
+    /// All at the beginning, as in a union.
+    Over,
+}
+
+/// Where the members of a struct or union are.
 fn check_members(
     btf: &Btf,
     (size, members, bitfields): (u32, &[Member], Bitfields),
-    at: Option<u32>,
+    layout: Layout,
 ) -> Checked {
     let mut last = 0;
     for member in members {
@@ -197,7 +217,7 @@ fn check_members(
         ensure(member.ty != TypeId::VOID, "a member is of no type")?;
         let (offset, _) = member.place(bitfields);
         ensure(
-            at.is_none_or(|at| offset == at),
+            layout == Layout::Behind || offset == 0,
             "a member is not at its beginning",
         )?;
         ensure(offset >= last, "its members are not in order")?;
@@ -309,10 +329,9 @@ fn check_member(sizes: &Sizes<'_>, size: u32, member: &Member, bitfields: Bitfie
     let own = sizes
         .size(member.ty)
         .ok_or("the type of a member has no size")?;
-    let (offset, bitfield) = member.place(bitfields);
-    let resolved = sizes.behind(member.ty);
+    let (offset, field) = member.place(bitfields);
     let flagged = bitfields == Bitfields::Yes;
-    let bits = match (resolved, bitfield) {
+    match (sizes.behind(member.ty), field) {
         (
             Some(Kind::Int {
                 bits,
@@ -324,46 +343,44 @@ fn check_member(sizes: &Sizes<'_>, size: u32, member: &Member, bitfields: Bitfie
             let begin = u64::from(offset) + u64::from(*first);
             let copied = (begin % 8) as u32 + u32::from(*bits);
             ensure(copied <= MOST_BITS, "a member has more than 128 bits")?;
-            return within(size, begin - begin % 8, copied);
+            within(size, begin - begin % 8, copied)
         }
         (Some(Kind::Int { bits, .. }), field) => {
             ensure(is_regular(sizes, member.ty), "a member is no usual integer")?;
-            let bits = u32::from(*bits);
-            let field = match field {
-                None => {
-                    ensure(offset.is_multiple_of(8), "a member begins within a byte")?;
-                    bits
-                }
-                Some(field) => field,
-            };
-            ensure(field <= bits, "a bit field has more bits than its type")?;
-            let copied = field + offset % 8;
+            let bits = bits_of(offset, field, (*bits).into())?;
+            let copied = bits + offset % 8;
             ensure(copied <= MOST_BITS, "a member has more than 128 bits")?;
-            field
+            within(size, offset.into(), bits)
         }
         (Some(Kind::Enum { .. } | Kind::Enum64 { .. }), field) if flagged => {
-            let Some(field) = field else {
-                ensure(offset.is_multiple_of(8), "a member begins within a byte")?;
-                return within(size, offset.into(), ENUM_BITS);
-            };
-            ensure(
-                field <= ENUM_BITS,
-                "a bit field has more bits than its type",
-            )?;
-            field
+            within(size, offset.into(), bits_of(offset, field, ENUM_BITS)?)
         }
-        (_, Some(_)) => return Err("a bit field is of no integer"),
-        (resolved, None) => {
+        (_, Some(_)) => Err("a bit field is of no integer"),
+        (kind, None) => {
             ensure(offset.is_multiple_of(8), "a member begins within a byte")?;
-            if let Some(Kind::Float { size }) = resolved {
-                let aligned = (offset / 8).is_multiple_of(WORD.min(*size));
+            if let Some(Kind::Float { size }) = kind {
+                // The kernel aligns them as it does in its own memory.
+                let aligned = (offset / 8).is_multiple_of(POINTER.min(*size));
                 ensure(aligned, "a member is at an odd place")?;
             }
             let end = u64::from(offset / 8) + u64::from(own);
-            return ensure(end <= u64::from(size), "a member ends behind it");
+            ensure(end <= u64::from(size), "a member ends behind it")
         }
-    };
-    within(size, offset.into(), bits)
+    }
+}
+
+/// How many bits a member has: those of the bit field, or all `bits` of its type from a byte on.
+fn bits_of(offset: u32, field: Option<u32>, bits: u32) -> Checked<u32> {
+    match field {
+        None => {
+            ensure(offset.is_multiple_of(8), "a member begins within a byte")?;
+            Ok(bits)
+        }
+        Some(field) => {
+            ensure(field <= bits, "a bit field has more bits than its type")?;
+            Ok(field)
+        }
+    }
 }
 
 /// That so many bits from the bit `begin` on end in a struct of `size` bytes.
@@ -490,9 +507,24 @@ mod tests {
             ),
         ];
         for (lines, flaw) in flaws {
-            let refused = types(lines).check_loadable().map_err(|why| why.what);
-            assert_eq!(refused, Err(flaw.to_owned()), "{lines}");
+            let Err(Unloadable::Type { what, .. }) = types(lines).check_loadable() else {
+                panic!("is taken: {lines}");
+            };
+            assert_eq!(what, flaw, "{lines}");
         }
+    }
+
+    #[test]
+    fn there_are_some_types_and_not_too_many() {
+        let mut btf = Btf::new();
+        assert_eq!(btf.check_loadable(), Err(Unloadable::Empty));
+        for _ in 0..MOST_TYPES {
+            btf.add("", Kind::Ptr(TypeId::VOID));
+        }
+        assert_eq!(btf.check_loadable(), Ok(()));
+        btf.add("", Kind::Ptr(TypeId::VOID));
+        let count = MOST_TYPES + 1;
+        assert_eq!(btf.check_loadable(), Err(Unloadable::TooMany { count }));
     }
 
     #[test]
