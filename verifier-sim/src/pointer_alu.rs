@@ -9,7 +9,6 @@
 //! Read before: `alu.rs`. Read next: `mem.rs`.
 
 use crate::alu::describe;
-use crate::bounds::Bounds;
 use crate::codes::Code;
 use crate::diag::{Checked, Place, Rejection};
 use crate::machine::{Machine, not_modelled};
@@ -60,10 +59,7 @@ impl Machine<'_, '_> {
     ) -> Checked {
         let number = &operand.scalar;
         // What is known of the number contradicts itself: this is never run.
-        if number
-            .as_constant()
-            .is_some_and(|value| number.bounds != Bounds::constant(value))
-        {
+        if number.is_outside_its_bounds() {
             return self.write_reg(insn.dst(), RegState::unknown());
         }
         if width == Width::W32 {
@@ -79,44 +75,22 @@ impl Machine<'_, '_> {
         if pointer.kind == Kind::UntrustedMem {
             return Ok(());
         }
-        let dst = insn.dst().number();
-        self.check_pointer_kind(pointer, number, op, dst)?;
-        self.check_distance(pointer, operand)?;
-        self.check_offset(pointer, number, holder)?;
+        check_pointer_kind(pointer, number, op, insn.dst().number())?;
+        check_distance(pointer, operand)?;
+        check_offset(pointer, number, holder)?;
         // The kernel guards such arithmetic against speculation, and refuses some of it.
         if !self.env.config.may_leak_pointers() && insn.row().src == Field::Reg {
             return Err(not_modelled(
                 "computed offsets of pointers without CAP_PERFMON",
             ));
         }
+        check_operator(insn.dst(), op, pointer, holder)?;
         let mut result = match op {
-            AluOp::Add => self.add_to_pointer(pointer, number),
-            AluOp::Sub if holder != insn.dst() => {
-                let message = format!("R{dst} tried to subtract pointer from scalar");
-                return Err(Rejection::new(Code::PointerArithmetic, message)
-                    .label(format!("R{} is a pointer", holder.number())));
-            }
-            AluOp::Sub if matches!(pointer.kind, Kind::Stack(_)) => {
-                let message = format!("R{dst} subtraction from stack pointer prohibited");
-                return Err(Rejection::new(Code::PointerArithmetic, message)
-                    .label("subtracts from a pointer to the stack")
-                    .help("add the negative number instead"));
-            }
             AluOp::Sub => self.subtract_from_pointer(pointer, number),
-            _ => {
-                return Err(
-                    Rejection::new(Code::PointerArithmetic, operator_message(op, dst))
-                        .label(format!(
-                            "R{} is a pointer ({})",
-                            holder.number(),
-                            pointer.type_name()
-                        ))
-                        .because(pointer.origin.made, "the pointer is made here"),
-                );
-            }
+            _ => self.add_to_pointer(pointer, number),
         };
         result.scalar.sync();
-        self.check_pointer(&result)?;
+        check_pointer(&result)?;
         self.check_stays_inside(insn.dst(), &result)?;
         // What was proven ends with an unknown number, and with it what there is to tell of it.
         let proved = match result.range.bytes() {
@@ -126,112 +100,6 @@ impl Machine<'_, '_> {
         self.write_reg(insn.dst(), result)?;
         self.state.reg_mut(insn.dst()).origin.proved = proved;
         Ok(())
-    }
-
-    fn check_pointer_kind(
-        &self,
-        pointer: &RegState,
-        number: &Scalar,
-        op: AluOp,
-        dst: u8,
-    ) -> Checked {
-        let allowed = match pointer.kind {
-            Kind::PacketEnd | Kind::Sock(_) => false,
-            Kind::FlowKeys => number.as_constant().is_some(),
-            Kind::Map(_) => op == AluOp::Add && number.is_zero(),
-            _ => true,
-        };
-        if pointer.null == Null::Never && allowed {
-            return Ok(());
-        }
-        let name = pointer.type_name();
-        if pointer.null == Null::Maybe {
-            let message =
-                format!("R{dst} pointer arithmetic on {name} prohibited, null-check it first");
-            return Err(Rejection::new(Code::MaybeNull, message)
-                .label("the pointer may be null")
-                .because(pointer.origin.made, "null can come from here")
-                .help("compare it with 0 first, and do this where it is not"));
-        }
-        let message = format!("R{dst} pointer arithmetic on {name} prohibited");
-        Err(Rejection::new(Code::PointerArithmetic, message)
-            .label(format!("this kind of pointer ({name}) stays as it is")))
-    }
-
-    /// That a number is not too far from the one that it is known by: to the kernel (6.18) that
-    /// distance is an offset.
-    fn check_distance(&self, pointer: &RegState, number: &RegState) -> Checked {
-        let off = match number.as_constant() {
-            Some(_) => 0,
-            None => i64::from(number.off),
-        };
-        if off < MAX_VAR_OFF && off > -MAX_VAR_OFF {
-            return Ok(());
-        }
-        let base = RegState {
-            null: Null::Never,
-            ..*pointer
-        };
-        let message = format!("{} pointer offset {off} is not allowed", base.type_name());
-        Err(Rejection::new(Code::PointerOffset, message)
-            .label(format!(
-                "the number is another one {off:+}, which is known too"
-            ))
-            .because(number.origin.made, "the distance comes from here")
-            .help("let the other number change first: the kernel then forgets the distance"))
-    }
-
-    /// That the number, and the pointer it is added to, are not beyond all bounds.
-    fn check_offset(&self, pointer: &RegState, number: &Scalar, holder: Reg) -> Checked {
-        match is_small(number) {
-            true => self.check_pointer(pointer),
-            false => Err(self.large_offset(pointer, number, holder)),
-        }
-    }
-
-    /// Why a number is not added to a pointer.
-    #[cold]
-    fn large_offset(&self, pointer: &RegState, number: &Scalar, holder: Reg) -> Box<Rejection> {
-        let base = RegState {
-            null: Null::Never,
-            ..*pointer
-        };
-        let name = base.type_name();
-        let out = MAX_VAR_OFF;
-        let refuse = |message: String, label: String| {
-            Rejection::new(Code::PointerOffset, message)
-                .label(label)
-                .because(
-                    pointer.origin.made,
-                    format!("R{} is made here", holder.number()),
-                )
-        };
-        let least = number.bounds.s64.min;
-        if let Some(value) = number.as_constant().map(|value| value as i64)
-            && (value >= out || value <= -out)
-        {
-            let message = format!("math between {name} pointer and {value} is not allowed");
-            return refuse(message, format!("{value} is not less than 2^29"));
-        }
-        if least == i64::MIN {
-            let message = format!(
-                "math between {name} pointer and register with unbounded min value is not allowed"
-            );
-            let label = format!("the number is {}", describe(number));
-            return refuse(message, label)
-                .help("bound the number on both sides before adding it: compare it, or mask it");
-        }
-        let message = format!("value {least} makes {name} pointer be out of bounds");
-        refuse(message, format!("the number is {}", describe(number)))
-    }
-
-    /// That a pointer's own offsets are not beyond all bounds.
-    fn check_pointer(&self, pointer: &RegState) -> Checked {
-        let off = i64::from(pointer.off);
-        match is_small(&pointer.scalar) && off < MAX_VAR_OFF && off > -MAX_VAR_OFF {
-            true => Ok(()),
-            false => Err(out_of_bounds(pointer)),
-        }
     }
 
     /// Without `CAP_PERFMON` a pointer may not even point outside of the stack or the map's
@@ -292,23 +160,141 @@ impl Machine<'_, '_> {
     }
 }
 
+fn check_pointer_kind(pointer: &RegState, number: &Scalar, op: AluOp, dst: u8) -> Checked {
+    let allowed = match pointer.kind {
+        Kind::PacketEnd | Kind::Sock(_) => false,
+        Kind::FlowKeys => number.as_constant().is_some(),
+        Kind::Map(_) => op == AluOp::Add && number.is_zero(),
+        _ => true,
+    };
+    if pointer.null == Null::Never && allowed {
+        return Ok(());
+    }
+    let name = pointer.type_name();
+    if pointer.null == Null::Maybe {
+        let message =
+            format!("R{dst} pointer arithmetic on {name} prohibited, null-check it first");
+        return Err(Rejection::new(Code::MaybeNull, message)
+            .label("the pointer may be null")
+            .because(pointer.origin.made, "null can come from here")
+            .help("compare it with 0 first, and do this where it is not"));
+    }
+    let message = format!("R{dst} pointer arithmetic on {name} prohibited");
+    Err(Rejection::new(Code::PointerArithmetic, message)
+        .label(format!("this kind of pointer ({name}) stays as it is")))
+}
+
+/// That a pointer can be the operand of such an operator there: a number may be added to any, and
+/// subtracted from one that is not to the stack.
+fn check_operator(dst: Reg, op: AluOp, pointer: &RegState, holder: Reg) -> Checked {
+    let (number, holding) = (dst.number(), holder.number());
+    let refuse = |message: String| Rejection::new(Code::PointerArithmetic, message);
+    match op {
+        AluOp::Add => Ok(()),
+        AluOp::Sub if holder != dst => {
+            let message = format!("R{number} tried to subtract pointer from scalar");
+            Err(refuse(message).label(format!("R{holding} is a pointer")))
+        }
+        AluOp::Sub if matches!(pointer.kind, Kind::Stack(_)) => {
+            let message = format!("R{number} subtraction from stack pointer prohibited");
+            Err(refuse(message)
+                .label("subtracts from a pointer to the stack")
+                .help("add the negative number instead"))
+        }
+        AluOp::Sub => Ok(()),
+        _ => {
+            let name = pointer.type_name();
+            Err(refuse(operator_message(op, number))
+                .label(format!("R{holding} is a pointer ({name})"))
+                .because(pointer.origin.made, "the pointer is made here"))
+        }
+    }
+}
+
+/// That a number is not too far from the one that it is known by: to the kernel (6.18) that
+/// distance is an offset.
+fn check_distance(pointer: &RegState, number: &RegState) -> Checked {
+    let off = match number.as_constant() {
+        Some(_) => 0,
+        None => i64::from(number.off),
+    };
+    if is_near(off) {
+        return Ok(());
+    }
+    let message = format!(
+        "{} pointer offset {off} is not allowed",
+        pointer.base_type_name()
+    );
+    Err(Rejection::new(Code::PointerOffset, message)
+        .label(format!(
+            "the number is another one {off:+}, which is known too"
+        ))
+        .because(number.origin.made, "the distance comes from here")
+        .help("let the other number change first: the kernel then forgets the distance"))
+}
+
+/// That the number, and the pointer it is added to, are not beyond all bounds.
+fn check_offset(pointer: &RegState, number: &Scalar, holder: Reg) -> Checked {
+    match is_small(number) {
+        true => check_pointer(pointer),
+        false => Err(large_offset(pointer, number, holder)),
+    }
+}
+
+/// Why a number is not added to a pointer.
+#[cold]
+fn large_offset(pointer: &RegState, number: &Scalar, holder: Reg) -> Box<Rejection> {
+    let name = pointer.base_type_name();
+    let refuse = |message: String, label: String| {
+        Rejection::new(Code::PointerOffset, message)
+            .label(label)
+            .because(
+                pointer.origin.made,
+                format!("R{} is made here", holder.number()),
+            )
+    };
+    let least = number.bounds.s64.min;
+    if let Some(value) = number.as_constant().map(|value| value as i64)
+        && !is_near(value)
+    {
+        let message = format!("math between {name} pointer and {value} is not allowed");
+        return refuse(message, format!("{value} is not less than 2^29"));
+    }
+    if least == i64::MIN {
+        let message = format!(
+            "math between {name} pointer and register with unbounded min value is not allowed"
+        );
+        let label = format!("the number is {}", describe(number));
+        return refuse(message, label)
+            .help("bound the number on both sides before adding it: compare it, or mask it");
+    }
+    let message = format!("value {least} makes {name} pointer be out of bounds");
+    refuse(message, format!("the number is {}", describe(number)))
+}
+
+/// That a pointer's own offsets are not beyond all bounds.
+fn check_pointer(pointer: &RegState) -> Checked {
+    match is_small(&pointer.scalar) && is_near(pointer.off.into()) {
+        true => Ok(()),
+        false => Err(out_of_bounds(pointer)),
+    }
+}
+
 /// Whether a number, or a variable offset, is below all bounds of pointers on both sides.
 fn is_small(number: &Scalar) -> bool {
-    let (out, least) = (MAX_VAR_OFF, number.bounds.s64.min);
     let constant = number.as_constant().map(|value| value as i64);
-    let within = |value: i64| value < out && value > -out;
-    constant.is_none_or(within) && within(least)
+    constant.is_none_or(is_near) && is_near(number.bounds.s64.min)
+}
+
+/// Whether an offset is below all bounds of pointers on both sides.
+fn is_near(off: i64) -> bool {
+    off < MAX_VAR_OFF && off > -MAX_VAR_OFF
 }
 
 /// Why a pointer's own offsets are beyond all bounds.
 #[cold]
 fn out_of_bounds(pointer: &RegState) -> Box<Rejection> {
-    let out = MAX_VAR_OFF;
-    let base = RegState {
-        null: Null::Never,
-        ..*pointer
-    };
-    let name = base.type_name();
+    let name = pointer.base_type_name();
     let least = pointer.scalar.bounds.s64.min;
     let refuse = |message| {
         Rejection::new(Code::PointerOffset, message)
@@ -316,13 +302,13 @@ fn out_of_bounds(pointer: &RegState) -> Box<Rejection> {
             .because(pointer.origin.made, "the pointer is made here")
     };
     if let Some(value) = pointer.constant_var_off()
-        && (value >= out || value <= -out)
+        && !is_near(value)
     {
         let message = format!("math between {name} pointer and {value} is not allowed");
         return refuse(message);
     }
     let off = i64::from(pointer.off);
-    if off >= out || off <= -out {
+    if !is_near(off) {
         return refuse(format!("{name} pointer offset {off} is not allowed"));
     }
     if least == i64::MIN {

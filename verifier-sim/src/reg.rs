@@ -362,6 +362,14 @@ impl RegState {
             null: self.null,
         }
     }
+
+    /// The same of a pointer, whether or not it may be null.
+    pub(crate) fn base_type_name(&self) -> TypeName {
+        TypeName {
+            null: Null::Never,
+            ..self.type_name()
+        }
+    }
 }
 
 /// The type of what a register holds, to be written into a message.

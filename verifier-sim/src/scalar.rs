@@ -153,14 +153,21 @@ impl Scalar {
 
     /// Whether no number is within the bounds, or not the one that the bits are.
     fn contradicts_itself(&self) -> bool {
-        let (whole, low) = (self.tnum.as_constant(), self.tnum.low_half().as_constant());
-        let (bounds, of_low) = (&self.bounds, low.map(Bounds::constant));
+        let low = self.tnum.low_half().as_constant().map(Bounds::constant);
+        let bounds = &self.bounds;
         bounds.is_empty()
-            || whole.is_some_and(|value| *bounds != Bounds::constant(value))
-            || of_low.is_some_and(|low| (bounds.u32, bounds.s32) != (low.u32, low.s32))
+            || self.is_outside_its_bounds()
+            || low.is_some_and(|low| (bounds.u32, bounds.s32) != (low.u32, low.s32))
     }
 
-    /// Three times, as the kernel does it; what changes nothing once changes nothing again.
+    /// Whether all bits are known, and the bounds are not those of the one number.
+    pub(crate) fn is_outside_its_bounds(&self) -> bool {
+        let value = self.as_constant();
+        value.is_some_and(|value| self.bounds != Bounds::constant(value))
+    }
+
+    /// What the bounds say of each other: three times, as the kernel asks them. It asks the bits once
+    /// before and once after that. What changes nothing once changes nothing again.
     fn deduce_bounds(&mut self) {
         for _ in 0..3 {
             if self.bounds.agree() {
