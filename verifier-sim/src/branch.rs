@@ -4,8 +4,9 @@
 //! it. A packet pointer compared with the end proves bytes of the packet; a pointer compared
 //! with 0 is null on one way and not on the other.
 //!
-//! Read before: `compare.rs`, `machine.rs`. Read next: `call.rs`.
+//! Read before: `compare.rs`, `machine.rs`. Read next: `branch_packet.rs`.
 
+use crate::branch_packet::{PacketComparison, is_end_of};
 use crate::codes::Code;
 use crate::compare::{Outcome, assume, assume_of_itself, decide};
 use crate::config::Invariants;
@@ -13,7 +14,7 @@ use crate::diag::{Checked, Place, Rejection};
 use crate::env::Env;
 use crate::history::{Sharer, StackSlot};
 use crate::machine::{Flow, Machine, not_modelled};
-use crate::reg::{Kind, Link, Null, PacketRange, RegState, SockType};
+use crate::reg::{Kind, Link, Null, RegState, SockType};
 use crate::scalar::{Existence, Scalar};
 use crate::state::State;
 use ebpf_asm::insn::{Insn, Reg};
@@ -22,9 +23,6 @@ use ebpf_asm::isa::{AluOp, Cond, KernelVersion, Operand, Width};
 /// How many registers and spills that share a number learn from one comparison: observed on
 /// Linux 6.18.
 const MAX_SHARERS: usize = 6;
-
-/// The greatest packet offset that is ever proven: packets are not longer.
-const MAX_PACKET_OFF: u64 = 0xffff;
 
 /// A conditional jump with what its operands hold.
 #[derive(Debug, Clone, Copy)]
@@ -36,8 +34,16 @@ struct Comparison {
     /// The register of the second operand, if it is one.
     src_reg: Option<Reg>,
     src: RegState,
-    /// Whether numbers are compared of which neither is known.
-    ranges: bool,
+    compared: Compared,
+}
+
+/// Which numbers a kernel compares.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Compared {
+    /// All, by what is known of them.
+    Ranges,
+    /// Constants, and what is equal.
+    Constants,
 }
 
 /// Since when the kernel compares numbers of which neither is known, and learns from one that is
@@ -62,7 +68,10 @@ impl Machine<'_, '_> {
             dst,
             src_reg: (operand == Operand::Reg).then_some(insn.src()),
             src,
-            ranges: self.env.config.since(RANGES),
+            compared: match self.env.config.since(RANGES) {
+                true => Compared::Ranges,
+                false => Compared::Constants,
+            },
         };
         self.check_comparable(&comparison)?;
         let (next, target) = (self.slot + 1, self.target(insn)?);
@@ -183,16 +192,18 @@ impl Machine<'_, '_> {
     }
 }
 
-/// A comparison of a packet pointer with an end: `pointer cond end`.
-struct PacketComparison {
-    reg: Option<Reg>,
-    pointer: RegState,
-    cond: Cond,
-}
-
 impl Comparison {
     fn both_scalars(&self) -> bool {
         self.dst.is_scalar() && self.src.is_scalar()
+    }
+
+    /// Whether the operands are equal where the comparison has this outcome, if it says so.
+    fn equality(&self, outcome: Outcome) -> Option<bool> {
+        match (self.cond, outcome) {
+            (Cond::Jeq, Outcome::Holds) | (Cond::Jne, Outcome::Fails) => Some(true),
+            (Cond::Jeq, Outcome::Fails) | (Cond::Jne, Outcome::Holds) => Some(false),
+            _ => None,
+        }
     }
 
     /// Whether a pointer is compared with the number 0.
@@ -202,20 +213,14 @@ impl Comparison {
         equality && with_zero && self.width == Width::W64 && self.dst.is_pointer()
     }
 
-    /// The comparison as one of a packet pointer with its end, in that order. The packet's
-    /// beginning is the end of the meta data.
+    /// The comparison as one of a packet pointer with its end, in that order.
     fn packet(&self) -> Option<PacketComparison> {
-        let ends = |pointer: &RegState, end: &RegState| match (pointer.kind, end.kind) {
-            (Kind::Packet, Kind::PacketEnd) => true,
-            (Kind::PacketMeta, Kind::Packet) => end.off == 0 && end.id == 0 && end.scalar.is_zero(),
-            _ => false,
-        };
         if self.width == Width::W32 {
             return None;
         }
-        let (reg, pointer, cond) = if ends(&self.dst, &self.src) {
+        let (reg, pointer, cond) = if is_end_of(&self.src, &self.dst) {
             (Some(self.dst_reg), self.dst, self.cond)
-        } else if ends(&self.src, &self.dst) {
+        } else if is_end_of(&self.dst, &self.src) {
             (self.src_reg, self.src, self.cond.swapped())
         } else {
             return None;
@@ -241,13 +246,8 @@ impl Comparison {
     /// Whether kernels that compare no ranges learn something where the comparison of two numbers
     /// has this outcome.
     fn teaches_older(&self, outcome: Outcome) -> bool {
-        let equal = match (self.cond, outcome) {
-            (Cond::Jeq, Outcome::Holds) | (Cond::Jne, Outcome::Fails) => Some(true),
-            (Cond::Jeq, Outcome::Fails) | (Cond::Jne, Outcome::Holds) => Some(false),
-            _ => None,
-        };
         let known = self.with_constant() || self.dst.scalar.constant_at(self.width).is_some();
-        match equal {
+        match self.equality(outcome) {
             Some(false) => false,
             Some(true) => known || self.width == Width::W64,
             None => known,
@@ -256,12 +256,13 @@ impl Comparison {
 
     /// Which way is the only one, if there is only one.
     fn decided(&self) -> Option<Outcome> {
-        if self.both_scalars() && !self.ranges && !self.with_constant() {
-            return None;
-        }
         if self.both_scalars() {
-            let outcome = decide(self.cond, self.width, &self.dst.scalar, &self.src.scalar);
-            return outcome.filter(|_| self.ranges || self.decides_older());
+            let outcome = || decide(self.cond, self.width, &self.dst.scalar, &self.src.scalar);
+            return match self.compared {
+                Compared::Ranges => outcome(),
+                Compared::Constants if self.with_constant() && self.decides_older() => outcome(),
+                Compared::Constants => None,
+            };
         }
         if let Some(packet) = self.packet() {
             return packet.decided();
@@ -288,8 +289,7 @@ impl Comparison {
             return self.learn_numbers(state, lesson);
         }
         if self.is_null_check() && self.dst.null == Null::Maybe {
-            let null = (self.cond == Cond::Jeq) == (outcome == Outcome::Holds);
-            if null {
+            if self.equality(outcome) == Some(true) {
                 set_null(state, &self.dst);
             } else {
                 set_not_null(env, state, self.dst.id);
@@ -304,7 +304,7 @@ impl Comparison {
 
     fn learn_numbers(&self, state: &mut State, lesson: Lesson<'_>) -> Existence {
         let (dst, src) = (&self.dst.scalar, &self.src.scalar);
-        if !self.ranges && !self.teaches_older(lesson.outcome) {
+        if self.compared == Compared::Constants && !self.teaches_older(lesson.outcome) {
             return Existence::Possible;
         }
         let (cond, width, outcome) = (self.cond, self.width, lesson.outcome);
@@ -324,10 +324,7 @@ impl Comparison {
     /// A pointer that equals one that is not null is not null. The kernel learns it of the
     /// compared register only, and of no copy; and nothing where one of them is a structure.
     fn learn_not_null(&self, env: &Env<'_>, state: &mut State, outcome: Outcome) {
-        let equal = match (self.cond, outcome) {
-            (Cond::Jeq, Outcome::Holds) | (Cond::Jne, Outcome::Fails) => self.width == Width::W64,
-            _ => false,
-        };
+        let equal = self.equality(outcome) == Some(true) && self.width == Width::W64;
         let is_plain = |reg: &RegState| reg.is_pointer() && !matches!(reg.kind, Kind::Btf(_));
         if !equal || !is_plain(&self.src) || !is_plain(&self.dst) {
             return;
@@ -440,106 +437,4 @@ struct Lesson<'a> {
     sharers: &'a [Sharer],
     /// Where it is.
     here: Place,
-}
-
-/// What one knows of a packet pointer and the end.
-enum Relation {
-    /// `pointer < end`.
-    Below,
-    /// `pointer <= end`.
-    NotAbove,
-    /// `pointer > end`.
-    Above,
-    /// `pointer >= end`.
-    NotBelow,
-    /// Nothing.
-    Unknown,
-}
-
-impl PacketComparison {
-    fn relation(&self, outcome: Outcome) -> Relation {
-        let cond = match outcome {
-            Outcome::Holds => Some(self.cond),
-            Outcome::Fails => self.cond.negated(),
-        };
-        match cond {
-            Some(Cond::Jlt) => Relation::Below,
-            Some(Cond::Jle) => Relation::NotAbove,
-            Some(Cond::Jgt) => Relation::Above,
-            Some(Cond::Jge) => Relation::NotBelow,
-            _ => Relation::Unknown,
-        }
-    }
-
-    /// Whether the comparison is of a kind that proves something.
-    fn teaches(&self) -> bool {
-        !matches!(self.relation(Outcome::Holds), Relation::Unknown)
-    }
-
-    /// A pointer that was found to be at or beyond the end is so still.
-    fn decided(&self) -> Option<Outcome> {
-        let beyond = match self.pointer.range {
-            PacketRange::Bytes(_) => return None,
-            PacketRange::AtEnd => false,
-            PacketRange::BeyondEnd => true,
-        };
-        match self.cond {
-            Cond::Jge => Some(Outcome::Holds),
-            Cond::Jlt => Some(Outcome::Fails),
-            Cond::Jgt if beyond => Some(Outcome::Holds),
-            Cond::Jle if beyond => Some(Outcome::Fails),
-            _ => None,
-        }
-    }
-
-    fn learn(&self, state: &mut State, outcome: Outcome, here: Place) {
-        match self.relation(outcome) {
-            Relation::Below => self.prove(state, 1, here),
-            Relation::NotAbove => self.prove(state, 0, here),
-            Relation::Above => self.mark(state, PacketRange::BeyondEnd, here),
-            Relation::NotBelow => self.mark(state, PacketRange::AtEnd, here),
-            Relation::Unknown => {}
-        }
-    }
-
-    /// The bytes below the pointer exist, and `more` behind it, for all that share its
-    /// variable offset.
-    fn prove(&self, state: &mut State, more: u32, here: Place) {
-        let pointer = &self.pointer;
-        let Ok(off) = u32::try_from(pointer.off) else {
-            return;
-        };
-        let most = pointer.scalar.bounds.u64.max;
-        let beyond = most.saturating_add(u64::from(off)) > MAX_PACKET_OFF;
-        if (off == 0 && more > 0) || beyond {
-            return;
-        }
-        let proven = off + more;
-        let is_less = |range: PacketRange| match range {
-            PacketRange::Bytes(bytes) => bytes < proven,
-            PacketRange::AtEnd | PacketRange::BeyondEnd => true,
-        };
-        let shares =
-            |reg: &RegState| reg.kind == pointer.kind && reg.id == pointer.id && is_less(reg.range);
-        state.change_regs(shares, |reg| {
-            reg.range = PacketRange::Bytes(proven);
-            reg.origin.proved = here;
-            reg.origin.bound = pointer.origin.made;
-        });
-    }
-
-    /// The compared register itself is at or beyond the end. Of those that it shares its variable
-    /// offset with nothing is known: for messages the comparison is kept, in the registers alone.
-    fn mark(&self, state: &mut State, range: PacketRange, here: Place) {
-        for reg in (0..10).filter_map(Reg::new) {
-            let known = state.reg(reg);
-            let shares = known.kind == self.pointer.kind && known.id == self.pointer.id;
-            if shares && known.range == PacketRange::Bytes(0) {
-                state.reg_mut(reg).origin.proved = here;
-            }
-        }
-        if let Some(reg) = self.reg.filter(|_| self.pointer.kind == Kind::Packet) {
-            state.reg_mut(reg).range = range;
-        }
-    }
 }

@@ -8,6 +8,7 @@
 
 use crate::bounds::{Bounds, Int, Range};
 use crate::scalar::{Existence, Scalar};
+use crate::tnum::Tnum;
 use ebpf_asm::isa::{Cond, Width};
 
 /// Whether a condition holds.
@@ -74,7 +75,7 @@ fn apart_32(a: &Scalar, b: &Scalar) -> bool {
 }
 
 /// Whether a bit is known in both and not the same.
-fn disjoint(a: crate::tnum::Tnum, b: crate::tnum::Tnum) -> bool {
+fn disjoint(a: Tnum, b: Tnum) -> bool {
     (a.value() ^ b.value()) & !a.mask() & !b.mask() != 0
 }
 
@@ -96,12 +97,27 @@ fn with_constant<'a>(width: Width, a: &'a Scalar, b: &'a Scalar) -> Option<(&'a 
     }
 }
 
+/// The same, to change the number.
+fn with_constant_mut<'a>(
+    width: Width,
+    a: &'a mut Scalar,
+    b: &'a mut Scalar,
+) -> Option<(&'a mut Scalar, u64)> {
+    match (a.constant_at(width), b.constant_at(width)) {
+        (_, Some(constant)) => Some((a, constant)),
+        (Some(constant), None) => Some((b, constant)),
+        (None, None) => None,
+    }
+}
+
 fn decide_order<T: Int>(cond: Cond, a: Range<T>, b: Range<T>) -> Option<Outcome> {
     let (always, never) = match cond {
         Cond::Jgt | Cond::Jsgt => (a.min > b.max, a.max <= b.min),
         Cond::Jge | Cond::Jsge => (a.min >= b.max, a.max < b.min),
         Cond::Jlt | Cond::Jslt => (a.max < b.min, a.min >= b.max),
-        _ => (a.max <= b.min, a.min > b.max),
+        Cond::Jle | Cond::Jsle => (a.max <= b.min, a.min > b.max),
+        // These ask for no order.
+        Cond::Jeq | Cond::Jne | Cond::Jset => return None,
     };
     match (always, never) {
         (true, _) => Some(Outcome::Holds),
@@ -231,10 +247,8 @@ fn narrow_equal(width: Width, a: &mut Scalar, b: &mut Scalar) {
 
 /// A number that is not the constant at an end of its range is further in.
 fn narrow_unequal(width: Width, a: &mut Scalar, b: &mut Scalar) {
-    let (number, constant) = match (a.constant_at(width), b.constant_at(width)) {
-        (_, Some(constant)) => (a, constant),
-        (Some(constant), None) => (b, constant),
-        (None, None) => return,
+    let Some((number, constant)) = with_constant_mut(width, a, b) else {
+        return;
     };
     let bounds = &mut number.bounds;
     match width {
@@ -263,24 +277,20 @@ fn exclude<T: Step>(range: &mut Range<T>, number: T) {
 
 /// `number & bits != 0`: with a single bit it is known to be 1.
 fn narrow_set(width: Width, a: &mut Scalar, b: &mut Scalar) {
-    let (number, bits) = match (a.constant_at(width), b.constant_at(width)) {
-        (_, Some(bits)) => (a, bits),
-        (Some(bits), None) => (b, bits),
-        (None, None) => return,
+    let Some((number, bits)) = with_constant_mut(width, a, b) else {
+        return;
     };
     if bits.is_power_of_two() {
-        number.tnum = number.tnum.or(crate::tnum::Tnum::constant(bits));
+        number.tnum = number.tnum.or(Tnum::constant(bits));
     }
 }
 
 /// `number & bits == 0`: all of them are 0. The kernel forgets the bounds over it.
 fn narrow_clear(width: Width, a: &mut Scalar, b: &mut Scalar) {
-    let (number, bits) = match (a.constant_at(width), b.constant_at(width)) {
-        (_, Some(bits)) => (a, bits),
-        (Some(bits), None) => (b, bits),
-        (None, None) => return,
+    let Some((number, bits)) = with_constant_mut(width, a, b) else {
+        return;
     };
-    number.tnum = number.tnum.and(crate::tnum::Tnum::constant(!bits));
+    number.tnum = number.tnum.and(Tnum::constant(!bits));
     number.bounds = Bounds::UNKNOWN;
 }
 
