@@ -15,6 +15,7 @@ use crate::btf_ptr::{BtfPtr, Marks};
 use crate::codes::Code;
 use crate::diag::{Checked, Rejection};
 use crate::machine::{Machine, not_modelled};
+use crate::notes::LoopCall;
 use crate::reg::{Kind, RegState};
 use crate::region::changed_pointer;
 use crate::returns::found;
@@ -83,17 +84,20 @@ impl Machine<'_, '_> {
     /// observed on Linux 6.18.
     fn need_flags(&mut self, function: usize) {
         let slot = self.slot;
-        let known = self.notes.loops.iter().position(|(of, _)| *of == slot);
+        let known = self.notes.loops.iter().position(|call| call.slot == slot);
         let before = known.and_then(|at| self.notes.loops.get(at));
-        if before.is_some_and(|(_, function)| function.is_none()) {
+        if before.is_some_and(|call| call.written_out.is_none()) {
             return;
         }
-        let same = before.is_none_or(|(_, before)| *before == Some(function));
+        let same = before.is_none_or(|call| call.written_out == Some(function));
         let flagless = self.state.reg(Reg::R4).as_constant() == Some(0);
         if flagless {
             self.need(Reg::R4);
         }
-        let now = (slot, (flagless && same).then_some(function));
+        let now = LoopCall {
+            slot,
+            written_out: (flagless && same).then_some(function),
+        };
         match known.and_then(|at| self.notes.loops.get_mut(at)) {
             Some(entry) => *entry = now,
             None => self.notes.loops.push(now),

@@ -70,6 +70,7 @@ fn keys(map_type: MapType) -> Keys {
     }
 }
 
+/// What is stored with sockets and their likes.
 const STORAGE: &[MapType] = &[
     MapType::SkStorage,
     MapType::InodeStorage,
@@ -77,34 +78,41 @@ const STORAGE: &[MapType] = &[
     MapType::CgrpStorage,
 ];
 
-/// The types of maps whose values have such a field.
-fn holders(kind: SpecialKind) -> (&'static [MapType], &'static [MapType]) {
+/// Whether the values of maps of a type can have such a field.
+fn holds(map_type: MapType, kind: SpecialKind) -> bool {
+    let is_storage = STORAGE.contains(&map_type);
     match kind {
-        SpecialKind::SpinLock | SpecialKind::ResSpinLock => (
-            &[MapType::Hash, MapType::Array, MapType::CgroupStorage],
-            STORAGE,
-        ),
+        SpecialKind::SpinLock | SpecialKind::ResSpinLock => {
+            is_storage
+                || matches!(
+                    map_type,
+                    MapType::Hash | MapType::Array | MapType::CgroupStorage
+                )
+        }
         SpecialKind::Timer | SpecialKind::Workqueue | SpecialKind::TaskWork => {
-            (&[MapType::Hash, MapType::LruHash, MapType::Array], &[])
+            matches!(map_type, MapType::Hash | MapType::LruHash | MapType::Array)
         }
         SpecialKind::ListHead(_) | SpecialKind::RbRoot(_) => {
-            (&[MapType::Hash, MapType::Array], &[])
+            matches!(map_type, MapType::Hash | MapType::Array)
         }
-        SpecialKind::Kptr(kptr) if kptr.owner == KptrOwner::User => (&[MapType::TaskStorage], &[]),
+        SpecialKind::Kptr(kptr) if kptr.owner == KptrOwner::User => {
+            map_type == MapType::TaskStorage
+        }
         SpecialKind::Kptr(_)
         | SpecialKind::Refcount
         | SpecialKind::ListNode
-        | SpecialKind::RbNode => (
-            &[
-                MapType::Hash,
-                MapType::PercpuHash,
-                MapType::LruHash,
-                MapType::LruPercpuHash,
-                MapType::Array,
-                MapType::PercpuArray,
-            ],
-            STORAGE,
-        ),
+        | SpecialKind::RbNode => {
+            is_storage
+                || matches!(
+                    map_type,
+                    MapType::Hash
+                        | MapType::PercpuHash
+                        | MapType::LruHash
+                        | MapType::LruPercpuHash
+                        | MapType::Array
+                        | MapType::PercpuArray
+                )
+        }
     }
 }
 
@@ -134,10 +142,7 @@ pub(crate) fn check_map_types(
             "its values have special fields, and programs may only read or only write them",
         );
     }
-    let held = |special: &Special| {
-        let (some, more) = holders(special.kind);
-        some.contains(&map.map_type) || more.contains(&map.map_type)
-    };
+    let held = |special: &Special| holds(map.map_type, special.kind);
     match specials.iter().all(held) {
         true => Ok(()),
         false => Err("its values have special fields that maps of its type have not"),

@@ -27,11 +27,19 @@ pub(crate) struct Notes {
     pub(crate) later: Vec<usize>,
     /// The functions that were called back so far, by their slots.
     pub(crate) called_back: Vec<usize>,
-    /// The calls of `bpf_loop` so far, by their slots, and the function of each that the kernel
-    /// can write out in the place of the call.
-    pub(crate) loops: Vec<(usize, Option<usize>)>,
+    /// The calls of `bpf_loop` so far.
+    pub(crate) loops: Vec<LoopCall>,
     /// Where addresses of functions were taken so far, and of which: slots both.
     pub(crate) addresses: Vec<(usize, usize)>,
+}
+
+/// A call of `bpf_loop`.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct LoopCall {
+    /// Its slot.
+    pub(crate) slot: usize,
+    /// The function that the kernel can write out in the place of the call, by its slot.
+    pub(crate) written_out: Option<usize>,
 }
 
 impl Notes {

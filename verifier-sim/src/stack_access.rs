@@ -32,23 +32,6 @@ impl Offsets {
     }
 }
 
-/// What to do so that an access of these bytes is in the frame.
-fn stack_help(offsets: Offsets, last: i64, floor: i64) -> String {
-    let size = last - offsets.max;
-    match offsets {
-        _ if !offsets.known() => {
-            "compare the number that is added, or mask it, so that all of these bytes are in the frame"
-                .to_owned()
-        }
-        _ if last > 0 => format!("the frame is below R10: begin at R10 - {size} or before"),
-        _ if floor == -STACK_SIZE => {
-            "keep less on the stack, or keep it in a map's value, as of an array for each CPU"
-                .to_owned()
-        }
-        _ => "write to the stack before it is read".to_owned(),
-    }
-}
-
 impl Machine<'_, '_> {
     pub(crate) fn read_stack(
         &mut self,
@@ -480,6 +463,22 @@ impl Machine<'_, '_> {
     fn stack_byte(&mut self, depth: u8, off: i64) -> Byte {
         let stack = self.state.stack_at(depth);
         stack.map_or(Byte::Invalid, |stack| stack.byte(off))
+    }
+}
+
+/// What to do so that an access of these bytes is in the frame.
+fn stack_help(offsets: Offsets, last: i64, floor: i64) -> String {
+    let size = last - offsets.max;
+    if !offsets.known() {
+        "compare the number that is added, or mask it, so that all of these bytes are in the frame"
+            .to_owned()
+    } else if last > 0 {
+        format!("the frame is below R10: begin at R10 - {size} or before")
+    } else if floor == -STACK_SIZE {
+        "keep less on the stack, or keep it in a map's value, as of an array for each CPU"
+            .to_owned()
+    } else {
+        "write to the stack before it is read".to_owned()
     }
 }
 

@@ -12,6 +12,7 @@ use crate::diag::Checked;
 use crate::history::{History, Stretch};
 use crate::later::check_handed;
 use crate::live::RegSet;
+use crate::machine::not_modelled;
 use crate::precision::{Needs, Settled, Trail};
 use crate::state::State;
 use crate::visits::{CalledLoop, Edge, Known, Visits};
@@ -187,7 +188,8 @@ impl Tree {
     /// A path from this node has ended.
     pub(crate) fn close(&mut self, cfg: &Cfg<'_>, mut at: Option<usize>) -> Checked {
         while let Some(node) = at.and_then(|at| self.nodes.get_mut(at)) {
-            node.open -= 1;
+            let open = node.open.checked_sub(1);
+            node.open = open.ok_or_else(|| not_modelled("a path that ends twice"))?;
             if node.open > 0 {
                 return Ok(());
             }
@@ -222,6 +224,8 @@ impl Tree {
             }
             let node = position.node.and_then(|at| self.nodes.get_mut(at));
             let Some(node) = node else {
+                // Something is needed that no instruction on the way made. What else depends on
+                // that is not known, so all numbers may, as where the trail is lost.
                 return Ok(Traced {
                     settled: self.need_all(begin),
                     at_beginning: needs.of(0).regs,
