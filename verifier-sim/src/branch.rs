@@ -50,6 +50,9 @@ enum Compared {
 /// not equal; from the kernel's history. Before that it looked at constants, and at what is equal.
 const RANGES: KernelVersion = (6, 8);
 
+/// Since when the kernel learns from two pointers that are equal; from the kernel's history.
+const EQUAL_POINTERS: KernelVersion = (6, 2);
+
 impl Machine<'_, '_> {
     /// `if dst cond operand goto target`.
     pub(crate) fn jump(
@@ -326,7 +329,10 @@ impl Comparison {
     fn learn_not_null(&self, env: &Env<'_>, state: &mut State, outcome: Outcome) {
         let equal = self.equality(outcome) == Some(true) && self.width == Width::W64;
         let is_plain = |reg: &RegState| reg.is_pointer() && !matches!(reg.kind, Kind::Btf(_));
-        if !equal || !is_plain(&self.src) || !is_plain(&self.dst) {
+        if !equal || !env.config.since(EQUAL_POINTERS) {
+            return;
+        }
+        if !is_plain(&self.src) || !is_plain(&self.dst) {
             return;
         }
         let reg = match (self.dst.null, self.src.null) {
