@@ -287,7 +287,7 @@ fn is_small(number: &Scalar) -> bool {
 }
 
 /// Whether an offset is below all bounds of pointers on both sides.
-fn is_near(off: i64) -> bool {
+pub(crate) fn is_near(off: i64) -> bool {
     off < MAX_VAR_OFF && off > -MAX_VAR_OFF
 }
 

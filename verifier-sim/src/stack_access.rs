@@ -12,6 +12,7 @@ use crate::held::Held;
 use crate::history::StackSlot;
 use crate::machine::{Machine, not_modelled};
 use crate::mem::{Direction, MemAccess, Stored};
+use crate::pointer_alu::is_near;
 use crate::reg::{Kind, Link, RegState};
 use crate::region::Extent;
 use crate::scalar::Scalar;
@@ -485,8 +486,7 @@ fn stack_help(offsets: Offsets, last: i64, floor: i64) -> String {
 /// Whether a variable offset is beyond all bounds of pointers.
 fn is_unbounded(base: &RegState) -> bool {
     let bounds = base.scalar.bounds.s64;
-    let unbounded = bounds.min <= -(1 << 29) || bounds.max >= 1 << 29;
-    unbounded && base.constant_var_off().is_none()
+    !(is_near(bounds.min) && is_near(bounds.max)) && base.constant_var_off().is_none()
 }
 
 fn partial_pointer(message: &str, reg: &RegState, size: Size) -> Box<Rejection> {

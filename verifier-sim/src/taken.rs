@@ -209,6 +209,15 @@ fn strip_functions(program: &mut Program) {
     }
 }
 
+/// That the kernel takes a BTF as it is. What loaders hand over as it is, and most is that, is looked
+/// at once for both.
+fn check_as_it_is(btf: &Btf) -> Result<(), Unloadable> {
+    match btf.settled() {
+        Cow::Borrowed(_) => btf.check_taken().map_err(Clone::clone),
+        Cow::Owned(_) => btf.check_loadable(),
+    }
+}
+
 /// That the kernel takes all types of an object as they are. Loaders go on without those that it
 /// refuses, and so does [`verify_with`](crate::verify_with); this is for who does not.
 ///
@@ -222,7 +231,7 @@ pub fn check_types(object: &Object, config: &Config, kernel: &KernelTypes) -> Ch
         types: kernel,
         config,
     };
-    let specials = match Specials::find(object, Btf::check_loadable, kernel) {
+    let specials = match Specials::find(object, check_as_it_is, kernel) {
         Ok(specials) => specials,
         Err(what) => return refuse(Code::BadBtf, format!("the BTF is not taken: {what}")),
     };
