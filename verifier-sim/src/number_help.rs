@@ -1,7 +1,7 @@
 //! What to say when a number is used as an address: which instruction made a number of it, and
 //! what to do instead.
 //!
-//! Read before: `region.rs`, `packet_help.rs`.
+//! Read before: `region.rs`, `packet_help.rs`. Read next: `kptr.rs`.
 
 use crate::diag::Rejection;
 use crate::env::Env;
@@ -9,8 +9,11 @@ use crate::global::helper_moves;
 use crate::kfunc;
 use crate::reg::{Kind, RegState};
 use ebpf_asm::insn::{Insn, Reg};
-use ebpf_asm::isa::{Callee, Operand, Sem, Size, Width};
+use ebpf_asm::isa::{Callee, KernelVersion, Operand, Sem, Size, Width};
 use ebpf_asm::prog_type::ProgType;
+
+/// The release with which `bpf_probe_read_kernel` and `bpf_probe_read_user` came.
+const PROBE_READ_KERNEL: KernelVersion = (5, 5);
 
 /// What an instruction did to what is no address now, and what to do about it.
 struct Made {
@@ -62,8 +65,16 @@ fn made(env: &Env<'_>, at: (usize, &Insn), reg: Reg, base: &RegState) -> Option<
         }),
         Sem::Load { .. } | Sem::Call(_) if reads_the_kernel(env.program.prog_type) => Some(Made {
             cause: here,
-            help: "an address in the kernel is a number here: read what it points to by \
-                   bpf_probe_read_kernel (or bpf_probe_read_user)",
+            help: match env.config.since(PROBE_READ_KERNEL) {
+                true => {
+                    "an address in the kernel is a number here: read what it points to by \
+                     bpf_probe_read_kernel (or bpf_probe_read_user)"
+                }
+                false => {
+                    "an address in the kernel is a number here: read what it points to by \
+                     bpf_probe_read"
+                }
+            },
         }),
         Sem::Alu { width, .. } | Sem::Neg { width } if width == Width::W32 => Some(Made {
             cause: here,

@@ -1,7 +1,7 @@
 //! What to say when a packet access is not proven: which check proves how much, and what
 //! must be changed for it to prove more.
 //!
-//! Read before: `region.rs`.
+//! Read before: `region.rs`. Read next: `number_help.rs`.
 
 use crate::diag::Rejection;
 use crate::reg::RegState;
@@ -97,13 +97,30 @@ fn instead_of(program: &Program, slot: usize, missing: i64) -> Option<String> {
         return None;
     }
     let (old, new) = (i64::from(insn.imm()), i64::from(insn.imm()) + missing);
-    let line = match program.span(slot).map(|span| span.text.trim()) {
-        Some(text) if !text.is_empty() => text.to_owned(),
+    let code = match program.span(slot) {
+        Some(span) if !span.text.trim().is_empty() => statement(span.text, span.column),
         _ => insn.to_string(),
     };
-    let code = line.split("//").next().unwrap_or(&line);
-    let changed = replace_number(code.trim().trim_end_matches(';'), old, new)?;
+    let changed = replace_number(code.trim(), old, new)?;
     Some(format!("{changed} instead of {old}"))
+}
+
+/// The statement at a column of a line, without comments. A `;` ends it in Rust and C, and begins a
+/// comment in text.
+fn statement(line: &str, column: u32) -> String {
+    let before = (column as usize).checked_sub(1);
+    let before = before.and_then(|end| line.get(..end)).unwrap_or_default();
+    let begin = before.rfind(';').map_or(0, |at| at + 1);
+    let mut rest = line.get(begin..).unwrap_or_default();
+    let mut code = String::new();
+    while let Some((part, comment)) = rest.split_once("/*") {
+        code.push_str(part);
+        rest = comment.split_once("*/").map_or("", |(_, behind)| behind);
+    }
+    code.push_str(rest);
+    let end = [";", "//"].iter().filter_map(|mark| code.find(mark)).min();
+    code.truncate(end.unwrap_or(code.len()));
+    code
 }
 
 /// The line with the last number `old` in it replaced.
@@ -135,5 +152,16 @@ mod tests {
         assert_eq!(replaced("r14 += 14").as_deref(), Some("r14 += 15"));
         assert_eq!(replaced("r3 += 0x14"), None);
         assert_eq!(replaced("a.add(R3, ETH_HLEN)"), None);
+    }
+
+    #[test]
+    fn comments_and_other_statements_are_no_part_of_a_statement() {
+        let of = |line, column| statement(line, column).trim().to_owned();
+        assert_eq!(of("    r3 += 14 ; 14 bytes", 5), "r3 += 14");
+        assert_eq!(of("a.add(R3, 14); // 14; all", 0), "a.add(R3, 14)");
+        assert_eq!(of("n = 14; p = data + 14; q = 14;", 9), "p = data + 14");
+        assert_eq!(of("p += 14 /* 14; all */ + n; // 14", 1), "p += 14  + n");
+        assert_eq!(of("é /* 14", 2), "é");
+        assert_eq!(of("r3 += 14", 99), "r3 += 14");
     }
 }
