@@ -115,7 +115,7 @@ impl CheckArgs {
     }
 }
 
-/// Releases with commas between them, and one behind the last if it must be.
+/// Releases with commas between them; a comma behind the last is passed over.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Kernels(Vec<KernelVersion>);
 

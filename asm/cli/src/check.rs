@@ -124,6 +124,7 @@ fn check_object(path: &Path, args: &CheckArgs, lines: Lines) -> Result<(), Failu
             }
         }
     }
+    verdict::note_unattachable(&checked);
     let ours = verdict::refuse_rejected(&checked);
     for text in &refused {
         report::note("the running kernel says");
@@ -174,8 +175,10 @@ fn not_asked(programs: &[Unasked<'_>]) -> Failure {
     let message = format!("the running kernel did not judge {}", names.join(", "));
     let exit = programs.first().map_or(Exit::Unsupported, |one| one.exit);
     let failure = Failure::new(exit, message).help("the line of each program says why");
-    let help: BTreeSet<&String> = programs.iter().flat_map(|one| &one.help).collect();
-    help.into_iter().fold(failure, Failure::help)
+    let mut told = BTreeSet::new();
+    let help = programs.iter().flat_map(|one| &one.help);
+    help.filter(|help| told.insert(*help))
+        .fold(failure, Failure::help)
 }
 
 /// A line of JSON that names its object.

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 use ebpf_asm::object::Object;
-use ebpf_asm::text::{ParseError, errors, parse};
+use ebpf_asm::text::{MOST_ERRORS, ParseError, errors, parse};
 
 use ebpf_cli::exit::Exit;
 use ebpf_cli::input;
@@ -57,8 +57,8 @@ pub(crate) fn read(path: &Path) -> Result<Object, Failure> {
     }
 }
 
-/// What to say of a text whose first error is known: all of them are told, and if there are
-/// several, how many.
+/// What to say of a text whose first error is known: all of them are told, up to a number, and if
+/// there are several, how many.
 fn wrong(first: &ParseError, shown: &str, text: &str) -> Failure {
     match errors(shown, text).as_slice() {
         [] => explained(first, text),
@@ -67,7 +67,11 @@ fn wrong(first: &ParseError, shown: &str, text: &str) -> Failure {
             for error in several {
                 explained(error, text).print();
             }
-            let message = format!("{} lines of {shown} are wrong", several.len());
+            let more = match several.len() {
+                ..MOST_ERRORS => "",
+                _ => "at least ",
+            };
+            let message = format!("{more}{} lines of {shown} are wrong", several.len());
             Failure::new(Exit::BadObject, message)
         }
     }

@@ -159,9 +159,8 @@ pub(crate) fn all<'o>(
 }
 
 /// Explains each program that was not accepted; the failure says which were refused, or if
-/// there are none, which could not be judged. Of what is accepted it says what cannot be attached.
+/// there are none, which could not be judged.
 pub(crate) fn refuse_rejected(checked: &[Checked<'_>]) -> Result<(), Failure> {
-    note_unattachable(checked);
     let (mut rejected, mut unjudged) = (Vec::new(), Vec::new());
     for one in checked {
         if let Some(why) = one.verdict.rejection() {
@@ -194,24 +193,35 @@ pub(crate) fn refuse_rejected(checked: &[Checked<'_>]) -> Result<(), Failure> {
     }
 }
 
-/// Says of each accepted program what its release cannot attach it to, once a reason.
-fn note_unattachable(checked: &[Checked<'_>]) {
-    let accepted = checked.iter().filter(|one| one.verdict.is_accepted());
-    for one in accepted {
+/// Says which accepted programs their releases cannot attach, those for one reason together.
+pub(crate) fn note_unattachable(checked: &[Checked<'_>]) {
+    let mut reasons: Vec<(AttachSince, Vec<String>)> = Vec::new();
+    for one in checked.iter().filter(|one| one.verdict.is_accepted()) {
         let needed = one
             .kernel
             .and_then(|kernel| attached_since(one.program, kernel));
-        let Some(AttachSince {
+        let Some(needed) = needed else {
+            continue;
+        };
+        match reasons.iter_mut().find(|(reason, _)| *reason == needed) {
+            Some((_, programs)) => programs.push(one.name()),
+            None => reasons.push((needed, vec![one.name()])),
+        }
+    }
+    for (reason, programs) in reasons {
+        let AttachSince {
             attach_type,
             since: (major, minor),
             instead,
-        }) = needed
-        else {
-            continue;
+        } = reason;
+        let are = match programs.as_slice() {
+            [_] => "is",
+            _ => "are",
         };
         report::note(format_args!(
-            "{} is taken, but cannot be attached there: {attach_type} came with Linux {major}.{minor}",
-            one.name()
+            "{} {are} taken, but cannot be attached there: \
+             {attach_type} came with Linux {major}.{minor}",
+            names(&programs)
         ));
         if let Some(instead) = instead {
             report::help(instead);

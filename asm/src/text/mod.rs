@@ -129,6 +129,6 @@ mod tests;
 
 pub(crate) use listing::{live_registers_off, opcode_before};
 pub use object::{Extent, Options, Remarks, print_object, print_program};
-pub use parse::{ParseError, errors, parse};
+pub use parse::{MOST_ERRORS, ParseError, errors, parse};
 pub use places::{NamedInsn, Place, Places};
 pub use print::{Names, Numbers, Referred, print_insn};

@@ -58,7 +58,7 @@ pub fn parse(path: &str, text: &str) -> Result<Object, ParseError> {
 }
 
 /// The most errors that [`errors`] tells of: who has more has another problem.
-const MOST_ERRORS: usize = 20;
+pub const MOST_ERRORS: usize = 20;
 
 /// All that is wrong in the text of a file, as far as it can be told apart: each line that is no
 /// instruction is an error, and behind a directive that is wrong nothing is looked at.

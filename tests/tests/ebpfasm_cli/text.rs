@@ -98,6 +98,13 @@ fn every_line_that_is_wrong_is_told_of() {
         .says("--> p.bpf:6:")
         .says("error: 3 lines of p.bpf are wrong");
     assert_eq!(ended.stderr.matches("error: ").count(), 4, "{ended:?}");
+    // Of many no more are told, and nobody knows whether there are.
+    let many = "    mov r1, 5\n".repeat(21);
+    place.write("many.bpf", &format!(".prog xdp p\n{many}    exit\n"));
+    place
+        .run(&["check", "many.bpf"])
+        .code(8)
+        .says("error: at least 20 lines of many.bpf are wrong");
     // A directive that is wrong makes what is behind it wrong: it stands alone.
     place.write("q.bpf", ".prog xdq p\n    mov r1, 5\n    exit\n");
     let ended = place.run(&["check", "q.bpf"]).code(8);

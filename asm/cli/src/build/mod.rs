@@ -51,7 +51,9 @@ pub(crate) fn run(args: &BuildArgs) -> Result<(), Failure> {
             let loaded = kernel_types::relocated(&object, &types)?;
             let (loaded, open) = map_sizes::settled(loaded);
             map_sizes::note(&open);
-            verdict::refuse_rejected(&verdict::all(&loaded, target.kernel, &types))?;
+            let checked = verdict::all(&loaded, target.kernel, &types);
+            verdict::note_unattachable(&checked);
+            verdict::refuse_rejected(&checked)?;
             "verified"
         }
     };
