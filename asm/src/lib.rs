@@ -4,8 +4,8 @@
 //!
 //! - [`isa`] (the table), [`eval`] (what operations do to numbers), [`insn`] (one instruction and
 //!   its bytes), [`target`] (whom instructions are for);
-//! - the kernel's names and numbers: [`prog_type`], [`map_type`], [`map_flags`], [`helper`],
-//!   [`section`];
+//! - the kernel's names and numbers: [`prog_type`], [`map_type`], [`map_flags`],
+//!   [`load_flags`], [`helper`], [`section`];
 //! - [`span`] and [`lines`] (where instructions come from), [`assembler`] (labels),
 //!   [`program`] (one program), [`blocks`] (its basic blocks);
 //! - [`btf`] (types), [`object`] (the model, and ELF), [`near`] (names that were meant), [`text`],
@@ -22,6 +22,7 @@ pub mod helper;
 pub mod insn;
 pub mod isa;
 pub mod lines;
+pub mod load_flags;
 pub mod lower;
 pub mod map_flags;
 pub mod map_type;

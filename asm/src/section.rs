@@ -7,16 +7,12 @@
 //! libbpf that a program is not loaded unless somebody asks for it, which is so of all of them
 //! here: programs are loaded one by one.
 //!
-//! Read before: `prog_type.rs`.
+//! Read before: `prog_type.rs`, `load_flags.rs`.
 
+use crate::load_flags::{BPF_F_SLEEPABLE, BPF_F_XDP_HAS_FRAGS};
 use crate::prog_type::{AttachType, ProgType};
 use AttachType as A;
 use ProgType as P;
-
-/// `BPF_F_SLEEPABLE`: the program may call what sleeps.
-pub const BPF_F_SLEEPABLE: u32 = 1 << 4;
-/// `BPF_F_XDP_HAS_FRAGS`: the program takes packets that lie in several buffers.
-pub const BPF_F_XDP_HAS_FRAGS: u32 = 1 << 5;
 
 /// What an ELF section's name says of the programs in it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

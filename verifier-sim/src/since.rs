@@ -11,12 +11,12 @@ use crate::config::Config;
 use crate::diag::{Checked, Rejection};
 use crate::instead::{Newer, instead};
 use ebpf_asm::isa::KernelVersion;
+use ebpf_asm::load_flags::{BPF_F_SLEEPABLE, BPF_F_XDP_HAS_FRAGS};
 use ebpf_asm::map_flags::{BPF_F_INNER_MAP, BPF_F_MMAPABLE, BPF_F_PRESERVE_ELEMS};
 use ebpf_asm::map_type::MapType;
 use ebpf_asm::object::Map;
 use ebpf_asm::prog_type::{AttachType, ProgType};
 use ebpf_asm::program::Program;
-use ebpf_asm::section::{BPF_F_SLEEPABLE, BPF_F_XDP_HAS_FRAGS};
 
 /// The release that a program type came with; `None` for none.
 pub(crate) fn of_prog_type(prog_type: ProgType) -> Option<KernelVersion> {

@@ -14,11 +14,11 @@ use crate::since::check_map_type;
 use crate::special::{Special, SpecialKind};
 use crate::taken::MapSpecials;
 use ebpf_asm::isa::{Imm64, Sem};
+use ebpf_asm::load_flags::BPF_F_SLEEPABLE;
 use ebpf_asm::map_type::MapType;
 use ebpf_asm::object::{Map, MapValue, Object};
 use ebpf_asm::prog_type::ProgType;
 use ebpf_asm::program::{Program, Reference};
-use ebpf_asm::section::BPF_F_SLEEPABLE;
 
 /// How many maps a program can refer to.
 const MAX_MAPS: usize = 64;

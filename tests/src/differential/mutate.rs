@@ -1,6 +1,7 @@
 //! Programs with one thing changed.
 
 use ebpf_asm::insn::Slot;
+use ebpf_asm::load_flags::{BPF_F_ANY_ALIGNMENT, BPF_F_STRICT_ALIGNMENT, BPF_F_TEST_STATE_FREQ};
 
 use super::Chance;
 use super::row::Row;
@@ -9,9 +10,13 @@ use super::shrink::without;
 /// The opcode of the instruction of two slots.
 const LD_IMM64: u8 = 0x18;
 
-/// Flags of the load that may change what is refused or how much is followed:
-/// `BPF_F_STRICT_ALIGNMENT`, `BPF_F_ANY_ALIGNMENT`, both, `BPF_F_TEST_STATE_FREQ`.
-const FLAGS: [u32; 4] = [1, 2, 3, 8];
+/// Flags of the load that may change what is refused or how much is followed.
+const FLAGS: [u32; 4] = [
+    BPF_F_STRICT_ALIGNMENT,
+    BPF_F_ANY_ALIGNMENT,
+    BPF_F_STRICT_ALIGNMENT | BPF_F_ANY_ALIGNMENT,
+    BPF_F_TEST_STATE_FREQ,
+];
 
 /// The row with one to three things changed. Slots of instructions that refer to maps keep
 /// their opcode, or the row would be none.

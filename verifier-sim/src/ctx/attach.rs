@@ -13,10 +13,10 @@ use crate::diag::{Checked, Rejection};
 use crate::kernel_types::KernelTypes;
 use crate::machine::not_modelled;
 use ebpf_asm::btf::{Btf, Kind as Type, StrId, TypeId};
+use ebpf_asm::load_flags::BPF_F_SLEEPABLE;
 use ebpf_asm::object::Object;
 use ebpf_asm::prog_type::{AttachType, ProgType};
 use ebpf_asm::program::Program;
-use ebpf_asm::section::BPF_F_SLEEPABLE;
 
 /// The prefix of typedefs that stand for tracepoints.
 const TRACEPOINT_PREFIX: &str = "btf_trace_";

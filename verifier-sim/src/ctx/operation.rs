@@ -17,10 +17,10 @@ use crate::kernel_types::KernelTypes;
 use crate::machine::not_modelled;
 use ebpf_asm::btf::core::essential_name;
 use ebpf_asm::btf::{Btf, Kind as Type, Member, TypeId};
+use ebpf_asm::load_flags::BPF_F_SLEEPABLE;
 use ebpf_asm::map_type::MapType;
 use ebpf_asm::object::{MapValue, Object};
 use ebpf_asm::program::Program;
-use ebpf_asm::section::BPF_F_SLEEPABLE;
 
 /// Whether programs that are operations of a struct may call helpers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,6 +1,6 @@
 //! Rules that are tables: which fields a context has, who may call which helper, what may be
-//! returned, by whom a program may be loaded, which types there can be. Every entry is a small program, and whatever the
-//! kernel says of it the simulator shall say in the same words.
+//! returned, by whom a program may be loaded, which types there can be. Every entry is a small
+//! program, and whatever the kernel says of it the simulator shall say in the same words.
 //!
 //! The probes of a table are all enumerated; a run takes as many as it is told, spread evenly.
 //! `EBPF_DIFFERENTIAL_CASES=10000000` takes all.
@@ -19,10 +19,10 @@ pub(crate) mod types;
 use ebpf_asm::assembler::Assembler;
 use ebpf_asm::btf::{Kind, TypeId};
 use ebpf_asm::insn::{Reg, encode_all};
+use ebpf_asm::load_flags::BPF_F_SLEEPABLE;
 use ebpf_asm::object::Object;
 use ebpf_asm::prog_type::{AttachType, ProgType};
 use ebpf_asm::program::{Program, Reference};
-use ebpf_asm::section::BPF_F_SLEEPABLE;
 use ebpf_syscalls::Error;
 use ebpf_syscalls::bpf::{ProgLoad, prog_load};
 use ebpf_tests::kernel_types::RUNNING;
