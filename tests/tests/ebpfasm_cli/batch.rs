@@ -26,7 +26,9 @@ fn batch(place: &Place, rows: &str, args: &[&str]) -> (Ended, Vec<Value>) {
         .stdout
         .lines()
         .map(|line| serde_json::from_str(line).expect("JSON"));
-    let answers = answers.collect();
+    let answers: Vec<Value> = answers.collect();
+    let asked = rows.lines().filter(|line| !line.trim().is_empty());
+    assert_eq!(answers.len(), asked.count(), "{ended:?}");
     (ended, answers)
 }
 

@@ -22,9 +22,9 @@ pub(super) struct Answer {
     id: Value,
     #[serde(flatten)]
     ours: Said,
-    /// Whether the line is no row at all.
+    /// The row's fields that mean nothing here; `None` if the line is no row at all.
     #[serde(skip)]
-    no_row: bool,
+    unknown_fields: Option<Vec<String>>,
     /// The running kernel's answer, if it was asked.
     #[serde(skip_serializing_if = "Option::is_none")]
     kernel: Option<Said>,
@@ -89,9 +89,10 @@ impl Said {
 }
 
 impl Answer {
-    /// Whether the line that it answers is no row.
-    pub(super) fn is_of_no_row(&self) -> bool {
-        self.no_row
+    /// The fields of the row which mean nothing here; `None` if the line that it answers is no
+    /// row.
+    pub(super) fn unknown_fields(&self) -> Option<&[String]> {
+        self.unknown_fields.as_deref()
     }
 }
 
@@ -102,7 +103,7 @@ pub(super) fn answer(line: &str, ask: Kernel, loader: &Config, types: &KernelTyp
         Err(error) => Answer {
             id: id_of(line),
             ours: Said::unsupported(format!("no row: {}", in_line(&error))),
-            no_row: true,
+            unknown_fields: None,
             kernel: None,
         },
     }
@@ -138,7 +139,7 @@ fn of_row(row: &Row, ask: Kernel, loader: &Config, types: &KernelTypes) -> Answe
     Answer {
         id: row.id.clone(),
         ours,
-        no_row: false,
+        unknown_fields: Some(row.unknown_fields()),
         kernel,
     }
 }

@@ -1,25 +1,21 @@
-//! The flags of `BPF_PROG_LOAD`, and what each means for a verdict.
+//! What each flag of `BPF_PROG_LOAD` means for a verdict.
 //!
-//! Source: `include/uapi/linux/bpf.h`.
+//! Read before: `wide.rs`. Read next: `answer.rs`.
 
+use ebpf_asm::load_flags::{
+    BPF_F_ANY_ALIGNMENT, BPF_F_SLEEPABLE, BPF_F_STRICT_ALIGNMENT, BPF_F_TEST_REG_INVARIANTS,
+    BPF_F_TEST_RND_HI32, BPF_F_TEST_STATE_FREQ, BPF_F_XDP_DEV_BOUND_ONLY, BPF_F_XDP_HAS_FRAGS,
+};
 use ebpf_asm::prog_type::{AttachType, ProgType};
 use ebpf_asm::program::Program;
 use ebpf_verifier_sim::{Alignment, Code, Config, Invariants, StateFreq};
 
 use super::subject::Unusable;
 
-const STRICT_ALIGNMENT: u32 = 1 << 0;
-const ANY_ALIGNMENT: u32 = 1 << 1;
-const TEST_RND_HI32: u32 = 1 << 2;
-const TEST_STATE_FREQ: u32 = 1 << 3;
-pub(super) const SLEEPABLE: u32 = 1 << 4;
-pub(super) const XDP_HAS_FRAGS: u32 = 1 << 5;
-const XDP_DEV_BOUND_ONLY: u32 = 1 << 6;
-const TEST_REG_INVARIANTS: u32 = 1 << 7;
-
 /// Those that change no verdict: what is put into upper halves, and where an XDP program may be
 /// attached (which other types may say as well).
-const HARMLESS: u32 = ANY_ALIGNMENT | TEST_RND_HI32 | XDP_HAS_FRAGS | XDP_DEV_BOUND_ONLY;
+const HARMLESS: u32 =
+    BPF_F_ANY_ALIGNMENT | BPF_F_TEST_RND_HI32 | BPF_F_XDP_HAS_FRAGS | BPF_F_XDP_DEV_BOUND_ONLY;
 
 /// The types of which some programs may sleep.
 const MAY_SLEEP: [ProgType; 6] = [
@@ -45,24 +41,24 @@ pub(super) fn config(
     let prog_type = program.prog_type;
     let mut config = *loader;
     let mut rest = prog_flags & !HARMLESS;
-    if rest & STRICT_ALIGNMENT != 0 {
+    if rest & BPF_F_STRICT_ALIGNMENT != 0 {
         // Who asks for both gets any (Linux 6.18).
-        if prog_flags & ANY_ALIGNMENT == 0 {
+        if prog_flags & BPF_F_ANY_ALIGNMENT == 0 {
             config.alignment = Alignment::Strict;
         }
-        rest &= !STRICT_ALIGNMENT;
+        rest &= !BPF_F_STRICT_ALIGNMENT;
     }
-    if rest & TEST_REG_INVARIANTS != 0 {
+    if rest & BPF_F_TEST_REG_INVARIANTS != 0 {
         config.invariants = Invariants::Checked;
-        rest &= !TEST_REG_INVARIANTS;
+        rest &= !BPF_F_TEST_REG_INVARIANTS;
     }
-    if rest & TEST_STATE_FREQ != 0 {
+    if rest & BPF_F_TEST_STATE_FREQ != 0 {
         config.states = StateFreq::Always;
-        rest &= !TEST_STATE_FREQ;
+        rest &= !BPF_F_TEST_STATE_FREQ;
     }
     let may_sleep =
         may_sleep(prog_type) && program.expected_attach_type != Some(AttachType::TraceRawTp);
-    if rest & SLEEPABLE != 0 && !may_sleep {
+    if rest & BPF_F_SLEEPABLE != 0 && !may_sleep {
         return Err(Unusable::Refused {
             code: Code::LoadFlags,
             message: "Only fentry/fexit/fmod_ret, lsm, iter, uprobe, and struct_ops programs can \
@@ -70,14 +66,14 @@ pub(super) fn config(
                 .to_owned(),
         });
     }
-    if rest & SLEEPABLE == 0 && prog_type == ProgType::Syscall {
+    if rest & BPF_F_SLEEPABLE == 0 && prog_type == ProgType::Syscall {
         return Err(Unusable::Refused {
             code: Code::LoadFlags,
             message: "Syscall programs can only be sleepable".to_owned(),
         });
     }
     match rest {
-        0 | SLEEPABLE => Ok(config),
+        0 | BPF_F_SLEEPABLE => Ok(config),
         rest => Err(Unusable::Refused {
             code: Code::LoadFlags,
             message: format!("prog_flags {rest:#x} are not for programs of type {prog_type}"),

@@ -16,8 +16,8 @@ use ebpf_syscalls::{Errno, Error};
 use ebpf_verifier_sim::KernelRefusal;
 
 use super::answer::Said;
+use super::maps::{key_type, map_name};
 use super::row::{MapRow, Row};
-use super::subject::{key_type, map_name};
 
 /// Bytes of a slot, and where its registers and its number are.
 const SLOT: usize = 8;

@@ -2,15 +2,17 @@
 //!
 //! For corpora and fuzzers. The answers come in the order of the rows while rows are still
 //! being read, so that a program can ask and wait for the answer. A row that cannot be judged
-//! is answered as `unsupported`, with the reason, and nothing in a row ends the run; lines that are no
-//! rows at all make it a failure in the end.
+//! is answered as `unsupported`, with the reason, and nothing in a row ends the run; lines that are
+//! no rows at all make it a failure in the end.
 //!
-//! Read in the order `row.rs`, `subject.rs`, `wide.rs`, `flags.rs`, `answer.rs`, `kernel.rs`, `ordered.rs`.
+//! Read in the order `row.rs`, `subject.rs`, `maps.rs`, `wide.rs`, `flags.rs`, `answer.rs`,
+//! `kernel.rs`, `ordered.rs`.
 
 mod answer;
 mod flags;
 #[cfg_attr(not(target_os = "linux"), path = "no_kernel.rs")]
 mod kernel;
+mod maps;
 mod ordered;
 mod row;
 mod subject;
@@ -39,16 +41,16 @@ pub(crate) enum Kernel {
     NotAsked,
 }
 
-/// In how many rows fields are looked for that mean nothing: who misspells one does so in all.
-const LOOKED_AT: usize = 64;
+/// Of how many fields it is told that they mean nothing: whose rows have more needs no telling.
+const MOST_TOLD: usize = 64;
 
 /// Says once of each field that it means nothing. The row is judged without: rows carry what their
 /// makers need as well.
-fn note_unknown_fields(line: &str, told: &Mutex<BTreeSet<String>>) {
-    for field in row::unknown_fields(line) {
+fn note_unknown(fields: &[String], told: &Mutex<BTreeSet<String>>) {
+    for field in fields {
         // Who panicked with the lock has told of what is in there.
         let mut told = told.lock().unwrap_or_else(PoisonError::into_inner);
-        if told.insert(field.clone()) {
+        if told.len() < MOST_TOLD && told.insert(field.clone()) {
             report::note(format_args!(
                 "the field '{field}' of rows means nothing here, and is passed over"
             ));
@@ -73,15 +75,14 @@ pub(crate) fn run(
     // What is caught is answered; its place in our sources helps nobody who reads answers.
     panic::set_hook(Box::new(|_| {}));
     let types = kernel_types::running();
-    let (no_rows, looked_at) = (AtomicUsize::new(0), AtomicUsize::new(0));
+    let no_rows = AtomicUsize::new(0);
     let told = Mutex::new(BTreeSet::new());
     ordered::map_lines(input, io::stdout(), jobs, &|line| {
-        if looked_at.fetch_add(1, Ordering::Relaxed) < LOOKED_AT {
-            note_unknown_fields(line, &told);
-        }
         let answer = answer::answer(line, kernel, &config, &types);
-        if answer.is_of_no_row() {
-            no_rows.fetch_add(1, Ordering::Relaxed);
+        match answer.unknown_fields() {
+            Some([]) => {}
+            Some(fields) => note_unknown(fields, &told),
+            None => drop(no_rows.fetch_add(1, Ordering::Relaxed)),
         }
         // Nothing in an answer can fail to be JSON: its maps have text for keys.
         serde_json::to_string(&answer).unwrap_or_default()

@@ -1,30 +1,25 @@
 //! From a row to an object with one program, as the verifier takes it.
 //!
-//! Read before: `row.rs`. Read next: `wide.rs`.
+//! Read before: `row.rs`. Read next: `maps.rs`, `wide.rs`.
 
-use ebpf_asm::map_flags::BPF_F_RDONLY_PROG;
 use std::fmt;
 
 use ebpf_asm::btf::{Btf, Kind, Linkage, TypeId, check_layout};
 use ebpf_asm::insn::{DecodeError, Fields, Insn, Slot};
 use ebpf_asm::isa::{self, Callee, Field, Operand, Sem, rows_of};
 use ebpf_asm::lines::Lines;
-use ebpf_asm::map_type::MapType;
-use ebpf_asm::object::{Data, DataKind, Map, Object};
+use ebpf_asm::load_flags::{BPF_F_SLEEPABLE, BPF_F_XDP_HAS_FRAGS};
+use ebpf_asm::object::Object;
 use ebpf_asm::prog_type::{AttachType, ProgType};
 use ebpf_asm::program::{Function, Program, Reference};
 use ebpf_asm::section::{SECTIONS, Section};
 use ebpf_verifier_sim::{Code, NEWEST};
 
-use super::flags;
-use super::row::{MapRow, Row};
-use super::wide;
+use super::row::Row;
+use super::{flags, maps, wide};
 
 /// Slots are 8 bytes.
 const SLOT: usize = 8;
-
-/// What the maps in a map of maps are like if the row does not say.
-const INNER_SIZE: u32 = 4;
 
 /// Why a row goes no further than this.
 #[derive(Debug, PartialEq, Eq)]
@@ -86,13 +81,7 @@ pub(super) fn subject(row: &Row) -> Result<Subject, Unusable> {
         Some(bytes) => Some(types(&bytes.0)?),
         None => None,
     };
-    let maps: Vec<Map> = row
-        .maps
-        .iter()
-        .enumerate()
-        .map(|(index, one)| map(index, one, btf.as_ref()))
-        .collect::<Result<_, _>>()?;
-    check_arenas(row, &maps)?;
+    let maps = maps::maps(row, btf.as_ref())?;
     let mut wrong = Vec::new();
     let object = Object {
         license: row.license.clone(),
@@ -156,12 +145,12 @@ fn program(row: &Row, btf: Option<&Btf>, wrong: &mut Vec<Wrong>) -> Result<Progr
 /// buffers, have their own.
 fn section(prog_type: ProgType, prog_flags: u32) -> Result<&'static str, Unusable> {
     let says = match prog_type {
-        ProgType::Xdp => flags::XDP_HAS_FRAGS,
-        _ => flags::SLEEPABLE,
+        ProgType::Xdp => BPF_F_XDP_HAS_FRAGS,
+        _ => BPF_F_SLEEPABLE,
     };
     let wanted = prog_flags & says;
     let of_flags = |known: &&Section| known.prog_type == prog_type && known.prog_flags == wanted;
-    match (SECTIONS.iter().find(of_flags), wanted & flags::SLEEPABLE) {
+    match (SECTIONS.iter().find(of_flags), wanted & BPF_F_SLEEPABLE) {
         (Some(known), _) => Ok(known.name),
         (None, 0) => Ok(prog_type.name()),
         // That they may not is said of their flags.
@@ -280,6 +269,15 @@ fn means(opcode: u8, what: impl Fn(Sem) -> bool) -> bool {
     rows_of(opcode).any(|row| what(row.sem))
 }
 
+/// Whether the slot is of this row among those of its opcode, by `src_reg`.
+pub(super) fn is_selected(row: &isa::Row, slot: Slot) -> bool {
+    match row.src {
+        Field::Is(number) => number == i32::from(slot.src),
+        Field::Zero => slot.src == 0,
+        _ => false,
+    }
+}
+
 /// What the kernel says to bytes that are no instruction (Linux 6.18), and what can stand in
 /// their place if it says so only where they are reached.
 fn undecodable(slot: Slot, error: &DecodeError) -> (String, Option<(Insn, StandIn)>) {
@@ -314,8 +312,7 @@ fn stand_in(row: &'static isa::Row, slot: Slot) -> Option<(Insn, StandIn)> {
         ..Fields::default()
     };
     let of_function = |row: &&isa::Row| {
-        matches!(row.sem, Sem::Call(Callee::Local | Callee::Kfunc))
-            && row.src == Field::Is(slot.src.into())
+        matches!(row.sem, Sem::Call(Callee::Local | Callee::Kfunc)) && is_selected(row, slot)
     };
     if let Some(call) = rows_of(slot.opcode).find(of_function) {
         return Some((Insn::new(call, nearly), StandIn::Nearly));
@@ -342,10 +339,10 @@ fn stand_in(row: &'static isa::Row, slot: Slot) -> Option<(Insn, StandIn)> {
 }
 
 /// The instructions of a meaning as the kernel calls them when their fields are wrong.
-fn class(sem: Sem) -> &'static str {
+pub(super) fn class(sem: Sem) -> &'static str {
     match sem {
-        Sem::LoadPacket { .. } => "BPF_LD_[ABS|IND]",
         Sem::LoadImm64(_) => "BPF_LD_IMM64",
+        Sem::LoadPacket { .. } => "BPF_LD_[ABS|IND]",
         Sem::Load { .. } | Sem::LoadSx { .. } => "BPF_LDX",
         Sem::Store {
             operand: Operand::Imm,
@@ -361,21 +358,6 @@ fn class(sem: Sem) -> &'static str {
         Sem::Call(_) => "BPF_CALL",
         Sem::Exit => "BPF_EXIT",
         Sem::Jump { .. } | Sem::MayGoto => "BPF_JMP/JMP32",
-    }
-}
-
-/// That the arenas which a program refers to have an address in user space: who loads objects maps
-/// them to have one, and nobody does so for a row.
-fn check_arenas(row: &Row, maps: &[Map]) -> Result<(), Unusable> {
-    let without = |(row, map): (&MapRow, &Map)| {
-        map.map_type == MapType::Arena && map.map_extra == 0 && !row.insns.is_empty()
-    };
-    match row.maps.iter().zip(maps).any(without) {
-        true => Err(Unusable::Refused {
-            code: Code::Arena,
-            message: "arena's user address must be set via map_extra or mmap()".to_owned(),
-        }),
-        false => Ok(()),
     }
 }
 
@@ -414,71 +396,4 @@ fn functions(row: &Row, btf: Option<&Btf>) -> Result<Vec<Function>, Unusable> {
         });
     }
     Ok(functions)
-}
-
-fn map(index: usize, row: &MapRow, btf: Option<&Btf>) -> Result<Map, Unusable> {
-    let map_type = MapType::from_number(row.map_type)
-        .ok_or_else(|| Unusable::unsupported(format!("map type {}", row.map_type)))?;
-    let of_maps = map_type.holds_maps();
-    let inner = match (&row.inner, of_maps) {
-        (Some(inner), _) => Some(Box::new(map(index, inner, btf)?)),
-        (None, true) => Some(Box::new(Map {
-            key_size: INNER_SIZE,
-            value_size: INNER_SIZE,
-            max_entries: 1,
-            ..Map::new("inner", MapType::Array)
-        })),
-        (None, false) => None,
-    };
-    let value_type = (row.btf_value_type_id != 0).then_some(TypeId(row.btf_value_type_id));
-    Ok(Map {
-        key_size: row.key_size,
-        value_size: row.value_size,
-        max_entries: row.max_entries,
-        map_flags: row.map_flags,
-        map_extra: row.map_extra,
-        inner,
-        data: data(row, map_type),
-        key_type: value_type
-            .and(btf)
-            .and_then(|btf| key_type(btf, row.key_size)),
-        value_type,
-        ..Map::new(map_name(index), map_type)
-    })
-}
-
-/// What the map at an index of the row is called.
-pub(super) fn map_name(index: usize) -> String {
-    format!("map_{index}")
-}
-
-/// The contents, if they are constants to the verifier: nobody can change them any more.
-fn data(row: &MapRow, map_type: MapType) -> Option<Data> {
-    let constant = row.frozen && row.map_flags & BPF_F_RDONLY_PROG != 0;
-    if !constant || map_type != MapType::Array {
-        return None;
-    }
-    let mut bytes = row
-        .contents
-        .as_ref()
-        .map_or(Vec::new(), |hex| hex.0.clone());
-    if row.value_size > LARGEST_DATA {
-        return None;
-    }
-    bytes.resize(row.value_size as usize, 0);
-    Some(Data {
-        kind: DataKind::Rodata,
-        bytes,
-        variables: Vec::new(),
-        addresses: Vec::new(),
-    })
-}
-
-/// The largest section of constants that is filled up with zeros, in bytes.
-const LARGEST_DATA: u32 = 64 << 20;
-
-/// An integer of the key's size, which is all that the kernel wants of an array's key.
-pub(super) fn key_type(btf: &Btf, key_size: u32) -> Option<TypeId> {
-    let fits = |kind: &Kind| matches!(kind, Kind::Int { size, offset: 0, bits, .. } if *size == key_size && u32::from(*bits) == size * 8);
-    btf.types().find(|(_, ty)| fits(&ty.kind)).map(|(id, _)| id)
 }

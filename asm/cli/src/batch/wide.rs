@@ -3,18 +3,32 @@
 //!
 //! Read before: `subject.rs`. Read next: `flags.rs`.
 
-use ebpf_asm::insn::{Insn, Slot};
-use ebpf_asm::isa::{Field, Imm64, Sem, rows_of};
+use ebpf_asm::insn::{Fields, Insn, Reg, Slot};
+use ebpf_asm::isa::{Imm64, Sem, rows_of};
 use ebpf_asm::program::Reference;
 
-use super::subject::{Found, StandIn, Unusable};
-
-/// The register of the highest number that programs have.
-const LAST_REGISTER: u8 = 10;
+use super::subject::{Found, StandIn, Unusable, class, is_selected};
 
 /// Whether the slot begins a `LD_IMM64`.
 pub(super) fn is_wide(first: Slot) -> bool {
     rows_of(first.opcode).any(|row| matches!(row.sem, Sem::LoadImm64(_)))
+}
+
+/// What the row has of an instruction besides its form.
+#[derive(Debug, Clone, Copy)]
+struct Given {
+    imm: i32,
+    next_imm: i32,
+    /// The map that is listed there.
+    map: Option<usize>,
+}
+
+/// What is loaded, as the object model has it.
+struct Loaded {
+    form: Imm64,
+    imm: i32,
+    next_imm: i32,
+    reference: Option<Reference>,
 }
 
 /// The instruction, which refers to the map if the row lists it there.
@@ -24,99 +38,141 @@ pub(super) fn look(
     map: Option<usize>,
 ) -> Result<Found, Unusable> {
     let second = second.ok_or_else(invalid)?;
-    let form = form(first);
     if (Slot { imm: 0, ..second }) != Slot::default() {
         return Err(invalid());
     }
-    let numbers = |kind, imm, next_imm| (src_of(kind), imm, next_imm);
-    let ((src, imm, next_imm), reference) = match (form, map) {
-        // Nobody looks at the second number of a function's address.
-        (Some(Imm64::Code), None) => (numbers(Imm64::Code, first.imm, 0), None),
-        (Some(Imm64::Code), Some(_)) => return refused("call to invalid destination"),
-        (Some(Imm64::Value), None) => (numbers(Imm64::Value, first.imm, second.imm), None),
-        (Some(Imm64::MapFd | Imm64::MapIdx), _) if second.imm != 0 => return unrecognized(),
-        // Who lists a plain number leaves it to the loader to say what it is.
-        (Some(Imm64::Value), Some(_)) if second.imm != 0 => return unrecognized(),
-        (Some(Imm64::Value | Imm64::MapFd), Some(map)) => {
-            (numbers(Imm64::MapFd, 0, 0), Some(Reference::Map(map)))
-        }
-        (Some(Imm64::MapValueFd), Some(map)) => {
-            let offset = second.imm as u32;
-            let reference = Reference::MapValue { map, offset };
-            (numbers(Imm64::MapValueFd, 0, 0), Some(reference))
-        }
-        (Some(Imm64::MapFd | Imm64::MapValueFd), None) => {
-            return refused(format!("fd {} is not pointing to valid bpf_map", first.imm));
-        }
+    let given = Given {
+        imm: first.imm,
+        next_imm: second.imm,
+        map,
+    };
+    let loaded = match form(first).ok_or_else(unrecognized)? {
+        Imm64::Value => value(given),
+        Imm64::MapFd => whole_map(given),
+        Imm64::MapValueFd => map_value(given),
+        Imm64::Variable => variable(given),
+        Imm64::Code => code(given),
+        Imm64::MapIdx if given.next_imm != 0 => Err(unrecognized()),
         // Rows have no such list.
-        (Some(Imm64::MapIdx | Imm64::MapValueIdx), _) => {
-            return refused("fd_idx without fd_array is invalid");
+        Imm64::MapIdx | Imm64::MapValueIdx => {
+            Err(Unusable::encoding("fd_idx without fd_array is invalid"))
         }
-        (Some(Imm64::Variable), _) if second.imm != 0 => {
-            return refused("invalid module BTF object FD specified.");
-        }
-        (Some(Imm64::Variable), None) => (numbers(Imm64::Variable, first.imm, 0), None),
-        // A descriptor in the place of a type's number, which is an integer's.
-        (Some(Imm64::Variable), Some(_)) => {
-            return refused("pseudo btf_id in ldimm64 isn't KIND_VAR or KIND_FUNC");
-        }
-        (None, _) => return unrecognized(),
-    };
-    let (dst, wrong) = operands(first);
-    let first = Slot {
+    }?;
+    let sem = Sem::LoadImm64(loaded.form);
+    let (dst, wrong) = operands(first, sem);
+    let fields = Fields {
         dst,
-        src,
-        offset: 0,
-        imm,
-        ..first
+        imm: loaded.imm,
+        next_imm: loaded.next_imm,
+        ..Fields::default()
     };
-    let second = Slot {
-        imm: next_imm,
-        ..Slot::default()
-    };
+    let row = sem.row().ok_or_else(invalid)?;
     Ok(Found {
-        insn: Insn::decode(first, Some(second)).map_err(|_| invalid())?,
-        reference,
+        insn: Insn::new(row, fields),
+        reference: loaded.reference,
         wrong,
     })
 }
 
-/// The register, and what is said to it and to the offset where the instruction is reached.
-fn operands(first: Slot) -> (u8, Option<(String, StandIn)>) {
-    match (first.dst, first.offset) {
-        (dst @ 0..=LAST_REGISTER, 0) => (dst, None),
-        (dst @ 0..=LAST_REGISTER, _) => {
-            let message = "BPF_LD_IMM64 uses reserved fields".to_owned();
-            (dst, Some((message, StandIn::Nearly)))
-        }
-        (dst, _) => (0, Some((format!("R{dst} is invalid"), StandIn::Nearly))),
+/// A number. Who lists it leaves it to the loader to say what it is.
+fn value(given: Given) -> Result<Loaded, Unusable> {
+    match given.map {
+        Some(_) => whole_map(given),
+        None => Ok(number(Imm64::Value, given)),
     }
 }
 
-fn refused(message: impl Into<String>) -> Result<Found, Unusable> {
-    Err(Unusable::encoding(message))
+fn whole_map(given: Given) -> Result<Loaded, Unusable> {
+    match given.map {
+        _ if given.next_imm != 0 => Err(unrecognized()),
+        Some(map) => Ok(referring(Imm64::MapFd, Reference::Map(map))),
+        None => Err(no_map(given)),
+    }
 }
 
-fn unrecognized() -> Result<Found, Unusable> {
-    refused("unrecognized bpf_ld_imm64 insn")
+fn map_value(given: Given) -> Result<Loaded, Unusable> {
+    let map = given.map.ok_or_else(|| no_map(given))?;
+    let offset = given.next_imm as u32;
+    Ok(referring(
+        Imm64::MapValueFd,
+        Reference::MapValue { map, offset },
+    ))
+}
+
+/// A variable of the kernel. A descriptor in the place of a type's number is an integer's.
+fn variable(given: Given) -> Result<Loaded, Unusable> {
+    match given.map {
+        _ if given.next_imm != 0 => Err(Unusable::encoding(
+            "invalid module BTF object FD specified.",
+        )),
+        Some(_) => Err(Unusable::encoding(
+            "pseudo btf_id in ldimm64 isn't KIND_VAR or KIND_FUNC",
+        )),
+        None => Ok(number(Imm64::Variable, given)),
+    }
+}
+
+/// A function's address, at whose second number nobody looks.
+fn code(given: Given) -> Result<Loaded, Unusable> {
+    match given.map {
+        Some(_) => Err(Unusable::encoding("call to invalid destination")),
+        None => Ok(number(
+            Imm64::Code,
+            Given {
+                next_imm: 0,
+                ..given
+            },
+        )),
+    }
+}
+
+/// What refers to nothing.
+fn number(form: Imm64, given: Given) -> Loaded {
+    Loaded {
+        form,
+        imm: given.imm,
+        next_imm: given.next_imm,
+        reference: None,
+    }
+}
+
+/// What refers to something, with no numbers.
+fn referring(form: Imm64, reference: Reference) -> Loaded {
+    Loaded {
+        form,
+        imm: 0,
+        next_imm: 0,
+        reference: Some(reference),
+    }
+}
+
+/// The register, and what is said to it and to the offset where the instruction is reached.
+fn operands(first: Slot, sem: Sem) -> (Reg, Option<(String, StandIn)>) {
+    let nearly = |message| Some((message, StandIn::Nearly));
+    match (Reg::new(first.dst), first.offset) {
+        (Some(dst), 0) => (dst, None),
+        (Some(dst), _) => (dst, nearly(format!("{} uses reserved fields", class(sem)))),
+        (None, _) => (Reg::R0, nearly(format!("R{} is invalid", first.dst))),
+    }
+}
+
+fn no_map(given: Given) -> Unusable {
+    Unusable::encoding(format!("fd {} is not pointing to valid bpf_map", given.imm))
+}
+
+fn unrecognized() -> Unusable {
+    Unusable::encoding("unrecognized bpf_ld_imm64 insn")
 }
 
 fn invalid() -> Unusable {
     Unusable::encoding("invalid bpf_ld_imm64 insn")
 }
 
-/// Which load of 64 bits the slot begins, by its `src_reg`.
+/// Which load of 64 bits the slot begins.
 fn form(first: Slot) -> Option<Imm64> {
-    rows_of(first.opcode).find_map(|row| match row.sem {
-        Sem::LoadImm64(kind) if src_of(kind) == first.src => Some(kind),
+    let row = rows_of(first.opcode).find(|row| is_selected(row, first))?;
+    match row.sem {
+        Sem::LoadImm64(form) => Some(form),
         _ => None,
-    })
-}
-
-/// The `src_reg` of a load of 64 bits that is this.
-fn src_of(kind: Imm64) -> u8 {
-    match Sem::LoadImm64(kind).row().map(|row| row.src) {
-        Some(Field::Is(number)) => number as u8,
-        _ => 0,
     }
 }
