@@ -1,15 +1,67 @@
-//! What may forbid what the kernel refuses with EPERM although no capability is missing, as far as a
-//! process can see it.
+//! What may forbid what the kernel refuses with EPERM although no capability is missing, as far as
+//! a process can see it.
 //!
 //! Sources: kernel_lockdown(7), seccomp(2), user_namespaces(7), and the kernel's
 //! `Documentation/admin-guide/LSM/index.rst`.
 //!
 //! Read before: `error.rs`.
 
-use std::fs;
+use std::{fmt, fs};
 
 use ebpf_asm::prog_type::{AttachType, ProgType};
 use ebpf_asm::program::Program;
+
+/// What may forbid something although no capability is missing; as text, what to do about it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum DeniedBy {
+    /// The process is in a user namespace.
+    UserNamespace,
+    /// The process has a seccomp filter.
+    Seccomp,
+    /// The kernel is locked down for confidentiality.
+    Lockdown,
+    /// The BPF LSM is off, and the program is for it.
+    NoBpfLsm,
+    /// SELinux is on.
+    Selinux,
+    /// AppArmor is on.
+    Apparmor,
+    /// The kernel may have no programs on functions, and the program is one.
+    NoTrampolines,
+    /// Nothing that a process can see.
+    NothingSeen,
+}
+
+impl fmt::Display for DeniedBy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            DeniedBy::UserNamespace => {
+                "this process is in a user namespace, whose capabilities bpf(2) does not count: \
+                 run it outside"
+            }
+            DeniedBy::Seccomp => {
+                "a seccomp filter is on this process, as containers have one: allow it bpf(2)"
+            }
+            DeniedBy::Lockdown => {
+                "the kernel is locked down for confidentiality, and so refuses what reads its \
+                 memory (kernel_lockdown(7))"
+            }
+            DeniedBy::NoBpfLsm => "the BPF LSM is off: boot with bpf in the list of lsm=",
+            DeniedBy::Selinux => "SELinux may forbid it: its audit log says so",
+            DeniedBy::Apparmor => "AppArmor may forbid it: the kernel's log says so",
+            DeniedBy::NoTrampolines => {
+                "if only programs on functions of the kernel are refused, it is built or told not \
+                 to have them: they need CONFIG_DYNAMIC_FTRACE_WITH_DIRECT_CALLS, those of type \
+                 lsm also CONFIG_BPF_LSM; raw_tracepoint or kprobe may do instead"
+            }
+            DeniedBy::NothingSeen => {
+                "no lockdown, seccomp filter or security module is seen here: look at the modes \
+                 of files, or ask whoever built this kernel, or runs the machine that it is on"
+            }
+        })
+    }
+}
 
 /// What a process can see of who may forbid it something.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -37,51 +89,34 @@ impl Signs {
     }
 
     /// What may forbid the load of a program.
-    fn reasons(&self, program: Option<&Program>) -> Vec<String> {
+    fn reasons(&self, program: Option<&Program>) -> Vec<DeniedBy> {
         let is_lsm = program.is_some_and(|program| program.prog_type == ProgType::Lsm);
         let modules: Vec<&str> = self.lsm.trim().split(',').collect();
         let has = |name: &str| modules.contains(&name);
-        let seen = [
-            (
-                self.is_in_user_namespace(),
-                "this process is in a user namespace, whose capabilities bpf(2) does not count: \
-                 run it outside",
-            ),
-            (
-                self.has_seccomp_filter(),
-                "a seccomp filter is on this process, as containers have one: allow it bpf(2)",
-            ),
+        let all = [
+            (self.is_in_user_namespace(), DeniedBy::UserNamespace),
+            (self.has_seccomp_filter(), DeniedBy::Seccomp),
             (
                 self.lockdown.contains("[confidentiality]"),
-                "the kernel is locked down for confidentiality, and so refuses what reads its \
-                 memory (kernel_lockdown(7))",
+                DeniedBy::Lockdown,
             ),
             (
                 is_lsm && !self.lsm.is_empty() && !has("bpf"),
-                "the BPF LSM is off: boot with bpf in the list of lsm=",
+                DeniedBy::NoBpfLsm,
             ),
+            (has("selinux"), DeniedBy::Selinux),
+            (has("apparmor"), DeniedBy::Apparmor),
             (
-                has("selinux"),
-                "SELinux may forbid it: its audit log says so",
-            ),
-            (
-                has("apparmor"),
-                "AppArmor may forbid it: the kernel's log says so",
+                program.is_some_and(is_on_a_function),
+                DeniedBy::NoTrampolines,
             ),
         ];
-        let seen = seen.into_iter().filter(|(is_so, _)| *is_so);
-        let mut reasons: Vec<String> = seen.map(|(_, reason)| reason.to_owned()).collect();
-        if program.is_some_and(is_on_a_function) {
-            reasons.push(ON_A_FUNCTION.to_owned());
+        let seen = all.into_iter().filter(|(is_so, _)| *is_so);
+        let reasons: Vec<DeniedBy> = seen.map(|(_, reason)| reason).collect();
+        match reasons.is_empty() {
+            true => vec![DeniedBy::NothingSeen],
+            false => reasons,
         }
-        if reasons.is_empty() {
-            reasons.push(
-                "no lockdown, seccomp filter or security module is seen here: look at the modes of files, or ask whoever built \
-                 this kernel, or runs the machine that it is on"
-                    .to_owned(),
-            );
-        }
-        reasons
     }
 
     /// Whether ids are mapped in any way but one to one, all of them.
@@ -98,11 +133,6 @@ impl Signs {
     }
 }
 
-/// What is known of kernels that refuse programs on functions, and no others.
-const ON_A_FUNCTION: &str = "if only programs on functions of the kernel are refused, it is built \
-    or told not to have them: they need CONFIG_DYNAMIC_FTRACE_WITH_DIRECT_CALLS, those of type lsm \
-    also CONFIG_BPF_LSM; raw_tracepoint or kprobe may do instead";
-
 /// Whether a program is attached to a function of the kernel by a trampoline.
 fn is_on_a_function(program: &Program) -> bool {
     match program.prog_type {
@@ -116,9 +146,10 @@ fn is_on_a_function(program: &Program) -> bool {
 }
 
 /// What may forbid something, a program's load if one is named, although no capability is missing:
-/// at least one sentence.
+/// at least one
+/// reason.
 #[must_use]
-pub fn denied_by(program: Option<&Program>) -> Vec<String> {
+pub fn denied_by(program: Option<&Program>) -> Vec<DeniedBy> {
     Signs::seen().reasons(program)
 }
 
@@ -133,25 +164,29 @@ mod tests {
             status: "Name:\tx\nSeccomp:\t0\n".to_owned(),
             ..Signs::default()
         };
-        assert!(free.reasons(None)[0].starts_with("no lockdown"));
-        let told = |signs: Signs| signs.reasons(None).concat();
+        assert_eq!(free.reasons(None), [DeniedBy::NothingSeen]);
         let container = Signs {
             uid_map: "0 100000 65536\n".to_owned(),
             status: "Seccomp:\t2\n".to_owned(),
             ..Signs::default()
         };
-        let text = told(container);
-        assert!(text.contains("user namespace") && text.contains("seccomp"));
+        let of_container = [DeniedBy::UserNamespace, DeniedBy::Seccomp];
+        assert_eq!(container.reasons(None), of_container);
         let locked = Signs {
             lockdown: "none integrity [confidentiality]\n".to_owned(),
             lsm: "lockdown,capability,selinux\n".to_owned(),
             ..free
         };
-        let text = told(locked.clone());
-        assert!(text.contains("locked down") && text.contains("SELinux"));
+        let of_locked = [DeniedBy::Lockdown, DeniedBy::Selinux];
+        assert_eq!(locked.reasons(None), of_locked);
         let text = ".prog lsm/file_open p\nr0 = 0\nexit\n";
         let object = ebpf_asm::text::parse("text", text).expect("a program");
-        let text = locked.reasons(object.programs.first()).concat();
-        assert!(text.contains("BPF LSM is off") && text.contains("CONFIG_BPF_LSM"));
+        let of_lsm = [
+            DeniedBy::Lockdown,
+            DeniedBy::NoBpfLsm,
+            DeniedBy::Selinux,
+            DeniedBy::NoTrampolines,
+        ];
+        assert_eq!(locked.reasons(object.programs.first()), of_lsm);
     }
 }

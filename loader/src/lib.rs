@@ -68,7 +68,7 @@ mod verifier_log;
 mod xdp;
 
 pub use attachment::{AttachedBy, Attachment, MapFacts, ProgramFacts};
-pub use denied::denied_by;
+pub use denied::{DeniedBy, denied_by};
 pub use error::{Error, ErrorKind, Result};
 pub use holder::{Holder, holders};
 pub use link::XdpLink;

@@ -7,7 +7,7 @@ use ebpf_asm::object::{Object, Pinning};
 use ebpf_asm::program::Program;
 use ebpf_asm::verifier_log::{VerifierLog, figure};
 use ebpf_cli::exit::Exit;
-use ebpf_loader::{Error, Loader, LogLevel, denied_by, with_options};
+use ebpf_loader::{DeniedBy, Error, Loader, LogLevel, denied_by, with_options};
 use ebpf_verifier_sim::KernelRefusal;
 
 use crate::said::Said;
@@ -35,7 +35,7 @@ fn not_judged(error: &Error, program: &Program) -> Said {
         Error::Permission { missing, .. } => (
             Exit::Permission,
             match missing.is_empty() {
-                true => denied_by(Some(program)),
+                true => texts(&denied_by(Some(program))),
                 false => vec!["run it as root, to ask the kernel".to_owned()],
             },
         ),
@@ -48,6 +48,10 @@ fn not_judged(error: &Error, program: &Program) -> Said {
         error => error.to_string(),
     };
     Said::Nothing { why, exit, help }
+}
+
+fn texts(reasons: &[DeniedBy]) -> Vec<String> {
+    reasons.iter().map(DeniedBy::to_string).collect()
 }
 
 /// The object without maps that are pinned by their names.

@@ -1,6 +1,8 @@
 //! What to type when the loader or the kernel says no.
 
-use ebpf_loader::{AttachedBy, Attachment, Error, ErrorKind, Holder, XdpMode, denied_by, holders};
+use ebpf_loader::{
+    AttachedBy, Attachment, DeniedBy, Error, ErrorKind, Holder, XdpMode, denied_by, holders,
+};
 use ebpf_syscalls::caps::Capability;
 
 use crate::explain;
@@ -51,7 +53,10 @@ fn advice(error: &Error) -> Vec<String> {
             vec!["`ebpfld status` shows which interfaces run a program".to_owned()]
         }
         Error::NotXdp { .. } => vec!["choose an xdp program with --prog".to_owned()],
-        Error::Permission { missing, .. } if missing.is_empty() => denied_by(None),
+        Error::Permission { missing, .. } if missing.is_empty() => {
+            let reasons = denied_by(None);
+            reasons.iter().map(DeniedBy::to_string).collect()
+        }
         Error::Permission { missing, .. } => vec![permission(missing)],
         Error::AlreadyAttached {
             interface,
