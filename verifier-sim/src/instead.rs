@@ -197,8 +197,8 @@ mod tests {
                     let Ok(older) = parse_kernel(release) else {
                         continue;
                     };
-                    let newest = since.iter().max();
-                    assert!(newest > Some(&older), "{thing:?} {since:?}: {help}");
+                    let oldest = since.iter().min();
+                    assert!(oldest > Some(&older), "{thing:?} {since:?}: {help}");
                 }
             }
         }

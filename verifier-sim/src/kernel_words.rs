@@ -674,6 +674,7 @@ mod tests {
     /// from message to message.
     #[test]
     fn parts_of_messages_find_their_codes() {
+        let (mut parts, mut excused) = (0, 0);
         for (pattern, code) in WORDS {
             let words: Vec<&str> = pattern.split_whitespace().collect();
             for count in 2..=words.len() {
@@ -684,13 +685,14 @@ mod tests {
                     let words = split(&part);
                     let spelled_out = words.iter().filter(|word| !word.contains('*'));
                     let changes = spelled_out.count() <= usize::from(words.first() == Some(&"*"));
-                    assert!(
-                        found.contains(code) || is_another || changes,
-                        "{message}: {found:?}"
-                    );
+                    let finds = found.contains(code);
+                    assert!(finds || is_another || changes, "{message}: {found:?}");
+                    parts += 1;
+                    excused += usize::from(!finds);
                 }
             }
         }
+        assert!(excused * 20 <= parts, "{excused} of {parts} are excused");
         assert_eq!(codes_of_words("reference leak"), [Code::ReferenceLeak]);
         assert_eq!(codes_of_words("R2 Max  value is"), [Code::MapValueBounds]);
         assert_eq!(codes_of_words(" "), []);

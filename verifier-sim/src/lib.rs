@@ -1,15 +1,15 @@
 //! A verifier and an interpreter for eBPF that run anywhere.
 //!
 //! [`verify()`] answers what a kernel will say to a program, and why; [`interp`] runs programs
-//! on packets and other contexts. The verifier is an abstract interpreter in the kernel's own terms. Its modules,
-//! in the order in which they are best read:
+//! on packets and other contexts. The verifier is an abstract interpreter in the kernel's own
+//! terms. Its modules, in the order in which they are best read:
 //!
 //! | what is known | `tnum`, `bounds`, `scalar`, `scalar_alu`, `compare`, `kernel_types`, `btf_ptr`, `special`, `special_table`, `special_search`, `reg`, `held`, `bytes`, `stack`, `sections`, `state` |
 //! |---|---|
 //! | what is asked | `config`, `codes`, `diag`, `ctx` |
-//! | before execution | `since`, `instead`, `loadable`, `cfg`, `edges`, `components`, `stops`, `func_info`, `context_param`, `prototype`, `exception`, `live`, `map_create`, `map_types`, `taken`, `used_maps`, `env` |
+//! | before execution | `since`, `instead`, `loadable`, `cfg`, `edges`, `components`, `stops`, `func_info`, `context_param`, `prototype`, `exception`, `highest_first`, `live`, `map_create`, `map_types`, `taken`, `used_maps`, `env` |
 //! | one instruction | `machine`, `alu`, `pointer_alu`, `mem`, `region`, `structure`, `kernel_symbol`, `btf_walk`, `btf_access`, `structure_write`, `map_structure`, `arena`, `packet_help`, `number_help`, `kptr`, `lock`, `stack_access`, `stack_object`, `dynptr`, `iterator`, `irq_flag`, `branch`, `branch_packet`, `callable`, `call`, `argument`, `callback`, `later`, `format`, `single_helper`, `result`, `kfunc`, `compat`, `returns`, `global`, `tail_call` |
-//! | all paths | `live_stack`, `history`, `notes`, `precision`, `prune`, `rounds`, `visits`, `tree`, `checkpoints`, `depth`, `explore`, `verify` |
+//! | all paths | `live_stack`, `history`, `notes`, `precision`, `prune`, `rounds`, `visits`, `tree`, `checkpoints`, `depth`, `ways`, `explore`, `verify` |
 //! | what happens on the way | `snapshot`, `watch`, `log` |
 //! | the answer as text | `render` |
 //! | what the kernel answered | `kernel_words`, `kernel_says` |

@@ -108,8 +108,8 @@ fn logged<'o>(object: &'o Object, name: Option<&str>, path: &Path) -> Result<&'o
     }
 }
 
-/// The page of a code; of words, the page that has them, together or apart, or whose refusals the kernel tells in
-/// them, or a list of such pages.
+/// The page of a code; of words, the page that has them, together or apart, or whose refusals the
+/// kernel tells in them, or a list of such pages.
 fn answer(words: &str) -> Result<String, Failure> {
     if let Some(entry) = Code::parse(words).and_then(Code::entry) {
         return Ok(page(entry));

@@ -266,7 +266,7 @@
 //!
 //! `recording/mod.rs` (the notes), `recorder.rs` (how they are taken), `value.rs`
 //! and `scope.rs` (the surface), `packet.rs`, `map.rs` and `ring.rs` (what needs a check),
-//! `kernel_struct.rs`, `kernel_ptr.rs` and `core_relo.rs` (what is the kernel's own).
+//! `unchecked.rs` (what the compiler says without it), `kernel_struct.rs`, `kernel_ptr.rs` and `core_relo.rs` (what is the kernel's own).
 #![forbid(unsafe_code)]
 
 mod action;

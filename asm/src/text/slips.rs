@@ -1,7 +1,7 @@
 //! What to write for what people write who know another assembler, or C: a table of lines that are
 //! no instructions.
 //!
-//! Read before: `misses.rs`.
+//! Read before: `misses.rs`. Read next: `labels.rs`.
 
 /// How a line that is wrong is known.
 #[derive(Debug, Clone, Copy)]
