@@ -10,6 +10,7 @@ use crate::config::Config;
 use crate::diag::{Checked, Rejection};
 use crate::machine::{Machine, not_modelled};
 use crate::reg::{Kind, Link, RegState};
+use crate::residue::Residue;
 use crate::scalar::Scalar;
 use crate::state::State;
 use ebpf_asm::insn::{Insn, Reg};
@@ -220,7 +221,13 @@ fn scalar_binary(
     dst: &RegState,
     src: &RegState,
 ) -> RegState {
-    let mut result = RegState::scalar(dst.scalar.alu(op, width, &src.scalar));
+    // A number made anew by its bits has nothing left of what it was.
+    let by_bits = matches!(op, AluOp::And | AluOp::Or | AluOp::Xor);
+    let anew = by_bits && dst.as_constant().is_some() && src.as_constant().is_some();
+    let mut result = RegState {
+        residue: if anew { Residue::NONE } else { dst.residue },
+        ..RegState::scalar(dst.scalar.alu(op, width, &src.scalar))
+    };
     if dst.id != 0
         && let Some(off) = distance(op, width, src)
         && config.since(linked(op, width, off))

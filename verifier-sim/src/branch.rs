@@ -15,6 +15,7 @@ use crate::env::Env;
 use crate::history::{Sharer, StackSlot};
 use crate::machine::{Flow, Machine, not_modelled};
 use crate::reg::{Kind, Link, Null, RegState, SockType};
+use crate::residue::Residue;
 use crate::scalar::{Existence, Scalar};
 use crate::state::State;
 use ebpf_asm::insn::{Insn, Reg};
@@ -414,9 +415,11 @@ fn share(known: &RegState, other: &mut RegState) {
 fn set_null(state: &mut State, pointer: &RegState) {
     let shares = |reg: &RegState| reg.null == Null::Maybe && reg.id == pointer.id;
     state.change_regs(shares, |reg| {
-        let origin = reg.origin;
-        *reg = RegState::constant(0);
-        reg.origin = origin;
+        *reg = RegState {
+            origin: reg.origin,
+            residue: Residue::of(reg),
+            ..RegState::constant(0)
+        };
     });
     // What was not acquired need not be given back. Another view of it may be null alone.
     if pointer.id == pointer.ref_id {

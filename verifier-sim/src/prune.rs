@@ -250,6 +250,7 @@ impl Matcher<'_> {
         }
         if self.is_exact() {
             return old.scalar == new.scalar
+                && old.residue == new.residue
                 && old.off == new.off
                 && old.link == new.link
                 && old.range == new.range

@@ -11,6 +11,7 @@ use crate::diag::Place;
 use crate::dynptr::{Access, EndsWith, Slice};
 use crate::irq_flag::IrqOwner;
 use crate::iterator::Iterator;
+use crate::residue::Residue;
 use crate::scalar::Scalar;
 use ebpf_asm::helper::DynptrType;
 use ebpf_asm::isa::Size;
@@ -36,6 +37,8 @@ pub(crate) struct RegState {
     /// Maps that were found in a map of maps, and their values: which of them it is, if it
     /// matters. 0: it does not.
     pub map_uid: u32,
+    /// Numbers: what is left of the pointer that they were.
+    pub residue: Residue,
     /// Packet pointers: how many bytes from their base are known to be in the packet.
     pub range: PacketRange,
     /// The number, or the pointer's variable offset.
@@ -222,6 +225,7 @@ impl RegState {
         link: Link::Same,
         ref_id: 0,
         map_uid: 0,
+        residue: Residue::NONE,
         range: PacketRange::Bytes(0),
         scalar: Scalar::UNKNOWN,
         origin: Origin::NONE,

@@ -127,7 +127,7 @@ fn widen_number(ids: &mut Ids, old: &RegState, new: &mut RegState) {
     if !old.is_scalar() || !new.is_scalar() {
         return;
     }
-    let same = old.scalar == new.scalar && old.off == new.off;
+    let same = old.scalar == new.scalar && old.off == new.off && old.residue == new.residue;
     if !same || !ids.same(name(old), name(new)) {
         *new = RegState {
             origin: new.origin,
