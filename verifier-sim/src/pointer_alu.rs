@@ -89,6 +89,10 @@ impl Machine<'_, '_> {
             AluOp::Sub => self.subtract_from_pointer(pointer, number),
             _ => self.add_to_pointer(pointer, number),
         };
+        // A number becomes a pointer, but is not what was acquired (Linux 6.18).
+        if holder != insn.dst() {
+            result.ref_id = 0;
+        }
         result.scalar.sync();
         check_pointer(&result)?;
         self.check_stays_inside(insn.dst(), &result)?;
