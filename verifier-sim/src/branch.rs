@@ -341,7 +341,11 @@ impl Comparison {
             (Null::Never, Null::Maybe) => self.src_reg.unwrap_or(self.dst_reg),
             _ => return,
         };
-        env.set_not_null(state.reg_mut(reg));
+        // It goes on sharing the fate of its copies, which may be null still.
+        let reg = state.reg_mut(reg);
+        let id = reg.id;
+        env.set_not_null(reg);
+        reg.id = id;
     }
 }
 

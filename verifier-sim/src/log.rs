@@ -257,7 +257,7 @@ fn changes(touched: &[Reg], before: &Snapshot, after: &Snapshot) -> String {
         frames => format!(" frame{}:", frames - 1),
     };
     let changed: String = regs.chain(stack).collect();
-    let references = references(after).filter(|_| !changed.is_empty());
+    let references = references(after).filter(|_| !touched.is_empty() || !changed.is_empty());
     frame + &changed + &references.unwrap_or_default()
 }
 

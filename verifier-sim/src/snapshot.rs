@@ -25,7 +25,7 @@ use ebpf_asm::helper::DynptrType;
 pub struct Snapshot {
     /// The active functions, the innermost last.
     pub frames: Vec<FrameSnapshot>,
-    /// The ids of what was acquired and must be given back.
+    /// The ids of what was acquired and must be given back: references, then locks.
     pub references: Vec<u32>,
 }
 
@@ -61,6 +61,7 @@ impl Snapshot {
                 .references
                 .iter()
                 .map(|reference| reference.id)
+                .chain(state.locks.iter().map(|lock| lock.id))
                 .collect(),
         }
     }
