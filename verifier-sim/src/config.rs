@@ -3,7 +3,7 @@
 //! Statements about Linux 6.18 are tested against that kernel. Those about older releases come
 //! from its documentation and the UAPI's history. Linux 6.1 and 6.12 were asked for the programs in
 //! `tests/cases`, for every helper from every type of program, and for 4000 generated programs:
-//! none of these is accepted here that they refused.
+//! none of these was accepted here that they refused, when they were last asked.
 //!
 //! Read before: nothing. Read next: `diag.rs`.
 

@@ -2,7 +2,8 @@
 //! beside that which map, type or size it was of.
 //!
 //! Nothing is decided by it but whether two numbers are the very same, where a loop comes round:
-//! what is not is widened. As observed on Linux 6.18, with every kind of pointer that may be null.
+//! what is not is widened. As observed on Linux 6.18, with values of maps, ring buffer records, slices,
+//! objects, structures and sockets.
 //!
 //! Read before: `btf_ptr.rs`. Read next: `reg.rs`.
 

@@ -243,17 +243,22 @@ pub(super) fn dynptr(g: &mut Generator) {
         g.inside(1);
     }
     if bytes == Bytes::Record && !g.slip() {
-        g.place(R1, at);
-        g.a.mov(R2, 0);
-        let name = g
-            .chance
-            .pick(&["ringbuf_submit_dynptr", "ringbuf_discard_dynptr"]);
-        g.helper_call(name);
+        give_record_back(g, at);
         if g.slip() {
             use_dynptr(g, at, bytes);
         }
     }
     g.forget();
+}
+
+/// Submits or discards the record of the dynptr at an offset of the stack.
+pub(super) fn give_record_back(g: &mut Generator, at: i32) {
+    g.place(R1, at);
+    g.a.mov(R2, 0);
+    let name = g
+        .chance
+        .pick(&["ringbuf_submit_dynptr", "ringbuf_discard_dynptr"]);
+    g.helper_call(name);
 }
 
 fn use_dynptr(g: &mut Generator, at: i32, bytes: Bytes) {

@@ -7,6 +7,7 @@ use ebpf_asm::insn::Reg::*;
 use ebpf_asm::isa::{Cond, Size, Width};
 use ebpf_asm::program::Reference;
 
+use super::objects::give_record_back;
 use super::state::Holds;
 use super::{Generator, maps};
 
@@ -33,12 +34,7 @@ pub(super) fn views(g: &mut Generator) {
     }
     if is_record && !g.slip() {
         let which = g.chance.pick(&[first, clone]);
-        g.place(R1, which);
-        g.a.mov(R2, 0);
-        let name = g
-            .chance
-            .pick(&["ringbuf_submit_dynptr", "ringbuf_discard_dynptr"]);
-        g.helper_call(name);
+        give_record_back(g, which);
         if g.slip() {
             with_both(g, first, clone);
         }
