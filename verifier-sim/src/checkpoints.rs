@@ -16,6 +16,7 @@ use crate::config::StateFreq;
 use crate::diag::{Checked, Rejection};
 use crate::env::Env;
 use crate::explore::{Explorer, Path};
+use crate::precision::FrameNeeds;
 use crate::prune::{Ids, Likeness, alike};
 use crate::rounds::{Round, same_round, widen};
 use crate::stack::End;
@@ -251,7 +252,11 @@ impl Explorer<'_, '_, '_> {
         kept.litter = Litter::Gone;
         if let Some(state) = &mut kept.state {
             let live = self.live_stack.live(self.env, state, slot);
-            kept.needed.keep_slots(&live);
+            let alive = live.iter().enumerate().map(|(depth, &slots)| FrameNeeds {
+                regs: self.env.live_in(state, depth, slot),
+                slots,
+            });
+            kept.needed.keep(alive);
             // In loops the lengths of stacks are compared too.
             let end = match kept.visit {
                 Some(_) => End::Stays,

@@ -21,13 +21,16 @@ use crate::kfunc::{argument_count, check_calls};
 use crate::live::{RegSet, live_registers};
 use crate::loadable::check_loadable;
 use crate::reg::{Kind as RegKind, Null, RegState, SockType};
+use crate::residue::Residue;
 use crate::rounds::Rounds;
 use crate::special::{Special, SpecialKind};
+use crate::state::State;
 use crate::stops::Stops;
 use crate::taken::{Specials, Taken, ValueSpecials, wants_types};
 use crate::used_maps::{check_used_maps, is_sleepable};
 use ebpf_asm::btf::core::CoreKind;
 use ebpf_asm::btf::{Btf, TypeId};
+use ebpf_asm::insn::Reg;
 use ebpf_asm::map_type::MapType;
 use ebpf_asm::object::{Map, Object};
 use ebpf_asm::prog_type::ProgType;
@@ -284,10 +287,14 @@ impl<'a> Env<'a> {
     }
 
     /// Makes a pointer one that is not null. Values with locks keep their id, by which their
-    /// locks are told from each other.
+    /// locks are told from each other. Sockets keep which map they are out of.
     pub(crate) fn set_not_null(&self, reg: &mut RegState) {
+        let kind = self.not_null(reg.kind);
+        if matches!(kind, RegKind::Sock(_)) {
+            reg.residue = Residue::of(reg);
+        }
         reg.null = Null::Never;
-        reg.kind = self.not_null(reg.kind);
+        reg.kind = kind;
         if matches!(reg.kind, RegKind::Map(map) if self.calls_later(map)) {
             reg.map_uid = reg.id;
         }
@@ -309,6 +316,16 @@ impl<'a> Env<'a> {
             Some(MapType::Xskmap) => RegKind::Sock(SockType::Xdp),
             Some(MapType::Sockmap | MapType::Sockhash) => RegKind::Sock(SockType::Sock),
             _ => kind,
+        }
+    }
+
+    /// The registers that may be read of the function at `depth`, if the innermost function of
+    /// `state` goes on at `slot` and the others where their callees return to.
+    pub(crate) fn live_in(&self, state: &State, depth: usize, slot: usize) -> RegSet {
+        match state.frames().get(depth + 1) {
+            // The callee will overwrite R0, whatever the caller does with it.
+            Some(callee) => self.live(callee.return_to).without(RegSet::of(Reg::R0)),
+            None => self.live(slot),
         }
     }
 

@@ -42,6 +42,12 @@ impl RegSet {
         RegSet(self.0 | other.0)
     }
 
+    /// What is in both.
+    #[must_use]
+    pub(crate) const fn and(self, other: RegSet) -> RegSet {
+        RegSet(self.0 & other.0)
+    }
+
     /// All there are.
     pub(crate) const ALL: RegSet = RegSet((1 << Reg::ALL.len()) - 1);
 

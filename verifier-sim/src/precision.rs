@@ -115,10 +115,11 @@ impl Needs {
         }
     }
 
-    /// Forgets all slots but these, by the depth of the functions.
-    pub(crate) fn keep_slots(&mut self, slots: &[u64]) {
-        for (frame, slots) in self.frames.iter_mut().zip(slots) {
-            frame.slots &= slots;
+    /// Forgets all but these, by the depth of the functions.
+    pub(crate) fn keep(&mut self, live: impl Iterator<Item = FrameNeeds>) {
+        for (frame, live) in self.frames.iter_mut().zip(live) {
+            frame.regs = frame.regs.and(live.regs);
+            frame.slots &= live.slots;
         }
     }
 

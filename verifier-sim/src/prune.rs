@@ -77,21 +77,10 @@ pub(crate) fn alike(
     {
         return false;
     }
-    let innermost = old.frames().len() - 1;
     // The innermost first: what differs mostly differs there.
     let frames = old.frames().iter().zip(new.frames()).enumerate().rev();
     frames.into_iter().all(|(depth, (old_frame, new_frame))| {
-        // An outer function goes on where its callee returns to.
-        let at = match old.frames().get(depth + 1) {
-            Some(callee) if depth < innermost => callee.return_to,
-            _ => slot,
-        };
-        let lost = match depth < innermost {
-            // The callee will overwrite R0, whatever the caller does with it.
-            true => RegSet::of(Reg::R0),
-            false => RegSet::default(),
-        };
-        let live = env.live(at).without(lost);
+        let live = env.live_in(old, depth, slot);
         matcher.frame(depth, live, old_frame, new_frame)
     })
 }
@@ -268,6 +257,7 @@ impl Matcher<'_> {
                     _ => false,
                 };
                 proven
+                    && old.residue == new.residue
                     && old.off == new.off
                     && old.scalar.includes(&new.scalar)
                     && self.ids.same(old.id, new.id)

@@ -37,7 +37,7 @@ pub(crate) struct RegState {
     /// Maps that were found in a map of maps, and their values: which of them it is, if it
     /// matters. 0: it does not.
     pub map_uid: u32,
-    /// Numbers: what is left of the pointer that they were.
+    /// Numbers and sockets: what is left of the pointer that they were.
     pub residue: Residue,
     /// Packet pointers: how many bytes from their base are known to be in the packet.
     pub range: PacketRange,
