@@ -1,8 +1,9 @@
 //! The pages of `ebpfasm explain`: each program on them is what the page says of it, by the
 //! simulator and by the kernel.
 //!
-//! The first block of code of a page shows the rejection, the others how to mend it. A block's
-//! language says what it is:
+//! The first block of code of a page shows the rejection, the others how to mend it: among them
+//! are one in C and one in Rust, or the page says why there is none. A block's language says what
+//! it is:
 //!
 //! | language | is |
 //! |---|---|
@@ -38,6 +39,37 @@ const WITHOUT_PROGRAM: [Code; 2] = [
     Code::NotModelled,
 ];
 
+/// The pages that show no mended form in a language, and their words on why not.
+const WITHOUT_MENDED: [(Code, &str, &str); 8] = [
+    (Code::Encoding, "c", NO_SUCH_BYTES),
+    (Code::Encoding, "rust", NO_SUCH_BYTES),
+    (Code::BadBtf, "c", NO_SUCH_TYPES),
+    (Code::BadBtf, "rust", NO_SUCH_TYPES),
+    (
+        Code::LoadFlags,
+        "rust",
+        "The DSL's programs are loaded without flags, so that Rust cannot make the error.",
+    ),
+    (
+        Code::AttachType,
+        "rust",
+        "The DSL's programs are for XDP and raw tracepoints, which are loaded with the attach type \
+         that goes with them, so that Rust cannot make the error.",
+    ),
+    (
+        Code::NotModelled,
+        "c",
+        "There is no other form to show, since each is about another thing.",
+    ),
+    (
+        Code::NotModelled,
+        "rust",
+        "the DSL records nothing that is not modelled here: in Rust it cannot be met.",
+    ),
+];
+const NO_SUCH_BYTES: &str = "Neither C nor the DSL can write such bytes:";
+const NO_SUCH_TYPES: &str = "Neither C nor the DSL can get it wrong:";
+
 /// What C blocks begin with.
 const PRELUDE: &str = "\
 #include <linux/bpf.h>
@@ -46,9 +78,10 @@ const PRELUDE: &str = "\
 #include <bpf/bpf_endian.h>
 #include <bpf/bpf_helpers.h>
 
-char _license[] SEC(\"license\") = \"GPL\";
-
 ";
+
+/// What C blocks have for a license, unless they declare one.
+const C_LICENSE: &str = "char _license[] SEC(\"license\") = \"GPL\";\n\n";
 
 /// What program text has for a license, unless it names one.
 const LICENSE: &str = ".license GPL\n";
@@ -65,6 +98,7 @@ fn main() -> ExitCode {
     policy::main(|| {
         let mut trials = vec![
             Trial::test("pages_have_headings_and_programs", pages),
+            Trial::test("each_page_mends_it_in_c_and_in_rust", languages),
             Trial::test("the_dsl_mends_it", dsl),
             policy::trial("the_kernel_is_explained_too", &[Need::Kernel], kernel_too),
         ];
@@ -120,6 +154,31 @@ fn pages() -> Outcome {
     Ok(())
 }
 
+/// The first block is the rejection, where a page has one; a language is in those behind it.
+fn languages() -> Outcome {
+    for entry in CODES {
+        let rejections = usize::from(!WITHOUT_PROGRAM.contains(&entry.code));
+        let blocks = blocks(entry);
+        let mended: Vec<_> = blocks.iter().skip(rejections).collect();
+        for language in ["c", "rust"] {
+            let is_shown = mended.iter().any(|block| block.language == language);
+            let without = WITHOUT_MENDED
+                .iter()
+                .find(|(code, of, _)| (*code, *of) == (entry.code, language));
+            let at = format!("{} in {language}", entry.code);
+            match without {
+                None => ensure!(is_shown, "{at}: no mended form, and no word on why not"),
+                Some((_, _, why)) => {
+                    ensure!(!is_shown, "{at}: the mended form is shown after all");
+                    let lines: Vec<&str> = entry.page.lines().collect();
+                    ensure!(lines.join(" ").contains(why), "{at}: not said: {why}");
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
 fn trials_of(entry: &'static Entry) -> Vec<Trial> {
     let mut trials = Vec::new();
     for (number, block) in blocks(entry).into_iter().enumerate() {
@@ -146,7 +205,11 @@ fn object(block: &Block) -> Outcome<Object> {
     if block.language == "c" {
         let folder = tempfile::tempdir()?;
         let file = folder.path().join("page.c");
-        fs::write(&file, format!("{PRELUDE}{}", block.text))?;
+        let license = match block.text.contains("SEC(\"license\")") {
+            true => "",
+            false => C_LICENSE,
+        };
+        fs::write(&file, format!("{PRELUDE}{license}{}", block.text))?;
         let compiled = fs::read(clang::compile(&file, folder.path())?)?;
         return kernel_types::relocated(object::read(&compiled)?);
     }
