@@ -444,7 +444,22 @@ fn fields_that_mean_nothing_are_told_of_once() {
     assert_eq!(answers.len(), 3, "{ended:?}");
     assert!(answers[0].contains(r#""verdict":"accept""#), "{ended:?}");
     assert!(
-        answers[2].contains("no row: missing field `prog_type` at column 8"),
+        answers[2].contains("no row: missing field `prog_type` at rows.jsonl:3:8"),
         "{ended:?}"
     );
+}
+
+/// Blank lines count, and a line that ends too early ends in itself.
+#[test]
+fn a_line_that_is_no_row_is_told_of_with_its_place_in_the_file() {
+    let place = Place::new();
+    let rows = format!("{PASSES}\n\n  {{\"id\":1,\r\n\t\n{PASSES}\n{{\"prog_type\":\"6\"}}");
+    let (ended, answers) = batch(&place, &rows, &[]);
+    ended.code(8);
+    let said = [&answers[1]["msg"], &answers[3]["msg"]].map(|msg| msg.as_str().unwrap_or_default());
+    let expected = [
+        "no row: EOF while parsing a value at rows.jsonl:3:10",
+        "no row: invalid type: string \"6\", expected u32 at rows.jsonl:6:16",
+    ];
+    assert_eq!(said, expected);
 }

@@ -96,24 +96,38 @@ impl Answer {
     }
 }
 
+/// A line of the input.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Line<'a> {
+    /// The file, as messages name it.
+    pub(super) file: &'a str,
+    /// The number of the line in it, from 1.
+    pub(super) number: usize,
+    /// Without its end, so that no error is behind it.
+    pub(super) text: &'a str,
+}
+
 /// Answers a line. Whatever it holds, there is an answer.
-pub(super) fn answer(line: &str, ask: Kernel, loader: &Config, types: &KernelTypes) -> Answer {
-    match serde_json::from_str::<Row>(line) {
+pub(super) fn answer(line: Line<'_>, ask: Kernel, loader: &Config, types: &KernelTypes) -> Answer {
+    match serde_json::from_str::<Row>(line.text) {
         Ok(row) => of_row(&row, ask, loader, types),
         Err(error) => Answer {
-            id: id_of(line),
-            ours: Said::unsupported(format!("no row: {}", in_line(&error))),
+            id: id_of(line.text),
+            ours: Said::unsupported(format!("no row: {}", line.says(&error))),
             unknown_fields: None,
             kernel: None,
         },
     }
 }
 
-/// The error of a line; that it is in line 1 of itself says nothing.
-fn in_line(error: &serde_json::Error) -> String {
-    error
-        .to_string()
-        .replace(" at line 1 column ", " at column ")
+impl Line<'_> {
+    /// The error with its place in the file; that it is in line 1 of the line says nothing.
+    fn says(self, error: &serde_json::Error) -> String {
+        let (said, column) = (error.to_string(), error.column());
+        let in_line = format!(" at line {} column {column}", error.line());
+        let said = said.strip_suffix(&in_line).unwrap_or(&said);
+        format!("{said} at {}:{}:{column}", self.file, self.number)
+    }
 }
 
 /// The id of a line that is no row, as far as it is JSON.

@@ -32,6 +32,7 @@ use ebpf_cli::exit::Exit;
 use ebpf_cli::input;
 use ebpf_cli::report::{self, Failure};
 
+use self::answer::Line;
 use crate::{kernel_types, verdict};
 
 /// Whether the running kernel is asked too.
@@ -77,7 +78,10 @@ pub(crate) fn run(
     let types = kernel_types::running();
     let no_rows = AtomicUsize::new(0);
     let told = Mutex::new(BTreeSet::new());
-    ordered::map_lines(input, io::stdout(), jobs, &|line| {
+    let file = input::shown(path);
+    ordered::map_lines(input, io::stdout(), jobs, &|number, text| {
+        let (file, text) = (file.as_str(), text.trim_end());
+        let line = Line { file, number, text };
         let answer = answer::answer(line, kernel, &config, &types);
         match answer.unknown_fields() {
             Some([]) => {}
@@ -95,7 +99,7 @@ pub(crate) fn run(
         0 => Ok(()),
         count => Err(Failure::new(
             Exit::BadObject,
-            format!("{}: {count} of the lines are no rows", input::shown(path)),
+            format!("{file}: {count} of the lines are no rows"),
         )
         .help("what is wrong with each stands in its answer")),
     }

@@ -26,8 +26,10 @@ pub(super) enum Error {
 
 struct Input<R> {
     lines: R,
-    /// The number of the next line.
+    /// The number of the next line that is not blank.
     next: usize,
+    /// How many lines are read to their end, blank ones among them.
+    ended: usize,
 }
 
 struct Output<W> {
@@ -42,7 +44,13 @@ struct Output<W> {
 
 /// A line, or the end.
 enum Line {
-    Of(usize, String),
+    Of {
+        /// Its number among those that are answered.
+        number: usize,
+        /// Its number in the file, from 1.
+        at: usize,
+        text: String,
+    },
     End,
 }
 
@@ -61,16 +69,20 @@ struct Crew {
     free: usize,
 }
 
-/// Writes `answer` of every line that is not blank. That nobody reads the answers any more
+/// Writes `answer` of every line that is not blank, by its number in the file and its text. That nobody reads the answers any more
 /// ends the run without an error.
 pub(super) fn map_lines<R: BufRead + Send, W: Write + Send>(
     lines: R,
     to: W,
     jobs: NonZero<usize>,
-    answer: &(impl Fn(&str) -> String + Sync),
+    answer: &(impl Fn(usize, &str) -> String + Sync),
 ) -> Result<(), Error> {
     let shared = Shared {
-        input: Mutex::new(Input { lines, next: 0 }),
+        input: Mutex::new(Input {
+            lines,
+            next: 0,
+            ended: 0,
+        }),
         output: Mutex::new(Output {
             to,
             next: 0,
@@ -98,12 +110,16 @@ pub(super) fn map_lines<R: BufRead + Send, W: Write + Send>(
 }
 
 impl<R: BufRead + Send, W: Write + Send> Shared<R, W> {
-    fn work<'s>(&'s self, scope: &'s Scope<'s, '_>, answer: &'s (impl Fn(&str) -> String + Sync)) {
-        while let Line::Of(number, line) = self.read() {
+    fn work<'s>(
+        &'s self,
+        scope: &'s Scope<'s, '_>,
+        answer: &'s (impl Fn(usize, &str) -> String + Sync),
+    ) {
+        while let Line::Of { number, at, text } = self.read() {
             if self.needs_another() {
                 scope.spawn(|| self.work(scope, answer));
             }
-            let text = answer(&line);
+            let text = answer(at, &text);
             // Before anybody can have the answer, and ask on.
             self.crew().free += 1;
             self.write(number, text);
@@ -152,16 +168,18 @@ impl<R: BufRead + Send, W: Write + Send> Shared<R, W> {
                 .read_until(b'\n', &mut line);
             match read {
                 Ok(0) => return Line::End,
-                Ok(_) if line.trim_ascii().is_empty() => {}
-                Ok(_) => {
-                    let number = input.next;
-                    input.next += 1;
-                    return Line::Of(number, String::from_utf8_lossy(&line).into_owned());
-                }
+                Ok(_) => {}
                 Err(error) => {
                     self.output().failed = Some(Error::Read(error));
                     return Line::End;
                 }
+            }
+            let at = input.ended + 1;
+            input.ended += usize::from(line.ends_with(b"\n"));
+            if !line.trim_ascii().is_empty() {
+                let (number, text) = (input.next, String::from_utf8_lossy(&line).into_owned());
+                input.next += 1;
+                return Line::Of { number, at, text };
             }
         }
     }
@@ -205,7 +223,7 @@ mod tests {
     fn answers_come_in_order_whoever_is_slow() {
         let lines: String = (0..2 * AHEAD).map(|n| format!("{n}\n\n")).collect();
         let mut to = Vec::new();
-        let slow = |line: &str| {
+        let slow = |_, line: &str| {
             if line.trim() == "7" {
                 thread::sleep(Duration::from_millis(50));
             }
@@ -246,7 +264,7 @@ mod tests {
         let (tell, answered) = channel();
         tell.send(()).unwrap();
         let threads = Mutex::new(BTreeSet::new());
-        let answer = |_: &str| {
+        let answer = |_, _: &str| {
             let id = format!("{:?}", thread::current().id());
             threads.lock().unwrap().insert(id);
             String::new()
@@ -270,6 +288,6 @@ mod tests {
         }
         let lines = "x\n".repeat(3 * AHEAD);
         let jobs = NonZero::new(2).unwrap();
-        assert!(map_lines(lines.as_bytes(), Gone, jobs, &|_| String::new()).is_ok());
+        assert!(map_lines(lines.as_bytes(), Gone, jobs, &|_, _| String::new()).is_ok());
     }
 }
