@@ -56,7 +56,7 @@ impl Env<'_> {
                     "bpf_{} came with Linux {major}.{minor}",
                     helper.name
                 ))
-                .help_if(instead(Newer::Helper(helper.name))),
+                .help_if(instead(Newer::Helper(helper.name), self.config.kernel)),
         )
     }
 

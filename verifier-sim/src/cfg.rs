@@ -232,7 +232,7 @@ impl<'a> Cfg<'a> {
             };
             let mut refused = Rejection::new(Code::KernelTooOld, message)
                 .label(label)
-                .help_if(instead(Newer::Insn(&form)));
+                .help_if(instead(Newer::Insn(&form), config.kernel));
             refused.slot = slot;
             return Err(refused);
         }

@@ -78,7 +78,7 @@ impl Rejection {
     }
 
     /// What would help, if that is known.
-    pub(crate) fn help_if(self: Box<Self>, help: Option<&str>) -> Box<Rejection> {
+    pub(crate) fn help_if(self: Box<Self>, help: Option<impl Into<String>>) -> Box<Rejection> {
         match help {
             Some(help) => self.help(help),
             None => self,

@@ -118,7 +118,7 @@ pub(crate) fn check_prog_type(prog_type: ProgType, config: &Config) -> Checked {
     check(of_prog_type(prog_type), config, || {
         (
             format!("programs of type {prog_type}"),
-            instead(Newer::ProgType(prog_type)),
+            instead(Newer::ProgType(prog_type), config.kernel),
         )
     })
 }
@@ -128,20 +128,20 @@ pub(crate) fn check_attach_type(attach_type: AttachType, config: &Config) -> Che
     check(of_attach_type(attach_type), config, || {
         (
             format!("programs for {attach_type}"),
-            instead(Newer::AttachType(attach_type)),
+            instead(Newer::AttachType(attach_type), config.kernel),
         )
     })
 }
 
 /// What is to be said of a program that a kernel loads, and cannot attach.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AttachSince {
     /// Where the program is to be attached.
     pub attach_type: AttachType,
     /// The release that this came with.
     pub since: KernelVersion,
-    /// What older kernels have instead, where that is known.
-    pub instead: Option<&'static str>,
+    /// What the older kernel has instead, where that is known.
+    pub instead: Option<String>,
 }
 
 /// Which release a program needs to be attached, if that is newer than `kernel`. Many programs
@@ -152,7 +152,7 @@ pub fn attached_since(program: &Program, kernel: KernelVersion) -> Option<Attach
     Some(AttachSince {
         attach_type,
         since,
-        instead: instead(Newer::AttachType(attach_type)),
+        instead: instead(Newer::AttachType(attach_type), kernel),
     })
 }
 
@@ -182,13 +182,13 @@ pub(crate) fn check_map_type(map: &Map, config: &Config) -> Checked {
     check(Some(of_map_type(map.map_type)), config, || {
         (
             format!("map '{}' of type {}", map.name, map.map_type),
-            instead(Newer::MapType(map.map_type)),
+            instead(Newer::MapType(map.map_type), config.kernel),
         )
     })?;
     if let Some(since) = of_eight_bytes(map) {
         check(Some(since), config, || {
             let what = format!("map '{}', whose keys or values have 8 bytes", map.name);
-            (what, Some("use keys and values of 4 bytes"))
+            (what, Some("use keys and values of 4 bytes".to_owned()))
         })?;
     }
     for (flag, since, name) in OF_FLAGS {
@@ -231,7 +231,7 @@ pub(crate) fn check_flags(program: &Program, config: &Config) -> Checked {
 }
 
 /// What a kernel may be too old for, and what to use instead.
-type What = (String, Option<&'static str>);
+type What = (String, Option<String>);
 
 /// The kernel itself says no word: it answers with EINVAL.
 fn check(since: Option<KernelVersion>, config: &Config, what: impl FnOnce() -> What) -> Checked {

@@ -272,7 +272,8 @@ impl<'a> Env<'a> {
         if !self.config.since(row.since) {
             let (major, minor) = row.since;
             let refused = refuse(format!("{name} came with Linux {major}.{minor}"));
-            return refused.map_err(|why| why.help_if(instead(Newer::Kfunc(name))));
+            let older = instead(Newer::Kfunc(name), self.config.kernel);
+            return refused.map_err(|why| why.help_if(older));
         }
         if !hook::may_call(self.program, row.callers) {
             let prog_type = self.program.prog_type;
