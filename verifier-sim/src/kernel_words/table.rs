@@ -338,6 +338,28 @@ pub(super) const WORDS: &[(&str, Code)] = &[
     ),
     ("kernel btf_id * is not a function", Code::UnknownKfunc),
     (
+        "invalid kernel function call not eliminated",
+        Code::UnknownKfunc,
+    ),
+    (
+        "too many different kernel function calls",
+        Code::UnknownKfunc,
+    ),
+    (
+        "cannot find address for kernel function",
+        Code::UnknownKfunc,
+    ),
+    (
+        "The function * with variable args is unsupported",
+        Code::UnknownKfunc,
+    ),
+    ("The function * has * arguments", Code::UnknownKfunc),
+    (
+        "The function * has malformed void argument",
+        Code::UnknownKfunc,
+    ),
+    ("The function * type * is unsupported", Code::UnknownKfunc),
+    (
         "negative offset disallowed for kernel module function call",
         Code::UnknownKfunc,
     ),

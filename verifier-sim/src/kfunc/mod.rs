@@ -7,11 +7,12 @@
 //!
 //! Described in the kernel's `Documentation/bpf/kfuncs.rst`.
 //!
-//! Read before: `kernel_types.rs`, `btf_ptr.rs`. Read next: `kfunc/hook.rs`, `kfunc/table.rs`,
+//! Read before: `kernel_types.rs`, `btf_ptr.rs`. Read next: `kfunc/callee.rs`, `kfunc/hook.rs`, `kfunc/table.rs`,
 //! `kfunc/param.rs`, `kfunc/argument.rs`, `kfunc/cast.rs`, `kfunc/dynptr.rs`, `kfunc/later.rs`, `kfunc/object.rs`, `kfunc/res_lock.rs`,
 //! `kfunc/iterator.rs`, `kfunc/invoke.rs`.
 
 mod argument;
+mod callee;
 mod cast;
 mod dynptr;
 mod hook;
@@ -25,6 +26,7 @@ mod table;
 
 pub(crate) use argument::kind_word;
 
+use self::callee::Named;
 use crate::callable::is_gpl_compatible;
 use crate::codes::Code;
 use crate::diag::{Checked, Rejection};
@@ -67,9 +69,9 @@ impl Kfunc<'_> {
 /// those where no path leads.
 pub(crate) fn check_calls(object: &Object, program: &Program, kernel: &KernelTypes) -> Checked {
     let calls = |(_, insn): &(usize, &Insn)| insn.sem() == Sem::Call(Callee::Kfunc);
+    let mut called = Named::default();
     for (slot, insn) in program.slots().filter(calls) {
         let named = matches!(program.reference(slot), Some(Reference::Extern(_)));
-        let id = TypeId(insn.imm() as u32);
         let refuse = |code, message: String, label: &str| {
             let mut refused = Rejection::new(code, message).label(label.to_owned());
             refused.slot = slot;
@@ -82,7 +84,7 @@ pub(crate) fn check_calls(object: &Object, program: &Program, kernel: &KernelTyp
                 "calls a function of the kernel",
             );
         }
-        if !named && id.0 == 0 && insn.offset() == 0 {
+        if !named && insn.imm() == 0 && insn.offset() == 0 {
             continue;
         }
         // The loader fills in modules for calls that have names.
@@ -106,15 +108,15 @@ pub(crate) fn check_calls(object: &Object, program: &Program, kernel: &KernelTyp
                 "asks the network card, for which the program is not loaded",
             );
         }
-        let Some(btf) = kernel.btf().filter(|_| !named && insn.offset() == 0) else {
-            continue;
+        let id = match name.filter(|_| named) {
+            Some(name) => kernel.function(name),
+            None => Some(TypeId(insn.imm() as u32)),
         };
-        if !matches!(btf.get(id).map(|ty| &ty.kind), Some(Type::Func { .. })) {
-            return refuse(
-                Code::UnknownKfunc,
-                format!("kernel btf_id {} is not a function", id.0),
-                "the kernel's types have no function of this number",
-            );
+        if let Some((btf, id)) = kernel.btf().zip(id) {
+            called.check(kernel, btf, id).map_err(|mut why| {
+                why.slot = slot;
+                why
+            })?;
         }
     }
     Ok(())
