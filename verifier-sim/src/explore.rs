@@ -117,14 +117,24 @@ pub(crate) fn explore<'e>(
         explorer.notes.called.extend(all);
     }
     explorer.follow_globals()?;
-    let depths = &explorer.depths;
-    depths.check_addresses(&explorer.notes.addresses, explorer.throws, |slot| {
-        explorer.has_seen(slot)
-    })?;
     explorer.stats.stack_depth = explorer.depths.check(env, &explorer.notes.later)?;
     let notes = &explorer.notes;
     check_throws(env, [notes.called_back.as_slice(), &notes.later].concat())?;
+    notes.called_nothing.map_or(Ok(()), calls_nothing)?;
+    let depths = &explorer.depths;
+    depths.check_addresses(&notes.addresses, explorer.throws, |slot| {
+        explorer.has_seen(slot)
+    })?;
     Ok(explorer.stats)
+}
+
+/// A path leads to a call of the function with the number 0.
+fn calls_nothing(slot: usize) -> Checked {
+    let message = "invalid kernel function call not eliminated in verifier pass";
+    let mut refused = Rejection::new(Code::UnknownKfunc, message)
+        .label("a path leads here, and no function of the kernel has the number 0");
+    refused.slot = slot;
+    Err(refused)
 }
 
 /// Since when global functions are verified only if a path calls them: from the kernel's history,

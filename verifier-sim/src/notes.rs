@@ -7,8 +7,8 @@ use crate::live_stack::Touched;
 use crate::precision::Needs;
 
 /// What an instruction has to say. All but [`called`](Notes::called), [`later`](Notes::later),
-/// [`called_back`](Notes::called_back), [`loops`](Notes::loops) and
-/// [`addresses`](Notes::addresses) is of the last one.
+/// [`called_back`](Notes::called_back), [`loops`](Notes::loops),
+/// [`addresses`](Notes::addresses) and [`called_nothing`](Notes::called_nothing) is of the last one.
 #[derive(Debug, Default)]
 pub(crate) struct Notes {
     /// The spill that it wrote or filled from.
@@ -31,6 +31,8 @@ pub(crate) struct Notes {
     pub(crate) loops: Vec<LoopCall>,
     /// Where addresses of functions were taken so far, and of which: slots both.
     pub(crate) addresses: Vec<(usize, usize)>,
+    /// The first call so far of the function of the kernel with the number 0, by its slot.
+    pub(crate) called_nothing: Option<usize>,
 }
 
 /// A call of `bpf_loop`.
