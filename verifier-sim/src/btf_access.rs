@@ -19,7 +19,7 @@ use crate::mem::{Direction, MemAccess};
 use crate::reg::{Kind, Null, RegState};
 use crate::region::Extent;
 use crate::scalar::Scalar;
-use crate::structure_write::check_operation_writes;
+use crate::structure_write::{check_operation_writes, has_written_members};
 use ebpf_asm::btf::{Btf, Kind as Type, Member, TypeId};
 use ebpf_asm::isa::{KernelVersion, Size};
 use ebpf_asm::prog_type::ProgType;
@@ -137,7 +137,8 @@ impl<'a> Machine<'_, 'a> {
         off: u32,
         access: MemAccess,
     ) -> Checked {
-        if pointer.marks.without(Marks::TRUSTED) != Marks::NONE {
+        let plain = pointer.marks.without(Marks::TRUSTED) == Marks::NONE;
+        if !plain && has_written_members(btf.name(pointer.id)) {
             return Err(not_modelled("writing to such a structure of the kernel"));
         }
         let kernel = self.env.kernel;

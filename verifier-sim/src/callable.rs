@@ -12,7 +12,7 @@ use crate::diag::{Checked, Rejection};
 use crate::env::Env;
 use crate::instead::{Newer, instead};
 use ebpf_asm::helper::{Helper, Privilege, Proto, by_id};
-use ebpf_asm::prog_type::ProgType;
+use ebpf_asm::prog_type::{AttachType, ProgType};
 
 /// Licenses that are compatible with the GPL: the names for `MODULE_LICENSE` in
 /// `Documentation/process/license-rules.rst`. SPDX names are not among them.
@@ -116,7 +116,7 @@ impl Env<'_> {
 
     fn check_license(&self, helper: &Helper) -> Checked {
         let license = self.object.license.as_str();
-        let wanted = helper.callers.gpl.has(self.program.prog_type);
+        let wanted = helper.callers.gpl.has(self.program.prog_type) && !self.is_for_many(helper);
         if !wanted || self.is_gpl_compatible() {
             return Ok(());
         }
@@ -128,6 +128,21 @@ impl Env<'_> {
             "bpf_{} wants a license compatible with the GPL, not '{license}'",
             helper.name
         )))
+    }
+
+    /// Whether the helper is the one that programs at many places have in another form, which
+    /// asks for no license. Observed on Linux 6.18.
+    fn is_for_many(&self, helper: &Helper) -> bool {
+        let many = [
+            AttachType::TraceKprobeMulti,
+            AttachType::TraceKprobeSession,
+            AttachType::TraceUprobeMulti,
+            AttachType::TraceUprobeSession,
+        ];
+        let attach_type = self.program.expected_attach_type;
+        helper.name == "get_func_ip"
+            && self.program.prog_type == ProgType::Kprobe
+            && attach_type.is_some_and(|attach_type| many.contains(&attach_type))
     }
 
     /// Whether the object's license is compatible with the GPL.

@@ -113,7 +113,10 @@ impl Machine<'_, '_> {
         };
         let spot = of.spot(&value).map_err(refuse)?;
         let all = (spot.off..of.end(spot)).step_by(SLOT_SIZE as usize);
-        if all.clone().any(|off| is_iterator(&self.slot_of(spot, off))) {
+        // Below what the frame has so far nobody looks: what is there above is written over.
+        let stack = self.state.stack_at(spot.depth);
+        let is_deeper = stack.is_none_or(|stack| !stack.reaches(spot.off));
+        if !is_deeper && all.clone().any(|off| is_iterator(&self.slot_of(spot, off))) {
             let name = of.name;
             return Err(refuse(format!(
                 "expected uninitialized {name} as arg #{index}"

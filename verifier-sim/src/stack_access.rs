@@ -313,8 +313,8 @@ impl Machine<'_, '_> {
         };
         let last = offsets.max.saturating_add(extent.size);
         let floor = self.stack_floor(base, direction);
-        // Also no bytes at all must be below the frame's end.
-        let inside = offsets.min >= floor && offsets.max < 0 && last <= 0;
+        // Also no bytes at all begin below the frame's end, at least where they begin lowest.
+        let inside = offsets.min >= floor && offsets.min < 0 && last <= 0;
         match inside && !is_unbounded(base) {
             true => Ok(offsets),
             false => Err(self.beyond_stack(base, extent, direction)),

@@ -68,6 +68,11 @@ const WRITABLE: &[Writable] = &[
     },
 ];
 
+/// Whether a structure of the kernel of this name has members that operations write to.
+pub(crate) fn has_written_members(name: &str) -> bool {
+    WRITABLE.iter().any(|known| known.name == name)
+}
+
 /// That an operation may write `size` bytes at `off` of a structure of the kernel, or the
 /// kernel's words on why not.
 pub(crate) fn check_operation_writes(
