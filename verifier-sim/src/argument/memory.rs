@@ -246,11 +246,15 @@ impl<'a> Machine<'_, 'a> {
             }
             Kind::Btf(pointer) => {
                 self.check_structure_bytes(pointer, value, extent)?;
+                let owned = pointer.marks.has(Marks::ALLOC);
                 match usage {
                     MemoryUse::Reads => Ok(()),
-                    _ if pointer.marks.has(Marks::ALLOC) => {
-                        Err(not_modelled("objects of the program as memory"))
-                    }
+                    MemoryUse::Shared if owned && !pointer.marks.has(Marks::UNTRUSTED) => Ok(()),
+                    // Linux 6.18 takes it, whoever owns it, and lets the function write to it.
+                    MemoryUse::Shared => Err(not_modelled(
+                        "a structure of the kernel that another function may write to",
+                    )),
+                    _ if owned => Err(not_modelled("objects of the program as memory")),
                     _ => Err(only_read(reg, value)),
                 }
             }

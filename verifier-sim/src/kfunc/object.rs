@@ -74,6 +74,7 @@ impl<'a> Machine<'_, 'a> {
             Some(Marks::ALLOC) => "bpf_obj_drop_impl",
             Some(marks) if marks == Marks::ALLOC | Marks::PERCPU => "bpf_percpu_obj_drop_impl",
             _ => {
+                check_kept(reg, &value)?;
                 let message = format!("arg#{index} expected pointer to allocated object");
                 return Err(wrong_type(reg, &value, message));
             }
@@ -210,6 +211,11 @@ impl<'a> Machine<'_, 'a> {
 
     /// That a function takes a node that is in a tree: one that was looked up, or is kept.
     fn check_found(&self, kfunc: &Kfunc<'a>, reg: Reg, value: &RegState) -> Checked {
+        if matches!(value.kind, Kind::Btf(_)) && value.may_be_null() && value.ref_id == 0 {
+            self.check_pointer_offset(reg, value, FixedOffset::Refused)?;
+            // Linux 6.18 takes it, and looks into the node at run time.
+            return Err(not_modelled("a node that may be null, and is looked into"));
+        }
         let borrowed = marks_of(value)
             .is_some_and(|marks| marks.has(Marks::ALLOC) && marks.has(Marks::NON_OWNING));
         if !borrowed && value.ref_id == 0 {
@@ -470,6 +476,19 @@ fn check_inserted(index: usize, reg: Reg, value: &RegState) -> Checked {
         return Err(wrong_type(reg, value, message));
     }
     check_referenced(reg, value)
+}
+
+/// That what is given back is kept by something, whatever it is.
+fn check_kept(reg: Reg, value: &RegState) -> Checked {
+    let own = matches!(value.kind, Kind::Sock(_) | Kind::Map(_));
+    if own || value.ref_id != 0 || value.is_trusted_structure() {
+        return Ok(());
+    }
+    let number = reg.number();
+    let message = format!("R{number} must be referenced or trusted");
+    Err(Rejection::new(Code::Untrusted, message)
+        .label(format!("R{number} is '{}'", value.type_name()))
+        .because(value.origin.made, format!("R{number} is made here")))
 }
 
 fn check_referenced(reg: Reg, value: &RegState) -> Checked {
