@@ -342,6 +342,8 @@ fn unknown_type(prog_type: ProgType) -> Box<Rejection> {
         ProgType::Unspec => refused
             .label("the program's section names no program type")
             .help("name one, as in SEC(\"xdp\") or .prog xdp"),
+        ProgType::LircMode2 => refused
+            .label("only kernels that were built with CONFIG_BPF_LIRC_MODE2 have such programs"),
         _ => refused.label("its context is not known here"),
     }
 }
