@@ -32,8 +32,11 @@ pub use trail::{Step, Trail};
 
 use crate::span::Span;
 
-/// Most lines of the refusal that are quoted.
+/// Most lines of the refusal that are quoted. A list counts as one.
 const LINES: usize = 3;
+
+/// How a line begins that is one of a list: of what was acquired, and is not given back.
+const LISTED: &str = "Unreleased reference id=";
 
 /// What a log says.
 #[derive(Debug, Clone, Default)]
@@ -96,13 +99,20 @@ impl<'a> VerifierLog<'a> {
         let is_count = |line: &Line<'_>| matches!(line, Line::Statistics);
         let counted = self.lines.iter().rposition(is_count);
         let end = self.lines.iter().take(counted.unwrap_or(usize::MAX)).rev();
+        let mut lines = 0;
+        let mut in_list = false;
         let mut words: Vec<&str> = end
             .skip_while(|line| matches!(line, Line::Statistics))
             .map_while(|line| match line {
                 Line::Words(words) => Some(*words),
                 _ => None,
             })
-            .take(LINES)
+            .take_while(|words| {
+                let is_listed = words.starts_with(LISTED);
+                lines += usize::from(!(in_list && is_listed));
+                in_list = is_listed;
+                lines <= LINES
+            })
             .collect();
         words.reverse();
         words

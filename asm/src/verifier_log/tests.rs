@@ -102,6 +102,18 @@ fn the_point_is_the_plain_words_at_the_end() {
 }
 
 #[test]
+fn a_list_is_quoted_whole() {
+    let log = "3: (95) exit\nUnreleased reference id=2 alloc_insn=9\n\
+               Unreleased reference id=4 alloc_insn=18\nUnreleased reference id=5 alloc_insn=23\n\
+               BPF_EXIT instruction in main prog would lead to reference leak\n";
+    let point = point(log).expect("words");
+    assert!(point.starts_with("Unreleased reference id=2 alloc_insn=9; Unreleased"));
+    assert!(point.ends_with("; BPF_EXIT instruction in main prog would lead to reference leak"));
+    let many = "exit\nfirst\nsecond\nthird\nfourth\n";
+    assert_eq!(super::VerifierLog::read(many).words().len(), 3);
+}
+
+#[test]
 fn an_endless_loop_is_the_point_before_its_states() {
     let log = "2: (55) if r2 != 0x5 goto pc-2 infinite loop detected at insn 1\n\
                cur state: R0=0 R10=fp0\nold state: R0=0 R10=fp0\n";
