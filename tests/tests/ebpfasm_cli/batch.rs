@@ -89,7 +89,7 @@ fn every_row_is_answered_in_order_whatever_it_holds() {
         (&answers[5]["code"], &answers[5]["msg"]),
         (&"BPF0501".into(), &"R0 !read_ok".into())
     );
-    assert_eq!(answers[6]["msg"], "unknown opcode ff");
+    assert_eq!(answers[6]["msg"], "last insn is not an exit or jmp");
     assert_eq!(answers[12]["msg"], "unknown opcode 8d");
     // A row without id and instructions has at least its reason.
     assert!(
@@ -117,6 +117,8 @@ fn a_jump_that_is_none_matters_where_it_is_reached() {
         r#"{"id":5,"prog_type":6,"insns":"b7000000010000005500010000000000e5000000080000009500000000000000"}"#,
         // r0 = 1; may_goto +0 with imm 8; exit
         r#"{"id":6,"prog_type":6,"insns":"b700000001000000e5000000080000009500000000000000"}"#,
+        // r0 = 1; if r0 != 0 goto +1; may_goto +0 with R1; exit
+        r#"{"id":7,"prog_type":6,"insns":"b7000000010000005500010000000000e5100000000000009500000000000000"}"#,
     ];
     let (_, answers) = batch(&Place::new(), &rows.join("\n"), &[]);
     let said: Vec<(&Value, &Value)> = answers
@@ -135,6 +137,64 @@ fn a_jump_that_is_none_matters_where_it_is_reached() {
     assert_eq!(said[4].0, "accept");
     let may_goto = "invalid may_goto imm 8";
     assert_eq!(said[5], (&"reject".into(), &may_goto.into()));
+    assert_eq!(said[6].0, "accept");
+}
+
+/// Where jumps lead and how functions end is looked at first, then loads and opcodes wherever they
+/// stand, then what no path leads to, and all other fields where they are reached.
+#[test]
+fn what_is_no_instruction_is_found_as_the_kernel_finds_it() {
+    const RETURNS: &str = "b700000000000000";
+    const EXIT: &str = "9500000000000000";
+    // Over one slot, always.
+    const DEAD: &str = "1500010000000000";
+    let cases: [(&[&str], &str); 13] = [
+        (&["ff00000000000000"], "last insn is not an exit or jmp"),
+        (&["ff00000000000000", EXIT], "unknown opcode ff"),
+        (
+            &["ff00000000000000", "05007f0000000000"],
+            "jump out of range from insn 2 to 130",
+        ),
+        (
+            &["0e007f0000000000", EXIT],
+            "jump out of range from insn 1 to 129",
+        ),
+        (&[DEAD, "ff00000000000000", EXIT], "unknown opcode ff"),
+        // A load to R11.
+        (&[DEAD, "690b000000000000", EXIT], ""),
+        (&["690b000000000000", EXIT], "R11 is invalid"),
+        (
+            &[DEAD, "690b000001000000", EXIT],
+            "BPF_LDX uses reserved fields",
+        ),
+        (
+            &["0500010000000000", "67b1000000000000", EXIT],
+            "unreachable insn 2",
+        ),
+        (&["67b1000000000000"], "last insn is not an exit or jmp"),
+        // An operation that there is not, and one on a byte.
+        (
+            &["c301000010000000", EXIT],
+            "BPF_ATOMIC uses invalid atomic opcode 10",
+        ),
+        (&["d301000000000000", EXIT], "invalid atomic operand size"),
+        // A jump by R12 with R6.
+        (&["156c000002000000", EXIT], "R12 is invalid"),
+    ];
+    let row = |(index, (slots, _)): (usize, &(&[&str], &str))| {
+        let insns = slots.concat();
+        format!(r#"{{"id":{index},"prog_type":1,"insns":"{RETURNS}{insns}"}}"#)
+    };
+    let rows: Vec<String> = cases.iter().enumerate().map(row).collect();
+    let (_, answers) = batch(&Place::new(), &rows.join("\n"), &["--kernel-too"]);
+    for ((slots, words), answer) in cases.iter().zip(&answers) {
+        assert_eq!(answer["msg"], *words, "{slots:?}");
+        let kernel = &answer["kernel"];
+        if kernel["verdict"] != "unsupported" {
+            assert_eq!(kernel["verdict"], answer["verdict"], "{slots:?}");
+            assert_eq!(kernel["msg"], *words, "{slots:?}");
+        }
+    }
 }
 
 /// What refers to a map is looked at before any path is followed: a row that has it wrong is

@@ -185,9 +185,17 @@ fn simulate(row: &Row, loader: &Config, types: &KernelTypes) -> Result<Said, Unu
     };
     let refused = |why: &Rejection| {
         let mut stand_ins = wrong.iter();
-        stand_ins.find(|one| one.stand_in == StandIn::Refused && one.slot == why.slot)
+        stand_ins.find(|one| {
+            let is_followed = !BEFORE_PATHS.contains(&why.code);
+            one.stand_in == StandIn::Refused && one.slot == why.slot && is_followed
+        })
     };
+    let anywhere = wrong.iter().find(|one| one.stand_in == StandIn::Anywhere);
     let said = match verdict {
+        Verdict::Rejected(why) if reached.is_none() && BEFORE_WORDS.contains(&why.code) => {
+            Said::reject(why.message.as_str()).code(why.code)
+        }
+        _ if let Some(wrong) = anywhere => Said::reject(&wrong.message).code(Code::Encoding),
         _ if let Some(wrong) = reached => Said::reject(&wrong.message).code(Code::Encoding),
         Verdict::Rejected(why) if let Some(wrong) = refused(&why) => {
             Said::reject(&wrong.message).code(Code::Encoding)
@@ -203,3 +211,16 @@ fn simulate(row: &Row, loader: &Config, types: &KernelTypes) -> Result<Said, Unu
     };
     Ok(said.took(begin.elapsed()))
 }
+
+/// The codes of what the kernel finds before it looks what instructions mean.
+const BEFORE_WORDS: [Code; 6] = [
+    Code::JumpOutOfRange,
+    Code::FallsOff,
+    Code::Length,
+    Code::BadBtf,
+    Code::AttachType,
+    Code::LoadFlags,
+];
+
+/// The codes of what it finds at an instruction that no path leads to.
+const BEFORE_PATHS: [Code; 2] = [Code::FallsOff, Code::Unreachable];

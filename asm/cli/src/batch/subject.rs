@@ -6,7 +6,7 @@ use std::fmt;
 
 use ebpf_asm::btf::{Btf, Kind, Linkage, TypeId, check_layout};
 use ebpf_asm::insn::{DecodeError, Fields, Insn, Slot};
-use ebpf_asm::isa::{self, Callee, Field, Operand, Sem, rows_of};
+use ebpf_asm::isa::{self, Callee, Cond, Field, Operand, Sem, Width, rows_of};
 use ebpf_asm::lines::Lines;
 use ebpf_asm::load_flags::{BPF_F_SLEEPABLE, BPF_F_XDP_HAS_FRAGS};
 use ebpf_asm::object::Object;
@@ -73,6 +73,8 @@ pub(super) enum StandIn {
     /// before.
     /// Who follows the paths sees whether it is reached.
     Nearly,
+    /// What is refused wherever it stands, once all jumps are looked at.
+    Anywhere,
 }
 
 /// What the row describes.
@@ -217,10 +219,17 @@ fn decode(
             true => {
                 let at = listed.binary_search_by_key(&slot, |(slot, _)| *slot);
                 let map = at.ok().and_then(|at| listed.get(at)).map(|(_, map)| *map);
-                wide::look(first, slot_at(bytes, slot + 1), map)?
+                wide::look(first, slot_at(bytes, slot + 1), map)
             }
-            false => look(first)?,
+            false => look(first),
         };
+        let found = match found {
+            Err(Unusable::Refused {
+                code: Code::Encoding,
+                message,
+            }) => refused_anywhere(first, message),
+            found => found,
+        }?;
         references.extend(found.reference.map(|reference| (slot, reference)));
         wrong.extend(found.wrong.map(|(message, stand_in)| Wrong {
             slot,
@@ -240,6 +249,33 @@ pub(super) struct Found {
     /// What the kernel says to it where it is reached, if it is none.
     pub(super) wrong: Option<(String, StandIn)>,
 }
+
+/// What stands for something that the kernel refuses before it follows any path, and when it has
+/// looked where jumps lead: of what could be a jump by the low bits of its opcode, this too.
+fn refused_anywhere(slot: Slot, message: String) -> Result<Found, Unusable> {
+    let is_jump = matches!(slot.opcode & 0x07, 0x05 | 0x06);
+    let (sem, offset) = match is_jump && !matches!(slot.opcode & 0xf0, 0x80 | 0x90) {
+        true => (JUMP, slot.offset),
+        false => (Sem::Call(Callee::Helper), 0),
+    };
+    let fields = Fields {
+        offset,
+        ..Fields::default()
+    };
+    let row = sem.row().ok_or_else(|| Unusable::encoding(&*message))?;
+    Ok(Found {
+        insn: Insn::new(row, fields),
+        reference: None,
+        wrong: Some((message, StandIn::Anywhere)),
+    })
+}
+
+/// `if r0 == 0 goto`.
+const JUMP: Sem = Sem::Jump {
+    cond: Cond::Jeq,
+    width: Width::W64,
+    operand: Operand::Imm,
+};
 
 /// An instruction of one slot.
 fn look(mut slot: Slot) -> Result<Found, Unusable> {
@@ -283,28 +319,62 @@ pub(super) fn is_selected(row: &isa::Row, slot: Slot) -> bool {
 fn undecodable(slot: Slot, error: &DecodeError) -> (String, Option<(Insn, StandIn)>) {
     let admitted = |row: &&isa::Row| row.since.is_some_and(|since| since <= NEWEST);
     let Some(row) = rows_of(slot.opcode).find(admitted) else {
-        return (format!("unknown opcode {:02x}", slot.opcode), None);
+        return match is_odd_load(slot) {
+            true => (format!("{LOAD} uses reserved fields"), None),
+            false => (format!("unknown opcode {:02x}", slot.opcode), None),
+        };
     };
+    let is_load = matches!(row.sem, Sem::Load { .. } | Sem::LoadSx { .. });
+    let is_jump = matches!(row.sem, Sem::Jump { .. });
     match error {
+        // It looks at the number of a load before it follows any path.
+        _ if is_load && slot.imm != 0 => (format!("{LOAD} uses reserved fields"), None),
+        // It looks at the first register of a jump, and then at what is none of both.
+        DecodeError::Field { .. } if is_jump && slot.dst > MAX_REGISTER => {
+            (format!("R{} is invalid", slot.dst), stand_in(row, slot))
+        }
         DecodeError::Register { number, .. } => {
+            let source = row.src == Field::Reg && slot.src > MAX_REGISTER && !is_jump;
+            let number = if source { slot.src } else { *number };
             (format!("R{number} is invalid"), stand_in(row, slot))
         }
-        DecodeError::Field { .. } if matches!(row.sem, Sem::MayGoto) => (
-            format!("invalid may_goto imm {}", slot.imm),
-            stand_in(row, slot),
-        ),
-        DecodeError::Field { .. } => (
-            format!("{} uses reserved fields", class(row.sem)),
-            stand_in(row, slot),
-        ),
+        DecodeError::Field { .. } => (wrong_field(row, slot), stand_in(row, slot)),
         _ => (format!("unknown opcode {:02x}", slot.opcode), None),
     }
 }
 
+/// What the kernel says to fields that mean nothing.
+fn wrong_field(row: &isa::Row, slot: Slot) -> String {
+    match row.sem {
+        Sem::MayGoto => format!("invalid may_goto imm {}", slot.imm),
+        Sem::Atomic { .. } | Sem::LoadAcquire { .. } | Sem::StoreRelease { .. } => {
+            let is_operation = |row: &isa::Row| {
+                matches!(row.sem, Sem::Atomic { .. }) && row.imm == Field::Is(slot.imm)
+            };
+            match isa::ISA.iter().any(is_operation) {
+                true => "invalid atomic operand size".to_owned(),
+                false => format!("BPF_ATOMIC uses invalid atomic opcode {:02x}", slot.imm),
+            }
+        }
+        sem => format!("{} uses reserved fields", class(sem)),
+    }
+}
+
+/// The highest register.
+const MAX_REGISTER: u8 = 10;
+
+/// What the kernel calls loads.
+const LOAD: &str = "BPF_LDX";
+
+/// Whether a slot is a load to the kernel, and has a mode or a number that loads do not have.
+fn is_odd_load(slot: Slot) -> bool {
+    let has_mode = matches!(slot.opcode & 0xe0, 0x60 | 0x80);
+    slot.opcode & 0x07 == 0x01 && !(has_mode && slot.imm == 0)
+}
+
 /// What can stand in the place of an instruction that is wrong only where it is reached: the
 /// jump, or the call of a function, that it nearly is, at which the kernel looks before; a call of
-/// no helper; or for `EXIT`, behind which nothing follows, a jump to itself. At loads and numbers
-/// the kernel looks before.
+/// no helper; or for `EXIT`, behind which nothing follows, a jump to itself.
 fn stand_in(row: &'static isa::Row, slot: Slot) -> Option<(Insn, StandIn)> {
     let nearly = Fields {
         offset: slot.offset,
@@ -321,13 +391,13 @@ fn stand_in(row: &'static isa::Row, slot: Slot) -> Option<(Insn, StandIn)> {
         Sem::Ja | Sem::Gotol | Sem::Jump { .. } => {
             return Some((Insn::new(row, nearly), StandIn::Nearly));
         }
-        Sem::MayGoto if slot.src == 0 => {
+        // Also with a source register, which makes it nothing.
+        Sem::MayGoto => {
             let jump = Fields { imm: 0, ..nearly };
             return Some((Insn::new(row, jump), StandIn::Nearly));
         }
         Sem::Exit => (Sem::Ja, -1),
-        Sem::Gotox | Sem::MayGoto => return None,
-        Sem::Load { .. } | Sem::LoadSx { .. } => return None,
+        Sem::Gotox => return None,
         _ => (Sem::Call(Callee::Helper), 0),
     };
     let fields = Fields {
