@@ -306,15 +306,21 @@ impl Bounds {
         }
     }
 
-    /// Whether all four say the same of numbers that read the same in all ways. Then none has
+    /// Whether all say the same of numbers that need no more than 32 bits, and read the same in
+    /// all ways but as signed ones of 32 bits, which say nothing where they do not. Then none has
     /// anything to tell the others.
     pub(crate) fn agree(&self) -> bool {
+        const SIGN: u64 = 1 << 31;
         let Range { min, max } = self.u64;
+        let low_signed = match min < SIGN && max >= SIGN {
+            true => Range::FULL,
+            false => Range::new(min as i32, max as i32),
+        };
         min <= max
-            && max <= i32::MAX as u64
+            && max <= u64::from(u32::MAX)
             && self.s64 == Range::new(min as i64, max as i64)
             && self.u32 == Range::new(min as u32, max as u32)
-            && self.s32 == Range::new(min as i32, max as i32)
+            && self.s32 == low_signed
     }
 
     /// Carries what each reading knows over to the others.

@@ -132,10 +132,14 @@ impl Scalar {
     pub(crate) fn sync(&mut self) -> Existence {
         // Of one number, and of any, all is known as it is.
         match self.as_constant() {
-            Some(value) if self.bounds == Bounds::constant(value) => return Existence::Possible,
-            None if *self == Scalar::UNKNOWN => return Existence::Possible,
-            _ => {}
+            Some(value) if self.bounds == Bounds::constant(value) => Existence::Possible,
+            None if *self == Scalar::UNKNOWN || self.is_settled() => Existence::Possible,
+            _ => self.carry_over(),
         }
+    }
+
+    /// The same where they may have something to tell each other.
+    fn carry_over(&mut self) -> Existence {
         self.bounds_from_tnum();
         let known = (self.tnum, self.bounds.u64);
         self.deduce_bounds();
@@ -149,6 +153,21 @@ impl Scalar {
         }
         self.bounds = Bounds::UNKNOWN;
         Existence::Impossible
+    }
+
+    /// Whether one sees at once that bits and bounds have nothing to tell each other: the bounds
+    /// agree, their ends have the known bits, and bits that all numbers between them have are known.
+    /// So it is with most.
+    fn is_settled(&self) -> bool {
+        let Range { min, max } = self.bounds.u64;
+        // Bits say something of signed numbers that may be any, unless none is known.
+        let any_sign = self.bounds.s32 == Range::FULL;
+        min < max
+            && self.bounds.agree()
+            && self.tnum.contains(min)
+            && self.tnum.contains(max)
+            && self.tnum.intersect(Tnum::range(min, max)) == self.tnum
+            && (!any_sign || self.tnum.mask() == u64::from(u32::MAX))
     }
 
     /// Whether no number is within the bounds, or not the one that the bits are.
@@ -354,6 +373,23 @@ pub(crate) mod tests {
         prop_oneof![near.clone(), near.prop_map(u64::wrapping_neg), any::<u64>()]
     }
 
+    /// Bounds of 32 bits that all say the same.
+    fn agreed() -> impl Strategy<Value = Bounds> {
+        (number(), number()).prop_map(|(a, b)| {
+            let (a, b) = (a as u32, b as u32);
+            let (min, max) = (a.min(b), a.max(b));
+            Bounds {
+                u64: Range::new(min.into(), max.into()),
+                s64: Range::new(min.into(), max.into()),
+                u32: Range::new(min, max),
+                s32: match min as i32 <= max as i32 {
+                    true => Range::new(min as i32, max as i32),
+                    false => Range::FULL,
+                },
+            }
+        })
+    }
+
     /// A scalar that holds a few numbers, about as tight as can be, and those numbers.
     pub(crate) fn scalar() -> impl Strategy<Value = (Scalar, Vec<u64>)> {
         (proptest::collection::vec(number(), 1..4), any::<u8>()).prop_map(|(numbers, forget)| {
@@ -424,20 +460,31 @@ pub(crate) mod tests {
         }
 
         #[test]
-        fn bounds_that_agree_have_nothing_to_tell_each_other(
-            (a, b) in (0..=i32::MAX as u64, 0..=i32::MAX as u64)
-        ) {
-            let (min, max) = (a.min(b), a.max(b));
-            let agreed = Bounds {
-                u64: Range::new(min, max),
-                s64: Range::new(min as i64, max as i64),
-                u32: Range::new(min as u32, max as u32),
-                s32: Range::new(min as i32, max as i32),
-            };
-            prop_assert!(agreed.agree());
-            let mut deduced = agreed;
+        fn bounds_that_agree_have_nothing_to_tell_each_other(bounds in agreed()) {
+            prop_assert!(bounds.agree());
+            let mut deduced = bounds;
             deduced.deduce();
-            prop_assert_eq!(deduced, agreed);
+            prop_assert_eq!(deduced, bounds);
+        }
+
+        #[test]
+        fn what_is_settled_has_nothing_to_be_carried_over(
+            bounds in agreed(), (known, bits) in (number(), number())
+        ) {
+            let Range { min, max } = bounds.u64;
+            let between = Tnum::range(min, max);
+            // The bits of the ends, with more unknown ones than that takes, or with fewer.
+            let ends = Tnum::constant(min).union(Tnum::constant(max));
+            let tnums = [between, ends, Tnum::new(min, (min ^ max) | bits & between.mask()),
+                Tnum::new(known, bits)];
+            for tnum in tnums {
+                let scalar = Scalar { tnum, bounds };
+                let mut carried = scalar;
+                if scalar.is_settled() {
+                    prop_assert_eq!(carried.carry_over(), Existence::Possible);
+                    prop_assert_eq!(carried, scalar);
+                }
+            }
         }
 
         #[test]
