@@ -157,13 +157,12 @@ impl Machine<'_, '_> {
 
     /// What holds a number, in the kernel's order. What is never read again does not count.
     fn sharers(&self, id: u32) -> Vec<Sharer> {
-        let frames = self.state.frames();
         // Where each function goes on: behind its call of the next, the innermost here.
-        let returns = frames.iter().skip(1).map(|frame| frame.return_to);
+        let returns = self.state.frames().skip(1).map(|frame| frame.return_to);
         let places = returns.chain([self.slot]);
         let shares = |reg: &RegState| reg.is_scalar() && reg.id == id;
         let mut found = Vec::new();
-        for ((depth, frame), place) in (0u8..).zip(frames).zip(places) {
+        for ((depth, frame), place) in (0u8..).zip(self.state.frames()).zip(places) {
             let live = self.env.live(place);
             let regs = Reg::ALL.into_iter().zip(&frame.regs);
             let regs = regs.filter(|(reg, held)| live.has(*reg) && shares(held));
@@ -427,9 +426,7 @@ fn set_null(state: &mut State, pointer: &RegState) {
     });
     // What was not acquired need not be given back. Another view of it may be null alone.
     if pointer.id == pointer.ref_id {
-        state
-            .references
-            .retain(|reference| reference.id != pointer.ref_id);
+        state.end_reference(pointer.ref_id);
     }
 }
 

@@ -87,7 +87,7 @@ impl Machine<'_, '_> {
 
     /// Ends a reference, and all pointers to what it stood for.
     pub(crate) fn release_reference(&mut self, id: u32) {
-        self.state.references.retain(|reference| reference.id != id);
+        self.state.end_reference(id);
         let gone = self.gone();
         self.state
             .change_regs(|reg| reg.ref_id == id, |reg| *reg = gone);
@@ -147,7 +147,7 @@ impl Machine<'_, '_> {
 
     /// That one more function can be entered.
     pub(crate) fn check_depth(&self) -> Checked {
-        let depth = self.state.frames().len();
+        let depth = self.state.active();
         if depth < MAX_CALL_FRAMES {
             return Ok(());
         }
@@ -159,7 +159,7 @@ impl Machine<'_, '_> {
     /// `exit`: of a function or of the program.
     pub(crate) fn exit(&mut self) -> Checked<Flow> {
         let result = *self.state.reg(Reg::R0);
-        let active = self.state.frames().len();
+        let active = self.state.active();
         if active > 1 && matches!(result.kind, Kind::Stack(_)) {
             return Err(
                 Rejection::new(Code::Leak, "cannot return stack pointer to the caller")
@@ -185,7 +185,7 @@ impl Machine<'_, '_> {
 
     /// That nothing is to be given back where the program ends.
     pub(crate) fn check_nothing_held(&self, label: &str) -> Checked {
-        let Some(first) = self.state.references.first() else {
+        let Some(first) = self.state.owed().references.first() else {
             return Ok(());
         };
         let message = format!(
@@ -201,7 +201,7 @@ impl Machine<'_, '_> {
     /// Whether a global function is verified on its own: what ends there is not the program.
     pub(crate) fn is_in_global_function(&self) -> bool {
         let callback = self.env.exception_callback;
-        let first = self.state.frames().first();
+        let first = self.state.frame_of(0);
         first.is_some_and(|first| first.function > 0 && Some(first.function) != callback)
     }
 

@@ -17,7 +17,7 @@ use crate::diag::{Checked, Rejection};
 use crate::env::Env;
 use crate::explore::{Explorer, Path};
 use crate::precision::FrameNeeds;
-use crate::prune::{Ids, Likeness, alike};
+use crate::prune::{Comparing, Difference, Likeness, alike};
 use crate::rounds::{Round, same_round, widen};
 use crate::stack::End;
 use crate::state::{Entered, State};
@@ -82,8 +82,8 @@ pub(crate) struct Checkpoints {
     /// What happened since the last checkpoint was made.
     pub(crate) since: Pace,
     kept: u64,
-    /// Which ids of two states are alike, in the comparison that is made.
-    ids: Ids,
+    /// For the comparison that is made.
+    comparing: Comparing,
 }
 
 impl Checkpoints {
@@ -93,7 +93,7 @@ impl Checkpoints {
             here: vec![Vec::new(); stops],
             since: Pace::default(),
             kept: 0,
-            ids: Ids::default(),
+            comparing: Comparing::default(),
         }
     }
 
@@ -192,9 +192,10 @@ impl Explorer<'_, '_, '_> {
                 continue;
             };
             let likeness = node.likeness(known, round, &path.state);
-            let ids = &mut self.checkpoints.ids;
+            let comparing = &mut self.checkpoints.comparing;
+            comparing.differs = node.kept.as_ref().and_then(|kept| kept.differs);
             let covers =
-                |old: &State| alike(self.env, likeness, path.slot, old, &path.state, &mut *ids);
+                |old: &State| alike(self.env, likeness, path.slot, old, &path.state, comparing);
             if node.state().is_some_and(covers) {
                 if matches!(likeness, Likeness::Same) {
                     return Err(endless(path.slot));
@@ -205,7 +206,8 @@ impl Explorer<'_, '_, '_> {
             if node.open > 0 && early {
                 *due = Due::Later;
             }
-            if node.missed(*due, round, known) == Standing::Dropped {
+            let differs = self.checkpoints.comparing.differs;
+            if node.missed(*due, round, known, differs) == Standing::Dropped {
                 here.remove(index);
                 self.checkpoints.kept -= 1;
             }
@@ -230,7 +232,7 @@ impl Explorer<'_, '_, '_> {
             return Ok(());
         };
         kept.hits += 1;
-        let needs = kept.needed;
+        let needs = kept.needed.clone();
         self.need(path, needs, path.state.depth())?;
         if known == Known::NotYet {
             self.tree.depend(path.position, path.state.clone(), at);
@@ -301,11 +303,19 @@ impl Node {
         }
     }
 
-    /// Notes that a state was compared with this one in vain; says whether more are.
-    fn missed(&mut self, due: Due, round: Option<Round>, known: Known) -> Standing {
+    /// Notes that a state was compared with this one in vain, and where it differs; says whether
+    /// more are.
+    fn missed(
+        &mut self,
+        due: Due,
+        round: Option<Round>,
+        known: Known,
+        differs: Option<Difference>,
+    ) -> Standing {
         let Some(kept) = &mut self.kept else {
             return Standing::Dropped;
         };
+        kept.differs = differs;
         let most = match self.open > 0 && round.is_some() {
             true => MAX_MISSES_OF_ROUND,
             false => MAX_MISSES,

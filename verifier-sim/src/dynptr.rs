@@ -240,7 +240,10 @@ impl Machine<'_, '_> {
     pub(crate) fn acquire(&mut self) -> u32 {
         let id = self.new_id();
         let acquired_at = self.slot;
-        self.state.references.push(Reference { id, acquired_at });
+        self.state
+            .owed_mut()
+            .references
+            .push(Reference { id, acquired_at });
         id
     }
 

@@ -322,7 +322,7 @@ impl<'a> Env<'a> {
     /// The registers that may be read of the function at `depth`, if the innermost function of
     /// `state` goes on at `slot` and the others where their callees return to.
     pub(crate) fn live_in(&self, state: &State, depth: usize, slot: usize) -> RegSet {
-        match state.frames().get(depth + 1) {
+        match state.frame_of(depth + 1) {
             // The callee will overwrite R0, whatever the caller does with it.
             Some(callee) => self.live(callee.return_to).without(RegSet::of(Reg::R0)),
             None => self.live(slot),

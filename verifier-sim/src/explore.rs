@@ -290,7 +290,7 @@ impl Explorer<'_, '_, '_> {
         path.activation = (path.state.depth() == depth).then_some(activation);
         path.notes += u32::from(env.stops.is_entered(path.slot) || notes.is_kept());
         if !notes.needs.is_empty() {
-            self.need(path, self.notes.needs, depth)?;
+            self.need(path, self.notes.needs.clone(), depth)?;
         }
         self.tree.history.push(path.slot, &self.notes);
         Ok(flow)

@@ -124,8 +124,9 @@ impl History {
     /// Nothing was executed yet of a program of so many slots.
     pub(crate) fn new(slots: usize) -> History {
         History {
-            steps: Vec::with_capacity(slots),
-            noted: Vec::with_capacity(slots / 4),
+            // Most instructions are followed more than once, and what grows is copied.
+            steps: Vec::with_capacity(slots.saturating_mul(4)),
+            noted: Vec::with_capacity(slots),
             sharers: Vec::new(),
         }
     }

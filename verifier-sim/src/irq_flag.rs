@@ -58,7 +58,7 @@ impl Machine<'_, '_> {
         };
         self.write_stack(spot.depth, &value, access, Stored::Unknown)?;
         let id = self.new_id();
-        self.state.irq_flags.push(Reference {
+        self.state.owed_mut().irq_flags.push(Reference {
             id,
             acquired_at: self.slot,
         });
@@ -93,7 +93,7 @@ impl Machine<'_, '_> {
             return Err(wrong_flag(&message, reg, &value)
                 .because(slot.reg.origin.made, "the flag is filled here"));
         }
-        let last = self.state.irq_flags.last();
+        let last = self.state.owed().irq_flags.last();
         if let Some(last) = last.filter(|last| last.id != slot.reg.ref_id) {
             let message = format!(
                 "cannot restore irq state out of order, expected id={} acquired at insn_idx={}",
@@ -104,7 +104,7 @@ impl Machine<'_, '_> {
                 .because(Place::at(last.acquired_at), "this was")
                 .help("restore flags in the opposite order"));
         }
-        self.state.irq_flags.pop();
+        self.state.owed_mut().irq_flags.pop();
         self.set_irq_slot(spot, Slot::INVALID);
         Ok(())
     }

@@ -294,7 +294,7 @@ pub(crate) fn equally_far(a: &State, b: &State) -> bool {
         }
         _ => true,
     };
-    let mut frames = a.frames().iter().zip(b.frames());
+    let mut frames = a.frames().zip(b.frames());
     frames.all(|(a, b)| a.stack.slots().iter().zip(b.stack.slots()).all(far))
 }
 

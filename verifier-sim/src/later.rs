@@ -104,7 +104,7 @@ impl Machine<'_, '_> {
 /// kernel asks for where it goes back from a number that was made of them to the beginning. It takes
 /// that for a fault of its own (Linux 6.18).
 pub(crate) fn check_handed(state: &State, at_beginning: RegSet) -> Checked {
-    let first = state.frames().first();
+    let first = state.frame_of(0);
     let is_later = first.is_some_and(|first| matches!(first.entered, Entered::Later { .. }));
     let handed = at_beginning.iter().filter(|reg| ARGUMENTS.contains(reg));
     let regs = handed.fold(0u16, |regs, reg| regs | 1 << reg.number());

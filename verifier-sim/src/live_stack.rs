@@ -141,7 +141,7 @@ impl LiveStack {
         let chain = self.chain(&env.cfg, state);
         let mut live = [0; MAX_CALL_FRAMES];
         // Where each function goes on: behind or at its call of the next, the innermost at `slot`.
-        let returns = state.frames().iter().skip(1).map(|frame| frame.return_to);
+        let returns = state.frames().skip(1).map(|frame| frame.return_to);
         let places = returns.chain([slot]);
         // Each may read its own frame and those of its callers.
         for (depth, (at, place)) in chain.into_iter().zip(places).enumerate() {

@@ -204,26 +204,26 @@ impl Machine<'_, '_> {
     /// held already.
     pub(crate) fn take_lock(&mut self, lock: Lock) -> Checked {
         let known = |held: &&Lock| held.kind != LockKind::Spin && held.is_same(lock);
-        let held = self.state.locks.iter().find(known);
+        let held = self.state.owed().locks.iter().find(known);
         if let Some(held) = held.filter(|_| lock.kind != LockKind::Spin) {
             let message = "Acquiring the same lock again, AA deadlock detected";
             return Err(Rejection::new(Code::Lock, message)
                 .label("is held already")
                 .because(Place::at(held.taken_at), "the lock is taken here"));
         }
-        self.state.locks.push(lock);
+        self.state.owed_mut().locks.push(lock);
         Ok(())
     }
 
     /// Gives a lock back, the last that was taken.
     pub(crate) fn give_lock_back(&mut self, lock: Lock) -> Checked {
         let word = lock.kind.word();
-        let Some(last) = self.state.locks.last().copied() else {
+        let Some(last) = self.state.owed().locks.last().copied() else {
             let message = format!("{word}_unlock without taking a lock");
             return Err(Rejection::new(Code::Lock, message).label("no lock is held here"));
         };
         let known = |held: &Lock| held.kind == lock.kind && held.is_same(lock);
-        let Some(at) = self.state.locks.iter().position(known) else {
+        let Some(at) = self.state.owed().locks.iter().position(known) else {
             let message = format!("{word}_unlock of different lock");
             return Err(Rejection::new(Code::Lock, message)
                 .label("gives back another lock than the one that is held")
@@ -236,7 +236,7 @@ impl Machine<'_, '_> {
                 .because(Place::at(last.taken_at), "that is taken here")
                 .help("give locks back in the opposite order"));
         }
-        self.state.locks.remove(at);
+        self.state.owed_mut().locks.remove(at);
         self.end_borrowed();
         Ok(())
     }
@@ -266,7 +266,7 @@ impl Machine<'_, '_> {
 
     /// That no lock is held, in the kernel's words.
     pub(crate) fn check_no_lock(&self, message: &str) -> Checked {
-        let Some(held) = self.state.locks.last() else {
+        let Some(held) = self.state.owed().locks.last() else {
             return Ok(());
         };
         Err(Rejection::new(Code::Lock, message)

@@ -5,6 +5,7 @@
 use crate::codes::Code;
 use crate::diag::{Checked, Place, Rejection};
 use crate::env::Env;
+use crate::held::Held;
 use crate::mem::AddressKind;
 use crate::notes::Notes;
 use crate::reg::{Kind, Origin, RegState};
@@ -143,6 +144,11 @@ impl Machine<'_, '_> {
             false => Ok(state),
             true => Err(unreadable(reg, state)),
         }
+    }
+
+    /// The same, shared: it stays as it is when the register is written.
+    pub(crate) fn read_held(&self, reg: Reg) -> Checked<Held> {
+        self.read_reg(reg).map(|_| self.state.held(reg))
     }
 
     /// Refuses to write R10.

@@ -104,7 +104,7 @@ impl Machine<'_, '_> {
             Sem::Load { size } | Sem::LoadAcquire { size } => (size, Extend::Zero),
             _ => return Ok(()),
         };
-        let base = *self.read_reg(insn.src())?;
+        let base = self.read_held(insn.src())?;
         self.check_writable(insn.dst())?;
         let access = MemAccess {
             reg: insn.src(),
@@ -120,6 +120,8 @@ impl Machine<'_, '_> {
             self.check_atomic_kind(insn.src(), &base, "loads from")?;
         }
         self.check_same_kind(access.reg, &base)?;
+        // If it is the one that is written, its place is taken.
+        drop(base);
         let value = match (loaded.kind, extend) {
             (Kind::Scalar, Extend::Zero) if loaded.scalar != Scalar::of_size(size) => {
                 loaded.truncated(size)
@@ -158,7 +160,7 @@ impl Machine<'_, '_> {
             }
             Operand::Imm => Stored::Imm(insn.imm()),
         };
-        let base = *self.read_reg(insn.dst())?;
+        let base = self.read_held(insn.dst())?;
         let access = MemAccess {
             reg: insn.dst(),
             off: insn.offset(),
@@ -246,7 +248,7 @@ impl Machine<'_, '_> {
                 self.env.program.prog_type
             )));
         }
-        if let Some(first) = self.state.references.first() {
+        if let Some(first) = self.state.owed().references.first() {
             return Err(Rejection::new(
                 Code::ReferenceLeak,
                 format!(

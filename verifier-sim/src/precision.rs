@@ -65,19 +65,22 @@ impl FrameNeeds {
     }
 }
 
-/// Which registers and spills are needed, by the depth of the functions.
-#[derive(Debug, Clone, Copy, Default)]
+/// Which registers and spills are needed, by the depth of the functions. There is one for each
+/// checkpoint, and mostly no function is called, so that only the outermost takes room.
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Needs {
-    frames: [FrameNeeds; MAX_CALL_FRAMES],
-    /// Nothing is needed of this frame and those behind it.
-    end: u8,
+    /// Of the program's own frame.
+    first: FrameNeeds,
+    /// Of those of the functions that it calls.
+    called: Option<Box<[FrameNeeds; MAX_CALL_FRAMES - 1]>>,
 }
 
 impl Needs {
     /// Forgets all.
     pub(crate) fn clear(&mut self) {
-        if self.end > 0 {
-            *self = Needs::default();
+        self.first = FrameNeeds::default();
+        if let Some(called) = &mut self.called {
+            **called = Default::default();
         }
     }
 
@@ -106,9 +109,19 @@ impl Needs {
         self.reg(state.depth(), reg);
     }
 
+    /// What is needed of each function, the outermost first.
+    fn frames(&self) -> impl Iterator<Item = &FrameNeeds> {
+        let called = self.called.iter().flat_map(|called| called.iter());
+        std::iter::once(&self.first).chain(called)
+    }
+
+    fn frames_mut(&mut self) -> impl Iterator<Item = &mut FrameNeeds> {
+        let called = self.called.iter_mut().flat_map(|called| called.iter_mut());
+        std::iter::once(&mut self.first).chain(called)
+    }
+
     fn keep_numbers(&mut self, state: &State) {
-        let frames = self.frames.iter_mut().take(usize::from(self.end));
-        for (depth, frame) in frames.enumerate() {
+        for (depth, frame) in self.frames_mut().enumerate() {
             if frame.is_any() {
                 *frame = numbers_of(state, depth, *frame);
             }
@@ -117,7 +130,7 @@ impl Needs {
 
     /// Forgets all but these, by the depth of the functions.
     pub(crate) fn keep(&mut self, live: impl Iterator<Item = FrameNeeds>) {
-        for (frame, live) in self.frames.iter_mut().zip(live) {
+        for (frame, live) in self.frames_mut().zip(live) {
             frame.regs = frame.regs.and(live.regs);
             frame.slots &= live.slots;
         }
@@ -134,26 +147,31 @@ impl Needs {
     }
 
     /// Whether nothing is needed.
-    #[inline]
     pub(crate) fn is_empty(&self) -> bool {
-        self.end == 0 || self.are_frames_empty()
-    }
-
-    fn are_frames_empty(&self) -> bool {
-        let frames = self.frames.iter().take(usize::from(self.end));
-        !frames.copied().any(FrameNeeds::is_any)
+        let mut called = self.called.iter().flat_map(|called| called.iter());
+        !self.first.is_any() && !called.any(|frame| frame.is_any())
     }
 
     /// What is needed of the function at `depth`.
     pub(crate) fn of(&self, depth: usize) -> FrameNeeds {
-        self.frames.get(depth).copied().unwrap_or_default()
+        match depth.checked_sub(1) {
+            None => self.first,
+            Some(index) => {
+                let called = self.called.as_ref().and_then(|called| called.get(index));
+                called.copied().unwrap_or_default()
+            }
+        }
     }
 
     fn frame(&mut self, depth: u8) -> &mut FrameNeeds {
-        // No more functions are ever active.
-        let index = usize::from(depth).min(MAX_CALL_FRAMES - 1);
-        self.end = self.end.max(depth.saturating_add(1));
-        &mut self.frames[index]
+        match depth.checked_sub(1) {
+            None => &mut self.first,
+            Some(index) => {
+                // No more functions are ever active.
+                let index = usize::from(index).min(MAX_CALL_FRAMES - 2);
+                &mut self.called.get_or_insert_default()[index]
+            }
+        }
     }
 
     fn has_reg(&self, depth: u8, reg: Reg) -> bool {
@@ -165,16 +183,23 @@ impl Needs {
     }
 
     fn forget_reg(&mut self, depth: u8, reg: Reg) {
-        let frame = self.frame(depth);
-        frame.regs = frame.regs.without(RegSet::of(reg));
+        if self.has_reg(depth, reg) {
+            let frame = self.frame(depth);
+            frame.regs = frame.regs.without(RegSet::of(reg));
+        }
+    }
+
+    fn forget_frame(&mut self, depth: u8) {
+        if self.of(usize::from(depth)).is_any() {
+            *self.frame(depth) = FrameNeeds::default();
+        }
     }
 
     /// At a checkpoint: that no slot is needed which its stacks do not reach yet. The kernel (6.18)
     /// comes to such where a path that read bytes it never wrote is covered by one that spilled a
     /// number there, and takes that for a fault of its own.
     pub(crate) fn check_within(&self, state: &State) -> Checked {
-        let frames = self.frames.iter().take(usize::from(self.end));
-        for (needs, frame) in frames.zip(state.frames()) {
+        for (needs, frame) in self.frames().zip(state.frames()) {
             let total = frame.stack.slots().len();
             let beyond = needs.slots.checked_shr(total as u32).unwrap_or(0);
             if beyond != 0 {
@@ -192,9 +217,11 @@ impl Needs {
     /// whether there was such.
     pub(crate) fn settle(&mut self, marks: &mut Needs, state: &State) -> Settled {
         self.keep_numbers(state);
-        marks.end = marks.end.max(self.end);
-        let frames = self.frames.iter_mut().take(usize::from(self.end));
-        for (frame, known) in frames.zip(&mut marks.frames) {
+        for (depth, frame) in (0u8..).zip(self.frames_mut()) {
+            if !frame.is_any() {
+                continue;
+            }
+            let known = marks.frame(depth);
             frame.regs = frame.regs.without(known.regs);
             frame.slots &= !known.slots;
             known.regs = known.regs.with(frame.regs);
@@ -296,7 +323,7 @@ impl Needs {
         let needed = self.has_reg(*depth, Reg::R0);
         self.forget_reg(*depth, Reg::R0);
         *depth += 1;
-        *self.frame(*depth) = FrameNeeds::default();
+        self.forget_frame(*depth);
         if needed {
             self.reg(*depth, Reg::R0);
         }
@@ -314,7 +341,7 @@ impl Needs {
     }
 
     fn leave_frame(&mut self, depth: &mut u8) {
-        *self.frame(*depth) = FrameNeeds::default();
+        self.forget_frame(*depth);
         *depth = depth.saturating_sub(1);
     }
 
@@ -385,7 +412,7 @@ impl Needs {
 
 /// Of what is needed, what are numbers.
 fn numbers_of(state: &State, depth: usize, needs: FrameNeeds) -> FrameNeeds {
-    let Some(frame) = state.frames().get(depth) else {
+    let Some(frame) = state.frame_of(depth) else {
         return FrameNeeds::default();
     };
     let mut numbers = needs;

@@ -12,7 +12,7 @@ use crate::live::RegSet;
 use crate::precision::{FrameNeeds, Needs};
 use crate::reg::{Kind, Link, PacketRange, RegState};
 use crate::stack::{Slot, Stack};
-use crate::state::{Frame, State};
+use crate::state::{Frame, Owed, State};
 use ebpf_asm::insn::Reg;
 
 /// How alike two states must be.
@@ -29,59 +29,71 @@ pub(crate) enum Likeness<'a> {
     Never,
 }
 
-/// Whether `new` at `slot` is as alike to `old` there as is asked. What `ids` has of an earlier
-/// comparison is forgotten.
+/// Where two states were found to differ: a place in the frame of this depth.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Difference {
+    depth: u8,
+    place: InFrame,
+}
+
+/// A place in a frame.
+#[derive(Debug, Clone, Copy)]
+enum InFrame {
+    Reg(Reg),
+    Slot(u8),
+}
+
+/// What a comparison leaves to the next one.
+#[derive(Debug, Default)]
+pub(crate) struct Comparing {
+    /// Which ids are alike, in room that is there already.
+    ids: Ids,
+    /// Where the old state was found to differ from another one. It mostly differs from the next
+    /// one there too, which is seen soonest if one looks there first.
+    pub(crate) differs: Option<Difference>,
+}
+
+/// Whether `new` at `slot` is as alike to `old` there as is asked.
 pub(crate) fn alike(
     env: &Env<'_>,
     likeness: Likeness<'_>,
     slot: usize,
     old: &State,
     new: &State,
-    ids: &mut Ids,
+    comparing: &mut Comparing,
 ) -> bool {
-    ids.clear();
     let mut matcher = Matcher {
         uninit: Uninit::of(env.config),
         likeness,
-        ids,
+        ids: &mut comparing.ids,
+        differs: &mut comparing.differs,
     };
-    if matches!(likeness, Likeness::Never) {
+    if matches!(likeness, Likeness::Never) || matcher.differ_again(old, new) {
         return false;
     }
+    matcher.ids.clear();
     if matcher.is_exact() && !same_registers(old.frame(), new.frame()) {
         return false;
     }
     if old.sections != new.sections || old.in_sleepable != new.in_sleepable {
         return false;
     }
-    let mut locks = old.locks.iter().zip(&new.locks);
-    let same_locks = old.locks.len() == new.locks.len()
-        && locks.all(|(old, new)| {
-            let same = (old.kind, old.owner) == (new.kind, new.owner);
-            same && matcher.ids.same(old.id, new.id)
-        });
-    if !same_locks {
-        return false;
-    }
-    if old.frames().len() != new.frames().len() || old.references.len() != new.references.len() {
-        return false;
-    }
-    if old.irq_flags.len() != new.irq_flags.len() {
-        return false;
-    }
-    let references = old.references.iter().zip(&new.references);
-    let flags = old.irq_flags.iter().zip(&new.irq_flags);
-    if !references
-        .chain(flags)
-        .all(|(old, new)| matcher.ids.same(old.id, new.id))
-    {
+    if old.active() != new.active() || !matcher.owed(old.owed(), new.owed()) {
         return false;
     }
     // The innermost first: what differs mostly differs there.
-    let frames = old.frames().iter().zip(new.frames()).enumerate().rev();
-    frames.into_iter().all(|(depth, (old_frame, new_frame))| {
+    let depths = (0..old.active()).rev();
+    let mut frames = depths.zip(old.frames().rev().zip(new.frames().rev()));
+    frames.all(|(depth, (old_frame, new_frame))| {
         let live = env.live_in(old, depth, slot);
-        matcher.frame(depth, live, old_frame, new_frame)
+        let same = matcher.frame(depth, live, old_frame, new_frame);
+        if let Err(place) = same {
+            let depth = u8::try_from(depth).ok();
+            *matcher.differs = depth
+                .zip(place)
+                .map(|(depth, place)| Difference { depth, place });
+        }
+        same.is_ok()
     })
 }
 
@@ -184,25 +196,81 @@ struct Matcher<'a> {
     uninit: Uninit,
     likeness: Likeness<'a>,
     ids: &'a mut Ids,
+    differs: &'a mut Option<Difference>,
 }
 
 impl Matcher<'_> {
-    fn frame(&mut self, depth: usize, live: RegSet, old: &Frame, new: &Frame) -> bool {
-        if old.function != new.function || old.return_to != new.return_to {
+    /// Whether states differ where the old one was found to differ from another. Whatever ids are
+    /// alike elsewhere, they are not alike then.
+    fn differ_again(&mut self, old: &State, new: &State) -> bool {
+        let Some(Difference { depth, place }) = *self.differs else {
             return false;
+        };
+        self.ids.clear();
+        let depth = usize::from(depth);
+        let frames = old.frame_of(depth).zip(new.frame_of(depth));
+        frames.is_some_and(|(old, new)| match place {
+            InFrame::Reg(reg) => !self.same_reg_of(depth, reg, old, new),
+            InFrame::Slot(index) => {
+                let at = usize::from(index);
+                let slots = old.stack.slots().get(at).zip(new.stack.slots().get(at));
+                let weight = Weight::of_slot(self.needed(depth), index);
+                slots.is_some_and(|(old, new)| !self.slot(old, new, weight))
+            }
+        })
+    }
+
+    /// Whether the same is owed.
+    fn owed(&mut self, old: &Owed, new: &Owed) -> bool {
+        let lengths = |owed: &Owed| {
+            let Owed {
+                references,
+                irq_flags,
+                locks,
+            } = owed;
+            (references.len(), irq_flags.len(), locks.len())
+        };
+        if lengths(old) != lengths(new) {
+            return false;
+        }
+        let mut locks = old.locks.iter().zip(&new.locks);
+        let same_locks = locks.all(|(old, new)| {
+            let same = (old.kind, old.owner) == (new.kind, new.owner);
+            same && self.ids.same(old.id, new.id)
+        });
+        let references = old.references.iter().zip(&new.references);
+        let mut others = references.chain(old.irq_flags.iter().zip(&new.irq_flags));
+        same_locks && others.all(|(old, new)| self.ids.same(old.id, new.id))
+    }
+
+    /// Whether all that may matter is alike in two frames; if not, where it is not, if it is at a
+    /// place.
+    fn frame(
+        &mut self,
+        depth: usize,
+        live: RegSet,
+        old: &Frame,
+        new: &Frame,
+    ) -> Result<(), Option<InFrame>> {
+        if old.function != new.function || old.return_to != new.return_to {
+            return Err(None);
         }
         // Fewer callbacks may follow than followed there.
         if !old.entered.is_like(&new.entered) || old.called_back > new.called_back {
-            return false;
+            return Err(None);
         }
-        let needed = self.needed(depth);
-        for reg in live.iter() {
-            let (old, new) = (&old.regs[reg.index()], &new.regs[reg.index()]);
-            if !self.reg(old, new, Weight::of_reg(needed, reg)) {
-                return false;
-            }
+        match live
+            .iter()
+            .find(|reg| !self.same_reg_of(depth, *reg, old, new))
+        {
+            Some(reg) => Err(Some(InFrame::Reg(reg))),
+            None => self.stack(self.needed(depth), &old.stack, &new.stack),
         }
-        self.stack(needed, &old.stack, &new.stack)
+    }
+
+    fn same_reg_of(&mut self, depth: usize, reg: Reg, old: &Frame, new: &Frame) -> bool {
+        let (old, new) = (&old.regs[reg.index()], &new.regs[reg.index()]);
+        self.reg(old, new, Weight::of_reg(self.needed(depth), reg))
     }
 
     fn is_exact(&self) -> bool {
@@ -289,18 +357,25 @@ impl Matcher<'_> {
     }
 
     /// What the new stack has beyond the old one was never looked at.
-    fn stack(&mut self, needed: FrameNeeds, old: &Stack, new: &Stack) -> bool {
+    fn stack(
+        &mut self,
+        needed: FrameNeeds,
+        old: &Stack,
+        new: &Stack,
+    ) -> Result<(), Option<InFrame>> {
         let (old, new) = (old.slots(), new.slots());
         let pairs = (0u8..).zip(old.iter().zip(new));
         for (index, (old, new)) in pairs {
             if !self.slot(old, new, Weight::of_slot(needed, index)) {
-                return false;
+                return Err(Some(InFrame::Slot(index)));
             }
         }
         let beyond = old.get(new.len()..).unwrap_or_default();
-        beyond
-            .iter()
-            .all(|old| !self.is_in_loop() && self.is_anything(old))
+        let anything = |old| !self.is_in_loop() && self.is_anything(old);
+        match beyond.iter().all(anything) {
+            true => Ok(()),
+            false => Err(None),
+        }
     }
 
     /// Whether nothing is asked of a slot that is compared with this one.

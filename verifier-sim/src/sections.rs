@@ -35,7 +35,7 @@ impl State {
     /// Which section is open, as the kernel names it at the end of a program.
     fn open_section(&self) -> Option<&'static str> {
         match self.sections {
-            _ if !self.irq_flags.is_empty() => Some("bpf_local_irq_save-ed"),
+            _ if !self.owed().irq_flags.is_empty() => Some("bpf_local_irq_save-ed"),
             Sections { rcu: true, .. } => Some("bpf_rcu_read_lock-ed"),
             Sections { preempt: 1.., .. } => Some("bpf_preempt_disable-ed"),
             Sections { .. } => None,
@@ -47,7 +47,7 @@ impl State {
         match self.sections {
             Sections { rcu: true, .. } => Some("rcu_read_lock region"),
             Sections { preempt: 1.., .. } => Some("non-preemptible region"),
-            Sections { .. } if !self.irq_flags.is_empty() => Some("IRQ-disabled region"),
+            Sections { .. } if !self.owed().irq_flags.is_empty() => Some("IRQ-disabled region"),
             Sections { .. } => None,
         }
     }
@@ -181,7 +181,7 @@ impl Machine<'_, '_> {
     /// Whether what RCU protects stays: in a section, while a lock is held, and always where the
     /// program must not sleep.
     pub(crate) fn in_rcu_section(&self) -> bool {
-        self.state.sections.rcu || !self.state.locks.is_empty() || !self.is_sleepable()
+        self.state.sections.rcu || !self.state.owed().locks.is_empty() || !self.is_sleepable()
     }
 }
 

@@ -55,14 +55,12 @@ impl Snapshot {
                     })
                     .collect(),
             });
+        let owed = state.owed();
+        let references = owed.references.iter().map(|reference| reference.id);
+        let locks = owed.locks.iter().map(|lock| lock.id);
         Snapshot {
             frames: frames.collect(),
-            references: state
-                .references
-                .iter()
-                .map(|reference| reference.id)
-                .chain(state.locks.iter().map(|lock| lock.id))
-                .collect(),
+            references: references.chain(locks).collect(),
         }
     }
 }

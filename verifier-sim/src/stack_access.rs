@@ -381,7 +381,7 @@ impl Machine<'_, '_> {
         if direction == Direction::Write || self.env.config.may_read_uninit_stack() {
             return -STACK_SIZE;
         }
-        let frame = self.state.frames().get(usize::from(depth));
+        let frame = self.state.frame_of(usize::from(depth));
         let touched = frame.map_or(0, |frame| frame.stack.depth());
         -i64::try_from(touched).unwrap_or(STACK_SIZE)
     }

@@ -66,19 +66,37 @@ pub(crate) struct Reference {
     pub acquired_at: usize,
 }
 
-/// The state of a program. Copies share their frames until one of them is changed.
-#[derive(Debug, Clone)]
-pub(crate) struct State {
-    /// The functions that are active, the innermost last. Never empty.
-    frames: Vec<Rc<Frame>>,
-    /// What must be given back.
+/// What must be given back or undone before the program ends.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Owed {
+    /// What was acquired.
     pub references: Vec<Reference>,
     /// How interrupts were each time that they were turned off, the last last.
     pub irq_flags: Vec<Reference>,
-    /// The sections that are open.
-    pub sections: Sections,
     /// The locks that are held, the last taken last.
     pub locks: Vec<Lock>,
+}
+
+impl Owed {
+    const NOTHING: &Owed = &Owed {
+        references: Vec::new(),
+        irq_flags: Vec::new(),
+        locks: Vec::new(),
+    };
+}
+
+/// The state of a program. Copies share their frames, and what they owe, until one of them is
+/// changed.
+#[derive(Debug, Clone)]
+pub(crate) struct State {
+    /// The innermost of the functions that are active.
+    innermost: Rc<Frame>,
+    /// Those that called it, the outermost first. Mostly there are none.
+    callers: Vec<Rc<Frame>>,
+    /// What it owes, if it ever owed something.
+    owed: Option<Rc<Owed>>,
+    /// The sections that are open.
+    pub sections: Sections,
     /// Whether one may sleep: in the program if it says so, in what is called later if that is
     /// called so that it may.
     pub in_sleepable: bool,
@@ -123,63 +141,99 @@ impl State {
     /// The function that begins at slot `function`, at its beginning: only R10 holds something.
     pub(crate) fn entry(function: usize) -> State {
         State {
-            frames: vec![Rc::new(Frame::new(0, function, 0))],
-            references: Vec::new(),
-            irq_flags: Vec::new(),
+            innermost: Rc::new(Frame::new(0, function, 0)),
+            callers: Vec::new(),
+            owed: None,
             sections: Sections::default(),
-            locks: Vec::new(),
             in_sleepable: false,
             callbacks: 0,
             may_gotos: 0,
         }
     }
 
-    /// The active functions, the innermost last.
-    pub(crate) fn frames(&self) -> &[Rc<Frame>] {
-        &self.frames
+    /// What must be given back or undone before the program ends.
+    pub(crate) fn owed(&self) -> &Owed {
+        self.owed.as_deref().unwrap_or(Owed::NOTHING)
     }
 
-    /// The frame at this depth, the program's own at 0, to change it.
+    /// The same, to change it.
+    pub(crate) fn owed_mut(&mut self) -> &mut Owed {
+        Rc::make_mut(self.owed.get_or_insert_default())
+    }
+
+    /// Ends a reference, if there is one.
+    pub(crate) fn end_reference(&mut self, id: u32) {
+        let is_it = |reference: &Reference| reference.id == id;
+        if self.owed().references.iter().any(is_it) {
+            self.owed_mut()
+                .references
+                .retain(|reference| !is_it(reference));
+        }
+    }
+
+    /// The active functions, the innermost last.
+    pub(crate) fn frames(&self) -> impl DoubleEndedIterator<Item = &Rc<Frame>> {
+        self.callers.iter().chain([&self.innermost])
+    }
+
+    fn frames_mut(&mut self) -> impl Iterator<Item = &mut Rc<Frame>> {
+        self.callers.iter_mut().chain([&mut self.innermost])
+    }
+
+    /// The frame at this depth, the program's own at 0.
+    pub(crate) fn frame_of(&self, depth: usize) -> Option<&Frame> {
+        match depth == self.callers.len() {
+            true => Some(&self.innermost),
+            false => self.callers.get(depth).map(Rc::as_ref),
+        }
+    }
+
+    /// The same, to change it.
     pub(crate) fn frame_at(&mut self, depth: u8) -> Option<&mut Frame> {
-        self.frames.get_mut(usize::from(depth)).map(Rc::make_mut)
+        let depth = usize::from(depth);
+        match depth == self.callers.len() {
+            true => Some(self.frame_mut()),
+            false => self.callers.get_mut(depth).map(Rc::make_mut),
+        }
     }
 
     /// The stack of the frame at this depth.
     pub(crate) fn stack_at(&self, depth: u8) -> Option<&Stack> {
-        let frame = self.frames.get(usize::from(depth));
+        let frame = self.frame_of(usize::from(depth));
         frame.map(|frame| &frame.stack)
+    }
+
+    /// How many functions are active.
+    pub(crate) fn active(&self) -> usize {
+        self.callers.len() + 1
     }
 
     /// The depth of the innermost function, 0 for the program itself.
     pub(crate) fn depth(&self) -> u8 {
-        // At most 8 are ever pushed.
-        (self.frames.len() - 1) as u8
+        // At most 8 are ever active.
+        self.callers.len() as u8
     }
 
     /// Enters a function.
     pub(crate) fn push(&mut self, frame: Frame) {
-        self.frames.push(Rc::new(frame));
+        let caller = std::mem::replace(&mut self.innermost, Rc::new(frame));
+        self.callers.push(caller);
     }
 
     /// Leaves the innermost function; `None`, and no change, if it is the program itself.
     pub(crate) fn pop(&mut self) -> Option<Rc<Frame>> {
-        if self.frames.len() > 1 {
-            self.frames.pop()
-        } else {
-            None
-        }
+        let caller = self.callers.pop()?;
+        Some(std::mem::replace(&mut self.innermost, caller))
     }
 
     /// The innermost function.
     pub(crate) fn frame(&self) -> &Frame {
-        // `frames` is never empty: `entry` fills it and `pop` leaves the first.
-        &self.frames[self.frames.len() - 1]
+        &self.innermost
     }
 
     /// The innermost function, to change it.
     pub(crate) fn frame_mut(&mut self) -> &mut Frame {
-        let last = self.frames.len() - 1;
-        Rc::make_mut(&mut self.frames[last])
+        Rc::make_mut(&mut self.innermost)
     }
 
     /// Whether the same functions are active, called from the same places.
@@ -188,7 +242,7 @@ impl State {
             let same = a.function == b.function && a.return_to == b.return_to;
             same && a.entered.is_like(&b.entered)
         };
-        self.frames.len() == other.frames.len() && self.frames.iter().zip(&other.frames).all(same)
+        self.active() == other.active() && self.frames().zip(other.frames()).all(same)
     }
 
     /// A register of the innermost function.
@@ -219,7 +273,7 @@ impl State {
 
     /// Forgets all slots of stacks but these, by the depth of the functions.
     pub(crate) fn keep_slots(&mut self, slots: &[u64], end: End) {
-        for (frame, &slots) in self.frames.iter_mut().zip(slots) {
+        for (frame, &slots) in self.frames_mut().zip(slots) {
             if let Some(length) = frame.stack.left_of(slots, end) {
                 Rc::make_mut(frame).stack.keep(length, slots);
             }
@@ -233,7 +287,7 @@ impl State {
         which: impl Fn(&RegState) -> bool,
         mut change: impl FnMut(&mut RegState),
     ) {
-        for frame in &mut self.frames {
+        for frame in self.frames_mut() {
             if frame.registers().any(&which) {
                 let frame = Rc::make_mut(frame);
                 let regs = frame.regs.iter_mut();

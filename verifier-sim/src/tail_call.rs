@@ -56,7 +56,7 @@ pub(crate) fn leaves_callback(what: &str) -> Box<Rejection> {
 impl Machine<'_, '_> {
     /// That nothing is left to be given back when the program goes on in another one.
     pub(crate) fn check_leaves(&self) -> Checked {
-        let Some(first) = self.state.references.first() else {
+        let Some(first) = self.state.owed().references.first() else {
             return self.check_closed("tail_call");
         };
         let (id, acquired_at) = (first.id, first.acquired_at);

@@ -14,6 +14,7 @@ use crate::later::check_handed;
 use crate::live::RegSet;
 use crate::machine::not_modelled;
 use crate::precision::{Needs, Settled, Trail};
+use crate::prune::Difference;
 use crate::state::State;
 use crate::visits::{CalledLoop, Edge, Known, Visits};
 
@@ -56,6 +57,8 @@ pub(crate) struct Kept {
     /// How often states were compared with this one in vain, and how often not.
     pub(crate) misses: u32,
     pub(crate) hits: u32,
+    /// Where it differed from the last of them.
+    pub(crate) differs: Option<Difference>,
 }
 
 /// Whether a state has what nothing will read.
@@ -95,6 +98,7 @@ impl Kept {
             standing: Standing::Kept,
             misses: 0,
             hits: 0,
+            differs: None,
         }
     }
 }
@@ -330,7 +334,7 @@ impl Tree {
             let mut settled = Settled::Known;
             for edge in edges {
                 let kept = self.nodes.get(edge.to).and_then(|node| node.kept.as_ref());
-                let needs = kept.map(|kept| kept.needed);
+                let needs = kept.map(|kept| kept.needed.clone());
                 let (needs, depth) = (needs.unwrap_or_default(), edge.state.depth());
                 let traced = self.trace_back(cfg, edge.path, needs, depth)?;
                 check_handed(&edge.state, traced.at_beginning)?;

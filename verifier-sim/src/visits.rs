@@ -30,7 +30,7 @@ impl CalledLoop {
         if components.is_empty() {
             return None;
         }
-        let callees = state.frames().iter().skip(1);
+        let callees = state.frames().skip(1);
         let at = callees.map(|callee| callee.called_at()).chain([slot]);
         let mut calls = Vec::new();
         for slot in at {

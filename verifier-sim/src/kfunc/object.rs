@@ -156,11 +156,11 @@ impl<'a> Machine<'_, 'a> {
     /// That the lock beside a list or tree is held.
     fn check_lock_of(&self, reg: Reg, value: &RegState, name: &str) -> Checked {
         let held = LockOwner::of(value.kind).map(|owner| (owner, value.id));
-        let mut locks = self.state.locks.iter();
+        let mut locks = self.state.owed().locks.iter();
         if locks.any(|lock| Some(lock.place()) == held) {
             return Ok(());
         }
-        let message = match self.state.locks.last() {
+        let message = match self.state.owed().locks.last() {
             Some(_) => "held lock and object are not in the same allocation".to_owned(),
             None => {
                 let lock = self.special_of(value.kind, SpecialKind::SpinLock)?;
