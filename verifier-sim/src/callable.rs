@@ -8,6 +8,7 @@
 
 use crate::codes::Code;
 use crate::config::Config;
+use crate::ctx::ArgumentContext;
 use crate::diag::{Checked, Rejection};
 use crate::env::Env;
 use crate::instead::{Newer, instead};
@@ -25,11 +26,13 @@ const GPL_COMPATIBLE: [&str; 6] = [
     "Dual MPL/GPL",
 ];
 
-/// Helpers that `syscall` programs may name, and yet not call. Observed on Linux 6.18.
-const NOT_IN_PROBE: [&str; 3] = ["sk_storage_get", "sk_storage_delete", "d_path"];
+/// Programs that are at functions or tracepoints of the kernel, or could be: helpers do not work
+/// at all of them.
+const PROBES: [ProgType; 3] = [ProgType::Syscall, ProgType::Tracing, ProgType::Lsm];
 
 /// Helpers that tracing programs may call only in iterators of some kinds of sockets (every
-/// iterator was asked), and structs of functions not where they end. Observed on Linux 6.18.
+/// iterator was asked), those at security hooks only at some of a control group, and structs of
+/// functions not where they end. Observed on Linux 6.18; hooks, on 6.12.
 const SOCKET_OPTIONS: [&str; 2] = ["setsockopt", "getsockopt"];
 
 impl Env<'_> {
@@ -152,21 +155,34 @@ impl Env<'_> {
 
     fn check_barred(&self, helper: &Helper) -> Checked {
         let prog_type = self.program.prog_type;
-        if prog_type == ProgType::Syscall && NOT_IN_PROBE.contains(&helper.name) {
+        let place = self.arguments.as_ref();
+        if PROBES.contains(&prog_type) && ArgumentContext::bars(place, helper.name) {
+            let place = place.map_or(prog_type.name(), ArgumentContext::name);
             let words = "helper call is not allowed in probe";
-            return Err(Rejection::new(Code::HelperNotAllowed, words).label(format!(
-                "{prog_type} programs are not where this helper works"
-            )));
+            return Err(Rejection::new(Code::HelperNotAllowed, words)
+                .label(format!("this helper does not work at '{place}'")));
         }
-        if prog_type == ProgType::Tracing && SOCKET_OPTIONS.contains(&helper.name) {
-            let target = self.arguments.as_ref();
-            if !target.is_some_and(|target| target.has_socket_options) {
-                let words = cannot_use(helper, self.config);
-                return Err(Rejection::new(Code::HelperNotAllowed, words)
-                    .label("the program is not an iterator over sockets with options"));
-            }
+        if SOCKET_OPTIONS.contains(&helper.name) && !self.has_socket_options() {
+            let words = cannot_use(helper, self.config);
+            return Err(Rejection::new(Code::HelperNotAllowed, words)
+                .label("the program is not where the kernel has a socket with options at hand"));
         }
         Ok(())
+    }
+
+    /// Whether the program is where options of sockets may be asked for and set, as far as that
+    /// depends on what it is attached to.
+    fn has_socket_options(&self) -> bool {
+        let attach_type = self.program.expected_attach_type;
+        let there = self
+            .arguments
+            .as_ref()
+            .is_some_and(|at| at.has_socket_options);
+        match self.program.prog_type {
+            ProgType::Tracing => there,
+            ProgType::Lsm => there && attach_type == Some(AttachType::LsmCgroup),
+            _ => true,
+        }
     }
 }
 

@@ -102,7 +102,7 @@ impl<'a> Env<'a> {
         let arguments = attached
             .as_ref()
             .and_then(|attached| Some((attached, kernel.btf()?)));
-        let arguments = arguments.map(|(to, btf)| ArgumentContext::new(kernel, btf, to));
+        let arguments = arguments.map(|(to, btf)| ArgumentContext::new(config, kernel, btf, to));
         check_calls(whole, program, kernel)?;
         check_addresses(whole, program, kernel)?;
         let globals = globals(object, program, target);

@@ -122,6 +122,9 @@ impl<'a> Machine<'_, 'a> {
         })?;
         Ok(match read {
             Read::Number => RegState::scalar(Scalar::of_size(access.size)),
+            Read::Among(least, most) => {
+                RegState::scalar(Scalar::signed_range(least, most).truncate(access.size))
+            }
             Read::Pointer(kind, Null::Never) => RegState::pointer(kind),
             Read::Pointer(kind, Null::Maybe) => RegState::pointer(kind).maybe_null(self.new_id()),
         })

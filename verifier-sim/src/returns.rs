@@ -6,17 +6,16 @@
 //!
 //! Read before: `env.rs`. Read next: `call.rs`.
 
+use crate::bounds::Range;
 use crate::codes::Code;
 use crate::config::Config;
+use crate::ctx::{ANSWERS_CHECKED, Answer};
 use crate::diag::{Checked, Rejection};
 use crate::machine::Machine;
 use crate::reg::RegState;
 use ebpf_asm::insn::Reg;
 use ebpf_asm::prog_type::{AttachType, ProgType};
 use std::ops::RangeInclusive;
-
-/// Errors are the negative of at most this (`MAX_ERRNO`).
-const MAX_ERRNO: i64 = 4095;
 
 /// Nothing to say.
 const NO: Option<RangeInclusive<i64>> = Some(0..=0);
@@ -31,7 +30,7 @@ const WITH_HINT: Option<RangeInclusive<i64>> = Some(0..=3);
 const YES: Option<RangeInclusive<i64>> = Some(1..=1);
 
 /// The results that programs may have; `None` if any.
-pub(crate) fn results(
+fn results(
     prog_type: ProgType,
     attach_type: AttachType,
     config: &Config,
@@ -54,16 +53,26 @@ pub(crate) fn results(
             AttachType::TraceIter => NO_OR_YES,
             _ => None,
         },
-        // From documentation; hooks that answer otherwise, with 0 or 1, are not told apart.
-        ProgType::Lsm => match attach_type {
-            AttachType::LsmCgroup => NO_OR_YES,
-            _ => Some(-MAX_ERRNO..=0),
-        },
         ProgType::Kprobe => match attach_type {
             AttachType::TraceKprobeSession | AttachType::TraceUprobeSession => NO_OR_YES,
             _ => None,
         },
         _ => None,
+    }
+}
+
+/// The results that programs may have at a security hook, as numbers of 32 bits but for those that
+/// are attached to a control group.
+fn at_hook(
+    answer: Answer,
+    attach_type: AttachType,
+    config: &Config,
+) -> Option<RangeInclusive<i64>> {
+    match (attach_type, answer) {
+        (AttachType::LsmCgroup, Answer::Nothing) => YES,
+        (AttachType::LsmCgroup, _) => NO_OR_YES,
+        _ if !config.since(ANSWERS_CHECKED) => None,
+        _ => answer.numbers(),
     }
 }
 
@@ -90,12 +99,21 @@ impl Machine<'_, '_> {
     pub(crate) fn check_result(&mut self, reg: Reg, result: &RegState) -> Checked {
         let program = self.env.program;
         let attach_type = program.prog_type.attach_type(program.expected_attach_type);
-        let Some(allowed) = results(program.prog_type, attach_type, self.env.config) else {
+        let config = self.env.config;
+        let answer = self.env.arguments.as_ref().and_then(|hook| hook.answer);
+        let allowed = match answer {
+            Some(answer) => at_hook(answer, attach_type, config),
+            None => results(program.prog_type, attach_type, config),
+        };
+        let Some(allowed) = allowed else {
             return Ok(());
         };
         self.need(reg);
         let number = reg.number();
-        let range = result.scalar.bounds.s64;
+        let range = match answer {
+            Some(_) if attach_type == AttachType::LsmMac => low_half(result),
+            _ => result.scalar.bounds.s64,
+        };
         if result.is_scalar() && allowed.contains(&range.min) && allowed.contains(&range.max) {
             return Ok(());
         }
@@ -118,6 +136,15 @@ impl Machine<'_, '_> {
                 true => format!("{name} programs that are attached here return {least}"),
                 false => format!("{name} programs return {least} to {most}: set or mask R{number}"),
             }))
+    }
+}
+
+/// The lower 32 bits of a number, with their sign.
+fn low_half(result: &RegState) -> Range<i64> {
+    let Range { min, max } = result.scalar.bounds.s32;
+    Range {
+        min: min.into(),
+        max: max.into(),
     }
 }
 

@@ -7,6 +7,9 @@
 //! Read before: `row.rs`. Read next: `compiled.rs`.
 
 use ebpf_asm::btf::Kind;
+use ebpf_asm::helper;
+use ebpf_asm::isa::{Callee, Sem};
+use ebpf_asm::load_flags::BPF_F_ANY_ALIGNMENT;
 use ebpf_asm::map_type::MapType;
 use ebpf_asm::object::Object;
 use ebpf_asm::prog_type::ProgType;
@@ -91,6 +94,17 @@ fn met(row: &Row, fault: &Fault) -> Seen {
             region: Region::Null,
             ..
         } if is_in_nonnull(row, fault.slot) => Seen::Stopped(NULL_OF_CALLER.to_owned()),
+        FaultKind::UninitialisedRegister(_) if prints(fault) => Seen::Stopped(PRINTED.to_owned()),
+        FaultKind::Misaligned { .. } if row.program.prog_flags() & BPF_F_ANY_ALIGNMENT != 0 => {
+            Seen::Stopped(UNALIGNED.to_owned())
+        }
+        FaultKind::OutOfBounds {
+            region: Region::Ctx,
+            offset: ..0,
+            ..
+        } if row.program.prog_type == ProgType::Tracepoint => {
+            Seen::Stopped(BEFORE_RECORD.to_owned())
+        }
         kind => Seen::Fault(kind.to_string()),
     }
 }
@@ -101,6 +115,24 @@ const MAP_ITSELF: &str = "the kernel's own part of a map";
 /// What the kernel overlooks: it takes a constant 0 for a parameter that is tagged as never
 /// null, and verifies the function as if it were none.
 const NULL_OF_CALLER: &str = "a null that the kernel takes for a parameter tagged nonnull";
+
+/// What a format asks for, nobody knows before it runs.
+const PRINTED: &str = "a register that holds nothing, and that trace_printk is to print";
+
+/// What the loader asked for, and the machine allows.
+const UNALIGNED: &str = "an address that the size does not divide, with BPF_F_ANY_ALIGNMENT";
+
+/// What the kernel (6.18) overlooks.
+const BEFORE_RECORD: &str = "bytes before the record of a tracepoint";
+
+/// Whether a fault is one of `trace_printk`.
+fn prints(fault: &Fault) -> bool {
+    let insn = fault
+        .insn
+        .filter(|insn| insn.sem() == Sem::Call(Callee::Helper));
+    let helper = insn.and_then(|insn| helper::by_id(insn.imm()));
+    helper.is_some_and(|helper| helper.name == "trace_printk")
+}
 
 /// The tag of such parameters.
 const NONNULL: &str = "arg:nonnull";

@@ -7,15 +7,17 @@
 //!
 //! Described in the kernel's `Documentation/bpf/prog_lsm.rst`, `bpf_iterators.rst` and
 //! `libbpf/program_types.rst`. Tracepoints, iterators and operations were observed on Linux
-//! 6.18; functions (fentry and the like) and security hooks, which are not loaded there, are
-//! from documentation.
+//! 6.18; functions (fentry and the like) and security hooks, which are not loaded there, on 6.12.
 //!
 //! Read before: `ctx/mod.rs`, `btf_ptr.rs`. Read next: `ctx/attach.rs`.
 
-use super::attach::Target;
+use super::attach::{self, Target};
 use super::exceptions::{Given, iterator_argument, may_be_null};
+use super::hook::{ANSWERS_CHECKED, Answer};
+use super::probe;
 use crate::btf_ptr::{BtfPtr, Marks};
 use crate::btf_walk::tagged;
+use crate::config::Config;
 use crate::kernel_types::KernelTypes;
 use crate::reg::{Kind, Null};
 use ebpf_asm::btf::{Btf, Kind as Type, TypeId};
@@ -39,6 +41,10 @@ pub(crate) struct ArgumentContext {
     pub(crate) returns_nothing: bool,
     /// Whether the program may call no helper.
     pub(crate) without_helpers: bool,
+    /// What the security hook answers that the program is at.
+    pub(crate) answer: Option<Answer>,
+    /// What kind of place the program is at.
+    place: attach::Place,
     /// Whether an iterator is at sockets whose options programs may ask for and set.
     pub(crate) has_socket_options: bool,
 }
@@ -48,6 +54,8 @@ pub(crate) struct ArgumentContext {
 enum Argument {
     /// A number.
     Number,
+    /// A number of 32 bits among these.
+    Among(i64, i64),
     /// A pointer to what is no structure: a number, but read whole.
     Address,
     /// A pointer.
@@ -61,32 +69,47 @@ enum Argument {
 pub(crate) enum Read {
     /// A number of the size that is read.
     Number,
+    /// Such a number that is at least and at most this before it is cut to that size.
+    Among(i64, i64),
     /// A pointer, which may be null.
     Pointer(Kind, Null),
 }
 
 impl ArgumentContext {
     /// What programs at the target receive.
-    pub(crate) fn new(kernel: &KernelTypes, btf: &Btf, target: &Target<'_>) -> ArgumentContext {
+    pub(crate) fn new(
+        config: &Config,
+        kernel: &KernelTypes,
+        btf: &Btf,
+        target: &Target<'_>,
+    ) -> ArgumentContext {
         let mut context = ArgumentContext {
             name: target.name.to_owned(),
             arguments: Vec::new(),
             end: 0,
             returns_nothing: target.returns_nothing(),
             without_helpers: target.is_without_helpers(),
+            answer: target.answer(),
+            place: target.place,
             has_socket_options: target.has_socket_options(),
-            returned: target
-                .returns
-                .map(|ty| argument((kernel, btf), target, ty, Place::Result)),
+            returned: target.returns.map(|ty| match answered(config, target) {
+                Some(answered) => answered,
+                None => argument(config, (kernel, btf), target, ty, Place::Result),
+            }),
         };
         for (index, (name, ty)) in target.params.iter().enumerate() {
             let place = Place::Argument(index, btf.str(*name));
-            let argument = argument((kernel, btf), target, *ty, place);
+            let argument = argument(config, (kernel, btf), target, *ty, place);
             context.arguments.push((context.end, argument));
             let bytes = btf.size_of(*ty).unwrap_or(8);
             context.end += i64::from(bytes.clamp(1, 1 << 20).next_multiple_of(8));
         }
         context
+    }
+
+    /// Whether a helper does not work there, though programs of the type may call it.
+    pub(crate) fn bars(context: Option<&ArgumentContext>, helper: &str) -> bool {
+        probe::bars(context.map(|at| (at.place, at.name.as_str())), helper)
     }
 
     /// The name of what the program is attached to, or is.
@@ -125,6 +148,7 @@ impl ArgumentContext {
                 "func '{function}' size {bytes} must be 8; {refused}"
             )),
             Argument::Number | Argument::Address => Ok(Read::Number),
+            Argument::Among(least, most) => Ok(Read::Among(*least, *most)),
             Argument::Pointer(kind, null) => Ok(Read::Pointer(*kind, *null)),
             Argument::Refused(words) => Err(format!("{words}; {refused}")),
         }
@@ -138,7 +162,15 @@ enum Place<'a> {
     Result,
 }
 
+/// What the hook answered before the program that decides now.
+fn answered(config: &Config, target: &Target<'_>) -> Option<Argument> {
+    let decides = target.decides() && config.since(ANSWERS_CHECKED);
+    let numbers = target.answer().filter(|_| decides)?.numbers()?;
+    Some(Argument::Among(*numbers.start(), *numbers.end()))
+}
+
 fn argument(
+    config: &Config,
     (kernel, btf): (&KernelTypes, &Btf),
     target: &Target<'_>,
     ty: TypeId,
@@ -150,7 +182,6 @@ fn argument(
         Place::Result => target.params.len(),
     };
     let to = match btf.get(btf.resolve(ty)).map(|ty| &ty.kind) {
-        // A function without result has the number 0 for one.
         None
         | Some(
             Type::Int { .. }
@@ -173,9 +204,11 @@ fn argument(
     }
     let pointee = btf.resolve(to);
     match btf.get(pointee).map(|ty| &ty.kind) {
-        None | Some(Type::Int { .. }) => return Argument::Address,
+        // Before Linux 6.16 nothing that is `const` was nothing.
+        None if to == TypeId::VOID || config.since((6, 16)) => return Argument::Address,
+        Some(Type::Int { .. }) => return Argument::Address,
         Some(Type::Struct { .. } | Type::Union { .. }) => {}
-        Some(_) => {
+        _ => {
             let kind = crate::kfunc::kind_word(btf, pointee);
             let shown = index + usize::from(target.hides_first());
             return Argument::Refused(format!(

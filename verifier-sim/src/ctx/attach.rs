@@ -4,10 +4,12 @@
 //! The loader names it by the number of a type of the kernel (`attach_btf_id`), which the
 //! object's section says by name.
 //!
-//! Read before: `ctx/arguments.rs`. Read next: `ctx/exceptions.rs`.
+//! Read before: `ctx/arguments.rs`. Read next: `ctx/exceptions.rs`, `ctx/traced.rs`.
 
 use super::exceptions::{has_socket_options, is_iterator};
+use super::hook::{self, Answer, check_hook};
 use super::operation::{self, Operation, Returns};
+use super::traced::check_function;
 use crate::codes::Code;
 use crate::diag::{Checked, Rejection};
 use crate::kernel_types::KernelTypes;
@@ -30,8 +32,10 @@ pub(crate) struct Target<'a> {
     pub(crate) name: &'a str,
     /// The arguments that the program gets.
     pub(crate) params: &'a [(StrId, TypeId)],
-    /// The result, if the program gets that as well.
+    /// The result, if there is one and the program gets that as well.
     pub(crate) returns: Option<TypeId>,
+    /// How the program is attached there.
+    pub(crate) attach_type: AttachType,
 }
 
 /// A kind of place.
@@ -75,13 +79,16 @@ impl<'a> Target<'a> {
         };
         let btf = kernel.needed_for("programs that get arguments of the kernel")?;
         let id = number(program, place, kernel)?;
-        if let Some(what) = left_open(program, place, attach_type) {
-            return Err(not_modelled(what));
-        }
         let target = match place {
             Place::Tracepoint => tracepoint(btf, id)?,
             _ => function(btf, id, place, attach_type)?,
         };
+        let sleeps = program.prog_flags() & BPF_F_SLEEPABLE != 0;
+        match place {
+            Place::SecurityHook => check_hook(id, target.name, sleeps)?,
+            Place::Function => check_changed(target.name, attach_type, sleeps)?,
+            _ => {}
+        }
         Ok(Some(target))
     }
 
@@ -92,7 +99,17 @@ impl<'a> Target<'a> {
 
     /// Whether pointers among the arguments are trusted.
     pub(crate) fn is_trusted(&self) -> bool {
-        self.place != Place::Function
+        match self.place {
+            Place::Function => false,
+            Place::SecurityHook => hook::is_trusted(self.name),
+            _ => true,
+        }
+    }
+
+    /// What the security hook answers, if that is what it is.
+    pub(crate) fn answer(&self) -> Option<Answer> {
+        let is_hook = self.place == Place::SecurityHook;
+        is_hook.then(|| hook::answer(self.name, self.returns))
     }
 
     /// Whether the function has an argument before those that the program gets.
@@ -110,7 +127,16 @@ impl<'a> Target<'a> {
 
     /// Whether a program there has no result.
     pub(crate) fn returns_nothing(&self) -> bool {
-        matches!(self.place, Place::Operation(of) if of.returns == Returns::Nothing)
+        match self.place {
+            Place::Operation(of) => of.returns == Returns::Nothing,
+            Place::SecurityHook => self.decides() && self.returns.is_none(),
+            _ => false,
+        }
+    }
+
+    /// Whether a program's result there is that of the security hook.
+    pub(crate) fn decides(&self) -> bool {
+        self.attach_type == AttachType::LsmMac
     }
 
     /// Whether a program there may call no helper.
@@ -119,17 +145,21 @@ impl<'a> Target<'a> {
     }
 }
 
-/// What depends on lists of functions that the kernel's types do not show.
-fn left_open(program: &Program, place: Place, attach_type: AttachType) -> Option<&'static str> {
-    let sleepable = program.prog_flags() & BPF_F_SLEEPABLE != 0;
-    match place {
-        Place::Function if attach_type == AttachType::ModifyReturn => {
-            Some("whether the function's result may be changed")
+/// What functions of the security modules are called: their results are numbers that programs may
+/// replace.
+const SECURITY_PREFIX: &str = "security_";
+
+/// That a program may change the function's result, or sleep, if it does. Of other functions that
+/// depends on lists that the kernel's types do not show, and on whether it can inject errors
+/// (`CONFIG_FUNCTION_ERROR_INJECTION`).
+fn check_changed(function: &str, attach_type: AttachType, sleeps: bool) -> Checked {
+    let changes = attach_type == AttachType::ModifyReturn;
+    match (sleeps, changes) {
+        (true, _) => Err(not_modelled("whether programs may sleep there")),
+        (_, true) if !function.starts_with(SECURITY_PREFIX) => {
+            Err(not_modelled("whether the function's result may be changed"))
         }
-        Place::Function | Place::SecurityHook if sleepable => {
-            Some("whether programs may sleep there")
-        }
-        _ => None,
+        _ => Ok(()),
     }
 }
 
@@ -178,6 +208,7 @@ fn tracepoint(btf: &Btf, id: TypeId) -> Checked<Target<'_>> {
         // The first is the tracepoint's own.
         params: params.get(1..).unwrap_or_default(),
         returns: None,
+        attach_type: AttachType::TraceRawTp,
     })
 }
 
@@ -193,19 +224,23 @@ fn function(btf: &Btf, id: TypeId, place: Place, attach_type: AttachType) -> Che
     let Some(Type::FuncProto { params, ret }) = btf.get(*proto).map(|ty| &ty.kind) else {
         return Err(not_modelled("a function of such a type"));
     };
+    let is_nothing = btf.get(btf.resolve(*ret)).is_none();
     let returns = match attach_type {
         AttachType::TraceFexit
         | AttachType::ModifyReturn
         | AttachType::LsmMac
-        | AttachType::LsmCgroup => Some(*ret),
+        | AttachType::LsmCgroup => Some(*ret).filter(|_| !is_nothing),
         _ => None,
     };
-    Ok(Target {
+    let target = Target {
         place,
         name,
         params,
         returns,
-    })
+        attach_type,
+    };
+    check_function(btf, &target, *ret)?;
+    Ok(target)
 }
 
 pub(super) fn refused(message: String) -> Box<Rejection> {

@@ -6,7 +6,7 @@
 //! Read before: `ctx/arguments.rs`.
 
 use super::attach::{Place, Target};
-use super::operation;
+use super::{hook, operation};
 use crate::btf_ptr::Marks;
 use crate::reg::{BufferUse, Kind, Null};
 
@@ -80,8 +80,13 @@ fn iterator(function: &str) -> Option<&'static Iterator> {
 
 /// Whether a program there may ask for and set options of sockets.
 pub(super) fn has_socket_options(target: &Target<'_>) -> bool {
-    target.place == Place::Iterator
-        && iterator(target.name).is_some_and(|iterator| iterator.options == Options::Yes)
+    match target.place {
+        Place::Iterator => {
+            iterator(target.name).is_some_and(|iterator| iterator.options == Options::Yes)
+        }
+        Place::SecurityHook => hook::has_socket_options(target.name),
+        _ => false,
+    }
 }
 
 /// What the target's iterator hands over as an argument; `None` if just what its type says.

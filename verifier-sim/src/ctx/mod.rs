@@ -16,8 +16,10 @@ mod arguments;
 mod attach;
 mod cgroup;
 mod exceptions;
+mod hook;
 mod kernel;
 mod operation;
+mod probe;
 mod skb;
 pub(crate) mod sock;
 mod sock_addr;
@@ -26,10 +28,12 @@ mod socket;
 #[cfg(test)]
 mod tests;
 mod trace;
+mod traced;
 mod xdp;
 
 pub(crate) use arguments::{ArgumentContext, Read};
 pub(crate) use attach::Target;
+pub(crate) use hook::{ANSWERS_CHECKED, Answer};
 
 use crate::reg::{Kind, SockType};
 use ebpf_asm::isa::{KernelVersion, Size};

@@ -20,6 +20,7 @@ use ebpf_asm::btf::{Btf, Kind as Type, Member, TypeId};
 use ebpf_asm::load_flags::BPF_F_SLEEPABLE;
 use ebpf_asm::map_type::MapType;
 use ebpf_asm::object::{MapValue, Object};
+use ebpf_asm::prog_type::AttachType;
 use ebpf_asm::program::Program;
 
 /// Whether programs that are operations of a struct may call helpers.
@@ -112,6 +113,7 @@ pub(super) fn find<'a>(
         name: function,
         params,
         returns: None,
+        attach_type: AttachType::StructOps,
     })
 }
 

@@ -538,6 +538,17 @@ pub(super) const WORDS: &[(&str, Code)] = &[
         Code::ReturnLeak,
     ),
     ("attach_btf_id * is not a function", Code::AttachTarget),
+    (
+        "attach_btf_id * points to disabled hook",
+        Code::AttachTarget,
+    ),
+    (
+        "attach_btf_id * points to wrong type name",
+        Code::AttachTarget,
+    ),
+    ("* is not sleepable", Code::AttachTarget),
+    ("The function *", Code::AttachTarget),
+    ("Attaching fexit/fmod_ret to", Code::AttachTarget),
     ("Tracing programs must provide btf_id", Code::AttachTarget),
     ("'struct *' access is allowed only to", Code::Capability),
     (
