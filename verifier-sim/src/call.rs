@@ -96,7 +96,7 @@ impl Machine<'_, '_> {
     /// Forgets what is in memory that the helper writes.
     pub(crate) fn fill_memory(&mut self, arguments: &Arguments<'_>) {
         for filled in arguments.filled.iter().flatten() {
-            self.clobber_stack(filled.depth, filled.offsets, filled.size);
+            self.clobber_stack(filled);
         }
     }
 

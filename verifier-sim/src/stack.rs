@@ -250,6 +250,20 @@ impl Stack {
         }
     }
 
+    /// Forgets what the bytes from `off` up to `end` are, which may be written or not. Only a
+    /// spill that one of them is part of ends: one that reaches to none of them is left as it
+    /// is, other than by [`Stack::set_bytes`] (seen on 6.18).
+    pub(crate) fn blur(&mut self, off: i64, end: i64) {
+        for part in parts(off, end) {
+            if let Some(slot) = self.slot_mut(part.base) {
+                if slot.bytes.of(Byte::Spill).and(part.bytes).is_any() {
+                    slot.scrub();
+                }
+                slot.bytes.set_all(part.bytes, Byte::Misc);
+            }
+        }
+    }
+
     /// The first byte from `off` up to `end` that is in the set that `which` gives of its slot;
     /// `None` stands for slots that were never accessed.
     pub(crate) fn find_byte(

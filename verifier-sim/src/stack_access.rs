@@ -5,6 +5,7 @@
 //!
 //! Read before: `stack.rs`, `mem.rs`. Read next: `branch.rs`.
 
+use crate::argument::Filled;
 use crate::bytes::{Byte, ByteSet};
 use crate::codes::Code;
 use crate::diag::{Checked, Rejection};
@@ -438,11 +439,15 @@ impl Machine<'_, '_> {
         }
     }
 
-    /// Forgets what the bytes hold: somebody else writes them.
-    pub(crate) fn clobber_stack(&mut self, depth: u8, offsets: Offsets, size: i64) {
-        if let Some(frame) = self.state.frame_at(depth) {
-            let end = offsets.max + size;
-            frame.stack.set_bytes(offsets.min, end, Byte::Misc);
+    /// Forgets what the bytes hold: somebody else writes them, or may write them.
+    pub(crate) fn clobber_stack(&mut self, filled: &Filled) {
+        let Some(frame) = self.state.frame_at(filled.depth) else {
+            return;
+        };
+        let (off, end) = (filled.offsets.min, filled.offsets.max + filled.size);
+        match filled.known {
+            true => frame.stack.set_bytes(off, end, Byte::Misc),
+            false => frame.stack.blur(off, end),
         }
     }
 

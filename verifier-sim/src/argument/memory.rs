@@ -31,6 +31,8 @@ pub(crate) struct Filled {
     pub(crate) depth: u8,
     pub(crate) offsets: Offsets,
     pub(crate) size: i64,
+    /// Whether it is known which of the bytes are written.
+    pub(crate) known: bool,
 }
 
 /// What a helper does with memory.
@@ -308,6 +310,7 @@ impl<'a> Machine<'_, 'a> {
             depth,
             offsets,
             size: extent.size,
+            known: fills,
         })
     }
 }
