@@ -107,16 +107,16 @@ impl Machine<'_, '_> {
     /// Notes that after a copy both registers hold the same number.
     fn share_number(&mut self, insn: &Insn, operand: Operand, value: &mut RegState) {
         let shared = self.env.config.since(SHARED);
-        if !shared || operand == Operand::Imm || !value.is_scalar() || value.as_constant().is_some()
-        {
+        if !shared || operand == Operand::Imm || !value.is_scalar() {
             return;
         }
         if value.link != Link::Same {
-            // The distance is one from the number; a copy begins anew.
+            // The distance is one from the number; a copy begins anew, also one of a constant
+            // (seen on 6.18).
             self.state.reg_mut(insn.src()).unlink();
             value.unlink();
         }
-        if value.id == 0 {
+        if value.id == 0 && value.as_constant().is_none() {
             value.id = self.new_id();
             self.state.reg_mut(insn.src()).id = value.id;
         }
