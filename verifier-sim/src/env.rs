@@ -156,6 +156,10 @@ impl<'a> Env<'a> {
 
     /// The index of what the maps in the map at an index are like, if it is a map of maps.
     pub(crate) fn inner_map(&self, index: u32) -> Option<u32> {
+        // Others may be declared with such a map as well: it means nothing there.
+        if !self.map(index)?.map_type.holds_maps() {
+            return None;
+        }
         let inner = u32::try_from(self.object.maps.len())
             .ok()?
             .checked_add(index)?;

@@ -32,14 +32,14 @@ fn map(index: usize, row: &MapRow, btf: Option<&Btf>) -> Result<Map, Unusable> {
         .ok_or_else(|| Unusable::unsupported(format!("map type {}", row.map_type)))?;
     let of_maps = map_type.holds_maps();
     let inner = match (&row.inner, of_maps) {
-        (Some(inner), _) => Some(Box::new(map(index, inner, btf)?)),
+        (Some(inner), true) => Some(Box::new(map(index, inner, btf)?)),
         (None, true) => Some(Box::new(Map {
             key_size: INNER_SIZE,
             value_size: INNER_SIZE,
             max_entries: 1,
             ..Map::new("inner", MapType::Array)
         })),
-        (None, false) => None,
+        (_, false) => None,
     };
     let value_type = (row.btf_value_type_id != 0).then_some(TypeId(row.btf_value_type_id));
     Ok(Map {
