@@ -3,7 +3,8 @@
 
 use std::borrow::Cow;
 
-use ebpf_asm::object::{Object, Pinning};
+use ebpf_asm::map_type::MapType;
+use ebpf_asm::object::{Map, Object, Pinning};
 use ebpf_asm::program::Program;
 use ebpf_asm::verifier_log::{VerifierLog, figure};
 use ebpf_cli::exit::Exit;
@@ -12,10 +13,9 @@ use ebpf_verifier_sim::KernelRefusal;
 
 use crate::said::Said;
 
-/// What the running kernel says of a program. Maps that are shared by name would stay pinned, and
-/// others than the object's might be there: they are made anew, and go.
+/// What the running kernel says of a program, by itself.
 pub(crate) fn verdict(object: &Object, program: &Program) -> Said {
-    match Loader::new(&unshared(object)).load_with_log(&program.name, LogLevel::Stats) {
+    match Loader::new(&alone(object)).load_with_log(&program.name, LogLevel::Stats) {
         Ok((_, log)) => Said::Accepts {
             processed: figure(&log, "processed "),
             usec: figure(&log, "verification time "),
@@ -54,12 +54,20 @@ fn texts(reasons: &[DeniedBy]) -> Vec<String> {
     reasons.iter().map(DeniedBy::to_string).collect()
 }
 
-/// The object without maps that are pinned by their names.
-fn unshared(object: &Object) -> Cow<'_, Object> {
+/// The object with nothing that others have a say in. Maps that are shared by name would stay
+/// pinned, and others than the object's might be there: they are made anew, and go. Programs that
+/// are called in place of this one would be loaded first, and one of them that is rejected would
+/// be taken for this one: their maps are left empty, which no verdict depends on.
+fn alone(object: &Object) -> Cow<'_, Object> {
+    let tails = |map: &Map| map.map_type == MapType::ProgArray && !map.values.is_empty();
+    let shared = |map: &Map| map.pinning != Pinning::None || tails(map);
     let mut object = Cow::Borrowed(object);
-    if object.maps.iter().any(|map| map.pinning != Pinning::None) {
+    if object.maps.iter().any(shared) {
         for map in &mut object.to_mut().maps {
             map.pinning = Pinning::None;
+            if tails(map) {
+                map.values.clear();
+            }
         }
     }
     object

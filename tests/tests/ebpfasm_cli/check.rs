@@ -341,12 +341,43 @@ fn a_kernel_that_does_not_judge_is_told_of_with_the_reason() {
     }
     place.write("xdp.bpf", ".prog xdp p\n    r0 = 2\n    exit\n");
     let ended = place.run(&["check", "xdp.bpf", "--kernel-too"]);
-    let effective = caps::effective().expect("capabilities");
-    let needed = [Capability::Bpf, Capability::NetAdmin];
-    match needed.iter().all(|needed| effective.grants(*needed)) {
+    match may_load() {
         true => drop(ended.code(0)),
         false => drop(ended.code(4).says("help: run it as root")),
     }
+}
+
+/// A program is judged by itself: of those that it may go on to, each is said by its name.
+#[test]
+fn a_rejected_tail_is_not_taken_for_its_caller() {
+    let place = Place::new();
+    place.write(
+        "tails.bpf",
+        ".license GPL
+.map tails prog_array key_size=4 value_size=4 max_entries=1
+.value 0 tail
+.prog xdp caller
+    r2 = tails ll
+    r3 = 0
+    call tail_call
+    r0 = 2
+    exit
+.prog xdp tail
+    exit
+",
+    );
+    let ended = place.run(&["check", "tails.bpf", "--kernel-too"]);
+    if may_load() {
+        let accepted = "caller (xdp) on the running kernel: accepted";
+        assert!(ended.code(3).stdout.contains(accepted));
+    }
+}
+
+/// Whether programs for the network may be loaded here.
+fn may_load() -> bool {
+    let effective = caps::effective().expect("capabilities");
+    let needed = [Capability::Bpf, Capability::NetAdmin];
+    needed.iter().all(|needed| effective.grants(*needed))
 }
 
 /// Without a word a release that nobody knows would pass for one that was looked at.
