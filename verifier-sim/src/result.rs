@@ -10,6 +10,7 @@ use crate::machine::{Machine, not_modelled};
 use crate::reg::{Kind, RegState, SockType};
 use crate::scalar::Scalar;
 use ebpf_asm::helper::{Ownership, Proto, Ret};
+use ebpf_asm::map_flags::BPF_F_INNER_MAP;
 use ebpf_asm::map_type::MapType;
 
 /// Errors are the negative of at most this (`MAX_ERRNO`).
@@ -95,9 +96,12 @@ impl Machine<'_, '_> {
     }
 
     /// A value of the map. In an array, one whose constant index exists is there: since 6.15.
+    /// Not so if others may take the place of the array that have fewer entries.
     fn looked_up(&mut self, arguments: &Arguments<'_>) -> Checked<RegState> {
         let exists = match (arguments.map, arguments.key) {
-            (Some(map), Some(key)) => key < u64::from(map.max_entries),
+            (Some(map), Some(key)) => {
+                key < u64::from(map.max_entries) && map.map_flags & BPF_F_INNER_MAP == 0
+            }
             _ => false,
         };
         if exists && self.env.config.since((6, 15)) {
