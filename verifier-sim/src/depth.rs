@@ -9,13 +9,14 @@
 //! That is for what the program calls and what is called back while it runs, not for what is
 //! called later; and not if any function does tail calls.
 //!
-//! Read before: `cfg.rs`, `state.rs`. Read next: `explore.rs`.
+//! Read before: `cfg.rs`, `state.rs`. Read next: `reach.rs`.
 
 use crate::cfg::Cfg;
 use crate::codes::Code;
 use crate::config::Config;
 use crate::diag::{Checked, Place, Rejection};
 use crate::env::Env;
+use crate::machine::not_modelled;
 use crate::stack::STACK_SIZE;
 use crate::state::State;
 use crate::tail_call::tail_call_in;
@@ -52,8 +53,6 @@ struct Depth {
 struct Chains {
     /// The most bytes of stack.
     bytes: usize,
-    /// How many functions the chain with the most bytes has.
-    frames: usize,
     /// How many functions the longest chain has.
     longest: usize,
 }
@@ -63,23 +62,21 @@ impl Chains {
     fn behind(self, own: usize) -> Chains {
         Chains {
             bytes: own + self.bytes,
-            frames: 1 + self.frames,
             longest: 1 + self.longest,
         }
     }
 
     /// The worst of both.
     fn or(self, other: Chains) -> Chains {
-        let bytes = match (self.bytes, self.frames) >= (other.bytes, other.frames) {
-            true => self,
-            false => other,
-        };
         Chains {
+            bytes: self.bytes.max(other.bytes),
             longest: self.longest.max(other.longest),
-            ..bytes
         }
     }
 }
+
+/// How much a chain may need, in bytes.
+const MOST: usize = STACK_SIZE as usize;
 
 /// What the frames before a function that does tail calls may not reach, in bytes.
 const MAX_BEFORE_TAIL_CALL: usize = 256;
@@ -138,12 +135,12 @@ impl Depths {
         let mut known = vec![None; self.functions.len()];
         let of_program = self.chains_from(cfg, 0, 1, later, &mut known)?;
         if !has_private_stacks(env) {
-            check_bytes(of_program)?;
+            self.check_bytes(cfg, 0, of_program, later, &known)?;
         }
         let mut deepest = of_program.bytes;
         for &first in later {
             let chains = self.chains_from(cfg, first, 1, later, &mut known)?;
-            check_bytes(chains)?;
+            self.check_bytes(cfg, first, chains, later, &known)?;
             deepest = deepest.max(chains.bytes);
         }
         self.check_tail_calls(cfg)?;
@@ -169,27 +166,70 @@ impl Depths {
         if let Some(chains) = found {
             return Ok(chains);
         }
-        let own = self.functions.get(index).map_or(0, |depth| depth.bytes);
         let mut worst = Chains::default();
-        for slot in self.range(cfg, index) {
-            let Some(callee) = cfg.named(slot) else {
-                continue;
-            };
-            if later.contains(&callee) {
-                if tail_call_in(cfg, cfg.function_range(callee)).is_some() {
-                    return Err(tail_call_later(slot));
-                }
-                if !calls(cfg, slot) {
-                    continue;
-                }
+        for (slot, callee) in self.named_by(cfg, index) {
+            if later.contains(&callee) && tail_call_in(cfg, cfg.function_range(callee)).is_some() {
+                return Err(tail_call_later(slot));
             }
-            worst = worst.or(self.chains_from(cfg, callee, active + 1, later, known)?);
+            if continues(cfg, (slot, callee), later) {
+                worst = worst.or(self.chains_from(cfg, callee, active + 1, later, known)?);
+            }
         }
-        let chains = worst.behind(own.next_multiple_of(self.align));
+        let chains = worst.behind(self.frame(index));
         if let Some(entry) = known.get_mut(index) {
             *entry = Some(chains);
         }
         Ok(chains)
+    }
+
+    /// That the chains from a function on do not need too much. The message has the first
+    /// function, in the order of the calls, that there is no room for.
+    fn check_bytes(
+        &self,
+        cfg: &Cfg<'_>,
+        function: usize,
+        chains: Chains,
+        later: &[usize],
+        known: &[Option<Chains>],
+    ) -> Checked {
+        if chains.bytes <= MOST {
+            return Ok(());
+        }
+        let needs = |function: usize| {
+            let chains = self.index(function).and_then(|index| *known.get(index)?);
+            chains.map_or(0, |chains| chains.bytes)
+        };
+        let mut index = self.index(function).unwrap_or(0);
+        let (mut calls, mut bytes) = (1, self.frame(index));
+        while bytes <= MOST {
+            let too_deep = self.named_by(cfg, index).find(|&(slot, callee)| {
+                continues(cfg, (slot, callee), later) && bytes + needs(callee) > MOST
+            });
+            let Some(next) = too_deep.and_then(|(_, callee)| self.index(callee)) else {
+                break;
+            };
+            (index, calls, bytes) = (next, calls + 1, bytes + self.frame(next));
+        }
+        let message = format!("combined stack size of {calls} calls is {bytes}. Too large");
+        Err(Rejection::new(Code::StackDepth, message).label(format!(
+            "the frames of a chain of calls together have {MOST} bytes"
+        )))
+    }
+
+    /// The bytes that the frame of a function takes.
+    fn frame(&self, index: usize) -> usize {
+        let depth = self.functions.get(index).map_or(0, |depth| depth.bytes);
+        depth.next_multiple_of(self.align)
+    }
+
+    /// The functions that a function names, and where.
+    fn named_by<'c>(
+        &'c self,
+        cfg: &'c Cfg<'_>,
+        index: usize,
+    ) -> impl Iterator<Item = (usize, usize)> + 'c {
+        let slots = self.range(cfg, index);
+        slots.filter_map(|slot| Some((slot, cfg.named(slot)?)))
     }
 }
 
@@ -208,9 +248,8 @@ impl Depths {
         for _ in 0..MAX_CALL_FRAMES {
             for &(caller, callee) in &calls {
                 let above = before.get(caller).copied().unwrap_or(0);
-                let own = self.functions.get(caller).map_or(0, |depth| depth.bytes);
                 if let Some(entry) = before.get_mut(callee) {
-                    *entry = (above + own.next_multiple_of(self.align)).max(*entry);
+                    *entry = (above + self.frame(caller)).max(*entry);
                 }
             }
         }
@@ -265,6 +304,24 @@ impl Depths {
         Err(refused)
     }
 
+    /// That no function before the one which `catches` exceptions is taken out because no path
+    /// leads to it: then the kernel finds another function there, or none (Linux 6.18).
+    pub(crate) fn check_catcher(&self, catches: Option<usize>) -> Checked {
+        let Some(catches) = catches else {
+            return Ok(());
+        };
+        let mut before = self.functions.iter();
+        let Some(taken_out) = before.find(|depth| !depth.entered && depth.function < catches)
+        else {
+            return Ok(());
+        };
+        let mut refused = not_modelled("an exception callback behind a function that is taken out")
+            .because(Place::at(catches), "this catches exceptions")
+            .help("leave the function out, or put it behind");
+        refused.slot = taken_out.function;
+        Err(refused)
+    }
+
     /// The slots of a function.
     fn range(&self, cfg: &Cfg<'_>, index: usize) -> std::ops::Range<usize> {
         let at = |index: usize| self.functions.get(index).map(|depth| depth.function);
@@ -273,23 +330,9 @@ impl Depths {
 
     /// The indexes of the functions that a function calls.
     fn callees<'c>(&'c self, cfg: &'c Cfg<'_>, caller: usize) -> impl Iterator<Item = usize> + 'c {
-        let slots = self.range(cfg, caller);
-        slots.filter_map(|slot| self.index(cfg.named(slot)?))
+        let named = self.named_by(cfg, caller);
+        named.filter_map(|(_, callee)| self.index(callee))
     }
-}
-
-/// That chains do not need too much.
-fn check_bytes(deepest: Chains) -> Checked {
-    if deepest.bytes <= STACK_SIZE as usize {
-        return Ok(());
-    }
-    let message = format!(
-        "combined stack size of {} calls is {}. Too large",
-        deepest.frames, deepest.bytes
-    );
-    Err(Rejection::new(Code::StackDepth, message).label(format!(
-        "the frames of a chain of calls together have {STACK_SIZE} bytes"
-    )))
 }
 
 /// Whether deep frames of the program's functions are not on the stack of its thread. Observed on
@@ -304,6 +347,12 @@ fn has_private_stacks(env: &Env<'_>) -> bool {
     };
     let tail_call = || tail_call_in(&env.cfg, 0..env.cfg.slot_count());
     traces && env.config.since((6, 13)) && tail_call().is_none()
+}
+
+/// Whether a chain goes on from a slot to the function that is named there: not if that is
+/// called later, and its address is taken.
+fn continues(cfg: &Cfg<'_>, (slot, named): (usize, usize), later: &[usize]) -> bool {
+    !later.contains(&named) || calls(cfg, slot)
 }
 
 /// Whether the instruction that names a function calls it.
@@ -326,4 +375,38 @@ fn too_long() -> Box<Rejection> {
     let message = format!("the call stack of {MAX_CALL_FRAMES} frames is too deep !");
     Rejection::new(Code::CallDepth, message)
         .label("functions call each other in longer chains, whether or not the calls are made")
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::{Code, Config, verify};
+    use ebpf_asm::text::parse;
+
+    /// A program that catches exceptions, and whose other function no path leads to.
+    fn with_functions(functions: &str) -> Option<Code> {
+        let text = format!(
+            ".prog sched_cls program type_id=5\n r0 = 0\n if r0 == 0 goto out\n call lost\nout:\n \
+             exit\n{functions}.btf\n\
+             [1] INT 'int' size=4 encoding=SIGNED\n\
+             [2] INT 'unsigned long long' size=8\n\
+             [3] FUNC_PROTO '(anon)' ret_type_id=1\n\
+             [4] FUNC_PROTO '(anon)' ret_type_id=1\n        'cookie' type_id=2\n\
+             [5] FUNC 'program' type_id=3 linkage=global\n\
+             [6] FUNC 'lost' type_id=3 linkage=static\n\
+             [7] FUNC 'catches' type_id=4 linkage=global\n\
+             [8] DECL_TAG 'exception_callback:catches' type_id=5 component_idx=-1\n"
+        );
+        let object = parse("catches", &text).unwrap();
+        let verdict = verify(&object, &object.programs[0], &Config::default());
+        verdict.rejection().map(|why| why.code)
+    }
+
+    #[test]
+    fn what_is_taken_out_before_the_catcher_is_in_doubt() {
+        let lost = ".func lost type_id=6\n r0 = 1\n exit\n";
+        let catches = ".func catches type_id=7\n r0 = 2\n exit\n";
+        assert_eq!(with_functions(&[catches, lost].concat()), None);
+        let in_doubt = Some(Code::NotModelled);
+        assert_eq!(with_functions(&[lost, catches].concat()), in_doubt);
+    }
 }

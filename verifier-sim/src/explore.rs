@@ -21,6 +21,7 @@ use crate::machine::{Flow, Machine, not_modelled};
 use crate::mem::AddressKind;
 use crate::notes::Notes;
 use crate::precision::Needs;
+use crate::reach::check_reach;
 use crate::reg::{Kind, RegState};
 use crate::state::State;
 use crate::tree::{Position, Tree};
@@ -121,10 +122,14 @@ pub(crate) fn explore<'e>(
     let notes = &explorer.notes;
     check_throws(env, [notes.called_back.as_slice(), &notes.later].concat())?;
     notes.called_nothing.map_or(Ok(()), calls_nothing)?;
+    check_reach(&env.cfg, &explorer.address_kinds, |slot| {
+        explorer.has_seen(slot)
+    })?;
     let depths = &explorer.depths;
     depths.check_addresses(&notes.addresses, explorer.throws, |slot| {
         explorer.has_seen(slot)
     })?;
+    depths.check_catcher(env.exception_callback)?;
     Ok(explorer.stats)
 }
 
