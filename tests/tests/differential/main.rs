@@ -67,6 +67,9 @@ fn main() -> ExitCode {
             policy::trial("rules::results", &[Need::Kernel], || {
                 rules::results::agree(cases(2000)?)
             }),
+            policy::trial("rules::kinds", &[Need::Kernel, Need::Vmlinux], || {
+                rules::kinds::agree(cases(1000)?)
+            }),
             policy::trial("rules::creation", &[Need::Kernel], || {
                 rules::creation::agree(cases(20_000)?)
             }),

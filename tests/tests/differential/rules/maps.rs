@@ -3,7 +3,7 @@
 //! Maps that hold programs belong to the type of the first program that refers to them, so
 //! that each type has its own.
 
-use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 
 use ebpf_asm::btf::TypeId;
 use ebpf_asm::map_type::MapType;
@@ -30,6 +30,12 @@ impl Maps {
         let maps = object.maps.iter();
         maps.map(|map| self.descriptor(map, prog_type.filter(|_| holds_programs(map))))
             .collect()
+    }
+
+    /// The types of an object, if it has any: the maps are asked for before.
+    pub(crate) fn btf(&self, object: &Object) -> Option<BorrowedFd<'_>> {
+        let types = object.btf.as_ref().and(self.btf.as_ref());
+        types.map(AsFd::as_fd)
     }
 
     fn descriptor(&mut self, map: &Map, prog_type: Option<ProgType>) -> Outcome<RawFd> {

@@ -9,6 +9,7 @@ pub(crate) mod arguments;
 pub(crate) mod callers;
 pub(crate) mod contexts;
 pub(crate) mod creation;
+pub(crate) mod kinds;
 pub(crate) mod loaders;
 pub(crate) mod map_types;
 mod maps;
@@ -25,7 +26,7 @@ use ebpf_asm::prog_type::{AttachType, ProgType};
 use ebpf_asm::program::{Program, Reference};
 use ebpf_syscalls::Error;
 use ebpf_syscalls::bpf::{ProgLoad, prog_load};
-use ebpf_tests::kernel_types::RUNNING;
+use ebpf_tests::kernel_types::{self, RUNNING};
 use ebpf_tests::{Failed, Outcome, ensure};
 use ebpf_verifier_sim::{Code, Config, Verdict, verify_with};
 use maps::Maps;
@@ -163,6 +164,7 @@ fn in_kernel(object: &Object, maps: &mut Maps) -> Result<(), String> {
         name: "probe",
         insns: &insns,
         license: &object.license,
+        btf: maps.btf(object),
         ..ProgLoad::default()
     });
     match loaded {
@@ -177,16 +179,21 @@ fn referring(object: &Object, program: &Program, maps: &mut Maps) -> Outcome<Vec
     let mut bytes = encode_all(&program.insns);
     let descriptors = maps.of(object)?;
     for &(slot, reference) in &program.references {
-        let (map, offset) = match reference {
-            Reference::Map(map) => (map, 0),
-            Reference::MapValue { map, offset } => (map, offset),
-            Reference::Extern(_) => continue,
-        };
-        let descriptor = descriptors.get(map).ok_or("no such map")?;
         let mut put = |slot: usize, number: [u8; 4]| {
             let imm = slot * 8 + 4;
             bytes[imm..imm + 4].copy_from_slice(&number);
         };
+        let (map, offset) = match reference {
+            Reference::Map(map) => (map, 0),
+            Reference::MapValue { map, offset } => (map, offset),
+            Reference::Extern(index) => {
+                let name = &object.externs.get(index).ok_or("no such extern")?.name;
+                let number = kernel_types::function(name).ok_or("no such function")?;
+                put(slot, number.to_le_bytes());
+                continue;
+            }
+        };
+        let descriptor = descriptors.get(map).ok_or("no such map")?;
         put(slot, descriptor.to_le_bytes());
         put(slot + 1, offset.to_le_bytes());
     }
