@@ -93,7 +93,11 @@ fn met(row: &Row, fault: &Fault) -> Seen {
         FaultKind::NoMemory {
             region: Region::Null,
             ..
-        } if is_in_nonnull(row, fault.slot) => Seen::Stopped(NULL_OF_CALLER.to_owned()),
+        } if is_in_tagged(row, fault.slot, NONNULL) => Seen::Stopped(NULL_OF_CALLER.to_owned()),
+        FaultKind::NoMemory {
+            access: Access::Read,
+            ..
+        } if is_in_tagged(row, fault.slot, UNTRUSTED) => Seen::Stopped(UNTRUSTED_READ.to_owned()),
         FaultKind::UninitialisedRegister(_) if prints(fault) => Seen::Stopped(PRINTED.to_owned()),
         FaultKind::Misaligned { .. } if row.program.prog_flags() & BPF_F_ANY_ALIGNMENT != 0 => {
             Seen::Stopped(UNALIGNED.to_owned())
@@ -137,8 +141,14 @@ fn prints(fault: &Fault) -> bool {
 /// The tag of such parameters.
 const NONNULL: &str = "arg:nonnull";
 
-/// Whether a slot is in a function that has such a parameter.
-fn is_in_nonnull(row: &Row, slot: usize) -> bool {
+/// What the kernel catches: it reads 0 where there is no memory.
+const UNTRUSTED_READ: &str = "a read by an untrusted pointer where no memory is";
+
+/// The tag of parameters that may be such pointers.
+const UNTRUSTED: &str = "arg:untrusted";
+
+/// Whether a slot is in a function that has a parameter with this tag.
+fn is_in_tagged(row: &Row, slot: usize, tag: &str) -> bool {
     let mut before = row.functions.iter().rev();
     let function = before.find(|(first, _)| *first <= slot);
     let (Some((_, function)), Some(btf)) = (function, &row.object.btf) else {
@@ -146,7 +156,7 @@ fn is_in_nonnull(row: &Row, slot: usize) -> bool {
     };
     let is_tag = |kind: &Kind| matches!(kind, Kind::DeclTag { ty, .. } if ty.0 == *function);
     let mut types = btf.types();
-    types.any(|(_, known)| btf.str(known.name) == NONNULL && is_tag(&known.kind))
+    types.any(|(_, known)| btf.str(known.name) == tag && is_tag(&known.kind))
 }
 
 /// What a run of a program of this type begins with.
