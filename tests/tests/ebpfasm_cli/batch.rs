@@ -197,6 +197,52 @@ fn what_is_no_instruction_is_found_as_the_kernel_finds_it() {
     }
 }
 
+/// Every opcode of one slot with one field that may be odd, where a path leads, where none does,
+/// and in a function that is not called: the kernel refuses what we refuse.
+#[test]
+fn odd_fields_are_refused_where_the_kernel_refuses_them() {
+    const RETURNS: &str = "b700000000000000";
+    const EXIT: &str = "9500000000000000";
+    // `if w0 == 0`, over one slot, always, and the call of what begins two slots behind.
+    const DEAD: &str = "1600010000000000";
+    const CALL: &str = "8510000002000000";
+    // Registers, offset and number, as they stand in the slot.
+    const ODD: [&str; 7] = [
+        "00000000000000",
+        "0c000000000000",
+        "30000000000000",
+        "c1000000000000",
+        "00010000000000",
+        "00000001000000",
+        "0100000c000000",
+    ];
+    let mut rows = Vec::new();
+    let mut push = |slots: &[&str]| {
+        for prog_type in [1, 5] {
+            let (id, insns) = (rows.len(), slots.concat());
+            rows.push(format!(
+                r#"{{"id":{id},"prog_type":{prog_type},"license":"GPL","insns":"{RETURNS}{insns}"}}"#
+            ));
+        }
+    };
+    // All but loads of 64 bits, which have two slots.
+    for opcode in (0..=u8::MAX).filter(|opcode| *opcode != 0x18) {
+        for odd in ODD {
+            let slot = format!("{opcode:02x}{odd}");
+            push(&[&slot, RETURNS, EXIT]);
+            push(&[DEAD, &slot, RETURNS, EXIT]);
+            push(&[DEAD, CALL, RETURNS, EXIT, &slot, EXIT]);
+        }
+    }
+    let (_, answers) = batch(&Place::new(), &rows.join("\n"), &["--kernel-too"]);
+    for (row, answer) in rows.iter().zip(&answers) {
+        let kernel = &answer["kernel"];
+        if kernel["verdict"] != "unsupported" {
+            assert_eq!(answer["verdict"], kernel["verdict"], "{row}: {answer}");
+        }
+    }
+}
+
 /// What refers to a map is looked at before any path is followed: a row that has it wrong is
 /// refused wherever it stands. Offsets and registers matter where they are reached.
 #[test]

@@ -187,7 +187,7 @@ fn simulate(row: &Row, loader: &Config, types: &KernelTypes) -> Result<Said, Unu
         let mut stand_ins = wrong.iter();
         stand_ins.find(|one| {
             let is_followed = !BEFORE_PATHS.contains(&why.code);
-            one.stand_in == StandIn::Refused && one.slot == why.slot && is_followed
+            one.stand_in != StandIn::Anywhere && one.slot == why.slot && is_followed
         })
     };
     let anywhere = wrong.iter().find(|one| one.stand_in == StandIn::Anywhere);
@@ -222,5 +222,11 @@ const BEFORE_WORDS: [Code; 6] = [
     Code::LoadFlags,
 ];
 
-/// The codes of what it finds at an instruction that no path leads to.
-const BEFORE_PATHS: [Code; 2] = [Code::FallsOff, Code::Unreachable];
+/// The codes of what it finds at an instruction that no path leads to, or of what is not for the
+/// program or the function whatever its fields are.
+const BEFORE_PATHS: [Code; 4] = [
+    Code::FallsOff,
+    Code::Unreachable,
+    Code::TailCall,
+    Code::PacketLoad,
+];

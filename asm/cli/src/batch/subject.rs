@@ -69,9 +69,9 @@ pub(super) struct Wrong {
 pub(super) enum StandIn {
     /// What is refused where it is reached.
     Refused,
-    /// The jump or call that it would be without what is wrong: where it leads to is looked at
-    /// before.
-    /// Who follows the paths sees whether it is reached.
+    /// The jump, the call or the load of the packet that it would be without what is wrong: where
+    /// it leads to, and stands, is looked at before. Who follows the paths sees whether it is
+    /// reached.
     Nearly,
     /// What is refused wherever it stands, once all jumps are looked at.
     Anywhere,
@@ -270,6 +270,9 @@ fn refused_anywhere(slot: Slot, message: String) -> Result<Found, Unusable> {
     })
 }
 
+/// The call of a helper.
+const HELPER: Sem = Sem::Call(Callee::Helper);
+
 /// `if r0 == 0 goto`.
 const JUMP: Sem = Sem::Jump {
     cond: Cond::Jeq,
@@ -373,8 +376,8 @@ fn is_odd_load(slot: Slot) -> bool {
 }
 
 /// What can stand in the place of an instruction that is wrong only where it is reached: the
-/// jump, or the call of a function, that it nearly is, at which the kernel looks before; a call of
-/// no helper; or for `EXIT`, behind which nothing follows, a jump to itself.
+/// jump, the call or the load of the packet that it nearly is, at which the kernel looks before; a
+/// call of no helper; or for `EXIT`, behind which nothing follows, a jump to itself.
 fn stand_in(row: &'static isa::Row, slot: Slot) -> Option<(Insn, StandIn)> {
     let nearly = Fields {
         offset: slot.offset,
@@ -390,6 +393,16 @@ fn stand_in(row: &'static isa::Row, slot: Slot) -> Option<(Insn, StandIn)> {
     let (sem, offset) = match row.sem {
         Sem::Ja | Sem::Gotol | Sem::Jump { .. } => {
             return Some((Insn::new(row, nearly), StandIn::Nearly));
+        }
+        // A tail call, or a load of the packet: not every function may have one.
+        Sem::Call(Callee::Helper) | Sem::LoadPacket { .. }
+            if row.sem != HELPER || slot.src == 0 =>
+        {
+            let fields = Fields {
+                offset: 0,
+                ..nearly
+            };
+            return Some((Insn::new(row, fields), StandIn::Nearly));
         }
         // Also with a source register, which makes it nothing.
         Sem::MayGoto => {
