@@ -97,13 +97,13 @@ impl<'a> Env<'a> {
         let attach_type = program.prog_type.attach_type(program.expected_attach_type);
         let context = context(program.prog_type, attach_type)
             .ok_or_else(|| unknown_type(program.prog_type))?;
-        let attached = Target::find(whole, program, kernel)?;
+        let attached = Target::find(whole, program, config, kernel)?;
         // The types are read only for a program that has a target.
         let arguments = attached
             .as_ref()
             .and_then(|attached| Some((attached, kernel.btf()?)));
         let arguments = arguments.map(|(to, btf)| ArgumentContext::new(config, kernel, btf, to));
-        check_calls(whole, program, kernel)?;
+        check_calls(whole, program, config, kernel)?;
         check_addresses(whole, program, kernel)?;
         let globals = globals(object, program, target);
         let exception_callback = exception_callback(program, object.btf.as_ref())?;

@@ -4,7 +4,7 @@
 //!
 //! Described in the kernel's `Documentation/bpf/verifier.rst`, "Pruning" and "Loops".
 //!
-//! Read before: `machine.rs`, `ways.rs`, `checkpoints.rs`. Read next: `verify.rs`.
+//! Read before: `machine.rs`, `checkpoints.rs`, `reach.rs`, `ways.rs`. Read next: `verify.rs`.
 
 use crate::checkpoints::{Checkpoints, Seen};
 use crate::codes::Code;

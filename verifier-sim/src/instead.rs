@@ -5,11 +5,10 @@
 //!
 //! Read before: `since.rs`. Read next: `map_create.rs`.
 
-use core::fmt;
-
 use ebpf_asm::isa::{KernelVersion, Row};
 use ebpf_asm::map_type::MapType;
 use ebpf_asm::prog_type::{AttachType, ProgType};
+use std::fmt;
 
 /// What a kernel may be too old for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -4,7 +4,7 @@
 //! on packets and other contexts. The verifier is an abstract interpreter in the kernel's own
 //! terms. Its modules, in the order in which they are best read:
 //!
-//! | what is known | `tnum`, `bounds`, `scalar`, `scalar_alu`, `compare`, `kernel_types`, `btf_ptr`, `special`, `special_table`, `special_search`, `residue`, `reg`, `held`, `bytes`, `stack`, `sections`, `state` |
+//! | what is known | `tnum`, `bounds`, `scalar`, `scalar_alu`, `compare`, `kernel_types`, `kernel_call`, `btf_ptr`, `special`, `special_table`, `special_search`, `residue`, `reg`, `held`, `bytes`, `stack`, `sections`, `state` |
 //! |---|---|
 //! | what is asked | `config`, `codes`, `diag`, `ctx` |
 //! | before execution | `since`, `instead`, `loadable`, `cfg`, `edges`, `components`, `stops`, `func_info`, `context_param`, `prototype`, `exception`, `highest_first`, `live`, `map_create`, `map_types`, `taken`, `used_maps`, `env` |
@@ -56,6 +56,7 @@ mod instead;
 pub mod interp;
 mod irq_flag;
 mod iterator;
+mod kernel_call;
 mod kernel_says;
 mod kernel_symbol;
 mod kernel_types;

@@ -15,7 +15,7 @@ use crate::machine::not_modelled;
 use crate::mem::AddressKind;
 use ebpf_asm::helper::by_id;
 use ebpf_asm::insn::Insn;
-use ebpf_asm::isa::{AluOp, Callee, Operand, Sem, Width};
+use ebpf_asm::isa::{AluOp, AtomicOp, Callee, Operand, Sem, Width};
 
 /// By how many slots an instruction grows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -141,6 +141,11 @@ fn growth(insn: &Insn, address: Option<AddressKind>) -> Growth {
         Sem::Call(Callee::Local) => Growth::default(),
         Sem::Call(Callee::Helper) if is_loop(insn) => Growth::up_to(MOST),
         Sem::Call(_) | Sem::MayGoto | Sem::LoadPacket { .. } => Growth::up_to(SOME),
+        // The upper half of R0 is made zero behind it.
+        Sem::Atomic {
+            op: AtomicOp::Cmpxchg,
+            ..
+        } => Growth::up_to(1),
         _ if matches!(address, Some(AddressKind::Ctx | AddressKind::Sock(_))) => {
             Growth::up_to(SOME)
         }

@@ -202,7 +202,10 @@ pub(super) const SYSCALL: ProgTypes = one(ProgType::Syscall);
 pub(super) const STRUCT_OPS: ProgTypes = one(ProgType::StructOps);
 pub(super) const LSM: ProgTypes = one(ProgType::Lsm);
 
-/// Programs at functions and tracepoints of the kernel whose contexts are BTF types. Security
+/// Programs at functions and tracepoints of the kernel whose contexts are BTF types.
+pub(super) const TRACED: ProgTypes = one(ProgType::Tracing);
+
+/// The same, and those at security hooks. Security
 /// hooks are such functions, and their programs may call what the others may (documentation).
 pub(super) const TRACING: ProgTypes = ProgTypes::of(&[ProgType::Tracing, ProgType::Lsm]);
 

@@ -97,6 +97,15 @@ mod tests {
         }
         assert!(by_id(0).is_none() && by_id(212).is_none() && by_id(-1).is_none());
     }
+
+    #[test]
+    fn only_programs_at_functions_hand_what_is_no_socket() {
+        let socket = |ty| by_name("sk_storage_get").map(|helper| helper.proto(ty).args[1]);
+        let nullable = Arg::StructOrNull("sock_common");
+        assert_eq!(socket(ProgType::Tracing), Some(nullable));
+        assert_eq!(socket(ProgType::Lsm), Some(Arg::BtfSock));
+    }
+
     #[test]
     fn what_takes_a_function_calls_it() {
         for helper in HELPERS {

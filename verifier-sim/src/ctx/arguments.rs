@@ -7,11 +7,11 @@
 //!
 //! Described in the kernel's `Documentation/bpf/prog_lsm.rst`, `bpf_iterators.rst` and
 //! `libbpf/program_types.rst`. Tracepoints, iterators and operations were observed on Linux
-//! 6.18; functions (fentry and the like) and security hooks, which are not loaded there, on 6.12.
+//! 6.18; functions (fentry and the like) and security hooks on 6.12.
 //!
 //! Read before: `ctx/mod.rs`, `btf_ptr.rs`. Read next: `ctx/attach.rs`.
 
-use super::attach::{self, Target};
+use super::attach::{Place, Target};
 use super::exceptions::{Given, iterator_argument, may_be_null};
 use super::hook::{ANSWERS_CHECKED, Answer};
 use super::probe;
@@ -22,6 +22,7 @@ use crate::kernel_types::KernelTypes;
 use crate::reg::{Kind, Null};
 use ebpf_asm::btf::{Btf, Kind as Type, TypeId};
 use ebpf_asm::isa::Size;
+use ebpf_asm::prog_type::AttachType;
 
 /// How many bytes of a context can be read at most: 12 arguments.
 const MOST_BYTES: i64 = 12 * 8;
@@ -44,7 +45,9 @@ pub(crate) struct ArgumentContext {
     /// What the security hook answers that the program is at.
     pub(crate) answer: Option<Answer>,
     /// What kind of place the program is at.
-    place: attach::Place,
+    place: Place,
+    /// How it is attached there.
+    attach_type: AttachType,
     /// Whether an iterator is at sockets whose options programs may ask for and set.
     pub(crate) has_socket_options: bool,
 }
@@ -91,14 +94,15 @@ impl ArgumentContext {
             without_helpers: target.is_without_helpers(),
             answer: target.answer(),
             place: target.place,
+            attach_type: target.attach_type,
             has_socket_options: target.has_socket_options(),
             returned: target.returns.map(|ty| match answered(config, target) {
                 Some(answered) => answered,
-                None => argument(config, (kernel, btf), target, ty, Place::Result),
+                None => argument(config, (kernel, btf), target, ty, Which::Result),
             }),
         };
         for (index, (name, ty)) in target.params.iter().enumerate() {
-            let place = Place::Argument(index, btf.str(*name));
+            let place = Which::Argument(index, btf.str(*name));
             let argument = argument(config, (kernel, btf), target, *ty, place);
             context.arguments.push((context.end, argument));
             let bytes = btf.size_of(*ty).unwrap_or(8);
@@ -109,7 +113,8 @@ impl ArgumentContext {
 
     /// Whether a helper does not work there, though programs of the type may call it.
     pub(crate) fn bars(context: Option<&ArgumentContext>, helper: &str) -> bool {
-        probe::bars(context.map(|at| (at.place, at.name.as_str())), helper)
+        let at = context.map(|at| (at.place, at.name.as_str(), at.attach_type));
+        probe::bars(at, helper)
     }
 
     /// The name of what the program is attached to, or is.
@@ -157,7 +162,7 @@ impl ArgumentContext {
 
 /// Which of the values of a function.
 #[derive(Debug, Clone, Copy)]
-enum Place<'a> {
+enum Which<'a> {
     Argument(usize, &'a str),
     Result,
 }
@@ -174,12 +179,12 @@ fn argument(
     (kernel, btf): (&KernelTypes, &Btf),
     target: &Target<'_>,
     ty: TypeId,
-    place: Place<'_>,
+    which: Which<'_>,
 ) -> Argument {
     let function = target.name;
-    let index = match place {
-        Place::Argument(index, _) => index,
-        Place::Result => target.params.len(),
+    let index = match which {
+        Which::Argument(index, _) => index,
+        Which::Result => target.params.len(),
     };
     let to = match btf.get(btf.resolve(ty)).map(|ty| &ty.kind) {
         None
@@ -197,7 +202,7 @@ fn argument(
             ));
         }
     };
-    if let Place::Argument(..) = place
+    if let Which::Argument(..) = which
         && let Some(Given::Buffer(kind)) = iterator_argument(target, index)
     {
         return Argument::Pointer(kind, Null::Maybe);
@@ -220,9 +225,9 @@ fn argument(
         true => Marks::TRUSTED,
         false => Marks::NONE,
     };
-    let (marks, null) = match place {
-        Place::Result => (Marks::NONE, Null::Never),
-        Place::Argument(index, name) => match iterator_argument(target, index) {
+    let (marks, null) = match which {
+        Which::Result => (Marks::NONE, Null::Never),
+        Which::Argument(index, name) => match iterator_argument(target, index) {
             Some(Given::Structure(marks, null)) => (marks, null),
             _ if name.ends_with("__nullable") || may_be_null(target, index) => {
                 (trusted, Null::Maybe)

@@ -7,14 +7,16 @@
 //! Read before: `ctx/arguments.rs`. Read next: `ctx/exceptions.rs`, `ctx/traced.rs`.
 
 use super::exceptions::{has_socket_options, is_iterator};
-use super::hook::{self, Answer, check_hook};
+use super::hook::{self, ASKED, Answer, check_hook};
 use super::operation::{self, Operation, Returns};
 use super::traced::check_function;
 use crate::codes::Code;
+use crate::config::Config;
 use crate::diag::{Checked, Rejection};
 use crate::kernel_types::KernelTypes;
 use crate::machine::not_modelled;
 use ebpf_asm::btf::{Btf, Kind as Type, StrId, TypeId};
+use ebpf_asm::helper::Sleeps;
 use ebpf_asm::load_flags::BPF_F_SLEEPABLE;
 use ebpf_asm::object::Object;
 use ebpf_asm::prog_type::{AttachType, ProgType};
@@ -58,6 +60,7 @@ impl<'a> Target<'a> {
     pub(crate) fn find(
         object: &Object,
         program: &Program,
+        config: &Config,
         kernel: &'a KernelTypes,
     ) -> Checked<Option<Target<'a>>> {
         let attach_type = program.prog_type.attach_type(program.expected_attach_type);
@@ -81,13 +84,22 @@ impl<'a> Target<'a> {
         let id = number(program, place, kernel)?;
         let target = match place {
             Place::Tracepoint => tracepoint(btf, id)?,
-            _ => function(btf, id, place, attach_type)?,
+            _ => function(config, btf, id, place, attach_type)?,
         };
-        let sleeps = program.prog_flags() & BPF_F_SLEEPABLE != 0;
+        let sleeps = match program.prog_flags() & BPF_F_SLEEPABLE {
+            0 => Sleeps::Never,
+            _ => Sleeps::Maybe,
+        };
         match place {
-            Place::SecurityHook => check_hook(id, target.name, sleeps)?,
-            Place::Function => check_changed(target.name, attach_type, sleeps)?,
+            Place::SecurityHook if sleeps == Sleeps::Maybe && !config.since(ASKED) => {
+                return Err(not_modelled("where programs may sleep in so old a kernel"));
+            }
+            Place::SecurityHook => check_hook(id, target.name, sleeps, &object.license)?,
+            Place::Function => check_lists(target.name, attach_type, sleeps)?,
             _ => {}
+        }
+        if [Place::SecurityHook, Place::Function].contains(&place) {
+            check_address(kernel, target.name)?;
         }
         Ok(Some(target))
     }
@@ -149,16 +161,27 @@ impl<'a> Target<'a> {
 /// replace.
 const SECURITY_PREFIX: &str = "security_";
 
-/// That a program may change the function's result, or sleep, if it does. Of other functions that
-/// depends on lists that the kernel's types do not show, and on whether it can inject errors
-/// (`CONFIG_FUNCTION_ERROR_INJECTION`).
-fn check_changed(function: &str, attach_type: AttachType, sleeps: bool) -> Checked {
+/// That a program may sleep at the function, if it does, and change its result, if it does. But at
+/// those of the security modules that depends on lists that the kernel's types do not show, and on
+/// whether the kernel can inject errors (`CONFIG_FUNCTION_ERROR_INJECTION`).
+fn check_lists(function: &str, attach_type: AttachType, sleeps: Sleeps) -> Checked {
     let changes = attach_type == AttachType::ModifyReturn;
     match (sleeps, changes) {
-        (true, _) => Err(not_modelled("whether programs may sleep there")),
+        (Sleeps::Maybe, _) => Err(not_modelled("whether programs may sleep there")),
         (_, true) if !function.starts_with(SECURITY_PREFIX) => {
             Err(not_modelled("whether the function's result may be changed"))
         }
+        _ => Ok(()),
+    }
+}
+
+/// That the kernel knows where the function is, as far as its symbols are known.
+fn check_address(kernel: &KernelTypes, function: &str) -> Checked {
+    match kernel.knows_address(function) {
+        Some(false) => Err(refused(format!(
+            "The address of function {function} cannot be found"
+        ))
+        .label("the kernel's symbols do not have it")),
         _ => Ok(()),
     }
 }
@@ -176,7 +199,7 @@ fn number(program: &Program, place: Place, kernel: &KernelTypes) -> Checked<Type
     let found = match place {
         Place::Tracepoint => kernel.typedef(&format!("{TRACEPOINT_PREFIX}{name}")),
         Place::Iterator => kernel.function(&format!("bpf_iter_{name}")),
-        Place::SecurityHook => kernel.function(&format!("bpf_lsm_{name}")),
+        Place::SecurityHook => kernel.function(&format!("{}{name}", hook::PREFIX)),
         Place::Function | Place::Operation(_) => kernel.function(name),
     };
     found.ok_or_else(|| {
@@ -212,7 +235,13 @@ fn tracepoint(btf: &Btf, id: TypeId) -> Checked<Target<'_>> {
     })
 }
 
-fn function(btf: &Btf, id: TypeId, place: Place, attach_type: AttachType) -> Checked<Target<'_>> {
+fn function<'a>(
+    config: &Config,
+    btf: &'a Btf,
+    id: TypeId,
+    place: Place,
+    attach_type: AttachType,
+) -> Checked<Target<'a>> {
     let Some(Type::Func { proto, .. }) = btf.get(id).map(|ty| &ty.kind) else {
         return Err(refused(format!("attach_btf_id {} is not a function", id.0)));
     };
@@ -239,7 +268,7 @@ fn function(btf: &Btf, id: TypeId, place: Place, attach_type: AttachType) -> Che
         returns,
         attach_type,
     };
-    check_function(btf, &target, *ret)?;
+    check_function(config, btf, &target, *ret)?;
     Ok(target)
 }
 

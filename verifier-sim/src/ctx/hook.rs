@@ -1,26 +1,30 @@
 //! Hooks of the security modules (LSM): which are open to programs, where these may sleep, which
 //! arguments are not trusted, and what programs may answer.
 //!
-//! The kernel's types do not show it. Observed on Linux 6.12, of which every hook was asked: the
-//! later kernels at hand are locked down and load no such programs. Described in
+//! The kernel's types do not show it. Observed on Linux 6.12, where every hook was asked;
+//! 6.18 was not, since kernels that are locked down load no such programs. Described in
 //! `Documentation/bpf/prog_lsm.rst`.
 //!
 //! Read before: `ctx/traced.rs`. Read next: `ctx/probe.rs`.
 
 use super::attach::refused;
-use crate::diag::Checked;
+use crate::callable::is_gpl_compatible;
+use crate::codes::Code;
+use crate::diag::{Checked, Rejection};
+use crate::result::MAX_ERRNO;
 use ebpf_asm::btf::TypeId;
+use ebpf_asm::helper::Sleeps;
 use ebpf_asm::isa::KernelVersion;
 use std::ops::RangeInclusive;
 
-/// Errors are the negative of at most this (`MAX_ERRNO`).
-const MAX_ERRNO: i64 = 4095;
+/// The release that was asked.
+pub(super) const ASKED: KernelVersion = (6, 12);
 
 /// The release that was the first to look at what programs answer.
 pub(crate) const ANSWERS_CHECKED: KernelVersion = (6, 12);
 
 /// What the functions that stand for hooks are called, before the hook's own name.
-const PREFIX: &str = "bpf_lsm_";
+pub(super) const PREFIX: &str = "bpf_lsm_";
 
 /// Functions of that name that stand for no hook.
 const NO_HOOKS: &[&str] = &[
@@ -121,11 +125,17 @@ impl Answer {
 }
 
 /// That programs can be attached to the hook that a function stands for.
-pub(super) fn check_hook(id: TypeId, function: &str, sleeps: bool) -> Checked {
-    if sleeps && !may_sleep(function) {
+pub(super) fn check_hook(id: TypeId, function: &str, sleeps: Sleeps, license: &str) -> Checked {
+    if sleeps == Sleeps::Maybe && !may_sleep(function) {
         return Err(refused(format!("{function} is not sleepable"))
             .label("the kernel calls this hook where nothing may sleep")
             .help("load the program without BPF_F_SLEEPABLE: as `lsm/`, not `lsm.s/`"));
+    }
+    if !is_gpl_compatible(license) {
+        let message = "LSM programs must have a GPL compatible license";
+        return Err(
+            Rejection::new(Code::GplOnly, message).label(format!("the license is '{license}'"))
+        );
     }
     let refuse = |why| {
         let id = id.0;
@@ -167,4 +177,35 @@ pub(super) fn answer(function: &str, result: Option<TypeId>) -> Answer {
 
 fn hook(function: &str) -> Option<&str> {
     function.strip_prefix(PREFIX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hooks_are_told_from_what_is_called_like_them() {
+        let checked = |function, sleeps| check_hook(TypeId(1), function, sleeps, "GPL").is_ok();
+        assert!(checked("bpf_lsm_file_open", Sleeps::Maybe));
+        assert!(checked("bpf_lsm_task_free", Sleeps::Never));
+        assert!(!checked("bpf_lsm_task_free", Sleeps::Maybe));
+        assert!(!checked("bpf_lsm_getprocattr", Sleeps::Never));
+        assert!(!checked("bpf_lsm_verify_prog", Sleeps::Never));
+        assert!(!checked("vfs_read", Sleeps::Never));
+    }
+
+    #[test]
+    fn programs_of_other_licenses_are_at_no_hook() {
+        let refused = check_hook(TypeId(1), "bpf_lsm_file_open", Sleeps::Never, "MIT");
+        assert_eq!(refused.unwrap_err().code, Code::GplOnly);
+    }
+
+    #[test]
+    fn each_hook_answers_in_its_way() {
+        let int = Some(TypeId(1));
+        assert_eq!(answer("bpf_lsm_task_free", None), Answer::Nothing);
+        assert_eq!(answer("bpf_lsm_inode_xattr_skipcap", int), Answer::YesOrNo);
+        assert_eq!(answer("bpf_lsm_file_open", int), Answer::Error);
+        assert!(!is_trusted("bpf_lsm_task_free") && is_trusted("bpf_lsm_file_open"));
+    }
 }

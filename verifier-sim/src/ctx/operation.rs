@@ -7,7 +7,7 @@
 //! Described in the kernel's `Documentation/bpf/libbpf/program_types.rst`; structs, members and
 //! messages as observed on Linux 6.18.
 //!
-//! Read before: `ctx/attach.rs`. Read next: `structure_write.rs`.
+//! Read before: `ctx/probe.rs`. Read next: `structure_write.rs`.
 
 use super::attach::{Place, Target, refused};
 use crate::callable::is_gpl_compatible;

@@ -507,6 +507,7 @@ pub(super) const WORDS: &[(&str, Code)] = &[
         Code::AttachTarget,
     ),
     ("struct ops programs must have a GPL", Code::GplOnly),
+    ("LSM programs must have a GPL", Code::GplOnly),
     ("write access at off", Code::ReadOnly),
     ("irq flag acquired by", Code::IrqFlag),
     ("arena's user address must be set", Code::Arena),

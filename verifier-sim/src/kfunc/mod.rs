@@ -7,9 +7,10 @@
 //!
 //! Described in the kernel's `Documentation/bpf/kfuncs.rst`.
 //!
-//! Read before: `kernel_types.rs`, `btf_ptr.rs`. Read next: `kfunc/callee.rs`, `kfunc/hook.rs`, `kfunc/table.rs`,
-//! `kfunc/param.rs`, `kfunc/argument.rs`, `kfunc/cast.rs`, `kfunc/dynptr.rs`, `kfunc/later.rs`, `kfunc/object.rs`, `kfunc/res_lock.rs`,
-//! `kfunc/iterator.rs`, `kfunc/invoke.rs`.
+//! Read before: `kernel_types.rs`, `btf_ptr.rs`. Read next: `kfunc/callee.rs`, `kfunc/hook.rs`,
+//! `kfunc/table.rs`, `kfunc/param.rs`, `kfunc/argument.rs`, `kfunc/cast.rs`, `kfunc/dynptr.rs`,
+//! `kfunc/later.rs`, `kfunc/object.rs`, `kfunc/res_lock.rs`, `kfunc/iterator.rs`,
+//! `kfunc/invoke.rs`.
 
 mod argument;
 mod callee;
@@ -29,6 +30,7 @@ pub(crate) use argument::kind_word;
 use self::callee::Named;
 use crate::callable::is_gpl_compatible;
 use crate::codes::Code;
+use crate::config::Config;
 use crate::diag::{Checked, Rejection};
 use crate::env::Env;
 use crate::instead::{Newer, instead};
@@ -67,7 +69,12 @@ impl Kfunc<'_> {
 
 /// What the kernel asks of calls of its functions before it follows any instruction: also of
 /// those where no path leads.
-pub(crate) fn check_calls(object: &Object, program: &Program, kernel: &KernelTypes) -> Checked {
+pub(crate) fn check_calls(
+    object: &Object,
+    program: &Program,
+    config: &Config,
+    kernel: &KernelTypes,
+) -> Checked {
     let calls = |(_, insn): &(usize, &Insn)| insn.sem() == Sem::Call(Callee::Kfunc);
     let mut called = Named::default();
     for (slot, insn) in program.slots().filter(calls) {
@@ -113,7 +120,7 @@ pub(crate) fn check_calls(object: &Object, program: &Program, kernel: &KernelTyp
             None => Some(TypeId(insn.imm() as u32)),
         };
         if let Some((btf, id)) = kernel.btf().zip(id) {
-            called.check(kernel, btf, id).map_err(|mut why| {
+            called.check(config, kernel, btf, id).map_err(|mut why| {
                 why.slot = slot;
                 why
             })?;

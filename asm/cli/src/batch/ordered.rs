@@ -69,8 +69,8 @@ struct Crew {
     free: usize,
 }
 
-/// Writes `answer` of every line that is not blank, by its number in the file and its text. That nobody reads the answers any more
-/// ends the run without an error.
+/// Writes `answer` of every line that is not blank, by its number in the file and its text. That
+/// nobody reads the answers any more ends the run without an error.
 pub(super) fn map_lines<R: BufRead + Send, W: Write + Send>(
     lines: R,
     to: W,
