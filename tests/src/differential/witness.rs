@@ -85,6 +85,7 @@ fn met(row: &Row, fault: &Fault) -> Seen {
     match &fault.kind {
         FaultKind::NotModelled(what) => Seen::NotKnown(what.clone()),
         FaultKind::BudgetUsedUp(_) => Seen::Stopped(fault.kind.to_string()),
+        _ if prints(fault) => Seen::Stopped(PRINTED.to_owned()),
         FaultKind::NoMemory {
             access: Access::Read,
             region: Region::Map { .. },
@@ -98,7 +99,6 @@ fn met(row: &Row, fault: &Fault) -> Seen {
             access: Access::Read,
             ..
         } if is_in_tagged(row, fault.slot, UNTRUSTED) => Seen::Stopped(UNTRUSTED_READ.to_owned()),
-        FaultKind::UninitialisedRegister(_) if prints(fault) => Seen::Stopped(PRINTED.to_owned()),
         FaultKind::Misaligned { .. } if row.program.prog_flags() & BPF_F_ANY_ALIGNMENT != 0 => {
             Seen::Stopped(UNALIGNED.to_owned())
         }
@@ -120,8 +120,9 @@ const MAP_ITSELF: &str = "the kernel's own part of a map";
 /// null, and verifies the function as if it were none.
 const NULL_OF_CALLER: &str = "a null that the kernel takes for a parameter tagged nonnull";
 
-/// What a format asks for, nobody knows before it runs.
-const PRINTED: &str = "a register that holds nothing, and that trace_printk is to print";
+/// What a format asks for, nobody knows before it runs: the kernel reads registers as they are, and
+/// texts with care.
+const PRINTED: &str = "what trace_printk is to print, and is not there";
 
 /// What the loader asked for, and the machine allows.
 const UNALIGNED: &str = "an address that the size does not divide, with BPF_F_ANY_ALIGNMENT";

@@ -5,6 +5,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant};
 
+use ebpf_asm::isa::{Callee, Sem};
 use ebpf_verifier_sim::{
     Code, Config, Event, KernelTypes, Rejection, Verdict, check_types, verify_watched, verify_with,
 };
@@ -183,11 +184,22 @@ fn simulate(row: &Row, loader: &Config, types: &KernelTypes) -> Result<Said, Unu
         true => verify_watched(&object, program, &config, types, &mut watch),
         false => verify_with(&object, program, &config, types),
     };
+    // Calls of functions are looked at before their fields are.
+    let is_call = |slot| {
+        let mut slots = program.slots();
+        let here = slots.find(|(at, _)| *at == slot);
+        here.is_some_and(|(_, insn)| matches!(insn.sem(), Sem::Call(Callee::Local | Callee::Kfunc)))
+    };
     let refused = |why: &Rejection| {
         let mut stand_ins = wrong.iter();
         stand_ins.find(|one| {
             let is_followed = !BEFORE_PATHS.contains(&why.code);
-            one.stand_in != StandIn::Anywhere && one.slot == why.slot && is_followed
+            let is_late = match one.stand_in {
+                StandIn::Refused => true,
+                StandIn::Nearly => !is_call(one.slot),
+                StandIn::Anywhere => false,
+            };
+            is_late && one.slot == why.slot && is_followed
         })
     };
     let anywhere = wrong.iter().find(|one| one.stand_in == StandIn::Anywhere);
