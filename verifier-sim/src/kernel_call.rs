@@ -98,17 +98,18 @@ impl Passed {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
     use ebpf_asm::btf::{Bitfields, IntEncoding};
 
-    struct Types {
-        btf: Btf,
-        int: TypeId,
+    /// Types to make prototypes of.
+    pub(crate) struct Types {
+        pub(crate) btf: Btf,
+        pub(crate) int: TypeId,
     }
 
     impl Types {
-        fn new() -> Types {
+        pub(crate) fn new() -> Types {
             let mut btf = Btf::new();
             let int = btf.add(
                 "int",

@@ -161,9 +161,9 @@ impl<'a> Target<'a> {
 /// replace.
 const SECURITY_PREFIX: &str = "security_";
 
-/// That a program may sleep at the function, if it does, and change its result, if it does. But at
-/// those of the security modules that depends on lists that the kernel's types do not show, and on
-/// whether the kernel can inject errors (`CONFIG_FUNCTION_ERROR_INJECTION`).
+/// That a program does not sleep at the function, and changes its result, if it does, only at those
+/// of the security modules. Where else it may depends on lists that the kernel's types do not show,
+/// and on whether the kernel can inject errors (`CONFIG_FUNCTION_ERROR_INJECTION`).
 fn check_lists(function: &str, attach_type: AttachType, sleeps: Sleeps) -> Checked {
     let changes = attach_type == AttachType::ModifyReturn;
     match (sleeps, changes) {

@@ -73,46 +73,26 @@ impl Named {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::kernel_call::tests::Types;
     use crate::kernel_types::Symbols;
-    use ebpf_asm::btf::{IntEncoding, Linkage, StrId};
+    use ebpf_asm::btf::Linkage;
 
-    struct Types {
-        btf: Btf,
-        int: TypeId,
-    }
-
-    impl Types {
-        fn new() -> Types {
-            let mut btf = Btf::new();
-            let int = btf.add(
-                "int",
-                Type::Int {
-                    size: 4,
-                    encoding: IntEncoding::default(),
-                    offset: 0,
-                    bits: 32,
-                },
-            );
-            Types { btf, int }
-        }
-
-        fn prototype(&mut self, ret: TypeId, params: &[TypeId]) -> TypeId {
-            let params = params.iter().map(|ty| (StrId::default(), *ty)).collect();
-            self.btf.add("", Type::FuncProto { ret, params })
-        }
-
-        fn function(&mut self, name: &str) -> TypeId {
-            let proto = self.prototype(self.int, &[]);
-            let linkage = Linkage::Static;
-            self.btf.add(name, Type::Func { proto, linkage })
-        }
+    /// Adds a function of this name, without arguments.
+    fn function(types: &mut Types, name: &str) -> TypeId {
+        let (ret, params) = (types.int, Vec::new());
+        let proto = types.btf.add("", Type::FuncProto { ret, params });
+        let linkage = Linkage::Static;
+        types.btf.add(name, Type::Func { proto, linkage })
     }
 
     #[test]
     fn no_more_than_256_different_ones_are_named() {
         let mut types = Types::new();
         let names: Vec<String> = (0..257).map(|number| format!("f{number}")).collect();
-        let ids: Vec<TypeId> = names.iter().map(|name| types.function(name)).collect();
+        let ids: Vec<TypeId> = names
+            .iter()
+            .map(|name| function(&mut types, name))
+            .collect();
         let symbols = move || Some(names.iter().map(|name| name.as_str().into()).collect());
         let kernel = KernelTypes::new(types.btf).with_symbols(symbols);
         let btf = kernel.btf().expect("types");
@@ -130,7 +110,7 @@ mod tests {
     #[test]
     fn addresses_must_be_known() {
         let mut types = Types::new();
-        let id = types.function("inlined");
+        let id = function(&mut types, "inlined");
         let none = KernelTypes::new(types.btf).with_symbols(|| Some(Symbols::new()));
         let btf = none.btf().expect("types");
         let why = Named::default()
