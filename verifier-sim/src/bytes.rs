@@ -50,8 +50,6 @@ impl Byte {
 pub(crate) struct ByteSet(u8);
 
 impl ByteSet {
-    /// None.
-    pub(crate) const NONE: ByteSet = ByteSet(0);
     /// All eight.
     pub(crate) const ALL: ByteSet = ByteSet(u8::MAX);
 
@@ -148,9 +146,8 @@ impl Bytes {
     }
 
     /// The bytes that are of an object of the kernel.
-    pub(crate) fn of_objects(&self) -> ByteSet {
-        let objects = Byte::ALL.into_iter().filter(|known| known.is_of_object());
-        objects.fold(ByteSet::NONE, |all, known| all.or(self.of(known)))
+    pub(crate) const fn of_objects(&self) -> ByteSet {
+        any_of(self.sets & OF_OBJECTS)
     }
 
     /// How many bytes are of a spilled register, from the lowest on.
@@ -160,14 +157,29 @@ impl Bytes {
 
     /// The bytes of which the same is known in both.
     pub(crate) const fn alike(&self, other: &Bytes) -> ByteSet {
-        // Whichever set they are in, they come down to the lowest.
-        let mut same = self.sets & other.sets;
-        same |= same >> 32;
-        same |= same >> 16;
-        same |= same >> 8;
-        ByteSet(same as u8)
+        any_of(self.sets & other.sets)
     }
 }
+
+/// The bytes that are in any of the sets.
+const fn any_of(mut sets: u64) -> ByteSet {
+    sets |= sets >> 32;
+    sets |= sets >> 16;
+    sets |= sets >> 8;
+    ByteSet(sets as u8)
+}
+
+/// All bytes in the sets of those that are of an object of the kernel.
+const OF_OBJECTS: u64 = {
+    let (mut sets, mut next) = (0, 0);
+    while next < Byte::ALL.len() {
+        if Byte::ALL[next].is_of_object() {
+            sets |= Bytes::all(Byte::ALL[next]).sets;
+        }
+        next += 1;
+    }
+    sets
+};
 
 /// Where the set of the bytes of which this is known begins, in bits.
 const fn place(known: Byte) -> u32 {

@@ -7,6 +7,7 @@
 #![forbid(unsafe_code)]
 
 mod attach;
+mod awake;
 mod btf;
 mod build;
 mod check;
