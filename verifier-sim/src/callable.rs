@@ -48,6 +48,15 @@ impl Env<'_> {
         Ok((helper, helper.proto(self.program.prog_type)))
     }
 
+    /// The helper of this id, if programs of the type have it at all, with what it takes and
+    /// returns: whether this one may call it is not asked.
+    pub(crate) fn helper(&self, id: i32) -> Option<(&'static Helper, Proto)> {
+        let helper = by_id(id)?;
+        self.check_release(helper).ok()?;
+        self.check_caller(helper).ok()?;
+        Some((helper, helper.proto(self.program.prog_type)))
+    }
+
     fn check_release(&self, helper: &Helper) -> Checked {
         if self.config.since(helper.since) {
             return Ok(());

@@ -9,13 +9,14 @@
 //! That is for what the program calls and what is called back while it runs, not for what is
 //! called later; and not if any function does tail calls.
 //!
-//! Read before: `cfg.rs`, `state.rs`. Read next: `reach.rs`.
+//! Read before: `cfg.rs`, `state.rs`, `fastcall.rs`. Read next: `reach.rs`.
 
 use crate::cfg::Cfg;
 use crate::codes::Code;
 use crate::config::Config;
 use crate::diag::{Checked, Place, Rejection};
 use crate::env::Env;
+use crate::fastcall::Kept;
 use crate::machine::not_modelled;
 use crate::stack::STACK_SIZE;
 use crate::state::State;
@@ -111,6 +112,19 @@ impl Depths {
         }
     }
 
+    /// Notes how deep functions go of which something is taken out, whether or not a path leads
+    /// into them.
+    pub(crate) fn shrink(&mut self, fastcalls: &Kept<'_>) {
+        for (function, bytes) in fastcalls.depths() {
+            if let Some(depth) = self
+                .index(function)
+                .and_then(|index| self.functions.get_mut(index))
+            {
+                depth.bytes = bytes;
+            }
+        }
+    }
+
     /// Whether a path leads into the function that begins in a slot.
     pub(crate) fn is_entered(&self, function: usize) -> bool {
         let depth = self
@@ -134,8 +148,9 @@ impl Depths {
         let cfg = &env.cfg;
         let mut known = vec![None; self.functions.len()];
         let of_program = self.chains_from(cfg, 0, 1, later, &mut known)?;
-        if !has_private_stacks(env) {
-            self.check_bytes(cfg, 0, of_program, later, &known)?;
+        match has_private_stacks(env) {
+            true => self.check_private()?,
+            false => self.check_bytes(cfg, 0, of_program, later, &known)?,
         }
         let mut deepest = of_program.bytes;
         for &first in later {
@@ -214,6 +229,17 @@ impl Depths {
         Err(Rejection::new(Code::StackDepth, message).label(format!(
             "the frames of a chain of calls together have {MOST} bytes"
         )))
+    }
+
+    /// That each function has room on a stack of its own.
+    fn check_private(&self) -> Checked {
+        let mut frames = (0..self.functions.len()).map(|index| (index, self.frame(index)));
+        let Some((index, bytes)) = frames.find(|(_, bytes)| *bytes > MOST) else {
+            return Ok(());
+        };
+        let message = format!("stack size of subprog {index} is {bytes}. Too large");
+        Err(Rejection::new(Code::StackDepth, message)
+            .label(format!("a function has {MOST} bytes of stack")))
     }
 
     /// The bytes that the frame of a function takes.

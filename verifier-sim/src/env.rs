@@ -13,6 +13,7 @@ use crate::ctx::{ArgumentContext, Context, Target, context};
 use crate::diag::{Checked, Rejection};
 use crate::edges::Predecessors;
 use crate::exception::exception_callback;
+use crate::fastcall::Fastcalls;
 use crate::func_info::check_functions;
 use crate::global::{Global, globals};
 use crate::kernel_symbol::check_addresses;
@@ -73,6 +74,8 @@ pub(crate) struct Env<'a> {
     pub(crate) stops: Stops,
     /// From where execution comes to each slot.
     pub(crate) before: Predecessors,
+    /// The spills around calls that may be taken out.
+    pub(crate) fastcalls: Fastcalls,
     live: Vec<RegSet>,
     /// The special fields of what the object has types of.
     specials: &'a Specials,
@@ -118,7 +121,7 @@ impl<'a> Env<'a> {
         let live = live_registers(&cfg, &before, |slot, insn| {
             argument_count(object, program, kernel, (slot, insn))
         });
-        Ok(Env {
+        let mut env = Env {
             object,
             program,
             config,
@@ -132,9 +135,12 @@ impl<'a> Env<'a> {
             components,
             stops,
             before,
+            fastcalls: Fastcalls::default(),
             live,
             specials,
-        })
+        };
+        env.fastcalls = Fastcalls::find(&env);
+        Ok(env)
     }
 
     /// The map at this index of the object; behind all of them, what the maps in each are like.

@@ -118,17 +118,16 @@ pub(crate) fn explore<'e>(
         explorer.notes.called.extend(all);
     }
     explorer.follow_globals()?;
+    let fastcalls = env.fastcalls.without(&explorer.notes.breaks_fastcalls);
+    explorer.depths.shrink(&fastcalls);
     explorer.stats.stack_depth = explorer.depths.check(env, &explorer.notes.later)?;
     let notes = &explorer.notes;
     check_throws(env, [notes.called_back.as_slice(), &notes.later].concat())?;
     notes.called_nothing.map_or(Ok(()), calls_nothing)?;
-    check_reach(&env.cfg, &explorer.address_kinds, |slot| {
-        explorer.has_seen(slot)
-    })?;
+    let seen = |slot| explorer.has_seen(slot);
+    check_reach(&env.cfg, &explorer.address_kinds, seen, &fastcalls)?;
     let depths = &explorer.depths;
-    depths.check_addresses(&notes.addresses, explorer.throws, |slot| {
-        explorer.has_seen(slot)
-    })?;
+    depths.check_addresses(&notes.addresses, explorer.throws, seen)?;
     depths.check_catcher(env.exception_callback)?;
     Ok(explorer.stats)
 }

@@ -67,8 +67,11 @@ impl RegSet {
         RegSet(self.0 & !other.0)
     }
 
+    /// What calls overwrite: their result and their arguments.
+    pub(crate) const LOST_IN_CALLS: RegSet = RegSet::ARGUMENTS.with(RegSet::of(Reg::R0));
+
     /// The first `count` argument registers.
-    fn arguments(count: usize) -> RegSet {
+    pub(crate) fn arguments(count: usize) -> RegSet {
         let all = (1u16 << (count.min(5) + 1)) - 1;
         RegSet(all).without(RegSet::of(Reg::R0))
     }

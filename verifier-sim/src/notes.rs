@@ -8,7 +8,8 @@ use crate::precision::Needs;
 
 /// What an instruction has to say. All but [`called`](Notes::called), [`later`](Notes::later),
 /// [`called_back`](Notes::called_back), [`loops`](Notes::loops),
-/// [`addresses`](Notes::addresses) and [`called_nothing`](Notes::called_nothing) is of the last one.
+/// [`addresses`](Notes::addresses), [`called_nothing`](Notes::called_nothing) and
+/// [`breaks_fastcalls`](Notes::breaks_fastcalls) is of the last one.
 #[derive(Debug, Default)]
 pub(crate) struct Notes {
     /// The spill that it wrote or filled from.
@@ -33,6 +34,8 @@ pub(crate) struct Notes {
     pub(crate) addresses: Vec<(usize, usize)>,
     /// The first call so far of the function of the kernel with the number 0, by its slot.
     pub(crate) called_nothing: Option<usize>,
+    /// The functions, by their first slots, whose spills around calls were accessed otherwise.
+    pub(crate) breaks_fastcalls: Vec<usize>,
 }
 
 /// A call of `bpf_loop`.

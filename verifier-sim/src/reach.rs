@@ -11,6 +11,7 @@
 use crate::cfg::Cfg;
 use crate::codes::Code;
 use crate::diag::{Checked, Place, Rejection};
+use crate::fastcall::Kept;
 use crate::machine::not_modelled;
 use crate::mem::AddressKind;
 use ebpf_asm::helper::by_id;
@@ -38,7 +39,7 @@ impl Growth {
 /// What is before a slot.
 #[derive(Debug, Clone, Copy, Default)]
 struct Before {
-    /// How many slots a path leads to.
+    /// How many slots are not taken out.
     slots: usize,
     /// By how many they grow.
     growth: Growth,
@@ -55,17 +56,19 @@ const SOME: usize = 12;
 const NEAR: usize = i16::MAX as usize / (1 + MOST);
 
 /// That all jumps still reach their targets when the kernel has replaced what it does. No path
-/// leads to what was not `seen`: that is taken out before.
+/// leads to what was not `seen`: that is taken out before, as are spills around calls.
 pub(crate) fn check_reach(
     cfg: &Cfg<'_>,
     addresses: &[AddressKind],
     seen: impl Fn(usize) -> bool,
+    fastcalls: &Kept<'_>,
 ) -> Checked {
     let far = || jumps(cfg).filter(|&(from, to)| from.abs_diff(to) > NEAR);
     if far().next().is_none() {
         return Ok(());
     }
-    let before = before_each(cfg, addresses, &seen);
+    let stays = |slot| seen(slot) && !fastcalls.take_out(slot);
+    let before = before_each(cfg, addresses, stays);
     let at = |slot: usize| before.get(slot).copied().unwrap_or_default();
     let (mut fails, mut in_doubt) = (None, None);
     for (from, to) in far().filter(|&(from, to)| seen(from) && seen(to)) {
@@ -109,14 +112,14 @@ fn jumps(cfg: &Cfg<'_>) -> impl Iterator<Item = (usize, usize)> {
 fn before_each(
     cfg: &Cfg<'_>,
     addresses: &[AddressKind],
-    seen: impl Fn(usize) -> bool,
+    stays: impl Fn(usize) -> bool,
 ) -> Vec<Before> {
     let mut sum = Before::default();
     let slots = 0..=cfg.slot_count();
     slots
         .map(|slot| {
             let before = sum;
-            if seen(slot) {
+            if stays(slot) {
                 let address = addresses.get(slot).copied();
                 let insn = cfg.insn(slot);
                 let growth = insn.map_or_else(Growth::default, |insn| growth(insn, address));

@@ -45,6 +45,7 @@ impl Machine<'_, '_> {
         let extent = access.extent(base);
         let offsets = self.check_stack_bounds(base, extent, access.direction)?;
         self.touch_stack(depth, offsets.min);
+        self.note_access(depth, offsets.min);
         if !offsets.known() {
             return self.read_stack_somewhere(depth, offsets, extent);
         }
@@ -97,6 +98,21 @@ impl Machine<'_, '_> {
         self.notes.read(depth, slots_between(offsets.min, end));
     }
 
+    /// Notes where an instruction accesses a frame, as far as that matters for what the kernel takes
+    /// out of the function.
+    pub(crate) fn note_access(&mut self, depth: u8, off: i64) {
+        let fastcalls = &self.env.fastcalls;
+        if fastcalls.is_empty() {
+            return;
+        }
+        let frame = self.state.frame_of(usize::from(depth));
+        let function = frame.map_or(0, |frame| frame.function);
+        let broken = &mut self.notes.breaks_fastcalls;
+        if fastcalls.are_broken_by(function, self.slot, off) && !broken.contains(&function) {
+            broken.push(function);
+        }
+    }
+
     /// Notes which spill an instruction wrote or filled from.
     fn note_spill(&mut self, depth: u8, off: i64) {
         self.notes.spill = slot_index(off).map(|index| StackSlot { depth, index });
@@ -138,6 +154,7 @@ impl Machine<'_, '_> {
         let extent = access.extent(base);
         let offsets = self.check_stack_bounds(base, extent, access.direction)?;
         self.touch_stack(depth, offsets.min);
+        self.note_access(depth, offsets.min);
         if !offsets.known() {
             return self.write_stack_somewhere(depth, offsets, extent, stored);
         }

@@ -168,6 +168,11 @@ impl Helper {
         self.callers.sleeps = Sleeps::Maybe;
         self
     }
+
+    pub(super) const fn fastcall(mut self, prog_types: ProgTypes) -> Helper {
+        self.fastcall = prog_types;
+        self
+    }
 }
 
 const fn one(prog_type: ProgType) -> ProgTypes {

@@ -34,6 +34,9 @@ pub struct Helper {
     proto: Proto,
     /// What it takes instead from programs of some types.
     elsewhere: &'static [(ProgTypes, &'static [Arg])],
+    /// The program types whose calls of it leave R1 to R5 alone but for its arguments: the kernel
+    /// puts instructions in their place (`bpf_fastcall`).
+    pub fastcall: ProgTypes,
 }
 
 /// The helper with this id.
@@ -59,6 +62,7 @@ const fn helper(id: i32, name: &'static str, since: KernelVersion) -> Helper {
         callers: Callers::EVERYBODY,
         proto: Proto::NUMBER,
         elsewhere: &[],
+        fastcall: callers::NONE,
     }
 }
 

@@ -23,7 +23,7 @@ pub static HELPERS: [Helper; 211] = [
     helper(5, "ktime_get_ns", (4, 1)).unprivileged(),
     helper(6, "trace_printk", (4, 1)).gpl().perfmon().takes(&[Mem, Size]),
     helper(7, "get_prandom_u32", (4, 1)).unprivileged(),
-    helper(8, "get_smp_processor_id", (4, 1)).unprivileged().gives(Ret::CpuNumber),
+    helper(8, "get_smp_processor_id", (4, 1)).unprivileged().gives(Ret::CpuNumber).fastcall(TC.or(XDP).or(LWT).or(TRACE).or(TRACING).or(SYSCALL)),
     helper(9, "skb_store_bytes", (4, 1)).from(TC.or(SK_SKB).or(LWT_XMIT)).takes(&[Ctx, Anything, Mem, Size, Anything]).moves_packet(),
     helper(10, "l3_csum_replace", (4, 1)).from(TC.or(LWT_XMIT)).takes(&[Ctx, Anything, Anything, Anything, Anything]).moves_packet(),
     helper(11, "l4_csum_replace", (4, 1)).from(TC.or(LWT_XMIT)).takes(&[Ctx, Anything, Anything, Anything, Anything]).moves_packet(),

@@ -299,6 +299,9 @@ impl<'a> Machine<'_, 'a> {
         // Which bytes are filled is open where it is not known where they are.
         let fills = usage == MemoryUse::Fills && offsets.min == offsets.max;
         if fills {
+            if extent.size > 0 {
+                self.note_access(depth, offsets.min);
+            }
             self.check_no_dynptr(depth, offsets.min, extent.size)?;
         } else {
             self.check_initialised(depth, extent.reg, offsets, extent.size)?;

@@ -65,6 +65,11 @@ impl Kfunc<'_> {
     pub(crate) fn may_hold_lock(&self) -> bool {
         self.row.has(Flags::IN_LOCK)
     }
+
+    /// Whether R1 to R5 survive its calls but for its arguments (`bpf_fastcall`).
+    pub(crate) fn is_fastcall(&self) -> bool {
+        self.row.has(Flags::FASTCALL)
+    }
 }
 
 /// What the kernel asks of calls of its functions before it follows any instruction: also of
