@@ -137,12 +137,12 @@ impl Machine<'_, '_> {
         known.ok_or_else(|| not_modelled("what the type of this memory has in it"))
     }
 
-    /// The special field of a kind in what a pointer points to, if it has one.
+    /// The special field of a kind in what a pointer points to, if it has one; the last of several.
     pub(crate) fn special_of(&self, of: Kind, kind: SpecialKind) -> Checked<Option<Special>> {
         let found = self
             .specials_behind(of)?
             .iter()
-            .find(|special| special.kind == kind);
+            .rfind(|special| special.kind == kind);
         Ok(found.copied())
     }
 

@@ -211,13 +211,13 @@ impl<'a> Machine<'_, 'a> {
 
     /// That a function takes a node that is in a tree: one that was looked up, or is kept.
     fn check_found(&self, kfunc: &Kfunc<'a>, reg: Reg, value: &RegState) -> Checked {
-        if matches!(value.kind, Kind::Btf(_)) && value.may_be_null() && value.ref_id == 0 {
+        // Linux 6.18 takes one that may be null.
+        if matches!(value.kind, Kind::Btf(_)) && value.may_be_null() {
             self.check_pointer_offset(reg, value, FixedOffset::Refused)?;
-            // Linux 6.18 takes it, and looks into the node at run time.
-            return Err(not_modelled("a node that may be null, and is looked into"));
         }
-        let borrowed = marks_of(value)
-            .is_some_and(|marks| marks.has(Marks::ALLOC) && marks.has(Marks::NON_OWNING));
+        let marks = object(value).map(|pointer| pointer.marks);
+        let borrowed =
+            marks.is_some_and(|marks| marks.has(Marks::ALLOC) && marks.has(Marks::NON_OWNING));
         if !borrowed && value.ref_id == 0 {
             let message = format!(
                 "{} can only take non-owning or refcounted bpf_rb_node pointer",
