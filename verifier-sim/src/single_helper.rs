@@ -4,6 +4,7 @@
 
 use crate::argument::Arguments;
 use crate::codes::Code;
+use crate::ctx::Answer;
 use crate::diag::{Checked, Rejection};
 use crate::dynptr::check_dynptr_memory;
 use crate::format::is_valid;
@@ -26,6 +27,7 @@ impl Machine<'_, '_> {
             "dynptr_from_mem" => check_dynptr_memory(Reg::R1, self.state.reg(Reg::R1)),
             "get_func_ip" => self.check_has_function(helper),
             "get_local_storage" => self.check_no_flags(),
+            "set_retval" => self.check_has_result(),
             "spin_lock" => arguments.lock.map_or(Ok(()), |lock| self.take_lock(lock)),
             "spin_unlock" => arguments
                 .lock
@@ -77,6 +79,18 @@ impl Machine<'_, '_> {
         };
         Err(Rejection::new(Code::HelperNotAllowed, message)
             .label(format!("{prog_type} programs are at no function")))
+    }
+
+    /// That the security hook that a program of a control group is at has a result. Observed on
+    /// Linux 6.12, at every hook.
+    fn check_has_result(&self) -> Checked {
+        let hook = self.env.arguments.as_ref();
+        if hook.and_then(|hook| hook.answer) != Some(Answer::Nothing) {
+            return Ok(());
+        }
+        let message = "BPF_LSM_CGROUP that attach to void LSM hooks can't modify return value";
+        Err(Rejection::new(Code::HelperNotAllowed, message)
+            .label("the hook that the program is at has no result"))
     }
 
     fn check_no_flags(&mut self) -> Checked {

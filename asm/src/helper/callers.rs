@@ -280,8 +280,10 @@ pub(super) const TRAMPOLINES: &[AttachType] = &[
     AttachType::LsmMac,
 ];
 
-/// Where the result of a program of a control group is not what a system call returns.
+/// Where the result of a program of a control group is not what a system call or a security hook
+/// returns, and where a program is of none.
 pub(super) const NO_RETVAL: &[AttachType] = &[
+    AttachType::LsmMac,
     AttachType::CgroupInetIngress,
     AttachType::CgroupInetEgress,
     AttachType::CgroupSockOps,

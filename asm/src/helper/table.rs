@@ -3,7 +3,8 @@
 //! Sources: `include/uapi/linux/bpf.h` for ids and names, the kernel's history for first
 //! releases. Who may call what was observed on Linux 6.18, every helper from every program
 //! type and attach type, and so were the prototypes, every argument with every kind of
-//! register; the rows of `LSM` and `LIRC_MODE2` are from documentation.
+//! register; the rows of `LSM` and `LIRC_MODE2` are from documentation, or
+//! of Linux 6.12 (`get_retval`, `set_retval`).
 //!
 //! Read before: `proto.rs`, `callers.rs`.
 
@@ -201,8 +202,8 @@ pub static HELPERS: [Helper; 211] = [
     helper(183, "get_func_arg", (5, 17)).from(TRACING).only_at(TRAMPOLINES).takes(&[Ctx, Anything, UninitFixed(8)]),
     helper(184, "get_func_ret", (5, 17)).from(TRACING).only_at(TRAMPOLINES).takes(&[Ctx, UninitFixed(8)]),
     helper(185, "get_func_arg_cnt", (5, 18)).from(TRACING).only_at(TRAMPOLINES).takes(&[Ctx]),
-    helper(186, "get_retval", (5, 18)).from(CGROUP).except_at(CGROUP, NO_RETVAL),
-    helper(187, "set_retval", (5, 18)).from(CGROUP).except_at(CGROUP, NO_RETVAL).takes(&[Anything]),
+    helper(186, "get_retval", (5, 18)).from(CGROUP.or(LSM)).except_at(CGROUP.or(LSM), NO_RETVAL),
+    helper(187, "set_retval", (5, 18)).from(CGROUP.or(LSM)).except_at(CGROUP.or(LSM), NO_RETVAL).takes(&[Anything]),
     helper(188, "xdp_get_buff_len", (5, 18)).from(XDP.or(SYSCALL).or(TRACING)).takes(&[Ctx]).takes_from(&[(SYSCALL.or(TRACING), &[Struct("xdp_buff")])]),
     helper(189, "xdp_load_bytes", (5, 18)).from(XDP).takes(&[Ctx, Anything, UninitMem, Size]),
     helper(190, "xdp_store_bytes", (5, 18)).from(XDP).takes(&[Ctx, Anything, Mem, Size]),

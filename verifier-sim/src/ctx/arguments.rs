@@ -186,7 +186,13 @@ fn argument(
         Which::Argument(index, _) => index,
         Which::Result => target.params.len(),
     };
-    let to = match btf.get(btf.resolve(ty)).map(|ty| &ty.kind) {
+    let resolved = btf.get(btf.resolve(ty)).map(|ty| &ty.kind);
+    if let (Which::Result, AttachType::ModifyReturn, Some(Type::Ptr(_))) =
+        (which, target.attach_type, resolved)
+    {
+        return Argument::Refused("ret type PTR not allowed for fmod_ret".to_owned());
+    }
+    let to = match resolved {
         None
         | Some(
             Type::Int { .. }

@@ -158,20 +158,37 @@ impl<'a> Target<'a> {
 }
 
 /// What functions of the security modules are called: their results are numbers that programs may
-/// replace.
+/// replace, and no program sleeps there.
 const SECURITY_PREFIX: &str = "security_";
 
-/// That a program does not sleep at the function, and changes its result, if it does, only at those
-/// of the security modules. Where else it may depends on lists that the kernel's types do not show,
-/// and on whether the kernel can inject errors (`CONFIG_FUNCTION_ERROR_INJECTION`).
+/// Other functions whose results programs may replace.
+const MODIFIABLE: [&str; 5] = [
+    "bpf_fentry_test1",
+    "bpf_modify_return_test",
+    "bpf_modify_return_test2",
+    "bpf_modify_return_test_tp",
+    "update_socket_protocol",
+];
+
+/// The one of them where programs may sleep.
+const MODIFIABLE_ASLEEP: &str = "bpf_fentry_test1";
+
+/// That a program may sleep at the function, if it does, and may change its result. Every function
+/// was asked on Linux 6.12. Where else it may depends on whether the kernel can inject errors
+/// (`CONFIG_FUNCTION_ERROR_INJECTION`), and at which functions, which its types do not show.
 fn check_lists(function: &str, attach_type: AttachType, sleeps: Sleeps) -> Checked {
-    let changes = attach_type == AttachType::ModifyReturn;
-    match (sleeps, changes) {
-        (Sleeps::Maybe, _) => Err(not_modelled("whether programs may sleep there")),
-        (_, true) if !function.starts_with(SECURITY_PREFIX) => {
-            Err(not_modelled("whether the function's result may be changed"))
-        }
-        _ => Ok(()),
+    let of_security = function.starts_with(SECURITY_PREFIX);
+    if sleeps == Sleeps::Maybe && function != MODIFIABLE_ASLEEP {
+        return Err(match of_security {
+            true => refused(format!("{function} is not sleepable"))
+                .label("the kernel calls this function where nothing may sleep"),
+            false => not_modelled("whether programs may sleep there"),
+        });
+    }
+    let modifiable = of_security || MODIFIABLE.contains(&function);
+    match attach_type == AttachType::ModifyReturn && !modifiable {
+        true => Err(not_modelled("whether the function's result may be changed")),
+        false => Ok(()),
     }
 }
 

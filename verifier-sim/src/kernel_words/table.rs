@@ -102,6 +102,7 @@ pub(super) const WORDS: &[(&str, Code)] = &[
     ("invalid bpf_context access", Code::Context),
     ("func '*' * invalid bpf_context access", Code::Context),
     ("func '*' doesn't have *-th argument", Code::Context),
+    ("ret type * not allowed for fmod_ret", Code::Context),
     ("R* invalid sock_common access", Code::Context),
     ("R* invalid sock access", Code::Context),
     ("R* invalid tcp_sock access", Code::Context),
@@ -192,6 +193,10 @@ pub(super) const WORDS: &[(&str, Code)] = &[
     ("invalid func unknown#195896080", Code::UnknownKfunc),
     ("invalid func ", Code::UnknownHelper),
     ("unknown func ", Code::HelperNotAllowed),
+    (
+        "BPF_LSM_CGROUP that attach to void LSM hooks can't modify",
+        Code::HelperNotAllowed,
+    ),
     (
         "program of this type cannot use helper",
         Code::HelperNotAllowed,
