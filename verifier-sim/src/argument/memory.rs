@@ -5,7 +5,7 @@
 use super::Arguments;
 use super::accept::wrong_type;
 use crate::alu::describe;
-use crate::btf_ptr::Marks;
+use crate::btf_ptr::{BtfPtr, Marks};
 use crate::codes::Code;
 use crate::context_param::is_memory;
 use crate::diag::{Checked, Rejection};
@@ -13,7 +13,7 @@ use crate::dynptr::{Access, Slice};
 use crate::machine::{Machine, not_modelled};
 use crate::mem::{Direction, MemAccess, Stored};
 use crate::reg::{Kind, Null, RegState};
-use crate::region::Extent;
+use crate::region::{Extent, FixedOffset};
 use crate::special::AccessBy;
 use crate::stack_access::Offsets;
 use crate::structure::read_only_memory;
@@ -210,27 +210,14 @@ impl<'a> Machine<'_, 'a> {
         let nothing = size == 0 && zero == ZeroSize::Refused;
         match value.kind {
             _ if nothing && value.kind.is_memory() => Err(no_bytes(reg, value)),
-            Kind::Packet | Kind::PacketMeta => {
-                // Of what another function writes only the bounds are asked.
-                if matches!(usage, MemoryUse::Fills | MemoryUse::Changes) {
-                    self.check_packet_write(reg, value)?;
-                }
-                self.check_packet_bytes(value, extent, direction)
+            Kind::Packet | Kind::PacketMeta => self.check_packet_use(value, extent, usage),
+            Kind::MapKey(_) if direction == Direction::Write => {
+                let message = format!("R{} cannot write into map_key", reg.number());
+                Err(Rejection::new(Code::ReadOnly, message)
+                    .label("hands out a key of a map to be written to"))
             }
-            Kind::MapKey(map) => {
-                if direction == Direction::Write {
-                    let message = format!("R{} cannot write into map_key", reg.number());
-                    return Err(Rejection::new(Code::ReadOnly, message)
-                        .label("hands out a key of a map to be written to"));
-                }
-                self.check_map_key(map, value, extent)
-            }
-            Kind::MapValue(map) => {
-                let of = self.value_map(map)?;
-                self.check_map_direction(of, extent, usage.first())?;
-                self.check_map_direction(of, extent, direction)?;
-                self.check_map_value_bytes(map, value, extent, AccessBy::Call)
-            }
+            Kind::MapKey(map) => self.check_map_key(map, value, extent),
+            Kind::MapValue(map) => self.check_value_use(map, value, extent, usage),
             Kind::Slice(slice) if slice.access == Access::Read && direction == Direction::Write => {
                 Err(read_only_memory(reg, value))
             }
@@ -246,21 +233,53 @@ impl<'a> Machine<'_, 'a> {
             Kind::Ctx if is_memory(self.env.program.prog_type) => {
                 self.check_ctx_bytes(value, extent, usage)
             }
-            Kind::Btf(pointer) => {
-                self.check_structure_bytes(pointer, value, extent)?;
-                let owned = pointer.marks.has(Marks::ALLOC);
-                match usage {
-                    MemoryUse::Reads => Ok(()),
-                    MemoryUse::Shared if owned && !pointer.marks.has(Marks::UNTRUSTED) => Ok(()),
-                    // Linux 6.18 takes it, whoever owns it, and lets the function write to it.
-                    MemoryUse::Shared => Err(not_modelled(
-                        "a structure of the kernel that another function may write to",
-                    )),
-                    _ if owned => Err(not_modelled("objects of the program as memory")),
-                    _ => Err(only_read(reg, value)),
-                }
-            }
+            Kind::Btf(pointer) => self.check_shared_structure(pointer, value, extent, usage),
             _ => Err(wrong_type(reg, value, "fp")),
+        }
+    }
+
+    /// That bytes of a packet may be used so. Of what another function writes only the bounds are
+    /// asked.
+    fn check_packet_use(&mut self, value: &RegState, extent: Extent, usage: MemoryUse) -> Checked {
+        if matches!(usage, MemoryUse::Fills | MemoryUse::Changes) {
+            self.check_packet_write(extent.reg, value)?;
+        }
+        self.check_packet_bytes(value, extent, usage.direction())
+    }
+
+    /// That bytes of a map's value may be used so.
+    fn check_value_use(
+        &mut self,
+        map: u32,
+        value: &RegState,
+        extent: Extent,
+        usage: MemoryUse,
+    ) -> Checked {
+        let of = self.value_map(map)?;
+        self.check_map_direction(of, extent, usage.first())?;
+        self.check_map_direction(of, extent, usage.direction())?;
+        self.check_map_value_bytes(map, value, extent, AccessBy::Call)
+    }
+
+    /// That bytes of a structure may be used so. Another function gets them whoever owns them, and
+    /// may write to them (Linux 6.18).
+    fn check_shared_structure(
+        &mut self,
+        pointer: BtfPtr,
+        value: &RegState,
+        extent: Extent,
+        usage: MemoryUse,
+    ) -> Checked {
+        if usage == MemoryUse::Shared && pointer.marks.has(Marks::UNTRUSTED) {
+            self.check_pointer_offset(extent.reg, value, FixedOffset::Refused)?;
+        }
+        self.check_structure_bytes(pointer, value, extent)?;
+        match usage {
+            MemoryUse::Reads | MemoryUse::Shared => Ok(()),
+            _ if pointer.marks.has(Marks::ALLOC) => {
+                Err(not_modelled("objects of the program as memory"))
+            }
+            _ => Err(only_read(extent.reg, value)),
         }
     }
 

@@ -263,13 +263,9 @@ impl<'a> Machine<'_, 'a> {
 
     /// That a pointer to a structure in the place of a map is to what the kernel has of one.
     fn check_map_structure(&self, kfunc: &Kfunc<'a>, passed: Passed) -> Checked {
-        self.check_trust(kfunc, passed)?;
-        self.check_structure_offset(passed.reg, &passed.value, kfunc)?;
-        check_safe(passed)?;
-        match self.structure_of(&passed.value)? {
-            Some((btf, id)) if btf.name(id) == "bpf_map" && passed.value.off == 0 => Ok(()),
-            _ => Err(not_modelled("another structure in the place of a map")),
-        }
+        let map = self.env.kernel.record("bpf_map");
+        let map = map.ok_or_else(|| not_modelled("maps of the kernel without their type"))?;
+        self.check_structure(kfunc, passed, map)
     }
 
     /// That a pointer is as trusted as the function wants it.
