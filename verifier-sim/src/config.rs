@@ -31,6 +31,19 @@ pub struct Config {
     pub states: StateFreq,
     /// What is done where knowledge contradicts itself.
     pub invariants: Invariants,
+    /// What is put into the upper half of registers where nothing reads it.
+    pub upper_halves: UpperHalves,
+}
+
+/// What is put into the upper half of a register that was written with 32 bits, where the half is
+/// not read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum UpperHalves {
+    /// What the processor puts there.
+    #[default]
+    Any,
+    /// A random number, by three instructions more (`BPF_F_TEST_RND_HI32`).
+    Random,
 }
 
 /// What is done where what is known of a number contradicts itself, as on a way that is never
@@ -76,6 +89,7 @@ impl Default for Config {
             cpus: None,
             states: StateFreq::Paced,
             invariants: Invariants::Mended,
+            upper_halves: UpperHalves::Any,
         }
     }
 }

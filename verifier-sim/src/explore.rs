@@ -21,7 +21,7 @@ use crate::machine::{Flow, Machine, not_modelled};
 use crate::mem::AddressKind;
 use crate::notes::Notes;
 use crate::precision::Needs;
-use crate::reach::check_reach;
+use crate::reach::Followed;
 use crate::reg::{Kind, RegState};
 use crate::state::State;
 use crate::tree::{Position, Tree};
@@ -125,7 +125,15 @@ pub(crate) fn explore<'e>(
     check_throws(env, [notes.called_back.as_slice(), &notes.later].concat())?;
     notes.called_nothing.map_or(Ok(()), calls_nothing)?;
     let seen = |slot| explorer.has_seen(slot);
-    check_reach(&env.cfg, &explorer.address_kinds, seen, &fastcalls)?;
+    let followed = Followed {
+        cfg: &env.cfg,
+        config: env.config,
+        addresses: &explorer.address_kinds,
+        loops: &notes.loops,
+        fastcalls: &fastcalls,
+        seen,
+    };
+    followed.check_reach()?;
     let depths = &explorer.depths;
     depths.check_addresses(&notes.addresses, explorer.throws, seen)?;
     depths.check_catcher(env.exception_callback)?;

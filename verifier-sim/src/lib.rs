@@ -117,7 +117,7 @@ mod watch;
 mod ways;
 
 pub use codes::{CODES, Code, Entry};
-pub use config::{Alignment, Capabilities, Config, Invariants, NEWEST, StateFreq};
+pub use config::{Alignment, Capabilities, Config, Invariants, NEWEST, StateFreq, UpperHalves};
 pub use diag::{Cause, Place, Rejection, Step};
 pub use explore::Stats;
 pub use kernel_says::KernelRefusal;

@@ -8,14 +8,13 @@ use ebpf_asm::load_flags::{
 };
 use ebpf_asm::prog_type::{AttachType, ProgType};
 use ebpf_asm::program::Program;
-use ebpf_verifier_sim::{Alignment, Code, Config, Invariants, StateFreq};
+use ebpf_verifier_sim::{Alignment, Code, Config, Invariants, StateFreq, UpperHalves};
 
 use super::subject::Unusable;
 
-/// Those that change no verdict: what is put into upper halves, and where an XDP program may be
-/// attached (which other types may say as well).
-const HARMLESS: u32 =
-    BPF_F_ANY_ALIGNMENT | BPF_F_TEST_RND_HI32 | BPF_F_XDP_HAS_FRAGS | BPF_F_XDP_DEV_BOUND_ONLY;
+/// Those that change no verdict: where an XDP program may be attached (which other types may say as
+/// well).
+const HARMLESS: u32 = BPF_F_ANY_ALIGNMENT | BPF_F_XDP_HAS_FRAGS | BPF_F_XDP_DEV_BOUND_ONLY;
 
 /// The types of which some programs may sleep.
 const MAY_SLEEP: [ProgType; 6] = [
@@ -51,6 +50,10 @@ pub(super) fn config(
     if rest & BPF_F_TEST_REG_INVARIANTS != 0 {
         config.invariants = Invariants::Checked;
         rest &= !BPF_F_TEST_REG_INVARIANTS;
+    }
+    if rest & BPF_F_TEST_RND_HI32 != 0 {
+        config.upper_halves = UpperHalves::Random;
+        rest &= !BPF_F_TEST_RND_HI32;
     }
     if rest & BPF_F_TEST_STATE_FREQ != 0 {
         config.states = StateFreq::Always;
