@@ -95,7 +95,10 @@ impl<'a> Target<'a> {
                 return Err(not_modelled("where programs may sleep in so old a kernel"));
             }
             Place::SecurityHook => check_hook(id, target.name, sleeps, &object.license)?,
-            Place::Function => check_lists(target.name, attach_type, sleeps)?,
+            Place::Function => {
+                let injects = may_inject_errors(config, kernel);
+                check_lists(target.name, attach_type, sleeps, injects)?;
+            }
             _ => {}
         }
         if [Place::SecurityHook, Place::Function].contains(&place) {
@@ -173,23 +176,40 @@ const MODIFIABLE: [&str; 5] = [
 /// The one of them where programs may sleep.
 const MODIFIABLE_ASLEEP: &str = "bpf_fentry_test1";
 
+/// A function of kernels that can inject errors (`CONFIG_FUNCTION_ERROR_INJECTION`).
+const INJECTION: &str = "within_error_injection_list";
+
+/// Whether the kernel may inject errors, at functions which its types do not show.
+fn may_inject_errors(config: &Config, kernel: &KernelTypes) -> bool {
+    let of_another = kernel.of_other_release(config.kernel).is_some();
+    of_another || kernel.knows_address(INJECTION) != Some(false)
+}
+
 /// That a program may sleep at the function, if it does, and may change its result. Every function
-/// was asked on Linux 6.12. Where else it may depends on whether the kernel can inject errors
-/// (`CONFIG_FUNCTION_ERROR_INJECTION`), and at which functions, which its types do not show.
-fn check_lists(function: &str, attach_type: AttachType, sleeps: Sleeps) -> Checked {
+/// was asked on Linux 6.12, which injected no errors. Where one does, programs may at other
+/// functions as well.
+fn check_lists(
+    function: &str,
+    attach_type: AttachType,
+    sleeps: Sleeps,
+    may_inject_errors: bool,
+) -> Checked {
     let of_security = function.starts_with(SECURITY_PREFIX);
     if sleeps == Sleeps::Maybe && function != MODIFIABLE_ASLEEP {
-        return Err(match of_security {
-            true => refused(format!("{function} is not sleepable"))
+        return Err(match may_inject_errors && !of_security {
+            true => not_modelled("whether programs may sleep there"),
+            false => refused(format!("{function} is not sleepable"))
                 .label("the kernel calls this function where nothing may sleep"),
-            false => not_modelled("whether programs may sleep there"),
         });
     }
-    let modifiable = of_security || MODIFIABLE.contains(&function);
-    match attach_type == AttachType::ModifyReturn && !modifiable {
-        true => Err(not_modelled("whether the function's result may be changed")),
-        false => Ok(()),
+    if attach_type != AttachType::ModifyReturn || of_security || MODIFIABLE.contains(&function) {
+        return Ok(());
     }
+    Err(match may_inject_errors {
+        true => not_modelled("whether the function's result may be changed"),
+        false => refused(format!("{function}() is not modifiable"))
+            .label("programs change the results of functions that are there for it"),
+    })
 }
 
 /// That the kernel knows where the function is, as far as its symbols are known.
@@ -291,4 +311,36 @@ fn function<'a>(
 
 pub(super) fn refused(message: String) -> Box<Rejection> {
     Rejection::new(Code::AttachTarget, message)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Whether a function can be changed, and programs can sleep there: `None` if nobody knows.
+    fn checked(function: &str, sleeps: Sleeps, injects: bool) -> Option<bool> {
+        match check_lists(function, AttachType::ModifyReturn, sleeps, injects) {
+            Ok(()) => Some(true),
+            Err(why) => (why.code != Code::NotModelled).then_some(false),
+        }
+    }
+
+    #[test]
+    fn without_injected_errors_few_functions_can_be_changed() {
+        let never = |function| checked(function, Sleeps::Never, false);
+        assert_eq!(never("security_file_open"), Some(true));
+        assert_eq!(never("update_socket_protocol"), Some(true));
+        assert_eq!(never("vfs_read"), Some(false));
+        assert_eq!(checked("vfs_read", Sleeps::Never, true), None);
+    }
+
+    #[test]
+    fn programs_sleep_where_errors_are_injected_alone() {
+        let maybe = |function| checked(function, Sleeps::Maybe, true);
+        assert_eq!(maybe("bpf_fentry_test1"), Some(true));
+        assert_eq!(maybe("security_file_open"), Some(false));
+        assert_eq!(maybe("__x64_sys_getpgid"), None);
+        let without = checked("__x64_sys_getpgid", Sleeps::Maybe, false);
+        assert_eq!(without, Some(false));
+    }
 }

@@ -553,6 +553,7 @@ pub(super) const WORDS: &[(&str, Code)] = &[
         Code::AttachTarget,
     ),
     ("* is not sleepable", Code::AttachTarget),
+    ("*() is not modifiable", Code::AttachTarget),
     ("The function *", Code::AttachTarget),
     ("Attaching fexit/fmod_ret to", Code::AttachTarget),
     ("Tracing programs must provide btf_id", Code::AttachTarget),
