@@ -8,15 +8,19 @@
 
 use ebpf_asm::btf::Kind;
 use ebpf_asm::helper;
+use ebpf_asm::insn::{Insn, Reg};
 use ebpf_asm::isa::{Callee, Sem};
 use ebpf_asm::load_flags::BPF_F_ANY_ALIGNMENT;
 use ebpf_asm::map_type::MapType;
 use ebpf_asm::object::Object;
 use ebpf_asm::prog_type::ProgType;
+use ebpf_asm::program::Program;
 use ebpf_verifier_sim::interp::{
     Access, Errno, Fault, FaultKind, Input, Machine, Packet, Region, RunError, Takes, Unwritten,
     takes,
 };
+
+use std::collections::BTreeSet;
 
 use super::Chance;
 use super::row::Row;
@@ -94,11 +98,13 @@ fn met(row: &Row, fault: &Fault) -> Seen {
         FaultKind::NoMemory {
             region: Region::Null,
             ..
-        } if is_in_tagged(row, fault.slot, NONNULL) => Seen::Stopped(NULL_OF_CALLER.to_owned()),
+        } if tagged(row, fault.slot, NONNULL).next().is_some() => {
+            Seen::Stopped(NULL_OF_CALLER.to_owned())
+        }
         FaultKind::NoMemory {
             access: Access::Read,
             ..
-        } if is_in_tagged(row, fault.slot, UNTRUSTED) => Seen::Stopped(UNTRUSTED_READ.to_owned()),
+        } if reads_untrusted(row, fault) => Seen::Stopped(UNTRUSTED_READ.to_owned()),
         FaultKind::Misaligned { .. } if row.program.prog_flags() & BPF_F_ANY_ALIGNMENT != 0 => {
             Seen::Stopped(UNALIGNED.to_owned())
         }
@@ -148,16 +154,63 @@ const UNTRUSTED_READ: &str = "a read by an untrusted pointer where no memory is"
 /// The tag of parameters that may be such pointers.
 const UNTRUSTED: &str = "arg:untrusted";
 
-/// Whether a slot is in a function that has a parameter with this tag.
-fn is_in_tagged(row: &Row, slot: usize, tag: &str) -> bool {
-    let mut before = row.functions.iter().rev();
-    let function = before.find(|(first, _)| *first <= slot);
-    let (Some((_, function)), Some(btf)) = (function, &row.object.btf) else {
+/// The parameters with this tag of the function that a slot is in, by their indexes.
+fn tagged<'r>(row: &'r Row, slot: usize, tag: &'r str) -> impl Iterator<Item = usize> + 'r {
+    let function = row.functions.iter().rev().find(|(first, _)| *first <= slot);
+    let of_function = function.zip(row.object.btf.as_ref());
+    of_function
+        .into_iter()
+        .flat_map(move |((_, function), btf)| {
+            btf.types().filter_map(move |(_, known)| match known.kind {
+                Kind::DeclTag { ty, component, .. }
+                    if ty.0 == *function && btf.str(known.name) == tag =>
+                {
+                    usize::try_from(component).ok()
+                }
+                _ => None,
+            })
+        })
+}
+
+/// Whether a load reads by what may have come, in the function that it is in, from a parameter that
+/// is tagged as untrusted: wherever in the function it was copied, added to, kept on the stack or
+/// followed.
+fn reads_untrusted(row: &Row, fault: &Fault) -> bool {
+    let is_load = |insn: &&Insn| matches!(insn.sem(), Sem::Load { .. } | Sem::LoadSx { .. });
+    let Some(load) = fault.insn.as_ref().filter(is_load) else {
         return false;
     };
-    let is_tag = |kind: &Kind| matches!(kind, Kind::DeclTag { ty, .. } if ty.0 == *function);
-    let mut types = btf.types();
-    types.any(|(_, known)| btf.str(known.name) == tag && is_tag(&known.kind))
+    let params = tagged(row, fault.slot, UNTRUSTED);
+    let params = params.filter_map(|index| Reg::ALL.get(index + 1).copied());
+    let mut from: BTreeSet<Reg> = params.collect();
+    let Ok(object) = row.whole() else {
+        return false;
+    };
+    let firsts = || row.functions.iter().map(|(first, _)| *first);
+    let begin = firsts().filter(|first| *first <= fault.slot).max();
+    let end = firsts().find(|first| *first > fault.slot);
+    let function = begin.unwrap_or(0)..end.unwrap_or(usize::MAX);
+    let programs = object.programs.iter();
+    let slots = programs.flat_map(Program::slots);
+    let insns = slots.filter(|(slot, _)| function.contains(slot));
+    let insns: Vec<&Insn> = insns.map(|(_, insn)| insn).collect();
+    // Each round adds a register, or is the last.
+    let mut known = 0;
+    while known < from.len() {
+        known = from.len();
+        for insn in &insns {
+            let comes = match insn.sem() {
+                Sem::Mov { .. } | Sem::Alu { .. } | Sem::Load { .. } => insn.dst(),
+                // What was kept is read again by any pointer to the stack.
+                Sem::Store { .. } => Reg::R10,
+                _ => continue,
+            };
+            if from.contains(&insn.src()) {
+                from.insert(comes);
+            }
+        }
+    }
+    from.contains(&load.src())
 }
 
 /// What a run of a program of this type begins with.
@@ -186,4 +239,45 @@ fn fill(machine: &mut Machine, object: &Object, program: &str) -> Result<(), Err
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ebpf_asm::text::parse;
+
+    /// What is seen of a program whose function has such instructions, and a parameter that is
+    /// tagged as untrusted, for which it gets a number.
+    fn seen(insns: &str) -> Seen {
+        let text = format!(
+            ".prog xdp program type_id=4\n r1 = 5\n call f\n r0 = 2\n exit\n\
+             .func f type_id=6\n{insns}\n r0 = 0\n exit\n.btf\n\
+             [1] INT 'int' size=4 encoding=SIGNED\n\
+             [2] PTR '(anon)' type_id=1\n\
+             [3] FUNC_PROTO '(anon)' ret_type_id=1\n\
+             [4] FUNC 'program' type_id=3 linkage=global\n\
+             [5] FUNC_PROTO '(anon)' ret_type_id=1\n        'number' type_id=2\n\
+             [6] FUNC 'f' type_id=5 linkage=global\n\
+             [7] DECL_TAG '{UNTRUSTED}' type_id=6 component_idx=0\n"
+        );
+        let object = parse("witness", &text).unwrap();
+        runs(&Row::of(&object, &object.programs[0]), 1)
+    }
+
+    #[test]
+    fn reads_by_what_a_parameter_gave_are_caught() {
+        let caught = Seen::Stopped(UNTRUSTED_READ.to_owned());
+        assert_eq!(seen("r0 = *(u32 *)(r1 + 0)"), caught);
+        assert_eq!(seen("r3 = r1\n r3 += 8\n r0 = *(u32 *)(r3 + 0)"), caught);
+        let kept = "*(u64 *)(r10 - 8) = r1\n r4 = *(u64 *)(r10 - 8)\n r0 = *(u32 *)(r4 + 0)";
+        assert_eq!(seen(kept), caught);
+    }
+
+    #[test]
+    fn other_reads_of_no_memory_are_faults() {
+        let fault = seen("r3 = 5\n r0 = *(u32 *)(r3 + 0)");
+        assert!(matches!(fault, Seen::Fault(_)), "{fault:?}");
+        let fault = seen("*(u32 *)(r1 + 0) = 1");
+        assert!(matches!(fault, Seen::Fault(_)), "{fault:?}");
+    }
 }
