@@ -3,7 +3,7 @@
 //!
 //! Observed on Linux 6.18: every argument of every tracepoint and iterator.
 //!
-//! Read before: `ctx/arguments.rs`.
+//! Read before: `ctx/attach.rs`. Read next: `ctx/traced.rs`.
 
 use super::attach::{Place, Target};
 use super::{hook, operation};
