@@ -137,19 +137,21 @@ impl<'a> Machine<'_, 'a> {
         off: u32,
         access: MemAccess,
     ) -> Checked {
+        let name = btf.name(pointer.id);
+        let refused = |message: String| {
+            let label = format!("writes to a structure of the kernel, struct {name}");
+            Rejection::new(Code::ReadOnly, message).label(label)
+        };
+        if pointer.marks.has(Marks::UNTRUSTED) {
+            return Err(refused("only read is supported".to_owned()));
+        }
         let plain = pointer.marks.without(Marks::TRUSTED) == Marks::NONE;
-        if !plain && has_written_members(btf.name(pointer.id)) {
+        if !plain && has_written_members(name) {
             return Err(not_modelled("writing to such a structure of the kernel"));
         }
         let kernel = self.env.kernel;
         let place = (pointer.id, off, access.size.bytes());
-        let checked = check_operation_writes(btf, &|name| kernel.record(name), place);
-        checked.map_err(|message| {
-            Rejection::new(Code::ReadOnly, message).label(format!(
-                "writes to a structure of the kernel, struct {}",
-                btf.name(pointer.id)
-            ))
-        })
+        check_operation_writes(btf, &|name| kernel.record(name), place).map_err(refused)
     }
 
     /// The types that a pointer's number counts in.
