@@ -7,7 +7,7 @@
 //! | what is known | `tnum`, `bounds`, `scalar`, `scalar_alu`, `compare`, `kernel_types`, `kernel_call`, `btf_ptr`, `special`, `special_table`, `special_search`, `residue`, `reg`, `held`, `bytes`, `stack`, `sections`, `state` |
 //! |---|---|
 //! | what is asked | `config`, `codes`, `diag`, `ctx` |
-//! | before execution | `since`, `instead`, `loadable`, `cfg`, `edges`, `components`, `stops`, `func_info`, `context_param`, `prototype`, `exception`, `highest_first`, `live`, `map_create`, `map_types`, `taken`, `used_maps`, `env` |
+//! | before execution | `since`, `instead`, `loadable`, `cfg`, `edges`, `components`, `stops`, `func_info`, `context_param`, `namesake`, `prototype`, `exception`, `highest_first`, `live`, `map_create`, `map_types`, `taken`, `used_maps`, `env` |
 //! | one instruction | `machine`, `alu`, `pointer_alu`, `mem`, `region`, `structure`, `kernel_symbol`, `btf_walk`, `btf_access`, `structure_write`, `map_structure`, `arena`, `packet_help`, `number_help`, `kptr`, `lock`, `stack_access`, `stack_object`, `dynptr`, `iterator`, `irq_flag`, `branch`, `branch_packet`, `callable`, `call`, `argument`, `callback`, `later`, `format`, `single_helper`, `result`, `kfunc`, `compat`, `returns`, `global`, `tail_call` |
 //! | all paths | `live_stack`, `history`, `notes`, `precision`, `prune`, `rounds`, `visits`, `tree`, `checkpoints`, `fastcall`, `depth`, `reach`, `ways`, `explore`, `verify` |
 //! | what happens on the way | `snapshot`, `watch`, `log` |
@@ -75,6 +75,7 @@ mod map_create;
 mod map_structure;
 mod map_types;
 mod mem;
+mod namesake;
 mod notes;
 mod number_help;
 mod packet_help;

@@ -10,8 +10,9 @@ use crate::call::ARGUMENTS;
 use crate::config::Config;
 use crate::context_param::{check_tagged, is_context, record_name};
 use crate::kernel_types::{KernelTypes, TargetKernel};
+use crate::kfunc::kind_word;
+use crate::namesake::{Namesake, namesake};
 use crate::reg::Null;
-use ebpf_asm::btf::core::essential_name;
 use ebpf_asm::btf::{Btf, Kind as Type, TypeId};
 use ebpf_asm::isa::KernelVersion;
 use ebpf_asm::program::Program;
@@ -153,7 +154,7 @@ fn param(
         return match is_number(btf, ty) {
             _ if tags.0 != 0 => Err(NoParam::words("has pointer tag, but is not a pointer type")),
             true => Ok(Param::Scalar),
-            false => Err(NoParam::Kind(kind_name(btf, btf.resolve(ty)))),
+            false => Err(NoParam::Kind(kind_word(btf, btf.resolve(ty)))),
         };
     };
     let is_context = is_context(btf, program.prog_type, config, *to);
@@ -195,40 +196,49 @@ fn context_param(btf: &Btf, program: &Program, to: TypeId) -> Result<Param, NoPa
 }
 
 /// A parameter that is tagged as a structure of the kernel to be trusted.
-fn trusted((btf, kernel): (&Btf, &KernelTypes), to: TypeId, null: Null) -> Result<Param, NoParam> {
-    if to == TypeId::VOID {
-        let words = "reference type('UNKNOWN (anon)') candidate matching error: -22";
-        return Err(NoParam::words(words));
-    }
-    match structure(btf, to).map(|name| kernel.record(name)) {
-        Some(Some(id)) => Ok(Param::Trusted { id, null }),
-        Some(None) if kernel.btf().is_some() => Err(no_match(btf, to)),
+fn trusted(types: (&Btf, &KernelTypes), to: TypeId, null: Null) -> Result<Param, NoParam> {
+    match of_kernel(types, to)? {
+        Some((id, Type::Struct { .. } | Type::Union { .. })) => Ok(Param::Trusted { id, null }),
         _ => Ok(Param::NotModelled("trusted parameters of this type")),
     }
 }
 
-/// The kernel has no structure of this name.
-fn no_match(btf: &Btf, ty: TypeId) -> NoParam {
-    let (kind, name) = (kind_name(btf, ty), btf.name(ty));
-    NoParam::Words(format!("reference type('{kind} {name}') has no matches"))
-}
-
 /// A parameter of which the function trusts nothing.
 fn untrusted((btf, kernel): (&Btf, &KernelTypes), to: TypeId) -> Result<Param, NoParam> {
-    match structure(btf, to).map(|name| kernel.record(name)) {
-        None if to == TypeId::VOID || is_number(btf, to) => Ok(Param::Untrusted(None)),
-        Some(Some(id)) => Ok(Param::Untrusted(Some(id))),
-        Some(None) if kernel.btf().is_some() => Err(no_match(btf, to)),
-        _ => Ok(Param::NotModelled("untrusted parameters of this type")),
+    if to == TypeId::VOID || is_number(btf, to) {
+        return Ok(Param::Untrusted(None));
+    }
+    match of_kernel((btf, kernel), to)? {
+        Some((id, Type::Struct { .. } | Type::Union { .. })) => Ok(Param::Untrusted(Some(id))),
+        Some(_) => Err(NoParam::Words(format!(
+            "has type {} '(anon)', but only struct or primitive types are allowed",
+            kind_word(btf, to)
+        ))),
+        None => Ok(Param::NotModelled("untrusted parameters of this type")),
     }
 }
 
-/// The name of a structure in the kernel, whichever view of it a type is.
-fn structure(btf: &Btf, ty: TypeId) -> Option<&str> {
-    match btf.get(ty)?.kind {
-        Type::Struct { .. } | Type::Fwd(_) => Some(essential_name(btf.name(ty))),
-        _ => None,
+/// The type of the kernel that a parameter is of; `None` if its types are not known, else the
+/// kernel's words where there is none.
+fn of_kernel<'k>(
+    (btf, kernel): (&Btf, &'k KernelTypes),
+    to: TypeId,
+) -> Result<Option<(TypeId, &'k Type)>, NoParam> {
+    let (kind, name) = (kind_word(btf, to), btf.name(to));
+    if name.is_empty() || to == TypeId::VOID {
+        let words = format!("reference type('{kind} (anon)') candidate matching error: -22");
+        return Err(NoParam::Words(words));
     }
+    let Some(types) = kernel.btf() else {
+        return Ok(None);
+    };
+    let why = match namesake((btf, to), types) {
+        Namesake::One(id) => return Ok(types.get(id).map(|ty| (id, &ty.kind))),
+        Namesake::None => "has no matches",
+        Namesake::Several => "is ambiguous",
+    };
+    let words = format!("reference type('{kind} {name}') {why}");
+    Err(NoParam::Words(words))
 }
 
 /// A parameter that is memory of a type.
@@ -236,7 +246,7 @@ fn memory(btf: &Btf, to: TypeId, null: Null) -> Result<Param, NoParam> {
     match btf.size_of(to) {
         Some(size) => Ok(Param::Mem { size, null }),
         None => {
-            let (kind, name) = (kind_name(btf, to), btf.name(to));
+            let (kind, name) = (kind_word(btf, to), btf.name(to));
             Err(NoParam::Words(format!(
                 "reference type('{kind} {name}') size cannot be determined: -22"
             )))
@@ -250,19 +260,6 @@ pub(crate) fn is_number(btf: &Btf, ty: TypeId) -> bool {
         btf.get(btf.resolve(ty)).map(|ty| &ty.kind),
         Some(Type::Int { .. } | Type::Enum { .. } | Type::Enum64 { .. })
     )
-}
-
-/// The name of a kind as the kernel's messages have it.
-fn kind_name(btf: &Btf, ty: TypeId) -> &'static str {
-    match btf.get(ty).map(|ty| &ty.kind) {
-        Some(Type::Struct { .. }) => "STRUCT",
-        Some(Type::Union { .. }) => "UNION",
-        Some(Type::Fwd(_)) => "FWD",
-        Some(Type::Float { .. }) => "FLOAT",
-        Some(Type::Array { .. }) => "ARRAY",
-        Some(Type::FuncProto { .. }) => "FUNC_PROTO",
-        _ => "UNKNOWN",
-    }
 }
 
 /// The tags on a function's parameters: which parameter, and the tag.

@@ -3,7 +3,9 @@
 #include <linux/bpf.h>
 #include <bpf/bpf_helpers.h>
 
-struct task_struct;
+struct task_struct {
+	int pid;
+};
 
 extern struct task_struct *bpf_task_acquire(struct task_struct *task) __ksym;
 extern void bpf_task_release(struct task_struct *task) __ksym;

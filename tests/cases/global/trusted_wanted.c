@@ -4,7 +4,9 @@
 #include <linux/bpf.h>
 #include <bpf/bpf_helpers.h>
 
-struct task_struct;
+struct task_struct {
+	int pid;
+};
 
 __attribute__((noinline))
 int kept(struct task_struct *task __attribute__((btf_decl_tag("arg:trusted"))))

@@ -287,7 +287,11 @@ impl<'a> Machine<'_, 'a> {
     /// byte.
     fn check_ctx_bytes(&mut self, value: &RegState, extent: Extent, usage: MemoryUse) -> Checked {
         let Ok(last) = i16::try_from(extent.size - 1) else {
-            return Err(not_modelled("so much memory in a context"));
+            let off = i64::from(value.off) + extent.size - 1;
+            let message = format!("invalid bpf_context access off={off} size=1");
+            return Err(
+                Rejection::new(Code::Context, message).label("no context has so many bytes")
+            );
         };
         if last < 0 {
             return Ok(());

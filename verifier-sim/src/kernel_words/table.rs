@@ -271,6 +271,18 @@ pub(super) const WORDS: &[(&str, Code)] = &[
         Code::GlobalFunction,
     ),
     (
+        "arg#* reference type('*') is ambiguous",
+        Code::GlobalFunction,
+    ),
+    (
+        "arg#* reference type('*') candidate matching error",
+        Code::GlobalFunction,
+    ),
+    (
+        "arg#* has type * '(anon)', but only struct or primitive",
+        Code::GlobalFunction,
+    ),
+    (
         "arg#* reference type('*') size cannot be determined",
         Code::GlobalFunction,
     ),
