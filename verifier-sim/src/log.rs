@@ -232,8 +232,11 @@ fn of_frame(state: &Snapshot, depth: usize) -> String {
     frame + &regs.chain(stack).chain(references).collect::<String>()
 }
 
+/// What is to be given back. The lock of a value that is there once has no number, and is not
+/// shown.
 fn references(state: &Snapshot) -> Option<String> {
-    let ids: Vec<String> = state.references.iter().map(u32::to_string).collect();
+    let numbered = state.references.iter().filter(|id| **id != 0);
+    let ids: Vec<String> = numbered.map(u32::to_string).collect();
     (!ids.is_empty()).then(|| format!(" refs={}", ids.join(",")))
 }
 

@@ -125,7 +125,8 @@ impl Machine<'_, '_> {
         Ok(value.maybe_null(id))
     }
 
-    /// A number below that of the CPUs, since 5.14; any, if how many there are is not known.
+    /// A number below that of the CPUs, since Linux 6.11 (from its history; 6.1 was observed to
+    /// know no bound, 6.12 to know it); any, if how many there are is not known.
     fn cpu_number(&self) -> RegState {
         match self.env.config.cpus {
             Some(cpus) if cpus > 0 && self.env.config.since((6, 11)) => {
