@@ -171,11 +171,14 @@ fn param(
         Tags::NONNULL => memory(btf, to, Null::Never),
         Tags::ARENA => Ok(Param::Arena),
         _ if tags.has(Tags::CTX) => Err(invalid()),
-        Tags::TRUSTED => trusted((btf, kernel), to, Null::Never),
-        _ if tags == Tags(Tags::TRUSTED.0 | Tags::NULLABLE.0) => {
-            trusted((btf, kernel), to, Null::Maybe)
+        _ if tags.has(Tags::TRUSTED) && tags.has(Tags::NONNULL) => Err(invalid()),
+        _ if tags.has(Tags::TRUSTED) => {
+            let null = match tags.has(Tags::NULLABLE) {
+                true => Null::Maybe,
+                false => Null::Never,
+            };
+            trusted((btf, kernel), to, null)
         }
-        _ if tags.has(Tags::TRUSTED) => Err(invalid()),
         Tags::UNTRUSTED => untrusted((btf, kernel), to),
         _ if tags.has(Tags::UNTRUSTED) => Err(NoParam::words(
             "untrusted cannot be combined with any other tags",
@@ -195,11 +198,12 @@ fn context_param(btf: &Btf, program: &Program, to: TypeId) -> Result<Param, NoPa
     }
 }
 
-/// A parameter that is tagged as a structure of the kernel to be trusted.
+/// A parameter that is tagged as a structure of the kernel to be trusted. Any type that the kernel
+/// has will do (Linux 6.18); no caller has more than null for what is no structure.
 fn trusted(types: (&Btf, &KernelTypes), to: TypeId, null: Null) -> Result<Param, NoParam> {
     match of_kernel(types, to)? {
-        Some((id, Type::Struct { .. } | Type::Union { .. })) => Ok(Param::Trusted { id, null }),
-        _ => Ok(Param::NotModelled("trusted parameters of this type")),
+        Some((id, _)) => Ok(Param::Trusted { id, null }),
+        None => Ok(Param::NotModelled("trusted parameters of this type")),
     }
 }
 

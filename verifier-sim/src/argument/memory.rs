@@ -228,6 +228,11 @@ impl<'a> Machine<'_, 'a> {
                 Err(read_only_memory(reg, value))
             }
             Kind::ReadOnlyMem(bytes) => self.check_mem_bytes(bytes, value, extent),
+            // Of no known size, and not to be written to.
+            Kind::UntrustedMem if usage == MemoryUse::Shared => {
+                self.check_mem_bytes(0, value, extent)?;
+                Err(read_only_memory(reg, value))
+            }
             Kind::Buffer(usage) => self.check_buffer(usage, value, extent, direction),
             Kind::Stack(depth) => self.check_stack_bytes(depth, value, extent, usage, found),
             Kind::Ctx if is_memory(self.env.program.prog_type) => {

@@ -218,6 +218,8 @@ pub(super) const WORDS: &[(&str, Code)] = &[
     ("Expected a dynptr of type", Code::Dynptr),
     ("cannot overwrite referenced dynptr", Code::Dynptr),
     ("cannot pass in dynptr at an offset", Code::Dynptr),
+    ("cannot pass in irq_flag at an offset", Code::IrqFlag),
+    ("irq_flag has to be at a constant offset", Code::IrqFlag),
     ("dereference of modified dynptr_ptr ptr", Code::Dynptr),
     ("potential write to dynptr", Code::Dynptr),
     ("cannot pass in iter at an offset", Code::Iterator),
