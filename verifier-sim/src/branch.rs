@@ -398,11 +398,13 @@ fn set_number(state: &mut State, reg: Reg, learnt: Scalar, lesson: Lesson<'_>) {
 /// Gives a register that shares a number what is known of it.
 fn share(known: &RegState, other: &mut RegState) {
     other.scalar = match (known.link, other.link) {
-        (known_link, other_link) if known_link == other_link && known.off == other.off => {
-            known.scalar
-        }
         // What is true of all bits says nothing of the low ones that wrapped.
         (Link::Plus, Link::PlusLow) | (Link::PlusLow, Link::Plus) => return,
+        // At the same distance it becomes the same, and shares as that does (Linux 6.18).
+        (known_link, _) if known.off == other.off => {
+            other.link = known_link;
+            known.scalar
+        }
         (known_link, other_link) => {
             let distance = i64::from(other.off) - i64::from(known.off);
             let moved = Scalar::constant(distance as u64);

@@ -116,9 +116,6 @@ impl Machine<'_, '_> {
             self.check_aligned(&base, access)?;
         }
         let loaded = self.read_memory(&base, access)?;
-        if acquires {
-            self.check_atomic_kind(insn.src(), &base, "loads from")?;
-        }
         self.check_same_kind(access.reg, &base)?;
         // If it is the one that is written, its place is taken.
         drop(base);
@@ -140,7 +137,12 @@ impl Machine<'_, '_> {
         if value.is_pointer() && origin != crate::reg::Origin::NONE {
             self.state.reg_mut(insn.dst()).origin = origin;
         }
-        Ok(())
+        match acquires {
+            // As observed on Linux 6.18: it looks at the address register when the load is done,
+            // and that may hold what was loaded.
+            true => self.check_atomic_kind(insn.src(), &self.state.held(insn.src()), "loads from"),
+            false => Ok(()),
+        }
     }
 
     /// `*(size *)(dst + off) = src or imm`.

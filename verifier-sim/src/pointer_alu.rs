@@ -218,11 +218,10 @@ fn check_operator(dst: Reg, op: AluOp, pointer: &RegState, holder: Reg) -> Check
 /// That a number is not too far from the one that it is known by: to the kernel (6.18) that
 /// distance is an offset.
 fn check_distance(pointer: &RegState, number: &RegState) -> Checked {
-    let off = match number.as_constant() {
-        Some(_) => 0,
-        None => i64::from(number.off),
-    };
-    if is_near(off) {
+    let off = i64::from(number.off);
+    // A constant that is too large by itself is refused for that.
+    let near = |value| is_near(value as i64);
+    if is_near(off) || !number.as_constant().is_none_or(near) {
         return Ok(());
     }
     let message = format!(
