@@ -80,6 +80,7 @@ impl Machine<'_, '_> {
         self.check_comparable(&comparison)?;
         let (next, target) = (self.slot + 1, self.target(insn)?);
         if let Some(outcome) = comparison.decided() {
+            self.notes.runs_ahead = true;
             self.need_operands(&comparison);
             return Ok(Flow::To(match outcome {
                 Outcome::Holds => target,

@@ -23,6 +23,7 @@ use crate::notes::Notes;
 use crate::precision::Needs;
 use crate::reach::Followed;
 use crate::reg::{Kind, RegState};
+use crate::speculation::check_speculation;
 use crate::state::State;
 use crate::tree::{Position, Tree};
 use crate::watch::{Event, Watcher};
@@ -137,6 +138,7 @@ pub(crate) fn explore<'e>(
     let depths = &explorer.depths;
     depths.check_addresses(&notes.addresses, explorer.throws, seen)?;
     depths.check_catcher(env.exception_callback)?;
+    check_speculation(env, &explorer.notes)?;
     Ok(explorer.stats)
 }
 

@@ -100,6 +100,7 @@ mod snapshot;
 mod special;
 mod special_search;
 mod special_table;
+mod speculation;
 mod stack;
 mod stack_access;
 mod stack_object;

@@ -297,8 +297,8 @@ impl Machine<'_, '_> {
 
     /// Reads memory; gives what is read, not yet cut to the size.
     pub(crate) fn read_memory(&mut self, base: &RegState, access: MemAccess) -> Checked<RegState> {
-        self.check_followable(access.reg, base)?;
         self.check_strictly_aligned(base, access)?;
+        self.check_followable(access.reg, base)?;
         match base.kind {
             Kind::Stack(depth) => self.read_stack(depth, base, access),
             Kind::Ctx => self.read_ctx(base, access),
@@ -352,8 +352,8 @@ impl Machine<'_, '_> {
         access: MemAccess,
         stored: Stored<'_>,
     ) -> Checked {
-        self.check_followable(access.reg, base)?;
         self.check_strictly_aligned(base, access)?;
+        self.check_followable(access.reg, base)?;
         if let (Stored::Reg(reg, value), Kind::MapValue(_)) = (stored, base.kind) {
             self.check_leak(reg, value, "leaks addr into map")?;
         }
@@ -554,11 +554,13 @@ fn misaligned_in_packet(base: &RegState, access: MemAccess) -> Box<Rejection> {
 #[cold]
 fn misaligned(base: &RegState, access: MemAccess) -> Box<Rejection> {
     let what = match base.kind {
+        // The kernel has words for pointers that are none but these.
+        _ if base.null == Null::Maybe => "",
         Kind::Stack(_) => "stack ",
         Kind::MapValue(_) => "value ",
         Kind::Ctx => "context ",
         Kind::FlowKeys => "flow keys ",
-        Kind::Sock(sock) if base.null == Null::Never => match sock {
+        Kind::Sock(sock) => match sock {
             SockType::Common => "sock_common ",
             SockType::Sock => "sock ",
             SockType::Tcp => "tcp_sock ",

@@ -9,7 +9,8 @@ use crate::precision::Needs;
 /// What an instruction has to say. All but [`called`](Notes::called), [`later`](Notes::later),
 /// [`called_back`](Notes::called_back), [`loops`](Notes::loops),
 /// [`addresses`](Notes::addresses), [`called_nothing`](Notes::called_nothing) and
-/// [`breaks_fastcalls`](Notes::breaks_fastcalls) is of the last one.
+/// [`breaks_fastcalls`](Notes::breaks_fastcalls) and [`runs_ahead`](Notes::runs_ahead) is of the
+/// last one.
 #[derive(Debug, Default)]
 pub(crate) struct Notes {
     /// The spill that it wrote or filled from.
@@ -36,6 +37,8 @@ pub(crate) struct Notes {
     pub(crate) called_nothing: Option<usize>,
     /// The functions, by their first slots, whose spills around calls were accessed otherwise.
     pub(crate) breaks_fastcalls: Vec<usize>,
+    /// Whether the kernel looked, so far, at what the processor may do ahead of it.
+    pub(crate) runs_ahead: bool,
 }
 
 /// A call of `bpf_loop`.

@@ -11,7 +11,7 @@
 use crate::alu::describe;
 use crate::codes::Code;
 use crate::diag::{Checked, Place, Rejection};
-use crate::machine::{Machine, not_modelled};
+use crate::machine::Machine;
 use crate::reg::{Kind, Null, PacketRange, RegState};
 use crate::region::Extent;
 use crate::scalar::Scalar;
@@ -78,12 +78,7 @@ impl Machine<'_, '_> {
         check_pointer_kind(pointer, number, op, insn.dst().number())?;
         check_distance(pointer, operand)?;
         check_offset(pointer, number, holder)?;
-        // The kernel guards such arithmetic against speculation, and refuses some of it.
-        if !self.env.config.may_leak_pointers() && insn.row().src == Field::Reg {
-            return Err(not_modelled(
-                "computed offsets of pointers without CAP_PERFMON",
-            ));
-        }
+        self.notes.runs_ahead |= insn.row().src == Field::Reg;
         check_operator(insn.dst(), op, pointer, holder)?;
         let mut result = match op {
             AluOp::Sub => self.subtract_from_pointer(pointer, number),
@@ -113,8 +108,17 @@ impl Machine<'_, '_> {
             return Ok(());
         }
         let number = reg.number();
-        let off = i64::from(pointer.off) + pointer.constant_var_off().unwrap_or(0);
+        let constant = pointer.constant_var_off();
+        let off = i64::from(pointer.off) + constant.unwrap_or(0);
         match pointer.kind {
+            Kind::Stack(_) if constant.is_none() => {
+                let message = format!(
+                    "R{number} variable stack access prohibited for !root, var_off={} off={off}",
+                    pointer.scalar.tnum
+                );
+                Err(Rejection::new(Code::StackBounds, message)
+                    .label("without CAP_PERFMON, stack pointers are at a known place"))
+            }
             Kind::Stack(_) if !(-STACK_SIZE..0).contains(&off) => {
                 let message = format!(
                     "R{number} stack pointer arithmetic goes out of range, prohibited for !root; \

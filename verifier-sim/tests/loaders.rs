@@ -4,7 +4,7 @@
 //! documentation.
 
 use ebpf_asm::text::parse;
-use ebpf_verifier_sim::{Capabilities, Config, verify};
+use ebpf_verifier_sim::{Alignment, Capabilities, Config, verify};
 
 /// The kernel's words, or nothing if it accepts.
 fn answer(text: &str, config: Config) -> Option<String> {
@@ -168,4 +168,51 @@ fn xdp_wants_capabilities() {
     };
     let text = ".prog xdp\nr0 = 2\nexit\n";
     assert!(answer(text, config).is_some_and(|why| why.contains("capabilities")));
+}
+
+/// A counter may be any number where the processor runs ahead of its test, and the kernel refuses
+/// such a loop as endless: so it is never promised that it takes it.
+#[test]
+fn what_the_processor_runs_ahead_of_is_in_doubt_without_perfmon() {
+    let counted = ".prog xdp\nr0 = 0\nagain:\nr0 += 1\nif r0 < 4 goto again\nr0 = 2\nexit\n";
+    let decided = ".prog xdp\nr0 = 2\nif r0 == 2 goto out\nr0 = 1\nout:\nexit\n";
+    let open =
+        ".prog xdp\nr1 = *(u32 *)(r1 + 12)\nr0 = 2\nif r1 == 2 goto out\nr0 = 1\nout:\nexit\n";
+    for text in [counted, decided, open] {
+        assert_eq!(answer(text, Config::default()), None, "{text}");
+    }
+    let doubt = "not modelled: what the processor may run ahead of, without CAP_PERFMON";
+    assert_eq!(answer(counted, without_perfmon()).as_deref(), Some(doubt));
+    assert_eq!(answer(decided, without_perfmon()).as_deref(), Some(doubt));
+    assert_eq!(answer(open, without_perfmon()), None);
+}
+
+#[test]
+fn what_is_no_address_is_aligned_before_it_is_followed() {
+    let strict = Config {
+        alignment: Alignment::Strict,
+        ..Config::default()
+    };
+    let any = ".prog xdp\ncall bpf_get_prandom_u32\nr1 = *(u64 *)(r0 + 0)\nexit\n";
+    let refused = "misaligned access off (0x0; 0xffffffffffffffff)+0+0 size 8";
+    assert_eq!(answer(any, strict).as_deref(), Some(refused));
+    let maybe_null = "\
+.map values hash key_size=4 value_size=8 max_entries=4
+.prog xdp
+*(u32 *)(r10 - 8) = 3
+r1 = values ll
+r2 = r10
+r2 += -8
+call bpf_map_lookup_elem
+r0 = *(u32 *)(r0 + 2)
+exit
+";
+    assert_eq!(
+        answer(maybe_null, strict).as_deref(),
+        Some("misaligned access off 0+0+2 size 4")
+    );
+    for text in [any, maybe_null] {
+        let refused = answer(text, Config::default()).unwrap_or_default();
+        assert!(refused.starts_with("R0 invalid mem access"), "{refused}");
+    }
 }

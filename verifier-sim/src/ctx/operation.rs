@@ -79,10 +79,7 @@ pub(super) fn find<'a>(
     let name = btf.name(id);
     let operations = OPERATIONS.iter().find(|known| known.name == name);
     let Some((operations, members)) = operations.zip(members(btf, id)) else {
-        let message = match btf.get(id) {
-            None => "it gives no reason".to_owned(),
-            Some(_) => format!("attach_btf_id {} is not a supported struct", id.0),
-        };
+        let message = format!("attach_btf_id {} is not a supported struct", id.0);
         return Err(refused(message).label("the kernel takes no functions for this"));
     };
     let member = usize::try_from(index).ok().and_then(|at| members.get(at));
