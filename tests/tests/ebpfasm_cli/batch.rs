@@ -359,6 +359,27 @@ fn flags_of_the_load_count() {
     );
 }
 
+/// The attach type means nothing for probes, and the flag is not looked at further; a function of
+/// no struct is none (Linux 6.18).
+#[test]
+fn what_is_attached_nowhere_is_judged_by_its_type() {
+    let insns = "b7000000020000009500000000000000";
+    let row = |number: u32, rest: &str| {
+        format!(r#"{{"prog_type":{number},"license":"GPL","insns":"{insns}",{rest}}}"#)
+    };
+    let rows = [
+        row(2, r#""expected_attach_type":23,"prog_flags":16"#),
+        row(26, r#""expected_attach_type":23,"prog_flags":16"#),
+        row(27, r#""expected_attach_type":1"#),
+    ];
+    let (_, answers) = batch(&Place::new(), &rows.join("\n"), &[]);
+    let verdicts: Vec<&str> = answers
+        .iter()
+        .filter_map(|answer| answer["verdict"].as_str())
+        .collect();
+    assert_eq!(verdicts, ["accept", "reject", "reject"]);
+}
+
 #[test]
 fn answers_come_while_rows_are_still_written() {
     let place = Place::new();

@@ -59,8 +59,9 @@ pub(super) fn config(
         config.states = StateFreq::Always;
         rest &= !BPF_F_TEST_STATE_FREQ;
     }
-    let may_sleep =
-        may_sleep(prog_type) && program.expected_attach_type != Some(AttachType::TraceRawTp);
+    let at_a_tracepoint = prog_type == ProgType::Tracing
+        && program.expected_attach_type == Some(AttachType::TraceRawTp);
+    let may_sleep = may_sleep(prog_type) && !at_a_tracepoint;
     if rest & BPF_F_SLEEPABLE != 0 && !may_sleep {
         return Err(Unusable::Refused {
             code: Code::LoadFlags,

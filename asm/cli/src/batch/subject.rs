@@ -120,6 +120,12 @@ fn program(row: &Row, btf: Option<&Btf>, wrong: &mut Vec<Wrong>) -> Result<Progr
                 .ok_or_else(|| Unusable::unsupported(format!("attach type {number}")))?,
         ),
     };
+    if prog_type == ProgType::StructOps && row.attach_btf_id == 0 {
+        return Err(Unusable::Refused {
+            code: Code::AttachTarget,
+            message: "it gives no reason".to_owned(),
+        });
+    }
     let listed = listed(row)?;
     let bytes = &row.insns.0;
     if bytes.len() > SLOT << 20 {
