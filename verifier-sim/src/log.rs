@@ -9,21 +9,32 @@
 
 use crate::codes::Code;
 use crate::diag::Rejection;
+use crate::kernel_types::KernelTypes;
+use crate::kfunc::name_of as kfunc_name;
 use crate::snapshot::{FrameSnapshot, Snapshot};
 use crate::verify::Verdict;
 use crate::watch::Event;
 use ebpf_asm::insn::{Insn, Reg};
-use ebpf_asm::isa::{Callee, Operand, Sem};
+use ebpf_asm::isa::{Callee, Imm64, Operand, Sem};
+use ebpf_asm::object::Object;
 use ebpf_asm::program::Program;
 use std::fmt;
 
 /// The column of the semicolon behind which the state stands.
 const STATE_COLUMN: usize = 38;
 
+/// By how much it stands further where the instruction leaves no room.
+const TAB: usize = 8;
+
+/// How much room there is between the two.
+const GAP: usize = 3;
+
 /// A log that grows with what is told.
 #[derive(Debug)]
 pub struct KernelLog<'p> {
+    object: &'p Object,
     program: &'p Program,
+    types: &'p KernelTypes,
     text: String,
     /// The source line that was quoted last.
     quoted: Option<(String, u32)>,
@@ -51,10 +62,13 @@ enum By {
 }
 
 impl<'p> KernelLog<'p> {
-    /// The log of a program, empty.
-    pub fn new(program: &'p Program) -> KernelLog<'p> {
+    /// The log of a program of an object, empty. Functions of the kernel have the numbers of
+    /// `types`.
+    pub fn new(object: &'p Object, program: &'p Program, types: &'p KernelTypes) -> Self {
         KernelLog {
+            object,
             program,
+            types,
             text: String::new(),
             quoted: None,
             begun: None,
@@ -146,7 +160,22 @@ impl<'p> KernelLog<'p> {
         self.followed = self.followed.map(|count| count + 1);
         self.begin_branch();
         self.quote(slot);
-        format!("{slot}: ({:02x}) {}", insn.row().opcode, spelled(insn))
+        format!(
+            "{slot}: ({:02x}) {}",
+            insn.row().opcode,
+            self.spelled(slot, insn)
+        )
+    }
+
+    /// An instruction as the kernel spells it.
+    fn spelled(&self, slot: usize, insn: &Insn) -> String {
+        match kfunc_name(self.object, self.program, self.types, (slot, insn)) {
+            Some(name) => {
+                let id = self.types.function(name).map_or(0, |id| id.0);
+                format!("call {name}#{id}")
+            }
+            None => spelled(insn),
+        }
     }
 
     fn line(&mut self, line: fmt::Arguments<'_>) {
@@ -184,7 +213,10 @@ impl<'p> KernelLog<'p> {
         let changes = changes(touched, before, after);
         match changes.is_empty() {
             true => self.line(format_args!("{text}")),
-            false => self.line(format_args!("{text:<STATE_COLUMN$};{changes}")),
+            false => {
+                let column = state_column(text.len());
+                self.line(format_args!("{text:<column$};{changes}"));
+            }
         }
     }
 
@@ -208,6 +240,12 @@ impl<'p> KernelLog<'p> {
             });
         }
     }
+}
+
+/// The column of the semicolon behind an instruction of so many letters, as observed.
+fn state_column(letters: usize) -> usize {
+    let missing = (letters + GAP).saturating_sub(STATE_COLUMN);
+    STATE_COLUMN + missing.next_multiple_of(TAB)
 }
 
 /// The whole state of the innermost function, each part behind a space.
@@ -274,6 +312,16 @@ fn spelled(insn: &Insn) -> String {
             ..
         } => ours.replace(&format!(" {imm} goto"), &format!(" {imm:#x} goto")),
         Sem::Call(Callee::Helper) => format!("{ours}#{imm}"),
+        Sem::LoadImm64(what) => {
+            let dst = insn.dst();
+            // An address is 0 to whom the kernel does not tell addresses.
+            let number = match what {
+                Imm64::Value => insn.imm64(),
+                Imm64::Code => imm as u64,
+                _ => 0,
+            };
+            format!("{dst} = {number:#x}")
+        }
         Sem::Load { .. } | Sem::LoadSx { .. } | Sem::Store { .. } | Sem::Atomic { .. } => {
             ours.replace(" + ", " +").replace(" - ", " -")
         }

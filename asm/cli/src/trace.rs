@@ -44,7 +44,7 @@ pub(crate) fn verify(
     style: Style,
     out: &mut dyn Write,
 ) -> io::Result<Verdict> {
-    let mut log = KernelLog::new(program);
+    let mut log = KernelLog::new(object, program, types);
     let mut written = Ok(());
     let verdict = verify_watched(object, program, config, types, &mut |event| {
         let text = match style {

@@ -116,7 +116,8 @@ fn cases(folder: &Path) -> Vec<PathBuf> {
 impl Compared {
     /// Compares one more program, if the kernel takes it.
     fn add(&mut self, path: &Path, object: &Object, program: &Program) -> Outcome<Kernel> {
-        let mut log = KernelLog::new(program);
+        let types = KernelTypes::unknown();
+        let mut log = KernelLog::new(object, program, &types);
         verify_watched(
             object,
             program,
@@ -124,7 +125,7 @@ impl Compared {
                 cpus: ebpf_syscalls::cpu::ids().ok(),
                 ..Config::default()
             },
-            &KernelTypes::unknown(),
+            &types,
             &mut |event| log.add(event),
         );
         let ours = entries(&log.take());

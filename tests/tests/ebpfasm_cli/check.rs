@@ -488,3 +488,32 @@ fn the_log_says_once_where_a_return_is_covered() {
     let end = "to caller at 1:\n R0=0 R10=fp0\n\nfrom 13 to 1: safe\nprocessed ";
     assert!(log.contains(end), "{log}");
 }
+
+/// Addresses are 0 to whom the kernel does not tell them, functions have their names and
+/// numbers, and the state moves on by eight columns where there is no room for it.
+#[test]
+fn the_log_spells_calls_and_addresses_as_the_kernel_does() {
+    let place = Place::new();
+    place.write(
+        "iterates.bpf",
+        ".license GPL\n.map ring ringbuf max_entries=4096\n.extern func bpf_iter_num_new\n\
+         .extern func bpf_iter_num_destroy\n.prog xdp program\n    r1 = ring ll\n    \
+         r3 = 0xffffffff ll\n    call bpf_get_current_pid_tgid\n    r1 = r10\n    r1 += -8\n    \
+         r2 = 0\n    r3 = 10\n    call bpf_iter_num_new\n    r1 = r10\n    r1 += -8\n    \
+         call bpf_iter_num_destroy\n    r0 = 2\n    exit\n",
+    );
+    let log = place
+        .run(&["check", "iterates.bpf", "--log-level", "2"])
+        .stdout;
+    for line in [
+        "0: (18) r1 = 0x0                      ; R1=map_ptr(map=ring,ks=0,vs=0)\n",
+        "2: (18) r3 = 0xffffffff               ; R3=0xffffffff\n",
+        "4: (85) call bpf_get_current_pid_tgid#14      ; R0=scalar()\n",
+    ] {
+        assert!(log.contains(line), "{line}in\n{log}");
+    }
+    if log.contains("processed") && !log.contains("not modelled") {
+        let call = "9: (85) call bpf_iter_num_new#";
+        assert!(log.contains(call), "{call} in\n{log}");
+    }
+}

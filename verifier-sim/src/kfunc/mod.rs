@@ -163,7 +163,7 @@ pub(crate) fn moves_packet(
 }
 
 /// The name of the function of the kernel that the instruction at `slot` calls, if it does.
-fn name_of<'a>(
+pub(crate) fn name_of<'a>(
     object: &'a Object,
     program: &Program,
     kernel: &'a KernelTypes,
