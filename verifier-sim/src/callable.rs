@@ -35,6 +35,10 @@ const PROBES: [ProgType; 3] = [ProgType::Syscall, ProgType::Tracing, ProgType::L
 /// functions not where they end. Observed on Linux 6.18; hooks, on 6.12.
 const SOCKET_OPTIONS: [&str; 2] = ["setsockopt", "getsockopt"];
 
+/// What to do about a license.
+const DECLARE_LICENSE: &str = "if it is one, declare it: in C char LICENSE[] SEC(\"license\") = \
+                               \"GPL\"; in Rust .license(\"GPL\")";
+
 impl Env<'_> {
     /// The helper of this id, if the program may call it.
     pub(crate) fn callable(&self, id: i32) -> Checked<(&'static Helper, Proto)> {
@@ -139,7 +143,8 @@ impl Env<'_> {
         .label(format!(
             "bpf_{} wants a license compatible with the GPL, not '{license}'",
             helper.name
-        )))
+        ))
+        .help(DECLARE_LICENSE))
     }
 
     /// Whether the helper is the one that programs at many places have in another form, which

@@ -153,9 +153,10 @@ pub(crate) fn check_map(
             .label(format!("'{}' is a map of type {map_type}", map.name))
     };
     if helper.name == "tail_call" && map_type != MapType::ProgArray {
-        return Err(explained(
-            "expected prog array map for tail call".to_owned(),
-        ));
+        return Err(
+            explained("expected prog array map for tail call".to_owned())
+                .help("let it be a map of type prog_array (BPF_MAP_TYPE_PROG_ARRAY)"),
+        );
     }
     if is_closed_sockmap(helper.name, map_type, prog_type, attach_type) {
         return Err(explained(

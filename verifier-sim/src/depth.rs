@@ -216,19 +216,28 @@ impl Depths {
         };
         let mut index = self.index(function).unwrap_or(0);
         let (mut calls, mut bytes) = (1, self.frame(index));
+        let (own, mut parts) = (bytes, Vec::new());
         while bytes <= MOST {
             let too_deep = self.named_by(cfg, index).find(|&(slot, callee)| {
                 continues(cfg, (slot, callee), later) && bytes + needs(callee) > MOST
             });
-            let Some(next) = too_deep.and_then(|(_, callee)| self.index(callee)) else {
+            let called = too_deep.and_then(|(slot, callee)| Some((slot, self.index(callee)?)));
+            let Some((slot, next)) = called else {
                 break;
             };
+            let frame = self.frame(next);
+            parts.push((slot, format!("the function named here has {frame} more")));
             (index, calls, bytes) = (next, calls + 1, bytes + self.frame(next));
         }
         let message = format!("combined stack size of {calls} calls is {bytes}. Too large");
-        Err(Rejection::new(Code::StackDepth, message).label(format!(
-            "the frames of a chain of calls together have {MOST} bytes"
-        )))
+        let refused = Rejection::new(Code::StackDepth, message)
+            .label(format!(
+                "has a frame of {own} bytes; those of a chain of calls have {MOST} at most together"
+            ))
+            .help("keep what is large in a map, as in the value of a percpu_array");
+        Err(parts.into_iter().fold(refused, |refused, (slot, part)| {
+            refused.because(Place::at(slot), part)
+        }))
     }
 
     /// That each function has room on a stack of its own.

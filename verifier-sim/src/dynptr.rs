@@ -375,10 +375,11 @@ fn uninitialised(reg: Reg, value: &RegState, words: Option<String>) -> Box<Rejec
     let message = words.unwrap_or_else(plain);
     Rejection::new(Code::Dynptr, message)
         .label(format!(
-            "R{} does not point to the beginning of a dynptr",
+            "R{} does not point to the beginning of a dynptr that was made",
             reg.number()
         ))
         .because(value.origin.made, "the address is made here")
+        .help("make one there first, as with bpf_dynptr_from_mem or bpf_ringbuf_reserve_dynptr")
 }
 
 fn owned_is_overwritten(made: Place) -> Box<Rejection> {

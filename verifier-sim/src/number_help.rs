@@ -61,7 +61,8 @@ fn made(env: &Env<'_>, at: (usize, &Insn), reg: Reg, base: &RegState) -> Option<
         }),
         Sem::Load { size } if size != Size::DW => Some(Made {
             cause: here,
-            help: "a pointer has 8 bytes: load and store it as *(u64 *)",
+            help: "what is loaded with fewer than 8 bytes is a number, whatever it is cast to: load \
+                   and store a pointer as *(u64 *)",
         }),
         Sem::Load { .. } | Sem::Call(_) if reads_the_kernel(env.program.prog_type) => Some(Made {
             cause: here,

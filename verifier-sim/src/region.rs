@@ -5,7 +5,7 @@
 use crate::alu::describe;
 use crate::btf_ptr::Marks;
 use crate::codes::Code;
-use crate::ctx::{ArgumentContext, Field, Loader, PacketUse, Read, Value};
+use crate::ctx::{ArgumentContext, Context, Field, Loader, PacketUse, Read, Value, context};
 use crate::diag::{Checked, Rejection};
 use crate::machine::{Machine, not_modelled};
 use crate::mem::{Direction, MemAccess, Stored};
@@ -19,6 +19,7 @@ use ebpf_asm::isa::Size;
 use ebpf_asm::map_flags::{BPF_F_RDONLY_PROG, BPF_F_WRONLY_PROG};
 use ebpf_asm::map_type::MapType;
 use ebpf_asm::object::{DataKind, Map};
+use ebpf_asm::prog_type::{AttachType, ProgType};
 
 /// Bytes of a piece of memory, `size` of them from a pointer with `off` added.
 #[derive(Debug, Clone, Copy)]
@@ -195,7 +196,46 @@ impl<'a> Machine<'_, 'a> {
                 size.bytes(),
                 field.offset
             )),
-            None => refused.help(format!("{prog_type} programs may not do that with {name}")),
+            None => refused.help(self.who_may(context, field, access.direction)),
+        }
+    }
+
+    /// What may be done instead of an access to a field that the program type may not have.
+    fn who_may(&self, own: &Context, field: &Field, direction: Direction) -> String {
+        let prog_type = self.env.program.prog_type;
+        let name = field.name;
+        let may = |theirs: &Context| match direction {
+            Direction::Read => theirs.is_read(field),
+            Direction::Write => theirs.is_written(field),
+        };
+        let has_it = |theirs: &'static Context| theirs.name == own.name && may(theirs);
+        let places: Vec<&str> = AttachType::ALL
+            .iter()
+            .filter(|&&place| context(prog_type, place).is_some_and(has_it))
+            .map(|place| place.name())
+            .collect();
+        if !places.is_empty() {
+            return format!("programs of these attach types may: {}", places.join(", "));
+        }
+        if direction == Direction::Write {
+            let open = own.fields.iter().filter(|field| own.is_written(field));
+            let names: Vec<&str> = open.map(|field| field.name).collect();
+            return match names.is_empty() {
+                true => format!("{prog_type} programs only read {}", own.name),
+                false => format!("{prog_type} programs may write: {}", names.join(", ")),
+            };
+        }
+        let others: Vec<&str> = ProgType::ALL
+            .iter()
+            .filter(|&&other| context(other, other.attach_type(None)).is_some_and(has_it))
+            .map(|other| other.name())
+            .collect();
+        match others.is_empty() {
+            true => format!("{prog_type} programs may not read {name}"),
+            false => format!(
+                "programs of these types may read {name}: {}",
+                others.join(", ")
+            ),
         }
     }
 
@@ -478,9 +518,11 @@ impl<'a> Machine<'_, 'a> {
         };
         let lowest = extent.off.saturating_add(least);
         if !inside(lowest) {
-            return Err(explain(Rejection::new(code, message(lowest)).label(
-                format!("{} of {whole} bytes", span_of(lowest, extent.size)),
-            )));
+            return Err(explain(
+                Rejection::new(code, message(lowest))
+                    .label(format!("{} of {whole} bytes", span_of(lowest, extent.size)))
+                    .help_if(where_to_begin(lowest, extent.size, whole)),
+            ));
         }
         if most >= MAX_VAR_OFF as u64 {
             let text = format!(
@@ -513,6 +555,17 @@ impl<'a> Machine<'_, 'a> {
             ));
         }
         Ok(())
+    }
+}
+
+/// Where an access of `size` bytes may begin in `whole`, which one at `off` does not, if there is
+/// such a place.
+fn where_to_begin(off: i64, size: i64, whole: i64) -> Option<String> {
+    match whole - size {
+        ..0 => None,
+        _ if off < 0 => Some("let the access begin at byte 0 or behind it".to_owned()),
+        0 => Some("let the access begin at byte 0".to_owned()),
+        last => Some(format!("let the access begin at byte {last} at most")),
     }
 }
 

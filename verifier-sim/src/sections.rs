@@ -127,7 +127,10 @@ impl Machine<'_, '_> {
             "helper call might sleep in a non-sleepable prog",
         )
         .label(format!("bpf_{} may wait for memory", helper.name))
-        .help("load the program with BPF_F_SLEEPABLE, if its type allows that"))
+        .help(match helper.name {
+            "copy_from_user" => "use bpf_probe_read_user, which does not wait; or a sleepable program",
+            _ => "only sleepable programs may (BPF_F_SLEEPABLE, in C a section as fentry.s or uprobe.s)",
+        }))
     }
 
     /// Whether one may sleep here, but for the sections.

@@ -495,6 +495,11 @@ fn stack_help(offsets: Offsets, last: i64, floor: i64) -> String {
     if !offsets.known() {
         "compare the number that is added, or mask it, so that all of these bytes are in the frame"
             .to_owned()
+    } else if last > 0 && offsets.max < 0 {
+        let room = -offsets.max;
+        format!(
+            "the frame is below R10: begin at R10 - {size} or before, or let the size be {room} at most"
+        )
     } else if last > 0 {
         format!("the frame is below R10: begin at R10 - {size} or before")
     } else if floor == -STACK_SIZE {

@@ -247,6 +247,18 @@ impl Context {
         self.field(offset, size, |field| field.write)
     }
 
+    /// Whether a field, or its first bytes, may be read.
+    pub(crate) fn is_read(&self, field: &Field) -> bool {
+        let mut sizes = Size::ALL.into_iter();
+        sizes.any(|size| self.read(i64::from(field.offset), size).is_some())
+    }
+
+    /// Whether a field, or its first bytes, may be written.
+    pub(crate) fn is_written(&self, field: &Field) -> bool {
+        let mut sizes = Size::ALL.into_iter();
+        sizes.any(|size| self.write(i64::from(field.offset), size).is_some())
+    }
+
     /// The field at `offset`, whether or not it may be accessed.
     pub(crate) fn at(&self, offset: i64) -> Option<&'static Field> {
         let offset = i32::try_from(offset).ok()?;

@@ -320,6 +320,7 @@ pub(super) const WORDS: &[(&str, Code)] = &[
     ),
     ("Sleepable programs can only use", Code::MapKind),
     ("cannot pass map_type", Code::MapKind),
+    ("expected prog array map for tail call", Code::MapKind),
     ("cannot update sockmap in this context", Code::MapKind),
     ("invalid arg_type for sockmap/sockhash", Code::MapKind),
     ("The total number of maps per program", Code::MapKind),
