@@ -195,7 +195,10 @@ impl Machine<'_, '_> {
         Err(Rejection::new(Code::ReferenceLeak, message)
             .label(label.to_owned())
             .because(Place::at(first.acquired_at), "acquired here")
-            .help("give it back on this path too, as with bpf_ringbuf_discard or bpf_sk_release"))
+            .help(format!(
+                "give it back on this path too{}",
+                self.env.given_back_by(first.acquired_at)
+            )))
     }
 
     /// Whether a global function is verified on its own: what ends there is not the program.

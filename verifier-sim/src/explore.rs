@@ -4,7 +4,7 @@
 //!
 //! Described in the kernel's `Documentation/bpf/verifier.rst`, "Pruning" and "Loops".
 //!
-//! Read before: `machine.rs`, `checkpoints.rs`, `reach.rs`, `ways.rs`. Read next: `verify.rs`.
+//! Read before: `machine.rs`, `checkpoints.rs`, `reach.rs`, `given_back.rs`. Read next: `verify.rs`.
 
 use crate::checkpoints::{Checkpoints, Seen};
 use crate::codes::Code;
@@ -33,6 +33,9 @@ use ebpf_asm::isa::{KernelVersion, Sem};
 
 /// The most instructions that the kernel follows, over all paths.
 const MAX_PROCESSED: u64 = 1_000_000;
+
+/// The release with which `bpf_loop` came.
+const BPF_LOOP: KernelVersion = (5, 17);
 
 /// The most branches that may wait.
 const MAX_PENDING: usize = 8192;
@@ -233,7 +236,7 @@ impl Explorer<'_, '_, '_> {
                     let mut refused = env.explain(refused, used.map(|reg| *path.state.reg(reg)));
                     refused.slot = slot;
                     refused.path = self.ways.steps(path.way);
-                    return Err(refused);
+                    return Err(env.explain_kept(refused));
                 }
             }
         }
@@ -419,7 +422,13 @@ impl Explorer<'_, '_, '_> {
         match loops.max_by_key(|&&slot| self.kept_at(slot)) {
             Some(&slot) => refused
                 .because(Place::at(slot), "this loop goes round the most")
-                .help("let a counter with a constant bound end the loop"),
+                .help(match self.env.config.since(BPF_LOOP) {
+                    true => {
+                        "bound the loop by a small constant, or let bpf_loop run its body, which is then \
+                         verified once"
+                    }
+                    false => "bound the loop by a small constant",
+                }),
             None => refused,
         }
     }

@@ -9,7 +9,7 @@
 //! | what is asked | `config`, `codes`, `diag`, `ctx` |
 //! | before execution | `since`, `instead`, `loadable`, `cfg`, `edges`, `components`, `stops`, `func_info`, `context_param`, `namesake`, `prototype`, `exception`, `highest_first`, `live`, `map_create`, `map_types`, `taken`, `used_maps`, `env` |
 //! | one instruction | `machine`, `alu`, `pointer_alu`, `mem`, `region`, `structure`, `kernel_symbol`, `btf_walk`, `btf_access`, `structure_write`, `map_structure`, `arena`, `packet_help`, `number_help`, `kptr`, `lock`, `stack_access`, `stack_object`, `dynptr`, `iterator`, `irq_flag`, `branch`, `branch_packet`, `callable`, `call`, `argument`, `callback`, `later`, `format`, `single_helper`, `result`, `kfunc`, `compat`, `returns`, `global`, `tail_call` |
-//! | all paths | `live_stack`, `history`, `notes`, `precision`, `prune`, `rounds`, `visits`, `tree`, `checkpoints`, `fastcall`, `depth`, `reach`, `ways`, `explore`, `verify` |
+//! | all paths | `live_stack`, `history`, `notes`, `precision`, `prune`, `rounds`, `visits`, `tree`, `checkpoints`, `fastcall`, `depth`, `reach`, `ways`, `given_back`, `explore`, `verify` |
 //! | what happens on the way | `snapshot`, `watch`, `log` |
 //! | the answer as text | `render` |
 //! | what the kernel answered | `kernel_words`, `kernel_says` |
@@ -49,6 +49,7 @@ mod explore;
 mod fastcall;
 mod format;
 mod func_info;
+mod given_back;
 mod global;
 mod held;
 mod highest_first;

@@ -272,6 +272,9 @@ impl Machine<'_, '_> {
         Err(Rejection::new(Code::Lock, message)
             .label("a lock is held here")
             .because(Place::at(held.taken_at), "the lock is taken here")
-            .help("give it back before, with bpf_spin_unlock"))
+            .help(format!(
+                "give it back before{}",
+                self.env.given_back_by(held.taken_at)
+            )))
     }
 }

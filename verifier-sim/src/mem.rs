@@ -7,7 +7,7 @@
 
 use crate::codes::Code;
 use crate::config::Alignment;
-use crate::diag::{Checked, Rejection};
+use crate::diag::{Checked, Place, Rejection};
 use crate::dynptr::{Access, Slice};
 use crate::env::Env;
 use crate::machine::{Flow, Machine, not_modelled};
@@ -258,7 +258,12 @@ impl Machine<'_, '_> {
                     first.id, first.acquired_at
                 ),
             )
-            .label("would leave the program if the packet is too short"));
+            .label("would leave the program if the packet is too short")
+            .because(Place::at(first.acquired_at), "acquired here")
+            .help(format!(
+                "give it back before{}",
+                self.env.given_back_by(first.acquired_at)
+            )));
         }
         self.check_closed("BPF_LD_[ABS|IND]")?;
         if matches!(self.state.frame().entered, Entered::Callback(_)) {
@@ -370,7 +375,8 @@ impl Machine<'_, '_> {
             Kind::MapKey(_) => Err(write_to_key(access.reg)),
             Kind::MapValue(map) => self.write_map_value(map, base, access, stored),
             Kind::Slice(slice) if slice.access == Access::Read => {
-                Err(read_only_memory(access.reg, base))
+                Err(read_only_memory(access.reg, base)
+                    .help("write to what bpf_dynptr_slice_rdwr gives, or by bpf_dynptr_write"))
             }
             Kind::RingbufMem(bytes) | Kind::Mem(bytes) | Kind::Slice(Slice { bytes, .. }) => {
                 if let Stored::Reg(reg, value) = stored {

@@ -64,7 +64,10 @@ impl Machine<'_, '_> {
         Err(Rejection::new(Code::ReferenceLeak, message)
             .label("goes on in another program, with something not given back")
             .because(Place::at(acquired_at), "acquired here")
-            .help("give it back before, as with bpf_ringbuf_discard or bpf_sk_release"))
+            .help(format!(
+                "give it back before{}",
+                self.env.given_back_by(acquired_at)
+            )))
     }
 
     /// A constant index of a tail call matters: the kernel writes the call anew for it.

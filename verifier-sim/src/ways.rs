@@ -3,7 +3,7 @@
 //! A path knows the last branch on its way, and every branch the one before it. There are two
 //! for each fork, and mostly nobody asks for them, so that they take few bytes.
 //!
-//! Read before: `diag.rs`. Read next: `explore.rs`.
+//! Read before: `diag.rs`. Read next: `given_back.rs`.
 
 use crate::diag::Step;
 use std::num::NonZero;
