@@ -8,7 +8,7 @@ use crate::precision::Needs;
 
 /// What an instruction has to say. All but [`called`](Notes::called), [`later`](Notes::later),
 /// [`called_back`](Notes::called_back), [`loops`](Notes::loops),
-/// [`addresses`](Notes::addresses), [`called_nothing`](Notes::called_nothing) and
+/// [`addresses`](Notes::addresses), [`called_nothing`](Notes::called_nothing),
 /// [`breaks_fastcalls`](Notes::breaks_fastcalls) and [`runs_ahead`](Notes::runs_ahead) is of the
 /// last one.
 #[derive(Debug, Default)]
