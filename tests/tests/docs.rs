@@ -152,6 +152,32 @@ fn files_that_headers_name_exist() {
     assert!(checked > 300, "headers name {checked} files");
 }
 
+/// In a folder whose `mod.rs` says in which order it is read, every file has its place.
+#[test]
+fn reading_orders_leave_out_no_file() {
+    let mut files = Vec::new();
+    files_below(&workspace(), &mut files);
+    let (mut checked, mut missing) = (0, Vec::new());
+    for file in files.iter().filter(|file| file.ends_with("/mod.rs")) {
+        let code = std::fs::read_to_string(file).unwrap_or_else(|error| panic!("{file}: {error}"));
+        let order = header(&code);
+        if !order.contains("Read in the order") {
+            continue;
+        }
+        checked += 1;
+        let (folder, named) = (file.trim_end_matches("mod.rs"), code_spans(&order));
+        let beside = files.iter().filter_map(|other| other.strip_prefix(folder));
+        let modules = beside.filter(|name| match name.split_once('/') {
+            None => name.ends_with(".rs") && !["mod.rs", "tests.rs"].contains(name),
+            Some((folder, file)) => file == "mod.rs" && folder != "tests",
+        });
+        let left_out = modules.filter(|name| !named.iter().any(|span| span == name));
+        missing.extend(left_out.map(|name| format!("{file} leaves out `{name}`")));
+    }
+    assert!(missing.is_empty(), "{}", missing.join("\n"));
+    assert!(checked > 8, "{checked} folders say how they are read");
+}
+
 #[test]
 fn links_lead_somewhere() {
     for name in DOCUMENTS {

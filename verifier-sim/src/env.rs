@@ -1,34 +1,34 @@
 //! What stays the same while a program is verified: the program itself, whom it is verified
 //! for, and what was found out about it beforehand.
 //!
-//! Read before: `cfg.rs`, `live.rs`, `ctx/mod.rs`. Read next: `machine.rs`.
+//! Read before: `flow/cfg.rs`, `flow/live.rs`, `ctx/mod.rs`. Read next: `step/machine.rs`.
 
-use crate::btf_ptr::{BtfPtr, Marks, Types};
-use crate::btf_walk::shown;
-use crate::cfg::Cfg;
+use crate::call::global::{Global, globals};
 use crate::codes::Code;
-use crate::components::Components;
 use crate::config::Config;
 use crate::ctx::{ArgumentContext, Context, Target, context};
 use crate::diag::{Checked, Rejection};
-use crate::edges::Predecessors;
-use crate::exception::exception_callback;
-use crate::fastcall::Fastcalls;
-use crate::func_info::check_functions;
-use crate::global::{Global, globals};
-use crate::kernel_symbol::check_addresses;
-use crate::kernel_types::{KernelTypes, TargetKernel};
+use crate::flow::cfg::Cfg;
+use crate::flow::components::Components;
+use crate::flow::edges::Predecessors;
+use crate::flow::fastcall::Fastcalls;
+use crate::flow::live::{RegSet, live_registers};
+use crate::flow::rounds::Rounds;
+use crate::flow::stops::Stops;
 use crate::kfunc::{argument_count, check_calls};
-use crate::live::{RegSet, live_registers};
-use crate::loadable::check_loadable;
-use crate::reg::{Kind as RegKind, Null, RegState, SockType};
-use crate::residue::Residue;
-use crate::rounds::Rounds;
-use crate::special::{Special, SpecialKind};
-use crate::state::State;
-use crate::stops::Stops;
-use crate::taken::{Specials, Taken, ValueSpecials, wants_types};
-use crate::used_maps::{check_used_maps, is_sleepable};
+use crate::load::exception::exception_callback;
+use crate::load::func_info::check_functions;
+use crate::load::loadable::check_loadable;
+use crate::load::taken::{Specials, Taken, ValueSpecials, wants_types};
+use crate::load::used_maps::{check_used_maps, is_sleepable};
+use crate::memory::kernel_symbol::check_addresses;
+use crate::types::btf_walk::shown;
+use crate::types::kernel_types::{KernelTypes, TargetKernel};
+use crate::types::special::{Special, SpecialKind};
+use crate::value::btf_ptr::{BtfPtr, Marks, Types};
+use crate::value::reg::{Kind as RegKind, Null, RegState, SockType};
+use crate::value::residue::Residue;
+use crate::value::state::State;
 use ebpf_asm::btf::core::CoreKind;
 use ebpf_asm::btf::{Btf, TypeId};
 use ebpf_asm::insn::Reg;

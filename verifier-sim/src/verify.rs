@@ -14,15 +14,15 @@
 //! # Ok::<(), ebpf_asm::text::ParseError>(())
 //! ```
 //!
-//! Read before: `config.rs`. Read next: `explore.rs`.
+//! Read before: `config.rs`. Read next: `path/explore.rs`.
 
 use crate::config::Config;
 use crate::diag::Rejection;
 use crate::env::Env;
-use crate::explore::{Stats, explore};
-use crate::kernel_types::{KernelTypes, TargetKernel};
-use crate::taken::Taken;
-use crate::watch::Watcher;
+use crate::load::taken::Taken;
+use crate::path::explore::{Stats, explore};
+use crate::report::watch::Watcher;
+use crate::types::kernel_types::{KernelTypes, TargetKernel};
 use ebpf_asm::object::Object;
 use ebpf_asm::program::Program;
 

@@ -9,17 +9,17 @@
 //! `libbpf/program_types.rst`. Tracepoints, iterators and operations were observed on Linux
 //! 6.18; functions (fentry and the like) and security hooks on 6.12.
 //!
-//! Read before: `ctx/mod.rs`, `btf_ptr.rs`. Read next: `ctx/attach.rs`.
+//! Read before: `ctx/mod.rs`, `value/btf_ptr.rs`. Read next: `ctx/attach.rs`.
 
 use super::attach::{Place, Target};
 use super::exceptions::{Given, iterator_argument, may_be_null};
 use super::hook::{ANSWERS_CHECKED, Answer};
 use super::probe;
-use crate::btf_ptr::{BtfPtr, Marks};
-use crate::btf_walk::tagged;
 use crate::config::Config;
-use crate::kernel_types::KernelTypes;
-use crate::reg::{Kind, Null};
+use crate::types::btf_walk::tagged;
+use crate::types::kernel_types::KernelTypes;
+use crate::value::btf_ptr::{BtfPtr, Marks};
+use crate::value::reg::{Kind, Null};
 use ebpf_asm::btf::{Btf, Kind as Type, TypeId};
 use ebpf_asm::isa::Size;
 use ebpf_asm::prog_type::AttachType;

@@ -7,8 +7,8 @@
 
 use super::attach::{Place, Target};
 use super::{hook, operation};
-use crate::btf_ptr::Marks;
-use crate::reg::{BufferUse, Kind, Null};
+use crate::value::btf_ptr::Marks;
+use crate::value::reg::{BufferUse, Kind, Null};
 
 /// What an iterator hands over as an argument.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

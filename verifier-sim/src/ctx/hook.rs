@@ -8,10 +8,10 @@
 //! Read before: `ctx/traced.rs`. Read next: `ctx/probe.rs`.
 
 use super::attach::refused;
-use crate::callable::is_gpl_compatible;
+use crate::call::callable::is_gpl_compatible;
+use crate::call::result::MAX_ERRNO;
 use crate::codes::Code;
 use crate::diag::{Checked, Rejection};
-use crate::result::MAX_ERRNO;
 use ebpf_asm::btf::TypeId;
 use ebpf_asm::helper::Sleeps;
 use ebpf_asm::isa::KernelVersion;

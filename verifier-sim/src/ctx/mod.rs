@@ -10,7 +10,7 @@
 //! observed on Linux 6.18: every offset with every size, both directions, every program type
 //! and attach type. First releases are from the kernel's history.
 //!
-//! Read before: `reg.rs`. Read next: `mem.rs`.
+//! Read before: `value/reg.rs`. Read next: `memory/mem.rs`.
 
 mod arguments;
 mod attach;
@@ -35,7 +35,7 @@ pub(crate) use arguments::{ArgumentContext, Read};
 pub(crate) use attach::Target;
 pub(crate) use hook::{ANSWERS_CHECKED, Answer};
 
-use crate::reg::{Kind, SockType};
+use crate::value::reg::{Kind, SockType};
 use ebpf_asm::isa::{KernelVersion, Size};
 use ebpf_asm::prog_type::{AttachType, ProgType};
 

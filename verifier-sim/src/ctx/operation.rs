@@ -7,14 +7,14 @@
 //! Described in the kernel's `Documentation/bpf/libbpf/program_types.rst`; structs, members and
 //! messages as observed on Linux 6.18.
 //!
-//! Read before: `ctx/probe.rs`. Read next: `structure_write.rs`.
+//! Read before: `ctx/probe.rs`. Read next: `memory/structure_write.rs`.
 
 use super::attach::{Place, Target, refused};
-use crate::callable::is_gpl_compatible;
+use crate::call::callable::is_gpl_compatible;
 use crate::codes::Code;
 use crate::diag::{Checked, Rejection};
-use crate::kernel_types::KernelTypes;
-use crate::machine::not_modelled;
+use crate::step::machine::not_modelled;
+use crate::types::kernel_types::KernelTypes;
 use ebpf_asm::btf::core::essential_name;
 use ebpf_asm::btf::{Btf, Kind as Type, Member, TypeId};
 use ebpf_asm::load_flags::BPF_F_SLEEPABLE;

@@ -5,7 +5,7 @@ use super::{
     ALL, ANY_SIZE, BYTE, Column, Context, DOUBLE, Field, Loader, PACKET, PACKET_END, PACKET_META,
     PacketUse, SOCK_COMMON_OR_NULL, UP_TO_WORD, Value, WORD, field,
 };
-use crate::reg::Kind;
+use crate::value::reg::Kind;
 use ebpf_asm::prog_type::ProgType;
 
 /// Socket filters.

@@ -3,7 +3,7 @@
 //! of other such pointers.
 
 use super::{ALL, Column, Context, DOUBLE, Field, UP_TO_WORD, WORD, field};
-use crate::reg::SockType;
+use crate::value::reg::SockType;
 use ebpf_asm::prog_type::AttachType;
 
 /// When a socket is made or released.

@@ -1,7 +1,7 @@
 //! Contexts of programs at events of the kernel: registers, records of tracepoints, arguments.
 
 use super::{ALL, ANY_SIZE, Context, DOUBLE, Field, UP_TO_WORD, Value, field};
-use crate::reg::Kind;
+use crate::value::reg::Kind;
 
 /// The size of `bpf_user_pt_regs_t` on x86-64 in bytes, where this was observed.
 const PT_REGS: i32 = 168;

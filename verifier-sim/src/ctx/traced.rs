@@ -4,12 +4,12 @@
 //! locked down load no such programs. Names that only other configurations have are from the
 //! kernel's history.
 //!
-//! Read before: `ctx/attach.rs`, `kernel_call.rs`. Read next: `ctx/hook.rs`.
+//! Read before: `ctx/attach.rs`, `types/kernel_call.rs`. Read next: `ctx/hook.rs`.
 
 use super::attach::{Target, refused};
 use crate::config::Config;
 use crate::diag::Checked;
-use crate::kernel_call::check_prototype;
+use crate::types::kernel_call::check_prototype;
 use ebpf_asm::btf::{Btf, TypeId};
 use ebpf_asm::prog_type::AttachType;
 

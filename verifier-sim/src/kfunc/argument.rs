@@ -12,17 +12,17 @@ use super::Kfunc;
 use super::object::Graph;
 use super::param::{Param, Returned, SizeParam, Special, is_plain};
 use super::table::Flags;
-use crate::argument::Arguments;
-use crate::btf_ptr::{BtfPtr, Marks, Types};
-use crate::btf_walk::{StructMatch, contains_struct};
-use crate::call::ARGUMENTS;
+use crate::call::argument::Arguments;
+use crate::call::invoke::ARGUMENTS;
 use crate::codes::Code;
 use crate::diag::{Checked, Rejection};
-use crate::iterator::Iteration;
-use crate::machine::{Machine, not_modelled};
-use crate::reg::{Kind, Null, RegState, SockType};
-use crate::region::FixedOffset;
-use crate::special::{Root, SpecialKind};
+use crate::memory::region::FixedOffset;
+use crate::object::iterator::Iteration;
+use crate::step::machine::{Machine, not_modelled};
+use crate::types::btf_walk::{StructMatch, contains_struct};
+use crate::types::special::{Root, SpecialKind};
+use crate::value::btf_ptr::{BtfPtr, Marks, Types};
+use crate::value::reg::{Kind, Null, RegState, SockType};
 use ebpf_asm::btf::{Btf, Kind as Type, TypeId};
 use ebpf_asm::insn::Reg;
 
@@ -117,7 +117,7 @@ impl<'a> Machine<'_, 'a> {
             Rejection::new(Code::ArgumentSize, format!("R{number} {message}"))
                 .label(format!(
                     "the number in R{number} is {}",
-                    crate::alu::describe(&value.scalar)
+                    crate::step::alu::describe(&value.scalar)
                 ))
                 .because(value.origin.made, "the number comes from here")
         };

@@ -9,9 +9,9 @@
 use crate::codes::Code;
 use crate::config::Config;
 use crate::diag::{Checked, Rejection};
-use crate::kernel_call::check_prototype;
-use crate::kernel_types::KernelTypes;
-use crate::machine::not_modelled;
+use crate::step::machine::not_modelled;
+use crate::types::kernel_call::check_prototype;
+use crate::types::kernel_types::KernelTypes;
 use ebpf_asm::btf::{Btf, Kind as Type, TypeId};
 
 /// The most different functions of the kernel that a program may name.
@@ -73,8 +73,8 @@ impl Named {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::kernel_call::tests::Types;
-    use crate::kernel_types::Symbols;
+    use crate::types::kernel_call::tests::Types;
+    use crate::types::kernel_types::Symbols;
     use ebpf_asm::btf::Linkage;
 
     /// Adds a function of this name, without arguments.

@@ -4,13 +4,13 @@
 //!
 //! Read before: `kfunc/argument.rs`. Read next: `kfunc/invoke.rs`.
 
-use crate::btf_access::UNTRUSTED_MEMORY;
-use crate::btf_ptr::{BtfPtr, Marks};
 use crate::codes::Code;
 use crate::config::Config;
 use crate::diag::{Checked, Rejection};
-use crate::machine::{Machine, not_modelled};
-use crate::reg::Kind;
+use crate::memory::btf_access::UNTRUSTED_MEMORY;
+use crate::step::machine::{Machine, not_modelled};
+use crate::value::btf_ptr::{BtfPtr, Marks};
+use crate::value::reg::Kind;
 use ebpf_asm::btf::{Btf, Kind as Type, TypeId};
 use ebpf_asm::prog_type::ProgType;
 

@@ -11,9 +11,9 @@ use super::table::Does;
 use crate::codes::Code;
 use crate::ctx::PacketUse;
 use crate::diag::{Checked, Rejection};
-use crate::dynptr::{Access, Slice};
-use crate::machine::{Machine, not_modelled};
-use crate::reg::{Kind, RegState};
+use crate::object::dynptr::{Access, Slice};
+use crate::step::machine::{Machine, not_modelled};
+use crate::value::reg::{Kind, RegState};
 use ebpf_asm::helper::DynptrType;
 use ebpf_asm::insn::Reg;
 

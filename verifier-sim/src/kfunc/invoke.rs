@@ -1,6 +1,6 @@
 //! The call of a kernel function: what it gives back, ends and leaves in R0.
 //!
-//! Read before: `kfunc/argument.rs`. Read next: `btf_access.rs`.
+//! Read before: `kfunc/argument.rs`. Read next: `memory/btf_access.rs`.
 
 use super::Kfunc;
 use super::argument::{Found, kind_word};
@@ -8,11 +8,11 @@ use super::cast::cast_to;
 use super::iterator::marks_of;
 use super::param::Returned;
 use super::table::Flags;
-use crate::btf_ptr::{BtfPtr, Marks};
 use crate::codes::Code;
 use crate::diag::{Checked, Rejection};
-use crate::machine::{Flow, Machine, not_modelled};
-use crate::reg::{Kind, RegState};
+use crate::step::machine::{Flow, Machine, not_modelled};
+use crate::value::btf_ptr::{BtfPtr, Marks};
+use crate::value::reg::{Kind, RegState};
 use ebpf_asm::btf::{Kind as Type, TypeId};
 use ebpf_asm::insn::{Insn, Reg};
 

@@ -8,12 +8,12 @@
 use super::argument::Found;
 use super::table::{Flags, by_name};
 use super::{Kfunc, name_of};
-use crate::btf_ptr::Marks;
 use crate::codes::Code;
 use crate::diag::{Checked, Rejection};
-use crate::iterator::{Guard, IteratorType};
-use crate::kernel_types::KernelTypes;
-use crate::machine::{Machine, not_modelled};
+use crate::object::iterator::{Guard, IteratorType};
+use crate::step::machine::{Machine, not_modelled};
+use crate::types::kernel_types::KernelTypes;
+use crate::value::btf_ptr::Marks;
 use ebpf_asm::btf::TypeId;
 use ebpf_asm::insn::{Insn, Reg};
 use ebpf_asm::object::Object;

@@ -8,12 +8,12 @@
 use super::Kfunc;
 use super::argument::Found;
 use super::table::Does;
-use crate::callback::{check_whole_function, function};
+use crate::call::callback::{check_whole_function, function};
 use crate::codes::Code;
 use crate::diag::{Checked, Rejection};
-use crate::machine::{Flow, Machine, not_modelled};
-use crate::reg::{Kind, RegState};
-use crate::special::SpecialKind;
+use crate::step::machine::{Flow, Machine, not_modelled};
+use crate::types::special::SpecialKind;
+use crate::value::reg::{Kind, RegState};
 use ebpf_asm::insn::Reg;
 
 impl<'a> Machine<'_, 'a> {

@@ -7,7 +7,7 @@
 //!
 //! Described in the kernel's `Documentation/bpf/kfuncs.rst`.
 //!
-//! Read before: `kernel_types.rs`, `btf_ptr.rs`. Read next: `kfunc/callee.rs`, `kfunc/hook.rs`,
+//! Read before: `types/kernel_types.rs`, `value/btf_ptr.rs`. Read next: `kfunc/callee.rs`, `kfunc/hook.rs`,
 //! `kfunc/table.rs`, `kfunc/param.rs`, `kfunc/argument.rs`, `kfunc/cast.rs`, `kfunc/dynptr.rs`,
 //! `kfunc/later.rs`, `kfunc/object.rs`, `kfunc/res_lock.rs`, `kfunc/iterator.rs`,
 //! `kfunc/invoke.rs`.
@@ -28,14 +28,14 @@ mod table;
 pub(crate) use argument::kind_word;
 
 use self::callee::Named;
-use crate::callable::is_gpl_compatible;
+use crate::call::callable::is_gpl_compatible;
 use crate::codes::Code;
 use crate::config::Config;
 use crate::diag::{Checked, Rejection};
 use crate::env::Env;
-use crate::instead::{Newer, instead};
-use crate::kernel_types::KernelTypes;
-use crate::machine::not_modelled;
+use crate::load::instead::{Newer, instead};
+use crate::step::machine::not_modelled;
+use crate::types::kernel_types::KernelTypes;
 use ebpf_asm::btf::core::POISON;
 use ebpf_asm::btf::{Btf, Kind as Type, StrId, TypeId};
 use ebpf_asm::insn::Insn;

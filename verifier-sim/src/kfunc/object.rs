@@ -7,20 +7,20 @@
 //! Described in the kernel's `Documentation/bpf/graph_ds_impl.rst`; messages as observed on
 //! Linux 6.18.
 //!
-//! Read before: `special.rs`, `lock.rs`, `kfunc/argument.rs`. Read next: `kfunc/invoke.rs`.
+//! Read before: `types/special.rs`, `object/lock.rs`, `kfunc/argument.rs`. Read next: `kfunc/invoke.rs`.
 
 use super::argument::Found;
 use super::param::is_plain;
 use super::table::Flags;
 use super::{Kfunc, has_flag};
-use crate::btf_ptr::{BtfPtr, Marks, Types};
 use crate::codes::Code;
 use crate::diag::{Checked, Rejection};
-use crate::lock::LockOwner;
-use crate::machine::{Flow, Machine, not_modelled};
-use crate::reg::{Kind, RegState};
-use crate::region::FixedOffset;
-use crate::special::{LIST_HEAD, RB_ROOT, Root, Special, SpecialKind};
+use crate::memory::region::FixedOffset;
+use crate::object::lock::LockOwner;
+use crate::step::machine::{Flow, Machine, not_modelled};
+use crate::types::special::{LIST_HEAD, RB_ROOT, Root, Special, SpecialKind};
+use crate::value::btf_ptr::{BtfPtr, Marks, Types};
+use crate::value::reg::{Kind, RegState};
 use ebpf_asm::btf::{Kind as Type, TypeId};
 use ebpf_asm::insn::Reg;
 

@@ -5,20 +5,20 @@
 //!
 //! Messages as observed on Linux 6.18.
 //!
-//! Read before: `lock.rs`, `irq_flag.rs`. Read next: `kfunc/invoke.rs`.
+//! Read before: `object/lock.rs`, `object/irq_flag.rs`. Read next: `kfunc/invoke.rs`.
 
 use super::Kfunc;
 use super::table::Flags;
-use crate::btf_ptr::Marks;
+use crate::call::result::MAX_ERRNO;
 use crate::codes::Code;
 use crate::diag::{Checked, Rejection};
-use crate::irq_flag::IrqOwner;
-use crate::lock::{Lock, LockKind};
-use crate::machine::{Machine, not_modelled};
-use crate::reg::{Kind, RegState};
-use crate::result::MAX_ERRNO;
-use crate::scalar::Scalar;
-use crate::state::State;
+use crate::object::irq_flag::IrqOwner;
+use crate::object::lock::{Lock, LockKind};
+use crate::step::machine::{Machine, not_modelled};
+use crate::value::btf_ptr::Marks;
+use crate::value::reg::{Kind, RegState};
+use crate::value::scalar::Scalar;
+use crate::value::state::State;
 use ebpf_asm::insn::Reg;
 
 impl<'a> Machine<'_, 'a> {
@@ -65,7 +65,7 @@ impl<'a> Machine<'_, 'a> {
     pub(super) fn lock_failed(&self) -> Box<State> {
         let mut failed = Box::new(self.state.clone());
         let here = self.here();
-        for reg in crate::call::ARGUMENTS {
+        for reg in crate::call::invoke::ARGUMENTS {
             failed.set_reg(reg, RegState::NOT_INIT.made(here));
         }
         let error = Scalar::signed_range(-MAX_ERRNO, -1);

@@ -7,8 +7,8 @@
 //! Read before: `kfunc/hook.rs`. Read next: `kfunc/param.rs`.
 
 use super::hook::Callers;
-use crate::dynptr::Access;
-use crate::later::CalledBy;
+use crate::call::later::CalledBy;
+use crate::object::dynptr::Access;
 use ebpf_asm::helper::DynptrType;
 use ebpf_asm::isa::KernelVersion;
 

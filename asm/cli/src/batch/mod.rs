@@ -6,7 +6,7 @@
 //! no rows at all make it a failure in the end.
 //!
 //! Read in the order `row.rs`, `subject.rs`, `maps.rs`, `wide.rs`, `flags.rs`, `answer.rs`,
-//! `kernel.rs`, `ordered.rs`.
+//! `kernel.rs`, `no_kernel.rs`, `ordered.rs`.
 
 mod answer;
 mod flags;

@@ -1,0 +1,97 @@
+//! Arguments that are a map, or as the map among the arguments wants them.
+//!
+//! Read before: `call/argument/memory.rs`. Read next: `call/argument/owned.rs`.
+
+use super::Arguments;
+use super::memory::{MemoryUse, ZeroSize};
+use crate::codes::Code;
+use crate::diag::{Checked, Rejection};
+use crate::path::history::StackSlot;
+use crate::step::machine::{Machine, not_modelled};
+use crate::value::reg::{Kind, RegState};
+use crate::value::stack::slot_index;
+use ebpf_asm::helper::Arg;
+use ebpf_asm::insn::Reg;
+use ebpf_asm::isa::Size;
+use ebpf_asm::map_type::MapType;
+use ebpf_asm::object::Map;
+
+/// What the word means for the map among the arguments: the values of some maps are sockets,
+/// and a bloom filter is asked for a value and fills none.
+pub(super) fn resolved(arg: Arg, found: &Arguments<'_>) -> Checked<Arg> {
+    let map_type = found.map.map(|map| map.map_type);
+    Ok(match (map_type, arg) {
+        (Some(MapType::Sockmap | MapType::Sockhash), Arg::MapValue) => Arg::BtfSock,
+        (Some(MapType::Sockmap | MapType::Sockhash), Arg::MapValueOrNull | Arg::UninitMapValue) => {
+            let message = "invalid arg_type for sockmap/sockhash";
+            return Err(
+                Rejection::new(Code::MapKind, message).label("the values of the map are sockets")
+            );
+        }
+        (Some(MapType::BloomFilter), Arg::UninitMapValue) => Arg::MapValue,
+        _ => arg,
+    })
+}
+
+impl<'a> Machine<'_, 'a> {
+    pub(super) fn check_map_argument(
+        &self,
+        value: &RegState,
+        found: &mut Arguments<'a>,
+    ) -> Checked {
+        let Kind::Map(index) = value.kind else {
+            return Err(not_modelled("a map that is none"));
+        };
+        found.map_index = Some(index);
+        found.map_uid = value.map_uid;
+        found.map = self.env.map(index);
+        Ok(())
+    }
+
+    pub(super) fn check_key(
+        &mut self,
+        reg: Reg,
+        value: &RegState,
+        found: &mut Arguments<'a>,
+    ) -> Checked {
+        let map = found.map.ok_or_else(|| not_modelled("a key without map"))?;
+        let size = i64::from(map.key_size);
+        self.check_bytes(reg, value, size, ZeroSize::Refused, MemoryUse::Reads, found)?;
+        found.key = self.constant_key(map, value);
+        Ok(())
+    }
+
+    /// The key as the kernel knows it before the program runs: of arrays, on the stack.
+    fn constant_key(&mut self, map: &Map, value: &RegState) -> Option<u64> {
+        if !matches!(map.map_type, MapType::Array | MapType::PercpuArray) {
+            return None;
+        }
+        let (Kind::Stack(depth), Some(var_off)) = (value.kind, value.constant_var_off()) else {
+            return None;
+        };
+        let off = i64::from(value.off) + var_off;
+        let stack = self.state.stack_at(depth)?;
+        let key = stack.constant(off, Size::W)?;
+        // Of bytes that are zero nobody asks where that came from.
+        if stack.slot(off).is_spill()
+            && let Some(index) = slot_index(off)
+        {
+            self.notes.needs.slot(StackSlot { depth, index });
+        }
+        Some(key)
+    }
+
+    pub(super) fn check_value(
+        &mut self,
+        reg: Reg,
+        value: &RegState,
+        usage: MemoryUse,
+        found: &mut Arguments<'a>,
+    ) -> Checked {
+        let map = found
+            .map
+            .ok_or_else(|| not_modelled("a value without map"))?;
+        let size = i64::from(map.value_size);
+        self.check_bytes(reg, value, size, ZeroSize::Refused, usage, found)
+    }
+}

@@ -1,0 +1,75 @@
+//! Arguments that must be given back, and those that a helper takes back.
+//!
+//! Read before: `call/argument/memory.rs`. Read next: `call/compat.rs`.
+
+use super::Arguments;
+use crate::codes::Code;
+use crate::diag::{Checked, Rejection};
+use crate::step::machine::Machine;
+use crate::value::reg::RegState;
+use ebpf_asm::helper::Arg;
+use ebpf_asm::insn::Reg;
+
+/// Whether the helper takes back what is in the argument. What is in a dynptr is not in the
+/// register.
+fn is_released(arg: Arg) -> bool {
+    matches!(arg, Arg::RingbufRecord | Arg::ReleasedSock | Arg::Kptr)
+}
+
+impl Machine<'_, '_> {
+    /// Notes the reference that a register holds; and that it is one, and whole, if the helper
+    /// takes it back.
+    pub(super) fn check_ownership(
+        &self,
+        reg: Reg,
+        arg: Arg,
+        value: &RegState,
+        found: &mut Arguments<'_>,
+    ) -> Checked {
+        if is_released(arg) {
+            self.check_releasable(reg, value)?;
+            found.released = Some(value.ref_id);
+        }
+        match found.owned {
+            // The object around a pointer stays the program's.
+            _ if value.ref_id == 0 || arg == Arg::KptrPlace => Ok(()),
+            None => {
+                found.owned = Some(value.ref_id);
+                Ok(())
+            }
+            Some(first) => {
+                let (number, second) = (reg.number(), value.ref_id);
+                let message =
+                    format!("more than one arg with ref_obj_id R{number} {second} {first}");
+                Err(Rejection::new(Code::NotReleasable, message)
+                    .label("is the second argument that must be given back"))
+            }
+        }
+    }
+
+    fn check_releasable(&self, reg: Reg, value: &RegState) -> Checked {
+        let number = reg.number();
+        if value.off != 0 {
+            let message = format!(
+                "R{number} must have zero offset when passed to release func or trusted arg to kfunc"
+            );
+            return Err(Rejection::new(Code::NotReleasable, message)
+                .label("points behind the beginning of what is given back"));
+        }
+        if value.constant_var_off() != Some(0) && value.is_pointer() {
+            let message = format!(
+                "variable {} access var_off={} disallowed",
+                value.type_name(),
+                value.scalar.tnum
+            );
+            return Err(Rejection::new(Code::NotReleasable, message)
+                .label("points somewhere into what is given back"));
+        }
+        if value.ref_id == 0 && value.as_constant() != Some(0) {
+            let message = format!("R{number} must be referenced when passed to release function");
+            return Err(Rejection::new(Code::NotReleasable, message)
+                .label("is not what an acquiring helper returned"));
+        }
+        Ok(())
+    }
+}

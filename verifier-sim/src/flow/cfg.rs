@@ -1,0 +1,471 @@
+//! The control flow graph, and what is refused before any instruction is followed: jumps
+//! that leave their function, code that nothing reaches, jumps into wide instructions,
+//! backward jumps where loops are not allowed.
+//!
+//! Described in the kernel's `Documentation/bpf/verifier.rst`, first section.
+//!
+//! Read before: `diag.rs`. Read next: `stops.rs`.
+
+use crate::call::tail_call::{check_typed, is_tail_call};
+use crate::codes::Code;
+use crate::config::Config;
+use crate::diag::{Checked, Place, Rejection};
+use crate::flow::live::RegSet;
+use crate::load::instead::{Newer, form_of, instead};
+use ebpf_asm::blocks::Flow;
+use ebpf_asm::insn::Insn;
+use ebpf_asm::isa::{Callee, ISA, Imm64, Operand, Row, Sem};
+use ebpf_asm::program::Program;
+use std::collections::BTreeSet;
+use std::num::NonZero;
+
+/// The most instructions of a program, in slots, and of one loaded without `CAP_BPF`.
+const MAX_SLOTS: usize = 1_000_000;
+const MAX_SLOTS_UNPRIVILEGED: usize = 4096;
+
+/// The most functions of a program, with the program itself: observed on Linux 6.18.
+const MAX_FUNCTIONS: usize = 256;
+
+/// Where execution goes from each instruction.
+#[derive(Debug)]
+pub(crate) struct Cfg<'a> {
+    program: &'a Program,
+    /// The instruction that begins in each slot; `None` for second slots of wide ones.
+    insns: Vec<Option<&'a Insn>>,
+    /// Where execution goes from each slot, as [`Cfg::successors`] says.
+    successors: Vec<[Option<Narrow>; 2]>,
+    /// Which registers must be needed behind each instruction for it to matter, as
+    /// [`Cfg::matters_for`] says.
+    matters_for: Vec<Option<RegSet>>,
+    /// The instructions that call a function of the program or take its address, ascending, and
+    /// where it begins.
+    named: Vec<(usize, usize)>,
+    /// The first slots of the functions, ascending.
+    functions: Vec<usize>,
+    /// The slots that execution comes back to: the heads of loops.
+    loops: BTreeSet<usize>,
+    /// The first slots of the functions that are verified on their own.
+    globals: Vec<usize>,
+    /// The first slot of the function that is called when the program throws, if there is one.
+    exception: Option<usize>,
+}
+
+impl<'a> Cfg<'a> {
+    /// The graph of a program that passes the checks; calls of the functions that begin at the
+    /// slots `globals` are not followed. The one at `exception` is called by the kernel.
+    pub(crate) fn new(
+        program: &'a Program,
+        config: &Config,
+        globals: Vec<usize>,
+        exception: Option<usize>,
+    ) -> Checked<Cfg<'a>> {
+        let slots = program.slot_count();
+        let mut cfg = Cfg {
+            program,
+            insns: Vec::with_capacity(slots),
+            successors: Vec::with_capacity(slots),
+            matters_for: Vec::with_capacity(slots),
+            named: Vec::new(),
+            functions: vec![0],
+            loops: BTreeSet::new(),
+            globals,
+            exception,
+        };
+        let mut named = Vec::new();
+        for (slot, insn) in program.slots() {
+            if names_function(insn) {
+                named.push((slot, insn));
+            }
+            cfg.insns.push(Some(insn));
+            cfg.successors.push(edges(program, slot, insn));
+            cfg.matters_for.push(matters_for(insn));
+            if insn.slots() == 2 {
+                cfg.insns.push(None);
+                cfg.successors.push([Narrow::new(slot + 2), None]);
+                cfg.matters_for.push(None);
+            }
+        }
+        cfg.check_length(config)?;
+        cfg.find_functions(&named)?;
+        cfg.check_jumps()?;
+        cfg.check_versions(config)?;
+        cfg.walk(config)?;
+        Ok(cfg)
+    }
+
+    /// The number of slots.
+    pub(crate) fn slot_count(&self) -> usize {
+        self.insns.len()
+    }
+
+    /// The instruction that begins in a slot.
+    pub(crate) fn insn(&self, slot: usize) -> Option<&'a Insn> {
+        self.insns.get(slot).copied().flatten()
+    }
+
+    /// The first slots of the functions, ascending.
+    pub(crate) fn functions(&self) -> &[usize] {
+        &self.functions
+    }
+
+    /// The slots that execution comes back to.
+    pub(crate) fn loops(&self) -> &BTreeSet<usize> {
+        &self.loops
+    }
+
+    /// Where a jump, call or code address of the instruction at `slot` leads.
+    pub(crate) fn target(&self, slot: usize, insn: &Insn) -> Option<usize> {
+        self.program.target(slot, insn)
+    }
+
+    /// Where execution goes from `slot` within its function: on, and by a jump.
+    pub(crate) fn successors(&self, slot: usize) -> [Option<usize>; 2] {
+        let [on, jump] = self.successors.get(slot).copied().unwrap_or_default();
+        [on.map(Narrow::slot), jump.map(Narrow::slot)]
+    }
+
+    /// Of which registers one must be needed behind the instruction at `slot` for something else
+    /// to be needed before it, as far as it is no spill or fill, and compared no number that others
+    /// share; `None` if it may always be so.
+    pub(crate) fn matters_for(&self, slot: usize) -> Option<RegSet> {
+        self.matters_for.get(slot).copied().flatten()
+    }
+
+    fn check_length(&self, config: &Config) -> Checked {
+        let most = match config.may_use_bpf() {
+            true => MAX_SLOTS,
+            false => MAX_SLOTS_UNPRIVILEGED,
+        };
+        let count = self.insns.len();
+        if (1..=most).contains(&count) {
+            return Ok(());
+        }
+        let message = format!("program has {count} instructions, at least 1 and at most {most}");
+        Err(Rejection::new(Code::Length, message).label("the kernel answers with E2BIG"))
+    }
+
+    /// Functions begin where the instructions lead that name them.
+    fn find_functions(&mut self, named: &[(usize, &Insn)]) -> Checked {
+        for &(slot, insn) in named {
+            match self
+                .target(slot, insn)
+                .filter(|&to| self.insn(to).is_some())
+            {
+                Some(target) => {
+                    self.named.push((slot, target));
+                    self.functions.push(target);
+                }
+                None => {
+                    let mut refused =
+                        Rejection::new(Code::JumpOutOfRange, "call to invalid destination")
+                            .label("calls what is no instruction of the program");
+                    refused.slot = slot;
+                    return Err(refused);
+                }
+            }
+        }
+        self.functions.extend(self.exception);
+        self.functions.sort_unstable();
+        self.functions.dedup();
+        match self.functions.len() > MAX_FUNCTIONS {
+            true => Err(too_many_functions(self.functions.len())),
+            false => Ok(()),
+        }
+    }
+
+    /// The slots of the function that `slot` belongs to.
+    pub(crate) fn function_range(&self, slot: usize) -> std::ops::Range<usize> {
+        let after = self.functions.partition_point(|&start| start <= slot);
+        let start = after.checked_sub(1).and_then(|at| self.functions.get(at));
+        let end = self.functions.get(after).copied();
+        start.copied().unwrap_or(0)..end.unwrap_or(self.insns.len())
+    }
+
+    fn check_jumps(&self) -> Checked {
+        let mut function = self.function_range(0);
+        for (slot, insn) in self.program.slots() {
+            if !function.contains(&slot) {
+                function = self.function_range(slot);
+            }
+            let sem = insn.sem();
+            match sem {
+                Sem::Jump { .. } | Sem::Ja | Sem::Gotol | Sem::MayGoto => {
+                    self.check_jump(slot, insn, &function)?;
+                }
+                Sem::Call(_) if is_tail_call(insn) => {
+                    check_typed(self.program, slot, function.start, "tail_call")?;
+                }
+                Sem::LoadPacket { .. } => {
+                    check_typed(self.program, slot, function.start, "LD_ABS")?;
+                }
+                _ => {}
+            }
+            let is_last = slot + insn.slots() == function.end;
+            if is_last && !matches!(sem, Sem::Exit | Sem::Ja | Sem::Gotol) {
+                let mut refused = Rejection::new(Code::FallsOff, "last insn is not an exit or jmp")
+                    .label("the function's last instruction goes on behind it")
+                    .help("end the function with exit");
+                refused.slot = slot;
+                return Err(refused);
+            }
+        }
+        Ok(())
+    }
+
+    /// That the kernel has all instructions, those that nothing reaches among them.
+    fn check_versions(&self, config: &Config) -> Checked {
+        for (slot, insn) in self.program.slots() {
+            let row = insn.row();
+            let label = match row.since {
+                Some(since) if config.since(since) => continue,
+                Some((major, minor)) => format!("{} came with Linux {major}.{minor}", row.form()),
+                None => format!("no Linux release has {}", row.form()),
+            };
+            let form = form_of(row);
+            // Of an opcode that means something to it the kernel says other words each time.
+            let is_known = |other: &&Row| {
+                other.opcode == row.opcode && other.since.is_some_and(|since| config.since(since))
+            };
+            let message = match ISA.iter().find(is_known) {
+                Some(_) => format!("the kernel is too old for {}", row.form()),
+                None => format!("unknown opcode {:02x}", row.opcode),
+            };
+            let mut refused = Rejection::new(Code::KernelTooOld, message)
+                .label(label)
+                .help_if(instead(Newer::Insn(&form), config.kernel));
+            refused.slot = slot;
+            return Err(refused);
+        }
+        Ok(())
+    }
+
+    /// That a jump stays in its function.
+    fn check_jump(&self, slot: usize, insn: &Insn, function: &std::ops::Range<usize>) -> Checked {
+        let inside = |target: usize| function.contains(&target);
+        if self.target(slot, insn).is_some_and(inside) {
+            return Ok(());
+        }
+        let target = slot as i64 + 1 + i64::from(insn.distance().unwrap_or(0));
+        let (first, last) = (function.start, function.end.saturating_sub(1));
+        let message = format!("jump out of range from insn {slot} to {target}");
+        let mut refused = Rejection::new(Code::JumpOutOfRange, message).label(format!(
+            "goes to slot {target}; the function has the slots {first} to {last}"
+        ));
+        refused.slot = slot;
+        Err(refused)
+    }
+
+    /// The first slot of the program's own function that the instruction at `slot` calls.
+    pub(crate) fn callee(&self, slot: usize) -> Option<usize> {
+        let insn = self.insn(slot)?;
+        match insn.sem() {
+            Sem::Call(Callee::Local) => self.target(slot, insn),
+            _ => None,
+        }
+    }
+
+    /// The first slot of the program's own function that the instruction at `slot` calls or
+    /// takes the address of.
+    pub(crate) fn named(&self, slot: usize) -> Option<usize> {
+        let at = self.named.binary_search_by_key(&slot, |(at, _)| *at);
+        at.ok().and_then(|at| self.named.get(at)).map(|(_, to)| *to)
+    }
+
+    /// These functions, by their first slots, and all that are called in them, or whose address
+    /// is taken there.
+    pub(crate) fn reached_from(&self, mut functions: Vec<usize>) -> Vec<usize> {
+        let mut next = 0;
+        while let Some(&function) = functions.get(next) {
+            for slot in self.function_range(function) {
+                if let Some(callee) = self.named(slot).filter(|to| !functions.contains(to)) {
+                    functions.push(callee);
+                }
+            }
+            next += 1;
+        }
+        functions
+    }
+
+    /// Whether the call at `slot` goes on in the function that it calls: not if that is
+    /// verified on its own.
+    pub(crate) fn is_followed(&self, slot: usize) -> bool {
+        self.callee(slot)
+            .is_some_and(|callee| !self.globals.contains(&callee))
+    }
+
+    /// Follows every edge once, depth first; finds loops, and what is not reached.
+    fn walk(&mut self, config: &Config) -> Checked {
+        let loops_allowed = config.may_use_bpf() && config.since((5, 3));
+        let mut seen = vec![Seen::No; self.insns.len()];
+        let mut called: Vec<usize> = self.exception.into_iter().chain([0]).collect();
+        while let Some(function) = called.pop() {
+            if seen.get(function) == Some(&Seen::No) {
+                called.extend(self.walk_from(function, &mut seen, loops_allowed)?);
+            }
+        }
+        self.check_reached(&seen)
+    }
+
+    /// Follows a function from its first slot on; gives the functions that it calls.
+    fn walk_from(
+        &mut self,
+        start: usize,
+        seen: &mut [Seen],
+        loops_allowed: bool,
+    ) -> Checked<Vec<usize>> {
+        let mut called = Vec::new();
+        let mut path = Vec::new();
+        self.step(&mut path, seen, start);
+        while let Some((from, [on, jump])) = path.last_mut() {
+            let from = from.slot();
+            let Some(to) = on.take().or_else(|| jump.take()).map(Narrow::slot) else {
+                mark(seen, from, Seen::Done);
+                called.extend(self.named(from));
+                path.pop();
+                continue;
+            };
+            match seen.get(to) {
+                Some(Seen::No) => self.step(&mut path, seen, to),
+                Some(Seen::OnPath) if !loops_allowed => return Err(back_edge(from, to)),
+                Some(Seen::OnPath) => {
+                    self.loops.insert(to);
+                }
+                Some(Seen::Done) | None => {}
+            }
+        }
+        Ok(called)
+    }
+
+    /// Makes a slot the last on the path, with the ways from there that are still to be
+    /// followed.
+    fn step(&self, path: &mut Vec<Step>, seen: &mut [Seen], slot: usize) {
+        let ways = self.successors.get(slot).copied().unwrap_or_default();
+        mark(seen, slot, Seen::OnPath);
+        path.extend(Narrow::new(slot).map(|slot| (slot, ways)));
+    }
+
+    /// That every instruction is reached, and no second slot of one.
+    fn check_reached(&self, seen: &[Seen]) -> Checked {
+        let mut all = self.insns.iter().zip(seen);
+        if all.all(|(insn, seen)| insn.is_some() == (*seen != Seen::No)) {
+            return Ok(());
+        }
+        for (slot, insn) in self.program.slots() {
+            let refused = if seen.get(slot) == Some(&Seen::No) {
+                Rejection::new(Code::Unreachable, format!("unreachable insn {slot}"))
+                    .label("no path leads here")
+                    .help("remove it, or jump to it")
+            } else if insn.slots() == 2 && seen.get(slot + 1) != Some(&Seen::No) {
+                let message = format!("jump into the middle of ldimm64 insn {slot}");
+                self.jumps_to(slot + 1)
+                    .into_iter()
+                    .fold(
+                        Rejection::new(Code::JumpIntoWide, message),
+                        |refused, from| {
+                            refused.because(Place::at(from), "this jump goes to its second slot")
+                        },
+                    )
+                    .label("takes two slots, and the second is no instruction")
+            } else {
+                continue;
+            };
+            let mut refused = refused;
+            refused.slot = slot;
+            return Err(refused);
+        }
+        Ok(())
+    }
+
+    fn jumps_to(&self, slot: usize) -> Vec<usize> {
+        let jumps = self.program.slots();
+        let to_slot = jumps.filter(|(at, insn)| self.target(*at, insn) == Some(slot));
+        to_slot.map(|(at, _)| at).collect()
+    }
+}
+
+/// Where execution goes from the instruction at `slot`: on, and by a jump.
+fn edges(program: &Program, slot: usize, insn: &Insn) -> [Option<Narrow>; 2] {
+    let next = || Narrow::new(slot + insn.slots());
+    let target = || program.target(slot, insn).and_then(Narrow::new);
+    match Flow::of(insn.sem()) {
+        // Indirect jumps are refused where they are come to.
+        Flow::On | Flow::Unknown => [next(), None],
+        Flow::Jump => [None, target()],
+        Flow::Branch => [next(), target()],
+        Flow::Exit => [None, None],
+    }
+}
+
+/// A slot in four bytes, also where there may be none: programs have a million at most.
+#[derive(Debug, Clone, Copy)]
+struct Narrow(NonZero<u32>);
+
+impl Narrow {
+    fn new(slot: usize) -> Option<Narrow> {
+        let after = u32::try_from(slot).ok()?.checked_add(1)?;
+        NonZero::new(after).map(Narrow)
+    }
+
+    fn slot(self) -> usize {
+        self.0.get() as usize - 1
+    }
+}
+
+/// As [`Cfg::matters_for`] says, of an instruction.
+fn matters_for(insn: &Insn) -> Option<RegSet> {
+    let dst = RegSet::of(insn.dst());
+    match insn.sem() {
+        // They make a number, perhaps from others.
+        Sem::Alu { .. } | Sem::Neg { .. } | Sem::Mov { .. } | Sem::Movsx { .. } => Some(dst),
+        Sem::ByteSwap { .. } | Sem::LoadImm64(_) | Sem::AddrSpaceCast(_) => Some(dst),
+        Sem::Load { .. } | Sem::LoadSx { .. } | Sem::LoadAcquire { .. } => Some(dst),
+        // Where the address is needed one cannot go back.
+        Sem::Store { .. } | Sem::StoreRelease { .. } => Some(dst),
+        Sem::Jump { operand, .. } => Some(match operand {
+            Operand::Reg => dst.with(RegSet::of(insn.src())),
+            Operand::Imm => RegSet::default(),
+        }),
+        Sem::Ja | Sem::Gotol | Sem::MayGoto => Some(RegSet::default()),
+        _ => None,
+    }
+}
+
+/// Whether an instruction calls a function of the program, or takes its address.
+fn names_function(insn: &Insn) -> bool {
+    matches!(
+        insn.sem(),
+        Sem::Call(Callee::Local) | Sem::LoadImm64(Imm64::Code)
+    )
+}
+
+fn too_many_functions(count: usize) -> Box<Rejection> {
+    Rejection::new(Code::Length, "too many subprograms")
+        .label(format!("{count} functions, and at most {MAX_FUNCTIONS}"))
+        .help("inline some of them, or split the program and use tail calls")
+}
+
+fn back_edge(from: usize, to: usize) -> Box<Rejection> {
+    let message = format!("back-edge from insn {from} to {to}");
+    let mut refused = Rejection::new(Code::BackEdge, message)
+        .label("goes back, and this kernel or loader allows no loops")
+        .because(Place::at(to), "to here");
+    refused.slot = from;
+    refused
+}
+
+/// A slot on the path of the walk, and the ways from there.
+type Step = (Narrow, [Option<Narrow>; 2]);
+
+/// How far the walk has come with a slot.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Seen {
+    No,
+    OnPath,
+    Done,
+}
+
+fn mark(seen: &mut [Seen], slot: usize, as_: Seen) {
+    if let Some(entry) = seen.get_mut(slot) {
+        *entry = as_;
+    }
+}

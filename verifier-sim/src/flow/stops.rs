@@ -1,0 +1,99 @@
+//! Stops: at which instructions a path may be found to be covered by another.
+//!
+//! Comparing states costs much more than executing an instruction. So they are compared only
+//! where paths go apart or come together: before conditional jumps, where jumps lead, behind
+//! calls, and where functions begin and are called or called back. Observed on Linux 6.18.
+//!
+//! Read before: `cfg.rs`. Read next: `live.rs`.
+
+use crate::flow::cfg::Cfg;
+use crate::flow::rounds::Rounds;
+use ebpf_asm::blocks::Flow;
+use ebpf_asm::isa::{Imm64, Sem};
+
+/// What an instruction is for paths that come to it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+struct Stop {
+    /// States are compared.
+    compared: bool,
+    /// Execution may come to it from elsewhere than from the instruction before it.
+    entered: bool,
+    /// At how many instructions before it states are compared.
+    number: u32,
+}
+
+/// The stops of a program.
+#[derive(Debug)]
+pub(crate) struct Stops(Vec<Stop>);
+
+impl Stops {
+    /// The stops in a graph.
+    pub(crate) fn new(cfg: &Cfg<'_>, rounds: &Rounds) -> Stops {
+        let mut stops = Stops(vec![Stop::default(); cfg.slot_count()]);
+        for slot in 0..cfg.slot_count() {
+            stops.mark(cfg, slot);
+            if rounds.at(slot).is_some() {
+                stops.enter(Some(slot));
+            }
+        }
+        let mut count = 0;
+        for stop in &mut stops.0 {
+            stop.number = count;
+            count += u32::from(stop.compared);
+        }
+        stops
+    }
+
+    /// At how many instructions states are compared.
+    pub(crate) fn count(&self) -> usize {
+        let last = self.0.last();
+        last.map_or(0, |last| last.number as usize + usize::from(last.compared))
+    }
+
+    /// Which of these the one at `slot` is; `None` if states are not compared there.
+    pub(crate) fn number(&self, slot: usize) -> Option<usize> {
+        let stop = self.0.get(slot).filter(|stop| stop.compared)?;
+        Some(stop.number as usize)
+    }
+
+    /// Whether execution may come to `slot` from elsewhere than from the instruction before it.
+    pub(crate) fn is_entered(&self, slot: usize) -> bool {
+        self.0.get(slot).is_some_and(|stop| stop.entered)
+    }
+
+    /// Marks what the instruction at `slot` makes stops.
+    fn mark(&mut self, cfg: &Cfg<'_>, slot: usize) {
+        let Some(insn) = cfg.insn(slot) else {
+            return;
+        };
+        let [_, target] = cfg.successors(slot);
+        match Flow::of(insn.sem()) {
+            Flow::Branch => {
+                self.compare(Some(slot));
+                self.enter(target);
+            }
+            Flow::Jump => self.enter(target),
+            Flow::On if matches!(insn.sem(), Sem::Call(_) | Sem::LoadImm64(Imm64::Code)) => {
+                self.enter(Some(slot + insn.slots()));
+                if let Some(function) = cfg.named(slot) {
+                    self.compare(Some(slot));
+                    self.enter(Some(function));
+                }
+            }
+            Flow::On | Flow::Unknown | Flow::Exit => {}
+        }
+    }
+
+    fn compare(&mut self, slot: Option<usize>) {
+        if let Some(stop) = slot.and_then(|slot| self.0.get_mut(slot)) {
+            stop.compared = true;
+        }
+    }
+
+    fn enter(&mut self, slot: Option<usize>) {
+        self.compare(slot);
+        if let Some(stop) = slot.and_then(|slot| self.0.get_mut(slot)) {
+            stop.entered = true;
+        }
+    }
+}

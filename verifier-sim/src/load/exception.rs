@@ -1,0 +1,152 @@
+//! Exceptions: `bpf_throw` ends the program from wherever it is called, and the functions that
+//! are active end with it.
+//!
+//! The program's result is then the number that was thrown, or what the program's *exception
+//! callback* makes of it: a global function that a declaration tag of the program's own
+//! function names, `exception_callback:NAME`. Nothing is given back when a program is left so,
+//! so that nothing may be held, and no section open. What throws is not to be called back.
+//!
+//! Observed on Linux 6.18. Described in the messages of kernel commits f18b03fabaa9 and
+//! b9ae0c9dd0ac.
+//!
+//! Read before: `flow/cfg.rs`, `call/global.rs`. Read next: `env.rs`.
+
+use crate::codes::Code;
+use crate::diag::{Checked, Place, Rejection};
+use crate::env::Env;
+use crate::path::explore::{Explorer, Path};
+use crate::path::visits::CalledLoop;
+use crate::step::machine::{Flow, Machine};
+use crate::types::prototype::is_number;
+use ebpf_asm::btf::{Btf, Kind as Type, Linkage, TypeId};
+use ebpf_asm::insn::Reg;
+use ebpf_asm::program::Program;
+
+/// The first slot of the program's exception callback, if it names one.
+pub(crate) fn exception_callback(program: &Program, btf: Option<&Btf>) -> Checked<Option<usize>> {
+    let main = program.functions.iter().find(|f| f.slot == 0);
+    let Some((btf, main)) = btf.zip(main.and_then(|main| main.type_id)) else {
+        return Ok(None);
+    };
+    let tags = btf.exception_callbacks();
+    let mut names = tags.filter(|(of, _)| *of == main).map(|(_, name)| name);
+    let (Some(name), another) = (names.next(), names.next()) else {
+        return Ok(None);
+    };
+    let refuse = |message: String, label: &str| {
+        Err(Rejection::new(Code::Exception, message).label(label.to_owned()))
+    };
+    if another.is_some() {
+        let message = "multiple exception callback tags for main subprog";
+        return refuse(message.to_owned(), "a program has one exception callback");
+    }
+    let functions = btf.types().filter(|(_, ty)| btf.str(ty.name) == name);
+    let mut found = functions.filter_map(|(id, ty)| match ty.kind {
+        Type::Func { proto, linkage } => Some((id, proto, linkage)),
+        _ => None,
+    });
+    let Some((id, proto, linkage)) = found.next() else {
+        let message = format!("exception callback '{name}' could not be found in BTF");
+        return refuse(message, "names an exception callback that is not there");
+    };
+    if linkage != Linkage::Global {
+        let message = format!("exception callback '{name}' must have global linkage");
+        return refuse(message, "names an exception callback that is not global");
+    }
+    let function = program.functions.iter().find(|f| f.type_id == Some(id));
+    match function.map_or(0, |function| function.slot) {
+        0 => refuse(
+            "invalid exception callback insn_off in func_info: 0".to_owned(),
+            "the exception callback is no other function of the program",
+        ),
+        slot if takes_number(btf, proto) => Ok(Some(slot)),
+        _ => refuse(
+            "exception cb only supports single integer argument".to_owned(),
+            "the exception callback takes what was thrown: one number",
+        ),
+    }
+}
+
+/// Whether a function takes one number. What else is wrong with it is found where it is
+/// verified.
+fn takes_number(btf: &Btf, proto: TypeId) -> bool {
+    match btf.get(proto).map(|ty| &ty.kind) {
+        Some(Type::FuncProto { params, .. }) => match params.as_slice() {
+            [(_, ty)] => is_number(btf, *ty),
+            _ => false,
+        },
+        _ => true,
+    }
+}
+
+/// That nothing throws in functions that were called back or in what they call, whether or not a
+/// path leads to the throw, and that the exception callback is not called, whether or not a path
+/// leads there.
+pub(crate) fn check_throws(env: &Env<'_>, called_back: Vec<usize>) -> Checked {
+    let cfg = &env.cfg;
+    for slot in 0..cfg.slot_count() {
+        if env.exception_callback.is_some() && cfg.callee(slot) == env.exception_callback {
+            let message = format!("insn {slot} cannot call exception cb directly");
+            let mut refused = Rejection::new(Code::Exception, message)
+                .label("only the kernel calls the exception callback");
+            refused.slot = slot;
+            return Err(refused);
+        }
+    }
+    let throws = |slot: &usize| env.kfunc_name(*slot) == Some("bpf_throw");
+    let mut first = called_back;
+    first.extend(env.exception_callback);
+    first.sort_unstable();
+    first.dedup();
+    for function in cfg.reached_from(first) {
+        let Some(slot) = cfg.function_range(function).find(throws) else {
+            continue;
+        };
+        let index = cfg.functions().partition_point(|&start| start < function);
+        let message =
+            format!("bpf_throw kfunc (insn {slot}) cannot be called from callback subprog {index}");
+        let mut refused = Rejection::new(Code::Exception, message)
+            .label("throws out of a function that the kernel calls")
+            .because(
+                Place::at(function),
+                "the function, or one that calls it, is called back",
+            )
+            .help("let the callback return, and throw behind the call that calls it back");
+        refused.slot = slot;
+        return Err(refused);
+    }
+    Ok(())
+}
+
+impl Machine<'_, '_> {
+    /// `bpf_throw(R1)`: the program ends here. A global function that is verified on its own throws
+    /// any number, though nothing catches it (Linux 6.18).
+    pub(crate) fn throw(&mut self) -> Checked<Flow> {
+        if self.env.exception_callback.is_none() && !self.is_in_global_function() {
+            let thrown = *self.state.reg(Reg::R1);
+            self.check_result(Reg::R1, &thrown)?;
+        }
+        self.check_nothing_held("throws with something not given back")?;
+        self.check_closed("bpf_throw")?;
+        Ok(Flow::End)
+    }
+}
+
+impl Explorer<'_, '_, '_> {
+    /// Notes that a path ends in a throw, if it does.
+    pub(crate) fn ended(&mut self, path: &Path) -> Checked {
+        if self.env.kfunc_name(path.slot) != Some("bpf_throw") {
+            return Ok(());
+        }
+        self.throws = true;
+        // A loop is entered where the first state in it is kept.
+        let place = CalledLoop::of(&self.env.components, &path.state, path.slot);
+        if place.is_some_and(|place| !self.tree.visits.has(&place)) {
+            let message = "verifier bug: scc exit: no visit info for call chain";
+            return Err(Rejection::new(Code::Exception, message)
+                .label("throws out of a loop in its first round")
+                .help("leave the loop, and throw behind it"));
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,544 @@
+//! Accesses to the stack: spills, fills, plain bytes, and computed offsets.
+//!
+//! A register stored whole at a slot's beginning is spilled, and comes back as it was. All
+//! else leaves bytes of which at most is known that they are zero.
+//!
+//! Read before: `value/stack.rs`, `mem.rs`. Read next: `step/branch.rs`.
+
+use crate::call::argument::Filled;
+use crate::codes::Code;
+use crate::diag::{Checked, Rejection};
+use crate::memory::mem::{Direction, MemAccess, Stored};
+use crate::memory::region::Extent;
+use crate::path::history::StackSlot;
+use crate::step::machine::{Machine, not_modelled};
+use crate::step::pointer_alu::is_near;
+use crate::value::bytes::{Byte, ByteSet};
+use crate::value::held::Held;
+use crate::value::reg::{Kind, Link, RegState};
+use crate::value::scalar::Scalar;
+use crate::value::stack::{SLOT_SIZE, STACK_SIZE, Slot, slot_index, slots_between};
+use ebpf_asm::insn::Reg;
+use ebpf_asm::isa::Size;
+
+/// The offsets that an access may begin at, least and greatest; the same if it is known.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Offsets {
+    pub(crate) min: i64,
+    pub(crate) max: i64,
+}
+
+impl Offsets {
+    fn known(self) -> bool {
+        self.min == self.max
+    }
+}
+
+impl Machine<'_, '_> {
+    pub(crate) fn read_stack(
+        &mut self,
+        depth: u8,
+        base: &RegState,
+        access: MemAccess,
+    ) -> Checked<RegState> {
+        self.check_aligned(base, access)?;
+        let extent = access.extent(base);
+        let offsets = self.check_stack_bounds(base, extent, access.direction)?;
+        self.touch_stack(depth, offsets.min);
+        self.note_access(depth, offsets.min);
+        if !offsets.known() {
+            return self.read_stack_somewhere(depth, offsets, extent);
+        }
+        self.read_stack_at(depth, offsets.min, access)
+    }
+
+    fn read_stack_at(&mut self, depth: u8, off: i64, access: MemAccess) -> Checked<RegState> {
+        let (size, bytes) = (access.size, i64::from(access.size.bytes()));
+        self.note_read(depth, Offsets { min: off, max: off }, bytes);
+        let stack = self.state.stack_at(depth);
+        let slot = stack.and_then(|stack| stack.known_slot(off));
+        let slot = slot.unwrap_or(const { &Slot::INVALID });
+        match slot.spill_size() {
+            0 => {}
+            8 if size == Size::DW => {
+                let reg = *slot.reg;
+                self.note_spill(depth, off);
+                return Ok(reg);
+            }
+            spilled => {
+                if !slot.reg.is_scalar() {
+                    let message = "invalid size of register fill";
+                    return Err(partial_pointer(message, &slot.reg, size));
+                }
+                // Whoever reads it cuts it to size, or extends its sign.
+                if off % SLOT_SIZE == 0 && size.bytes() as usize <= spilled {
+                    let reg = *slot.reg;
+                    self.note_spill(depth, off);
+                    return Ok(reg);
+                }
+            }
+        }
+        let slot = slot.clone();
+        self.check_written(depth, access.reg, off, bytes)?;
+        // Zero is known of bytes, or of a spill; not of some of these and some of those.
+        let is = |byte| (off..off + bytes).all(|off| slot.byte(off) == byte);
+        let of_spill = is(Byte::Spill) && slot.reg.as_constant() == Some(0);
+        if of_spill {
+            self.note_spill(depth, off);
+        }
+        Ok(RegState::scalar(match of_spill || is(Byte::Zero) {
+            true => Scalar::constant(0),
+            false => Scalar::of_size(size),
+        }))
+    }
+
+    /// Notes which slots an instruction may read.
+    fn note_read(&mut self, depth: u8, offsets: Offsets, size: i64) {
+        let end = offsets.max.saturating_add(size);
+        self.notes.read(depth, slots_between(offsets.min, end));
+    }
+
+    /// Notes where an instruction accesses a frame, as far as that matters for what the kernel takes
+    /// out of the function.
+    pub(crate) fn note_access(&mut self, depth: u8, off: i64) {
+        let fastcalls = &self.env.fastcalls;
+        if fastcalls.is_empty() {
+            return;
+        }
+        let frame = self.state.frame_of(usize::from(depth));
+        let function = frame.map_or(0, |frame| frame.function);
+        let broken = &mut self.notes.breaks_fastcalls;
+        if fastcalls.are_broken_by(function, self.slot, off) && !broken.contains(&function) {
+            broken.push(function);
+        }
+    }
+
+    /// Notes which spill an instruction wrote or filled from.
+    fn note_spill(&mut self, depth: u8, off: i64) {
+        self.notes.spill = slot_index(off).map(|index| StackSlot { depth, index });
+    }
+
+    fn read_stack_somewhere(
+        &mut self,
+        depth: u8,
+        offsets: Offsets,
+        extent: Extent,
+    ) -> Checked<RegState> {
+        if !self.env.config.may_leak_pointers() {
+            let message = format!(
+                "R{} variable offset stack access prohibited for !root",
+                extent.reg.number()
+            );
+            return Err(
+                Rejection::new(Code::StackBounds, message).label("the offset is not a constant")
+            );
+        }
+        self.check_initialised(depth, extent.reg, offsets, extent.size)?;
+        // A spilled zero is none here, as in the kernel.
+        let mut all = offsets.min..offsets.max + extent.size;
+        let zero = all.all(|off| self.stack_byte(depth, off) == Byte::Zero);
+        Ok(match zero {
+            true => RegState::constant(0),
+            false => RegState::unknown(),
+        })
+    }
+
+    pub(crate) fn write_stack(
+        &mut self,
+        depth: u8,
+        base: &RegState,
+        access: MemAccess,
+        stored: Stored<'_>,
+    ) -> Checked {
+        self.check_aligned(base, access)?;
+        let extent = access.extent(base);
+        let offsets = self.check_stack_bounds(base, extent, access.direction)?;
+        self.touch_stack(depth, offsets.min);
+        self.note_access(depth, offsets.min);
+        if !offsets.known() {
+            return self.write_stack_somewhere(depth, offsets, extent, stored);
+        }
+        self.write_stack_at(depth, offsets.min, access.size, stored)
+    }
+
+    fn write_stack_at(&mut self, depth: u8, off: i64, size: Size, stored: Stored<'_>) -> Checked {
+        self.check_corruption(depth, off, size)?;
+        // As it is before dynptrs end, which take pointers with them.
+        let pointer = match stored {
+            Stored::Reg(reg, value) if value.is_pointer() => Some(self.state.held(reg)),
+            _ => None,
+        };
+        self.end_dynptrs(depth, off, i64::from(size.bytes()))?;
+        if size == Size::DW {
+            let end = off.saturating_add(SLOT_SIZE);
+            self.notes.written(depth, slots_between(off, end));
+        }
+        let at_slot = off % SLOT_SIZE == 0;
+        let precise = self.env.config.may_use_bpf();
+        let spill = match stored {
+            // Not spilled, but lost.
+            Stored::Reg(_, value) if matches!(value.kind, Kind::Dynptr(_) | Kind::TpBuffer) => None,
+            Stored::Reg(_, value) if pointer.is_some() => {
+                self.check_spill(depth, value, size)?;
+                pointer
+            }
+            Stored::Reg(reg, value) if at_slot && precise => {
+                Some(self.spilled_number(reg, value, size))
+            }
+            Stored::Imm(imm) if at_slot && precise => {
+                let number = RegState::constant(i64::from(imm) as u64);
+                Some(number.made(self.here()).into())
+            }
+            _ => None,
+        };
+        let zero = spill.is_none() && self.stores_zero(stored);
+        let Some(frame) = self.state.frame_at(depth) else {
+            return Err(not_modelled("a stack that is gone"));
+        };
+        match spill {
+            Some(reg) => {
+                frame.stack.spill(off, size, reg);
+                self.note_spill(depth, off);
+            }
+            None => {
+                let byte = if zero { Byte::Zero } else { Byte::Misc };
+                let end = off + i64::from(size.bytes());
+                frame.stack.set_bytes(off, end, byte);
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether zero is stored. That the bytes are known to be zero depends on the register.
+    fn stores_zero(&mut self, stored: Stored<'_>) -> bool {
+        match stored {
+            Stored::Reg(reg, value) if value.as_constant() == Some(0) => {
+                self.need(reg);
+                true
+            }
+            Stored::Imm(imm) => imm == 0,
+            _ => false,
+        }
+    }
+
+    /// A number that goes to the stack, and belongs to the register as a copy does.
+    fn spilled_number(&mut self, reg: Reg, value: &RegState, size: Size) -> Held {
+        if value.width_bits() > size.bytes() * 8 {
+            let mut part = *value;
+            part.unlink();
+            return part.into();
+        }
+        // What was known as another number plus a distance becomes a number of its own.
+        if value.link != Link::Same {
+            self.state.reg_mut(reg).unlink();
+        }
+        if self.state.reg(reg).id == 0 && value.as_constant().is_none() {
+            self.state.reg_mut(reg).id = self.new_id();
+        }
+        self.state.held(reg)
+    }
+
+    /// That a pointer is spilled whole, and not where it would outlive what it points to.
+    fn check_spill(&self, depth: u8, value: &RegState, size: Size) -> Checked {
+        if size != Size::DW {
+            return Err(partial_pointer(
+                "invalid size of register spill",
+                value,
+                size,
+            ));
+        }
+        if matches!(value.kind, Kind::Stack(_)) && depth != self.state.depth() {
+            return Err(Rejection::new(
+                Code::Spill,
+                "cannot spill pointers to stack into stack frame of the caller",
+            )
+            .label("the frame that it points to ends before the one it is stored in"));
+        }
+        Ok(())
+    }
+
+    /// That no pointer is overwritten in part by those who may not see pointers.
+    fn check_corruption(&mut self, depth: u8, off: i64, size: Size) -> Checked {
+        if size == Size::DW || self.env.config.may_leak_pointers() {
+            return Ok(());
+        }
+        match self.stack_slot(depth, off).spilled_pointer() {
+            Some(reg) => {
+                let message = "attempt to corrupt spilled pointer on stack";
+                Err(partial_pointer(message, reg, size))
+            }
+            None => Ok(()),
+        }
+    }
+
+    fn write_stack_somewhere(
+        &mut self,
+        depth: u8,
+        offsets: Offsets,
+        extent: Extent,
+        stored: Stored<'_>,
+    ) -> Checked {
+        if !self.env.config.may_leak_pointers() {
+            return Err(not_modelled(
+                "writes at computed stack offsets without CAP_PERFMON",
+            ));
+        }
+        let size = offsets.max + extent.size - offsets.min;
+        self.end_dynptrs(depth, offsets.min, size)?;
+        let allowed = self.env.config.may_read_uninit_stack();
+        let zero = match stored {
+            Stored::Reg(_, value) => value.as_constant() == Some(0),
+            Stored::Imm(imm) => imm == 0,
+            Stored::Unknown => false,
+        };
+        let mut stays_zero = false;
+        for off in offsets.min..offsets.max + extent.size {
+            let slot = self.stack_slot(depth, off);
+            let byte = slot.byte(off);
+            if byte == Byte::Invalid && !allowed {
+                return Err(uninitialised(
+                    extent.reg,
+                    off,
+                    off - offsets.min,
+                    extent.size,
+                ));
+            }
+            // Any one of the bytes may be written; zero stays as it is only if zero is written.
+            let spilled_zero = byte == Byte::Spill && slot.reg.as_constant() == Some(0);
+            let is_zero = zero && (byte == Byte::Zero || spilled_zero);
+            stays_zero |= is_zero;
+            if let Some(frame) = self.state.frame_at(depth).filter(|_| !is_zero) {
+                frame.stack.set_byte(off, Byte::Misc);
+            }
+        }
+        if let (Stored::Reg(reg, _), true) = (stored, stays_zero) {
+            self.need(reg);
+        }
+        Ok(())
+    }
+
+    /// The offsets of an access, all of which must lie in the frame.
+    pub(crate) fn check_stack_bounds(
+        &self,
+        base: &RegState,
+        extent: Extent,
+        direction: Direction,
+    ) -> Checked<Offsets> {
+        let bounds = base.scalar.bounds.s64;
+        let offsets = Offsets {
+            min: extent.off.saturating_add(bounds.min),
+            max: extent.off.saturating_add(bounds.max),
+        };
+        let last = offsets.max.saturating_add(extent.size);
+        let floor = self.stack_floor(base, direction);
+        // Also no bytes at all begin below the frame's end, at least where they begin lowest.
+        let inside = offsets.min >= floor && offsets.min < 0 && last <= 0;
+        match inside && !is_unbounded(base) {
+            true => Ok(offsets),
+            false => Err(self.beyond_stack(base, extent, direction)),
+        }
+    }
+
+    /// Why bytes do not all lie in the frame.
+    #[cold]
+    fn beyond_stack(
+        &self,
+        base: &RegState,
+        extent: Extent,
+        direction: Direction,
+    ) -> Box<Rejection> {
+        let number = extent.reg.number();
+        let way = match direction {
+            Direction::Read => "read from",
+            Direction::Write => "write to",
+        };
+        let bounds = base.scalar.bounds.s64;
+        let explain = |refused: Box<Rejection>, label: String| {
+            refused
+                .label(label)
+                .because(base.origin.made, format!("R{number} is made here"))
+        };
+        if is_unbounded(base) {
+            let message = format!("invalid unbounded variable-offset {way} stack R{number}");
+            let label = format!("the offset is {}", crate::step::alu::describe(&base.scalar));
+            return explain(Rejection::new(Code::StackBounds, message), label)
+                .help("compare the offset with what the array on the stack has, or mask it, before it is added");
+        }
+        let offsets = Offsets {
+            min: extent.off.saturating_add(bounds.min),
+            max: extent.off.saturating_add(bounds.max),
+        };
+        let last = offsets.max.saturating_add(extent.size);
+        let floor = self.stack_floor(base, direction);
+        let (off, size) = (extent.off, extent.size);
+        let message = if offsets.known() {
+            format!(
+                "invalid {way} stack R{number} off={} size={size}",
+                offsets.min
+            )
+        } else {
+            format!(
+                "invalid variable-offset {way} stack R{number} var_off={} off={off} size={size}",
+                base.scalar.tnum
+            )
+        };
+        let label = format!(
+            "bytes {}..{last} of the frame, which has the bytes {floor}..0",
+            offsets.min
+        );
+        explain(Rejection::new(Code::StackBounds, message), label)
+            .help(stack_help(offsets, last, floor))
+    }
+
+    /// The lowest byte of a frame that may be accessed. Who may not read what was never
+    /// written sees only as much of it as the program has touched.
+    fn stack_floor(&self, base: &RegState, direction: Direction) -> i64 {
+        let Kind::Stack(depth) = base.kind else {
+            return -STACK_SIZE;
+        };
+        if direction == Direction::Write || self.env.config.may_read_uninit_stack() {
+            return -STACK_SIZE;
+        }
+        let frame = self.state.frame_of(usize::from(depth));
+        let touched = frame.map_or(0, |frame| frame.stack.depth());
+        -i64::try_from(touched).unwrap_or(STACK_SIZE)
+    }
+
+    /// That every byte that a load at a known place reads was written.
+    fn check_written(&mut self, depth: u8, reg: Reg, off: i64, size: i64) -> Checked {
+        self.note_read(depth, Offsets { min: off, max: off }, size);
+        let uninit = self.env.config.may_read_uninit_stack();
+        let refused = |slot: Option<&Slot>| {
+            let bytes = slot.map_or(Slot::INVALID.bytes, |slot| slot.bytes);
+            match uninit {
+                true => bytes.of_objects(),
+                false => bytes.of_objects().or(bytes.of(Byte::Invalid)),
+            }
+        };
+        let Some(stack) = self.state.stack_at(depth) else {
+            return Err(not_modelled("a stack that is gone"));
+        };
+        match stack.find_byte(off, off + size, refused) {
+            Some(at) => Err(uninitialised(reg, off, at - off, size)),
+            None => Ok(()),
+        }
+    }
+
+    /// That every byte that may be read was written, or is in a slot that a number was spilled
+    /// to: of such a slot the kernel takes all bytes for written (seen on 6.18).
+    pub(crate) fn check_initialised(
+        &mut self,
+        depth: u8,
+        reg: Reg,
+        offsets: Offsets,
+        size: i64,
+    ) -> Checked {
+        self.note_read(depth, offsets, size);
+        let uninit = self.env.config.may_read_uninit_stack();
+        let hides = !self.env.config.may_leak_pointers();
+        let refused = |slot: Option<&Slot>| {
+            let slot = slot.unwrap_or(const { &Slot::INVALID });
+            let in_spill = slot.is_spill() && slot.reg.is_scalar();
+            if hides && slot.spilled_pointer().is_some() {
+                ByteSet::ALL
+            } else if uninit || in_spill {
+                slot.bytes.of_objects()
+            } else {
+                slot.bytes.of_objects().or(slot.bytes.of(Byte::Invalid))
+            }
+        };
+        let Some(stack) = self.state.stack_at(depth) else {
+            return Err(not_modelled("a stack that is gone"));
+        };
+        match stack.find_byte(offsets.min, offsets.max + size, refused) {
+            Some(off) => Err(uninitialised(reg, offsets.min, off - offsets.min, size)),
+            None => Ok(()),
+        }
+    }
+
+    /// Forgets what the bytes hold: somebody else writes them, or may write them.
+    pub(crate) fn clobber_stack(&mut self, filled: &Filled) {
+        let Some(frame) = self.state.frame_at(filled.depth) else {
+            return;
+        };
+        let (off, end) = (filled.offsets.min, filled.offsets.max + filled.size);
+        match filled.known {
+            true => frame.stack.set_bytes(off, end, Byte::Misc),
+            false => frame.stack.blur(off, end),
+        }
+    }
+
+    pub(crate) fn touch_stack(&mut self, depth: u8, off: i64) {
+        let stack = self.state.stack_at(depth);
+        if stack.is_none_or(|stack| stack.reaches(off)) {
+            return;
+        }
+        if let Some(frame) = self.state.frame_at(depth) {
+            frame.stack.touch(off);
+        }
+    }
+
+    fn stack_slot(&mut self, depth: u8, off: i64) -> Slot {
+        let stack = self.state.stack_at(depth);
+        stack.map_or(Slot::INVALID, |stack| stack.slot(off))
+    }
+
+    fn stack_byte(&mut self, depth: u8, off: i64) -> Byte {
+        let stack = self.state.stack_at(depth);
+        stack.map_or(Byte::Invalid, |stack| stack.byte(off))
+    }
+}
+
+/// What to do so that an access of these bytes is in the frame.
+fn stack_help(offsets: Offsets, last: i64, floor: i64) -> String {
+    let size = last - offsets.max;
+    if !offsets.known() {
+        "compare the number that is added, or mask it, so that all of these bytes are in the frame"
+            .to_owned()
+    } else if last > 0 && offsets.max < 0 {
+        let room = -offsets.max;
+        format!(
+            "the frame is below R10: begin at R10 - {size} or before, or let the size be {room} at most"
+        )
+    } else if last > 0 {
+        format!("the frame is below R10: begin at R10 - {size} or before")
+    } else if floor == -STACK_SIZE {
+        "keep less on the stack, or keep it in a map's value, as of an array for each CPU"
+            .to_owned()
+    } else {
+        "write to the stack before it is read".to_owned()
+    }
+}
+
+/// Whether a variable offset is beyond all bounds of pointers.
+fn is_unbounded(base: &RegState) -> bool {
+    let bounds = base.scalar.bounds.s64;
+    !(is_near(bounds.min) && is_near(bounds.max)) && base.constant_var_off().is_none()
+}
+
+fn partial_pointer(message: &str, reg: &RegState, size: Size) -> Box<Rejection> {
+    Rejection::new(Code::Spill, message)
+        .label(format!(
+            "{} bytes of a pointer ({})",
+            size.bytes(),
+            reg.type_name()
+        ))
+        .because(reg.origin.made, "the pointer is made here")
+        .help("move pointers to the stack and back with 8 bytes")
+}
+
+fn uninitialised(reg: Reg, off: i64, within: i64, size: i64) -> Box<Rejection> {
+    let message = match reg {
+        Reg::R10 => format!("invalid read from stack off {off}+{within} size {size}"),
+        _ => format!(
+            "invalid read from stack R{} off {off}+{within} size {size}",
+            reg.number()
+        ),
+    };
+    Rejection::new(Code::StackUninit, message)
+        .label(format!(
+            "byte {} of the frame was never written",
+            off + within
+        ))
+        .help("write all bytes first")
+}

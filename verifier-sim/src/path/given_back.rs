@@ -1,0 +1,224 @@
+//! What gives back what a call acquired, as messages name it, and the branch of a path from
+//! which no way leads to such a call any more.
+//!
+//! Described in bpf-helpers(7), and in the kernel's `Documentation/bpf/kfuncs.rst`, "KF_ACQUIRE
+//! flag" and "KF_RELEASE flag".
+//!
+//! Read before: `object/lock.rs`, `flow/edges.rs`, `ways.rs`. Read next: `explore.rs`.
+
+use crate::codes::Code;
+use crate::diag::{Cause, Rejection};
+use crate::env::Env;
+use crate::flow::cfg::Cfg;
+use crate::flow::edges::Predecessors;
+use ebpf_asm::helper::by_id;
+use ebpf_asm::isa::{Callee, Sem};
+
+/// What acquires, and what gives that back. A name that ends with `*` stands for all that begin
+/// so.
+const PAIRS: &[(&str, &[&str])] = &[
+    ("bpf_cgroup_*", &["bpf_cgroup_release"]),
+    ("bpf_cpumask_*", &["bpf_cpumask_release"]),
+    ("bpf_crypto_ctx_*", &["bpf_crypto_ctx_release"]),
+    ("bpf_ct_insert_entry", &["bpf_ct_release"]),
+    ("bpf_get_task_exe_file", &["bpf_put_file"]),
+    ("bpf_list_pop_*", &["bpf_obj_drop_impl"]),
+    ("bpf_lookup_*", &["bpf_key_put"]),
+    // A socket, where it acquires at all.
+    ("bpf_map_lookup_elem", &["bpf_sk_release"]),
+    ("bpf_obj_new_impl", &["bpf_obj_drop_impl"]),
+    ("bpf_percpu_obj_new_impl", &["bpf_percpu_obj_drop_impl"]),
+    ("bpf_rbtree_remove", &["bpf_obj_drop_impl"]),
+    ("bpf_refcount_acquire_impl", &["bpf_obj_drop_impl"]),
+    ("bpf_res_spin_lock", &["bpf_res_spin_unlock"]),
+    (
+        "bpf_res_spin_lock_irqsave",
+        &["bpf_res_spin_unlock_irqrestore"],
+    ),
+    (
+        "bpf_ringbuf_reserve",
+        &["bpf_ringbuf_submit", "bpf_ringbuf_discard"],
+    ),
+    (
+        "bpf_ringbuf_reserve_dynptr",
+        &["bpf_ringbuf_submit_dynptr", "bpf_ringbuf_discard_dynptr"],
+    ),
+    ("bpf_sk_lookup_*", &["bpf_sk_release"]),
+    (
+        "bpf_skb_ct_alloc",
+        &["bpf_ct_insert_entry", "bpf_ct_release"],
+    ),
+    ("bpf_skb_ct_lookup", &["bpf_ct_release"]),
+    ("bpf_skc_lookup_*", &["bpf_sk_release"]),
+    ("bpf_spin_lock", &["bpf_spin_unlock"]),
+    ("bpf_task_get_cgroup1", &["bpf_cgroup_release"]),
+    ("bpf_task_*", &["bpf_task_release"]),
+    (
+        "bpf_xdp_ct_alloc",
+        &["bpf_ct_insert_entry", "bpf_ct_release"],
+    ),
+    ("bpf_xdp_ct_lookup", &["bpf_ct_release"]),
+    ("bpf_xdp_get_xfrm_state", &["bpf_xdp_xfrm_state_release"]),
+];
+
+/// Of what `bpf_kptr_xchg` took out of a map, by the type of the pointer.
+const OF_KPTRS: &[&str] = &[
+    "bpf_task_release",
+    "bpf_cgroup_release",
+    "bpf_cpumask_release",
+    "bpf_crypto_ctx_release",
+    "bpf_obj_drop_impl",
+    "bpf_percpu_obj_drop_impl",
+];
+
+/// What gives back what the function `acquires`, none if that is not known.
+fn givers(acquires: &str) -> Vec<String> {
+    let iterator = acquires.strip_prefix("bpf_iter_");
+    if let Some(iterator) = iterator.and_then(|rest| rest.strip_suffix("_new")) {
+        return vec![format!("bpf_iter_{iterator}_destroy")];
+    }
+    let is_it = |name: &str| match name.strip_suffix('*') {
+        Some(prefix) => acquires.starts_with(prefix),
+        None => acquires == name,
+    };
+    let names = match acquires {
+        "bpf_kptr_xchg" => OF_KPTRS,
+        _ => PAIRS
+            .iter()
+            .find(|(name, _)| is_it(name))
+            .map_or(&[][..], |(_, givers)| givers),
+    };
+    names.iter().map(|&name| name.to_owned()).collect()
+}
+
+impl Env<'_> {
+    /// The names of what gives back what the call at `slot` acquired, as a help goes on with
+    /// them; nothing if they are not known.
+    pub(crate) fn given_back_by(&self, slot: usize) -> String {
+        let Some(acquires) = self.called_name(slot) else {
+            return String::new();
+        };
+        if acquires == "bpf_kptr_xchg" {
+            return " if it is not null, with what releases its type, as bpf_task_release does a \
+                    task_struct"
+                .to_owned();
+        }
+        // Programs in C call functions of the kernel that want more arguments by macros.
+        let named: Vec<String> = givers(&acquires)
+            .iter()
+            .map(|name| name.trim_end_matches("_impl").to_owned())
+            .collect();
+        match named.is_empty() {
+            true => String::new(),
+            false => format!(", with {}", named.join(" or ")),
+        }
+    }
+
+    /// Adds the branch to a rejection from which no way leads any more to what would have given
+    /// back what its first cause acquired, if there is such a branch on the path.
+    pub(crate) fn explain_kept(&self, mut refused: Box<Rejection>) -> Box<Rejection> {
+        let is_end = self.cfg.insn(refused.slot).map(|insn| insn.sem()) == Some(Sem::Exit);
+        let concerns = matches!(refused.code, Code::ReferenceLeak | Code::Lock);
+        let acquired_at = refused.causes.first().map(|cause| cause.slot);
+        let (true, true, Some(acquired_at)) = (is_end, concerns, acquired_at) else {
+            return refused;
+        };
+        if let Some(branch) = self.leads_past(&refused, acquired_at) {
+            refused.causes.push(branch);
+        }
+        refused
+    }
+
+    /// The last branch of the path behind `acquired_at` that could have led to a giver.
+    fn leads_past(&self, refused: &Rejection, acquired_at: usize) -> Option<Cause> {
+        let givers = givers(&self.called_name(acquired_at)?);
+        let found: Vec<(usize, String)> = (0..self.cfg.slot_count())
+            .filter_map(|slot| Some((slot, self.called_name(slot)?)))
+            .filter(|(_, name)| givers.contains(name))
+            .collect();
+        let (_, name) = found.first()?;
+        let gives = |slot: usize| found.binary_search_by_key(&slot, |(at, _)| *at).is_ok();
+        let gives_in = |callee: usize| {
+            let functions = self.cfg.reached_from(vec![callee]);
+            let mut ranges = functions.iter().map(|&f| self.cfg.function_range(f));
+            ranges.any(|mut range| range.any(gives))
+        };
+        let to_giver = ways_to(&self.cfg, |slot| {
+            gives(slot) || self.cfg.callee(slot).is_some_and(gives_in)
+        });
+        let behind = ways_from(&self.cfg, acquired_at);
+        let leads = |slot: usize| to_giver.get(slot).copied().unwrap_or(false);
+        let mut back = refused.path.iter().rev();
+        let branch = back.find(|step| {
+            let [on, jump] = self.cfg.successors(step.slot);
+            let mut others = [on, jump].into_iter().flatten().filter(|&to| to != step.to);
+            let is_behind = behind.get(step.slot).copied().unwrap_or(false);
+            is_behind && !leads(step.to) && others.any(leads)
+        })?;
+        Some(Cause {
+            slot: branch.slot,
+            text: format!("the branch taken here leads past {name}"),
+        })
+    }
+
+    /// The name of the helper or function of the kernel that the instruction at `slot` calls.
+    fn called_name(&self, slot: usize) -> Option<String> {
+        let insn = self.cfg.insn(slot)?;
+        match insn.sem() {
+            Sem::Call(Callee::Helper) => {
+                by_id(insn.imm()).map(|helper| format!("bpf_{}", helper.name))
+            }
+            Sem::Call(Callee::Kfunc) => self.kfunc_name(slot).map(str::to_owned),
+            _ => None,
+        }
+    }
+}
+
+/// For each slot whether a way within its function leads from it to one that `is_there`.
+fn ways_to(cfg: &Cfg<'_>, is_there: impl Fn(usize) -> bool) -> Vec<bool> {
+    let predecessors = Predecessors::new(cfg);
+    let mut leads = vec![false; cfg.slot_count()];
+    let mut next: Vec<usize> = (0..cfg.slot_count()).filter(|&s| is_there(s)).collect();
+    while let Some(slot) = next.pop() {
+        if let Some(known @ false) = leads.get_mut(slot) {
+            *known = true;
+            next.extend(predecessors.of(slot));
+        }
+    }
+    leads
+}
+
+/// For each slot whether a way within its function leads to it from `slot`.
+fn ways_from(cfg: &Cfg<'_>, slot: usize) -> Vec<bool> {
+    let mut reached = vec![false; cfg.slot_count()];
+    let mut next = vec![slot];
+    while let Some(slot) = next.pop() {
+        if let Some(known @ false) = reached.get_mut(slot) {
+            *known = true;
+            next.extend(cfg.successors(slot).into_iter().flatten());
+        }
+    }
+    reached
+}
+
+#[cfg(test)]
+mod tests {
+    use super::givers;
+    use ebpf_asm::helper::{HELPERS, Ownership};
+    use ebpf_asm::prog_type::ProgType;
+
+    #[test]
+    fn what_helpers_acquire_can_be_given_back() {
+        for helper in HELPERS {
+            let name = format!("bpf_{}", helper.name);
+            if helper.proto(ProgType::Xdp).ownership == Ownership::Acquired {
+                assert!(!givers(&name).is_empty(), "{name}");
+            }
+        }
+    }
+
+    #[test]
+    fn iterators_are_destroyed_by_their_own() {
+        assert_eq!(givers("bpf_iter_num_new"), ["bpf_iter_num_destroy"]);
+    }
+}

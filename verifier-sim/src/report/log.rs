@@ -1,0 +1,330 @@
+//! What the verifier does, in the format of the kernel's own log (`log_level` 2), so that
+//! whoever reads those can read these.
+//!
+//! Observed on Linux 6.18; `Documentation/bpf/verifier.rst`, "Understanding eBPF verifier
+//! messages", describes it. What the kernel tells of its own work in between (`mark_precise:`,
+//! `Live regs before insn:`) is left out.
+//!
+//! Read before: `watch.rs`.
+
+use crate::codes::Code;
+use crate::diag::Rejection;
+use crate::kfunc::name_of as kfunc_name;
+use crate::report::snapshot::{FrameSnapshot, Snapshot};
+use crate::report::watch::Event;
+use crate::types::kernel_types::KernelTypes;
+use crate::verify::Verdict;
+use ebpf_asm::insn::{Insn, Reg};
+use ebpf_asm::isa::{Callee, Imm64, Operand, Sem};
+use ebpf_asm::object::Object;
+use ebpf_asm::program::Program;
+use std::fmt;
+
+/// The column of the semicolon behind which the state stands.
+const STATE_COLUMN: usize = 38;
+
+/// By how much it stands further where the instruction leaves no room.
+const TAB: usize = 8;
+
+/// How much room there is between the two.
+const GAP: usize = 3;
+
+/// A log that grows with what is told.
+#[derive(Debug)]
+pub struct KernelLog<'p> {
+    object: &'p Object,
+    program: &'p Program,
+    types: &'p KernelTypes,
+    text: String,
+    /// The source line that was quoted last.
+    quoted: Option<(String, u32)>,
+    /// A branch that was begun, and nothing is known of it yet.
+    begun: Option<Begun>,
+    /// Instructions that were followed; `None` before the first path begins.
+    followed: Option<u64>,
+}
+
+#[derive(Debug)]
+struct Begun {
+    from: usize,
+    slot: usize,
+    state: Snapshot,
+    by: By,
+}
+
+/// How a branch is begun.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum By {
+    /// By going back to a jump: its state is told twice.
+    Jump,
+    /// By returning from a function.
+    Return,
+}
+
+impl<'p> KernelLog<'p> {
+    /// The log of a program of an object, empty. Functions of the kernel have the numbers of
+    /// `types`.
+    pub fn new(object: &'p Object, program: &'p Program, types: &'p KernelTypes) -> Self {
+        KernelLog {
+            object,
+            program,
+            types,
+            text: String::new(),
+            quoted: None,
+            begun: None,
+            followed: None,
+        }
+    }
+
+    /// The log so far. What was written is not written again.
+    pub fn take(&mut self) -> String {
+        std::mem::take(&mut self.text)
+    }
+
+    /// Adds what happens.
+    pub fn add(&mut self, event: &Event<'_>) {
+        match event {
+            Event::Begin { slot, state } => {
+                self.followed.get_or_insert(0);
+                let all = whole(state);
+                self.line(format_args!("{slot}:{all}"));
+            }
+            Event::Branch { from, slot, state } => {
+                let state = (*state).clone();
+                let (from, slot) = (*from, *slot);
+                let by = By::Jump;
+                self.begun = Some(Begun {
+                    from,
+                    slot,
+                    state,
+                    by,
+                });
+            }
+            Event::Covered { slot } => match self.begun.take() {
+                Some(Begun { from, slot, .. }) => {
+                    self.line(format_args!("\nfrom {from} to {slot}: safe"));
+                }
+                None => self.line(format_args!("{slot}: safe")),
+            },
+            Event::Step {
+                slot,
+                insn,
+                touched,
+                before,
+                goes_on,
+            } => {
+                let text = self.looked_at(*slot, insn);
+                match goes_on {
+                    Some((next, after)) if after.frames.len() != before.frames.len() => {
+                        self.line(format_args!("{text}"));
+                        self.frame_changes(*slot, *next, before, after);
+                    }
+                    Some((_, after)) => self.step(&text, touched, before, after),
+                    None => self.line(format_args!("{text}")),
+                }
+            }
+        }
+    }
+
+    /// Ends the log: the refusal, if it is one, or the figures, as far as they are known.
+    pub fn end(&mut self, verdict: &Verdict) {
+        match verdict {
+            Verdict::Accepted(stats) => {
+                let (processed, total, peak) =
+                    (stats.processed, stats.total_states, stats.peak_states);
+                self.line(format_args!(
+                    "processed {processed} insns (limit 1000000) total_states {total} peak_states {peak}"
+                ));
+            }
+            Verdict::Rejected(why) => self.refused(why),
+        }
+    }
+
+    /// The instruction that is refused, if the kernel names it, and why.
+    fn refused(&mut self, why: &Rejection) {
+        let insn = self.program.slots().find(|(slot, _)| *slot == why.slot);
+        let is_before_it = [Code::InfiniteLoop, Code::TooComplex].contains(&why.code);
+        if let (Some(_), Some((slot, insn)), false) = (self.followed, insn, is_before_it) {
+            let text = self.looked_at(slot, insn);
+            self.line(format_args!("{text}"));
+        }
+        let processed = self.followed.unwrap_or(0);
+        let message = &why.message;
+        self.line(format_args!(
+            "{message}\nprocessed {processed} insns (limit 1000000)"
+        ));
+    }
+
+    /// The instruction as it is looked at, behind what stands before it.
+    fn looked_at(&mut self, slot: usize, insn: &Insn) -> String {
+        self.followed = self.followed.map(|count| count + 1);
+        self.begin_branch();
+        self.quote(slot);
+        format!(
+            "{slot}: ({:02x}) {}",
+            insn.row().opcode,
+            self.spelled(slot, insn)
+        )
+    }
+
+    /// An instruction as the kernel spells it.
+    fn spelled(&self, slot: usize, insn: &Insn) -> String {
+        match kfunc_name(self.object, self.program, self.types, (slot, insn)) {
+            Some(name) => {
+                let id = self.types.function(name).map_or(0, |id| id.0);
+                format!("call {name}#{id}")
+            }
+            None => spelled(insn),
+        }
+    }
+
+    fn line(&mut self, line: fmt::Arguments<'_>) {
+        self.text += &format!("{line}\n");
+    }
+
+    /// The branch that was begun goes on.
+    fn begin_branch(&mut self) {
+        let Some(begun) = self.begun.take() else {
+            return;
+        };
+        let (from, slot, all) = (begun.from, begun.slot, whole(&begun.state));
+        self.line(format_args!("\nfrom {from} to {slot}:{all}"));
+        if begun.by == By::Jump {
+            self.line(format_args!("{slot}:{all}"));
+        }
+    }
+
+    /// The source line of an instruction, unless it was quoted just before.
+    fn quote(&mut self, slot: usize) {
+        let program = self.program;
+        let Some(span) = program.span(slot).filter(|span| !span.text.is_empty()) else {
+            return;
+        };
+        let place = (span.file.to_string(), span.line);
+        if self.quoted.as_ref() != Some(&place) {
+            let name = span.file.rsplit('/').next().unwrap_or_default();
+            let (text, line) = (span.text.trim(), span.line);
+            self.line(format_args!("; {text} @ {name}:{line}"));
+            self.quoted = Some(place);
+        }
+    }
+
+    fn step(&mut self, text: &str, touched: &[Reg], before: &Snapshot, after: &Snapshot) {
+        let changes = changes(touched, before, after);
+        match changes.is_empty() {
+            true => self.line(format_args!("{text}")),
+            false => {
+                let column = state_column(text.len());
+                self.line(format_args!("{text:<column$};{changes}"));
+            }
+        }
+    }
+
+    /// A function is entered or left.
+    fn frame_changes(&mut self, slot: usize, next: usize, before: &Snapshot, after: &Snapshot) {
+        let (old, new) = (whole(before), whole(after));
+        if after.frames.len() > before.frames.len() {
+            let caller = of_frame(after, before.frames.len().saturating_sub(1));
+            self.line(format_args!(
+                "caller:\n{caller}\ncallee:\n{new}\n{next}:{new}"
+            ));
+        } else {
+            self.line(format_args!(
+                "returning from callee:\n{old}\nto caller at {next}:\n{new}"
+            ));
+            self.begun = Some(Begun {
+                from: slot,
+                slot: next,
+                state: after.clone(),
+                by: By::Return,
+            });
+        }
+    }
+}
+
+/// The column of the semicolon behind an instruction of so many letters, as observed.
+fn state_column(letters: usize) -> usize {
+    let missing = (letters + GAP).saturating_sub(STATE_COLUMN);
+    STATE_COLUMN + missing.next_multiple_of(TAB)
+}
+
+/// The whole state of the innermost function, each part behind a space.
+fn whole(state: &Snapshot) -> String {
+    of_frame(state, state.frames.len().saturating_sub(1))
+}
+
+/// The whole state of the function at a depth.
+fn of_frame(state: &Snapshot, depth: usize) -> String {
+    let frame = match depth {
+        0 => String::new(),
+        _ => format!(" frame{depth}:"),
+    };
+    let Some(FrameSnapshot { regs, stack }) = state.frames.get(depth) else {
+        return frame;
+    };
+    let regs = regs
+        .iter()
+        .map(|(number, holds)| format!(" R{number}={holds}"));
+    let stack = stack.iter().map(|(off, holds)| format!(" fp{off}={holds}"));
+    let references = references(state);
+    frame + &regs.chain(stack).chain(references).collect::<String>()
+}
+
+/// What is to be given back. The lock of a value that is there once has no number, and is not
+/// shown.
+fn references(state: &Snapshot) -> Option<String> {
+    let numbered = state.references.iter().filter(|id| **id != 0);
+    let ids: Vec<String> = numbered.map(u32::to_string).collect();
+    (!ids.is_empty()).then(|| format!(" refs={}", ids.join(",")))
+}
+
+/// The registers that an instruction touched, and the slots of the stack that it changed.
+fn changes(touched: &[Reg], before: &Snapshot, after: &Snapshot) -> String {
+    let (Some(old), Some(new)) = (before.frames.last(), after.frames.last()) else {
+        return String::new();
+    };
+    let regs = new
+        .regs
+        .iter()
+        .filter(|(number, _)| touched.iter().any(|reg| reg.index() == *number))
+        .map(|(number, holds)| format!(" R{number}={holds}"));
+    let stack = new
+        .stack
+        .iter()
+        .filter(|slot| !old.stack.contains(slot))
+        .map(|(off, holds)| format!(" fp{off}={holds}"));
+    let frame = match after.frames.len() {
+        0 | 1 => String::new(),
+        frames => format!(" frame{}:", frames - 1),
+    };
+    let changed: String = regs.chain(stack).collect();
+    let references = references(after).filter(|_| !touched.is_empty() || !changed.is_empty());
+    frame + &changed + &references.unwrap_or_default()
+}
+
+/// An instruction as the kernel spells it, where that is not our own spelling.
+fn spelled(insn: &Insn) -> String {
+    let (ours, imm) = (insn.to_string(), insn.imm());
+    let ours = ours.replace("goto ", "goto pc");
+    match insn.sem() {
+        Sem::Jump {
+            operand: Operand::Imm,
+            ..
+        } => ours.replace(&format!(" {imm} goto"), &format!(" {imm:#x} goto")),
+        Sem::Call(Callee::Helper) => format!("{ours}#{imm}"),
+        Sem::LoadImm64(what) => {
+            let dst = insn.dst();
+            // An address is 0 to whom the kernel does not tell addresses.
+            let number = match what {
+                Imm64::Value => insn.imm64(),
+                Imm64::Code => imm as u64,
+                _ => 0,
+            };
+            format!("{dst} = {number:#x}")
+        }
+        Sem::Load { .. } | Sem::LoadSx { .. } | Sem::Store { .. } | Sem::Atomic { .. } => {
+            ours.replace(" + ", " +").replace(" - ", " -")
+        }
+        _ => ours,
+    }
+}

@@ -1,0 +1,117 @@
+//! Watching the verifier: what it does, instruction by instruction.
+//!
+//! Read before: `snapshot.rs`. Read next: `log.rs`.
+
+use crate::flow::live::touched;
+use crate::path::explore::{Explorer, Path};
+use crate::report::snapshot::Snapshot;
+use crate::step::machine::Flow;
+use crate::value::state::State;
+use ebpf_asm::insn::{Insn, Reg};
+
+/// Something that happens on the way through a program. States are as they are then.
+#[derive(Debug)]
+pub enum Event<'a> {
+    /// The program, or a global function, begins.
+    Begin {
+        /// Its first slot.
+        slot: usize,
+        /// The state.
+        state: &'a Snapshot,
+    },
+    /// A branch is followed that was left for later.
+    Branch {
+        /// The slot of the jump.
+        from: usize,
+        /// Where it leads.
+        slot: usize,
+        /// The state.
+        state: &'a Snapshot,
+    },
+    /// An instruction was executed. Of a jump both ways of which are open, the one that goes
+    /// on behind it is taken.
+    Step {
+        /// Its slot.
+        slot: usize,
+        /// The instruction.
+        insn: &'a Insn,
+        /// The registers that it reads or writes.
+        touched: &'a [Reg],
+        /// The state before it.
+        before: &'a Snapshot,
+        /// The slot where the path goes on, and the state behind the instruction; the end of a
+        /// path has none.
+        goes_on: Option<(usize, &'a Snapshot)>,
+    },
+    /// The path need not be followed on: another that went through here covers it.
+    Covered {
+        /// Where.
+        slot: usize,
+    },
+}
+
+/// Who is told.
+pub type Watcher<'w> = dyn FnMut(&Event<'_>) + 'w;
+
+impl Explorer<'_, '_, '_> {
+    /// The state for the watcher, if there is one.
+    #[inline]
+    pub(crate) fn snapshot(&self, state: &State) -> Option<Snapshot> {
+        self.watcher
+            .is_some()
+            .then(|| Snapshot::of(self.env, state))
+    }
+
+    /// Tells the watcher, if there is one.
+    pub(crate) fn tell(&mut self, event: &Event<'_>) {
+        if let Some(watcher) = &mut self.watcher {
+            watcher(event);
+        }
+    }
+
+    /// Tells that a path begins.
+    pub(crate) fn tell_beginning(&mut self, path: &Path) {
+        let Some(state) = self.snapshot(&path.state) else {
+            return;
+        };
+        let branch = path.way.and_then(|way| self.ways.last(way));
+        let (slot, state) = (path.slot, &state);
+        self.tell(&match branch.map(|branch| branch.slot) {
+            Some(from) => Event::Branch { from, slot, state },
+            None => Event::Begin { slot, state },
+        });
+    }
+
+    /// Tells that an instruction was executed, if somebody wanted the state before it.
+    pub(crate) fn tell_step(
+        &mut self,
+        slot: usize,
+        insn: &Insn,
+        before: Option<Snapshot>,
+        state: &State,
+        flow: &Flow,
+    ) {
+        let Some(before) = before else {
+            return;
+        };
+        let next = match flow {
+            Flow::End => None,
+            Flow::To(next)
+            | Flow::Back(next)
+            | Flow::Fork { next, .. }
+            | Flow::Again { next, .. }
+            | Flow::CallBack { next, .. }
+            | Flow::Later { next, .. }
+            | Flow::Leave { caller: next, .. } => Some(*next),
+        };
+        let after = self.snapshot(state);
+        let touched: Vec<Reg> = touched(insn).iter().collect();
+        self.tell(&Event::Step {
+            slot,
+            insn,
+            touched: &touched,
+            before: &before,
+            goes_on: next.zip(after.as_ref()),
+        });
+    }
+}

@@ -1,0 +1,258 @@
+//! The kernel's own types: its structures, and the functions that programs may call or attach
+//! to, as `/sys/kernel/btf/vmlinux` describes them; and which addresses it knows.
+//!
+//! The verifier reads no files: who asks hands the types in, or says how to get them when the
+//! first program needs them. What depends on them is not judged without.
+//!
+//! Described in the kernel's `Documentation/bpf/btf.rst` and `Documentation/bpf/kfuncs.rst`.
+//!
+//! Read before: `config.rs`. Read next: `value/btf_ptr.rs`.
+
+use crate::config::Config;
+use crate::diag::{Checked, Rejection};
+use crate::step::machine::not_modelled;
+use ebpf_asm::btf::{Btf, Kind as Type, Tag, TypeId};
+use ebpf_asm::isa::KernelVersion;
+use std::collections::{HashMap, HashSet};
+use std::fmt;
+use std::sync::OnceLock;
+
+/// The tag that the kernel's build leaves on functions that programs may call.
+const KFUNC_TAG: &str = "bpf_kfunc";
+
+/// The types of the kernel that a program is for.
+pub struct KernelTypes {
+    read: Box<dyn Fn() -> Option<Btf> + Send + Sync>,
+    btf: OnceLock<Option<Btf>>,
+    names: OnceLock<Names>,
+    read_symbols: Box<dyn Fn() -> Option<Symbols> + Send + Sync>,
+    symbols: OnceLock<Option<Symbols>>,
+    release: Option<KernelVersion>,
+}
+
+/// The kernel that programs are for: its types, and the rest of it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct TargetKernel<'a> {
+    pub(crate) types: &'a KernelTypes,
+    pub(crate) config: &'a Config,
+}
+
+/// The names of what the kernel knows the address of.
+pub type Symbols = HashSet<Box<str>>;
+
+/// The names that the text of `/proc/kallsyms` lists, whose lines are `ADDRESS TYPE NAME [MODULE]`;
+/// addresses may be hidden.
+pub fn symbols_of(kallsyms: &str) -> Symbols {
+    let names = kallsyms
+        .lines()
+        .filter_map(|line| line.split_whitespace().nth(2));
+    names.map(Box::from).collect()
+}
+
+/// Where the named types are.
+#[derive(Default)]
+struct Names {
+    functions: HashMap<Box<str>, TypeId>,
+    records: HashMap<Box<str>, TypeId>,
+    variables: HashMap<Box<str>, TypeId>,
+    typedefs: HashMap<Box<str>, TypeId>,
+    kfuncs: HashSet<TypeId>,
+}
+
+impl KernelTypes {
+    /// Nothing is known of the kernel's types.
+    pub fn unknown() -> KernelTypes {
+        KernelTypes::on_demand(|| None)
+    }
+
+    /// These types.
+    pub fn new(btf: Btf) -> KernelTypes {
+        let types = KernelTypes::unknown();
+        // A cell that was just made is empty.
+        let _ = types.btf.set(Some(btf));
+        types
+    }
+
+    /// What `read` gives when the first program needs it; `None` if there is nothing.
+    pub fn on_demand(read: impl Fn() -> Option<Btf> + Send + Sync + 'static) -> KernelTypes {
+        KernelTypes {
+            read: Box::new(read),
+            btf: OnceLock::new(),
+            names: OnceLock::new(),
+            read_symbols: Box::new(|| None),
+            symbols: OnceLock::new(),
+            release: None,
+        }
+    }
+
+    /// They are those of this release; otherwise they are taken for those of the kernel that
+    /// programs are for.
+    #[must_use]
+    pub fn of_release(self, release: KernelVersion) -> KernelTypes {
+        KernelTypes {
+            release: Some(release),
+            ..self
+        }
+    }
+
+    /// The release whose types they are, if that is another than `kernel`.
+    pub(crate) fn of_other_release(&self, kernel: KernelVersion) -> Option<KernelVersion> {
+        self.release.filter(|release| *release != kernel)
+    }
+
+    /// With the kernel's symbols (`/proc/kallsyms`), which `read` gives when the first program
+    /// takes the address of one; `None` if nobody knows them.
+    pub fn with_symbols(
+        self,
+        read: impl Fn() -> Option<Symbols> + Send + Sync + 'static,
+    ) -> KernelTypes {
+        KernelTypes {
+            read_symbols: Box::new(read),
+            ..self
+        }
+    }
+
+    /// The types, if there are any: read now if they were not yet.
+    pub fn btf(&self) -> Option<&Btf> {
+        self.btf.get_or_init(|| (self.read)()).as_ref()
+    }
+
+    /// The types, for something that cannot be judged without.
+    pub(crate) fn needed_for(&self, what: &str) -> Checked<&Btf> {
+        self.btf().ok_or_else(|| no_types(what))
+    }
+
+    /// The function of this name.
+    pub(crate) fn function(&self, name: &str) -> Option<TypeId> {
+        self.names().functions.get(name).copied()
+    }
+
+    /// The struct or union of this name.
+    pub(crate) fn record(&self, name: &str) -> Option<TypeId> {
+        self.names().records.get(name).copied()
+    }
+
+    /// The typedef of this name.
+    pub(crate) fn typedef(&self, name: &str) -> Option<TypeId> {
+        self.names().typedefs.get(name).copied()
+    }
+
+    /// The variable of this name.
+    pub(crate) fn variable(&self, name: &str) -> Option<TypeId> {
+        self.names().variables.get(name).copied()
+    }
+
+    /// Whether the kernel knows the address of what has this name, as far as its symbols are
+    /// known.
+    pub(crate) fn knows_address(&self, name: &str) -> Option<bool> {
+        let symbols = self.symbols.get_or_init(|| (self.read_symbols)());
+        symbols.as_ref().map(|symbols| symbols.contains(name))
+    }
+
+    /// Whether a function is one that programs may call.
+    pub(crate) fn is_kfunc(&self, function: TypeId) -> bool {
+        self.names().kfuncs.contains(&function)
+    }
+
+    fn names(&self) -> &Names {
+        self.names
+            .get_or_init(|| self.btf().map(Names::of).unwrap_or_default())
+    }
+}
+
+impl Default for KernelTypes {
+    fn default() -> KernelTypes {
+        KernelTypes::unknown()
+    }
+}
+
+impl fmt::Debug for KernelTypes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let count = self.btf.get().and_then(Option::as_ref).map(Btf::len);
+        f.debug_struct("KernelTypes")
+            .field("types", &count)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Names {
+    fn of(btf: &Btf) -> Names {
+        let mut names = Names::default();
+        for (id, ty) in btf.types() {
+            let kind = match ty.kind {
+                Type::Func { .. } => &mut names.functions,
+                Type::Struct { .. } | Type::Union { .. } => &mut names.records,
+                Type::Var { .. } => &mut names.variables,
+                Type::Typedef(_) => &mut names.typedefs,
+                Type::DeclTag {
+                    ty: of,
+                    component: -1,
+                    tag: Tag::Btf,
+                } if btf.str(ty.name) == KFUNC_TAG => {
+                    names.kfuncs.insert(of);
+                    continue;
+                }
+                _ => continue,
+            };
+            let name = btf.str(ty.name);
+            if !name.is_empty() {
+                kind.entry(name.into()).or_insert(id);
+            }
+        }
+        names
+    }
+}
+
+fn no_types(what: &str) -> Box<Rejection> {
+    not_modelled(&format!("{what} without the kernel's types"))
+        .help("hand in the types of the kernel that the program is for: /sys/kernel/btf/vmlinux")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ebpf_asm::btf::Bitfields;
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    #[test]
+    fn types_are_read_once_and_only_when_they_are_needed() {
+        let reads = Arc::new(AtomicU32::new(0));
+        let counted = reads.clone();
+        let types = KernelTypes::on_demand(move || {
+            counted.fetch_add(1, Ordering::Relaxed);
+            let mut btf = Btf::new();
+            let (size, members, bitfields) = (0, Vec::new(), Bitfields::No);
+            btf.add(
+                "empty",
+                Type::Struct {
+                    size,
+                    members,
+                    bitfields,
+                },
+            );
+            Some(btf)
+        });
+        assert_eq!(reads.load(Ordering::Relaxed), 0);
+        assert_eq!(types.record("empty"), Some(TypeId(1)));
+        assert_eq!(types.function("empty"), None);
+        assert_eq!(reads.load(Ordering::Relaxed), 1);
+    }
+
+    #[test]
+    fn addresses_are_known_only_where_the_symbols_are() {
+        assert_eq!(KernelTypes::unknown().knows_address("jiffies"), None);
+        let one = || Some(Symbols::from(["do_exit".into()]));
+        let types = KernelTypes::unknown().with_symbols(one);
+        assert_eq!(types.knows_address("do_exit"), Some(true));
+        assert_eq!(types.knows_address("jiffies"), Some(false));
+    }
+
+    #[test]
+    fn what_needs_types_says_which_to_hand_in() {
+        let unknown = KernelTypes::unknown();
+        let refused = unknown.needed_for("calls of kernel functions").unwrap_err();
+        assert!(refused.message.contains("the kernel's types"));
+        assert!(refused.help.unwrap().contains("/sys/kernel/btf/vmlinux"));
+    }
+}

@@ -1,0 +1,20 @@
+//! What is known of what a program holds, between two instructions: numbers, pointers, registers,
+//! stacks, and all of that together as a state.
+//!
+//! Read in the order `tnum.rs`, `bounds.rs`, `scalar.rs`, `scalar_alu.rs`, `compare.rs`,
+//! `btf_ptr.rs`, `residue.rs`, `reg.rs`, `held.rs`, `bytes.rs`, `stack.rs`, `sections.rs`,
+//! `state.rs`.
+
+pub(crate) mod bounds;
+pub(crate) mod btf_ptr;
+pub(crate) mod bytes;
+pub(crate) mod compare;
+pub(crate) mod held;
+pub(crate) mod reg;
+pub(crate) mod residue;
+pub(crate) mod scalar;
+pub(crate) mod scalar_alu;
+pub(crate) mod sections;
+pub(crate) mod stack;
+pub(crate) mod state;
+pub(crate) mod tnum;

@@ -1,0 +1,195 @@
+//! Sections of code in which something holds: RCU keeps structures, or the program is not
+//! interrupted by others. They are opened and closed by kernel functions, one must not sleep in
+//! them, and each must be closed before the program ends.
+//!
+//! Described in the kernel's `Documentation/bpf/kfuncs.rst`; messages as observed on Linux
+//! 6.18.
+//!
+//! Read before: `state.rs`. Read next: `kfunc/invoke.rs`.
+
+use crate::call::global::Global;
+use crate::codes::Code;
+use crate::diag::{Checked, Rejection};
+use crate::object::iterator::lose_rcu;
+use crate::step::machine::Machine;
+use crate::value::btf_ptr::Marks;
+use crate::value::reg::{Kind, Null, RegState};
+use crate::value::state::State;
+use ebpf_asm::helper::{Helper, Sleeps};
+use ebpf_asm::isa::KernelVersion;
+
+/// The sections that are open.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Sections {
+    /// An RCU section.
+    pub(crate) rcu: bool,
+    /// How often others were kept from running.
+    pub(crate) preempt: u32,
+}
+
+/// Since when global functions are called while preemption is disabled: observed on Linux 6.12 and
+/// 6.18.
+const GLOBAL_WITHOUT_PREEMPTION: KernelVersion = (6, 18);
+
+impl State {
+    /// Which section is open, as the kernel names it at the end of a program.
+    fn open_section(&self) -> Option<&'static str> {
+        match self.sections {
+            _ if !self.owed().irq_flags.is_empty() => Some("bpf_local_irq_save-ed"),
+            Sections { rcu: true, .. } => Some("bpf_rcu_read_lock-ed"),
+            Sections { preempt: 1.., .. } => Some("bpf_preempt_disable-ed"),
+            Sections { .. } => None,
+        }
+    }
+
+    /// Where one may not sleep, as the kernel names it.
+    fn sleepless_section(&self) -> Option<&'static str> {
+        match self.sections {
+            Sections { rcu: true, .. } => Some("rcu_read_lock region"),
+            Sections { preempt: 1.., .. } => Some("non-preemptible region"),
+            Sections { .. } if !self.owed().irq_flags.is_empty() => Some("IRQ-disabled region"),
+            Sections { .. } => None,
+        }
+    }
+}
+
+impl Machine<'_, '_> {
+    /// Opens an RCU section. They are not nested.
+    pub(crate) fn open_rcu(&mut self, function: &str) -> Checked {
+        if self.state.sections.rcu {
+            let message = format!("nested rcu read lock (kernel function {function})");
+            return Err(
+                Rejection::new(Code::Section, message).label("an RCU section is open already")
+            );
+        }
+        self.state.sections.rcu = true;
+        Ok(())
+    }
+
+    /// Closes the RCU section: what it kept may be gone.
+    pub(crate) fn close_rcu(&mut self, function: &str) -> Checked {
+        if !self.state.sections.rcu {
+            let message = format!("unmatched rcu read unlock (kernel function {function})");
+            return Err(
+                Rejection::new(Code::Section, message).label("there is no RCU section to close")
+            );
+        }
+        self.state.sections.rcu = false;
+        lose_rcu(self.state);
+        let protected = |reg: &RegState| matches!(reg.kind, Kind::Btf(pointer) if pointer.marks.has(Marks::RCU));
+        self.state.change_regs(protected, |reg| {
+            if let Kind::Btf(pointer) = &mut reg.kind {
+                pointer.marks = pointer.marks.without(Marks::RCU) | Marks::UNTRUSTED;
+                reg.null = Null::Never;
+            }
+        });
+        Ok(())
+    }
+
+    /// Keeps others from running, once more.
+    pub(crate) fn disable_preemption(&mut self) {
+        self.state.sections.preempt = self.state.sections.preempt.saturating_add(1);
+    }
+
+    /// Lets others run again.
+    pub(crate) fn enable_preemption(&mut self, function: &str) -> Checked {
+        let Some(rest) = self.state.sections.preempt.checked_sub(1) else {
+            let message =
+                format!("unmatched attempt to enable preemption (kernel function {function})");
+            return Err(
+                Rejection::new(Code::Section, message).label("preemption is enabled already")
+            );
+        };
+        self.state.sections.preempt = rest;
+        Ok(())
+    }
+
+    /// That no section is open where the program ends, or goes on elsewhere.
+    pub(crate) fn check_closed(&self, what: &str) -> Checked {
+        let held = format!("{what} cannot be used inside bpf_spin_lock-ed region");
+        self.check_no_lock(&held)?;
+        let Some(open) = self.state.open_section() else {
+            return Ok(());
+        };
+        let message = format!("{what} cannot be used inside {open} region");
+        Err(Rejection::new(Code::Section, message)
+            .label("a section is still open")
+            .help("close it on this path too"))
+    }
+
+    /// That a helper that may sleep is not called where no program of the kind may.
+    pub(crate) fn check_may_sleep(&self, helper: &Helper) -> Checked {
+        if helper.callers.sleeps != Sleeps::Maybe || self.is_sleepable() {
+            return Ok(());
+        }
+        Err(Rejection::new(
+            Code::HelperNotAllowed,
+            "helper call might sleep in a non-sleepable prog",
+        )
+        .label(format!("bpf_{} may wait for memory", helper.name))
+        .help(match helper.name {
+            "copy_from_user" => "use bpf_probe_read_user, which does not wait; or a sleepable program",
+            _ => "only sleepable programs may (BPF_F_SLEEPABLE, in C a section as fentry.s or uprobe.s)",
+        }))
+    }
+
+    /// Whether one may sleep here, but for the sections.
+    pub(crate) fn is_sleepable(&self) -> bool {
+        self.state.in_sleepable
+    }
+
+    /// That a helper that may sleep is not called where one may not.
+    pub(crate) fn check_helper_sleeps(&self, helper: &Helper) -> Checked {
+        let Some(region) = self.state.sleepless_section() else {
+            return Ok(());
+        };
+        if helper.callers.sleeps != Sleeps::Maybe {
+            return Ok(());
+        }
+        let message = format!(
+            "sleepable helper bpf_{}#{} in {region}",
+            helper.name, helper.id
+        );
+        Err(may_sleep(message))
+    }
+
+    /// The same for a kernel function.
+    pub(crate) fn check_kfunc_region(&self, function: &str) -> Checked {
+        match self.state.sleepless_section() {
+            None => Ok(()),
+            Some(region) => Err(may_sleep(format!(
+                "kernel func {function} is sleepable within {region}"
+            ))),
+        }
+    }
+
+    /// That a global function that may sleep is called where one may.
+    pub(crate) fn check_global_sleeps(&self, global: &Global) -> Checked {
+        if self.state.sections.preempt > 0 && !self.env.config.since(GLOBAL_WITHOUT_PREEMPTION) {
+            let message = "global function calls are not allowed with preemption disabled,";
+            return Err(Rejection::new(Code::Section, message)
+                .label(format!("'{}' is global", global.name))
+                .help("make the function static"));
+        }
+        let may_sleep = self.state.sleepless_section().is_none() && self.is_sleepable();
+        if may_sleep || !self.env.may_sleep_in(global.slot) {
+            return Ok(());
+        }
+        let message = "global functions that may sleep are not allowed in non-sleepable context,";
+        Err(Rejection::new(Code::Section, message)
+            .label(format!("'{}' may wait for something", global.name))
+            .help("call it outside of sections, and from a program that may sleep"))
+    }
+
+    /// Whether what RCU protects stays: in a section, while a lock is held, and always where the
+    /// program must not sleep.
+    pub(crate) fn in_rcu_section(&self) -> bool {
+        self.state.sections.rcu || !self.state.owed().locks.is_empty() || !self.is_sleepable()
+    }
+}
+
+fn may_sleep(message: String) -> Box<Rejection> {
+    Rejection::new(Code::Section, message)
+        .label("may wait, which is not possible here")
+        .help("close the section before")
+}
