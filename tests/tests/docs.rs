@@ -147,6 +147,20 @@ fn files_that_headers_name_exist() {
                 missing.push(format!("{file} names `{span}`, which does not exist"));
             }
         }
+        let order = header(&code);
+        let order = order
+            .split_once("Read before")
+            .map_or("", |(_, order)| order);
+        for span in code_spans(order)
+            .into_iter()
+            .filter(|span| span.ends_with(".rs"))
+        {
+            let named = folders.iter().map(|folder| folder.join(&span));
+            let named = named.into_iter().find(|path| path.is_file());
+            if named.is_some_and(|path| path == Path::new(file)) {
+                missing.push(format!("{file} is to be read before or after itself"));
+            }
+        }
     }
     assert!(missing.is_empty(), "{}", missing.join("\n"));
     assert!(checked > 300, "headers name {checked} files");

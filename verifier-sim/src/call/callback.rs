@@ -11,11 +11,13 @@
 //! Read before: `argument/mod.rs`. Read next: `flow/rounds.rs`.
 
 use crate::call::argument::Arguments;
+use crate::call::invoke::ARGUMENTS;
 use crate::call::returns::found;
 use crate::codes::Code;
 use crate::diag::{Checked, Rejection};
 use crate::memory::region::changed_pointer;
 use crate::path::notes::LoopCall;
+use crate::step::alu::describe;
 use crate::step::machine::{Machine, not_modelled};
 use crate::value::btf_ptr::{BtfPtr, Marks};
 use crate::value::reg::{Kind, RegState};
@@ -119,7 +121,7 @@ impl Machine<'_, '_> {
         inside.frame_mut().called_back += 1;
         let mut frame = Frame::new(self.state.depth() + 1, function, self.slot);
         frame.entered = Entered::Callback(GO_ON_OR_STOP);
-        for (reg, value) in crate::call::invoke::ARGUMENTS.into_iter().zip(handed) {
+        for (reg, value) in ARGUMENTS.into_iter().zip(handed) {
             if let Some(entry) = frame.regs.get_mut(reg.index()) {
                 *entry = value.into();
             }
@@ -199,10 +201,7 @@ impl Machine<'_, '_> {
             found(result)
         );
         Err(Rejection::new(Code::CallbackResult, message)
-            .label(format!(
-                "R0 is {}",
-                crate::step::alu::describe(&result.scalar)
-            ))
+            .label(format!("R0 is {}", describe(&result.scalar)))
             .because(result.origin.made, "the result comes from here")
             .help("return 0 to go on, or 1 to stop"))
     }

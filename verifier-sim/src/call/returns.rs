@@ -10,6 +10,7 @@ use crate::codes::Code;
 use crate::config::Config;
 use crate::ctx::{ANSWERS_CHECKED, Answer};
 use crate::diag::{Checked, Rejection};
+use crate::step::alu::describe;
 use crate::step::machine::Machine;
 use crate::value::bounds::Range;
 use crate::value::reg::RegState;
@@ -120,10 +121,7 @@ impl Machine<'_, '_> {
         let (least, most) = (allowed.start(), allowed.end());
         let what = found(result);
         let label = match result.is_scalar() {
-            true => format!(
-                "R{number} is {}",
-                crate::step::alu::describe(&result.scalar)
-            ),
+            true => format!("R{number} is {}", describe(&result.scalar)),
             false => format!("R{number} is a pointer"),
         };
         let wanted = match result.is_scalar() {

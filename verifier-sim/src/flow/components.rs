@@ -4,7 +4,7 @@
 //! Read before: `edges.rs`. Read next: `path/visits.rs`.
 
 use crate::flow::cfg::Cfg;
-use crate::flow::edges::Predecessors;
+use crate::flow::edges::{Predecessors, flood, see};
 
 /// For each slot of a program the number of its component, if it is in a loop.
 #[derive(Debug)]
@@ -21,7 +21,7 @@ impl Components {
         // What comes to an instruction that is left last, and is in no component yet, is come to
         // from there too (Kosaraju and Sharir).
         for (number, slot) in (0u32..).zip(left(cfg).into_iter().rev()) {
-            let component = flood(before, slot, &mut seen);
+            let component = flood([slot], &mut seen, |at| before.of(at));
             let is_loop = component.len() > 1 || before.of(slot).any(|from| from == slot);
             for at in component.into_iter().filter(|_| is_loop) {
                 if let Some(entry) = components.get_mut(at) {
@@ -64,27 +64,6 @@ fn left(cfg: &Cfg<'_>) -> Vec<usize> {
         }
     }
     left
-}
-
-/// A slot, and all that execution comes to it from that was not seen before.
-fn flood(before: &Predecessors, slot: usize, seen: &mut [bool]) -> Vec<usize> {
-    let mut found: Vec<usize> = Some(slot)
-        .filter(|&slot| see(seen, slot))
-        .into_iter()
-        .collect();
-    let mut next = 0;
-    while let Some(&at) = found.get(next) {
-        let new = before.of(at);
-        found.extend(new.filter(|&from| see(seen, from)));
-        next += 1;
-    }
-    found
-}
-
-/// Marks a slot as seen; says whether it was not.
-fn see(seen: &mut [bool], slot: usize) -> bool {
-    let entry = seen.get_mut(slot);
-    entry.is_some_and(|seen| !std::mem::replace(seen, true))
 }
 
 #[cfg(test)]

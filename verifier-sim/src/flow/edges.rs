@@ -1,4 +1,5 @@
-//! The edges of the control flow graph, backwards: from where execution comes to each slot.
+//! The edges of the control flow graph, backwards: from where execution comes to each slot. And
+//! which slots edges lead to, one after the other.
 //!
 //! Read before: `cfg.rs`. Read next: `path/live_stack.rs`.
 
@@ -64,6 +65,30 @@ fn each_edge(cfg: &Cfg<'_>, mut edge: impl FnMut(usize, usize)) {
         on.into_iter().for_each(|to| edge(from, to));
         jump.into_iter().for_each(|to| edge(from, to));
     }
+}
+
+/// The slots that it begins with, and all that the edges `on` lead to from there, as far as they
+/// were not seen before.
+pub(crate) fn flood<T: IntoIterator<Item = usize>>(
+    begin: impl IntoIterator<Item = usize>,
+    seen: &mut [bool],
+    on: impl Fn(usize) -> T,
+) -> Vec<usize> {
+    let new = begin.into_iter().filter(|&slot| see(seen, slot));
+    let mut found: Vec<usize> = new.collect();
+    let mut next = 0;
+    while let Some(&at) = found.get(next) {
+        let new = on(at).into_iter();
+        found.extend(new.filter(|&to| see(seen, to)));
+        next += 1;
+    }
+    found
+}
+
+/// Marks a slot as seen; says whether it was not.
+pub(crate) fn see(seen: &mut [bool], slot: usize) -> bool {
+    let entry = seen.get_mut(slot);
+    entry.is_some_and(|seen| !std::mem::replace(seen, true))
 }
 
 #[cfg(test)]

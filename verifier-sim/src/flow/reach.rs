@@ -257,6 +257,14 @@ mod tests {
     use crate::{Code, verify};
     use ebpf_asm::text::parse;
 
+    /// The code and place of the refusal of a program.
+    fn refused(text: &str) -> Option<(Code, usize)> {
+        let object = parse("far", text).unwrap();
+        let verdict = verify(&object, &object.programs[0], &Config::default());
+        let why = verdict.rejection()?;
+        Some((why.code, why.slot))
+    }
+
     /// The code and place of the refusal of a program with such instructions under a jump over
     /// `slots`, which leads forwards.
     fn refusal(insns: &str, slots: usize) -> Option<(Code, usize)> {
@@ -266,10 +274,7 @@ mod tests {
              r0 = 2\n exit\n",
             " r2 = 0\n".repeat(filled)
         );
-        let object = parse("far", &text).unwrap();
-        let verdict = verify(&object, &object.programs[0], &Config::default());
-        let why = verdict.rejection()?;
-        Some((why.code, why.slot))
+        refused(&text)
     }
 
     #[test]
@@ -311,10 +316,7 @@ mod tests {
             " r2 = 0\n".repeat(dead),
             " r2 = 0\n".repeat(filled)
         );
-        let object = parse("far", &text).unwrap();
-        let verdict = verify(&object, &object.programs[0], &Config::default());
-        let why = verdict.rejection()?;
-        Some((why.code, why.slot))
+        refused(&text)
     }
 
     #[test]

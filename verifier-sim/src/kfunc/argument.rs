@@ -6,7 +6,7 @@
 //!
 //! Messages as observed on Linux 6.18.
 //!
-//! Read before: `kfunc/param.rs`, `argument.rs`. Read next: `kfunc/invoke.rs`.
+//! Read before: `kfunc/param.rs`, `call/argument/mod.rs`. Read next: `kfunc/invoke.rs`.
 
 use super::Kfunc;
 use super::object::Graph;
@@ -18,6 +18,7 @@ use crate::codes::Code;
 use crate::diag::{Checked, Rejection};
 use crate::memory::region::FixedOffset;
 use crate::object::iterator::Iteration;
+use crate::step::alu::describe;
 use crate::step::machine::{Machine, not_modelled};
 use crate::types::btf_walk::{StructMatch, contains_struct};
 use crate::types::special::{Root, SpecialKind};
@@ -117,7 +118,7 @@ impl<'a> Machine<'_, 'a> {
             Rejection::new(Code::ArgumentSize, format!("R{number} {message}"))
                 .label(format!(
                     "the number in R{number} is {}",
-                    crate::step::alu::describe(&value.scalar)
+                    describe(&value.scalar)
                 ))
                 .because(value.origin.made, "the number comes from here")
         };

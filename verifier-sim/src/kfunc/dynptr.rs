@@ -3,7 +3,7 @@
 //! Described in the kernel's `Documentation/bpf/kfuncs.rst` (`__uninit`); messages as observed
 //! on Linux 6.18.
 //!
-//! Read before: `kfunc/argument.rs`, `dynptr.rs`. Read next: `kfunc/invoke.rs`.
+//! Read before: `kfunc/argument.rs`, `object/dynptr.rs`. Read next: `kfunc/invoke.rs`.
 
 use super::Kfunc;
 use super::argument::Found;

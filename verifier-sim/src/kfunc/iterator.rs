@@ -3,7 +3,7 @@
 //! Described in the kernel's `Documentation/bpf/kfuncs.rst` and
 //! `Documentation/bpf/bpf_iterators.rst`; messages as observed on Linux 6.18.
 //!
-//! Read before: `iterator.rs`, `kfunc/argument.rs`. Read next: `kfunc/invoke.rs`.
+//! Read before: `object/iterator.rs`, `kfunc/argument.rs`. Read next: `kfunc/invoke.rs`.
 
 use super::argument::Found;
 use super::table::{Flags, by_name};

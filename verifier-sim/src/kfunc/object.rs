@@ -7,7 +7,8 @@
 //! Described in the kernel's `Documentation/bpf/graph_ds_impl.rst`; messages as observed on
 //! Linux 6.18.
 //!
-//! Read before: `types/special.rs`, `object/lock.rs`, `kfunc/argument.rs`. Read next: `kfunc/invoke.rs`.
+//! Read before: `types/special.rs`, `object/lock.rs`, `kfunc/argument.rs`. Read next:
+//! `kfunc/invoke.rs`.
 
 use super::argument::Found;
 use super::param::is_plain;

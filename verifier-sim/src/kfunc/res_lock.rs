@@ -9,6 +9,7 @@
 
 use super::Kfunc;
 use super::table::Flags;
+use crate::call::invoke::ARGUMENTS;
 use crate::call::result::MAX_ERRNO;
 use crate::codes::Code;
 use crate::diag::{Checked, Rejection};
@@ -65,7 +66,7 @@ impl<'a> Machine<'_, 'a> {
     pub(super) fn lock_failed(&self) -> Box<State> {
         let mut failed = Box::new(self.state.clone());
         let here = self.here();
-        for reg in crate::call::invoke::ARGUMENTS {
+        for reg in ARGUMENTS {
             failed.set_reg(reg, RegState::NOT_INIT.made(here));
         }
         let error = Scalar::signed_range(-MAX_ERRNO, -1);

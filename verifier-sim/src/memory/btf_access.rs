@@ -17,6 +17,7 @@ use crate::memory::region::Extent;
 use crate::memory::structure_write::{check_operation_writes, has_written_members};
 use crate::step::machine::{Machine, not_modelled};
 use crate::types::btf_walk::{Field, field_at};
+use crate::types::kernel_types::KernelTypes;
 use crate::value::btf_ptr::{BtfPtr, Marks, Types};
 use crate::value::reg::{Kind, Null, RegState};
 use crate::value::scalar::Scalar;
@@ -347,7 +348,7 @@ fn is_mark_of(btf: &Btf, connection: TypeId, off: u32, size: Size) -> bool {
 /// Whether the kernel's list of the name has a member of the structure with this type.
 fn is_listed(
     btf: &Btf,
-    kernel: &crate::types::kernel_types::KernelTypes,
+    kernel: &KernelTypes,
     of: TypeId,
     list: &str,
     member: &str,

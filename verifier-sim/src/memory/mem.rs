@@ -15,6 +15,7 @@ use crate::memory::region::write_to_key;
 use crate::memory::structure::{read_only_memory, read_only_sock};
 use crate::object::dynptr::{Access, Slice};
 use crate::step::machine::{Flow, Machine, not_modelled};
+use crate::value::reg::Origin;
 use crate::value::reg::{Kind, Null, RegState, SockType};
 use crate::value::scalar::Scalar;
 use crate::value::state::Entered;
@@ -134,7 +135,7 @@ impl Machine<'_, '_> {
         };
         let origin = loaded.origin;
         self.write_reg(insn.dst(), value)?;
-        if value.is_pointer() && origin != crate::value::reg::Origin::NONE {
+        if value.is_pointer() && origin != Origin::NONE {
             self.state.reg_mut(insn.dst()).origin = origin;
         }
         match acquires {

@@ -11,6 +11,7 @@ use crate::diag::{Checked, Rejection};
 use crate::memory::mem::{Direction, MemAccess, Stored};
 use crate::memory::region::Extent;
 use crate::path::history::StackSlot;
+use crate::step::alu::describe;
 use crate::step::machine::{Machine, not_modelled};
 use crate::step::pointer_alu::is_near;
 use crate::value::bytes::{Byte, ByteSet};
@@ -360,7 +361,7 @@ impl Machine<'_, '_> {
         };
         if is_unbounded(base) {
             let message = format!("invalid unbounded variable-offset {way} stack R{number}");
-            let label = format!("the offset is {}", crate::step::alu::describe(&base.scalar));
+            let label = format!("the offset is {}", describe(&base.scalar));
             return explain(Rejection::new(Code::StackBounds, message), label)
                 .help("compare the offset with what the array on the stack has, or mask it, before it is added");
         }

@@ -4,7 +4,8 @@
 //!
 //! Described in the kernel's `Documentation/bpf/verifier.rst`, "Pruning" and "Loops".
 //!
-//! Read before: `step/machine.rs`, `checkpoints.rs`, `flow/reach.rs`, `given_back.rs`. Read next: `verify.rs`.
+//! Read before: `step/machine.rs`, `checkpoints.rs`, `flow/reach.rs`, `given_back.rs`. Read next:
+//! `verify.rs`.
 
 use crate::call::global::no_such_function;
 use crate::call::later::check_handed;

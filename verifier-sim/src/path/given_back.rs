@@ -9,8 +9,7 @@
 use crate::codes::Code;
 use crate::diag::{Cause, Rejection};
 use crate::env::Env;
-use crate::flow::cfg::Cfg;
-use crate::flow::edges::Predecessors;
+use crate::flow::edges::flood;
 use ebpf_asm::helper::by_id;
 use ebpf_asm::isa::{Callee, Sem};
 
@@ -143,10 +142,13 @@ impl Env<'_> {
             let mut ranges = functions.iter().map(|&f| self.cfg.function_range(f));
             ranges.any(|mut range| range.any(gives))
         };
-        let to_giver = ways_to(&self.cfg, |slot| {
-            gives(slot) || self.cfg.callee(slot).is_some_and(gives_in)
-        });
-        let behind = ways_from(&self.cfg, acquired_at);
+        let slots = self.cfg.slot_count();
+        let in_call = |slot| self.cfg.callee(slot).is_some_and(gives_in);
+        let (mut to_giver, mut behind) = (vec![false; slots], vec![false; slots]);
+        let there = (0..slots).filter(|&slot| gives(slot) || in_call(slot));
+        flood(there, &mut to_giver, |slot| self.before.of(slot));
+        let on = |slot| self.cfg.successors(slot).into_iter().flatten();
+        flood([acquired_at], &mut behind, on);
         let leads = |slot: usize| to_giver.get(slot).copied().unwrap_or(false);
         let mut back = refused.path.iter().rev();
         let branch = back.find(|step| {
@@ -172,33 +174,6 @@ impl Env<'_> {
             _ => None,
         }
     }
-}
-
-/// For each slot whether a way within its function leads from it to one that `is_there`.
-fn ways_to(cfg: &Cfg<'_>, is_there: impl Fn(usize) -> bool) -> Vec<bool> {
-    let predecessors = Predecessors::new(cfg);
-    let mut leads = vec![false; cfg.slot_count()];
-    let mut next: Vec<usize> = (0..cfg.slot_count()).filter(|&s| is_there(s)).collect();
-    while let Some(slot) = next.pop() {
-        if let Some(known @ false) = leads.get_mut(slot) {
-            *known = true;
-            next.extend(predecessors.of(slot));
-        }
-    }
-    leads
-}
-
-/// For each slot whether a way within its function leads to it from `slot`.
-fn ways_from(cfg: &Cfg<'_>, slot: usize) -> Vec<bool> {
-    let mut reached = vec![false; cfg.slot_count()];
-    let mut next = vec![slot];
-    while let Some(slot) = next.pop() {
-        if let Some(known @ false) = reached.get_mut(slot) {
-            *known = true;
-            next.extend(cfg.successors(slot).into_iter().flatten());
-        }
-    }
-    reached
 }
 
 #[cfg(test)]

@@ -10,6 +10,7 @@
 //!
 //! Read before: `history.rs`. Read next: `prune.rs`.
 
+use crate::call::invoke::ARGUMENTS;
 use crate::codes::Code;
 use crate::diag::{Checked, Rejection};
 use crate::flow::cfg::Cfg;
@@ -276,7 +277,7 @@ impl Needs {
             // A callback's is the helper's, whose arguments are needed where it was called first.
             GoesOn::AtCall => {
                 self.forget_reg(*depth, Reg::R0);
-                for reg in crate::call::invoke::ARGUMENTS {
+                for reg in ARGUMENTS {
                     self.forget_reg(*depth, reg);
                 }
                 self.enter_callee(depth);
@@ -333,7 +334,7 @@ impl Needs {
     fn leave_callee(&mut self, depth: &mut u8) {
         let callee = self.of(usize::from(*depth));
         self.leave_frame(depth);
-        for reg in crate::call::invoke::ARGUMENTS {
+        for reg in ARGUMENTS {
             if callee.regs.has(reg) {
                 self.reg(*depth, reg);
             }

@@ -1,6 +1,7 @@
 //! Arguments that are special fields of map values: locks, timers, pointers to the kernel.
 //!
-//! Read before: `special.rs`, `object/lock.rs`, `memory/kptr.rs`. Read next: `call/argument/owned.rs`.
+//! Read before: `types/special.rs`, `object/lock.rs`, `memory/kptr.rs`. Read next:
+//! `call/argument/owned.rs`.
 
 use super::Arguments;
 use crate::codes::Code;
