@@ -8,6 +8,7 @@ use ebpf_asm::object::{Map, Object, Pinning};
 use ebpf_asm::program::Program;
 use ebpf_asm::verifier_log::{VerifierLog, figure};
 use ebpf_cli::exit::Exit;
+use ebpf_cli::report;
 use ebpf_loader::{DeniedBy, Error, Loader, LogLevel, denied_by, with_options};
 use ebpf_verifier_sim::KernelRefusal;
 
@@ -15,7 +16,12 @@ use crate::said::Said;
 
 /// What the running kernel says of a program, by itself.
 pub(crate) fn verdict(object: &Object, program: &Program) -> Said {
-    match Loader::new(&alone(object)).load_with_log(&program.name, LogLevel::Stats) {
+    let alone = alone(object);
+    let mut loader = Loader::new(&alone);
+    let loaded = loader.load_with_log(&program.name, LogLevel::Stats);
+    // It may have judged less than the object says.
+    loader.notes().iter().for_each(report::note);
+    match loaded {
         Ok((_, log)) => Said::Accepts {
             processed: figure(&log, "processed "),
             usec: figure(&log, "verification time "),
