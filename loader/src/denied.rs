@@ -51,9 +51,9 @@ impl fmt::Display for DeniedBy {
             DeniedBy::Selinux => "SELinux may forbid it: its audit log says so",
             DeniedBy::Apparmor => "AppArmor may forbid it: the kernel's log says so",
             DeniedBy::NoTrampolines => {
-                "if only programs on functions of the kernel are refused, it is built or told not \
-                 to have them: they need CONFIG_DYNAMIC_FTRACE_WITH_DIRECT_CALLS, those of type \
-                 lsm also CONFIG_BPF_LSM; raw_tracepoint or kprobe may do instead"
+                "this kernel may have no programs on its functions \
+                 (CONFIG_DYNAMIC_FTRACE_WITH_DIRECT_CALLS, for lsm also CONFIG_BPF_LSM): \
+                 raw_tracepoint or kprobe may do instead"
             }
             DeniedBy::NothingSeen => {
                 "no lockdown, seccomp filter or security module is seen here: look at the modes \

@@ -32,10 +32,14 @@ pub(crate) fn run(args: &CheckArgs) -> Result<(), Failure> {
             };
             batch::run(rows, args.jobs, kernel, one_kernel(args)?)
         }
-        (None, [object]) => check_object(object, args, Lines::Alone),
+        (None, [object]) => check_object(object, args, Lines::Alone, &mut Told::new()),
         (None, objects) => check_objects(objects, args),
     }
 }
+
+/// What to do about kernels that did not judge, as far as it was said: of many programs there is
+/// mostly one reason, which is told once.
+type Told = BTreeSet<String>;
 
 /// Whether the lines of an object stand alone, or among those of others.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,8 +51,9 @@ enum Lines {
 /// Each object, whatever became of those before it. The command ends as the first did that failed.
 fn check_objects(objects: &[PathBuf], args: &CheckArgs) -> Result<(), Failure> {
     let mut failed: Vec<(Exit, String)> = Vec::new();
+    let mut told = Told::new();
     for object in objects {
-        if let Err(failure) = check_object(object, args, Lines::AmongOthers) {
+        if let Err(failure) = check_object(object, args, Lines::AmongOthers, &mut told) {
             failure.print();
             failed.push((failure.exit(), input::shown(object)));
         }
@@ -74,7 +79,12 @@ fn one_kernel(args: &CheckArgs) -> Result<Option<KernelVersion>, Failure> {
     }
 }
 
-fn check_object(path: &Path, args: &CheckArgs, lines: Lines) -> Result<(), Failure> {
+fn check_object(
+    path: &Path,
+    args: &CheckArgs,
+    lines: Lines,
+    told: &mut Told,
+) -> Result<(), Failure> {
     let object = text_file::object(path)?;
     target::check(&object, Target::from(args.cpu))?;
     let types = kernel_types::running();
@@ -132,9 +142,9 @@ fn check_object(path: &Path, args: &CheckArgs, lines: Lines) -> Result<(), Failu
     }
     match (refused.as_slice(), unasked.as_slice()) {
         ([], []) => ours,
-        ([], unasked) if ours.is_ok() => Err(not_asked(unasked)),
+        ([], unasked) if ours.is_ok() => Err(not_asked(unasked, told)),
         ([], unasked) => {
-            not_asked(unasked).print();
+            not_asked(unasked, told).print();
             ours
         }
         _ => ours.and(Err(refused_by_kernel())),
@@ -168,17 +178,15 @@ struct Unasked<'o> {
     help: Vec<String>,
 }
 
-/// The kernel was to be asked, and has not judged some programs. The command ends as the first
-/// reason asks for.
-fn not_asked(programs: &[Unasked<'_>]) -> Failure {
+/// The kernel was to be asked, and has not judged some programs: the line of each says why. The
+/// command ends as the first reason asks for.
+fn not_asked(programs: &[Unasked<'_>], told: &mut Told) -> Failure {
     let names: Vec<&str> = programs.iter().map(|one| one.program).collect();
     let message = format!("the running kernel did not judge {}", names.join(", "));
     let exit = programs.first().map_or(Exit::Unsupported, |one| one.exit);
-    let failure = Failure::new(exit, message).help("the line of each program says why");
-    let mut told = BTreeSet::new();
     let help = programs.iter().flat_map(|one| &one.help);
-    help.filter(|help| told.insert(*help))
-        .fold(failure, Failure::help)
+    help.filter(|help| told.insert((*help).clone()))
+        .fold(Failure::new(exit, message), Failure::help)
 }
 
 /// A line of JSON that names its object.

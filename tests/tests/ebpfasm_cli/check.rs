@@ -336,8 +336,13 @@ fn a_kernel_that_does_not_judge_is_told_of_with_the_reason() {
         assert!(ended.stdout.contains(why), "{ended:?}");
         ended
             .says("the running kernel did not judge p")
-            .says("if only programs on functions of the kernel are refused")
+            .says("help: this kernel may have no programs on its functions")
             .says("error: the verifier cannot judge k");
+        // Of many the reason is told once.
+        let many = ["check", "two.bpf", "two.bpf", "--kernel-too"];
+        let ended = place.run(&many).code(7);
+        let count = ended.stderr.matches("no programs on its functions").count();
+        assert_eq!(count, 1, "{ended:?}");
     }
     place.write("xdp.bpf", ".prog xdp p\n    r0 = 2\n    exit\n");
     let ended = place.run(&["check", "xdp.bpf", "--kernel-too"]);
