@@ -12,7 +12,7 @@
 //! its functions need some, since they are called back, the head says `; types: functions`, and
 //! each gets that of a function without arguments that returns `int`.
 //!
-//! Of what both accept, both follow as many instructions. `; refused by: 6.1, 6.12` says which
+//! Both follow as many instructions and keep as many states. `; refused by: 6.1, 6.12` says which
 //! older kernels refused it when they were asked; the simulator refuses it for these too.
 //!
 //! `; answered by: 6.12` says that it was that kernel which was asked, since kernels that are locked
@@ -39,7 +39,7 @@ use ebpf_asm::text::parse;
 use ebpf_asm::verifier_log::VerifierLog;
 use ebpf_tests::kernel_types;
 use ebpf_tests::policy::{self, Need};
-use ebpf_tests::who::Who;
+use ebpf_tests::who::{Figures, Who};
 use ebpf_tests::{Outcome, clang, ensure, ensure_eq, workspace};
 use ebpf_verifier_sim::{
     Code, Config, Decor, KernelRefusal, NEWEST, Rejection, Verdict, codes_of_words, verify_with,
@@ -252,16 +252,16 @@ fn rejections(case: &Case) -> impl Iterator<Item = (String, Box<Rejection>)> {
     })
 }
 
-/// Both followed as many instructions of each program: they keep the same states, and find the
-/// same paths covered.
-fn same_way(case: &Case, followed: &[u64]) -> Outcome {
-    let ours: Vec<u64> = verdicts(case)
-        .map(|(_, verdict)| match verdict {
-            Verdict::Accepted(stats) => stats.processed,
-            Verdict::Rejected(_) => 0,
+/// Both followed as many instructions of each program, and kept as many states: they keep the same
+/// ones, and find the same paths covered.
+fn same_way(case: &Case, kernel: &[Figures]) -> Outcome {
+    let ours: Vec<Figures> = verdicts(case)
+        .map(|(_, verdict)| match &verdict {
+            Verdict::Accepted(stats) => Figures::from(stats),
+            Verdict::Rejected(why) => Figures::from(&why.stats),
         })
         .collect();
-    ensure_eq!(ours, followed, "the instructions that the kernel followed");
+    ensure_eq!(ours, kernel, "the figures of the kernel's work");
     Ok(())
 }
 
@@ -322,6 +322,11 @@ fn same_refusal(case: &Case, log: &str) -> Outcome {
         Some(ours.code),
         "the code of the kernel's words in\n{log}"
     );
+    ensure_eq!(
+        Figures::of_log(log),
+        Some(Figures::from(&ours.stats)),
+        "the figures of the kernel's work"
+    );
     let compared = ours.message.starts_with("verifier bug: stack slot");
     if let Some(slot) = refusal.slot
         && ![Code::TooComplex, Code::InfiniteLoop].contains(&ours.code)
@@ -372,7 +377,7 @@ fn same_explanation(path: &Path, text: &str) -> Outcome {
 
 fn in_kernel(case: &Case) -> Outcome {
     match (&case.expected, case.who.load(&case.object)?) {
-        (Expected::Accept, Ok(followed)) => same_way(case, &followed),
+        (Expected::Accept, Ok(figures)) => same_way(case, &figures),
         (Expected::Accept, Err(ebpf_loader::Error::Rejected(why))) => {
             Err(format!("the kernel refuses what should be accepted: {}", why.log).into())
         }

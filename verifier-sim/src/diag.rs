@@ -6,6 +6,7 @@
 //! Read before: `codes.rs`. Read next: `report/render.rs`.
 
 use crate::codes::Code;
+use crate::path::explore::Stats;
 
 /// Why a program is refused.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,6 +25,8 @@ pub struct Rejection {
     pub help: Option<String>,
     /// The branches of the path that was followed, in the order of execution.
     pub path: Vec<Step>,
+    /// What was followed until there.
+    pub stats: Stats,
 }
 
 /// An instruction that has to do with a rejection.
@@ -55,6 +58,7 @@ impl Rejection {
             causes: Vec::new(),
             help: None,
             path: Vec::new(),
+            stats: Stats::default(),
         })
     }
 

@@ -15,7 +15,7 @@ use crate::flow::fastcall::Fastcalls;
 use crate::flow::live::{RegSet, live_registers};
 use crate::flow::rounds::Rounds;
 use crate::flow::stops::Stops;
-use crate::kfunc::{argument_count, check_calls};
+use crate::kfunc::{argument_count, calls_later, check_calls};
 use crate::load::exception::exception_callback;
 use crate::load::func_info::check_functions;
 use crate::load::loadable::check_loadable;
@@ -115,7 +115,9 @@ impl<'a> Env<'a> {
         check_functions(program, object.btf.as_ref(), &cfg)?;
         check_used_maps(object, program, config, &specials.maps)?;
         let rounds = Rounds::new(object, program, kernel);
-        let stops = Stops::new(&cfg, &rounds);
+        let stops = Stops::new(&cfg, &rounds, |slot, insn| {
+            calls_later(object, program, kernel, (slot, insn))
+        });
         let before = Predecessors::new(&cfg);
         let components = Components::new(&cfg, &before);
         let live = live_registers(&cfg, &before, |slot, insn| {

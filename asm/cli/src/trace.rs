@@ -12,10 +12,12 @@
 
 use std::io::{self, Write};
 
+use ebpf_asm::insn::Insn;
 use ebpf_asm::object::Object;
 use ebpf_asm::program::Program;
 use ebpf_verifier_sim::{
-    Config, Event, FrameSnapshot, KernelLog, KernelTypes, Snapshot, Verdict, verify_watched,
+    Config, Event, FrameSnapshot, KernelLog, KernelTypes, Snapshot, Verdict, kernel_call,
+    verify_watched,
 };
 use serde_json::{Map, Value, json};
 
@@ -45,6 +47,10 @@ pub(crate) fn verify(
     out: &mut dyn Write,
 ) -> io::Result<Verdict> {
     let mut log = KernelLog::new(object, program, types);
+    let spelled = |slot: usize, insn: &Insn| {
+        let call = kernel_call(object, program, types, (slot, insn));
+        call.unwrap_or_else(|| insn.to_string())
+    };
     let mut written = Ok(());
     let verdict = verify_watched(object, program, config, types, &mut |event| {
         let text = match style {
@@ -52,8 +58,8 @@ pub(crate) fn verify(
                 log.add(event);
                 log.take()
             }
-            Style::Text(shown) => text(event, shown),
-            Style::Json(shown) => format!("{}\n", json(&program.name, event, shown)),
+            Style::Text(shown) => text(event, &spelled, shown),
+            Style::Json(shown) => format!("{}\n", json(&program.name, event, &spelled, shown)),
         };
         if written.is_ok() {
             written = out.write_all(text.as_bytes());
@@ -67,8 +73,11 @@ pub(crate) fn verify(
     Ok(verdict)
 }
 
+/// How an instruction at a slot is spelled: functions of the kernel by their names.
+type Spelled<'s> = dyn Fn(usize, &Insn) -> String + 's;
+
 /// An event for people.
-fn text(event: &Event<'_>, shown: Shown) -> String {
+fn text(event: &Event<'_>, spelled: &Spelled<'_>, shown: Shown) -> String {
     match event {
         Event::Begin { slot, state } => format!("begins at {slot}\n{}", all(state)),
         Event::Branch { from, slot, state } => {
@@ -88,6 +97,7 @@ fn text(event: &Event<'_>, shown: Shown) -> String {
                 Shown::Whole => all(after),
                 Shown::Changes => changed(before, after),
             });
+            let insn = spelled(*slot, insn);
             format!("{slot:5}  {insn}\n{}", states.unwrap_or_default())
         }
     }
@@ -183,7 +193,7 @@ fn line(depth: usize, says: std::fmt::Arguments<'_>) -> String {
 }
 
 /// An event as JSON.
-fn json(program: &str, event: &Event<'_>, shown: Shown) -> Value {
+fn json(program: &str, event: &Event<'_>, spelled: &Spelled<'_>, shown: Shown) -> Value {
     let whole = |state: &Snapshot| -> Value { state.frames.iter().map(frame).collect() };
     match event {
         Event::Begin { slot, state } => json!({
@@ -203,7 +213,7 @@ fn json(program: &str, event: &Event<'_>, shown: Shown) -> Value {
             ..
         } => {
             let mut step = json!({
-                "program": program, "event": "step", "slot": slot, "insn": insn.to_string(),
+                "program": program, "event": "step", "slot": slot, "insn": spelled(*slot, insn),
             });
             if let (Some((_, after)), Some(step)) = (goes_on, step.as_object_mut()) {
                 match shown {

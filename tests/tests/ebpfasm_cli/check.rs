@@ -523,4 +523,33 @@ fn the_log_spells_calls_and_addresses_as_the_kernel_does() {
     };
     let call = format!("9: (85) call bpf_iter_num_new#{number} ");
     assert!(log.contains(&call), "{call} in\n{log}");
+    let call = format!("    9  call bpf_iter_num_new#{number}\n");
+    let trace = place.run(&["check", "iterates.bpf", "--trace"]).stdout;
+    assert!(trace.contains(&call), "{call} in\n{trace}");
+}
+
+/// Tools such as veristat read these, also of what is refused.
+#[test]
+fn the_log_ends_with_all_figures() {
+    let place = Place::new();
+    object(&place, "good.o", GOOD);
+    object(&place, "bad.o", BAD);
+    place.write("early.bpf", ".prog xdp program\n    r0 = 2\n");
+    let figures = |processed| {
+        format!(
+            "processed {processed} insns (limit 1000000) max_states_per_insn 0 total_states 0 \
+             peak_states 0 mark_read 0\n"
+        )
+    };
+    for (object, end) in [
+        ("good.o", figures(2)),
+        ("bad.o", format!("R7 !read_ok\n{}", figures(1))),
+        (
+            "early.bpf",
+            format!("last insn is not an exit or jmp\n{}", figures(0)),
+        ),
+    ] {
+        let log = place.run(&["check", object, "--log-level", "2"]).stdout;
+        assert!(log.contains(&end), "{end}in\n{log}");
+    }
 }

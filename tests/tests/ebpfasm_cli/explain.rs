@@ -185,7 +185,7 @@ fn our_own_log_of_a_refusal_is_explained() {
 ; r0 = r3 @ bad.bpf:3
 1: (bf) r0 = r3
 R3 !read_ok
-processed 2 insns (limit 1000000)
+processed 2 insns (limit 1000000) max_states_per_insn 0 total_states 0 peak_states 0 mark_read 0
 ";
     assert!(log.starts_with(expected), "{log}");
     place.write("log", &log);

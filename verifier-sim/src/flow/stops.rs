@@ -2,13 +2,15 @@
 //!
 //! Comparing states costs much more than executing an instruction. So they are compared only
 //! where paths go apart or come together: before conditional jumps, where jumps lead, behind
-//! calls, and where functions begin and are called or called back. Observed on Linux 6.18.
+//! calls, and where functions begin and are called, called back or handed over to be called later.
+//! Observed on Linux 6.18.
 //!
 //! Read before: `cfg.rs`. Read next: `live.rs`.
 
 use crate::flow::cfg::Cfg;
 use crate::flow::rounds::Rounds;
 use ebpf_asm::blocks::Flow;
+use ebpf_asm::insn::Insn;
 use ebpf_asm::isa::{Imm64, Sem};
 
 /// What an instruction is for paths that come to it.
@@ -27,13 +29,20 @@ struct Stop {
 pub(crate) struct Stops(Vec<Stop>);
 
 impl Stops {
-    /// The stops in a graph.
-    pub(crate) fn new(cfg: &Cfg<'_>, rounds: &Rounds) -> Stops {
+    /// The stops in a graph, some of whose instructions have functions called later.
+    pub(crate) fn new(
+        cfg: &Cfg<'_>,
+        rounds: &Rounds,
+        calls_later: impl Fn(usize, &Insn) -> bool,
+    ) -> Stops {
         let mut stops = Stops(vec![Stop::default(); cfg.slot_count()]);
         for slot in 0..cfg.slot_count() {
             stops.mark(cfg, slot);
             if rounds.at(slot).is_some() {
                 stops.enter(Some(slot));
+            }
+            if cfg.insn(slot).is_some_and(|insn| calls_later(slot, insn)) {
+                stops.compare(Some(slot));
             }
         }
         let mut count = 0;

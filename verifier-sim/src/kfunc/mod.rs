@@ -38,12 +38,13 @@ use crate::step::machine::not_modelled;
 use crate::types::kernel_types::KernelTypes;
 use ebpf_asm::btf::core::POISON;
 use ebpf_asm::btf::{Btf, Kind as Type, StrId, TypeId};
+use ebpf_asm::helper::{Effect, by_id};
 use ebpf_asm::insn::Insn;
 use ebpf_asm::isa::{Callee, Sem};
 use ebpf_asm::object::{Object, Strength};
 use ebpf_asm::program::{Program, Reference};
 pub(crate) use iterator::calls_next;
-use table::{Flags, Row};
+use table::{Does, Flags, Row};
 
 /// A kernel function, as a call finds it.
 #[derive(Debug, Clone, Copy)]
@@ -179,6 +180,19 @@ pub(crate) fn name_of<'a>(
     }
 }
 
+/// A call of a function of the kernel as the kernel's log spells it, `call NAME#ID`, if the
+/// instruction at a slot is one and the name is known. The id is that of the kernel's types.
+pub fn kernel_call(
+    object: &Object,
+    program: &Program,
+    kernel: &KernelTypes,
+    at: (usize, &Insn),
+) -> Option<String> {
+    let name = name_of(object, program, kernel, at)?;
+    let id = kernel.function(name).map_or(0, |id| id.0);
+    Some(format!("call {name}#{id}"))
+}
+
 /// How many arguments the function of the kernel takes that an instruction calls, if it calls
 /// one that is known.
 pub(crate) fn argument_count(
@@ -206,6 +220,22 @@ pub(crate) fn calls_back(
     at: (usize, &Insn),
 ) -> bool {
     name_of(object, program, kernel, at).is_some_and(|name| has_flag(name, Flags::CALLS_BACK))
+}
+
+/// Whether an instruction calls a helper or a function of the kernel that has a function of the
+/// program called later.
+pub(crate) fn calls_later(
+    object: &Object,
+    program: &Program,
+    kernel: &KernelTypes,
+    (slot, insn): (usize, &Insn),
+) -> bool {
+    if insn.sem() == Sem::Call(Callee::Helper) {
+        return by_id(insn.imm()).is_some_and(|helper| helper.effect() == Effect::CallsLater);
+    }
+    let name = name_of(object, program, kernel, (slot, insn));
+    let row = name.and_then(table::by_name);
+    row.is_some_and(|row| matches!(row.does, Some(Does::CallsLater(_))))
 }
 
 impl<'a> Env<'a> {

@@ -42,10 +42,10 @@ pub(crate) fn exception_callback(program: &Program, btf: Option<&Btf>) -> Checke
     }
     let functions = btf.types().filter(|(_, ty)| btf.str(ty.name) == name);
     let mut found = functions.filter_map(|(id, ty)| match ty.kind {
-        Type::Func { proto, linkage } => Some((id, proto, linkage)),
+        Type::Func { linkage, .. } => Some((id, linkage)),
         _ => None,
     });
-    let Some((id, proto, linkage)) = found.next() else {
+    let Some((id, linkage)) = found.next() else {
         let message = format!("exception callback '{name}' could not be found in BTF");
         return refuse(message, "names an exception callback that is not there");
     };
@@ -59,11 +59,27 @@ pub(crate) fn exception_callback(program: &Program, btf: Option<&Btf>) -> Checke
             "invalid exception callback insn_off in func_info: 0".to_owned(),
             "the exception callback is no other function of the program",
         ),
-        slot if takes_number(btf, proto) => Ok(Some(slot)),
-        _ => refuse(
-            "exception cb only supports single integer argument".to_owned(),
-            "the exception callback takes what was thrown: one number",
-        ),
+        slot => Ok(Some(slot)),
+    }
+}
+
+/// Whether the program's exception callback takes one number. The kernel asks when it comes to
+/// verifying it.
+pub(crate) fn check_catcher_type(env: &Env<'_>, callback: usize) -> Checked {
+    let mut functions = env.program.functions.iter();
+    let function = functions.find(|function| function.slot == callback);
+    let type_id = function.and_then(|function| function.type_id);
+    let takes = |btf: &Btf| match btf.get(type_id?)?.kind {
+        Type::Func { proto, .. } => Some(takes_number(btf, proto)),
+        _ => None,
+    };
+    match env.object.btf.as_ref().and_then(takes) {
+        Some(false) => {
+            let message = "exception cb only supports single integer argument";
+            Err(Rejection::new(Code::Exception, message)
+                .label("the exception callback takes what was thrown: one number"))
+        }
+        _ => Ok(()),
     }
 }
 

@@ -81,18 +81,19 @@ pub(crate) struct Checkpoints {
     here: Vec<Vec<Shelved>>,
     /// What happened since the last checkpoint was made.
     pub(crate) since: Pace,
-    kept: u64,
+    /// How many there are on each shelf.
+    shelves: Vec<u64>,
     /// For the comparison that is made.
     comparing: Comparing,
 }
 
 impl Checkpoints {
-    /// None, for a program with so many stops.
-    pub(crate) fn new(stops: usize) -> Checkpoints {
+    /// None, for a program with so many stops and slots.
+    pub(crate) fn new(stops: usize, slots: usize) -> Checkpoints {
         Checkpoints {
             here: vec![Vec::new(); stops],
             since: Pace::default(),
-            kept: 0,
+            shelves: vec![0; slots.max(1)],
             comparing: Comparing::default(),
         }
     }
@@ -100,7 +101,14 @@ impl Checkpoints {
     /// Forgets all.
     pub(crate) fn clear(&mut self) {
         self.here.iter_mut().for_each(Vec::clear);
-        self.kept = 0;
+        self.shelves.fill(0);
+    }
+
+    /// Counts those on a shelf anew.
+    fn shelve(&mut self, shelf: u32, count: impl Fn(u64) -> u64) {
+        if let Some(shelf) = self.shelves.get_mut(shelf as usize) {
+            *shelf = count(*shelf);
+        }
     }
 
     /// Those at a stop.
@@ -137,10 +145,10 @@ impl Explorer<'_, '_, '_> {
     fn keep(&mut self, path: &mut Path) -> Shelved {
         path.notes = 0;
         self.checkpoints.since = Pace::default();
-        self.checkpoints.kept += 1;
         self.stats.total_states += 1;
-        self.stats.peak_states = self.stats.peak_states.max(self.checkpoints.kept);
+        self.tree.held.add();
         let shelf = shelf(self.env, &path.state, path.slot);
+        self.checkpoints.shelve(shelf, |count| count + 1);
         let kept = Box::new(Kept::new(State::clone(&path.state)));
         let node = self.tree.grow(&mut path.position, Some(kept), 1);
         if let Some(here) = CalledLoop::of(&self.env.components, &path.state, path.slot) {
@@ -179,6 +187,7 @@ impl Explorer<'_, '_, '_> {
         let early = self.is_early_in_loop(path);
         let round = self.env.rounds.at(path.slot);
         let shelf = shelf(self.env, &path.state, path.slot);
+        let on_shelf = self.checkpoints.shelves.get(shelf as usize).copied();
         for index in (0..here.len()).rev() {
             let on_shelf = |kept: &&Shelved| kept.shelf == shelf;
             let Some(&Shelved { node: at, .. }) = here.get(index).filter(on_shelf) else {
@@ -207,11 +216,15 @@ impl Explorer<'_, '_, '_> {
                 *due = Due::Later;
             }
             let differs = self.checkpoints.comparing.differs;
-            if node.missed(*due, round, known, differs) == Standing::Dropped {
+            if node.missed(*due, round, differs) == Standing::Dropped {
                 here.remove(index);
-                self.checkpoints.kept -= 1;
+                self.checkpoints
+                    .shelve(shelf, |count| count.saturating_sub(1));
+                self.tree.release(at);
             }
         }
+        let most = &mut self.stats.max_states_per_insn;
+        *most = (*most).max(on_shelf.unwrap_or(0));
         Ok(Seen::New)
     }
 
@@ -305,13 +318,7 @@ impl Node {
 
     /// Notes that a state was compared with this one in vain, and where it differs; says whether
     /// more are.
-    fn missed(
-        &mut self,
-        due: Due,
-        round: Option<Round>,
-        known: Known,
-        differs: Option<Difference>,
-    ) -> Standing {
+    fn missed(&mut self, due: Due, round: Option<Round>, differs: Option<Difference>) -> Standing {
         let Some(kept) = &mut self.kept else {
             return Standing::Dropped;
         };
@@ -323,9 +330,6 @@ impl Node {
         kept.misses += u32::from(due == Due::Now);
         if kept.misses > kept.hits.saturating_add(1).saturating_mul(most) {
             kept.standing = Standing::Dropped;
-            if self.open == 0 && known == Known::All {
-                kept.state = None;
-            }
         }
         kept.standing
     }

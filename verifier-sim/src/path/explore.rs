@@ -15,7 +15,7 @@ use crate::env::Env;
 use crate::flow::depth::Depths;
 use crate::flow::live::touched;
 use crate::flow::reach::Followed;
-use crate::load::exception::check_throws;
+use crate::load::exception::{check_catcher_type, check_throws};
 use crate::memory::mem::AddressKind;
 use crate::path::checkpoints::{Checkpoints, Seen};
 use crate::path::history::GoesOn;
@@ -46,9 +46,12 @@ const MAX_PENDING: usize = 8192;
 pub struct Stats {
     /// Instructions followed, over all paths.
     pub processed: u64,
+    /// The most checkpoints that a state was looked for among in vain: those at its instruction,
+    /// and as in the kernel, whose figure this is, others that its hash puts among them.
+    pub max_states_per_insn: u64,
     /// Checkpoints made.
     pub total_states: u64,
-    /// The most checkpoints kept at once.
+    /// The most states kept at once.
     pub peak_states: u64,
     /// The stack that the deepest chain of calls needs, in bytes.
     pub stack_depth: usize,
@@ -92,58 +95,21 @@ pub(crate) struct Explorer<'e, 'a, 'w> {
     pub(crate) stats: Stats,
 }
 
-/// Follows all paths of a program, and tells the watcher.
+/// Follows all paths of a program, and tells the watcher. A refusal says what it took until then.
 pub(crate) fn explore<'e>(
     env: &'e Env<'_>,
     watcher: Option<&'e mut Watcher<'_>>,
 ) -> Checked<Stats> {
-    let mut explorer = Explorer {
-        env,
-        watcher,
-        pending: Vec::new(),
-        ways: Ways::default(),
-        tree: Tree::new(env.cfg.slot_count()),
-        checkpoints: Checkpoints::new(env.stops.count()),
-        live_stack: LiveStack::new(),
-        depths: Depths::new(&env.cfg, env.config),
-        last_id: 0,
-        notes: Notes::default(),
-        address_kinds: vec![AddressKind::Unknown; env.cfg.slot_count()],
-        throws: false,
-        seen: vec![false; env.cfg.slot_count()],
-        stats: Stats::default(),
+    let mut explorer = Explorer::new(env, watcher);
+    let followed = explorer.follow_program();
+    let stats = Stats {
+        peak_states: explorer.tree.held.most,
+        ..explorer.stats
     };
-    let mut program = State::entry(0);
-    program.set_reg(Reg::R1, RegState::pointer(Kind::Ctx));
-    program.in_sleepable = env.is_sleepable();
-    explorer.follow_all(0, program)?;
-    explorer.notes.called.extend(env.exception_callback);
-    if !env.config.since(WHEN_CALLED) {
-        let all = env.globals.iter().map(|global| global.slot);
-        explorer.notes.called.extend(all);
+    match followed {
+        Ok(()) => Ok(stats),
+        Err(refused) => Err(Box::new(Rejection { stats, ..*refused })),
     }
-    explorer.follow_globals()?;
-    let fastcalls = env.fastcalls.without(&explorer.notes.breaks_fastcalls);
-    explorer.depths.shrink(&fastcalls);
-    explorer.stats.stack_depth = explorer.depths.check(env, &explorer.notes.later)?;
-    let notes = &explorer.notes;
-    check_throws(env, [notes.called_back.as_slice(), &notes.later].concat())?;
-    notes.called_nothing.map_or(Ok(()), calls_nothing)?;
-    let seen = |slot| explorer.has_seen(slot);
-    let followed = Followed {
-        cfg: &env.cfg,
-        config: env.config,
-        addresses: &explorer.address_kinds,
-        loops: &notes.loops,
-        fastcalls: &fastcalls,
-        seen,
-    };
-    followed.check_reach()?;
-    let depths = &explorer.depths;
-    depths.check_addresses(&notes.addresses, explorer.throws, seen)?;
-    depths.check_catcher(env.exception_callback)?;
-    check_speculation(env, &explorer.notes)?;
-    Ok(explorer.stats)
 }
 
 /// A path leads to a call of the function with the number 0.
@@ -159,7 +125,63 @@ fn calls_nothing(slot: usize) -> Checked {
 /// and as observed on Linux 6.1 and 6.12.
 const WHEN_CALLED: KernelVersion = (6, 8);
 
-impl Explorer<'_, '_, '_> {
+impl<'e, 'a, 'w> Explorer<'e, 'a, 'w> {
+    /// Before the first path.
+    fn new(env: &'e Env<'a>, watcher: Option<&'e mut Watcher<'w>>) -> Explorer<'e, 'a, 'w> {
+        Explorer {
+            env,
+            watcher,
+            pending: Vec::new(),
+            ways: Ways::default(),
+            tree: Tree::new(env.cfg.slot_count()),
+            checkpoints: Checkpoints::new(env.stops.count(), env.cfg.slot_count()),
+            live_stack: LiveStack::new(),
+            depths: Depths::new(&env.cfg, env.config),
+            last_id: 0,
+            notes: Notes::default(),
+            address_kinds: vec![AddressKind::Unknown; env.cfg.slot_count()],
+            throws: false,
+            seen: vec![false; env.cfg.slot_count()],
+            stats: Stats::default(),
+        }
+    }
+
+    /// Follows all paths of a program and its functions, and judges what they have in common.
+    fn follow_program(&mut self) -> Checked {
+        let env = self.env;
+        let mut program = State::entry(0);
+        program.set_reg(Reg::R1, RegState::pointer(Kind::Ctx));
+        program.in_sleepable = env.is_sleepable();
+        self.follow_all(0, program)?;
+        self.notes.called.extend(env.exception_callback);
+        if !env.config.since(WHEN_CALLED) {
+            let all = env.globals.iter().map(|global| global.slot);
+            self.notes.called.extend(all);
+        }
+        self.follow_globals()?;
+        let fastcalls = env.fastcalls.without(&self.notes.breaks_fastcalls);
+        self.depths.shrink(&fastcalls);
+        self.stats.stack_depth = self.depths.check(env, &self.notes.later)?;
+        let notes = &self.notes;
+        check_throws(env, [notes.called_back.as_slice(), &notes.later].concat())?;
+        notes.called_nothing.map_or(Ok(()), calls_nothing)?;
+        let seen = |slot| self.has_seen(slot);
+        let followed = Followed {
+            cfg: &env.cfg,
+            config: env.config,
+            addresses: &self.address_kinds,
+            loops: &notes.loops,
+            fastcalls: &fastcalls,
+            seen,
+        };
+        followed.check_reach()?;
+        let depths = &self.depths;
+        depths.check_addresses(&notes.addresses, self.throws, seen)?;
+        depths.check_catcher(env.exception_callback)?;
+        check_speculation(env, &self.notes)?;
+        Ok(())
+    }
+
     /// Follows all paths from the first instruction of a function.
     fn follow_all(&mut self, function: usize, state: State) -> Checked {
         self.add(function, Box::new(state))?;
@@ -201,6 +223,9 @@ impl Explorer<'_, '_, '_> {
                 return Ok(());
             };
             verified.push(slot);
+            if Some(slot) == env.exception_callback {
+                check_catcher_type(env, slot)?;
+            }
             let global = env.global(slot).ok_or_else(|| no_such_function(slot))?;
             let mut state = global.entry(&mut self.last_id)?;
             state.in_sleepable = env.is_sleepable();

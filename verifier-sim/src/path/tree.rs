@@ -85,6 +85,30 @@ pub(crate) struct Tree {
     pub(crate) visits: Visits,
     /// What was executed.
     pub(crate) history: History,
+    /// The states that are held.
+    pub(crate) held: Held,
+}
+
+/// How many states are held at once: those of checkpoints, also of such that nothing is compared
+/// with any more, until all paths from them have ended; and those at the ends of paths that are
+/// covered by what is not followed to all its ends.
+#[derive(Debug, Default)]
+pub(crate) struct Held {
+    now: u64,
+    /// The most that were.
+    pub(crate) most: u64,
+}
+
+impl Held {
+    /// One more.
+    pub(crate) fn add(&mut self) {
+        self.now += 1;
+        self.most = self.most.max(self.now);
+    }
+
+    fn remove(&mut self, count: usize) {
+        self.now = self.now.saturating_sub(count as u64);
+    }
 }
 
 impl Kept {
@@ -136,6 +160,7 @@ impl Tree {
             nodes: Vec::with_capacity(slots / 4),
             visits: Visits::default(),
             history: History::new(slots),
+            held: Held::default(),
         }
     }
 
@@ -305,6 +330,7 @@ impl Tree {
         let kept = self.nodes.get(to).and_then(|node| node.kept.as_ref());
         if let Some(visit) = kept.and_then(|kept| kept.visit) {
             self.visits.add(visit, Edge { path, state, to });
+            self.held.add();
         }
     }
 
@@ -317,14 +343,24 @@ impl Tree {
         if let Some(visit) = kept.visit {
             let edges = self.visits.leave(visit, at);
             self.settle_rounds(cfg, &edges)?;
+            self.held.remove(edges.len());
         }
-        if self.known(at) == Known::All
-            && let Some(kept) = self.nodes.get_mut(at).and_then(|node| node.kept.as_mut())
-            && kept.standing == Standing::Dropped
-        {
-            kept.state = None;
-        }
+        self.release(at);
         Ok(())
+    }
+
+    /// Lets go of the state of a checkpoint that nothing is compared with any more, if all paths
+    /// from it have ended and it is known what is needed of it.
+    pub(crate) fn release(&mut self, at: usize) {
+        let known = self.known(at);
+        let node = self.nodes.get_mut(at).filter(|node| node.open == 0);
+        if known == Known::All
+            && let Some(kept) = node.and_then(|node| node.kept.as_mut())
+            && kept.standing == Standing::Dropped
+            && kept.state.take().is_some()
+        {
+            self.held.remove(1);
+        }
     }
 
     /// What is needed in a loop goes round until nothing is new, or until that takes too long:
