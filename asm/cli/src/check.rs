@@ -88,7 +88,7 @@ fn check_object(
     let object = text_file::object(path)?;
     target::check(&object, Target::from(args.cpu))?;
     let types = kernel_types::running();
-    let object = kernel_types::relocated(&object, &types)?;
+    let object = kernel_types::relocated(&object, types)?;
     // Of other releases nobody knows how they were configured.
     let object = match args.kernels().as_slice() {
         [] => running::configured(&object),
@@ -109,10 +109,11 @@ fn check_object(
     let mut unasked = Vec::new();
     for program in programs {
         for kernel in kernels(args) {
-            let one = judge(&object, program, kernel, &types, style(args))?;
-            report::print(match args.json {
-                true => format!("{}\n", of_object(one.json(), path)),
-                false => format!("{from}{}\n", one.line()),
+            let one = judge(&object, program, kernel, types, style(args))?;
+            report::print(match (args.json, args.kernel_too) {
+                (true, _) => format!("{}\n", of_object(one.json(), path)),
+                (false, true) => format!("{from}{}\n", one.timed_line()),
+                (false, false) => format!("{from}{}\n", one.line()),
             })?;
             checked.push(one);
         }
@@ -226,6 +227,7 @@ fn judge<'o>(
             program,
             kernel,
             verdict,
+            usec: None,
         },
         None => verdict::one(object, program, kernel, types),
     })

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::fs;
+use std::sync::LazyLock;
 
 use ebpf_asm::btf::Btf;
 use ebpf_asm::isa::KernelVersion;
@@ -19,14 +20,18 @@ const RELEASE: &str = "/proc/sys/kernel/osrelease";
 /// Where the kernel shows its symbols.
 const KALLSYMS: &str = "/proc/kallsyms";
 
-/// The types of the kernel that this runs on; none where it shows none.
-pub(crate) fn running() -> KernelTypes {
-    let types = KernelTypes::on_demand(|| Btf::from_bytes(&fs::read(VMLINUX).ok()?).ok());
-    let types = types.with_symbols(symbols);
-    match release() {
-        Some(release) => types.of_release(release),
-        None => types,
-    }
+/// The types of the kernel that this runs on; none where it shows none. They are read once, for
+/// all objects.
+pub(crate) fn running() -> &'static KernelTypes {
+    static RUNNING: LazyLock<KernelTypes> = LazyLock::new(|| {
+        let types = KernelTypes::on_demand(|| Btf::from_bytes(&fs::read(VMLINUX).ok()?).ok());
+        let types = types.with_symbols(symbols);
+        match release() {
+            Some(release) => types.of_release(release),
+            None => types,
+        }
+    });
+    &RUNNING
 }
 
 /// The release of the kernel that this runs on.

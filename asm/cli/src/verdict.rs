@@ -1,6 +1,7 @@
 //! What the verifier says of the programs of an object.
 
 use std::collections::BTreeSet;
+use std::time::Instant;
 
 use ebpf_asm::isa::KernelVersion;
 use ebpf_asm::object::Object;
@@ -25,6 +26,8 @@ pub(crate) struct Checked<'o> {
     /// For which release, where it was asked for one.
     pub(crate) kernel: Option<KernelVersion>,
     pub(crate) verdict: Verdict,
+    /// How long it took, in microseconds; `None` if states were shown meanwhile.
+    pub(crate) usec: Option<u64>,
 }
 
 impl Checked<'_> {
@@ -47,6 +50,13 @@ impl Checked<'_> {
         format!("{name} ({prog_type}){on}: {said}")
     }
 
+    /// The same, and how long it took, to stand beside the kernel's.
+    pub(crate) fn timed_line(&self) -> String {
+        let time = (self.usec).filter(|_| self.verdict.is_accepted());
+        let time = time.map_or_else(String::new, |usec| format!(" in {usec} us"));
+        format!("{}{time}", self.line())
+    }
+
     /// The same as JSON.
     pub(crate) fn json(&self) -> Value {
         let mut json = json!({
@@ -55,6 +65,7 @@ impl Checked<'_> {
             "program": self.program.name,
             "prog_type": self.program.prog_type.name(),
             "kernel": self.kernel.map(|(major, minor)| format!("{major}.{minor}")),
+            "usec": self.usec,
         });
         let said = match &self.verdict {
             Verdict::Accepted(stats) => json!({
@@ -139,10 +150,14 @@ pub(crate) fn one<'o>(
     kernel: Option<KernelVersion>,
     types: &KernelTypes,
 ) -> Checked<'o> {
+    let begin = Instant::now();
+    let verdict = verify_with(object, program, &config(kernel), types);
+    let usec = u64::try_from(begin.elapsed().as_micros()).ok();
     Checked {
         program,
         kernel,
-        verdict: verify_with(object, program, &config(kernel), types),
+        verdict,
+        usec,
     }
 }
 

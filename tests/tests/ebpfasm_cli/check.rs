@@ -5,6 +5,7 @@ use std::fs;
 use ebpf_asm::{object, text};
 use ebpf_loader::{Error, Loader, LogLevel};
 use ebpf_syscalls::caps::{self, Capability};
+use serde_json::Value;
 
 use super::{Place, program};
 
@@ -378,6 +379,24 @@ fn a_rejected_tail_is_not_taken_for_its_caller() {
     } else {
         ended.code(4);
     }
+}
+
+/// How long the verifier took stands where the kernel's time stands, to be compared.
+#[test]
+fn both_verdicts_have_times() {
+    let place = Place::new();
+    place.write("p.bpf", ".prog xdp p\n    r0 = 2\n    exit\n");
+    let took = |line: &str| line.starts_with("p (xdp)") && line.ends_with(" us");
+    let ended = place.run(&["check", "p.bpf", "--kernel-too"]);
+    let expected = match may_load() {
+        true => 2,
+        false => 1,
+    };
+    let times = ended.stdout.lines().filter(|line| took(line)).count();
+    assert_eq!(times, expected, "{ended:?}");
+    let ended = place.run(&["check", "p.bpf", "--json"]).code(0);
+    let verdict: Value = serde_json::from_str(&ended.stdout).expect("JSON");
+    assert!(verdict["usec"].is_u64(), "{verdict}");
 }
 
 /// Whether programs for the network may be loaded here.

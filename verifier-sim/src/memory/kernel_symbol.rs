@@ -32,12 +32,17 @@ pub(crate) fn check_addresses(object: &Object, program: &Program, kernel: &Kerne
             }
             _ => None,
         };
-        if let Some((id, btf)) = named.zip(kernel.btf()) {
-            check_address(id, btf, kernel).map_err(|mut why| {
-                why.slot = slot;
-                why
-            })?;
-        }
+        let Some(id) = named else {
+            continue;
+        };
+        // The kernel's types are read only for a program that takes an address.
+        let Some(btf) = kernel.btf() else {
+            continue;
+        };
+        check_address(id, btf, kernel).map_err(|mut why| {
+            why.slot = slot;
+            why
+        })?;
     }
     Ok(())
 }

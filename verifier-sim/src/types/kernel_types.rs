@@ -24,7 +24,11 @@ const KFUNC_TAG: &str = "bpf_kfunc";
 pub struct KernelTypes {
     read: Box<dyn Fn() -> Option<Btf> + Send + Sync>,
     btf: OnceLock<Option<Btf>>,
-    names: OnceLock<Names>,
+    functions: OnceLock<Names>,
+    records: OnceLock<Names>,
+    variables: OnceLock<Names>,
+    typedefs: OnceLock<Names>,
+    kfuncs: OnceLock<HashSet<TypeId>>,
     read_symbols: Box<dyn Fn() -> Option<Symbols> + Send + Sync>,
     symbols: OnceLock<Option<Symbols>>,
     release: Option<KernelVersion>,
@@ -49,15 +53,8 @@ pub fn symbols_of(kallsyms: &str) -> Symbols {
     names.map(Box::from).collect()
 }
 
-/// Where the named types are.
-#[derive(Default)]
-struct Names {
-    functions: HashMap<Box<str>, TypeId>,
-    records: HashMap<Box<str>, TypeId>,
-    variables: HashMap<Box<str>, TypeId>,
-    typedefs: HashMap<Box<str>, TypeId>,
-    kfuncs: HashSet<TypeId>,
-}
+/// Where the types of one kind are, by their names: of several of one name the first.
+type Names = HashMap<Box<str>, TypeId>;
 
 impl KernelTypes {
     /// Nothing is known of the kernel's types.
@@ -78,7 +75,11 @@ impl KernelTypes {
         KernelTypes {
             read: Box::new(read),
             btf: OnceLock::new(),
-            names: OnceLock::new(),
+            functions: OnceLock::new(),
+            records: OnceLock::new(),
+            variables: OnceLock::new(),
+            typedefs: OnceLock::new(),
+            kfuncs: OnceLock::new(),
             read_symbols: Box::new(|| None),
             symbols: OnceLock::new(),
             release: None,
@@ -124,22 +125,40 @@ impl KernelTypes {
 
     /// The function of this name.
     pub(crate) fn function(&self, name: &str) -> Option<TypeId> {
-        self.names().functions.get(name).copied()
+        let is_one = |kind: &Type| matches!(kind, Type::Func { .. });
+        self.named(&self.functions, name, is_one)
     }
 
     /// The struct or union of this name.
     pub(crate) fn record(&self, name: &str) -> Option<TypeId> {
-        self.names().records.get(name).copied()
+        let is_one = |kind: &Type| matches!(kind, Type::Struct { .. } | Type::Union { .. });
+        self.named(&self.records, name, is_one)
     }
 
     /// The typedef of this name.
     pub(crate) fn typedef(&self, name: &str) -> Option<TypeId> {
-        self.names().typedefs.get(name).copied()
+        let is_one = |kind: &Type| matches!(kind, Type::Typedef(_));
+        self.named(&self.typedefs, name, is_one)
     }
 
     /// The variable of this name.
     pub(crate) fn variable(&self, name: &str) -> Option<TypeId> {
-        self.names().variables.get(name).copied()
+        let is_one = |kind: &Type| matches!(kind, Type::Var { .. });
+        self.named(&self.variables, name, is_one)
+    }
+
+    /// The type of a kind with this name, whose names are gathered when one is asked for first.
+    fn named(
+        &self,
+        names: &OnceLock<Names>,
+        name: &str,
+        is_one: impl Fn(&Type) -> bool,
+    ) -> Option<TypeId> {
+        let names = names.get_or_init(|| {
+            self.btf()
+                .map_or_else(Names::new, |btf| gather(btf, is_one))
+        });
+        names.get(name).copied()
     }
 
     /// Whether the kernel knows the address of what has this name, as far as its symbols are
@@ -151,12 +170,10 @@ impl KernelTypes {
 
     /// Whether a function is one that programs may call.
     pub(crate) fn is_kfunc(&self, function: TypeId) -> bool {
-        self.names().kfuncs.contains(&function)
-    }
-
-    fn names(&self) -> &Names {
-        self.names
-            .get_or_init(|| self.btf().map(Names::of).unwrap_or_default())
+        let kfuncs = self
+            .kfuncs
+            .get_or_init(|| self.btf().map_or_else(HashSet::new, kfuncs));
+        kfuncs.contains(&function)
     }
 }
 
@@ -175,32 +192,29 @@ impl fmt::Debug for KernelTypes {
     }
 }
 
-impl Names {
-    fn of(btf: &Btf) -> Names {
-        let mut names = Names::default();
-        for (id, ty) in btf.types() {
-            let kind = match ty.kind {
-                Type::Func { .. } => &mut names.functions,
-                Type::Struct { .. } | Type::Union { .. } => &mut names.records,
-                Type::Var { .. } => &mut names.variables,
-                Type::Typedef(_) => &mut names.typedefs,
-                Type::DeclTag {
-                    ty: of,
-                    component: -1,
-                    tag: Tag::Btf,
-                } if btf.str(ty.name) == KFUNC_TAG => {
-                    names.kfuncs.insert(of);
-                    continue;
-                }
-                _ => continue,
-            };
-            let name = btf.str(ty.name);
-            if !name.is_empty() {
-                kind.entry(name.into()).or_insert(id);
-            }
+/// The types of a kind that have names.
+fn gather(btf: &Btf, is_one: impl Fn(&Type) -> bool) -> Names {
+    let mut names = Names::new();
+    for (id, ty) in btf.types().filter(|(_, ty)| is_one(&ty.kind)) {
+        let name = btf.str(ty.name);
+        if !name.is_empty() {
+            names.entry(name.into()).or_insert(id);
         }
-        names
     }
+    names
+}
+
+/// The functions that programs may call.
+fn kfuncs(btf: &Btf) -> HashSet<TypeId> {
+    let tagged = btf.types().filter_map(|(_, ty)| match ty.kind {
+        Type::DeclTag {
+            ty: of,
+            component: -1,
+            tag: Tag::Btf,
+        } if btf.str(ty.name) == KFUNC_TAG => Some(of),
+        _ => None,
+    });
+    tagged.collect()
 }
 
 fn no_types(what: &str) -> Box<Rejection> {

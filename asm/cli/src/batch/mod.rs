@@ -82,7 +82,7 @@ pub(crate) fn run(
     ordered::map_lines(input, io::stdout(), jobs, &|number, text| {
         let (file, text) = (file.as_str(), text.trim_end());
         let line = Line { file, number, text };
-        let answer = answer::answer(line, kernel, &config, &types);
+        let answer = answer::answer(line, kernel, &config, types);
         match answer.unknown_fields() {
             Some([]) => {}
             Some(fields) => note_unknown(fields, &told),

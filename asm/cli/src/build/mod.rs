@@ -48,10 +48,10 @@ pub(crate) fn run(args: &BuildArgs) -> Result<(), Failure> {
         true => "not verified",
         false => {
             let types = kernel_types::running();
-            let loaded = kernel_types::relocated(&object, &types)?;
+            let loaded = kernel_types::relocated(&object, types)?;
             let (loaded, open) = map_sizes::settled(loaded);
             map_sizes::note(&open);
-            let checked = verdict::all(&loaded, target.kernel, &types);
+            let checked = verdict::all(&loaded, target.kernel, types);
             verdict::note_unattachable(&checked);
             verdict::refuse_rejected(&checked)?;
             "verified"
