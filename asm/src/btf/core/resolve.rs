@@ -143,11 +143,14 @@ impl<'a> Resolver<'a> {
         let all = (1..=self.target.len() as u32).map(TypeId);
         let found: Vec<TypeId> = all
             .filter(|candidate| {
-                let ty = self.target.get(*candidate);
-                let goes = ty
-                    .zip(kind)
-                    .is_some_and(|(ty, kind)| same_kind(kind, &ty.kind));
-                goes && essential_name(self.target.name(*candidate)) == name
+                let ty = self.target.get(*candidate).zip(kind);
+                let Some((ty, _)) = ty.filter(|(ty, kind)| same_kind(kind, &ty.kind)) else {
+                    return false;
+                };
+                // Few names begin alike, and only of these is it looked what they are without
+                // flavour.
+                let its = self.target.str(ty.name);
+                its.starts_with(name) && essential_name(its) == name
             })
             .collect();
         self.candidates.insert(id, found.clone());

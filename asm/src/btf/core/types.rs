@@ -4,6 +4,8 @@
 //!
 //! Source: the rules that libbpf documents for each.
 
+use std::mem::discriminant;
+
 use super::super::{Btf, IntEncoding, Kind, TypeId};
 
 /// How deep types are followed.
@@ -20,7 +22,7 @@ pub fn essential_name(name: &str) -> &str {
 /// Whether two types are of one kind; enums of any size are.
 pub(super) fn same_kind(local: &Kind, target: &Kind) -> bool {
     let is_enum = |kind: &Kind| matches!(kind, Kind::Enum { .. } | Kind::Enum64 { .. });
-    local.number() == target.number() || is_enum(local) && is_enum(target)
+    discriminant(local) == discriminant(target) || is_enum(local) && is_enum(target)
 }
 
 /// Whether two names are one, as far as both have one.
