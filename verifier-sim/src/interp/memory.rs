@@ -121,7 +121,7 @@ impl Memory<'_> {
         size: Size,
         change: impl FnOnce(u64) -> u64,
     ) -> Result<u64, FaultKind> {
-        let request = self.atomic_request(address, size)?;
+        let request = self.atomic_request(Access::Atomic, address, size)?;
         let old = number(self.bytes(request)?);
         put(self.bytes_mut(request)?, change(old));
         Ok(old)
@@ -129,7 +129,7 @@ impl Memory<'_> {
 
     /// Reads a number with acquire ordering, zero-extended.
     pub(crate) fn load_acquire(&self, address: u64, size: Size) -> Result<u64, FaultKind> {
-        let request = self.atomic_request(address, size)?;
+        let request = self.atomic_request(Access::Read, address, size)?;
         self.bytes(request).map(number)
     }
 
@@ -140,7 +140,7 @@ impl Memory<'_> {
         size: Size,
         value: u64,
     ) -> Result<(), FaultKind> {
-        let request = self.atomic_request(address, size)?;
+        let request = self.atomic_request(Access::Write, address, size)?;
         put(self.bytes_mut(request)?, value);
         Ok(())
     }
@@ -180,9 +180,14 @@ impl Memory<'_> {
         }
     }
 
-    /// An atomic access: aligned, and to memory that the kernel allows it for.
-    fn atomic_request(&self, address: u64, size: Size) -> Result<Request, FaultKind> {
-        let request = self.request(Access::Atomic, address, u64::from(size.bytes()));
+    /// An access of an atomic instruction: aligned, and to memory that the kernel allows it for.
+    fn atomic_request(
+        &self,
+        access: Access,
+        address: u64,
+        size: Size,
+    ) -> Result<Request, FaultKind> {
+        let request = self.request(access, address, u64::from(size.bytes()));
         match request.place.region {
             Region::Ctx | Region::Packet { .. } => {
                 Err(request.forbidden("atomic accesses are not allowed there"))

@@ -164,6 +164,28 @@ fn atomics_go_to_memory_that_the_kernel_allows() {
     ));
 }
 
+/// The kernel lets programs read a map's own structure, with acquire ordering as well.
+#[test]
+fn a_load_with_acquire_ordering_is_a_read() {
+    let load = Sem::LoadAcquire { size: DW }.row().unwrap();
+    let fields = Fields {
+        dst: R0,
+        src: R6,
+        ..Fields::default()
+    };
+    let result = run(|a| {
+        a.mov(R6, 0);
+        a.insn(Insn::new(load, fields)).exit();
+    });
+    assert!(matches!(
+        kind(result),
+        FaultKind::NoMemory {
+            access: Access::Read,
+            ..
+        }
+    ));
+}
+
 #[test]
 fn the_context_and_the_frame_pointer_are_read_only() {
     let result = run(|a| {
