@@ -327,6 +327,8 @@ fn same_refusal(case: &Case, log: &str) -> Outcome {
         Some(Figures::from(&ours.stats)),
         "the figures of the kernel's work"
     );
+    let point = VerifierLog::read(log).point().unwrap_or_default();
+    ensure_eq!(ours.words(), point, "the kernel's words in\n{log}");
     let compared = ours.message.starts_with("verifier bug: stack slot");
     if let Some(slot) = refusal.slot
         && ![Code::TooComplex, Code::InfiniteLoop].contains(&ours.code)

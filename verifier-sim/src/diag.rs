@@ -15,6 +15,8 @@ pub struct Rejection {
     pub code: Code,
     /// The kernel's words, the first line of them.
     pub message: String,
+    /// The lines of them behind the first.
+    pub more: Vec<String>,
     /// The slot of the instruction that is refused.
     pub slot: usize,
     /// What the instruction does that it must not.
@@ -53,6 +55,7 @@ impl Rejection {
         Box::new(Rejection {
             code,
             message: message.into(),
+            more: Vec::new(),
             slot: 0,
             label: String::new(),
             causes: Vec::new(),
@@ -60,6 +63,20 @@ impl Rejection {
             path: Vec::new(),
             stats: Stats::default(),
         })
+    }
+
+    /// What the kernel says in a line of its own behind the message.
+    pub(crate) fn adds(mut self: Box<Self>, line: impl Into<String>) -> Box<Rejection> {
+        self.more.push(line.into());
+        self
+    }
+
+    /// All of the kernel's words in one line, as [`VerifierLog::point`] gives those of its log.
+    ///
+    /// [`VerifierLog::point`]: ebpf_asm::verifier_log::VerifierLog::point
+    pub fn words(&self) -> String {
+        let more = self.more.iter().map(|line| format!("; {line}"));
+        self.message.clone() + &more.collect::<String>()
     }
 
     /// What the instruction does that it must not.

@@ -477,7 +477,7 @@ fn cases_have_the_same_verdict_as_rows() {
                 Verdict::Rejected(why) if why.code == Code::NotModelled => {
                     format!("unsupported 0 {}", why.message)
                 }
-                Verdict::Rejected(why) => format!("reject 0 {}", why.message),
+                Verdict::Rejected(why) => format!("reject 0 {}", why.words()),
             });
         }
     }

@@ -148,6 +148,10 @@ pub(crate) fn check_map(
 ) -> Checked {
     check_map_use(helper, proto.map, map)?;
     let map_type = map.map_type;
+    let not_into = || {
+        let (number, name, id) = (map_type.number(), helper.name, helper.id);
+        format!("cannot pass map_type {number} into func bpf_{name}#{id}")
+    };
     let explained = |message| {
         Rejection::new(Code::MapKind, message)
             .label(format!("'{}' is a map of type {map_type}", map.name))
@@ -159,9 +163,7 @@ pub(crate) fn check_map(
         );
     }
     if is_closed_sockmap(helper.name, map_type, prog_type, attach_type) {
-        return Err(explained(
-            "cannot update sockmap in this context".to_owned(),
-        ));
+        return Err(explained("cannot update sockmap in this context".to_owned()).adds(not_into()));
     }
     if helper.name == "for_each_map_elem" && !ITERABLE.contains(&map_type) {
         return Err(explained(
@@ -173,10 +175,7 @@ pub(crate) fn check_map(
     if helpers && maps {
         return Ok(());
     }
-    let (number, name, id) = (map_type.number(), helper.name, helper.id);
-    Err(explained(format!(
-        "cannot pass map_type {number} into func bpf_{name}#{id}"
-    )))
+    Err(explained(not_into()))
 }
 
 /// Whether the map holds sockets and the program is none of those that may change which.

@@ -161,13 +161,18 @@ impl Env<'_> {
 impl<'a> Machine<'_, 'a> {
     /// A call of a global function.
     pub(crate) fn call_global(&mut self, insn: &Insn, global: &Global) -> Checked<Flow> {
-        self.check_no_lock("global function calls are not allowed while holding a lock")?;
+        self.check_no_lock("global function calls are not allowed while holding a lock,")
+            .map_err(|refused| refused.adds("use static function instead"))?;
         self.check_global_sleeps(global)?;
-        let params = global.params()?;
+        let params = global.params();
+        let params = params.map_err(|refused| self.passes_invalid(refused, global))?;
         let mut arguments = Arguments::default();
         for (index, (reg, param)) in ARGUMENTS.into_iter().zip(params).enumerate() {
-            self.check_param(index, reg, *param, &mut arguments)
-                .map_err(|refused| refused.because(self.here(), called(global)))?;
+            let checked = self.check_param(index, reg, *param, &mut arguments);
+            checked.map_err(|refused| {
+                self.passes_invalid(refused, global)
+                    .because(self.here(), called(global))
+            })?;
         }
         self.notes.called.push(global.slot);
         self.fill_memory(&arguments);
@@ -177,6 +182,19 @@ impl<'a> Machine<'_, 'a> {
         self.clobber_arguments();
         self.write_reg(Reg::R0, RegState::unknown())?;
         Ok(Flow::To(self.slot + insn.slots()))
+    }
+
+    /// What the kernel adds to a refusal of what a call passes.
+    fn passes_invalid(&self, refused: Box<Rejection>, global: &Global) -> Box<Rejection> {
+        let mut functions = self.env.program.functions.iter();
+        let number = functions.position(|function| function.slot == global.slot);
+        let name = &global.name;
+        match number {
+            Some(number) => refused.adds(format!(
+                "Caller passes invalid args into func#{number} ('{name}')"
+            )),
+            None => refused,
+        }
     }
 
     /// That an argument is what the prototype says.
@@ -219,7 +237,11 @@ impl<'a> Machine<'_, 'a> {
                     let message = format!("arg#{index} is expected to be non-NULL");
                     return Err(Rejection::new(Code::MaybeNull, message)
                         .label(format!("R{number} may be null here"))
-                        .because(value.origin.made, "this may give null"));
+                        .because(value.origin.made, "this may give null")
+                        .help(format!(
+                            "compare R{number} with 0 before the call, or leave __arg_nonnull \
+                             out and compare in the function"
+                        )));
                 }
                 self.check_shared_memory(reg, &value, size, found)
             }

@@ -15,7 +15,7 @@ use crate::path::history::GoesOn;
 use crate::step::machine::{Flow, Machine};
 use crate::value::held::Held;
 use crate::value::reg::{Kind, RegState};
-use crate::value::state::{Entered, Frame};
+use crate::value::state::{Entered, Frame, Reference};
 use ebpf_asm::helper::{Effect, Helper};
 use ebpf_asm::insn::{Insn, Reg};
 
@@ -183,22 +183,32 @@ impl Machine<'_, '_> {
         Ok(Flow::To(frame.return_to))
     }
 
-    /// That nothing is to be given back where the program ends.
-    pub(crate) fn check_nothing_held(&self, label: &str) -> Checked {
-        let Some(first) = self.state.owed().references.first() else {
+    /// That nothing is to be given back where the program ends by what the kernel calls `leaves`.
+    pub(crate) fn check_nothing_held(&self, leaves: &str, label: &str) -> Checked {
+        self.check_given_back(leaves, label, "give it back on this path too")
+    }
+
+    /// The same where it may be left, with the beginning of a help.
+    pub(crate) fn check_given_back(&self, leaves: &str, label: &str, help: &str) -> Checked {
+        let references = &self.state.owed().references;
+        let Some(first) = references.first() else {
             return Ok(());
         };
-        let message = format!(
-            "Unreleased reference id={} alloc_insn={}",
-            first.id, first.acquired_at
-        );
-        Err(Rejection::new(Code::ReferenceLeak, message)
+        let unreleased = |held: &Reference| {
+            let Reference {
+                id, acquired_at, ..
+            } = held;
+            format!("Unreleased reference id={id} alloc_insn={acquired_at}")
+        };
+        let refused = Rejection::new(Code::ReferenceLeak, unreleased(first));
+        let others = references.iter().skip(1);
+        let refused = others.fold(refused, |refused, held| refused.adds(unreleased(held)));
+        let given_back_by = self.env.given_back_by(first.acquired_at);
+        Err(refused
+            .adds(format!("{leaves} would lead to reference leak"))
             .label(label.to_owned())
             .because(Place::at(first.acquired_at), "acquired here")
-            .help(format!(
-                "give it back on this path too{}",
-                self.env.given_back_by(first.acquired_at)
-            )))
+            .help(format!("{help}{given_back_by}")))
     }
 
     /// Whether a global function is verified on its own: what ends there is not the program.
@@ -209,8 +219,9 @@ impl Machine<'_, '_> {
     }
 
     fn exit_program(&mut self) -> Checked<Flow> {
-        self.check_nothing_held("ends the program with something not given back")?;
-        self.check_closed("BPF_EXIT instruction in main prog")?;
+        let leaves = "BPF_EXIT instruction in main prog";
+        self.check_nothing_held(leaves, "ends the program with something not given back")?;
+        self.check_closed(leaves)?;
         if let Entered::Later { results, .. } = self.state.frame().entered.clone() {
             return self.exit_later(&results);
         }

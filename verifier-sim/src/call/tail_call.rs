@@ -7,7 +7,7 @@
 //! Read before: `invoke.rs`. Read next: `flow/depth.rs`.
 
 use crate::codes::Code;
-use crate::diag::{Checked, Place, Rejection};
+use crate::diag::{Checked, Rejection};
 use crate::flow::cfg::Cfg;
 use crate::step::machine::{Flow, Machine};
 use crate::value::reg::RegState;
@@ -56,18 +56,9 @@ pub(crate) fn leaves_callback(what: &str) -> Box<Rejection> {
 impl Machine<'_, '_> {
     /// That nothing is left to be given back when the program goes on in another one.
     pub(crate) fn check_leaves(&self) -> Checked {
-        let Some(first) = self.state.owed().references.first() else {
-            return self.check_closed("tail_call");
-        };
-        let (id, acquired_at) = (first.id, first.acquired_at);
-        let message = format!("Unreleased reference id={id} alloc_insn={acquired_at}");
-        Err(Rejection::new(Code::ReferenceLeak, message)
-            .label("goes on in another program, with something not given back")
-            .because(Place::at(acquired_at), "acquired here")
-            .help(format!(
-                "give it back before{}",
-                self.env.given_back_by(acquired_at)
-            )))
+        let label = "goes on in another program, with something not given back";
+        self.check_given_back("tail_call", label, "give it back before")?;
+        self.check_closed("tail_call")
     }
 
     /// A constant index of a tail call matters: the kernel writes the call anew for it.

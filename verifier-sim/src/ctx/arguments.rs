@@ -122,18 +122,17 @@ impl ArgumentContext {
         &self.name
     }
 
-    /// What reading `size` bytes at `off` gives, or the kernel's words on why nothing.
-    pub(crate) fn read(&self, off: i64, size: Size) -> Result<Read, String> {
+    /// What reading `size` bytes at `off` gives, or the kernel's words on why nothing, line by line.
+    pub(crate) fn read(&self, off: i64, size: Size) -> Result<Read, Vec<String>> {
         let bytes = i64::from(size.bytes());
         let refused = format!("invalid bpf_context access off={off} size={bytes}");
         if !(0..MOST_BYTES).contains(&off) || off % bytes != 0 {
-            return Err(refused);
+            return Err(vec![refused]);
         }
         let function = &self.name;
         if off % 8 != 0 {
-            return Err(format!(
-                "func '{function}' offset {off} is not multiple of 8; {refused}"
-            ));
+            let words = format!("func '{function}' offset {off} is not multiple of 8");
+            return Err(vec![words, refused]);
         }
         let after = self.arguments.partition_point(|(begin, _)| *begin <= off);
         let found = match after.checked_sub(1).and_then(|at| self.arguments.get(at)) {
@@ -142,20 +141,20 @@ impl ArgumentContext {
                 Some(returned) if off == self.end => returned,
                 _ => {
                     let count = self.arguments.len() + 1 + usize::from(off > self.end) * 2;
-                    return Err(format!(
-                        "func '{function}' doesn't have {count}-th argument; {refused}"
-                    ));
+                    let words = format!("func '{function}' doesn't have {count}-th argument");
+                    return Err(vec![words, refused]);
                 }
             },
         };
         match found {
-            Argument::Pointer(..) | Argument::Address if size != Size::DW => Err(format!(
-                "func '{function}' size {bytes} must be 8; {refused}"
-            )),
+            Argument::Pointer(..) | Argument::Address if size != Size::DW => {
+                let words = format!("func '{function}' size {bytes} must be 8");
+                Err(vec![words, refused])
+            }
             Argument::Number | Argument::Address => Ok(Read::Number),
             Argument::Among(least, most) => Ok(Read::Among(*least, *most)),
             Argument::Pointer(kind, null) => Ok(Read::Pointer(*kind, *null)),
-            Argument::Refused(words) => Err(format!("{words}; {refused}")),
+            Argument::Refused(words) => Err(vec![words.clone(), refused]),
         }
     }
 }

@@ -50,6 +50,15 @@ pub(crate) struct Cfg<'a> {
     exception: Option<usize>,
 }
 
+/// What a row of the instruction table is, as messages call it.
+fn said(row: &Row) -> String {
+    match row.sem {
+        Sem::Call(Callee::Kfunc) => "calls of kernel functions".to_owned(),
+        Sem::Call(Callee::Local) => "calls of the program's own functions".to_owned(),
+        _ => row.form(),
+    }
+}
+
 impl<'a> Cfg<'a> {
     /// The graph of a program that passes the checks; calls of the functions that begin at the
     /// slots `globals` are not followed. The one at `exception` is called by the kernel.
@@ -218,8 +227,8 @@ impl<'a> Cfg<'a> {
             let row = insn.row();
             let label = match row.since {
                 Some(since) if config.since(since) => continue,
-                Some((major, minor)) => format!("{} came with Linux {major}.{minor}", row.form()),
-                None => format!("no Linux release has {}", row.form()),
+                Some((major, minor)) => format!("{} came with Linux {major}.{minor}", said(row)),
+                None => format!("no Linux release has {}", said(row)),
             };
             let form = form_of(row);
             // Of an opcode that means something to it the kernel says other words each time.
@@ -227,7 +236,7 @@ impl<'a> Cfg<'a> {
                 other.opcode == row.opcode && other.since.is_some_and(|since| config.since(since))
             };
             let message = match ISA.iter().find(is_known) {
-                Some(_) => format!("the kernel is too old for {}", row.form()),
+                Some(_) => format!("the kernel is too old for {}", said(row)),
                 None => format!("unknown opcode {:02x}", row.opcode),
             };
             let mut refused = Rejection::new(Code::KernelTooOld, message)

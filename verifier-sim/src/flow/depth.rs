@@ -330,7 +330,7 @@ impl Depths {
         let Some(&(slot, function)) = taken.iter().find(|one| !leads(one)) else {
             return Ok(());
         };
-        let message = "verifier bug: No program to jit at insn";
+        let message = format!("verifier bug: No program to jit at insn {function} (subprog < 0)");
         let mut refused = Rejection::new(Code::Callback, message)
             .label("no path leads here, and the function's address is taken")
             .because(Place::at(slot), "it is taken here")

@@ -371,7 +371,13 @@ impl<'a> Machine<'_, 'a> {
         };
         let left_out = value.as_constant() == Some(0) && kfunc.is_optional(index);
         if !left_out {
-            self.check_sized_memory(reg, size_reg, &mut found.plain)?;
+            let checked = self.check_sized_memory(reg, size_reg, &mut found.plain);
+            checked.map_err(|refused| {
+                let behind = index + 1;
+                refused.adds(format!(
+                    "arg#{index} arg#{behind} memory, len pair leads to invalid memory access"
+                ))
+            })?;
         }
         if sized == SizeParam::Constant {
             let size = *self.state.reg(size_reg);

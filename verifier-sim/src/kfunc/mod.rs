@@ -111,7 +111,10 @@ pub(crate) fn check_calls(
                 Code::UnknownKfunc,
                 message.to_owned(),
                 "calls a function of a module that is not named",
-            );
+            )
+            .map_err(|refused: Box<Rejection>| {
+                refused.adds("failed to find BTF for kernel function")
+            });
         }
         let name = name_of(object, program, kernel, (slot, insn));
         if name.is_some_and(|name| has_flag(name, Flags::DEVICE_BOUND)) {

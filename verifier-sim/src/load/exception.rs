@@ -142,7 +142,7 @@ impl Machine<'_, '_> {
             let thrown = *self.state.reg(Reg::R1);
             self.check_result(Reg::R1, &thrown)?;
         }
-        self.check_nothing_held("throws with something not given back")?;
+        self.check_nothing_held("bpf_throw", "throws with something not given back")?;
         self.check_closed("bpf_throw")?;
         Ok(Flow::End)
     }
@@ -158,7 +158,7 @@ impl Explorer<'_, '_, '_> {
         // A loop is entered where the first state in it is kept.
         let place = CalledLoop::of(&self.env.components, &path.state, path.slot);
         if place.is_some_and(|place| !self.tree.visits.has(&place)) {
-            let message = "verifier bug: scc exit: no visit info for call chain";
+            let message = "verifier bug: scc exit: no visit info for call chain (1)";
             return Err(Rejection::new(Code::Exception, message)
                 .label("throws out of a loop in its first round")
                 .help("leave the loop, and throw behind it"));

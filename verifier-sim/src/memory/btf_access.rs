@@ -25,6 +25,10 @@ use ebpf_asm::btf::{Btf, Kind as Type, Member, TypeId};
 use ebpf_asm::isa::{KernelVersion, Size};
 use ebpf_asm::prog_type::ProgType;
 
+/// What to do instead of writing to a structure of the kernel.
+const NOT_WRITTEN: &str = "programs only read structures of the kernel: keep what is to be noted \
+     in a map, and change the kernel's by its functions and helpers that do so";
+
 impl<'a> Machine<'_, 'a> {
     /// Reads what a pointer to a structure points to.
     pub(crate) fn read_structure(
@@ -124,7 +128,8 @@ impl<'a> Machine<'_, 'a> {
                     "writes to a structure of the kernel, struct {}",
                     btf.name(pointer.id)
                 ))
-                .because(base.origin.made, "the pointer comes from here"));
+                .because(base.origin.made, "the pointer comes from here")
+                .help(NOT_WRITTEN));
         }
         self.check_owned(pointer, base)?;
         self.structure_field(btf, pointer, off, access).map(|_| ())
@@ -141,7 +146,9 @@ impl<'a> Machine<'_, 'a> {
         let name = btf.name(pointer.id);
         let refused = |message: String| {
             let label = format!("writes to a structure of the kernel, struct {name}");
-            Rejection::new(Code::ReadOnly, message).label(label)
+            Rejection::new(Code::ReadOnly, message)
+                .label(label)
+                .help(NOT_WRITTEN)
         };
         if pointer.marks.has(Marks::UNTRUSTED) {
             return Err(refused("only read is supported".to_owned()));

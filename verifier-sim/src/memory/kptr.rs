@@ -19,6 +19,33 @@ use ebpf_asm::btf::TypeId;
 use ebpf_asm::insn::Reg;
 use ebpf_asm::isa::Sem;
 
+/// That a pointer which the map shall own is none that the kernel (6.18) takes for a fault of its
+/// own: of the objects that programs allocate it knows those that are not null, and owned.
+pub(crate) fn check_expected(reg: Reg, value: &RegState) -> Checked {
+    let Kind::Btf(pointer) = value.kind else {
+        return Ok(());
+    };
+    let owned = [Marks::ALLOC, Marks::ALLOC | Marks::PERCPU];
+    if pointer.types == Types::Kernel || owned.contains(&pointer.marks) && value.null == Null::Never
+    {
+        return Ok(());
+    }
+    let number = reg.number();
+    let message = "verifier bug: invalid PTR_TO_BTF_ID register for type match";
+    let refused = Rejection::new(Code::SpecialField, message);
+    Err(match value.null {
+        Null::Maybe => refused
+            .label(format!("R{number} may be null here"))
+            .because(value.origin.made, "this may give null")
+            .help(format!("compare R{number} with 0 first")),
+        Null::Never => refused
+            .label(format!(
+                "R{number} is an object that the program does not own"
+            ))
+            .because(value.origin.made, format!("R{number} is made here")),
+    })
+}
+
 impl Machine<'_, '_> {
     /// The pointer in a map's value that an access is to, if it is to one.
     pub(crate) fn kptr_at(&self, base: &RegState, extent: Extent) -> Checked<Option<Kptr>> {
@@ -146,8 +173,18 @@ impl Machine<'_, '_> {
 
     fn bad_kptr_value(&self, reg: Reg, value: &RegState, kptr: Kptr) -> Box<Rejection> {
         let (number, name) = (reg.number(), value.type_name());
-        let message = format!("invalid kptr access, R{number} type={name}");
+        let of = match value.kind {
+            Kind::Btf(pointer) => self.env.structure_name(pointer),
+            _ => "",
+        };
         let target = self.env.structure_name(kptr.target);
+        let or_untrusted = match kptr.owner {
+            KptrOwner::Nobody => format!(" or untrusted_ptr_{target}"),
+            _ => String::new(),
+        };
+        let message = format!(
+            "invalid kptr access, R{number} type={name}{of} expected=ptr_{target}{or_untrusted}"
+        );
         Rejection::new(Code::SpecialField, message)
             .label(format!("the pointer in the map is to struct {target}"))
             .because(value.origin.made, format!("R{number} is made here"))

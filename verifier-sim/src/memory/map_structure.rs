@@ -63,6 +63,15 @@ impl Machine<'_, '_> {
         let name = self.map_structure(map)?;
         let kernel = self.env.kernel;
         let btf = kernel.needed_for("the structures of maps")?;
+        let off = self.offset_in_structure(name, access)?;
+        let id = kernel.record(name);
+        let id = id.ok_or_else(|| not_modelled("this structure of a map"))?;
+        let pointer = BtfPtr::kernel(id, Marks::NONE);
+        self.read_field(btf, (pointer, off), base, access)
+    }
+
+    /// Where in the kernel's structure of a map an access begins, if the loader may look there.
+    fn offset_in_structure(&self, name: &str, access: MemAccess) -> Checked<u32> {
         let refuse = |code, message| {
             Rejection::new(code, message).label("looks into the map itself, not into a value")
         };
@@ -71,20 +80,18 @@ impl Machine<'_, '_> {
                 format!("'struct {name}' access is allowed only to CAP_PERFMON and CAP_SYS_ADMIN");
             return Err(refuse(Code::Capability, message));
         }
-        let Ok(off) = u32::try_from(access.off) else {
+        u32::try_from(access.off).map_err(|_| {
             let (number, off) = (access.reg.number(), access.off);
             let message = format!("R{number} is {name} invalid negative access: off={off}");
-            return Err(refuse(Code::MemoryBounds, message));
-        };
-        let id = kernel.record(name);
-        let id = id.ok_or_else(|| not_modelled("this structure of a map"))?;
-        let pointer = BtfPtr::kernel(id, Marks::NONE);
-        self.read_field(btf, (pointer, off), base, access)
+            refuse(Code::MemoryBounds, message)
+        })
     }
 
     /// Refuses to write to a map itself.
-    pub(crate) fn write_map_structure(&self, map: u32) -> Checked {
-        let message = format!("only read from {} is supported", self.map_structure(map)?);
+    pub(crate) fn write_map_structure(&self, map: u32, access: MemAccess) -> Checked {
+        let name = self.map_structure(map)?;
+        self.offset_in_structure(name, access)?;
+        let message = format!("only read from {name} is supported");
         Err(Rejection::new(Code::ReadOnly, message)
             .label("writes to the map itself, not to a value of it")
             .help("look a value up, and write to that"))

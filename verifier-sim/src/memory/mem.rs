@@ -8,7 +8,7 @@
 use crate::call::tail_call::leaves_callback;
 use crate::codes::Code;
 use crate::config::Alignment;
-use crate::diag::{Checked, Place, Rejection};
+use crate::diag::{Checked, Rejection};
 use crate::env::Env;
 use crate::memory::number_help::number_made;
 use crate::memory::region::write_to_key;
@@ -251,21 +251,8 @@ impl Machine<'_, '_> {
                 self.env.program.prog_type
             )));
         }
-        if let Some(first) = self.state.owed().references.first() {
-            return Err(Rejection::new(
-                Code::ReferenceLeak,
-                format!(
-                    "Unreleased reference id={} alloc_insn={}",
-                    first.id, first.acquired_at
-                ),
-            )
-            .label("would leave the program if the packet is too short")
-            .because(Place::at(first.acquired_at), "acquired here")
-            .help(format!(
-                "give it back before{}",
-                self.env.given_back_by(first.acquired_at)
-            )));
-        }
+        let label = "would leave the program if the packet is too short";
+        self.check_given_back("BPF_LD_[ABS|IND]", label, "give it back before")?;
         self.check_closed("BPF_LD_[ABS|IND]")?;
         if matches!(self.state.frame().entered, Entered::Callback(_)) {
             return Err(leaves_callback("may leave the program"));
@@ -393,7 +380,7 @@ impl Machine<'_, '_> {
                 self.check_flow_keys(base, access)
             }
             Kind::TpBuffer => self.check_tp_buffer(base, access),
-            Kind::Map(map) => self.write_map_structure(map),
+            Kind::Map(map) => self.write_map_structure(map, access),
             Kind::Buffer(usage) => {
                 self.check_buffer(usage, base, access.extent(base), access.direction)
             }

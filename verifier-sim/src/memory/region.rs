@@ -118,8 +118,12 @@ impl<'a> Machine<'_, 'a> {
         access: MemAccess,
     ) -> Checked<RegState> {
         let read = arguments.read(i64::from(access.off), access.size);
-        let read = read.map_err(|message| {
-            Rejection::new(Code::Context, message).label("no argument is there")
+        let read = read.map_err(|words| {
+            let mut lines = words.into_iter();
+            let refused = Rejection::new(Code::Context, lines.next().unwrap_or_default());
+            lines
+                .fold(refused, Rejection::adds)
+                .label("no argument is there")
         })?;
         Ok(match read {
             Read::Number => RegState::scalar(Scalar::of_size(access.size)),
@@ -296,7 +300,8 @@ impl<'a> Machine<'_, 'a> {
             base.id
         );
         let last = off + size - 1;
-        let refused = Rejection::new(Code::PacketBounds, message);
+        let refused = Rejection::new(Code::PacketBounds, message)
+            .adds(format!("R{number} offset is outside of the packet"));
         if off < 0 {
             return refused.label(format!(
                 "{} byte {off}, which is before what R{number} was made from",
@@ -349,6 +354,7 @@ impl<'a> Machine<'_, 'a> {
         if extent.size == 0 {
             let message = message(extent.off);
             return Err(Rejection::new(Code::MemoryBounds, message)
+                .adds(outside_of_memory(extent.reg, "min"))
                 .label("hands out no bytes of a map's key"));
         }
         self.check_within(Code::MemoryBounds, i64::from(bytes), base, extent, message)
@@ -520,6 +526,7 @@ impl<'a> Machine<'_, 'a> {
         if !inside(lowest) {
             return Err(explain(
                 Rejection::new(code, message(lowest))
+                    .adds(outside_of_memory(extent.reg, "min"))
                     .label(format!("{} of {whole} bytes", span_of(lowest, extent.size)))
                     .help_if(where_to_begin(lowest, extent.size, whole)),
             ));
@@ -543,6 +550,7 @@ impl<'a> Machine<'_, 'a> {
         if !inside(highest) {
             return Err(explain(
                 Rejection::new(code, message(highest))
+                    .adds(outside_of_memory(extent.reg, "max"))
                     .label(format!(
                         "up to {} of {whole} bytes: the index is {}",
                         span_of(highest, extent.size),
@@ -584,6 +592,12 @@ fn span_of(first: i64, size: i64) -> String {
         1 => format!("byte {first}"),
         _ => format!("bytes {first}..{}", first.saturating_add(size)),
     }
+}
+
+/// What the kernel adds where the least or the greatest of the offsets is outside.
+fn outside_of_memory(reg: Reg, end: &str) -> String {
+    let number = reg.number();
+    format!("R{number} {end} value is outside of the allowed memory range")
 }
 
 fn negative(code: Code, reg: Reg, base: &RegState) -> Box<Rejection> {

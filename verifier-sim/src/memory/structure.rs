@@ -4,7 +4,7 @@
 //! Read before: `region.rs`, `ctx/sock.rs`. Read next: `stack_access.rs`.
 
 use crate::codes::Code;
-use crate::ctx::sock;
+use crate::ctx::{Field, sock};
 use crate::diag::{Checked, Rejection};
 use crate::memory::mem::{Direction, MemAccess};
 use crate::memory::region::Extent;
@@ -27,7 +27,16 @@ impl Machine<'_, '_> {
             _ => {
                 let (number, name) = (access.reg.number(), sock.name());
                 let bytes = access.size.bytes();
-                let message = format!("R{number} invalid {name} access off={off} size={bytes}");
+                // The kernel (6.18) notices the upper half of a field of eight bytes only when it
+                // has followed all paths and rewrites the access.
+                let is_upper_half =
+                    |field: &Field| field.size == 8 && off == i64::from(field.offset) + 4;
+                let message = match fields.at(off) {
+                    Some(field) if sock == SockType::Tcp && bytes == 4 && is_upper_half(field) => {
+                        "verifier bug: error during ctx access conversion (0)".to_owned()
+                    }
+                    _ => format!("R{number} invalid {name} access off={off} size={bytes}"),
+                };
                 let what = match fields.at(off) {
                     Some(field) => {
                         format!("{bytes} bytes of {}, field {}", fields.name, field.name)

@@ -187,7 +187,13 @@ impl Machine<'_, '_> {
             false => Ok(place),
         });
         let Spot { depth, .. } = place.map_err(|words| {
-            Rejection::new(Code::Dynptr, words)
+            let is_occupied = words == occupied();
+            let refused = Rejection::new(Code::Dynptr, words);
+            let refused = match is_occupied {
+                true => refused,
+                false => refused.adds(occupied()),
+            };
+            refused
                 .label("is not 16 bytes of the stack, at a multiple of 8 that is known")
                 .because(value.origin.made, "the address is made here")
         })?;
@@ -371,9 +377,12 @@ fn is_dynptr(slot: &Slot) -> bool {
 /// What the kernel says where no dynptr is, unless it knows why none can be there.
 fn uninitialised(reg: Reg, value: &RegState, words: Option<String>) -> Box<Rejection> {
     let number = reg.number() - 1;
-    let plain = || format!("Expected an initialized dynptr as arg #{number}");
-    let message = words.unwrap_or_else(plain);
-    Rejection::new(Code::Dynptr, message)
+    let plain = format!("Expected an initialized dynptr as arg #{number}");
+    let refused = match words {
+        Some(words) => Rejection::new(Code::Dynptr, words).adds(plain),
+        None => Rejection::new(Code::Dynptr, plain),
+    };
+    refused
         .label(format!(
             "R{} does not point to the beginning of a dynptr that was made",
             reg.number()

@@ -46,7 +46,8 @@ impl Machine<'_, '_> {
         let value = self.irq_argument(index, reg)?;
         let message = format!("expected uninitialized irq flag as arg#{index}");
         let refuse = || wrong_flag(&message, reg, &value);
-        let spot = spot(&value, "irq_flag", 1).map_err(|words| wrong_flag(&words, reg, &value))?;
+        let spot = spot(&value, "irq_flag", 1)
+            .map_err(|words| wrong_flag(&words, reg, &value).adds(&message))?;
         if is_flag(&self.irq_slot(spot)) {
             return Err(refuse());
         }
@@ -77,7 +78,8 @@ impl Machine<'_, '_> {
         let value = self.irq_argument(index, reg)?;
         let message = format!("expected an initialized irq flag as arg#{index}");
         let refuse = || wrong_flag(&message, reg, &value);
-        let spot = spot(&value, "irq_flag", 1).map_err(|words| wrong_flag(&words, reg, &value))?;
+        let spot = spot(&value, "irq_flag", 1)
+            .map_err(|words| wrong_flag(&words, reg, &value).adds(&message))?;
         let slot = self.irq_slot(spot);
         let Kind::IrqFlag(saved_by) = slot.reg.kind else {
             return Err(refuse());

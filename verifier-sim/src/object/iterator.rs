@@ -111,7 +111,9 @@ impl Machine<'_, '_> {
                 ))
                 .because(value.origin.made, "the address is made here")
         };
-        let spot = of.spot(&value).map_err(refuse)?;
+        let expected = format!("expected uninitialized {} as arg #{index}", of.name);
+        let spot = of.spot(&value);
+        let spot = spot.map_err(|words| refuse(words).adds(expected))?;
         let all = (spot.off..of.end(spot)).step_by(SLOT_SIZE as usize);
         // Below what the frame has so far nobody looks: what is there above is written over.
         let stack = self.state.stack_at(spot.depth);
@@ -166,9 +168,11 @@ impl Machine<'_, '_> {
                 .label(format!("R{} does not point to an iteration", reg.number()))
                 .because(value.origin.made, "the address is made here")
         };
-        let spot = of.spot(&value).map_err(refuse)?;
         let name = of.name;
-        let none = || refuse(format!("expected an initialized {name} as arg #{index}"));
+        let expected = format!("expected an initialized {name} as arg #{index}");
+        let none = || refuse(expected.clone());
+        let spot = of.spot(&value);
+        let spot = spot.map_err(|words| refuse(words).adds(&expected))?;
         for (part, off) in (0u8..).zip((spot.off..of.end(spot)).step_by(SLOT_SIZE as usize)) {
             let slot = self.slot_of(spot, off);
             match slot.reg.kind {

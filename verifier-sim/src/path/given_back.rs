@@ -1,5 +1,5 @@
-//! What gives back what a call acquired, as messages name it, and the branch of a path from
-//! which no way leads to such a call any more.
+//! What gives back what a call acquired, or closes the section that it opened, as messages name
+//! it, and the branch of a path from which no way leads to such a call any more.
 //!
 //! Described in bpf-helpers(7), and in the kernel's `Documentation/bpf/kfuncs.rst`, "KF_ACQUIRE
 //! flag" and "KF_RELEASE flag".
@@ -22,12 +22,15 @@ const PAIRS: &[(&str, &[&str])] = &[
     ("bpf_ct_insert_entry", &["bpf_ct_release"]),
     ("bpf_get_task_exe_file", &["bpf_put_file"]),
     ("bpf_list_pop_*", &["bpf_obj_drop_impl"]),
+    ("bpf_local_irq_save", &["bpf_local_irq_restore"]),
     ("bpf_lookup_*", &["bpf_key_put"]),
     // A socket, where it acquires at all.
     ("bpf_map_lookup_elem", &["bpf_sk_release"]),
     ("bpf_obj_new_impl", &["bpf_obj_drop_impl"]),
     ("bpf_percpu_obj_new_impl", &["bpf_percpu_obj_drop_impl"]),
+    ("bpf_preempt_disable", &["bpf_preempt_enable"]),
     ("bpf_rbtree_remove", &["bpf_obj_drop_impl"]),
+    ("bpf_rcu_read_lock", &["bpf_rcu_read_unlock"]),
     ("bpf_refcount_acquire_impl", &["bpf_obj_drop_impl"]),
     ("bpf_res_spin_lock", &["bpf_res_spin_unlock"]),
     (
@@ -117,9 +120,14 @@ impl Env<'_> {
     /// back what its first cause acquired, if there is such a branch on the path.
     pub(crate) fn explain_kept(&self, mut refused: Box<Rejection>) -> Box<Rejection> {
         let is_end = self.cfg.insn(refused.slot).map(|insn| insn.sem()) == Some(Sem::Exit);
-        let concerns = matches!(refused.code, Code::ReferenceLeak | Code::Lock);
+        let concerns = match refused.code {
+            Code::ReferenceLeak | Code::Lock => is_end,
+            // Nor may one sleep in what was to be closed.
+            Code::Section => true,
+            _ => false,
+        };
         let acquired_at = refused.causes.first().map(|cause| cause.slot);
-        let (true, true, Some(acquired_at)) = (is_end, concerns, acquired_at) else {
+        let (true, Some(acquired_at)) = (concerns, acquired_at) else {
             return refused;
         };
         if let Some(branch) = self.leads_past(&refused, acquired_at) {

@@ -205,7 +205,10 @@ impl Needs {
             let beyond = needs.slots.checked_shr(total as u32).unwrap_or(0);
             if beyond != 0 {
                 let slot = total as u32 + beyond.trailing_zeros();
-                let message = format!("verifier bug: stack slot {slot}, total slots {total}");
+                let message = format!(
+                    "verifier bug: stack slot {slot}, total slots {total} \
+                     (i >= func->allocated_stack / BPF_REG_SIZE)"
+                );
                 return Err(Rejection::new(Code::StackUninit, message)
                     .label("what is needed here another path read from the stack, never written")
                     .help("write the stack before it is read, on every path"));

@@ -161,7 +161,9 @@ impl<'p> KernelLog<'p> {
             let text = self.looked_at(slot, insn);
             self.line(format_args!("{text}"));
         }
-        self.line(format_args!("{}", why.message));
+        for line in [&why.message].into_iter().chain(&why.more) {
+            self.line(format_args!("{line}"));
+        }
     }
 
     /// The instruction as it is looked at, behind what stands before it.

@@ -130,7 +130,13 @@ impl Machine<'_, '_> {
             Kind::MapValue(map) => {
                 let off = i64::from(pointer.off);
                 let extent = Extent { reg, off, size: 1 };
-                self.check_map_value_bytes(map, pointer, extent, AccessBy::Call)
+                let checked = self.check_map_value_bytes(map, pointer, extent, AccessBy::Call);
+                checked.map_err(|refused| {
+                    refused.adds(format!(
+                        "R{number} pointer arithmetic of map value goes out of range, \
+                         prohibited for !root"
+                    ))
+                })
             }
             _ => Ok(()),
         }

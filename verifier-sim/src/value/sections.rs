@@ -9,7 +9,7 @@
 
 use crate::call::global::Global;
 use crate::codes::Code;
-use crate::diag::{Checked, Rejection};
+use crate::diag::{Checked, Place, Rejection};
 use crate::object::iterator::lose_rcu;
 use crate::step::machine::Machine;
 use crate::value::btf_ptr::Marks;
@@ -27,29 +27,87 @@ pub(crate) struct Sections {
     pub(crate) preempt: u32,
 }
 
+/// Where the sections that are open were opened, as messages say it: no verdict depends on that.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Opened {
+    rcu: Place,
+    /// Where the others were kept from running first.
+    preempt: Place,
+}
+
+impl Opened {
+    /// Nowhere.
+    pub(crate) const NOWHERE: Opened = Opened {
+        rcu: Place::NONE,
+        preempt: Place::NONE,
+    };
+}
+
+/// A section that is open.
+#[derive(Debug, Clone, Copy)]
+struct Open {
+    /// What the kernel calls what is in it at the end of a program.
+    locked: &'static str,
+    /// What it calls it where one may not sleep.
+    region: &'static str,
+    /// Where it was opened.
+    at: Place,
+    /// What closes it.
+    closes: &'static str,
+}
+
 /// Since when global functions are called while preemption is disabled: observed on Linux 6.12 and
 /// 6.18.
 const GLOBAL_WITHOUT_PREEMPTION: KernelVersion = (6, 18);
 
 impl State {
-    /// Which section is open, as the kernel names it at the end of a program.
-    fn open_section(&self) -> Option<&'static str> {
-        match self.sections {
-            _ if !self.owed().irq_flags.is_empty() => Some("bpf_local_irq_save-ed"),
-            Sections { rcu: true, .. } => Some("bpf_rcu_read_lock-ed"),
-            Sections { preempt: 1.., .. } => Some("bpf_preempt_disable-ed"),
-            Sections { .. } => None,
-        }
+    fn open_rcu_section(&self) -> Option<Open> {
+        self.sections.rcu.then_some(Open {
+            locked: "bpf_rcu_read_lock-ed",
+            region: "rcu_read_lock region",
+            at: self.opened.rcu,
+            closes: "bpf_rcu_read_unlock",
+        })
     }
 
-    /// Where one may not sleep, as the kernel names it.
-    fn sleepless_section(&self) -> Option<&'static str> {
-        match self.sections {
-            Sections { rcu: true, .. } => Some("rcu_read_lock region"),
-            Sections { preempt: 1.., .. } => Some("non-preemptible region"),
-            Sections { .. } if !self.owed().irq_flags.is_empty() => Some("IRQ-disabled region"),
-            Sections { .. } => None,
-        }
+    fn open_preempt_section(&self) -> Option<Open> {
+        (self.sections.preempt > 0).then_some(Open {
+            locked: "bpf_preempt_disable-ed",
+            region: "non-preemptible region",
+            at: self.opened.preempt,
+            closes: "bpf_preempt_enable",
+        })
+    }
+
+    fn open_irq_section(&self) -> Option<Open> {
+        self.owed().irq_flags.first().map(|flag| Open {
+            locked: "bpf_local_irq_save-ed",
+            region: "IRQ-disabled region",
+            at: Place::at(flag.acquired_at),
+            closes: "bpf_local_irq_restore",
+        })
+    }
+
+    /// Which section the kernel names at the end of a program.
+    fn open_section(&self) -> Option<Open> {
+        let section = self.open_irq_section().or_else(|| self.open_rcu_section());
+        section.or_else(|| self.open_preempt_section())
+    }
+
+    /// Which it names where one may not sleep.
+    fn sleepless_section(&self) -> Option<Open> {
+        let section = self.open_rcu_section();
+        let section = section.or_else(|| self.open_preempt_section());
+        section.or_else(|| self.open_irq_section())
+    }
+}
+
+impl Open {
+    /// Says in a rejection where the section was opened, and that it is to be closed.
+    fn explain(self, refused: Box<Rejection>, close: &str) -> Box<Rejection> {
+        refused
+            .because(self.at, "the section is opened here")
+            .help(format!("{close}, with {}", self.closes))
     }
 }
 
@@ -58,11 +116,12 @@ impl Machine<'_, '_> {
     pub(crate) fn open_rcu(&mut self, function: &str) -> Checked {
         if self.state.sections.rcu {
             let message = format!("nested rcu read lock (kernel function {function})");
-            return Err(
-                Rejection::new(Code::Section, message).label("an RCU section is open already")
-            );
+            return Err(Rejection::new(Code::Section, message)
+                .label("an RCU section is open already")
+                .because(self.state.opened.rcu, "the section is opened here"));
         }
         self.state.sections.rcu = true;
+        self.state.opened.rcu = self.here();
         Ok(())
     }
 
@@ -88,6 +147,9 @@ impl Machine<'_, '_> {
 
     /// Keeps others from running, once more.
     pub(crate) fn disable_preemption(&mut self) {
+        if self.state.sections.preempt == 0 {
+            self.state.opened.preempt = self.here();
+        }
         self.state.sections.preempt = self.state.sections.preempt.saturating_add(1);
     }
 
@@ -111,10 +173,9 @@ impl Machine<'_, '_> {
         let Some(open) = self.state.open_section() else {
             return Ok(());
         };
-        let message = format!("{what} cannot be used inside {open} region");
-        Err(Rejection::new(Code::Section, message)
-            .label("a section is still open")
-            .help("close it on this path too"))
+        let message = format!("{what} cannot be used inside {} region", open.locked);
+        let refused = Rejection::new(Code::Section, message).label("a section is still open");
+        Err(open.explain(refused, "close it on this path too"))
     }
 
     /// That a helper that may sleep is not called where no program of the kind may.
@@ -140,26 +201,28 @@ impl Machine<'_, '_> {
 
     /// That a helper that may sleep is not called where one may not.
     pub(crate) fn check_helper_sleeps(&self, helper: &Helper) -> Checked {
-        let Some(region) = self.state.sleepless_section() else {
+        let Some(open) = self.state.sleepless_section() else {
             return Ok(());
         };
         if helper.callers.sleeps != Sleeps::Maybe {
             return Ok(());
         }
         let message = format!(
-            "sleepable helper bpf_{}#{} in {region}",
-            helper.name, helper.id
+            "sleepable helper bpf_{}#{} in {}",
+            helper.name, helper.id, open.region
         );
-        Err(may_sleep(message))
+        Err(may_sleep(message, open))
     }
 
     /// The same for a kernel function.
     pub(crate) fn check_kfunc_region(&self, function: &str) -> Checked {
         match self.state.sleepless_section() {
             None => Ok(()),
-            Some(region) => Err(may_sleep(format!(
-                "kernel func {function} is sleepable within {region}"
-            ))),
+            Some(open) => {
+                let region = open.region;
+                let message = format!("kernel func {function} is sleepable within {region}");
+                Err(may_sleep(message, open))
+            }
         }
     }
 
@@ -171,14 +234,20 @@ impl Machine<'_, '_> {
                 .label(format!("'{}' is global", global.name))
                 .help("make the function static"));
         }
-        let may_sleep = self.state.sleepless_section().is_none() && self.is_sleepable();
+        let section = self.state.sleepless_section();
+        let may_sleep = section.is_none() && self.is_sleepable();
         if may_sleep || !self.env.may_sleep_in(global.slot) {
             return Ok(());
         }
         let message = "global functions that may sleep are not allowed in non-sleepable context,";
-        Err(Rejection::new(Code::Section, message)
-            .label(format!("'{}' may wait for something", global.name))
-            .help("call it outside of sections, and from a program that may sleep"))
+        let refused = Rejection::new(Code::Section, message)
+            .adds("i.e., in a RCU/IRQ/preempt-disabled section, or in")
+            .adds("a non-sleepable BPF program context")
+            .label(format!("'{}' may wait for something", global.name));
+        Err(match section.filter(|_| self.is_sleepable()) {
+            Some(open) => open.explain(refused, "close the section before"),
+            None => refused.help("call it outside of sections, and from a program that may sleep"),
+        })
     }
 
     /// Whether what RCU protects stays: in a section, while a lock is held, and always where the
@@ -188,8 +257,8 @@ impl Machine<'_, '_> {
     }
 }
 
-fn may_sleep(message: String) -> Box<Rejection> {
-    Rejection::new(Code::Section, message)
-        .label("may wait, which is not possible here")
-        .help("close the section before")
+fn may_sleep(message: String, open: Open) -> Box<Rejection> {
+    let refused =
+        Rejection::new(Code::Section, message).label("may wait, which is not possible here");
+    open.explain(refused, "close the section before")
 }

@@ -6,7 +6,7 @@
 use crate::object::lock::Lock;
 use crate::value::held::Held;
 use crate::value::reg::{Kind, RegState};
-use crate::value::sections::Sections;
+use crate::value::sections::{Opened, Sections};
 use crate::value::stack::{End, Stack};
 use ebpf_asm::insn::Reg;
 use std::ops::RangeInclusive;
@@ -97,6 +97,8 @@ pub(crate) struct State {
     owed: Option<Rc<Owed>>,
     /// The sections that are open.
     pub sections: Sections,
+    /// Where they were opened.
+    pub opened: Opened,
     /// Whether one may sleep: in the program if it says so, in what is called later if that is
     /// called so that it may.
     pub in_sleepable: bool,
@@ -145,6 +147,7 @@ impl State {
             callers: Vec::new(),
             owed: None,
             sections: Sections::default(),
+            opened: Opened::NOWHERE,
             in_sleepable: false,
             callbacks: 0,
             may_gotos: 0,

@@ -205,7 +205,7 @@ fn simulate(row: &Row, loader: &Config, types: &KernelTypes) -> Result<Said, Unu
     let anywhere = wrong.iter().find(|one| one.stand_in == StandIn::Anywhere);
     let said = match verdict {
         Verdict::Rejected(why) if reached.is_none() && BEFORE_WORDS.contains(&why.code) => {
-            Said::reject(why.message.as_str()).code(why.code)
+            Said::reject(why.words()).code(why.code)
         }
         _ if let Some(wrong) = anywhere => Said::reject(&wrong.message).code(Code::Encoding),
         _ if let Some(wrong) = reached => Said::reject(&wrong.message).code(Code::Encoding),
@@ -219,7 +219,7 @@ fn simulate(row: &Row, loader: &Config, types: &KernelTypes) -> Result<Said, Unu
         Verdict::Rejected(why) if why.code == Code::NotModelled => {
             Said::unsupported(why.message.as_str()).code(why.code)
         }
-        Verdict::Rejected(why) => Said::reject(why.message.as_str()).code(why.code),
+        Verdict::Rejected(why) => Said::reject(why.words()).code(why.code),
     };
     Ok(said.took(begin.elapsed()))
 }

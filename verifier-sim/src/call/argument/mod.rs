@@ -180,7 +180,8 @@ impl<'a> Machine<'_, 'a> {
         self.need(reg);
         let number = reg.number();
         let Some(size) = value.as_constant() else {
-            let message = format!("R{number} is not a known constant");
+            // With the kernel's quotation mark.
+            let message = format!("R{number} is not a known constant'");
             return Err(Rejection::new(Code::ArgumentSize, message)
                 .label(format!(
                     "the size in R{number} is {}",

@@ -5,6 +5,7 @@
 use super::Arguments;
 use crate::codes::Code;
 use crate::diag::{Checked, Rejection};
+use crate::memory::kptr::check_expected;
 use crate::step::machine::Machine;
 use crate::value::reg::RegState;
 use ebpf_asm::helper::Arg;
@@ -26,6 +27,9 @@ impl Machine<'_, '_> {
         value: &RegState,
         found: &mut Arguments<'_>,
     ) -> Checked {
+        if arg == Arg::Kptr {
+            check_expected(reg, value)?;
+        }
         if is_released(arg) {
             self.check_releasable(reg, value)?;
             found.released = Some(value.ref_id);

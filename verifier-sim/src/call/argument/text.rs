@@ -56,7 +56,9 @@ impl<'a> Machine<'_, 'a> {
         if size <= 0 {
             let (whole, message) = (map.value_size, "invalid access to map value");
             let message = format!("{message}, value_size={whole} off={off} size={size}");
-            return refuse_as(Code::MapValueBounds, &message, "points behind the text");
+            let outside = format!("R{number} min value is outside of the allowed memory range");
+            return refuse_as(Code::MapValueBounds, &message, "points behind the text")
+                .map_err(|refused: Box<Rejection>| refused.adds(outside));
         }
         if map.max_entries != 1 {
             let message = "direct value access on string failed";

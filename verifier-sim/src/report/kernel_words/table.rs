@@ -93,6 +93,10 @@ pub(super) const WORDS: &[(&str, Code)] = &[
         Code::MapValueBounds,
     ),
     ("Possibly NULL pointer passed", Code::MaybeNull),
+    (
+        "verifier bug: invalid PTR_TO_BTF_ID register for type match",
+        Code::SpecialField,
+    ),
     ("arg#* is expected to be non-NULL", Code::MaybeNull),
     ("R* invalid mem access '*_or_null", Code::MaybeNull),
     (
@@ -107,6 +111,10 @@ pub(super) const WORDS: &[(&str, Code)] = &[
     ("R* invalid sock access", Code::Context),
     ("R* invalid tcp_sock access", Code::Context),
     ("R* invalid xdp_sock access", Code::Context),
+    (
+        "verifier bug: error during ctx access conversion",
+        Code::Context,
+    ),
     ("dereference of modified ctx ptr", Code::Context),
     ("negative offset ctx ptr", Code::Context),
     ("variable ctx access", Code::Context),
