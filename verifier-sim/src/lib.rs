@@ -49,6 +49,7 @@ pub use codes::{CODES, Code, Entry};
 pub use config::{Alignment, Capabilities, Config, Invariants, NEWEST, StateFreq, UpperHalves};
 pub use diag::{Cause, Place, Rejection, Step};
 pub use kfunc::kernel_call;
+pub use load::loadable::attach_types;
 pub use load::map_create::least_sizes;
 pub use load::since::{AttachSince, attached_since};
 pub use load::taken::check_types;

@@ -59,8 +59,9 @@ fn required(prog_type: ProgType) -> Capabilities {
     }
 }
 
-/// The attach types that a type's programs can be loaded for; `None` if any.
-fn attach_types(prog_type: ProgType) -> Option<&'static [AttachType]> {
+/// The attach types that a type's programs can be loaded for; `None` if any, and also numbers that
+/// are none.
+pub fn attach_types(prog_type: ProgType) -> Option<&'static [AttachType]> {
     Some(match prog_type {
         ProgType::CgroupSkb => &[AttachType::CgroupInetIngress, AttachType::CgroupInetEgress],
         ProgType::CgroupSock => &[

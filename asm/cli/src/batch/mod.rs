@@ -5,8 +5,8 @@
 //! is answered as `unsupported`, with the reason, and nothing in a row ends the run; lines that are
 //! no rows at all make it a failure in the end.
 //!
-//! Read in the order `row.rs`, `subject.rs`, `maps.rs`, `wide.rs`, `flags.rs`, `answer.rs`,
-//! `kernel.rs`, `no_kernel.rs`, `ordered.rs`.
+//! Read in the order `row.rs`, `place.rs`, `subject.rs`, `maps.rs`, `wide.rs`, `flags.rs`,
+//! `answer.rs`, `kernel.rs`, `no_kernel.rs`, `ordered.rs`.
 
 mod answer;
 mod flags;
@@ -14,6 +14,7 @@ mod flags;
 mod kernel;
 mod maps;
 mod ordered;
+mod place;
 mod row;
 mod subject;
 mod wide;

@@ -1,6 +1,6 @@
 //! From a row to an object with one program, as the verifier takes it.
 //!
-//! Read before: `row.rs`. Read next: `maps.rs`, `wide.rs`.
+//! Read before: `place.rs`. Read next: `maps.rs`, `wide.rs`.
 
 use std::fmt;
 
@@ -10,11 +10,12 @@ use ebpf_asm::isa::{self, Callee, Cond, Field, Operand, Sem, Width, rows_of};
 use ebpf_asm::lines::Lines;
 use ebpf_asm::load_flags::{BPF_F_SLEEPABLE, BPF_F_XDP_HAS_FRAGS};
 use ebpf_asm::object::Object;
-use ebpf_asm::prog_type::{AttachType, ProgType};
+use ebpf_asm::prog_type::ProgType;
 use ebpf_asm::program::{Function, Program, Reference};
 use ebpf_asm::section::{SECTIONS, Section};
 use ebpf_verifier_sim::{Code, NEWEST};
 
+use super::place::place;
 use super::row::Row;
 use super::{flags, maps, wide};
 
@@ -111,21 +112,7 @@ fn types(bytes: &[u8]) -> Result<Btf, Unusable> {
 }
 
 fn program(row: &Row, btf: Option<&Btf>, wrong: &mut Vec<Wrong>) -> Result<Program, Unusable> {
-    let prog_type = ProgType::from_number(row.prog_type)
-        .ok_or_else(|| Unusable::unsupported(format!("program type {}", row.prog_type)))?;
-    let expected_attach_type = match row.expected_attach_type {
-        0 => None,
-        number => Some(
-            AttachType::from_number(number)
-                .ok_or_else(|| Unusable::unsupported(format!("attach type {number}")))?,
-        ),
-    };
-    if prog_type == ProgType::StructOps && row.attach_btf_id == 0 {
-        return Err(Unusable::Refused {
-            code: Code::AttachTarget,
-            message: "it gives no reason".to_owned(),
-        });
-    }
+    let (prog_type, expected_attach_type) = place(row)?;
     let listed = listed(row)?;
     let bytes = &row.insns.0;
     if bytes.len() > SLOT << 20 {
