@@ -272,6 +272,10 @@ impl<'e, 'a, 'w> Explorer<'e, 'a, 'w> {
     fn close(&mut self, path: &Path, seen: Seen) -> Checked<Seen> {
         if seen == Seen::Covered {
             self.depths.note(&path.state);
+            if path.state.depth() > 0 {
+                let activation = self.live_stack.active(&self.env.cfg, &path.state);
+                self.live_stack.end(self.env, activation);
+            }
             self.tree.close(&self.env.cfg, path.position.node)?;
         }
         Ok(seen)
@@ -329,6 +333,9 @@ impl<'e, 'a, 'w> Explorer<'e, 'a, 'w> {
         let notes = &self.notes;
         if may_touch_stack(sem, notes) {
             self.live_stack.note(activation, path.slot, &notes.touched);
+        }
+        if path.state.depth() < depth {
+            self.live_stack.end(env, activation);
         }
         path.activation = (path.state.depth() == depth).then_some(activation);
         path.notes += u32::from(env.stops.is_entered(path.slot) || notes.is_kept());

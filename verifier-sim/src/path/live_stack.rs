@@ -8,15 +8,24 @@
 //! is active at different places, since its arguments decide what it reads.
 //!
 //! It is asked only of states from which every path has ended; then all that follows them was
-//! executed and has said what it read. Observed on Linux 6.18.
+//! executed and has said what it read.
+//!
+//! What a function writes of its callers' frames on every way to its end, its call writes. That is
+//! found out whenever a path ends or a function, of this one and of those that called it, from what
+//! was executed till then; and it never becomes more. So nothing counts that is written on one way
+//! of a branch while the other one still waits, nor behind a call, if something was done with a stack
+//! before. Observed on Linux 6.18.
 //!
 //! Read before: `flow/live.rs`, `flow/edges.rs`, `value/state.rs`. Read next: `prune.rs`.
 
+use crate::call::tail_call::is_tail_call;
 use crate::env::Env;
 use crate::flow::cfg::Cfg;
 use crate::flow::depth::MAX_CALL_FRAMES;
 use crate::flow::highest_first::HighestFirst;
 use crate::value::state::State;
+use ebpf_asm::insn::Insn;
+use ebpf_asm::isa::{Callee, Sem};
 use std::collections::BTreeMap;
 use std::ops::Range;
 
@@ -38,8 +47,12 @@ struct Slots {
     read: u64,
     /// Written whole each time.
     written: u64,
+    /// Written whole by the function that is called here, each time.
+    written_by_callee: u64,
     /// May be read here or later.
     live: u64,
+    /// Written whole on every way from here to the function's end.
+    certain: u64,
 }
 
 /// A function as it is active behind one chain of calls.
@@ -51,6 +64,9 @@ struct Activation {
     code: Range<usize>,
     /// For each frame from the outermost on, each instruction of the function.
     frames: Vec<Vec<Slots>>,
+    /// What the function wrote of each of its callers' frames, the outermost first, whenever that
+    /// was found out; `None` if it never was.
+    wrote: Option<Vec<u64>>,
     /// Which instructions were executed.
     executed: Vec<bool>,
     /// Instructions whose liveness may have changed, by their places in the function.
@@ -105,6 +121,7 @@ impl LiveStack {
             self.activations.push(Activation {
                 caller: caller.map(|caller| (caller, call)),
                 frames: vec![vec![Slots::default(); code.len()]; depth + 1],
+                wrote: None,
                 executed: vec![false; code.len()],
                 stale: HighestFirst::new(code.len()),
                 code,
@@ -127,6 +144,25 @@ impl LiveStack {
         };
         if activation.note(slot, touched) && !self.stale.contains(&at) {
             self.stale.push(at);
+        }
+    }
+
+    /// Notes that a path or the innermost function ends in an activation: what is new there and in
+    /// its callers counts from now on.
+    pub(crate) fn end(&mut self, env: &Env<'_>, at: usize) {
+        let mut next = Some(at);
+        while let Some(at) = next {
+            let Some(activation) = self.activations.get_mut(at) else {
+                return;
+            };
+            next = activation.caller.map(|(caller, _)| caller);
+            let Some(stale) = self.stale.iter().position(|&stale| stale == at) else {
+                continue;
+            };
+            self.stale.swap_remove(stale);
+            activation.refresh(env);
+            activation.commit(env);
+            self.hand_to_caller(at);
         }
     }
 
@@ -164,26 +200,27 @@ impl LiveStack {
                 continue;
             };
             activation.refresh(env);
-            let Some((caller, call)) = activation.caller else {
-                continue;
-            };
-            // What a function reads of its callers' frames, they read where they call it.
-            let entry = activation.code.start;
-            let outer = activation.frames.len() - 1;
-            let read: Vec<Touched> = (0u8..)
-                .zip(0..outer)
-                .map(|(depth, frame)| Touched {
-                    depth,
-                    read: activation.slots(entry, frame).live,
-                    written: 0,
-                })
-                .collect();
-            if let Some(caller_activation) = self.activations.get_mut(caller)
-                && caller_activation.read_in_call(call, &read)
-                && !self.stale.contains(&caller)
-            {
-                self.stale.push(caller);
+            if activation.wrote.is_some() {
+                activation.commit(env);
             }
+            self.hand_to_caller(at);
+        }
+    }
+
+    /// What a function reads and writes of its callers' frames, they do where they call it.
+    fn hand_to_caller(&mut self, at: usize) {
+        let Some(activation) = self.activations.get(at) else {
+            return;
+        };
+        let Some((caller, call)) = activation.caller else {
+            return;
+        };
+        let touched = activation.touched_of_callers();
+        if let Some(caller_activation) = self.activations.get_mut(caller)
+            && caller_activation.touch_in_call(call, &touched)
+            && !self.stale.contains(&caller)
+        {
+            self.stale.push(caller);
         }
     }
 }
@@ -229,17 +266,52 @@ impl Activation {
         new
     }
 
-    /// Notes what the function called at a place reads; says whether that is new.
-    fn read_in_call(&mut self, call: usize, read: &[Touched]) -> bool {
+    /// Keeps what the function writes of its callers' frames, as far as it always did. Functions
+    /// that are called back may not be called at all.
+    fn commit(&mut self, env: &Env<'_>) {
+        let is_call = |insn: &Insn| insn.sem() == Sem::Call(Callee::Local);
+        let call = self.caller.and_then(|(_, call)| env.cfg.insn(call));
+        if !call.is_some_and(is_call) {
+            return;
+        }
+        let entry = self.code.start;
+        let outer = 0..self.frames.len() - 1;
+        let now = outer.map(|frame| self.slots(entry, frame).certain);
+        let wrote = match &self.wrote {
+            None => now.collect(),
+            Some(before) => now.zip(before).map(|(now, before)| now & before).collect(),
+        };
+        self.wrote = Some(wrote);
+    }
+
+    /// What the function reads and writes of its callers' frames.
+    fn touched_of_callers(&self) -> Vec<Touched> {
+        let entry = self.code.start;
+        let outer = 0..self.frames.len() - 1;
+        let wrote = |frame: usize| self.wrote.as_ref()?.get(frame).copied();
+        (0u8..)
+            .zip(outer)
+            .map(|(depth, frame)| Touched {
+                depth,
+                read: self.slots(entry, frame).live,
+                written: wrote(frame).unwrap_or(0),
+            })
+            .collect()
+    }
+
+    /// Notes what the function called at a place reads and writes; says whether that is new.
+    fn touch_in_call(&mut self, call: usize, touched: &[Touched]) -> bool {
         let Some(index) = call.checked_sub(self.code.start) else {
             return false;
         };
         let mut new = false;
-        for touched in read {
+        for touched in touched {
             let frame = self.frames.get_mut(usize::from(touched.depth));
             if let Some(known) = frame.and_then(|frame| frame.get_mut(index)) {
-                new |= known.read | touched.read != known.read;
+                new |= known.read | touched.read != known.read
+                    || known.written_by_callee != touched.written;
                 known.read |= touched.read;
+                known.written_by_callee = touched.written;
             }
         }
         if new {
@@ -254,11 +326,11 @@ impl Activation {
         let inside = |to: Option<usize>| to?.checked_sub(begin);
         while let Some(mut here) = self.stale.pop() {
             let [on, jump] = env.cfg.successors(begin + here);
-            let mut changed = self.update(here, [inside(on), inside(jump)]);
+            let mut changed = self.update(env, here, [inside(on), inside(jump)]);
             while changed && here > 0 && is_straight(env, begin + here) {
                 here -= 1;
                 self.stale.remove(here);
-                changed = self.update(here, [Some(here + 1), None]);
+                changed = self.update(env, here, [Some(here + 1), None]);
             }
             if changed {
                 let from = env.before.of(begin + here);
@@ -268,22 +340,36 @@ impl Activation {
         }
     }
 
-    /// Computes what is live at one place, by what is live at those that execution goes to from
-    /// there; says whether that is new.
-    fn update(&mut self, here: usize, next: [Option<usize>; 2]) -> bool {
+    /// Computes what is live and certain at one place, by what is at those that execution goes to
+    /// from there; says whether that is new.
+    fn update(&mut self, env: &Env<'_>, here: usize, next: [Option<usize>; 2]) -> bool {
+        let ends_here = may_end(env, self.code.start + here);
         let mut changed = false;
         for frame in &mut self.frames {
-            let live = |to: Option<usize>| Some(frame.get(to?)?.live);
-            let [on, jump] = next.map(|to| live(to).unwrap_or(0));
-            let after = on | jump;
+            let after = next.map(|to| frame.get(to?).copied());
+            let live_after = after.iter().flatten().fold(0, |all, next| all | next.live);
+            let certain_after = match after {
+                _ if ends_here => 0,
+                [None, None] => 0,
+                [Some(next), None] | [None, Some(next)] => next.certain,
+                [Some(on), Some(jump)] => on.certain & jump.certain,
+            };
             if let Some(known) = frame.get_mut(here) {
-                let live = after & !known.written | known.read;
-                changed |= live != known.live;
+                let written = known.written | known.written_by_callee;
+                let live = live_after & !written | known.read;
+                let certain = certain_after | written;
+                changed |= live != known.live || certain != known.certain;
                 known.live = live;
+                known.certain = certain;
             }
         }
         changed
     }
+}
+
+/// Whether a function may end at an instruction that it also goes on behind: at a tail call.
+fn may_end(env: &Env<'_>, slot: usize) -> bool {
+    env.cfg.insn(slot).is_some_and(is_tail_call)
 }
 
 /// Whether execution comes to `slot` only from the instruction in the slot before, and goes from
