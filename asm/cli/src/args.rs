@@ -9,6 +9,8 @@ use ebpf_asm::isa::{Cpu, KernelVersion};
 use ebpf_asm::target::{ParseTargetError, Target, parse_kernel};
 use ebpf_cli::exit::Exit;
 
+use crate::privilege::Privilege;
+
 /// Build eBPF objects from Rust files and text, check and show them.
 #[derive(Debug, Parser)]
 #[command(name = "ebpfasm", version, after_help = Exit::HELP, max_term_width = 100)]
@@ -99,6 +101,10 @@ pub(crate) struct CheckArgs {
     /// Load each program for real, and show the running kernel's verdict too
     #[arg(long)]
     pub(crate) kernel_too: bool,
+    /// Who loads the programs, by the capabilities that it lacks; rows that have a field `privilege`
+    /// say it themselves
+    #[arg(long, value_enum, value_name = "WHO", default_value_t)]
+    pub(crate) privilege: Privilege,
     /// The instruction set, v1 to v4, as compilers take it by -mcpu
     #[arg(long, value_name = "CPU", default_value_t = Target::default().cpu, conflicts_with = "batch")]
     pub(crate) cpu: Cpu,

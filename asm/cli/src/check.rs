@@ -18,7 +18,7 @@ use crate::args::{CheckArgs, Shown};
 use crate::batch::{self, Kernel};
 use crate::said::Said;
 use crate::trace::{self, Style};
-use crate::verdict::{self, Checked};
+use crate::verdict::{self, Checked, ForWhom};
 use crate::{kernel_types, map_sizes, running, select, target, text_file};
 
 /// Runs the command.
@@ -30,7 +30,11 @@ pub(crate) fn run(args: &CheckArgs) -> Result<(), Failure> {
                 true => Kernel::Asked,
                 false => Kernel::NotAsked,
             };
-            batch::run(rows, args.jobs, kernel, one_kernel(args)?)
+            let for_whom = ForWhom {
+                kernel: one_kernel(args)?,
+                privilege: args.privilege,
+            };
+            batch::run(rows, args.jobs, kernel, for_whom)
         }
         (None, [object]) => check_object(object, args, Lines::Alone, &mut Told::new()),
         (None, objects) => check_objects(objects, args),
@@ -109,7 +113,11 @@ fn check_object(
     let mut unasked = Vec::new();
     for program in programs {
         for kernel in kernels(args) {
-            let one = judge(&object, program, kernel, types, style(args))?;
+            let for_whom = ForWhom {
+                kernel,
+                privilege: args.privilege,
+            };
+            let one = judge(&object, program, for_whom, types, style(args))?;
             report::print(match (args.json, args.kernel_too) {
                 (true, _) => format!("{}\n", of_object(one.json(), path)),
                 (false, true) => format!("{from}{}\n", one.timed_line()),
@@ -118,7 +126,7 @@ fn check_object(
             checked.push(one);
         }
         if args.kernel_too {
-            let said = running::verdict(&object, program);
+            let said = running::verdict(&object, program, args.privilege);
             report::print(match args.json {
                 true => format!("{}\n", of_object(said.json(program), path)),
                 false => format!("{from}{}\n", said.line(program)),
@@ -208,14 +216,14 @@ fn refused_by_kernel() -> Failure {
 fn judge<'o>(
     object: &Object,
     program: &'o Program,
-    kernel: Option<KernelVersion>,
+    for_whom: ForWhom,
     types: &KernelTypes,
     style: Option<Style>,
 ) -> Result<Checked<'o>, Failure> {
     let Some(style) = style else {
-        return Ok(verdict::one(object, program, kernel, types));
+        return Ok(verdict::one(object, program, for_whom, types));
     };
-    let config = verdict::config(kernel);
+    let config = verdict::config(for_whom);
     let mut verdict = None;
     report::stream(|out| {
         verdict = Some(trace::verify(object, program, &config, types, style, out)?);
@@ -225,10 +233,10 @@ fn judge<'o>(
     Ok(match verdict {
         Some(verdict) => Checked {
             program,
-            kernel,
+            kernel: for_whom.kernel,
             verdict,
             usec: None,
         },
-        None => verdict::one(object, program, kernel, types),
+        None => verdict::one(object, program, for_whom, types),
     })
 }

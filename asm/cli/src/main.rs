@@ -11,6 +11,7 @@
 //! | `select.rs`, `source.rs` | the program that `--prog` names; source lines |
 //! | `core_relo.rs` | CO-RE relocations in words |
 //! | `trace.rs` | `check --trace`, `--log-level`: what the verifier does |
+//! | `privilege.rs`, `limited.rs` | who loads (`check --privilege`) |
 //! | `running.rs`, `said.rs` | the running kernel's configuration, and what it says (`check --kernel-too`) |
 //! | `batch/` | `check --batch`: corpora of programs, one a line |
 //! | `emit.rs`, `json.rs` | the forms in which an object is written |
@@ -36,8 +37,11 @@ mod explain;
 mod isa;
 mod json;
 mod kernel_types;
+#[cfg(target_os = "linux")]
+mod limited;
 mod machine;
 mod map_sizes;
+mod privilege;
 #[cfg_attr(not(target_os = "linux"), path = "no_running.rs")]
 mod running;
 mod said;

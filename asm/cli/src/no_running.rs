@@ -6,10 +6,11 @@ use ebpf_asm::object::Object;
 use ebpf_asm::program::Program;
 use ebpf_cli::exit::Exit;
 
+use crate::privilege::Privilege;
 use crate::said::Said;
 
 /// That there is no kernel.
-pub(crate) fn verdict(_object: &Object, _program: &Program) -> Said {
+pub(crate) fn verdict(_object: &Object, _program: &Program, _loader: Privilege) -> Said {
     Said::Nothing {
         why: "this system has no eBPF".to_owned(),
         exit: Exit::Unsupported,

@@ -12,10 +12,35 @@ use ebpf_cli::report;
 use ebpf_loader::{DeniedBy, Error, Loader, LogLevel, denied_by, with_options};
 use ebpf_verifier_sim::KernelRefusal;
 
+use crate::limited;
+use crate::privilege::Privilege;
 use crate::said::Said;
 
-/// What the running kernel says of a program, by itself.
-pub(crate) fn verdict(object: &Object, program: &Program) -> Said {
+/// What the running kernel says of a program, by itself, to such a loader.
+pub(crate) fn verdict(object: &Object, program: &Program, loader: Privilege) -> Said {
+    let asked = limited::as_loader(loader, || asked(object, program));
+    match asked.unwrap_or_else(nobody) {
+        // What a loader is denied that others are not is refused.
+        Said::Nothing { exit, .. } if exit == Exit::Permission && loader != Privilege::Full => {
+            match self::asked(object, program) {
+                denied @ Said::Nothing { .. } => denied,
+                _ => Said::Rejects(Box::new(KernelRefusal::without_reason())),
+            }
+        }
+        said => said,
+    }
+}
+
+/// That nobody can ask.
+fn nobody(why: String) -> Said {
+    Said::Nothing {
+        why,
+        exit: Exit::Unsupported,
+        help: Vec::new(),
+    }
+}
+
+fn asked(object: &Object, program: &Program) -> Said {
     let alone = alone(object);
     let mut loader = Loader::new(&alone);
     let loaded = loader.load_with_log(&program.name, LogLevel::Stats);

@@ -14,6 +14,7 @@ use ebpf_verifier_sim::{
 use serde_json::{Value, json};
 
 use crate::machine;
+use crate::privilege::Privilege;
 use ebpf_cli::exit::Exit;
 use ebpf_cli::report::{self, Failure};
 
@@ -133,43 +134,53 @@ fn on((major, minor): KernelVersion) -> String {
     format!(" on Linux {major}.{minor}")
 }
 
-/// For root and a release: the newest, on this machine, if none is named.
-pub(crate) fn config(kernel: Option<KernelVersion>) -> Config {
+/// For whom programs are verified.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct ForWhom {
+    /// The release: the newest, on this machine, if none is named.
+    pub(crate) kernel: Option<KernelVersion>,
+    /// Who loads them.
+    pub(crate) privilege: Privilege,
+}
+
+/// What the verifier is to know of them.
+pub(crate) fn config(ForWhom { kernel, privilege }: ForWhom) -> Config {
     let newest = Config::default();
     Config {
+        capabilities: privilege.capabilities(),
         kernel: kernel.unwrap_or(newest.kernel),
         cpus: kernel.map_or_else(machine::cpus, |_| None),
         ..newest
     }
 }
 
-/// Verifies a program for a release. What it asks of the kernel's types is answered from `types`.
+/// Verifies a program. What it asks of the kernel's types is answered from `types`.
 pub(crate) fn one<'o>(
     object: &Object,
     program: &'o Program,
-    kernel: Option<KernelVersion>,
+    for_whom: ForWhom,
     types: &KernelTypes,
 ) -> Checked<'o> {
     let begin = Instant::now();
-    let verdict = verify_with(object, program, &config(kernel), types);
+    let verdict = verify_with(object, program, &config(for_whom), types);
     let usec = u64::try_from(begin.elapsed().as_micros()).ok();
     Checked {
         program,
-        kernel,
+        kernel: for_whom.kernel,
         verdict,
         usec,
     }
 }
 
-/// Verifies all programs of an object for a release.
+/// Verifies all programs of an object.
 pub(crate) fn all<'o>(
     object: &'o Object,
-    kernel: Option<KernelVersion>,
+    for_whom: ForWhom,
     types: &KernelTypes,
 ) -> Vec<Checked<'o>> {
     let programs = object.programs.iter();
     programs
-        .map(|program| one(object, program, kernel, types))
+        .map(|program| one(object, program, for_whom, types))
         .collect()
 }
 

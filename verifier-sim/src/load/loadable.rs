@@ -11,6 +11,8 @@ use crate::codes::Code;
 use crate::config::{Capabilities, Config};
 use crate::diag::{Checked, Rejection};
 use crate::load::since::{check_attach_type, check_flags, check_prog_type};
+use ebpf_asm::map_type::MapType;
+use ebpf_asm::object::Map;
 use ebpf_asm::prog_type::{AttachType, ProgType};
 use ebpf_asm::program::Program;
 
@@ -57,6 +59,37 @@ fn required(prog_type: ProgType) -> Capabilities {
         | ProgType::StructOps => Capabilities::BPF | Capabilities::PERFMON,
         _ => Capabilities::BPF | Capabilities::NET_ADMIN,
     }
+}
+
+/// That the loader can make such a map, and those in it.
+pub(crate) fn check_map_loader(map: &Map, config: &Config) -> Checked {
+    let needed = match map.map_type {
+        // As the first kernels with maps had them (Linux 4.6), which have been everybody's since.
+        MapType::Hash
+        | MapType::Array
+        | MapType::ProgArray
+        | MapType::PerfEventArray
+        | MapType::PercpuHash
+        | MapType::PercpuArray => Capabilities::NONE,
+        MapType::Devmap
+        | MapType::DevmapHash
+        | MapType::Sockmap
+        | MapType::Sockhash
+        | MapType::Xskmap => Capabilities::BPF | Capabilities::NET_ADMIN,
+        _ => Capabilities::BPF,
+    };
+    if !config.capabilities.has(needed) {
+        let message = format!(
+            "map '{}' of type {} needs more capabilities",
+            map.name, map.map_type
+        );
+        return Err(Rejection::new(Code::Capability, message)
+            .label("the kernel answers with EPERM")
+            .help("load it as root"));
+    }
+    map.inner
+        .as_deref()
+        .map_or(Ok(()), |inner| check_map_loader(inner, config))
 }
 
 /// The attach types that a type's programs can be loaded for; `None` if any, and also numbers that

@@ -6,6 +6,7 @@
 use crate::codes::Code;
 use crate::config::Config;
 use crate::diag::{Checked, Rejection};
+use crate::load::loadable::check_map_loader;
 use crate::load::map_create::check_map_create;
 use crate::load::since::check_map_type;
 use crate::load::taken::MapSpecials;
@@ -64,6 +65,15 @@ pub(crate) fn check_used_maps(
     Ok(())
 }
 
+/// That the kernel makes all maps of an object, also those that no program refers to.
+///
+/// # Errors
+/// What it refuses first.
+pub fn check_maps(object: &Object, config: &Config) -> Checked {
+    let mut maps = object.maps.iter();
+    maps.try_for_each(|map| check_created(object, config, map))
+}
+
 /// That the kernel makes a map, and those that it holds from the start.
 fn check_created(object: &Object, config: &Config, map: &Map) -> Checked {
     let held = map.values.iter().filter_map(|(_, value)| match value {
@@ -72,6 +82,7 @@ fn check_created(object: &Object, config: &Config, map: &Map) -> Checked {
     });
     for map in std::iter::once(map).chain(held) {
         check_map_type(map, config)?;
+        check_map_loader(map, config)?;
         check_map_create(map)?;
     }
     Ok(())

@@ -7,7 +7,8 @@ use std::time::{Duration, Instant};
 
 use ebpf_asm::isa::{Callee, Sem};
 use ebpf_verifier_sim::{
-    Code, Config, Event, KernelTypes, Rejection, Verdict, check_types, verify_watched, verify_with,
+    Code, Config, Event, KernelTypes, Rejection, Verdict, check_maps, check_types, verify_watched,
+    verify_with,
 };
 use serde::Serialize;
 use serde_json::Value;
@@ -15,7 +16,7 @@ use serde_json::Value;
 use super::flags;
 use super::row::Row;
 use super::subject::{self, StandIn, Unusable};
-use super::{Kernel, kernel};
+use super::{Kernel, Loader, kernel};
 
 /// One line of the output. The layout is a promise; fields may be added.
 #[derive(Debug, Serialize)]
@@ -109,7 +110,7 @@ pub(super) struct Line<'a> {
 }
 
 /// Answers a line. Whatever it holds, there is an answer.
-pub(super) fn answer(line: Line<'_>, ask: Kernel, loader: &Config, types: &KernelTypes) -> Answer {
+pub(super) fn answer(line: Line<'_>, ask: Kernel, loader: &Loader, types: &KernelTypes) -> Answer {
     match serde_json::from_str::<Row>(line.text) {
         Ok(row) => of_row(&row, ask, loader, types),
         Err(error) => Answer {
@@ -139,16 +140,17 @@ fn id_of(line: &str) -> Value {
         .unwrap_or_default()
 }
 
-fn of_row(row: &Row, ask: Kernel, loader: &Config, types: &KernelTypes) -> Answer {
+fn of_row(row: &Row, ask: Kernel, loader: &Loader, types: &KernelTypes) -> Answer {
+    let Loader { privilege, config } = loader.of(row);
     // A fault of ours in one program must not end the run.
-    let ours = catch_unwind(AssertUnwindSafe(|| simulate(row, loader, types)))
+    let ours = catch_unwind(AssertUnwindSafe(|| simulate(row, &config, types)))
         .unwrap_or_else(|_| Ok(Said::unsupported("the verifier met a fault of its own")))
         .unwrap_or_else(|unusable| match unusable {
             Unusable::Refused { code, message } => Said::reject(message).code(code),
             Unusable::Unsupported(reason) => Said::unsupported(reason),
         });
     let kernel = match ask {
-        Kernel::Asked => Some(kernel::load(row)),
+        Kernel::Asked => Some(kernel::load(row, privilege)),
         Kernel::NotAsked => None,
     };
     Answer {
@@ -166,10 +168,15 @@ fn simulate(row: &Row, loader: &Config, types: &KernelTypes) -> Result<Said, Unu
         .first()
         .ok_or_else(|| Unusable::unsupported("no program"))?;
     let config = flags::config(row.prog_flags, program, loader)?;
-    check_types(&object, &config, types).map_err(|why| Unusable::Refused {
-        code: why.code,
-        message: why.message.clone(),
-    })?;
+    check_types(&object, &config, types)
+        .and_then(|()| check_maps(&object, &config))
+        .map_err(|why| match why.code {
+            Code::NotModelled => Unusable::unsupported(&why.message),
+            code => Unusable::Refused {
+                code,
+                message: why.message.clone(),
+            },
+        })?;
     let begin = Instant::now();
     let mut reached = None;
     let mut watch = |event: &Event<'_>| {

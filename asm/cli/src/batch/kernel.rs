@@ -18,6 +18,8 @@ use ebpf_verifier_sim::KernelRefusal;
 use super::answer::Said;
 use super::maps::{key_type, map_name};
 use super::row::{MapRow, Row};
+use crate::limited;
+use crate::privilege::Privilege;
 
 /// Bytes of a slot, and where its registers and its number are.
 const SLOT: usize = 8;
@@ -33,18 +35,33 @@ const OF_MAPS: [u32; 2] = [12, 13];
 /// The lines of a log with one line of words: that, and the three of `BPF_LOG_STATS`.
 const ONE_AND_STATISTICS: usize = 4;
 
-/// Out of memory, of descriptors or of capabilities is no verdict.
-const NO_VERDICTS: [Errno; 3] = [Errno::ENOMEM, Errno::EMFILE, Errno::EPERM];
+/// Out of memory or of descriptors is no verdict.
+const NO_VERDICTS: [Errno; 2] = [Errno::ENOMEM, Errno::EMFILE];
 
-/// What the kernel says of the row.
-pub(super) fn load(row: &Row) -> Said {
-    match try_load(row) {
-        Ok(said) => said,
+/// Why the kernel gives no verdict.
+enum Nothing {
+    /// The loader may not do it.
+    Denied(String),
+    Other(String),
+}
+
+/// What the kernel says of the row to such a loader.
+pub(super) fn load(row: &Row, loader: Privilege) -> Said {
+    match limited::as_loader(loader, || try_load(row)) {
         Err(reason) => Said::unsupported(reason),
+        Ok(Err(Nothing::Denied(reason))) if is_limited(row, loader) => Said::reject(reason),
+        Ok(Err(Nothing::Denied(reason) | Nothing::Other(reason))) => Said::unsupported(reason),
+        Ok(Ok(said)) => said,
     }
 }
 
-fn try_load(row: &Row) -> Result<Said, String> {
+/// Whether the loader is denied what others are not: what nobody may do on this machine is no
+/// verdict.
+fn is_limited(row: &Row, loader: Privilege) -> bool {
+    loader != Privilege::Full && !matches!(try_load(row), Err(Nothing::Denied(_)))
+}
+
+fn try_load(row: &Row) -> Result<Said, Nothing> {
     let btf = match &row.btf {
         Some(bytes) => match bpf::btf_load(&bytes.0) {
             Ok(btf) => Some(btf),
@@ -61,7 +78,7 @@ fn try_load(row: &Row) -> Result<Said, String> {
         };
         for &slot in &one.insns {
             patch(&mut insns, slot as usize, map.as_fd().as_raw_fd())
-                .ok_or_else(|| format!("no instruction at slot {slot}"))?;
+                .ok_or_else(|| Nothing::Other(format!("no instruction at slot {slot}")))?;
         }
         maps.push(map);
     }
@@ -89,11 +106,11 @@ fn try_load(row: &Row) -> Result<Said, String> {
         }
         loaded => loaded,
     };
-    Ok(verdict(loaded))
+    verdict(loaded)
 }
 
-fn verdict(loaded: Result<(OwnedFd, String), Error>) -> Said {
-    match loaded {
+fn verdict(loaded: Result<(OwnedFd, String), Error>) -> Result<Said, Nothing> {
+    Ok(match loaded {
         Ok((_, stats)) => Said {
             processed: figure(&stats, "processed ").unwrap_or(0),
             usec: figure(&stats, "verification time ").unwrap_or(0),
@@ -103,10 +120,18 @@ fn verdict(loaded: Result<(OwnedFd, String), Error>) -> Said {
             processed: figure(&log, "processed ").unwrap_or(0),
             ..refused(&log)
         },
-        Err(error) if NO_VERDICTS.iter().any(|no| error.is(*no)) => {
-            Said::unsupported(error.to_string())
-        }
-        Err(error) => Said::reject(error.to_string()),
+        Err(error) => return no_log(&error, error.to_string()),
+    })
+}
+
+/// What an error means that comes without a log.
+fn no_log(error: &Error, said: String) -> Result<Said, Nothing> {
+    if error.is(Errno::EPERM) {
+        return Err(Nothing::Denied(said));
+    }
+    match NO_VERDICTS.iter().any(|no| error.is(*no)) {
+        true => Err(Nothing::Other(said)),
+        false => Ok(Said::reject(said)),
     }
 }
 
@@ -193,14 +218,10 @@ fn fill(created: &Map, map: &MapRow) -> Result<(), Error> {
 }
 
 /// What the kernel says to what comes before the program, if that is a verdict.
-fn not_taken(what: &str, error: &Error) -> Result<Said, String> {
+fn not_taken(what: &str, error: &Error) -> Result<Said, Nothing> {
     let why = match error {
         Error::Refused { log, .. } => log.trim().lines().last().unwrap_or_default().to_owned(),
         error => error.to_string(),
     };
-    let said = format!("the kernel does not take {what}: {why}");
-    match NO_VERDICTS.iter().any(|no| error.is(*no)) {
-        true => Err(said),
-        false => Ok(Said::reject(said)),
-    }
+    no_log(error, format!("the kernel does not take {what}: {why}"))
 }

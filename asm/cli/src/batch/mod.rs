@@ -28,19 +28,41 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::thread;
 
-use ebpf_asm::isa::KernelVersion;
 use ebpf_cli::exit::Exit;
 use ebpf_cli::input;
 use ebpf_cli::report::{self, Failure};
+use ebpf_verifier_sim::Config;
 
 use self::answer::Line;
-use crate::{kernel_types, verdict};
+use self::row::Row;
+use crate::kernel_types;
+use crate::privilege::Privilege;
+use crate::verdict::{self, ForWhom};
 
 /// Whether the running kernel is asked too.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kernel {
     Asked,
     NotAsked,
+}
+
+/// For whom rows are judged that do not say it.
+#[derive(Debug, Clone, Copy)]
+struct Loader {
+    privilege: Privilege,
+    config: Config,
+}
+
+impl Loader {
+    /// Whom a row is judged for.
+    fn of(self, row: &Row) -> Loader {
+        let privilege = row.privilege.unwrap_or(self.privilege);
+        let config = Config {
+            capabilities: privilege.capabilities(),
+            ..self.config
+        };
+        Loader { privilege, config }
+    }
 }
 
 /// Of how many fields it is told that they mean nothing: whose rows have more needs no telling.
@@ -61,16 +83,19 @@ fn note_unknown(fields: &[String], told: &Mutex<BTreeSet<String>>) {
 }
 
 /// Answers all rows of a file; `-` is standard input. `jobs` rows are judged at once, by
-/// default as many as there are processors. `release` is whom they are judged for, the newest if
-/// it is `None`.
+/// default as many as there are processors. `for_whom` is whom they are judged for.
 pub(crate) fn run(
     path: &Path,
     jobs: Option<NonZero<usize>>,
     kernel: Kernel,
-    release: Option<KernelVersion>,
+    for_whom: ForWhom,
 ) -> Result<(), Failure> {
     let input = BufReader::new(input::open(path)?);
-    let config = verdict::config(release);
+
+    let loader = Loader {
+        privilege: for_whom.privilege,
+        config: verdict::config(for_whom),
+    };
     let jobs = jobs
         .or_else(|| thread::available_parallelism().ok())
         .unwrap_or(NonZero::<usize>::MIN);
@@ -83,7 +108,7 @@ pub(crate) fn run(
     ordered::map_lines(input, io::stdout(), jobs, &|number, text| {
         let (file, text) = (file.as_str(), text.trim_end());
         let line = Line { file, number, text };
-        let answer = answer::answer(line, kernel, &config, types);
+        let answer = answer::answer(line, kernel, &loader, types);
         match answer.unknown_fields() {
             Some([]) => {}
             Some(fields) => note_unknown(fields, &told),

@@ -2,8 +2,9 @@
 
 use super::answer::Said;
 use super::row::Row;
+use crate::privilege::Privilege;
 
 /// Says that there is no kernel.
-pub(super) fn load(_row: &Row) -> Said {
+pub(super) fn load(_row: &Row, _loader: Privilege) -> Said {
     Said::unsupported("this system has no eBPF")
 }

@@ -13,6 +13,8 @@ use serde::Deserialize;
 use serde::de::IgnoredAny;
 use serde_json::Value;
 
+use crate::privilege::Privilege;
+
 /// One line of the input.
 #[derive(Debug, Deserialize)]
 pub(super) struct Row {
@@ -33,6 +35,9 @@ pub(super) struct Row {
     /// The license.
     #[serde(default)]
     pub(super) license: String,
+    /// Who loads it; by default whom the command names.
+    #[serde(default)]
+    pub(super) privilege: Option<Privilege>,
     /// The slots.
     pub(super) insns: Hex,
     /// The maps.

@@ -27,6 +27,7 @@ use ebpf_asm::target::Target;
 
 use crate::args::{BuildArgs, Form};
 use crate::target::{check as check_target, note_unknown, too_new};
+use crate::verdict::ForWhom;
 use crate::{emit, kernel_types, map_sizes, text_file, verdict, write};
 use cache::Cache;
 use ebpf_cli::exit::Exit;
@@ -51,7 +52,11 @@ pub(crate) fn run(args: &BuildArgs) -> Result<(), Failure> {
             let loaded = kernel_types::relocated(&object, types)?;
             let (loaded, open) = map_sizes::settled(loaded);
             map_sizes::note(&open);
-            let checked = verdict::all(&loaded, target.kernel, types);
+            let for_whom = ForWhom {
+                kernel: target.kernel,
+                ..ForWhom::default()
+            };
+            let checked = verdict::all(&loaded, for_whom, types);
             verdict::note_unattachable(&checked);
             verdict::refuse_rejected(&checked)?;
             "verified"
