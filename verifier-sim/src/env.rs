@@ -99,7 +99,7 @@ impl<'a> Env<'a> {
         check_loadable(program, config)?;
         let attach_type = program.prog_type.attach_type(program.expected_attach_type);
         let context = context(program.prog_type, attach_type)
-            .ok_or_else(|| unknown_type(program.prog_type, target))?;
+            .ok_or_else(|| unknown_type(program.prog_type))?;
         let attached = Target::find(whole, program, config, kernel)?;
         // The types are read only for a program that has a target.
         let arguments = attached
@@ -347,28 +347,15 @@ impl<'a> Env<'a> {
     }
 }
 
-/// A function of kernels that have programs for infrared receivers (`CONFIG_BPF_LIRC_MODE2`).
-const LIRC_MODE2: &str = "lirc_prog_attach";
-
-fn unknown_type(prog_type: ProgType, kernel: TargetKernel<'_>) -> Box<Rejection> {
+fn unknown_type(prog_type: ProgType) -> Box<Rejection> {
     let message = format!("programs of type {prog_type} are not modelled");
     let refused = Rejection::new(Code::NotModelled, message);
     match prog_type {
         ProgType::Unspec => refused
             .label("the program's section names no program type")
             .help("name one, as in SEC(\"xdp\") or .prog xdp"),
-        ProgType::LircMode2 => {
-            let of_another = kernel.types.of_other_release(kernel.config.kernel);
-            let refused = match (of_another, kernel.types.knows_address(LIRC_MODE2)) {
-                (None, Some(false)) => {
-                    let message = format!("the kernel has no programs of type {prog_type}");
-                    Rejection::new(Code::AttachType, message)
-                }
-                _ => refused,
-            };
-            refused
-                .label("only kernels that were built with CONFIG_BPF_LIRC_MODE2 have such programs")
-        }
+        ProgType::LircMode2 => refused
+            .label("only kernels that were built with CONFIG_BPF_LIRC_MODE2 have such programs"),
         _ => refused.label("its context is not known here"),
     }
 }

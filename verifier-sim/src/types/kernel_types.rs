@@ -13,12 +13,16 @@ use crate::diag::{Checked, Rejection};
 use crate::step::machine::not_modelled;
 use ebpf_asm::btf::{Btf, Kind as Type, Tag, TypeId};
 use ebpf_asm::isa::KernelVersion;
+use ebpf_asm::prog_type::ProgType;
 use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::sync::OnceLock;
 
 /// The tag that the kernel's build leaves on functions that programs may call.
 const KFUNC_TAG: &str = "bpf_kfunc";
+
+/// A function of kernels with programs for infrared receivers (`CONFIG_BPF_LIRC_MODE2`).
+const LIRC_MODE2: &str = "lirc_prog_attach";
 
 /// The types of the kernel that a program is for.
 pub struct KernelTypes {
@@ -166,6 +170,14 @@ impl KernelTypes {
     pub(crate) fn knows_address(&self, name: &str) -> Option<bool> {
         let symbols = self.symbols.get_or_init(|| (self.read_symbols)());
         symbols.as_ref().map(|symbols| symbols.contains(name))
+    }
+
+    /// Whether the kernel was built with programs of a type, as far as its symbols show it.
+    pub fn has_programs(&self, prog_type: ProgType) -> Option<bool> {
+        match prog_type {
+            ProgType::LircMode2 => self.knows_address(LIRC_MODE2),
+            _ => None,
+        }
     }
 
     /// Whether a function is one that programs may call.

@@ -168,6 +168,13 @@ fn simulate(row: &Row, loader: &Config, types: &KernelTypes) -> Result<Said, Unu
         .first()
         .ok_or_else(|| Unusable::unsupported("no program"))?;
     let config = flags::config(row.prog_flags, program, loader)?;
+    if types.has_programs(program.prog_type) == Some(false) {
+        let message = format!("the kernel has no programs of type {}", program.prog_type);
+        return Err(Unusable::Refused {
+            code: Code::AttachType,
+            message,
+        });
+    }
     check_types(&object, &config, types)
         .and_then(|()| check_maps(&object, &config))
         .map_err(|why| match why.code {
