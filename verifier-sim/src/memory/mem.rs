@@ -212,6 +212,7 @@ impl Machine<'_, '_> {
             return Err(write_to_key(insn.dst()));
         }
         let old = self.read_memory(&base, access(Direction::Read))?;
+        self.check_hidden(insn, &base, &old)?;
         let into = op.fetches_into().map(|fetched| match fetched {
             Fetched::Src => insn.src(),
             Fetched::R0 => Reg::R0,
@@ -229,6 +230,22 @@ impl Machine<'_, '_> {
             _ => old,
         };
         self.write_reg(into, value)
+    }
+
+    /// That an atomic operation meets no spilled pointer, whose number it would change and show,
+    /// without `CAP_PERFMON`.
+    fn check_hidden(&self, insn: &Insn, base: &RegState, old: &RegState) -> Checked {
+        let on_stack = matches!(base.kind, Kind::Stack(_));
+        if self.env.config.may_leak_pointers() || !on_stack || !old.is_pointer() {
+            return Ok(());
+        }
+        let var_off = base.constant_var_off().unwrap_or(0);
+        let off = i64::from(base.off) + var_off + i64::from(insn.offset());
+        let message = format!("leaking pointer from stack off {off}");
+        Err(Rejection::new(Code::Leak, message)
+            .label("a pointer was spilled here, and becomes a number")
+            .because(old.origin.made, "the pointer comes from here")
+            .help("load it to a register, or store a number there first"))
     }
 
     /// `r0 = *(size *)skb[..]`.

@@ -161,6 +161,7 @@ pub(super) const WORDS: &[(&str, Code)] = &[
     ),
     ("R* pointer comparison prohibited", Code::Leak),
     ("R* pointer arithmetic prohibited", Code::Leak),
+    ("leaking pointer from stack off", Code::Leak),
     ("R* leaks addr into", Code::Leak),
     ("R* leaks addr as return value", Code::ReturnLeak),
     ("R* partial copy of pointer", Code::PointerArithmetic),
