@@ -9,7 +9,7 @@
 //! for loops and divisions by a register. Of others, such as calls and accesses to the context,
 //! only how many there are at most is known: where it depends on these nothing is promised.
 //!
-//! Read before: `cfg.rs`, `depth.rs`. Read next: `path/explore.rs`.
+//! Read before: `cfg.rs`, `chains.rs`. Read next: `path/explore.rs`.
 
 use crate::codes::Code;
 use crate::config::{Config, UpperHalves};

@@ -161,8 +161,10 @@ impl<'e, 'a, 'w> Explorer<'e, 'a, 'w> {
         self.follow_globals()?;
         let fastcalls = env.fastcalls.without(&self.notes.breaks_fastcalls);
         self.depths.shrink(&fastcalls);
-        self.stats.stack_depth = self.depths.check(env, &self.notes.later)?;
         let notes = &self.notes;
+        let mut begin_chains = notes.later.clone();
+        begin_chains.extend(env.exception_callback);
+        self.stats.stack_depth = self.depths.check(env, &begin_chains)?;
         check_throws(env, [notes.called_back.as_slice(), &notes.later].concat())?;
         notes.called_nothing.map_or(Ok(()), calls_nothing)?;
         let seen = |slot| self.has_seen(slot);
