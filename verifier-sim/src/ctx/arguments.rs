@@ -36,6 +36,10 @@ pub(crate) struct ArgumentContext {
     arguments: Vec<(i64, Argument)>,
     /// Where the arguments end, in bytes.
     end: i64,
+    /// Whether the function has an argument before these.
+    hides_first: bool,
+    /// How many bytes stand for the function's result.
+    result_bytes: i64,
     /// What the function returned, for programs that see it.
     returned: Option<Argument>,
     /// Whether the program has no result.
@@ -63,6 +67,8 @@ enum Argument {
     Address,
     /// A pointer.
     Pointer(Kind, Null),
+    /// A pointer to what programs get no pointers to: the kernel's words on why.
+    Opaque(String),
     /// Nothing: the kernel's words on why.
     Refused(String),
 }
@@ -90,6 +96,8 @@ impl ArgumentContext {
             name: target.name.to_owned(),
             arguments: Vec::new(),
             end: 0,
+            hides_first: target.hides_first(),
+            result_bytes: target.result_bytes,
             returns_nothing: target.returns_nothing(),
             without_helpers: target.is_without_helpers(),
             answer: target.answer(),
@@ -105,8 +113,7 @@ impl ArgumentContext {
             let place = Which::Argument(index, btf.str(*name));
             let argument = argument(config, (kernel, btf), target, *ty, place);
             context.arguments.push((context.end, argument));
-            let bytes = btf.size_of(*ty).unwrap_or(8);
-            context.end += i64::from(bytes.clamp(1, 1 << 20).next_multiple_of(8));
+            context.end += bytes_of(btf, *ty);
         }
         context
     }
@@ -140,23 +147,43 @@ impl ArgumentContext {
             _ => match &self.returned {
                 Some(returned) if off == self.end => returned,
                 _ => {
-                    let count = self.arguments.len() + 1 + usize::from(off > self.end) * 2;
-                    let words = format!("func '{function}' doesn't have {count}-th argument");
+                    let missing = self.missing(off);
+                    let words = format!("func '{function}' doesn't have {missing}-th argument");
                     return Err(vec![words, refused]);
                 }
             },
         };
         match found {
-            Argument::Pointer(..) | Argument::Address if size != Size::DW => {
+            Argument::Pointer(..) | Argument::Address | Argument::Opaque(_) if size != Size::DW => {
                 let words = format!("func '{function}' size {bytes} must be 8");
                 Err(vec![words, refused])
             }
             Argument::Number | Argument::Address => Ok(Read::Number),
             Argument::Among(least, most) => Ok(Read::Among(*least, *most)),
             Argument::Pointer(kind, null) => Ok(Read::Pointer(*kind, *null)),
-            Argument::Refused(words) => Err(vec![words.clone(), refused]),
+            Argument::Opaque(words) | Argument::Refused(words) => Err(vec![words.clone(), refused]),
         }
     }
+
+    /// Which argument is missed at an offset behind all of them, as the kernel counts: it begins
+    /// with that which programs do not see, and goes on with the result, which has no bytes where
+    /// there is none.
+    fn missing(&self, off: i64) -> usize {
+        let seen = self.arguments.len();
+        let all = seen + usize::from(self.hides_first);
+        let end = self.end + if self.hides_first { 8 } else { 0 };
+        match off {
+            _ if off < end => seen + 1,
+            _ if off < end + self.result_bytes => all + 1,
+            _ => all + 2,
+        }
+    }
+}
+
+/// How many bytes of a context stand for a value.
+pub(super) fn bytes_of(btf: &Btf, ty: TypeId) -> i64 {
+    let bytes = btf.size_of(ty).unwrap_or(8);
+    i64::from(bytes.clamp(1, 1 << 20).next_multiple_of(8))
 }
 
 /// Which of the values of a function.
@@ -220,9 +247,8 @@ fn argument(
         Some(Type::Struct { .. } | Type::Union { .. }) => {}
         _ => {
             let kind = crate::kfunc::kind_word(btf, pointee);
-            let shown = index + usize::from(target.hides_first());
-            return Argument::Refused(format!(
-                "func '{function}' arg{shown} type {kind} is not a struct"
+            return Argument::Opaque(format!(
+                "func '{function}' arg{index} type {kind} is not a struct"
             ));
         }
     }

@@ -6,6 +6,7 @@
 //!
 //! Read before: `ctx/arguments.rs`. Read next: `ctx/exceptions.rs`, `ctx/traced.rs`.
 
+use super::arguments::bytes_of;
 use super::exceptions::{has_socket_options, is_iterator};
 use super::hook::{self, ASKED, Answer, check_hook};
 use super::operation::{self, Operation, Returns};
@@ -36,6 +37,8 @@ pub(crate) struct Target<'a> {
     pub(crate) params: &'a [(StrId, TypeId)],
     /// The result, if there is one and the program gets that as well.
     pub(crate) returns: Option<TypeId>,
+    /// How many bytes the kernel counts for the result, whoever gets it.
+    pub(crate) result_bytes: i64,
     /// How the program is attached there.
     pub(crate) attach_type: AttachType,
 }
@@ -268,6 +271,7 @@ fn tracepoint(btf: &Btf, id: TypeId) -> Checked<Target<'_>> {
         // The first is the tracepoint's own.
         params: params.get(1..).unwrap_or_default(),
         returns: None,
+        result_bytes: 0,
         attach_type: AttachType::TraceRawTp,
     })
 }
@@ -303,10 +307,19 @@ fn function<'a>(
         name,
         params,
         returns,
+        result_bytes: result_bytes(btf, *ret),
         attach_type,
     };
     check_function(config, btf, &target, *ret)?;
     Ok(target)
+}
+
+/// How many bytes the kernel counts for a function's result: none if it has none.
+pub(super) fn result_bytes(btf: &Btf, ret: TypeId) -> i64 {
+    match btf.get(btf.resolve(ret)) {
+        None => 0,
+        Some(_) => bytes_of(btf, ret),
+    }
 }
 
 pub(super) fn refused(message: String) -> Box<Rejection> {

@@ -9,7 +9,7 @@
 //!
 //! Read before: `ctx/probe.rs`. Read next: `memory/structure_write.rs`.
 
-use super::attach::{Place, Target, refused};
+use super::attach::{Place, Target, refused, result_bytes};
 use crate::call::callable::is_gpl_compatible;
 use crate::codes::Code;
 use crate::diag::{Checked, Rejection};
@@ -110,6 +110,7 @@ pub(super) fn find<'a>(
         name: function,
         params,
         returns: None,
+        result_bytes: result_bytes(btf, ret),
         attach_type: AttachType::StructOps,
     })
 }

@@ -96,6 +96,7 @@ mod tests {
             name,
             params: &params,
             returns: None,
+            result_bytes: 0,
             attach_type: AttachType::TraceFexit,
         };
         check_function(&Config::default(), &btf, &target, ret)
