@@ -25,8 +25,8 @@ pub(crate) const ARGUMENTS: [Reg; 5] = [Reg::R1, Reg::R2, Reg::R3, Reg::R4, Reg:
 impl Machine<'_, '_> {
     /// `call helper`.
     pub(crate) fn call_helper(&mut self, insn: &Insn) -> Checked<Flow> {
+        self.check_helper_in_lock(insn.imm())?;
         let (helper, proto) = self.env.callable(insn.imm())?;
-        self.check_helper_in_lock(helper.name)?;
         self.check_may_sleep(helper)?;
         self.check_helper_sleeps(helper)?;
         let mut arguments = Arguments::default();
@@ -226,9 +226,6 @@ impl Machine<'_, '_> {
             return self.exit_later(&results);
         }
         let is_function = self.is_in_global_function();
-        if is_function && !self.state.reg(Reg::R0).is_scalar() {
-            return Err(no_number(self.state.reg(Reg::R0)));
-        }
         let nothing = self.env.arguments.as_ref();
         if !is_function && nothing.is_some_and(|operation| operation.returns_nothing) {
             return Ok(Flow::End);
@@ -246,8 +243,10 @@ impl Machine<'_, '_> {
                     .because(result.origin.made, "the pointer is made here"),
             );
         }
-        if !is_function {
-            self.check_result(Reg::R0, &result)?;
+        match is_function {
+            true if !result.is_scalar() => return Err(no_number(&result)),
+            true => {}
+            false => self.check_result(Reg::R0, &result)?,
         }
         Ok(Flow::End)
     }

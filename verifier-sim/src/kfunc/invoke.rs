@@ -31,8 +31,8 @@ impl<'a> Machine<'_, 'a> {
             self.notes.called_nothing.get_or_insert(self.slot);
             return Ok(Flow::To(self.slot + insn.slots()));
         }
+        self.check_kfunc_in_lock()?;
         let kfunc = self.env.kfunc(self.slot, insn)?;
-        self.check_kfunc_in_lock(&kfunc)?;
         self.check_kfunc_sleeps(&kfunc)?;
         if kfunc.name == TRAP {
             let message = "unexpected __bpf_trap() due to uninitialized variable?";

@@ -62,11 +62,6 @@ pub(crate) struct Kfunc<'a> {
 }
 
 impl Kfunc<'_> {
-    /// Whether it may be called while a lock is held.
-    pub(crate) fn may_hold_lock(&self) -> bool {
-        self.row.has(Flags::IN_LOCK)
-    }
-
     /// Whether R1 to R5 survive its calls but for its arguments (`bpf_fastcall`).
     pub(crate) fn is_fastcall(&self) -> bool {
         self.row.has(Flags::FASTCALL)
@@ -145,6 +140,11 @@ pub(crate) fn releases_of(begins: &str) -> Vec<ebpf_asm::isa::KernelVersion> {
     rows.filter(|row| row.name.starts_with(begins))
         .map(|row| row.since)
         .collect()
+}
+
+/// Whether the function of the kernel of this name may be called while a lock is held.
+pub(crate) fn may_hold_lock(name: &str) -> bool {
+    has_flag(name, Flags::IN_LOCK)
 }
 
 /// Whether the function of the kernel of this name may sleep.

@@ -10,11 +10,12 @@
 use crate::call::argument::Arguments;
 use crate::codes::Code;
 use crate::diag::{Checked, Place, Rejection};
-use crate::kfunc::Kfunc;
+use crate::kfunc::may_hold_lock;
 use crate::step::machine::{Machine, not_modelled};
 use crate::types::special::SpecialKind;
 use crate::value::btf_ptr::{Marks, Types};
 use crate::value::reg::{Kind, RegState};
+use ebpf_asm::helper::by_id;
 use ebpf_asm::insn::Reg;
 use ebpf_asm::isa::KernelVersion;
 
@@ -249,16 +250,16 @@ impl Machine<'_, '_> {
     }
 
     /// That a helper may be called while a lock is held, if one is.
-    pub(crate) fn check_helper_in_lock(&self, helper: &str) -> Checked {
-        match helper {
-            UNLOCK => Ok(()),
+    pub(crate) fn check_helper_in_lock(&self, id: i32) -> Checked {
+        match by_id(id) {
+            Some(helper) if helper.name == UNLOCK => Ok(()),
             _ => self.check_no_lock(NO_CALLS),
         }
     }
 
     /// The same for a function of the kernel.
-    pub(crate) fn check_kfunc_in_lock(&self, kfunc: &Kfunc<'_>) -> Checked {
-        match kfunc.may_hold_lock() {
+    pub(crate) fn check_kfunc_in_lock(&self) -> Checked {
+        match self.env.kfunc_name(self.slot).is_some_and(may_hold_lock) {
             true => Ok(()),
             false => self.check_no_lock(NO_CALLS),
         }
