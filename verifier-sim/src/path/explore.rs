@@ -274,10 +274,8 @@ impl<'e, 'a, 'w> Explorer<'e, 'a, 'w> {
     fn close(&mut self, path: &Path, seen: Seen) -> Checked<Seen> {
         if seen == Seen::Covered {
             self.depths.note(&path.state);
-            if path.state.depth() > 0 {
-                let activation = self.live_stack.active(&self.env.cfg, &path.state);
-                self.live_stack.end(self.env, activation);
-            }
+            let activation = self.live_stack.active(&self.env.cfg, &path.state);
+            self.live_stack.end(self.env, activation);
             self.tree.close(&self.env.cfg, path.position.node)?;
         }
         Ok(seen)

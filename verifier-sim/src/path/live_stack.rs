@@ -14,7 +14,8 @@
 //! found out whenever a path ends or a function, of this one and of those that called it, from what
 //! was executed till then; and it never becomes more. So nothing counts that is written on one way
 //! of a branch while the other one still waits, nor behind a call, if something was done with a stack
-//! before. Observed on Linux 6.18.
+//! before. And what was live in a loop when a path ended stays so, though the loop's way out writes
+//! it: the instructions of the loop keep it alive for each other. Observed on Linux 6.18.
 //!
 //! Read before: `flow/live.rs`, `flow/edges.rs`, `value/state.rs`. Read next: `prune.rs`.
 
