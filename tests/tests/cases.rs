@@ -13,7 +13,8 @@
 //! each gets that of a function without arguments that returns `int`.
 //!
 //! Both follow as many instructions and keep as many states. `; refused by: 6.1, 6.12` says which
-//! older kernels refused it when they were asked; the simulator refuses it for these too.
+//! older kernels refused it when they were asked, and `; taken by: 6.1` which took what newer ones
+//! refuse, or what was not judged for them; the simulator says of these releases the same.
 //!
 //! `; answered by: 6.12` says that it was that kernel which was asked, since kernels that are locked
 //! down load no such programs: the simulator says of that kernel what it answered, and the same
@@ -55,6 +56,8 @@ struct Case {
     expected: Expected,
     /// The older kernels that refuse it.
     refused_by: Vec<KernelVersion>,
+    /// The older kernels that take it.
+    taken_by: Vec<KernelVersion>,
     /// The kernel that answered, if the running one may load no such programs.
     answered_by: Option<KernelVersion>,
     who: Who,
@@ -167,7 +170,8 @@ fn read(path: &Path) -> Outcome<Case> {
     Ok(Case {
         path: path.to_owned(),
         expected: expected(&text)?,
-        refused_by: refused_by(&text)?,
+        refused_by: releases(&text, "refused by:")?,
+        taken_by: releases(&text, "taken by:")?,
         answered_by: field(&text, "answered by:")
             .map(|release| parse_kernel(&release))
             .transpose()?,
@@ -220,8 +224,9 @@ fn expected(text: &str) -> Outcome<Expected> {
     }
 }
 
-fn refused_by(text: &str) -> Outcome<Vec<KernelVersion>> {
-    let releases = field(text, "refused by:").unwrap_or_default();
+/// The releases that the head of a case names behind some words.
+fn releases(text: &str, words: &str) -> Outcome<Vec<KernelVersion>> {
+    let releases = field(text, words).unwrap_or_default();
     let releases = releases.split(',').filter(|release| !release.is_empty());
     Ok(releases.map(parse_kernel).collect::<Result<_, _>>()?)
 }
@@ -280,7 +285,7 @@ fn in_simulator(case: &Case) -> Outcome {
                 !explanation.exists(),
                 "an accepted case needs no {explanation:?}"
             );
-            refused_for_older(case)
+            same_for_older(case)
         }
         (Expected::Accept, Some((text, _))) => {
             Err(format!("the simulator refuses what should be accepted:\n{text}").into())
@@ -289,6 +294,7 @@ fn in_simulator(case: &Case) -> Outcome {
         (Expected::Reject(words), Some((text, why))) => {
             same_words(&why, words)?;
             words_find_the_code(&why)?;
+            same_for_older(case)?;
             if is_c(&case.path) {
                 return Ok(());
             }
@@ -297,16 +303,25 @@ fn in_simulator(case: &Case) -> Outcome {
     }
 }
 
-/// The simulator refuses for older kernels what they refuse.
-fn refused_for_older(case: &Case) -> Outcome {
+/// The simulator refuses for older kernels what they refuse, and takes what they take.
+fn same_for_older(case: &Case) -> Outcome {
     for &(major, minor) in &case.refused_by {
-        let mut verdicts = verdicts_for(case, (major, minor));
         ensure!(
-            verdicts.any(|(_, verdict)| matches!(verdict, Verdict::Rejected(_))),
+            is_refused_by(case, (major, minor)),
             "the simulator accepts what Linux {major}.{minor} refuses"
         );
     }
+    for &(major, minor) in &case.taken_by {
+        ensure!(
+            !is_refused_by(case, (major, minor)),
+            "the simulator refuses what Linux {major}.{minor} takes"
+        );
+    }
     Ok(())
+}
+
+fn is_refused_by(case: &Case, kernel: KernelVersion) -> bool {
+    verdicts_for(case, kernel).any(|(_, verdict)| matches!(verdict, Verdict::Rejected(_)))
 }
 
 /// The kernel's log, read, has the code of our own rejection; and its place, if it has one that

@@ -107,7 +107,7 @@ impl<'a> Env<'a> {
             .and_then(|attached| Some((attached, kernel.btf()?)));
         let arguments = arguments.map(|(to, btf)| ArgumentContext::new(config, kernel, btf, to));
         check_calls(whole, program, config, kernel)?;
-        check_addresses(whole, program, kernel)?;
+        check_addresses(whole, program, config, kernel)?;
         let globals = globals(object, program, target);
         let exception_callback = exception_callback(program, object.btf.as_ref())?;
         let global_slots = globals.iter().map(|g| g.slot).collect();

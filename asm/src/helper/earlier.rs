@@ -9,7 +9,7 @@
 use super::Helper;
 use super::callers::*;
 use crate::isa::KernelVersion;
-use crate::prog_type::ProgType;
+use crate::prog_type::{AttachType, ProgType};
 
 /// The helpers of these numbers that programs of these types may call since a release.
 type Came = (KernelVersion, &'static [i32], ProgTypes);
@@ -48,13 +48,21 @@ const CAME: &[Came] = &[
     ((6, 10), &[174], RAW_TRACEPOINTS),
 ];
 
+/// The helpers that programs of an attach type could not call yet, which others of their type could.
+const CAME_AT: &[(KernelVersion, &[i32], AttachType)] =
+    &[((6, 10), &[174], AttachType::TraceRawTp)];
+
 impl Helper {
-    /// Since when programs of a type may call it, if they may.
-    pub fn since_for(&self, prog_type: ProgType) -> KernelVersion {
+    /// Since when programs of a type and attach type may call it, if they may.
+    pub fn since_for(&self, prog_type: ProgType, attach_type: AttachType) -> KernelVersion {
         let came = CAME
             .iter()
             .filter(|(_, ids, types)| ids.contains(&self.id) && types.has(prog_type));
+        let came_at = CAME_AT
+            .iter()
+            .filter(|(_, ids, at)| ids.contains(&self.id) && *at == attach_type);
         let releases = came.map(|(release, ..)| *release);
+        let releases = releases.chain(came_at.map(|(release, ..)| *release));
         releases.fold(self.since, KernelVersion::max)
     }
 }
@@ -66,7 +74,10 @@ mod tests {
 
     #[test]
     fn programs_of_some_types_came_later() {
-        let since = |name, prog_type| by_name(name).map(|helper| helper.since_for(prog_type));
+        let since = |name, prog_type: ProgType| {
+            let attach_type = prog_type.attach_type(None);
+            by_name(name).map(|helper| helper.since_for(prog_type, attach_type))
+        };
         assert_eq!(since("get_current_comm", ProgType::Kprobe), Some((4, 2)));
         assert_eq!(
             since("get_current_comm", ProgType::CgroupDevice),
@@ -78,5 +89,14 @@ mod tests {
             Some((6, 10))
         );
         assert_eq!(since("redirect", ProgType::Xdp), Some((4, 4)));
+    }
+
+    #[test]
+    fn programs_of_some_attach_types_came_later() {
+        let cookie = by_name("get_attach_cookie");
+        let since =
+            |attach_type| cookie.map(|helper| helper.since_for(ProgType::Tracing, attach_type));
+        assert_eq!(since(AttachType::TraceFentry), Some((5, 15)));
+        assert_eq!(since(AttachType::TraceRawTp), Some((6, 10)));
     }
 }

@@ -95,7 +95,7 @@ impl Env<'_> {
                 )),
             });
         }
-        let (major, minor) = helper.since_for(prog_type);
+        let (major, minor) = helper.since_for(prog_type, attach_type);
         if !self.config.since((major, minor)) {
             return Err(refuse().label(format!(
                 "programs of type {prog_type} may call bpf_{} since Linux {major}.{minor}",

@@ -25,10 +25,14 @@ use crate::value::state::{Entered, Frame, State};
 use ebpf_asm::btf::Linkage;
 use ebpf_asm::helper::{CallbackOf, DynptrType};
 use ebpf_asm::insn::{Insn, Reg};
+use ebpf_asm::isa::KernelVersion;
 use std::ops::RangeInclusive;
 
 /// To go on, or to stop.
 const GO_ON_OR_STOP: RangeInclusive<i64> = 0..=1;
+
+/// Since when a function is not followed that is called no time: Linux 6.1 follows it, 6.12 does not.
+const NO_ROUND: KernelVersion = (6, 12);
 
 impl Machine<'_, '_> {
     /// The address of a function of the program: one with a type, which nobody else can call.
@@ -71,7 +75,8 @@ impl Machine<'_, '_> {
                 return Err(no_number_of_rounds(&most));
             }
             self.need(Reg::R1);
-            let most = self.state.reg(Reg::R1).scalar.bounds.u64.max;
+            let least = u64::from(!self.env.config.since(NO_ROUND));
+            let most = self.state.reg(Reg::R1).scalar.bounds.u64.max.max(least);
             if u64::from(rounds) >= most {
                 self.state.frame_mut().called_back = 0;
                 return Ok(None);

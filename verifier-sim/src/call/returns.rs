@@ -15,6 +15,7 @@ use crate::step::machine::Machine;
 use crate::value::bounds::Range;
 use crate::value::reg::RegState;
 use ebpf_asm::insn::Reg;
+use ebpf_asm::isa::KernelVersion;
 use ebpf_asm::prog_type::{AttachType, ProgType};
 use std::ops::RangeInclusive;
 
@@ -29,6 +30,10 @@ const WITH_HINT: Option<RangeInclusive<i64>> = Some(0..=3);
 
 /// Nothing can be refused any more.
 const YES: Option<RangeInclusive<i64>> = Some(1..=1);
+
+/// Since when a result is a number that matters, so that a path with another is not taken for
+/// covered: Linux 6.1 takes it for that.
+const NEEDED: KernelVersion = (6, 2);
 
 /// The results that programs may have; `None` if any.
 fn results(
@@ -109,7 +114,9 @@ impl Machine<'_, '_> {
         let Some(allowed) = allowed else {
             return Ok(());
         };
-        self.need(reg);
+        if config.since(NEEDED) {
+            self.need(reg);
+        }
         let number = reg.number();
         let range = match answer {
             Some(_) if attach_type == AttachType::LsmMac => low_half(result),

@@ -100,7 +100,7 @@ impl<'a> Target<'a> {
             Place::SecurityHook => check_hook(id, target.name, sleeps, &object.license)?,
             Place::Function => {
                 let injects = may_inject_errors(config, kernel);
-                check_lists(target.name, attach_type, sleeps, injects)?;
+                check_lists(target.name, attach_type, sleeps, (config, injects))?;
             }
             _ => {}
         }
@@ -189,23 +189,25 @@ fn may_inject_errors(config: &Config, kernel: &KernelTypes) -> bool {
 }
 
 /// That a program may sleep at the function, if it does, and may change its result. Every function
-/// was asked on Linux 6.12, which injected no errors. Where one does, programs may at other
-/// functions as well.
+/// was asked on Linux 6.12, which injected no errors; 6.1, which injected none either, has no such
+/// functions but those of security. Where one does, programs may at other functions as well.
 fn check_lists(
     function: &str,
     attach_type: AttachType,
     sleeps: Sleeps,
-    may_inject_errors: bool,
+    (config, may_inject_errors): (&Config, bool),
 ) -> Checked {
     let of_security = function.starts_with(SECURITY_PREFIX);
-    if sleeps == Sleeps::Maybe && function != MODIFIABLE_ASLEEP {
+    let is_asked = config.since(ASKED);
+    if sleeps == Sleeps::Maybe && !(is_asked && function == MODIFIABLE_ASLEEP) {
         return Err(match may_inject_errors && !of_security {
             true => not_modelled("whether programs may sleep there"),
             false => refused(format!("{function} is not sleepable"))
                 .label("the kernel calls this function where nothing may sleep"),
         });
     }
-    if attach_type != AttachType::ModifyReturn || of_security || MODIFIABLE.contains(&function) {
+    let is_modifiable = of_security || is_asked && MODIFIABLE.contains(&function);
+    if attach_type != AttachType::ModifyReturn || is_modifiable {
         return Ok(());
     }
     Err(match may_inject_errors {
@@ -332,7 +334,13 @@ mod tests {
 
     /// Whether a function can be changed, and programs can sleep there: `None` if nobody knows.
     fn checked(function: &str, sleeps: Sleeps, injects: bool) -> Option<bool> {
-        match check_lists(function, AttachType::ModifyReturn, sleeps, injects) {
+        checked_by(&Config::default(), function, sleeps, injects)
+    }
+
+    /// The same by a release.
+    fn checked_by(config: &Config, function: &str, sleeps: Sleeps, injects: bool) -> Option<bool> {
+        let by = (config, injects);
+        match check_lists(function, AttachType::ModifyReturn, sleeps, by) {
             Ok(()) => Some(true),
             Err(why) => (why.code != Code::NotModelled).then_some(false),
         }
@@ -345,6 +353,21 @@ mod tests {
         assert_eq!(never("update_socket_protocol"), Some(true));
         assert_eq!(never("vfs_read"), Some(false));
         assert_eq!(checked("vfs_read", Sleeps::Never, true), None);
+    }
+
+    #[test]
+    fn older_kernels_list_no_functions() {
+        let config = Config {
+            kernel: (6, 1),
+            ..Config::default()
+        };
+        let checked = |function, sleeps| checked_by(&config, function, sleeps, false);
+        assert_eq!(checked("security_file_open", Sleeps::Never), Some(true));
+        assert_eq!(
+            checked("bpf_modify_return_test", Sleeps::Never),
+            Some(false)
+        );
+        assert_eq!(checked("bpf_fentry_test1", Sleeps::Maybe), Some(false));
     }
 
     #[test]

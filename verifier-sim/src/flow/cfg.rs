@@ -14,7 +14,7 @@ use crate::flow::live::RegSet;
 use crate::load::instead::{Newer, form_of, instead};
 use ebpf_asm::blocks::Flow;
 use ebpf_asm::insn::Insn;
-use ebpf_asm::isa::{Callee, ISA, Imm64, Operand, Row, Sem};
+use ebpf_asm::isa::{Callee, ISA, Imm64, KernelVersion, Operand, Row, Sem};
 use ebpf_asm::program::Program;
 use std::collections::BTreeSet;
 use std::num::NonZero;
@@ -25,6 +25,10 @@ const MAX_SLOTS_UNPRIVILEGED: usize = 4096;
 
 /// The most functions of a program, with the program itself: observed on Linux 6.18.
 const MAX_FUNCTIONS: usize = 256;
+
+/// Since when what stands in an instruction beside its opcode is looked at where it is followed, and
+/// nowhere else: observed on Linux 6.1.
+const LOOKED_AT_LATER: KernelVersion = (6, 1);
 
 /// Where execution goes from each instruction.
 #[derive(Debug)]
@@ -40,6 +44,8 @@ pub(crate) struct Cfg<'a> {
     /// The instructions that call a function of the program or take its address, ascending, and
     /// where it begins.
     named: Vec<(usize, usize)>,
+    /// The instructions that the kernel does not have, and refuses where it follows them, ascending.
+    newer: Vec<usize>,
     /// The first slots of the functions, ascending.
     functions: Vec<usize>,
     /// The slots that execution comes back to: the heads of loops.
@@ -75,6 +81,7 @@ impl<'a> Cfg<'a> {
             successors: Vec::with_capacity(slots),
             matters_for: Vec::with_capacity(slots),
             named: Vec::new(),
+            newer: Vec::new(),
             functions: vec![0],
             loops: BTreeSet::new(),
             globals,
@@ -221,31 +228,32 @@ impl<'a> Cfg<'a> {
         Ok(())
     }
 
-    /// That the kernel has all instructions, those that nothing reaches among them.
-    fn check_versions(&self, config: &Config) -> Checked {
+    /// That the kernel has all opcodes, those that nothing reaches among them, and where it looks at
+    /// all of an instruction before it follows any, all instructions.
+    fn check_versions(&mut self, config: &Config) -> Checked {
         for (slot, insn) in self.program.slots() {
             let row = insn.row();
-            let label = match row.since {
-                Some(since) if config.since(since) => continue,
-                Some((major, minor)) => format!("{} came with Linux {major}.{minor}", said(row)),
-                None => format!("no Linux release has {}", said(row)),
-            };
-            let form = form_of(row);
-            // Of an opcode that means something to it the kernel says other words each time.
-            let is_known = |other: &&Row| {
-                other.opcode == row.opcode && other.since.is_some_and(|since| config.since(since))
-            };
-            let message = match ISA.iter().find(is_known) {
-                Some(_) => format!("the kernel is too old for {}", said(row)),
-                None => format!("unknown opcode {:02x}", row.opcode),
-            };
-            let mut refused = Rejection::new(Code::KernelTooOld, message)
-                .label(label)
-                .help_if(instead(Newer::Insn(&form), config.kernel));
+            if has(config, row) {
+                continue;
+            }
+            let is_later = row.since.is_some() && knows_opcode(config, row);
+            if is_later && config.since(LOOKED_AT_LATER) {
+                self.newer.push(slot);
+                continue;
+            }
+            let mut refused = too_old(config, row);
             refused.slot = slot;
             return Err(refused);
         }
         Ok(())
+    }
+
+    /// That the kernel has the instruction, which is about to be followed.
+    pub(crate) fn check_version(&self, slot: usize, config: &Config) -> Checked {
+        match self.newer.binary_search(&slot).ok().and(self.insn(slot)) {
+            Some(insn) => Err(too_old(config, insn.row())),
+            None => Ok(()),
+        }
     }
 
     /// That a jump stays in its function.
@@ -445,6 +453,33 @@ fn names_function(insn: &Insn) -> bool {
         insn.sem(),
         Sem::Call(Callee::Local) | Sem::LoadImm64(Imm64::Code)
     )
+}
+
+/// Whether the kernel has an instruction.
+fn has(config: &Config, row: &Row) -> bool {
+    row.since.is_some_and(|since| config.since(since))
+}
+
+/// Whether the kernel has any instruction of that opcode.
+fn knows_opcode(config: &Config, row: &Row) -> bool {
+    let same = |other: &&Row| other.opcode == row.opcode;
+    ISA.iter().filter(same).any(|other| has(config, other))
+}
+
+/// What is said of an instruction that the kernel does not have. Of an opcode that means something
+/// to it the kernel says other words each time.
+fn too_old(config: &Config, row: &Row) -> Box<Rejection> {
+    let label = match row.since {
+        Some((major, minor)) => format!("{} came with Linux {major}.{minor}", said(row)),
+        None => format!("no Linux release has {}", said(row)),
+    };
+    let message = match knows_opcode(config, row) {
+        true => format!("the kernel is too old for {}", said(row)),
+        false => format!("unknown opcode {:02x}", row.opcode),
+    };
+    Rejection::new(Code::KernelTooOld, message)
+        .label(label)
+        .help_if(instead(Newer::Insn(&form_of(row)), config.kernel))
 }
 
 fn too_many_functions(count: usize) -> Box<Rejection> {

@@ -159,7 +159,8 @@ impl<'a> Machine<'_, 'a> {
         }
         let kernel = self.env.kernel;
         let place = (pointer.id, off, access.size.bytes());
-        check_operation_writes(btf, &|name| kernel.record(name), place).map_err(refused)
+        check_operation_writes(self.env.config, btf, &|name| kernel.record(name), place)
+            .map_err(refused)
     }
 
     /// The types that a pointer's number counts in.
@@ -191,7 +192,8 @@ impl<'a> Machine<'_, 'a> {
             return Err(Rejection::new(Code::Capability, message)
                 .label("looks into a structure of the kernel"));
         }
-        if pointer.types == Types::Kernel && !self.env.is_gpl_compatible() {
+        let is_asked = self.env.config.since(LICENSE_ASKED);
+        if pointer.types == Types::Kernel && is_asked && !self.env.is_gpl_compatible() {
             let message =
                 format!("Cannot access kernel 'struct {name}' from non-GPL compatible program");
             return Err(Rejection::new(Code::GplOnly, message)
@@ -299,6 +301,9 @@ impl<'a> Machine<'_, 'a> {
         if from.marks.has(Marks::UNTRUSTED) {
             return (plain | Marks::UNTRUSTED, Null::Never);
         }
+        if !self.env.config.since(TRUST) {
+            return (plain, Null::Never);
+        }
         if !(base.is_trusted_structure() || from.marks.has(Marks::RCU)) {
             return (found.without(Marks::TRUSTED | Marks::RCU), Null::Never);
         }
@@ -324,6 +329,13 @@ impl<'a> Machine<'_, 'a> {
         (found.without(Marks::TRUSTED | Marks::RCU), Null::Never)
     }
 }
+
+/// Since when it matters how a program came by a pointer: to Linux 6.1 all that it finds in
+/// structures are alike.
+const TRUST: KernelVersion = (6, 2);
+
+/// Since when programs that look into structures of the kernel must be GPL: Linux 6.1 takes others.
+const LICENSE_ASKED: KernelVersion = (6, 2);
 
 /// Since when what a pointer to no structure points to can be read.
 pub(crate) const UNTRUSTED_MEMORY: KernelVersion = (6, 17);

@@ -7,20 +7,30 @@
 //! Read before: `step/machine.rs`, `types/kernel_types.rs`. Read next: `types/btf_walk.rs`.
 
 use crate::codes::Code;
+use crate::config::Config;
 use crate::diag::{Checked, Rejection};
 use crate::step::machine::{Machine, not_modelled};
 use crate::types::kernel_types::KernelTypes;
 use crate::value::reg::{Kind, RegState};
 use ebpf_asm::btf::{Btf, Kind as Type, TypeId};
 use ebpf_asm::insn::Insn;
-use ebpf_asm::isa::{Imm64, Sem};
+use ebpf_asm::isa::{Imm64, KernelVersion, Sem};
 use ebpf_asm::object::{Extern, ExternKind, Object, Strength};
 use ebpf_asm::program::{Program, Reference};
+
+/// Since when programs take addresses of functions: not of Linux 6.1, and else from the kernel's
+/// history.
+const FUNCTIONS: KernelVersion = (6, 4);
 
 /// That what a program takes the addresses of is there, also where no path leads: a variable or
 /// function whose address the kernel knows. Many do not know those of variables
 /// (`CONFIG_KALLSYMS_ALL`). As observed on Linux 6.18.
-pub(crate) fn check_addresses(object: &Object, program: &Program, kernel: &KernelTypes) -> Checked {
+pub(crate) fn check_addresses(
+    object: &Object,
+    program: &Program,
+    config: &Config,
+    kernel: &KernelTypes,
+) -> Checked {
     for (slot, insn) in program.slots() {
         let Sem::LoadImm64(kind) = insn.sem() else {
             continue;
@@ -39,7 +49,7 @@ pub(crate) fn check_addresses(object: &Object, program: &Program, kernel: &Kerne
         let Some(btf) = kernel.btf() else {
             continue;
         };
-        check_address(id, btf, kernel).map_err(|mut why| {
+        check_address(id, btf, config, kernel).map_err(|mut why| {
             why.slot = slot;
             why
         })?;
@@ -48,12 +58,16 @@ pub(crate) fn check_addresses(object: &Object, program: &Program, kernel: &Kerne
 }
 
 /// That the type of this number is a function or a variable, with an address.
-fn check_address(id: TypeId, btf: &Btf, kernel: &KernelTypes) -> Checked {
+fn check_address(id: TypeId, btf: &Btf, config: &Config, kernel: &KernelTypes) -> Checked {
     let refuse = |message: String, label: &str| {
         Err(Rejection::new(Code::UnknownKfunc, message).label(label))
     };
     let neither = "takes the address of what is neither a variable nor a function";
     match btf.get(id).map(|ty| &ty.kind) {
+        Some(Type::Func { .. }) if !config.since(FUNCTIONS) => {
+            let message = format!("pseudo btf_id {} in ldimm64 isn't KIND_VAR.", id.0);
+            refuse(message, "takes the address of a function")
+        }
         Some(Type::Func { .. } | Type::Var { .. })
             if kernel.knows_address(btf.name(id)) == Some(false) =>
         {

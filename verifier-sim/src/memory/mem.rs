@@ -15,6 +15,7 @@ use crate::memory::region::write_to_key;
 use crate::memory::structure::{read_only_memory, read_only_sock};
 use crate::object::dynptr::{Access, Slice};
 use crate::step::machine::{Flow, Machine, not_modelled};
+use crate::types::special::AccessBy;
 use crate::value::reg::Origin;
 use crate::value::reg::{Kind, Null, RegState, SockType};
 use crate::value::scalar::Scalar;
@@ -71,7 +72,7 @@ pub(crate) enum Stored<'s> {
 /// bytes of Ethernet is aligned (`NET_IP_ALIGN`).
 const PACKET_ALIGN: i64 = 2;
 
-/// What the address register of an instruction was found to hold.
+/// What the address register of an instruction was found to hold, or the map's of a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum AddressKind {
     /// The instruction was not executed yet.
@@ -86,6 +87,8 @@ pub(crate) enum AddressKind {
     Sock(SockType),
     /// The arena, for which it does so too.
     Arena,
+    /// Of a call of `for_each_map_elem`: the map, by its index in the object.
+    Elements(u32),
 }
 
 /// How the loaded bytes fill the register.
@@ -436,7 +439,7 @@ impl Machine<'_, '_> {
         if !matches!(base.kind, Kind::Stack(_)) || base.constant_var_off().is_some() {
             return Ok(());
         }
-        self.check_stack_bounds(base, access.extent(base), access.direction)?;
+        self.check_stack_bounds(base, access.extent(base), access.direction, AccessBy::Insn)?;
         let message = format!(
             "variable offset stack pointer cannot be passed into helper function; \
              var_off={} off={} size={}",

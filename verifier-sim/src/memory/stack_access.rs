@@ -14,13 +14,23 @@ use crate::path::history::StackSlot;
 use crate::step::alu::describe;
 use crate::step::machine::{Machine, not_modelled};
 use crate::step::pointer_alu::is_near;
+use crate::types::special::AccessBy;
 use crate::value::bytes::{Byte, ByteSet};
 use crate::value::held::Held;
 use crate::value::reg::{Kind, Link, RegState};
 use crate::value::scalar::Scalar;
 use crate::value::stack::{SLOT_SIZE, STACK_SIZE, Slot, slot_index, slots_between};
 use ebpf_asm::insn::Reg;
-use ebpf_asm::isa::Size;
+use ebpf_asm::isa::{KernelVersion, Size};
+
+/// Since when calls reach no further down the frame than the program did, where the bytes that they
+/// read must be written: Linux 6.18 does, 6.1 looks at the bytes alone, and so at none if there are
+/// none.
+const CALLS_ASKED: KernelVersion = (6, 2);
+
+/// Since when bytes that were never written may be written at computed offsets, with
+/// `CAP_PERFMON`: observed on Linux 6.1.
+const SOMEWHERE_UNINIT: KernelVersion = (6, 1);
 
 /// The offsets that an access may begin at, least and greatest; the same if it is known.
 #[derive(Debug, Clone, Copy)]
@@ -44,7 +54,7 @@ impl Machine<'_, '_> {
     ) -> Checked<RegState> {
         self.check_aligned(base, access)?;
         let extent = access.extent(base);
-        let offsets = self.check_stack_bounds(base, extent, access.direction)?;
+        let offsets = self.check_stack_bounds(base, extent, access.direction, AccessBy::Insn)?;
         self.touch_stack(depth, offsets.min);
         self.note_access(depth, offsets.min);
         if !offsets.known() {
@@ -153,7 +163,7 @@ impl Machine<'_, '_> {
     ) -> Checked {
         self.check_aligned(base, access)?;
         let extent = access.extent(base);
-        let offsets = self.check_stack_bounds(base, extent, access.direction)?;
+        let offsets = self.check_stack_bounds(base, extent, access.direction, AccessBy::Insn)?;
         self.touch_stack(depth, offsets.min);
         self.note_access(depth, offsets.min);
         if !offsets.known() {
@@ -286,7 +296,7 @@ impl Machine<'_, '_> {
         }
         let size = offsets.max + extent.size - offsets.min;
         self.end_dynptrs(depth, offsets.min, size)?;
-        let allowed = self.env.config.may_read_uninit_stack();
+        let allowed = self.env.config.since(SOMEWHERE_UNINIT);
         let zero = match stored {
             Stored::Reg(_, value) => value.as_constant() == Some(0),
             Stored::Imm(imm) => imm == 0,
@@ -324,6 +334,7 @@ impl Machine<'_, '_> {
         base: &RegState,
         extent: Extent,
         direction: Direction,
+        by: AccessBy,
     ) -> Checked<Offsets> {
         let bounds = base.scalar.bounds.s64;
         let offsets = Offsets {
@@ -331,12 +342,12 @@ impl Machine<'_, '_> {
             max: extent.off.saturating_add(bounds.max),
         };
         let last = offsets.max.saturating_add(extent.size);
-        let floor = self.stack_floor(base, direction);
+        let floor = self.stack_floor(base, direction, by);
         // Also no bytes at all begin below the frame's end, at least where they begin lowest.
         let inside = offsets.min >= floor && offsets.min < 0 && last <= 0;
         match inside && !is_unbounded(base) {
             true => Ok(offsets),
-            false => Err(self.beyond_stack(base, extent, direction)),
+            false => Err(self.beyond_stack(base, extent, direction, by)),
         }
     }
 
@@ -347,6 +358,7 @@ impl Machine<'_, '_> {
         base: &RegState,
         extent: Extent,
         direction: Direction,
+        by: AccessBy,
     ) -> Box<Rejection> {
         let number = extent.reg.number();
         let way = match direction {
@@ -370,7 +382,7 @@ impl Machine<'_, '_> {
             max: extent.off.saturating_add(bounds.max),
         };
         let last = offsets.max.saturating_add(extent.size);
-        let floor = self.stack_floor(base, direction);
+        let floor = self.stack_floor(base, direction, by);
         let (off, size) = (extent.off, extent.size);
         let message = if offsets.known() {
             format!(
@@ -393,11 +405,13 @@ impl Machine<'_, '_> {
 
     /// The lowest byte of a frame that may be accessed. Who may not read what was never
     /// written sees only as much of it as the program has touched.
-    fn stack_floor(&self, base: &RegState, direction: Direction) -> i64 {
+    fn stack_floor(&self, base: &RegState, direction: Direction, by: AccessBy) -> i64 {
         let Kind::Stack(depth) = base.kind else {
             return -STACK_SIZE;
         };
-        if direction == Direction::Write || self.env.config.may_read_uninit_stack() {
+        let config = self.env.config;
+        let unasked = by == AccessBy::Call && !config.since(CALLS_ASKED);
+        if direction == Direction::Write || config.may_read_uninit_stack() || unasked {
             return -STACK_SIZE;
         }
         let frame = self.state.frame_of(usize::from(depth));

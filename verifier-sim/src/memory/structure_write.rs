@@ -3,11 +3,14 @@
 //! A write begins where such a member begins, and ends with it; only in memory that is there
 //! for the program's own use it may begin anywhere.
 //!
-//! Members and messages as observed on Linux 6.18, every byte of the structures.
+//! Members and messages as observed on Linux 6.18, every byte of the structures; those of sockets
+//! on 6.1 as well.
 //!
 //! Read before: `btf_access.rs`. Read next: `map_structure.rs`.
 
+use crate::config::Config;
 use ebpf_asm::btf::{Bitfields, Btf, Kind as Type, TypeId};
+use ebpf_asm::isa::KernelVersion;
 
 /// A structure that programs which are operations write to.
 struct Writable {
@@ -22,6 +25,8 @@ struct Path {
     /// The members on the way, and the member.
     names: &'static [&'static str],
     begins: Begins,
+    /// The first release that was asked and lets it be written, if an older one was asked too.
+    since: Option<KernelVersion>,
 }
 
 /// Where a write to a member begins.
@@ -36,6 +41,15 @@ const fn path(holder: &'static str, names: &'static [&'static str]) -> Path {
         holder,
         names,
         begins: Begins::WithMember,
+        since: None,
+    }
+}
+
+/// A member that Linux 6.1 does not let be written, and 6.12 does.
+const fn later(holder: &'static str, names: &'static [&'static str]) -> Path {
+    Path {
+        since: Some((6, 12)),
+        ..path(holder, names)
     }
 }
 
@@ -58,11 +72,11 @@ const WRITABLE: &[Writable] = &[
             path("sock", &["sk_pacing_status"]),
             path("inet_connection_sock", &["icsk_ack", "pending"]),
             buffer("inet_connection_sock", &["icsk_ca_priv"]),
-            path("tcp_sock", &["app_limited"]),
+            later("tcp_sock", &["app_limited"]),
             path("tcp_sock", &["ecn_flags"]),
             path("tcp_sock", &["snd_cwnd"]),
             path("tcp_sock", &["snd_cwnd_cnt"]),
-            path("tcp_sock", &["snd_cwnd_stamp"]),
+            later("tcp_sock", &["snd_cwnd_stamp"]),
             path("tcp_sock", &["snd_ssthresh"]),
         ],
     },
@@ -76,6 +90,7 @@ pub(crate) fn has_written_members(name: &str) -> bool {
 /// That an operation may write `size` bytes at `off` of a structure of the kernel, or the
 /// kernel's words on why not.
 pub(crate) fn check_operation_writes(
+    config: &Config,
     btf: &Btf,
     record: &dyn Fn(&str) -> Option<TypeId>,
     (id, off, size): (TypeId, u32, u32),
@@ -85,7 +100,8 @@ pub(crate) fn check_operation_writes(
         return Err("only read is supported".to_owned());
     };
     let end = off.saturating_add(size);
-    for path in writable.members {
+    let is_writable = |path: &&Path| path.since.is_none_or(|since| config.since(since));
+    for path in writable.members.iter().filter(is_writable) {
         let found = record(path.holder).and_then(|id| extent(btf, id, path.names));
         let Some((begin, bytes)) = found else {
             continue;

@@ -321,6 +321,7 @@ impl<'e, 'a, 'w> Explorer<'e, 'a, 'w> {
             None => self.live_stack.active(&env.cfg, &path.state),
         };
         self.notes.clear();
+        env.cfg.check_version(path.slot, env.config)?;
         let flow = Machine {
             env,
             state: &mut path.state,

@@ -180,6 +180,14 @@ pub(super) fn may_be_null(arg: Arg) -> bool {
     )
 }
 
+/// Whether the word is of a key or value of a map.
+fn is_of_map(arg: Arg) -> bool {
+    matches!(
+        arg,
+        Arg::MapKey | Arg::MapValue | Arg::MapValueOrNull | Arg::UninitMapValue
+    )
+}
+
 /// Whether the word takes memory of this kind, if it is some: what is read-only where it is only
 /// read, and that and slices by kernel functions not as keys and values.
 fn takes_memory(arg: Arg, kind: Kind) -> bool {
@@ -192,14 +200,29 @@ fn takes_memory(arg: Arg, kind: Kind) -> bool {
         _ => return true,
     };
     match arg {
-        Arg::MapKey | Arg::MapValue | Arg::MapValueOrNull | Arg::UninitMapValue => is_plain,
+        arg if is_of_map(arg) => is_plain,
         Arg::Mem | Arg::MemOrNull | Arg::Fixed(_) => true,
         _ => is_writable,
     }
 }
 
-/// Since when helpers read structures of the kernel as memory: observed on Linux 6.1 and 6.12.
-const STRUCTURES_AS_MEMORY: KernelVersion = (6, 12);
+/// Since when keys and values of maps are any memory: observed on Linux 6.1, and from the kernel's
+/// history.
+const ANY_MEMORY_OF_MAP: KernelVersion = (6, 2);
+
+/// What keys and values were before.
+const OLD_MEMORY_OF_MAP: Accepted = Accepted {
+    words: "fp, pkt, pkt_meta, map_key, map_value",
+    has: |kind| {
+        matches!(
+            kind,
+            Kind::Stack(_) | Kind::Packet | Kind::PacketMeta | Kind::MapKey(_) | Kind::MapValue(_)
+        )
+    },
+};
+
+/// Since when structures of the kernel are memory to what is called: observed on Linux 6.1 and 6.12.
+pub(super) const STRUCTURES_AS_MEMORY: KernelVersion = (6, 12);
 
 impl Machine<'_, '_> {
     /// That a register is of a kind that the word takes, and points to where it takes it.
@@ -209,6 +232,12 @@ impl Machine<'_, '_> {
         let taken = (accepted.has)(value.kind) && takes_memory(arg, value.kind);
         if null || !taken {
             return Err(wrong_type(reg, value, accepted.words));
+        }
+        if is_of_map(arg)
+            && !self.env.config.since(ANY_MEMORY_OF_MAP)
+            && !(OLD_MEMORY_OF_MAP.has)(value.kind)
+        {
+            return Err(wrong_type(reg, value, OLD_MEMORY_OF_MAP.words));
         }
         match value.kind {
             Kind::Btf(_) if accepted.words == MEMORY.words => self.check_read(reg, arg, value),

@@ -3,7 +3,7 @@
 //! Read before: `call/argument/accept.rs`. Read next: `call/argument/of_map.rs`.
 
 use super::Arguments;
-use super::accept::wrong_type;
+use super::accept::{STRUCTURES_AS_MEMORY, wrong_type};
 use crate::codes::Code;
 use crate::diag::{Checked, Rejection};
 use crate::memory::mem::{Direction, MemAccess, Stored};
@@ -267,7 +267,7 @@ impl<'a> Machine<'_, 'a> {
     }
 
     /// That bytes of a structure may be used so. Another function gets them whoever owns them, and
-    /// may write to them (Linux 6.18).
+    /// may write to them (Linux 6.18); before structures were memory it gets none (Linux 6.1).
     fn check_shared_structure(
         &mut self,
         pointer: BtfPtr,
@@ -275,6 +275,9 @@ impl<'a> Machine<'_, 'a> {
         extent: Extent,
         usage: MemoryUse,
     ) -> Checked {
+        if usage == MemoryUse::Shared && !self.env.config.since(STRUCTURES_AS_MEMORY) {
+            return Err(wrong_type(extent.reg, value, "fp"));
+        }
         if usage == MemoryUse::Shared && pointer.marks.has(Marks::UNTRUSTED) {
             self.check_pointer_offset(extent.reg, value, FixedOffset::Refused)?;
         }
@@ -322,7 +325,7 @@ impl<'a> Machine<'_, 'a> {
         usage: MemoryUse,
         found: &mut Arguments<'a>,
     ) -> Checked {
-        let offsets = self.check_stack_bounds(value, extent, usage.first())?;
+        let offsets = self.check_stack_bounds(value, extent, usage.first(), AccessBy::Call)?;
         self.touch_stack(depth, offsets.min);
         // Which bytes are filled is open where it is not known where they are.
         let fills = usage == MemoryUse::Fills && offsets.min == offsets.max;

@@ -6,15 +6,20 @@ use super::Arguments;
 use super::memory::{MemoryUse, ZeroSize};
 use crate::codes::Code;
 use crate::diag::{Checked, Rejection};
+use crate::memory::mem::AddressKind;
 use crate::path::history::StackSlot;
 use crate::step::machine::{Machine, not_modelled};
 use crate::value::reg::{Kind, RegState};
 use crate::value::stack::slot_index;
-use ebpf_asm::helper::Arg;
+use ebpf_asm::helper::{Arg, by_id};
 use ebpf_asm::insn::Reg;
-use ebpf_asm::isa::Size;
+use ebpf_asm::isa::{KernelVersion, Size};
 use ebpf_asm::map_type::MapType;
 use ebpf_asm::object::Map;
+
+/// Since when one call may be for the elements of this map and of that: observed on Linux 6.1 and
+/// 6.12.
+const ELEMENTS_OF_ANY: KernelVersion = (6, 12);
 
 /// What the word means for the map among the arguments: the values of some maps are sockets,
 /// and a bloom filter is asked for a value and fills none.
@@ -35,17 +40,40 @@ pub(super) fn resolved(arg: Arg, found: &Arguments<'_>) -> Checked<Arg> {
 
 impl<'a> Machine<'_, 'a> {
     pub(super) fn check_map_argument(
-        &self,
+        &mut self,
         value: &RegState,
         found: &mut Arguments<'a>,
     ) -> Checked {
         let Kind::Map(index) = value.kind else {
             return Err(not_modelled("a map that is none"));
         };
+        self.check_always_of(index)?;
         found.map_index = Some(index);
         found.map_uid = value.map_uid;
         found.map = self.env.map(index);
         Ok(())
+    }
+
+    /// That a call for the elements of a map is always of the same, for kernels that remember of the
+    /// instruction of which.
+    fn check_always_of(&mut self, map: u32) -> Checked {
+        let helper = self.env.cfg.insn(self.slot).and_then(|i| by_id(i.imm()));
+        let is_remembered = helper.is_some_and(|helper| helper.name == "for_each_map_elem");
+        if self.env.config.since(ELEMENTS_OF_ANY) || !is_remembered {
+            return Ok(());
+        }
+        let Some(known) = self.address_kinds.get_mut(self.slot) else {
+            return Ok(());
+        };
+        if *known == AddressKind::Unknown {
+            *known = AddressKind::Elements(map);
+        }
+        match *known == AddressKind::Elements(map) {
+            true => Ok(()),
+            false => Err(Rejection::new(Code::MapKind, "tail_call abusing map_ptr")
+                .label("on another path this is a call for the elements of another map")
+                .help("call the helper at another place for each map")),
+        }
     }
 
     pub(super) fn check_key(
