@@ -30,6 +30,18 @@ const MAX_FUNCTIONS: usize = 256;
 /// nowhere else: observed on Linux 6.1.
 const LOOKED_AT_LATER: KernelVersion = (6, 1);
 
+/// Since when a loop may also close where execution goes on from one instruction to the next, as
+/// where it is entered in its midst: observed on Linux 6.1 and 6.12, and from the kernel's history.
+const LOOPS_BY_ANY_EDGE: KernelVersion = (6, 8);
+
+/// Which edges may lead back to where execution came from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Loops {
+    None,
+    ByJump,
+    Any,
+}
+
 /// Where execution goes from each instruction.
 #[derive(Debug)]
 pub(crate) struct Cfg<'a> {
@@ -312,12 +324,16 @@ impl<'a> Cfg<'a> {
 
     /// Follows every edge once, depth first; finds loops, and what is not reached.
     fn walk(&mut self, config: &Config) -> Checked {
-        let loops_allowed = config.may_use_bpf() && config.since((5, 3));
+        let allowed = match config.may_use_bpf() {
+            true if config.since(LOOPS_BY_ANY_EDGE) => Loops::Any,
+            true if config.since((5, 3)) => Loops::ByJump,
+            _ => Loops::None,
+        };
         let mut seen = vec![Seen::No; self.insns.len()];
         let mut called: Vec<usize> = self.exception.into_iter().chain([0]).collect();
         while let Some(function) = called.pop() {
             if seen.get(function) == Some(&Seen::No) {
-                called.extend(self.walk_from(function, &mut seen, loops_allowed)?);
+                called.extend(self.walk_from(function, &mut seen, allowed)?);
             }
         }
         self.check_reached(&seen)
@@ -328,7 +344,7 @@ impl<'a> Cfg<'a> {
         &mut self,
         start: usize,
         seen: &mut [Seen],
-        loops_allowed: bool,
+        allowed: Loops,
     ) -> Checked<Vec<usize>> {
         let mut called = Vec::new();
         let mut path = Vec::new();
@@ -343,7 +359,9 @@ impl<'a> Cfg<'a> {
             };
             match seen.get(to) {
                 Some(Seen::No) => self.step(&mut path, seen, to),
-                Some(Seen::OnPath) if !loops_allowed => return Err(back_edge(from, to)),
+                Some(Seen::OnPath) if !self.may_close(from, allowed) => {
+                    return Err(back_edge(from, to));
+                }
                 Some(Seen::OnPath) => {
                     self.loops.insert(to);
                 }
@@ -351,6 +369,15 @@ impl<'a> Cfg<'a> {
             }
         }
         Ok(called)
+    }
+
+    /// Whether an edge from a slot may lead back.
+    fn may_close(&self, from: usize, allowed: Loops) -> bool {
+        match allowed {
+            Loops::None => false,
+            Loops::ByJump => self.insn(from).is_some_and(|insn| is_jump(insn.sem())),
+            Loops::Any => true,
+        }
     }
 
     /// Makes a slot the last on the path, with the ways from there that are still to be
@@ -480,6 +507,10 @@ fn too_old(config: &Config, row: &Row) -> Box<Rejection> {
     Rejection::new(Code::KernelTooOld, message)
         .label(label)
         .help_if(instead(Newer::Insn(&form_of(row)), config.kernel))
+}
+
+fn is_jump(sem: Sem) -> bool {
+    matches!(sem, Sem::Jump { .. } | Sem::Ja | Sem::Gotol | Sem::MayGoto)
 }
 
 fn too_many_functions(count: usize) -> Box<Rejection> {

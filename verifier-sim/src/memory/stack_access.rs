@@ -32,6 +32,11 @@ const CALLS_ASKED: KernelVersion = (6, 2);
 /// `CAP_PERFMON`: observed on Linux 6.1.
 const SOMEWHERE_UNINIT: KernelVersion = (6, 1);
 
+/// Since when numbers are tracked through the stack: to Linux 6.1 those there that are not filled as
+/// they were spilled, or of which nothing is known, are any number, and what is found out of them in
+/// registers does not hold for them. 6.12 tracks them.
+const SPILLS_TRACKED: KernelVersion = (6, 12);
+
 /// The offsets that an access may begin at, least and greatest; the same if it is known.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Offsets {
@@ -82,7 +87,9 @@ impl Machine<'_, '_> {
                     return Err(partial_pointer(message, &slot.reg, size));
                 }
                 // Whoever reads it cuts it to size, or extends its sign.
-                if off % SLOT_SIZE == 0 && size.bytes() as usize <= spilled {
+                let is_whole = size.bytes() as usize == spilled;
+                let is_kept = is_whole || self.tracks_spills();
+                if off % SLOT_SIZE == 0 && is_kept && size.bytes() as usize <= spilled {
                     let reg = *slot.reg;
                     self.note_spill(depth, off);
                     return Ok(reg);
@@ -93,7 +100,7 @@ impl Machine<'_, '_> {
         self.check_written(depth, access.reg, off, bytes)?;
         // Zero is known of bytes, or of a spill; not of some of these and some of those.
         let is = |byte| (off..off + bytes).all(|off| slot.byte(off) == byte);
-        let of_spill = is(Byte::Spill) && slot.reg.as_constant() == Some(0);
+        let of_spill = self.tracks_spills() && is(Byte::Spill) && slot.reg.as_constant() == Some(0);
         if of_spill {
             self.note_spill(depth, off);
         }
@@ -193,7 +200,7 @@ impl Machine<'_, '_> {
                 self.check_spill(depth, value, size)?;
                 pointer
             }
-            Stored::Reg(reg, value) if at_slot && precise => {
+            Stored::Reg(reg, value) if at_slot && precise && self.keeps_number(value) => {
                 Some(self.spilled_number(reg, value, size))
             }
             Stored::Imm(imm) if at_slot && precise => {
@@ -232,6 +239,18 @@ impl Machine<'_, '_> {
         }
     }
 
+    /// Whether numbers on the stack are the same as in registers, whatever is known of them, and are
+    /// filled in part.
+    fn tracks_spills(&self) -> bool {
+        self.env.config.since(SPILLS_TRACKED)
+    }
+
+    /// Whether a number that goes to the stack is known there: to kernels that do not track it only
+    /// if anything is known of it.
+    fn keeps_number(&self, value: &RegState) -> bool {
+        self.tracks_spills() || value.scalar != Scalar::of_size(Size::DW)
+    }
+
     /// A number that goes to the stack, and belongs to the register as a copy does.
     fn spilled_number(&mut self, reg: Reg, value: &RegState, size: Size) -> Held {
         if value.width_bits() > size.bytes() * 8 {
@@ -243,7 +262,8 @@ impl Machine<'_, '_> {
         if value.link != Link::Same {
             self.state.reg_mut(reg).unlink();
         }
-        if self.state.reg(reg).id == 0 && value.as_constant().is_none() {
+        let is_numbered = self.tracks_spills() && value.as_constant().is_none();
+        if self.state.reg(reg).id == 0 && is_numbered {
             self.state.reg_mut(reg).id = self.new_id();
         }
         self.state.held(reg)
