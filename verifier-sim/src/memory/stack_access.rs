@@ -335,7 +335,8 @@ impl Machine<'_, '_> {
                 ));
             }
             // Any one of the bytes may be written; zero stays as it is only if zero is written.
-            let spilled_zero = byte == Byte::Spill && slot.reg.as_constant() == Some(0);
+            let spilled_zero =
+                self.tracks_spills() && byte == Byte::Spill && slot.reg.as_constant() == Some(0);
             let is_zero = zero && (byte == Byte::Zero || spilled_zero);
             stays_zero |= is_zero;
             if let Some(frame) = self.state.frame_at(depth).filter(|_| !is_zero) {
