@@ -80,19 +80,30 @@ impl Machine<'_, '_> {
     pub(crate) fn exit_later(&mut self, results: &RangeInclusive<i64>) -> Checked<Flow> {
         let result = *self.read_reg(Reg::R0)?;
         self.check_leak(Reg::R0, &result, "leaks addr as return value")?;
-        self.need(Reg::R0);
+        self.check_later_result(Reg::R0, &result, results)?;
+        Ok(Flow::End)
+    }
+
+    /// That the number in a register, with which such a function ends, is one of its results.
+    pub(crate) fn check_later_result(
+        &mut self,
+        reg: Reg,
+        result: &RegState,
+        results: &RangeInclusive<i64>,
+    ) -> Checked {
+        self.need(reg);
         let range = result.scalar.bounds.s64;
         let inside = results.contains(&range.min) && results.contains(&range.max);
         if result.is_scalar() && inside {
-            return Ok(Flow::End);
+            return Ok(());
         }
         let (least, most) = (results.start(), results.end());
-        let what = found(&result);
+        let (number, what) = (reg.number(), found(result));
         let wanted = match result.is_scalar() {
             true => format!(" should have been in [{least}, {most}]"),
             false => String::new(),
         };
-        let message = format!("At async callback return the register R0 {what}{wanted}");
+        let message = format!("At async callback return the register R{number} {what}{wanted}");
         Err(Rejection::new(Code::CallbackResult, message)
             .label("is no result for a function that is called later")
             .because(result.origin.made, "the result comes from here")

@@ -418,7 +418,7 @@ impl<'a> Machine<'_, 'a> {
             Special::Dynptr => self.check_kfunc_dynptr(kfunc, index, reg, found),
             Special::WorkQueue => self.check_work(index, reg, SpecialKind::Workqueue, found),
             Special::TaskWork => self.check_work(index, reg, SpecialKind::TaskWork, found),
-            Special::Map => self.check_kfunc_map(index, reg, found),
+            Special::Map => self.check_kfunc_map(reg, found),
             Special::Callback => self.check_kfunc_callback(index, reg, found),
             Special::IrqFlag => self.check_irq_flag(kfunc, index, reg),
             Special::ResSpinLock => self.check_res_lock(kfunc, index, reg),

@@ -39,7 +39,7 @@ impl<'a> Machine<'_, 'a> {
     }
 
     /// That a register holds a map, and the one that an argument before points into.
-    pub(super) fn check_kfunc_map(&self, index: usize, reg: Reg, found: &mut Found<'a>) -> Checked {
+    pub(super) fn check_kfunc_map(&self, reg: Reg, found: &mut Found<'a>) -> Checked {
         let value = *self.state.reg(reg);
         let number = reg.number();
         let Kind::Map(map) = value.kind else {
@@ -63,15 +63,17 @@ impl<'a> Machine<'_, 'a> {
         if same || !compared {
             return Ok(());
         }
-        let what = match index {
-            1 => "workqueue",
-            _ => "bpf_task_work",
+        // The kernel's words are of the fields that this map has, not of the call.
+        let has_tasks = specials
+            .iter()
+            .any(|special| special.kind == SpecialKind::TaskWork);
+        let (what, field, with) = match has_tasks {
+            true => ("bpf_task_work", 2, 3),
+            false => ("workqueue", 1, 2),
         };
         let message = format!(
-            "{what} pointer in R{} map_uid={} doesn't match map pointer in R{number} map_uid={}",
-            number - 1,
-            found.plain.map_uid,
-            value.map_uid
+            "{what} pointer in R{field} map_uid={} doesn't match map pointer in R{with} map_uid={}",
+            found.plain.map_uid, value.map_uid
         );
         Err(Rejection::new(Code::SpecialField, message)
             .label("is another map than the one that the field is in"))

@@ -18,6 +18,7 @@ use crate::path::explore::{Explorer, Path};
 use crate::path::visits::CalledLoop;
 use crate::step::machine::{Flow, Machine};
 use crate::types::prototype::is_number;
+use crate::value::state::Entered;
 use ebpf_asm::btf::{Btf, Kind as Type, Linkage, TypeId};
 use ebpf_asm::insn::Reg;
 use ebpf_asm::program::Program;
@@ -136,11 +137,17 @@ pub(crate) fn check_throws(env: &Env<'_>, called_back: Vec<usize>) -> Checked {
 
 impl Machine<'_, '_> {
     /// `bpf_throw(R1)`: the program ends here. A global function that is verified on its own throws
-    /// any number, though nothing catches it (Linux 6.18).
+    /// any number, though nothing catches it; a function that is called later, and what it calls,
+    /// one of its results (Linux 6.18).
     pub(crate) fn throw(&mut self) -> Checked<Flow> {
-        if self.env.exception_callback.is_none() && !self.is_in_global_function() {
+        if self.env.exception_callback.is_none() {
             let thrown = *self.state.reg(Reg::R1);
-            self.check_result(Reg::R1, &thrown)?;
+            let begun = self.state.frame_of(0).map(|first| first.entered.clone());
+            if let Some(Entered::Later { results, .. }) = begun {
+                self.check_later_result(Reg::R1, &thrown, &results)?;
+            } else if !self.is_in_global_function() {
+                self.check_result(Reg::R1, &thrown)?;
+            }
         }
         self.check_nothing_held("bpf_throw", "throws with something not given back")?;
         self.check_closed("bpf_throw")?;
