@@ -5,9 +5,8 @@
 //! 6.12, where all functions and hooks were asked. Those about older releases come
 //! from its documentation and the UAPI's history. Linux 6.1 and 6.12 were asked for the programs in
 //! `tests/cases`, for every helper from every type of program, for thousands of generated programs,
-//! and for the kernel's own tests of 6.12: most of what they refused and was accepted here became
-//! cases, which name them. Not all: of 6.1 it is still said that it takes some loops with a counter
-//! on the stack which it refuses.
+//! and for the kernel's own tests of 6.12: what they refused and was accepted here became cases,
+//! which name them.
 //!
 //! Read before: nothing. Read next: `diag.rs`.
 

@@ -23,6 +23,7 @@ use crate::path::tree::{Kept, Litter, Node, Standing};
 use crate::path::visits::{CalledLoop, Known};
 use crate::value::stack::End;
 use crate::value::state::{Entered, State};
+use ebpf_asm::isa::KernelVersion;
 
 /// How much must have happened since the last checkpoint for a new one.
 #[derive(Debug, Clone, Copy, Default)]
@@ -49,6 +50,11 @@ const MAX_MISSES: u32 = 3;
 
 /// The same where execution comes round any number of times, in a round that has not ended.
 const MAX_MISSES_OF_ROUND: u32 = 64;
+
+/// Since when an endless loop is one that comes back to the very same state. Before, numbers on the
+/// stack on which nothing had depended so far were no difference: observed on Linux 6.1, and the
+/// release from the kernel's history.
+const LOOPS_COMPARED_WHOLE: KernelVersion = (6, 9);
 
 /// Whether it is time for a checkpoint.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -200,13 +206,14 @@ impl Explorer<'_, '_, '_> {
             let Some(node) = self.tree.node_mut(at) else {
                 continue;
             };
-            let likeness = node.likeness(known, round, &path.state);
+            let exact = self.env.config.since(LOOPS_COMPARED_WHOLE);
+            let likeness = node.likeness(known, round, &path.state, exact);
             let comparing = &mut self.checkpoints.comparing;
             comparing.differs = node.kept.as_ref().and_then(|kept| kept.differs);
             let covers =
                 |old: &State| alike(self.env, likeness, path.slot, old, &path.state, comparing);
             if node.state().is_some_and(covers) {
-                if matches!(likeness, Likeness::Same) {
+                if matches!(likeness, Likeness::Same | Likeness::SameRegisters(_)) {
                     return Err(endless(path.slot));
                 }
                 self.covered(path, at, known)?;
@@ -301,7 +308,13 @@ impl Explorer<'_, '_, '_> {
 
 impl Node {
     /// How alike a state must be to this one's.
-    fn likeness(&self, known: Known, round: Option<Round>, new: &State) -> Likeness<'_> {
+    fn likeness(
+        &self,
+        known: Known,
+        round: Option<Round>,
+        new: &State,
+        exact: bool,
+    ) -> Likeness<'_> {
         match (&self.kept, self.open, known) {
             (None, ..) => Likeness::Never,
             (Some(kept), 0, Known::All) => Likeness::Covered(&kept.needed),
@@ -310,7 +323,10 @@ impl Node {
                 (_, Some(old)) if !same_entry(old, new) => Likeness::Never,
                 (Some(round), Some(old)) if round.is_closed(old, new) => Likeness::Within,
                 (Some(Round::Callback | Round::Next), _) => Likeness::Never,
-                (_, Some(old)) if same_round(old, new) => Likeness::Same,
+                (_, Some(old)) if same_round(old, new) => match exact {
+                    true => Likeness::Same,
+                    false => Likeness::SameRegisters(&kept.needed),
+                },
                 _ => Likeness::Never,
             },
         }

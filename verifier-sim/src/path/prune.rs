@@ -25,6 +25,9 @@ pub(crate) enum Likeness<'a> {
     Within,
     /// They are the same.
     Same,
+    /// The registers of the innermost function are the same, and all else as if covered, by what
+    /// mattered so far.
+    SameRegisters(&'a Needs),
     /// They are not compared.
     Never,
 }
@@ -72,7 +75,7 @@ pub(crate) fn alike(
         return false;
     }
     matcher.ids.clear();
-    if matcher.is_exact() && !same_registers(old.frame(), new.frame()) {
+    if matcher.wants_same_registers() && !same_registers(old.frame(), new.frame()) {
         return false;
     }
     if old.sections != new.sections || old.in_sleepable != new.in_sleepable {
@@ -277,6 +280,10 @@ impl Matcher<'_> {
         matches!(self.likeness, Likeness::Same)
     }
 
+    fn wants_same_registers(&self) -> bool {
+        matches!(self.likeness, Likeness::Same | Likeness::SameRegisters(_))
+    }
+
     /// Whether registers must be empty where the old ones are, and all bytes of the stack of the
     /// same kinds, also where nothing was written: in loops they must (observed on Linux 6.18 by
     /// the instructions that it followed).
@@ -287,7 +294,7 @@ impl Matcher<'_> {
     /// The numbers of the function at a depth on which the verdict depends.
     fn needed(&self, depth: usize) -> FrameNeeds {
         match self.likeness {
-            Likeness::Covered(needed) => needed.of(depth),
+            Likeness::Covered(needed) | Likeness::SameRegisters(needed) => needed.of(depth),
             Likeness::Within | Likeness::Same | Likeness::Never => FrameNeeds::ALL,
         }
     }
