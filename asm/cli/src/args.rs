@@ -98,7 +98,8 @@ pub(crate) struct CheckArgs {
     /// How many rows of a batch are judged at once; by default one for each processor
     #[arg(long, value_name = "N", requires = "batch", conflicts_with = "objects")]
     pub(crate) jobs: Option<NonZero<usize>>,
-    /// Load each program for real, and show the running kernel's verdict too
+    /// Load each program for real, and show the running kernel's verdict too, and how long both
+    /// took
     #[arg(long)]
     pub(crate) kernel_too: bool,
     /// Who loads the programs, by the capabilities that it lacks; rows that have a field `privilege`
