@@ -95,7 +95,7 @@ pub(crate) fn blames_records(log: &str) -> bool {
         return false;
     }
     let point = point(&log).to_lowercase();
-    let names = |words: &[&str]| words.iter().any(|words| point.contains(words));
+    let names = |words: &[&str]| words.iter().any(|word| point.contains(word));
     names(&["func_info", "func info", "line_info"]) && !names(&["exception callback"])
 }
 

@@ -1,4 +1,4 @@
-//! The kernel's types are many: they are read for programs that ask for something of them alone.
+//! The kernel's types are many: they are read only for programs that ask for something of them.
 
 use ebpf_asm::dsl::prelude::*;
 use ebpf_asm::object::Object;

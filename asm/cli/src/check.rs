@@ -41,8 +41,8 @@ pub(crate) fn run(args: &CheckArgs) -> Result<(), Failure> {
     }
 }
 
-/// What to do about kernels that did not judge, as far as it was said: of many programs there is
-/// mostly one reason, which is told once.
+/// The help that was given about programs which the kernel did not judge: of many there is mostly
+/// one reason, which is told once.
 type Told = BTreeSet<String>;
 
 /// Whether the lines of an object stand alone, or among those of others.
@@ -145,11 +145,21 @@ fn check_object(
     }
     verdict::note_unattachable(&checked);
     let ours = verdict::refuse_rejected(&checked);
-    for text in &refused {
+    outcome(ours, &refused, &unasked, told)
+}
+
+/// How the command ends, by our verdicts, the kernel's refusals, and what it did not judge.
+fn outcome(
+    ours: Result<(), Failure>,
+    refused: &[String],
+    unasked: &[Unasked<'_>],
+    told: &mut Told,
+) -> Result<(), Failure> {
+    for text in refused {
         report::note("the running kernel says");
         report::explain(text);
     }
-    match (refused.as_slice(), unasked.as_slice()) {
+    match (refused, unasked) {
         ([], []) => ours,
         ([], unasked) if ours.is_ok() => Err(not_asked(unasked, told)),
         ([], unasked) => {

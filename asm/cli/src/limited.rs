@@ -9,8 +9,8 @@ use ebpf_verifier_sim::Capabilities;
 
 use crate::privilege::Privilege;
 
-/// The capabilities, as the kernel and as the verifier knows them.
-const BOTH: [(Capability, Capabilities); 3] = [
+/// The capabilities, each as the kernel and as the verifier knows it.
+const CAPABILITIES: [(Capability, Capabilities); 3] = [
     (Capability::Bpf, Capabilities::BPF),
     (Capability::Perfmon, Capabilities::PERFMON),
     (Capability::NetAdmin, Capabilities::NET_ADMIN),
@@ -37,7 +37,11 @@ pub(crate) fn as_loader<T: Send>(
         _ => {}
     }
     let has = |(_, known): &&(Capability, Capabilities)| loader.capabilities().has(*known);
-    let kept: Vec<Capability> = BOTH.iter().filter(has).map(|(kept, _)| *kept).collect();
+    let kept: Vec<Capability> = CAPABILITIES
+        .iter()
+        .filter(has)
+        .map(|(kept, _)| *kept)
+        .collect();
     let limited = move || {
         caps::keep_only(&kept).map_err(|error| error.to_string())?;
         Ok(ask())

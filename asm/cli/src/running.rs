@@ -18,11 +18,11 @@ use crate::said::Said;
 
 /// What the running kernel says of a program, by itself, to such a loader.
 pub(crate) fn verdict(object: &Object, program: &Program, loader: Privilege) -> Said {
-    let asked = limited::as_loader(loader, || asked(object, program));
-    match asked.unwrap_or_else(nobody) {
+    let said = limited::as_loader(loader, || ask(object, program));
+    match said.unwrap_or_else(nobody) {
         // What a loader is denied that others are not is refused.
         Said::Nothing { exit, .. } if exit == Exit::Permission && loader != Privilege::Full => {
-            match self::asked(object, program) {
+            match ask(object, program) {
                 denied @ Said::Nothing { .. } => denied,
                 _ => Said::Rejects(Box::new(KernelRefusal::without_reason())),
             }
@@ -40,7 +40,7 @@ fn nobody(why: String) -> Said {
     }
 }
 
-fn asked(object: &Object, program: &Program) -> Said {
+fn ask(object: &Object, program: &Program) -> Said {
     let alone = alone(object);
     let mut loader = Loader::new(&alone);
     let loaded = loader.load_with_log(&program.name, LogLevel::Stats);

@@ -1,4 +1,4 @@
-// Nor has it one if a function calls it that catches exceptions.
+// What a function calls that catches exceptions has no stack of its own when the program calls it.
 // verdict: reject
 // kernel: combined stack size of 2 calls is 560. Too large
 #include <linux/bpf.h>

@@ -188,7 +188,7 @@ impl Machine<'_, '_> {
         self.check_given_back(leaves, label, "give it back on this path too")
     }
 
-    /// The same where it may be left, with the beginning of a help.
+    /// The same where the program may end, such as at a tail call; `help` begins what is advised.
     pub(crate) fn check_given_back(&self, leaves: &str, label: &str, help: &str) -> Checked {
         let references = &self.state.owed().references;
         let Some(first) = references.first() else {

@@ -68,15 +68,6 @@ pub(crate) struct Cfg<'a> {
     exception: Option<usize>,
 }
 
-/// What a row of the instruction table is, as messages call it.
-fn said(row: &Row) -> String {
-    match row.sem {
-        Sem::Call(Callee::Kfunc) => "calls of kernel functions".to_owned(),
-        Sem::Call(Callee::Local) => "calls of the program's own functions".to_owned(),
-        _ => row.form(),
-    }
-}
-
 impl<'a> Cfg<'a> {
     /// The graph of a program that passes the checks; calls of the functions that begin at the
     /// slots `globals` are not followed. The one at `exception` is called by the kernel.
@@ -507,6 +498,15 @@ fn too_old(config: &Config, row: &Row) -> Box<Rejection> {
     Rejection::new(Code::KernelTooOld, message)
         .label(label)
         .help_if(instead(Newer::Insn(&form_of(row)), config.kernel))
+}
+
+/// What a row of the instruction table is, as messages call it.
+fn said(row: &Row) -> String {
+    match row.sem {
+        Sem::Call(Callee::Kfunc) => "calls of kernel functions".to_owned(),
+        Sem::Call(Callee::Local) => "calls of the program's own functions".to_owned(),
+        _ => row.form(),
+    }
 }
 
 fn is_jump(sem: Sem) -> bool {

@@ -1,10 +1,10 @@
 //! The chains of calls from a function on, followed in the kernel's order: the first that is too
 //! long, or needs more stack than there is, is what it names.
 //!
-//! Programs that trace have *private stacks* since Linux 6.13: what of their functions reaches 64
-//! bytes down or more gets memory of its own, as long as no function does tail calls. But what a
-//! function that is called later calls, or one that catches exceptions, is on the stack of
-//! whatever is interrupted, and so is it when the program calls it (observed on Linux 6.18).
+//! Programs that trace have *private stacks* since Linux 6.13: each of their functions whose frame
+//! has 64 bytes or more gets memory of its own, as long as none does tail calls. But functions that
+//! are called later, or catch exceptions, are on the stack of whatever is interrupted; what these
+//! call is there too, also when the program calls it (observed on Linux 6.18).
 //!
 //! Read before: `depth.rs`. Read next: `reach.rs`.
 
@@ -75,8 +75,9 @@ enum Stack {
     Private,
 }
 
-/// A walk through chains of calls. Each function is followed once; those that come back to
-/// themselves never end, and are refused at the ninth.
+/// A walk through chains of calls. A function is followed once, and again only where its chains do
+/// not fit any more, to find what is too much. Those that come back to themselves never end, and
+/// are refused at the ninth.
 pub(super) struct Walk<'w> {
     depths: &'w Depths,
     cfg: &'w Cfg<'w>,
@@ -143,7 +144,9 @@ impl<'w> Walk<'w> {
         let bytes = above + first.together;
         match (self.stacks.get(index), first.bytes) {
             // Also a frame that is wholly its own has an end.
-            (Some(Stack::Private), frame) if frame > MOST => return Err(too_large(index, frame)),
+            (Some(Stack::Private), frame) if frame > MOST => {
+                return Err(frame_too_large(index, frame));
+            }
             _ if bytes > MOST => return Err(self.too_large(bytes)),
             _ => {}
         }
@@ -259,7 +262,7 @@ fn tail_call_later(slot: usize) -> Box<Rejection> {
     refused
 }
 
-fn too_large(index: usize, bytes: usize) -> Box<Rejection> {
+fn frame_too_large(index: usize, bytes: usize) -> Box<Rejection> {
     let message = format!("stack size of subprog {index} is {bytes}. Too large");
     Rejection::new(Code::StackDepth, message).label(format!("a function has {MOST} bytes of stack"))
 }

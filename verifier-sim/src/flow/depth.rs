@@ -101,8 +101,8 @@ impl Depths {
     }
 
     /// That no chain of calls is too long or needs too much; gives what the deepest needs. Of
-    /// the functions that are called `later` each begins a chain of its own, and continues none
-    /// by having its address taken.
+    /// the functions that are called `later` (so is the one that catches exceptions) each begins a
+    /// chain of its own, and continues none by having its address taken.
     pub(crate) fn check(&self, env: &Env<'_>, later: &[usize]) -> Checked<usize> {
         let mut walk = Walk::new(self, &env.cfg, later);
         let mut deepest = 0;
@@ -134,9 +134,7 @@ impl Depths {
         let slots = self.range(cfg, index);
         slots.filter_map(|slot| Some((slot, cfg.named(slot)?)))
     }
-}
 
-impl Depths {
     /// That the addresses which are taken of functions lead somewhere. What no path leads to is
     /// taken out, run by run; then another function may stand where a run began, to which
     /// addresses from before it lead on. Others lead nowhere, which the kernel takes for a fault

@@ -2,8 +2,7 @@
 //! compared, which registers are read later, how deep calls go.
 //!
 //! Read in the order `cfg.rs`, `edges.rs`, `components.rs`, `rounds.rs`, `stops.rs`,
-//! `highest_first.rs`, `live.rs`, `fastcall.rs`, `depth.rs`, `chains.rs`,
-//! `reach.rs`.
+//! `highest_first.rs`, `live.rs`, `fastcall.rs`, `depth.rs`, `chains.rs`, `reach.rs`.
 
 pub(crate) mod cfg;
 pub(crate) mod chains;

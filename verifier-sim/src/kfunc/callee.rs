@@ -46,8 +46,8 @@ impl Named {
             return refuse(message, label);
         };
         let name = btf.name(id);
-        // One that is there for programs has an address: its symbols, which are many, need not be
-        // read.
+        // One that is there for programs has an address: the kernel's symbols, which are many, need
+        // not be read.
         if !kernel.is_kfunc(id) {
             match kernel.knows_address(name) {
                 Some(true) => {}

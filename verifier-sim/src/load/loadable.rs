@@ -64,7 +64,7 @@ fn required(prog_type: ProgType) -> Capabilities {
 /// That the loader can make such a map, and those in it.
 pub(crate) fn check_map_loader(map: &Map, config: &Config) -> Checked {
     let needed = match map.map_type {
-        // As the first kernels with maps had them (Linux 4.6), which have been everybody's since.
+        // The oldest types (Linux 3.19 to 4.6), which everybody may make who may load programs.
         MapType::Hash
         | MapType::Array
         | MapType::ProgArray
@@ -92,8 +92,8 @@ pub(crate) fn check_map_loader(map: &Map, config: &Config) -> Checked {
         .map_or(Ok(()), |inner| check_map_loader(inner, config))
 }
 
-/// The attach types that a type's programs can be loaded for; `None` if any, and also numbers that
-/// are none.
+/// The attach types that a type's programs can be loaded for; `None` if any, even a number that no
+/// attach type has.
 pub fn attach_types(prog_type: ProgType) -> Option<&'static [AttachType]> {
     Some(match prog_type {
         ProgType::CgroupSkb => &[AttachType::CgroupInetIngress, AttachType::CgroupInetEgress],

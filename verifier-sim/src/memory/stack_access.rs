@@ -23,18 +23,18 @@ use crate::value::stack::{SLOT_SIZE, STACK_SIZE, Slot, slot_index, slots_between
 use ebpf_asm::insn::Reg;
 use ebpf_asm::isa::{KernelVersion, Size};
 
-/// Since when calls reach no further down the frame than the program did, where the bytes that they
-/// read must be written: Linux 6.18 does, 6.1 looks at the bytes alone, and so at none if there are
-/// none.
+/// Since when calls read no deeper in the frame than the program has touched, for loaders that may
+/// not read what was never written. So does Linux 6.18; 6.1 looks at the bytes alone, and at
+/// nothing if there are none.
 const CALLS_ASKED: KernelVersion = (6, 2);
 
 /// Since when bytes that were never written may be written at computed offsets, with
 /// `CAP_PERFMON`: observed on Linux 6.1.
 const SOMEWHERE_UNINIT: KernelVersion = (6, 1);
 
-/// Since when numbers are tracked through the stack: to Linux 6.1 those there that are not filled as
-/// they were spilled, or of which nothing is known, are any number, and what is found out of them in
-/// registers does not hold for them. 6.12 tracks them.
+/// Since when numbers are tracked through the stack. To Linux 6.1 a number there is any number if
+/// nothing was known of it when it was spilled, or if it is filled in part; and what is found out
+/// later of the register does not hold for the copy. 6.12 tracks them.
 const SPILLS_TRACKED: KernelVersion = (6, 12);
 
 /// The offsets that an access may begin at, least and greatest; the same if it is known.

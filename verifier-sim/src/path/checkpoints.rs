@@ -12,7 +12,7 @@
 //! Read before: `tree.rs`, `prune.rs`. Read next: `explore.rs`.
 
 use crate::codes::Code;
-use crate::config::StateFreq;
+use crate::config::{Config, StateFreq};
 use crate::diag::{Checked, Rejection};
 use crate::env::Env;
 use crate::flow::rounds::{Round, same_round, widen};
@@ -110,7 +110,7 @@ impl Checkpoints {
         self.shelves.fill(0);
     }
 
-    /// Counts those on a shelf anew.
+    /// Changes how many there are on a shelf.
     fn shelve(&mut self, shelf: u32, count: impl Fn(u64) -> u64) {
         if let Some(shelf) = self.shelves.get_mut(shelf as usize) {
             *shelf = count(*shelf);
@@ -193,7 +193,7 @@ impl Explorer<'_, '_, '_> {
         let early = self.is_early_in_loop(path);
         let round = self.env.rounds.at(path.slot);
         let shelf = shelf(self.env, &path.state, path.slot);
-        let on_shelf = self.checkpoints.shelves.get(shelf as usize).copied();
+        let count = self.checkpoints.shelves.get(shelf as usize).copied();
         for index in (0..here.len()).rev() {
             let on_shelf = |kept: &&Shelved| kept.shelf == shelf;
             let Some(&Shelved { node: at, .. }) = here.get(index).filter(on_shelf) else {
@@ -206,8 +206,7 @@ impl Explorer<'_, '_, '_> {
             let Some(node) = self.tree.node_mut(at) else {
                 continue;
             };
-            let exact = self.env.config.since(LOOPS_COMPARED_WHOLE);
-            let likeness = node.likeness(known, round, &path.state, exact);
+            let likeness = node.likeness(known, round, &path.state, self.env.config);
             let comparing = &mut self.checkpoints.comparing;
             comparing.differs = node.kept.as_ref().and_then(|kept| kept.differs);
             let covers =
@@ -231,7 +230,7 @@ impl Explorer<'_, '_, '_> {
             }
         }
         let most = &mut self.stats.max_states_per_insn;
-        *most = (*most).max(on_shelf.unwrap_or(0));
+        *most = (*most).max(count.unwrap_or(0));
         Ok(Seen::New)
     }
 
@@ -313,7 +312,7 @@ impl Node {
         known: Known,
         round: Option<Round>,
         new: &State,
-        exact: bool,
+        config: &Config,
     ) -> Likeness<'_> {
         match (&self.kept, self.open, known) {
             (None, ..) => Likeness::Never,
@@ -323,10 +322,12 @@ impl Node {
                 (_, Some(old)) if !same_entry(old, new) => Likeness::Never,
                 (Some(round), Some(old)) if round.is_closed(old, new) => Likeness::Within,
                 (Some(Round::Callback | Round::Next), _) => Likeness::Never,
-                (_, Some(old)) if same_round(old, new) => match exact {
-                    true => Likeness::Same,
-                    false => Likeness::SameRegisters(&kept.needed),
-                },
+                (_, Some(old)) if same_round(old, new) => {
+                    match config.since(LOOPS_COMPARED_WHOLE) {
+                        true => Likeness::Same,
+                        false => Likeness::SameRegisters(&kept.needed),
+                    }
+                }
                 _ => Likeness::Never,
             },
         }

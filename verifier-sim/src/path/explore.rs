@@ -46,8 +46,8 @@ const MAX_PENDING: usize = 8192;
 pub struct Stats {
     /// Instructions followed, over all paths.
     pub processed: u64,
-    /// The most checkpoints that a state was looked for among in vain: those at its instruction,
-    /// and as in the kernel, whose figure this is, others that its hash puts among them.
+    /// The most checkpoints that a state was compared with in vain. As in the kernel, whose figure
+    /// this is, they are those at its instruction and others with the same hash.
     pub max_states_per_insn: u64,
     /// Checkpoints made.
     pub total_states: u64,

@@ -10,12 +10,13 @@
 //! It is asked only of states from which every path has ended; then all that follows them was
 //! executed and has said what it read.
 //!
-//! What a function writes of its callers' frames on every way to its end, its call writes. That is
-//! found out whenever a path ends or a function, of this one and of those that called it, from what
-//! was executed till then; and it never becomes more. So nothing counts that is written on one way
-//! of a branch while the other one still waits, nor behind a call, if something was done with a stack
-//! before. And what was live in a loop when a path ended stays so, though the loop's way out writes
-//! it: the instructions of the loop keep it alive for each other. Observed on Linux 6.18.
+//! A call writes what the called function writes of its callers' frames on every way to its end.
+//! That is found out whenever a path or a function ends, for the function that is active there and
+//! for those that called it, from what was executed till then; later it may become less, not more.
+//! So a slot does not count that is written on one way of a branch while the other way still waits;
+//! nor one that is written behind a call, if something was done with a stack before the call. And
+//! what was live in a loop when a path ended stays live, though the way out of the loop writes it:
+//! the instructions of the loop keep it alive for each other. Observed on Linux 6.18.
 //!
 //! Read before: `flow/live.rs`, `flow/edges.rs`, `value/state.rs`. Read next: `prune.rs`.
 

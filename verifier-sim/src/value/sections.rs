@@ -31,7 +31,7 @@ pub(crate) struct Sections {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Opened {
     rcu: Place,
-    /// Where the others were kept from running first.
+    /// Where others were first kept from running.
     preempt: Place,
 }
 
@@ -46,9 +46,9 @@ impl Opened {
 /// A section that is open.
 #[derive(Debug, Clone, Copy)]
 struct Open {
-    /// What the kernel calls what is in it at the end of a program.
+    /// The kernel's word for it at the end of a program, where it says `... region` behind it.
     locked: &'static str,
-    /// What it calls it where one may not sleep.
+    /// The kernel's words for it where one may not sleep.
     region: &'static str,
     /// Where it was opened.
     at: Place,

@@ -6,6 +6,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant};
 
 use ebpf_asm::isa::{Callee, Sem};
+use ebpf_asm::object::Object;
+use ebpf_asm::program::Program;
 use ebpf_verifier_sim::{
     Code, Config, Event, KernelTypes, Rejection, Verdict, check_maps, check_types, verify_watched,
     verify_with,
@@ -161,13 +163,14 @@ fn of_row(row: &Row, ask: Kernel, loader: &Loader, types: &KernelTypes) -> Answe
     }
 }
 
-fn simulate(row: &Row, loader: &Config, types: &KernelTypes) -> Result<Said, Unusable> {
-    let subject::Subject { object, wrong } = subject::subject(row)?;
-    let program = object
-        .programs
-        .first()
-        .ok_or_else(|| Unusable::unsupported("no program"))?;
-    let config = flags::config(row.prog_flags, program, loader)?;
+/// What the kernel is asked before the program: whether it has such programs, and takes the types
+/// and makes the maps.
+fn check_before(
+    object: &Object,
+    program: &Program,
+    config: &Config,
+    types: &KernelTypes,
+) -> Result<(), Unusable> {
     if types.has_programs(program.prog_type) == Some(false) {
         let message = format!("the kernel has no programs of type {}", program.prog_type);
         return Err(Unusable::Refused {
@@ -175,15 +178,25 @@ fn simulate(row: &Row, loader: &Config, types: &KernelTypes) -> Result<Said, Unu
             message,
         });
     }
-    check_types(&object, &config, types)
-        .and_then(|()| check_maps(&object, &config))
+    check_types(object, config, types)
+        .and_then(|()| check_maps(object, config))
         .map_err(|why| match why.code {
             Code::NotModelled => Unusable::unsupported(&why.message),
             code => Unusable::Refused {
                 code,
                 message: why.message.clone(),
             },
-        })?;
+        })
+}
+
+fn simulate(row: &Row, loader: &Config, types: &KernelTypes) -> Result<Said, Unusable> {
+    let subject::Subject { object, wrong } = subject::subject(row)?;
+    let program = object
+        .programs
+        .first()
+        .ok_or_else(|| Unusable::unsupported("no program"))?;
+    let config = flags::config(row.prog_flags, program, loader)?;
+    check_before(&object, program, &config, types)?;
     let begin = Instant::now();
     let mut reached = None;
     let mut watch = |event: &Event<'_>| {

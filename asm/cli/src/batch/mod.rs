@@ -91,7 +91,6 @@ pub(crate) fn run(
     for_whom: ForWhom,
 ) -> Result<(), Failure> {
     let input = BufReader::new(input::open(path)?);
-
     let loader = Loader {
         privilege: for_whom.privilege,
         config: verdict::config(for_whom),

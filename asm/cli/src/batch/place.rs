@@ -1,6 +1,6 @@
 //! What the program of a row is for: its type, and its attach type.
 //!
-//! Both are numbers that need not be known. The kernel has no programs of types that it does not
+//! Either may be a number that nobody knows. The kernel has no programs of types that it does not
 //! know, and looks at the attach type only where the type wants one of its own; of all others it
 //! takes any number (Linux 6.18, asked for every type with every attach type).
 //!
@@ -21,14 +21,15 @@ pub(super) fn place(row: &Row) -> Result<(ProgType, Option<AttachType>), Unusabl
         }
         Some(known) => known,
     };
-    let target = "it gives no reason".to_owned();
-    match prog_type {
-        ProgType::StructOps if row.attach_btf_id == 0 => {
-            return Err(refused(Code::AttachTarget, target));
-        }
-        // It names no program whose function it replaces.
-        ProgType::Ext => return Err(refused(Code::AttachTarget, target)),
-        _ => {}
+    let names_target = match prog_type {
+        ProgType::StructOps => row.attach_btf_id != 0,
+        // A row cannot name the program whose function it replaces.
+        ProgType::Ext => false,
+        _ => true,
+    };
+    if !names_target {
+        let message = "it gives no reason".to_owned();
+        return Err(refused(Code::AttachTarget, message));
     }
     let attach_type = match (row.expected_attach_type, attach_types(prog_type)) {
         (0, _) => None,

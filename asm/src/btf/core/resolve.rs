@@ -147,8 +147,7 @@ impl<'a> Resolver<'a> {
                 let Some((ty, _)) = ty.filter(|(ty, kind)| same_kind(kind, &ty.kind)) else {
                     return false;
                 };
-                // Few names begin alike, and only of these is it looked what they are without
-                // flavour.
+                // Most names differ in their first letters; only of others the flavour is cut off.
                 let its = self.target.str(ty.name);
                 its.starts_with(name) && essential_name(its) == name
             })

@@ -17,8 +17,8 @@ use ebpf_asm::isa::{KernelVersion, Size};
 use ebpf_asm::map_type::MapType;
 use ebpf_asm::object::Map;
 
-/// Since when one call may be for the elements of this map and of that: observed on Linux 6.1 and
-/// 6.12.
+/// Since when one call may be for the elements of another map on each path: observed on Linux 6.1
+/// and 6.12.
 const ELEMENTS_OF_ANY: KernelVersion = (6, 12);
 
 /// What the word means for the map among the arguments: the values of some maps are sockets,
@@ -54,8 +54,8 @@ impl<'a> Machine<'_, 'a> {
         Ok(())
     }
 
-    /// That a call for the elements of a map is always of the same, for kernels that remember of the
-    /// instruction of which.
+    /// That a call of `for_each_map_elem` is for the same map on every path, for kernels that keep
+    /// one map for the instruction. Their words are those about calls of `tail_call`.
     fn check_always_of(&mut self, map: u32) -> Checked {
         let helper = self.env.cfg.insn(self.slot).and_then(|i| by_id(i.imm()));
         let is_remembered = helper.is_some_and(|helper| helper.name == "for_each_map_elem");
