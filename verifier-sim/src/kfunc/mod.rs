@@ -197,14 +197,19 @@ pub fn kernel_call(
 }
 
 /// How many arguments the function of the kernel takes that an instruction calls, if it calls
-/// one that is known.
+/// one that is known. Of one that the program may not call, where it is never reached, the kernel
+/// does not ask it (6.18).
 pub(crate) fn argument_count(
     object: &Object,
     program: &Program,
     kernel: &KernelTypes,
     at: (usize, &Insn),
 ) -> Option<usize> {
-    let id = kernel.function(name_of(object, program, kernel, at)?)?;
+    let name = name_of(object, program, kernel, at)?;
+    if table::by_name(name).is_some_and(|row| !hook::may_call(program, row.callers)) {
+        return None;
+    }
+    let id = kernel.function(name)?;
     let btf = kernel.btf()?;
     let Type::Func { proto, .. } = btf.get(id)?.kind else {
         return None;

@@ -127,10 +127,7 @@ impl Machine<'_, '_> {
             (Kind::Scalar, Extend::Zero) if loaded.scalar != Scalar::of_size(size) => {
                 loaded.truncated(size)
             }
-            (Kind::Scalar, Extend::Sign) => RegState {
-                residue: loaded.residue,
-                ..RegState::scalar(loaded.scalar.sign_extend(size))
-            },
+            (Kind::Scalar, Extend::Sign) => loaded.sign_extended(size),
             (Kind::Scalar, _) => loaded,
             // So short are only the pointers that a context gives, which are read as they are.
             (_, Extend::Sign) => return Err(self.refuse_ctx(access)),

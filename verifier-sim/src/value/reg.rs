@@ -359,6 +359,18 @@ impl RegState {
         self
     }
 
+    /// The number as a load of that size with sign from the stack sees it. Also where its sign is
+    /// extended it stays the very number that it was to the kernel: what a comparison tells of one it
+    /// tells of the other (observed on Linux 6.18).
+    #[must_use]
+    pub(crate) fn sign_extended(mut self, size: Size) -> RegState {
+        if self.width_bits() > size.bytes() * 8 {
+            self.unlink();
+        }
+        self.scalar = self.scalar.sign_extend(size);
+        self
+    }
+
     /// The type as the kernel's log spells it.
     pub(crate) fn type_name(&self) -> TypeName {
         TypeName {
