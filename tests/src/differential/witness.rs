@@ -104,6 +104,10 @@ fn met(row: &Row, fault: &Fault) -> Seen {
         FaultKind::NoMemory {
             access: Access::Read,
             ..
+        }
+        | FaultKind::Misaligned {
+            access: Access::Read,
+            ..
         } if reads_untrusted(row, fault) => Seen::Stopped(UNTRUSTED_READ.to_owned()),
         FaultKind::Misaligned { .. } if row.program.prog_flags() & BPF_F_ANY_ALIGNMENT != 0 => {
             Seen::Stopped(UNALIGNED.to_owned())
