@@ -200,12 +200,22 @@ impl Machine<'_, '_> {
         self.check_leak(insn.src(), &src, "leaks addr into mem")?;
         self.check_atomic_kind(insn.dst(), &base, "stores into")?;
         check_atomic_in_arena(insn.dst(), &base, op)?;
+        let into = op.fetches_into().map(|fetched| match fetched {
+            Fetched::Src => insn.src(),
+            Fetched::R0 => Reg::R0,
+        });
+        if let Some(into) = into {
+            self.check_writable(into)?;
+        }
         let access = |direction| MemAccess {
             reg: insn.dst(),
             off: insn.offset(),
             size,
             direction,
         };
+        if into == Some(insn.dst()) {
+            return Err(fetched_over_address(access(Direction::Read)));
+        }
         self.check_aligned(&base, access(Direction::Read))?;
         self.check_atomic_offset(&base, access(Direction::Read))?;
         if matches!(base.kind, Kind::MapKey(_)) && base.null == Null::Never {
@@ -213,13 +223,6 @@ impl Machine<'_, '_> {
         }
         let old = self.read_memory(&base, access(Direction::Read))?;
         self.check_hidden(insn, &base, &old)?;
-        let into = op.fetches_into().map(|fetched| match fetched {
-            Fetched::Src => insn.src(),
-            Fetched::R0 => Reg::R0,
-        });
-        if into == Some(insn.dst()) {
-            return Err(fetched_over_address(&old, access(Direction::Write)));
-        }
         self.write_memory(&base, access(Direction::Write), Stored::Unknown)?;
         let Some(into) = into else {
             return Ok(());
@@ -591,12 +594,9 @@ fn misaligned(base: &RegState, access: MemAccess) -> Box<Rejection> {
         .because(base.origin.made, "the address is made here")
 }
 
-/// An atomic operation fetches into the register that holds its address: the kernel checks the
-/// read, takes what is fetched for the address, and then checks the write.
-fn fetched_over_address(old: &RegState, access: MemAccess) -> Box<Rejection> {
-    if !old.is_scalar() {
-        return not_modelled("an address that is fetched over the address");
-    }
+/// An atomic operation fetches into the register that holds its address: to the kernel (6.18) it
+/// holds any number before it looks at the address.
+fn fetched_over_address(access: MemAccess) -> Box<Rejection> {
     let (reg, bytes) = (access.reg.number(), access.size.bytes());
     let message = format!(
         "misaligned access off (0x0; 0xffffffffffffffff)+0+{} size {bytes}",
