@@ -303,7 +303,7 @@ impl<'e, 'a, 'w> Explorer<'e, 'a, 'w> {
             *seen = true;
         }
         let sem = insn.sem();
-        self.checkpoints.since.jumps += u64::from(is_jump(sem));
+        self.checkpoints.since.jumps += u64::from(is_of_jump_class(sem));
         if matches!(sem, Sem::Exit) {
             self.depths.note(&path.state);
         }
@@ -488,7 +488,8 @@ fn may_touch_stack(sem: Sem, notes: &Notes) -> bool {
     stores || !notes.touched.is_empty()
 }
 
-fn is_jump(sem: Sem) -> bool {
+/// Whether the kernel counts it among the jumps: what has their class, calls too.
+fn is_of_jump_class(sem: Sem) -> bool {
     matches!(
         sem,
         Sem::Jump { .. }

@@ -351,23 +351,29 @@ impl RegState {
 
     /// The number cut to `size`, as a load of that size from the stack sees it.
     #[must_use]
-    pub(crate) fn truncated(mut self, size: Size) -> RegState {
-        if self.width_bits() > size.bytes() * 8 {
-            self.unlink();
+    pub(crate) fn truncated(self, size: Size) -> RegState {
+        RegState {
+            scalar: self.scalar.truncate(size),
+            ..self.narrowed(size)
         }
-        self.scalar = self.scalar.truncate(size);
-        self
     }
 
     /// The number as a load of that size with sign from the stack sees it. Also where its sign is
     /// extended it stays the very number that it was to the kernel: what a comparison tells of one it
     /// tells of the other (observed on Linux 6.18).
     #[must_use]
-    pub(crate) fn sign_extended(mut self, size: Size) -> RegState {
+    pub(crate) fn sign_extended(self, size: Size) -> RegState {
+        RegState {
+            scalar: self.scalar.sign_extend(size),
+            ..self.narrowed(size)
+        }
+    }
+
+    /// The same number where `size` holds all of it, and one of its own where it is cut.
+    fn narrowed(mut self, size: Size) -> RegState {
         if self.width_bits() > size.bytes() * 8 {
             self.unlink();
         }
-        self.scalar = self.scalar.sign_extend(size);
         self
     }
 
