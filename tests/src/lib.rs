@@ -3,7 +3,7 @@
 //! In reading order: [`policy`] (what becomes of a test that cannot run here), [`sandbox`] (a
 //! private bpffs), [`rig`] (two network namespaces and a cable), [`frames`] (what is sent),
 //! [`oracle`] (what shall become of it), [`subjects`], [`corpus`] and [`large`] (the
-//! programs under test),
+//! programs under test), [`head`] (what a case says of itself),
 //! [`kernel_types`] (what the running kernel defines), [`tool`] and [`clang`] (independent
 //! witnesses), [`commands`] (our own binaries).
 //!
@@ -15,6 +15,7 @@ pub mod commands;
 pub mod corpus;
 pub mod differential;
 pub mod frames;
+pub mod head;
 pub mod kernel_types;
 pub mod large;
 pub mod oracle;

@@ -20,7 +20,8 @@
 //! down load no such programs: the simulator says of that kernel what it answered, and the same
 //! verdict of the newest. The running kernel is not asked.
 //!
-//! In C each line of the head begins with `//`. The `.stderr` beside a rejected case in text is
+//! In C each line of the head begins with `//`. A field of another name fails the test
+//! (`src/head.rs`). The `.stderr` beside a rejected case in text is
 //! the simulator's whole explanation (what a compiler makes of C is its own affair). With
 //! `EBPF_UPDATE_CASES=1` it is written anew instead of being compared; the verdict and the
 //! kernel's words never are.
@@ -38,6 +39,7 @@ use ebpf_asm::program::Program;
 use ebpf_asm::target::parse_kernel;
 use ebpf_asm::text::parse;
 use ebpf_asm::verifier_log::VerifierLog;
+use ebpf_tests::head::{Field, Head};
 use ebpf_tests::kernel_types;
 use ebpf_tests::policy::{self, Need};
 use ebpf_tests::who::{Figures, Who};
@@ -153,29 +155,32 @@ fn files(folder: &Path) -> Vec<PathBuf> {
 
 fn read(path: &Path) -> Outcome<Case> {
     let text = fs::read_to_string(path)?;
+    // The explanation quotes the path: the same wherever the workspace lies.
+    let shown = path.strip_prefix(workspace()).unwrap_or(path);
+    let head = Head::read(shown, &text)?;
     let object = if is_c(path) {
         let folder = tempfile::tempdir()?;
         let compiled = fs::read(clang::compile(path, folder.path())?)?;
         kernel_types::relocated(object::read(&compiled)?)?
     } else {
-        // The explanation quotes the path: the same wherever the workspace lies.
-        let shown = path.strip_prefix(workspace()).unwrap_or(path);
         let mut object = parse(&shown.display().to_string(), &text)?;
-        if field(&text, "types:").as_deref() == Some("functions") {
-            give_types(&mut object);
+        match head.get(Field::Types) {
+            None => {}
+            Some("functions") => give_types(&mut object),
+            Some(other) => return Err(format!("the types of '{other}': only functions").into()),
         }
         object
     };
     ensure!(!object.programs.is_empty(), "the case has no program");
     Ok(Case {
         path: path.to_owned(),
-        expected: expected(&text)?,
-        refused_by: releases(&text, "refused by:")?,
-        taken_by: releases(&text, "taken by:")?,
-        answered_by: field(&text, "answered by:")
-            .map(|release| parse_kernel(&release))
-            .transpose()?,
-        who: field(&text, "without:").map_or(Ok(Who::Root), |name| Who::without(&name))?,
+        expected: expected(&head)?,
+        refused_by: releases(&head, Field::RefusedBy)?,
+        taken_by: releases(&head, Field::TakenBy)?,
+        answered_by: head.get(Field::AnsweredBy).map(parse_kernel).transpose()?,
+        who: head
+            .get(Field::Without)
+            .map_or(Ok(Who::Root), Who::without)?,
         object,
     })
 }
@@ -200,22 +205,10 @@ fn give_types(object: &mut Object) {
     }
 }
 
-/// What the head of a case says behind a name.
-fn field(text: &str, name: &str) -> Option<String> {
-    let head = text.lines().take_while(|line| line.starts_with([';', '/']));
-    head.filter_map(|line| {
-        line.trim_start_matches([';', '/'])
-            .trim()
-            .strip_prefix(name)
-    })
-    .map(|value| value.trim().to_owned())
-    .next()
-}
-
-fn expected(text: &str) -> Outcome<Expected> {
-    match (field(text, "verdict:").as_deref(), field(text, "kernel:")) {
+fn expected(head: &Head) -> Outcome<Expected> {
+    match (head.get(Field::Verdict), head.get(Field::Kernel)) {
         (Some("accept"), None) => Ok(Expected::Accept),
-        (Some("reject"), Some(words)) if !words.is_empty() => Ok(Expected::Reject(words)),
+        (Some("reject"), Some(words)) => Ok(Expected::Reject(words.to_owned())),
         (verdict, kernel) => Err(format!(
             "the head should say '; verdict: accept', or '; verdict: reject' and \
              '; kernel: WORDS'; it says verdict {verdict:?}, kernel {kernel:?}"
@@ -224,11 +217,10 @@ fn expected(text: &str) -> Outcome<Expected> {
     }
 }
 
-/// The releases that the head of a case names behind some words.
-fn releases(text: &str, words: &str) -> Outcome<Vec<KernelVersion>> {
-    let releases = field(text, words).unwrap_or_default();
-    let releases = releases.split(',').filter(|release| !release.is_empty());
-    Ok(releases.map(parse_kernel).collect::<Result<_, _>>()?)
+/// The releases that a field of the head names.
+fn releases(head: &Head, field: Field) -> Outcome<Vec<KernelVersion>> {
+    let named = head.get(field).into_iter().flat_map(|text| text.split(','));
+    Ok(named.map(parse_kernel).collect::<Result<_, _>>()?)
 }
 
 /// What the simulator says of the case's programs.
