@@ -25,10 +25,7 @@ const DISABLED: &str = "/proc/sys/kernel/unprivileged_bpf_disabled";
 ///
 /// # Errors
 /// Why nobody can do it as such a loader here.
-pub(crate) fn as_loader<T: Send>(
-    loader: Privilege,
-    ask: impl FnOnce() -> T + Send,
-) -> Result<T, String> {
+fn as_loader<T: Send>(loader: Privilege, ask: impl FnOnce() -> T + Send) -> Result<T, String> {
     match loader {
         Privilege::Full => return Ok(ask()),
         Privilege::None if !admits_everybody() => {
@@ -50,6 +47,59 @@ pub(crate) fn as_loader<T: Send>(
     joined.unwrap_or_else(|panicked| panic::resume_unwind(panicked))
 }
 
+/// Asks for a verdict as such a loader. One that it is denied is a refusal, as `refusal` says it, if
+/// who has all rights gets a verdict; what everybody is denied on this machine is none.
+///
+/// # Errors
+/// Why nobody can ask as such a loader here; within, why there is no verdict.
+pub(crate) fn verdict<V: Send, N: Send>(
+    loader: Privilege,
+    ask: impl Fn() -> Result<V, N> + Sync,
+    is_denied: impl FnOnce(&N) -> bool,
+    refusal: impl FnOnce(N) -> V,
+) -> Result<Result<V, N>, String> {
+    Ok(match as_loader(loader, &ask)? {
+        Err(why) if loader != Privilege::Full && is_denied(&why) => ask().map(|_| refusal(why)),
+        said => said,
+    })
+}
+
 fn admits_everybody() -> bool {
     fs::read_to_string(DISABLED).is_ok_and(|number| number.trim() == "0")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::Mutex;
+
+    /// What comes of these answers, the first to the loader: a number is a verdict, and what is
+    /// denied is refused with 0.
+    fn of(loader: Privilege, answers: &[Result<u8, &'static str>]) -> Result<u8, &'static str> {
+        let left = Mutex::new(answers.to_vec());
+        let ask = || left.lock().unwrap().remove(0);
+        let said = verdict(loader, ask, |why| *why == "denied", |_| 0);
+        assert!(left.lock().unwrap().is_empty(), "all are asked for");
+        said.expect("such a loader can ask")
+    }
+
+    #[test]
+    fn what_who_has_all_rights_is_denied_is_no_verdict() {
+        assert_eq!(of(Privilege::Full, &[Err("denied")]), Err("denied"));
+        assert_eq!(of(Privilege::Full, &[Ok(1)]), Ok(1));
+    }
+
+    #[test]
+    fn what_only_the_loader_is_denied_is_refused() {
+        let limited = Privilege::NoPerfmon;
+        // Who has no rights cannot give up all but some.
+        if as_loader(limited, || ()).is_err() {
+            return;
+        }
+        assert_eq!(of(limited, &[Ok(1)]), Ok(1));
+        assert_eq!(of(limited, &[Err("other")]), Err("other"));
+        assert_eq!(of(limited, &[Err("denied"), Ok(1)]), Ok(0));
+        assert_eq!(of(limited, &[Err("denied"), Err("denied")]), Err("denied"));
+        assert_eq!(of(limited, &[Err("denied"), Err("other")]), Err("other"));
+    }
 }

@@ -18,16 +18,23 @@ use crate::said::Said;
 
 /// What the running kernel says of a program, by itself, to such a loader.
 pub(crate) fn verdict(object: &Object, program: &Program, loader: Privilege) -> Said {
-    let said = limited::as_loader(loader, || ask(object, program));
-    match said.unwrap_or_else(nobody) {
-        // What a loader is denied that others are not is refused.
-        Said::Nothing { exit, .. } if exit == Exit::Permission && loader != Privilege::Full => {
-            match ask(object, program) {
-                denied @ Said::Nothing { .. } => denied,
-                _ => Said::Rejects(Box::new(KernelRefusal::without_reason())),
+    let ask = || match ask(object, program) {
+        nothing @ Said::Nothing { .. } => Err(nothing),
+        said => Ok(said),
+    };
+    let is_denied = |nothing: &Said| {
+        matches!(
+            nothing,
+            Said::Nothing {
+                exit: Exit::Permission,
+                ..
             }
-        }
-        said => said,
+        )
+    };
+    let refusal = |_| Said::Rejects(Box::new(KernelRefusal::without_reason()));
+    match limited::verdict(loader, ask, is_denied, refusal) {
+        Ok(Ok(said) | Err(said)) => said,
+        Err(why) => nobody(why),
     }
 }
 

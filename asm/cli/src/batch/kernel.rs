@@ -45,20 +45,23 @@ enum Nothing {
     Other(String),
 }
 
-/// What the kernel says of the row to such a loader.
-pub(super) fn load(row: &Row, loader: Privilege) -> Said {
-    match limited::as_loader(loader, || try_load(row)) {
-        Err(reason) => Said::unsupported(reason),
-        Ok(Err(Nothing::Denied(reason))) if is_limited(row, loader) => Said::reject(reason),
-        Ok(Err(Nothing::Denied(reason) | Nothing::Other(reason))) => Said::unsupported(reason),
-        Ok(Ok(said)) => said,
+impl Nothing {
+    fn why(self) -> String {
+        match self {
+            Nothing::Denied(why) | Nothing::Other(why) => why,
+        }
     }
 }
 
-/// Whether the loader is denied what others are not: what nobody may do on this machine is no
-/// verdict.
-fn is_limited(row: &Row, loader: Privilege) -> bool {
-    loader != Privilege::Full && !matches!(try_load(row), Err(Nothing::Denied(_)))
+/// What the kernel says of the row to such a loader.
+pub(super) fn load(row: &Row, loader: Privilege) -> Said {
+    let is_denied = |nothing: &Nothing| matches!(nothing, Nothing::Denied(_));
+    let refusal = |nothing: Nothing| Said::reject(nothing.why());
+    match limited::verdict(loader, || try_load(row), is_denied, refusal) {
+        Ok(Ok(said)) => said,
+        Ok(Err(nothing)) => Said::unsupported(nothing.why()),
+        Err(reason) => Said::unsupported(reason),
+    }
 }
 
 fn try_load(row: &Row) -> Result<Said, Nothing> {
