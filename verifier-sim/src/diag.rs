@@ -5,6 +5,8 @@
 //!
 //! Read before: `codes.rs`. Read next: `report/render.rs`.
 
+use std::num::NonZeroU32;
+
 use crate::codes::Code;
 use crate::path::explore::Stats;
 
@@ -116,21 +118,24 @@ impl Rejection {
 /// The result of checking one thing.
 pub(crate) type Checked<T = ()> = Result<T, Box<Rejection>>;
 
-/// The slot of an instruction, if one is known, in four bytes.
+/// The slot of an instruction, if one is known, in four bytes: they count from one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Place(u32);
+pub struct Place(Option<NonZeroU32>);
 
 impl Place {
     /// No instruction.
-    pub const NONE: Place = Place(u32::MAX);
+    pub const NONE: Place = Place(None);
 
     /// The instruction at `slot`.
     pub fn at(slot: usize) -> Place {
-        Place(u32::try_from(slot).unwrap_or(u32::MAX))
+        let behind = u32::try_from(slot)
+            .ok()
+            .and_then(|slot| slot.checked_add(1));
+        Place(behind.and_then(NonZeroU32::new))
     }
 
     /// The slot, if one is known.
     pub fn slot(self) -> Option<usize> {
-        (self != Place::NONE).then_some(self.0 as usize)
+        self.0.map(|behind| behind.get() as usize - 1)
     }
 }

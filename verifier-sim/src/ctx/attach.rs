@@ -99,8 +99,8 @@ impl<'a> Target<'a> {
             }
             Place::SecurityHook => check_hook(id, target.name, sleeps, &object.license)?,
             Place::Function => {
-                let injects = may_inject_errors(config, kernel);
-                check_lists(target.name, attach_type, sleeps, (config, injects))?;
+                let injects = injected_errors(config, kernel);
+                check_lists(target.name, attach_type, sleeps, config, injects)?;
             }
             _ => {}
         }
@@ -182,10 +182,19 @@ const MODIFIABLE_ASLEEP: &str = "bpf_fentry_test1";
 /// A function of kernels that can inject errors (`CONFIG_FUNCTION_ERROR_INJECTION`).
 const INJECTION: &str = "within_error_injection_list";
 
-/// Whether the kernel may inject errors, at functions which its types do not show.
-fn may_inject_errors(config: &Config, kernel: &KernelTypes) -> bool {
+/// Whether the kernel injects errors, at functions which its types do not show.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum InjectedErrors {
+    Never,
+    Perhaps,
+}
+
+fn injected_errors(config: &Config, kernel: &KernelTypes) -> InjectedErrors {
     let of_another = kernel.of_other_release(config.kernel).is_some();
-    of_another || kernel.knows_address(INJECTION) != Some(false)
+    match of_another || kernel.knows_address(INJECTION) != Some(false) {
+        true => InjectedErrors::Perhaps,
+        false => InjectedErrors::Never,
+    }
 }
 
 /// That a program may sleep at the function, if it does, and may change its result. Every function
@@ -195,14 +204,17 @@ fn check_lists(
     function: &str,
     attach_type: AttachType,
     sleeps: Sleeps,
-    (config, may_inject_errors): (&Config, bool),
+    config: &Config,
+    injects: InjectedErrors,
 ) -> Checked {
     let of_security = function.starts_with(SECURITY_PREFIX);
     let is_asked = config.since(ASKED);
     if sleeps == Sleeps::Maybe && !(is_asked && function == MODIFIABLE_ASLEEP) {
-        return Err(match may_inject_errors && !of_security {
-            true => not_modelled("whether programs may sleep there"),
-            false => refused(format!("{function} is not sleepable"))
+        return Err(match injects {
+            InjectedErrors::Perhaps if !of_security => {
+                not_modelled("whether programs may sleep there")
+            }
+            _ => refused(format!("{function} is not sleepable"))
                 .label("the kernel calls this function where nothing may sleep"),
         });
     }
@@ -210,9 +222,9 @@ fn check_lists(
     if attach_type != AttachType::ModifyReturn || is_modifiable {
         return Ok(());
     }
-    Err(match may_inject_errors {
-        true => not_modelled("whether the function's result may be changed"),
-        false => refused(format!("{function}() is not modifiable"))
+    Err(match injects {
+        InjectedErrors::Perhaps => not_modelled("whether the function's result may be changed"),
+        InjectedErrors::Never => refused(format!("{function}() is not modifiable"))
             .label("programs change the results of functions that are there for it"),
     })
 }
@@ -330,17 +342,22 @@ pub(super) fn refused(message: String) -> Box<Rejection> {
 
 #[cfg(test)]
 mod tests {
+    use super::InjectedErrors::{Never, Perhaps};
     use super::*;
 
     /// Whether a function can be changed, and programs can sleep there: `None` if nobody knows.
-    fn checked(function: &str, sleeps: Sleeps, injects: bool) -> Option<bool> {
+    fn checked(function: &str, sleeps: Sleeps, injects: InjectedErrors) -> Option<bool> {
         checked_by(&Config::default(), function, sleeps, injects)
     }
 
     /// The same by a release.
-    fn checked_by(config: &Config, function: &str, sleeps: Sleeps, injects: bool) -> Option<bool> {
-        let by = (config, injects);
-        match check_lists(function, AttachType::ModifyReturn, sleeps, by) {
+    fn checked_by(
+        config: &Config,
+        function: &str,
+        sleeps: Sleeps,
+        injects: InjectedErrors,
+    ) -> Option<bool> {
+        match check_lists(function, AttachType::ModifyReturn, sleeps, config, injects) {
             Ok(()) => Some(true),
             Err(why) => (why.code != Code::NotModelled).then_some(false),
         }
@@ -348,11 +365,11 @@ mod tests {
 
     #[test]
     fn without_injected_errors_few_functions_can_be_changed() {
-        let never = |function| checked(function, Sleeps::Never, false);
+        let never = |function| checked(function, Sleeps::Never, Never);
         assert_eq!(never("security_file_open"), Some(true));
         assert_eq!(never("update_socket_protocol"), Some(true));
         assert_eq!(never("vfs_read"), Some(false));
-        assert_eq!(checked("vfs_read", Sleeps::Never, true), None);
+        assert_eq!(checked("vfs_read", Sleeps::Never, Perhaps), None);
     }
 
     #[test]
@@ -361,7 +378,7 @@ mod tests {
             kernel: (6, 1),
             ..Config::default()
         };
-        let checked = |function, sleeps| checked_by(&config, function, sleeps, false);
+        let checked = |function, sleeps| checked_by(&config, function, sleeps, Never);
         assert_eq!(checked("security_file_open", Sleeps::Never), Some(true));
         assert_eq!(
             checked("bpf_modify_return_test", Sleeps::Never),
@@ -372,11 +389,11 @@ mod tests {
 
     #[test]
     fn programs_sleep_where_errors_are_injected_alone() {
-        let maybe = |function| checked(function, Sleeps::Maybe, true);
+        let maybe = |function| checked(function, Sleeps::Maybe, Perhaps);
         assert_eq!(maybe("bpf_fentry_test1"), Some(true));
         assert_eq!(maybe("security_file_open"), Some(false));
         assert_eq!(maybe("__x64_sys_getpgid"), None);
-        let without = checked("__x64_sys_getpgid", Sleeps::Maybe, false);
+        let without = checked("__x64_sys_getpgid", Sleeps::Maybe, Never);
         assert_eq!(without, Some(false));
     }
 }

@@ -13,6 +13,7 @@ use crate::diag::{Checked, Place, Rejection};
 use crate::flow::live::RegSet;
 use crate::load::instead::{Newer, form_of, instead};
 use ebpf_asm::blocks::Flow;
+use ebpf_asm::helper::{Helper, by_id};
 use ebpf_asm::insn::Insn;
 use ebpf_asm::isa::{Callee, ISA, Imm64, KernelVersion, Operand, Row, Sem};
 use ebpf_asm::program::Program;
@@ -120,6 +121,15 @@ impl<'a> Cfg<'a> {
     /// The instruction that begins in a slot.
     pub(crate) fn insn(&self, slot: usize) -> Option<&'a Insn> {
         self.insns.get(slot).copied().flatten()
+    }
+
+    /// The helper that the instruction in a slot calls, if it calls one that there is.
+    pub(crate) fn helper(&self, slot: usize) -> Option<&'static Helper> {
+        let insn = self.insn(slot)?;
+        match insn.sem() {
+            Sem::Call(Callee::Helper) => by_id(insn.imm()),
+            _ => None,
+        }
     }
 
     /// The first slots of the functions, ascending.

@@ -137,7 +137,7 @@ impl<'w> Walk<'w> {
         }
         let first = Chains {
             bytes: depths.frame(index),
-            together: self.counted(index),
+            together: self.shared_frame(index).unwrap_or(0),
             before_tail_call: tail_call.map(|_| 0),
             longest: 1,
         };
@@ -195,11 +195,11 @@ impl<'w> Walk<'w> {
         Ok(chains)
     }
 
-    /// The bytes that the frame of a function takes with those of its callers.
-    fn counted(&self, index: usize) -> usize {
+    /// The bytes of the frame of a function, if it is with those of its callers.
+    fn shared_frame(&self, index: usize) -> Option<usize> {
         match self.stacks.get(index) {
-            Some(Stack::Private) => 0,
-            _ => self.depths.frame(index),
+            Some(Stack::Private) => None,
+            _ => Some(self.depths.frame(index)),
         }
     }
 
@@ -209,21 +209,19 @@ impl<'w> Walk<'w> {
         let message = format!("combined stack size of {calls} calls is {bytes}. Too large");
         let refused = Rejection::new(Code::StackDepth, message)
             .help("keep what is large in a map, as in the value of a percpu_array");
-        let mut active = self.active.iter().map(|&(slot, index)| {
-            let own = self.stacks.get(index) == Some(&Stack::Private);
-            (slot, (!own).then(|| self.depths.frame(index)))
-        });
-        let first = active.next().unwrap_or_default();
-        let has = match first.1 {
+        let Some((&(begin, first), others)) = self.active.split_first() else {
+            return refused;
+        };
+        let has = match self.shared_frame(first) {
             Some(frame) => format!("has a frame of {frame} bytes"),
             None => "has a stack of its own".to_owned(),
         };
         let mut refused = refused.label(format!(
             "{has}; those of a chain of calls have {MOST} at most together"
         ));
-        refused.slot = first.0;
-        active.fold(refused, |refused, (slot, frame)| {
-            let part = match frame {
+        refused.slot = begin;
+        others.iter().fold(refused, |refused, &(slot, index)| {
+            let part = match self.shared_frame(index) {
                 Some(frame) => format!("the function named here has {frame} more"),
                 None => "the function named here has a stack of its own".to_owned(),
             };

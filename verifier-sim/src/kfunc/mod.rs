@@ -44,7 +44,8 @@ use ebpf_asm::isa::{Callee, Sem};
 use ebpf_asm::object::{Object, Strength};
 use ebpf_asm::program::{Program, Reference};
 pub(crate) use iterator::calls_next;
-use table::{Does, Flags, Row};
+pub(crate) use table::Flags;
+use table::{Does, Row};
 
 /// A kernel function, as a call finds it.
 #[derive(Debug, Clone, Copy)]
@@ -140,6 +141,19 @@ pub(crate) fn releases_of(begins: &str) -> Vec<ebpf_asm::isa::KernelVersion> {
     rows.filter(|row| row.name.starts_with(begins))
         .map(|row| row.since)
         .collect()
+}
+
+/// The functions of the kernel.
+#[cfg(test)]
+pub(crate) fn kfuncs() -> impl Iterator<Item = &'static str> {
+    table::KFUNCS.iter().map(|row| row.name)
+}
+
+/// Those with a flag.
+#[cfg(test)]
+pub(crate) fn with_flag(flag: Flags) -> impl Iterator<Item = &'static str> {
+    let rows = table::KFUNCS.iter();
+    rows.filter(move |row| row.has(flag)).map(|row| row.name)
 }
 
 /// Whether the function of the kernel of this name may be called while a lock is held.

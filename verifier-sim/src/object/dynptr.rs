@@ -102,6 +102,24 @@ impl Slice {
     }
 }
 
+/// Why a dynptr cannot be made where a register points to.
+enum NoRoom {
+    /// A dynptr is there.
+    Occupied,
+    /// None can be there, in the kernel's words.
+    Elsewhere(String),
+}
+
+impl NoRoom {
+    fn rejection(self) -> Box<Rejection> {
+        let occupied = "Dynptr has to be an uninitialized dynptr";
+        match self {
+            NoRoom::Occupied => Rejection::new(Code::Dynptr, occupied),
+            NoRoom::Elsewhere(words) => Rejection::new(Code::Dynptr, words).adds(occupied),
+        }
+    }
+}
+
 impl Machine<'_, '_> {
     /// That an argument of a function, the one of this index, points to a dynptr.
     pub(crate) fn check_dynptr_param(&mut self, index: usize, reg: Reg) -> Checked<RegState> {
@@ -177,23 +195,8 @@ impl Machine<'_, '_> {
 
     /// That a register points to where a dynptr can be made.
     pub(crate) fn check_uninit_dynptr(&mut self, reg: Reg, value: &RegState) -> Checked {
-        let occupied = || "Dynptr has to be an uninitialized dynptr".to_owned();
-        let place = match value.kind {
-            Kind::Dynptr(_) => Err(occupied()),
-            _ => spot(value, NAME, SLOTS),
-        };
-        let place = place.and_then(|place| match self.is_kept_for_good(place) {
-            true => Err(occupied()),
-            false => Ok(place),
-        });
-        let Spot { depth, .. } = place.map_err(|words| {
-            let is_occupied = words == occupied();
-            let refused = Rejection::new(Code::Dynptr, words);
-            let refused = match is_occupied {
-                true => refused,
-                false => refused.adds(occupied()),
-            };
-            refused
+        let Spot { depth, .. } = self.room_for_dynptr(value).map_err(|why| {
+            why.rejection()
                 .label("is not 16 bytes of the stack, at a multiple of 8 that is known")
                 .because(value.origin.made, "the address is made here")
         })?;
@@ -207,6 +210,17 @@ impl Machine<'_, '_> {
             self.write_stack(depth, value, access, Stored::Unknown)?;
         }
         Ok(())
+    }
+
+    fn room_for_dynptr(&mut self, value: &RegState) -> Result<Spot, NoRoom> {
+        if matches!(value.kind, Kind::Dynptr(_)) {
+            return Err(NoRoom::Occupied);
+        }
+        let place = spot(value, NAME, SLOTS).map_err(NoRoom::Elsewhere)?;
+        match self.is_kept_for_good(place) {
+            true => Err(NoRoom::Occupied),
+            false => Ok(place),
+        }
     }
 
     /// Whether a dynptr is at a place, and the kernel too old to have another made there: Linux

@@ -10,8 +10,7 @@ use crate::codes::Code;
 use crate::diag::{Cause, Rejection};
 use crate::env::Env;
 use crate::flow::edges::flood;
-use ebpf_asm::helper::by_id;
-use ebpf_asm::isa::{Callee, Sem};
+use ebpf_asm::isa::Sem;
 
 /// What acquires, and what gives that back. A name that ends with `*` stands for all that begin
 /// so.
@@ -79,18 +78,22 @@ fn givers(acquires: &str) -> Vec<String> {
     if let Some(iterator) = iterator.and_then(|rest| rest.strip_suffix("_new")) {
         return vec![format!("bpf_iter_{iterator}_destroy")];
     }
-    let is_it = |name: &str| match name.strip_suffix('*') {
-        Some(prefix) => acquires.starts_with(prefix),
-        None => acquires == name,
-    };
     let names = match acquires {
         "bpf_kptr_xchg" => OF_KPTRS,
         _ => PAIRS
             .iter()
-            .find(|(name, _)| is_it(name))
+            .find(|(pattern, _)| is_it(pattern, acquires))
             .map_or(&[][..], |(_, givers)| givers),
     };
     names.iter().map(|&name| name.to_owned()).collect()
+}
+
+/// Whether a pattern of the table stands for a name.
+fn is_it(pattern: &str, name: &str) -> bool {
+    match pattern.strip_suffix('*') {
+        Some(prefix) => name.starts_with(prefix),
+        None => name == pattern,
+    }
 }
 
 impl Env<'_> {
@@ -173,29 +176,99 @@ impl Env<'_> {
 
     /// The name of the helper or function of the kernel that the instruction at `slot` calls.
     fn called_name(&self, slot: usize) -> Option<String> {
-        let insn = self.cfg.insn(slot)?;
-        match insn.sem() {
-            Sem::Call(Callee::Helper) => {
-                by_id(insn.imm()).map(|helper| format!("bpf_{}", helper.name))
-            }
-            Sem::Call(Callee::Kfunc) => self.kfunc_name(slot).map(str::to_owned),
-            _ => None,
+        match self.cfg.helper(slot) {
+            Some(helper) => Some(format!("bpf_{}", helper.name)),
+            None => self.kfunc_name(slot).map(str::to_owned),
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::givers;
-    use ebpf_asm::helper::{HELPERS, Ownership};
+    use super::{OF_KPTRS, PAIRS, givers, is_it};
+    use crate::kfunc::{Flags, kfuncs, with_flag};
+    use ebpf_asm::helper::{Arg, HELPERS, Helper, Ownership};
     use ebpf_asm::prog_type::ProgType;
 
+    /// Functions of the kernel's own tests, which nothing acquires for.
+    const OF_TESTS: [&str; 2] = ["bpf_kfunc_call_memb_release", "bpf_kfunc_call_test_release"];
+
+    /// The helpers with an argument of which this is so.
+    fn helpers_with(is_such: impl Fn(Arg) -> bool) -> Vec<String> {
+        let is_such =
+            |helper: &&Helper| helper.proto(ProgType::Xdp).args.iter().any(|&a| is_such(a));
+        let found = HELPERS.iter().filter(is_such);
+        found.map(|helper| format!("bpf_{}", helper.name)).collect()
+    }
+
+    fn acquiring() -> Vec<String> {
+        let owns = |helper: &&Helper| helper.proto(ProgType::Xdp).ownership == Ownership::Acquired;
+        let helpers = HELPERS.iter().filter(owns);
+        let mut names: Vec<String> = helpers.map(|h| format!("bpf_{}", h.name)).collect();
+        names.extend(helpers_with(
+            |arg| matches!(arg, Arg::UninitDynptr(of) if of.is_owned()),
+        ));
+        for flag in [Flags::ACQUIRE, Flags::ITER_NEW, Flags::TAKES_LOCK] {
+            names.extend(with_flag(flag).map(str::to_owned));
+        }
+        names
+    }
+
+    fn releasing() -> Vec<String> {
+        let mut names = helpers_with(|arg| {
+            matches!(
+                arg,
+                Arg::ReleasedSock | Arg::ReleasedDynptr(_) | Arg::RingbufRecord
+            )
+        });
+        for flag in [Flags::RELEASE, Flags::ITER_DESTROY] {
+            names.extend(with_flag(flag).map(str::to_owned));
+        }
+        names
+    }
+
     #[test]
-    fn what_helpers_acquire_can_be_given_back() {
-        for helper in HELPERS {
-            let name = format!("bpf_{}", helper.name);
-            if helper.proto(ProgType::Xdp).ownership == Ownership::Acquired {
-                assert!(!givers(&name).is_empty(), "{name}");
+    fn what_is_acquired_is_given_back_by_what_releases() {
+        let releasing = releasing();
+        let locks: Vec<&str> = with_flag(Flags::TAKES_LOCK).collect();
+        for name in acquiring() {
+            let givers = givers(&name);
+            assert!(!givers.is_empty(), "{name}");
+            let unlocks = locks.contains(&name.as_str());
+            for giver in givers.iter().filter(|_| !unlocks) {
+                assert!(
+                    releasing.contains(giver),
+                    "{name}: {giver} releases nothing"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn what_releases_gives_back_what_something_acquires() {
+        let given: Vec<String> = acquiring().iter().flat_map(|name| givers(name)).collect();
+        for name in releasing() {
+            let is_known = given.contains(&name) || OF_TESTS.contains(&name.as_str());
+            assert!(is_known, "nothing acquires what {name} gives back");
+        }
+        for name in OF_KPTRS {
+            assert!(given.iter().any(|giver| giver == name), "{name}");
+        }
+    }
+
+    #[test]
+    fn each_pair_is_the_first_for_something() {
+        let named = kfuncs().map(str::to_owned);
+        let helpers = HELPERS.iter().map(|helper| format!("bpf_{}", helper.name));
+        let all: Vec<String> = named.chain(helpers).collect();
+        for (index, (pattern, givers)) in PAIRS.iter().enumerate() {
+            let first = |name: &String| PAIRS.iter().position(|(known, _)| is_it(known, name));
+            assert!(
+                all.iter().any(|name| first(name) == Some(index)),
+                "{pattern}"
+            );
+            for giver in *givers {
+                assert!(all.iter().any(|name| name == giver), "{giver}");
             }
         }
     }

@@ -11,7 +11,7 @@ use crate::path::history::StackSlot;
 use crate::step::machine::{Machine, not_modelled};
 use crate::value::reg::{Kind, RegState};
 use crate::value::stack::slot_index;
-use ebpf_asm::helper::{Arg, by_id};
+use ebpf_asm::helper::Arg;
 use ebpf_asm::insn::Reg;
 use ebpf_asm::isa::{KernelVersion, Size};
 use ebpf_asm::map_type::MapType;
@@ -57,7 +57,7 @@ impl<'a> Machine<'_, 'a> {
     /// That a call of `for_each_map_elem` is for the same map on every path, for kernels that keep
     /// one map for the instruction. Their words are those about calls of `tail_call`.
     fn check_always_of(&mut self, map: u32) -> Checked {
-        let helper = self.env.cfg.insn(self.slot).and_then(|i| by_id(i.imm()));
+        let helper = self.env.cfg.helper(self.slot);
         let is_remembered = helper.is_some_and(|helper| helper.name == "for_each_map_elem");
         if self.env.config.since(ELEMENTS_OF_ANY) || !is_remembered {
             return Ok(());
