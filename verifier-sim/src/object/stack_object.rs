@@ -13,8 +13,9 @@ pub(crate) struct Spot {
 }
 
 /// Where a register points to, if an object of so many slots can be there: at a known place,
-/// and a multiple of 8; that the place is not below the stack is not looked at. Else the
-/// kernel's words (Linux 6.18), with its name for the object.
+/// and a multiple of 8; that the place is not below the stack is not looked at, nor is it of an
+/// object of one slot right above the stack. Else the kernel's words (Linux 6.18), with its name
+/// for the object.
 pub(crate) fn spot(value: &RegState, object: &str, slots: i64) -> Result<Spot, String> {
     let Kind::Stack(depth) = value.kind else {
         return Err(format!("{object} is not on the stack"));
@@ -23,7 +24,8 @@ pub(crate) fn spot(value: &RegState, object: &str, slots: i64) -> Result<Spot, S
         return Err(format!("{object} has to be at a constant offset"));
     };
     let off = i64::from(value.off) + var_off;
-    if off % SLOT_SIZE != 0 || off > -slots * SLOT_SIZE {
+    let right_above = slots == 1 && off == 0;
+    if off % SLOT_SIZE != 0 || off > -slots * SLOT_SIZE && !right_above {
         return Err(format!("cannot pass in {object} at an offset={off}"));
     }
     Ok(Spot { depth, off })
