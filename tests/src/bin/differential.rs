@@ -1,9 +1,9 @@
 //! The long run of the differential machine; CONTRIBUTING.md says how it is started.
 //!
 //! `differential [--seed S] [--count N] [--shown K] [--print NUMBER] [--clang] [--loops]
-//! [--ebpfasm PATH]`: by default the command is built in the profile of this one. With `--clang`
-//! programs that clang built are among those that are changed; with `--loops` all programs are of
-//! loops that lie in one another.
+//! [--growing] [--ebpfasm PATH]`: by default the command is built in the profile of this one. With
+//! `--clang` programs that clang built are among those that are changed; with `--loops` all programs
+//! are of loops that lie in one another; with `--growing` all are grown from accepted ones.
 #![forbid(unsafe_code)]
 
 use std::path::PathBuf;
@@ -11,6 +11,7 @@ use std::process::ExitCode;
 
 use ebpf_tests::differential::campaign::{Campaign, Kind};
 use ebpf_tests::differential::compiled;
+use ebpf_tests::differential::judge::Judge;
 use ebpf_tests::{Outcome, commands, sandbox};
 
 fn main() -> ExitCode {
@@ -44,6 +45,7 @@ fn run() -> Outcome<ExitCode> {
             "--ebpfasm" => ebpfasm = Some(PathBuf::from(value()?)),
             "--clang" => clang = true,
             "--loops" => campaign.kind = Kind::Loops,
+            "--growing" => campaign.kind = Kind::Growing,
             other => return Err(format!("'{other}' is not known").into()),
         }
     }
@@ -57,7 +59,9 @@ fn run() -> Outcome<ExitCode> {
         println!("{} programs that clang built", campaign.compiled.len());
     }
     if let Some(number) = print {
-        let made = campaign.made(number).ok_or("no such program")?;
+        let mut judge = Judge::start(&ebpfasm)?;
+        let made = campaign.made(number, &mut judge)?;
+        let made = made.ok_or("no such program")?;
         println!("{}\n{}", made.row.line(number).trim(), made.row.text());
         return Ok(ExitCode::SUCCESS);
     }

@@ -6,6 +6,7 @@ use std::fmt::{self, Write as _};
 use std::path::Path;
 use std::time::Instant;
 
+use super::generate::growing::{Lineage, ROUNDS};
 use super::generate::{self, Generated};
 use super::judge::{Answer, Judge, Said, Word};
 use super::matrix::Matrix;
@@ -26,6 +27,9 @@ const COMPILED: u64 = 32;
 const GENERATED_CHANGED: &str = "(generated, and changed)";
 const COMPILED_CHANGED: &str = "(built by clang, and changed)";
 
+/// So many lineages grow side by side.
+const BESIDE: u64 = 128;
+
 /// Programs of each kind of disagreement that are kept.
 const EXAMPLES: usize = 3;
 
@@ -40,6 +44,8 @@ pub enum Kind {
     All,
     /// Of loops that lie in one another.
     Loops,
+    /// Grown from accepted ones.
+    Growing,
 }
 
 /// What to do.
@@ -69,6 +75,8 @@ pub struct Report {
     pub ran: Ran,
     /// How many instructions the simulator followed of programs that both accept.
     pub followed: Followed,
+    /// How many refusals have the same words.
+    pub worded: Worded,
     /// What the simulator took where both accept.
     pub ours: Taken,
     /// What the kernel took for the same programs.
@@ -142,6 +150,15 @@ pub struct Followed {
     pub fewer: Vec<u64>,
 }
 
+/// What the first words of refusals by both are.
+#[derive(Debug, Default)]
+pub struct Worded {
+    /// The same.
+    pub alike: u64,
+    /// Not the same: the numbers of the programs.
+    pub other: Vec<u64>,
+}
+
 /// On what they disagree.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Disagreement {
@@ -156,9 +173,25 @@ pub enum Disagreement {
 }
 
 impl Campaign {
-    /// The program of a number.
-    #[must_use]
-    pub fn made(&self, number: u64) -> Option<Generated> {
+    /// The program of a number; those that grow are asked for as they do.
+    ///
+    /// # Errors
+    /// If the batch does not answer.
+    pub fn made(&self, number: u64, judge: &mut Judge) -> Outcome<Option<Generated>> {
+        if self.kind != Kind::Growing {
+            return Ok(self.drawn(number));
+        }
+        let mut lineage = Lineage::new(self.seed, number / ROUNDS);
+        for _ in 0..number % ROUNDS {
+            let made = lineage.child();
+            let answer = judge.ask(&made.row)?;
+            lineage.judged(made, &answer);
+        }
+        Ok(Some(lineage.child()))
+    }
+
+    /// The program of a number, of programs that do not grow.
+    fn drawn(&self, number: u64) -> Option<Generated> {
         if self.kind == Kind::Loops {
             return generate::loops::program(self.seed, number);
         }
@@ -186,13 +219,40 @@ impl Campaign {
     /// If the command `ebpfasm` does not answer.
     pub fn run(&self, ebpfasm: &Path) -> Outcome<Report> {
         let mut report = Report::default();
-        let lines = (0..self.count).filter_map(|number| Some(self.made(number)?.row.line(number)));
-        Judge::start(ebpfasm)?.ask_all(lines, |answer| {
-            let made = self.made(answer.id);
+        let judge = Judge::start(ebpfasm)?;
+        if self.kind == Kind::Growing {
+            self.grow(judge, &mut report)?;
+            return Ok(report);
+        }
+        let lines = (0..self.count).filter_map(|number| Some(self.drawn(number)?.row.line(number)));
+        judge.ask_all(lines, |answer| {
+            let made = self.drawn(answer.id);
             report.add(&answer, &made.ok_or("a program that was not asked")?);
             Ok(())
         })?;
         Ok(report)
+    }
+
+    /// The same of programs that grow: so many that the last lineage is whole.
+    fn grow(&self, mut judge: Judge, report: &mut Report) -> Outcome {
+        let count = self.count.div_ceil(ROUNDS);
+        for first in (0..count).step_by(BESIDE as usize) {
+            let numbers = first..count.min(first + BESIDE);
+            let lineage = |number| Lineage::new(self.seed, number);
+            let mut lineages: Vec<Lineage> = numbers.clone().map(lineage).collect();
+            for round in 0..ROUNDS {
+                let made: Vec<Generated> = lineages.iter_mut().map(Lineage::child).collect();
+                let of_round = numbers.clone().map(|number| number * ROUNDS + round);
+                let rows = made.iter().zip(of_round);
+                let rows: Vec<String> = rows.map(|(made, number)| made.row.line(number)).collect();
+                let answers = judge.ask_some(&rows)?;
+                for ((lineage, made), answer) in lineages.iter_mut().zip(made).zip(answers) {
+                    report.add(&answer, &made);
+                    lineage.judged(made, &answer);
+                }
+            }
+        }
+        Ok(())
     }
 
     /// As [`Campaign::run`], printing all of it.
@@ -206,9 +266,10 @@ impl Campaign {
         println!("{}", report.matrix);
         println!("{}", report.times());
         println!("{}", report.followed);
+        println!("{}", report.worded);
         println!(
             "{:.0} programs a second, both verdicts",
-            self.count as f64 / seconds
+            report.matrix.whole.total() as f64 / seconds
         );
         println!("{}", report.ran);
         println!("{}", report.kinds(self, ebpfasm)?);
@@ -226,9 +287,22 @@ impl Followed {
     }
 }
 
+impl Worded {
+    fn add(&mut self, answer: &Answer) {
+        match answer.ours.msg == answer.kernel.msg {
+            true => self.alike += 1,
+            false => self.other.push(answer.id),
+        }
+    }
+}
+
+/// Some of many numbers of programs.
+fn some(numbers: &[u64]) -> &[u64] {
+    numbers.get(..SHOWN).unwrap_or(numbers)
+}
+
 impl fmt::Display for Followed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let some = |numbers: &[u64]| numbers.iter().copied().take(SHOWN).collect::<Vec<u64>>();
         write!(
             f,
             "followed by both alike: {}; more by the simulator: {} (e.g. {:?}), fewer: {} (e.g. {:?})",
@@ -237,6 +311,18 @@ impl fmt::Display for Followed {
             some(&self.more),
             self.fewer.len(),
             some(&self.fewer),
+        )
+    }
+}
+
+impl fmt::Display for Worded {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "refused by both in the same words: {}; in others: {} (e.g. {:?})",
+            self.alike,
+            self.other.len(),
+            some(&self.other),
         )
     }
 }
@@ -267,6 +353,8 @@ impl Report {
                 self.followed.add(answer);
                 self.ours.add(&answer.ours);
                 self.kernel.add(&answer.kernel);
+            } else {
+                self.worded.add(answer);
             }
             return;
         } else {
@@ -326,7 +414,10 @@ impl Report {
                 continue;
             }
             left -= 1;
-            if let Some(made) = numbers.first().and_then(|&number| campaign.made(number)) {
+            let Some(&number) = numbers.first() else {
+                continue;
+            };
+            if let Some(made) = campaign.made(number, &mut judge)? {
                 text += &match kind {
                     Disagreement::Fault => made.row.text(),
                     _ => example(made.row, *kind, words, &mut judge)?,

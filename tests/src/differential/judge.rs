@@ -57,6 +57,13 @@ impl Answer {
         self.ours.verdict == Word::Accept && self.kernel.verdict == Word::Reject
     }
 
+    /// Whether both accept, and followed as many instructions.
+    #[must_use]
+    pub fn is_accepted_alike(&self) -> bool {
+        let accepted = (self.ours.verdict, self.kernel.verdict) == (Word::Accept, Word::Accept);
+        accepted && self.ours.processed == self.kernel.processed
+    }
+
     /// Whether the simulator refuses what the kernel accepts.
     #[must_use]
     pub fn is_false_reject(&self) -> bool {
@@ -102,6 +109,28 @@ impl Judge {
         input.flush()?;
         self.answer()?
             .ok_or_else(|| "the batch ended without an answer".into())
+    }
+
+    /// Asks for the verdicts on some rows, which are given in their order.
+    ///
+    /// # Errors
+    /// If answers are missing.
+    pub fn ask_some(&mut self, rows: &[String]) -> Outcome<Vec<Answer>> {
+        let mut input = self.input.take().ok_or("the batch has ended")?;
+        thread::scope(|scope| {
+            let writer = scope.spawn(move || {
+                for row in rows {
+                    // A batch that has gone away is noticed where answers are missing.
+                    let _ = input.write_all(row.as_bytes());
+                }
+                input
+            });
+            let missing = || "the batch ended without an answer".into();
+            let answers = rows.iter().map(|_| self.answer()?.ok_or_else(missing));
+            let answers = answers.collect::<Outcome<Vec<Answer>>>();
+            self.input = writer.join().ok();
+            answers
+        })
     }
 
     /// The most memory that the batch has had so far, in bytes.

@@ -9,6 +9,7 @@
 //! | `generate/` | programs, construct by construct, with types and bounds in mind |
 //! | `mutate.rs` | programs with one thing changed |
 //! | `row.rs` | a program as a row of a batch |
+//! | `reach.rs` | where slots of a row lead |
 //! | `compiled.rs` | programs that clang built, to be changed |
 //! | `judge.rs` | the batch that is asked |
 //! | `witness.rs` | what is accepted, run in the interpreter |
@@ -23,6 +24,7 @@ pub mod generate;
 pub mod judge;
 pub mod matrix;
 pub mod mutate;
+mod reach;
 pub mod row;
 pub mod shrink;
 pub mod witness;

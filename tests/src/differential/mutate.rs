@@ -4,11 +4,9 @@ use ebpf_asm::insn::Slot;
 use ebpf_asm::load_flags::{BPF_F_ANY_ALIGNMENT, BPF_F_STRICT_ALIGNMENT, BPF_F_TEST_STATE_FREQ};
 
 use super::Chance;
+use super::reach::LD_IMM64;
 use super::row::Row;
 use super::shrink::without;
-
-/// The opcode of the instruction of two slots.
-const LD_IMM64: u8 = 0x18;
 
 /// Flags of the load that may change what is refused or how much is followed.
 const FLAGS: [u32; 4] = [

@@ -2,11 +2,9 @@
 //! in runs, as long as the verdicts stay.
 
 use super::judge::{Answer, Judge};
+use super::reach::{LD_IMM64, Reach, is_second, reach, set_reach};
 use super::row::Row;
 use crate::Outcome;
-
-/// The opcode of the instruction of two slots.
-const LD_IMM64: u8 = 0x18;
 
 /// Makes a row smaller while `persists` holds for the answer to it.
 ///
@@ -65,28 +63,26 @@ fn without_run(row: &Row, at: usize, run: usize) -> Option<Row> {
 /// to it lead to what follows. `None` in the middle of an instruction.
 #[must_use]
 pub fn without(row: &Row, at: usize) -> Option<Row> {
-    let is_wide = |slot: usize| row.slots.get(slot).is_some_and(|s| s.opcode == LD_IMM64);
-    if at >= row.slots.len() || at > 0 && is_wide(at - 1) {
+    if at >= row.slots.len() || is_second(&row.slots, at) {
         return None;
     }
-    let gone = if is_wide(at) { 2 } else { 1 };
+    let gone = if row.slots[at].opcode == LD_IMM64 {
+        2
+    } else {
+        1
+    };
     let moved = |slot: i64| match slot {
         slot if slot <= at as i64 => slot,
         slot => (slot - gone as i64).max(at as i64),
     };
     let mut smaller = row.clone();
     for (slot, insn) in smaller.slots.iter_mut().enumerate() {
-        if slot > 0 && is_wide(slot - 1) {
+        if is_second(&row.slots, slot) {
             continue;
         }
-        let (class, code) = (insn.opcode & 7, insn.opcode & 0xf0);
-        let own = moved(slot as i64 + 1);
-        let by = |distance: i64| moved(slot as i64 + 1 + distance) - own;
-        let local_call = insn.opcode == 0x85 && insn.src == 1;
-        if local_call || insn.opcode == 0x06 {
-            insn.imm = by(i64::from(insn.imm)) as i32;
-        } else if (class == 5 || class == 6) && code != 0x80 && code != 0x90 {
-            insn.offset = by(i64::from(insn.offset)) as i16;
+        if let Some(Reach::Jump(distance) | Reach::Function(distance)) = reach(insn) {
+            let next = slot as i64 + 1;
+            set_reach(insn, moved(next + distance) - moved(next));
         }
     }
     smaller.slots.drain(at..(at + gone).min(row.slots.len()));

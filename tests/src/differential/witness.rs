@@ -109,7 +109,9 @@ fn met(row: &Row, fault: &Fault) -> Seen {
             access: Access::Read,
             ..
         } if reads_untrusted(row, fault) => Seen::Stopped(UNTRUSTED_READ.to_owned()),
-        FaultKind::Misaligned { .. } if row.program.prog_flags() & BPF_F_ANY_ALIGNMENT != 0 => {
+        FaultKind::Misaligned { .. }
+            if (row.program.prog_flags() | row.prog_flags) & BPF_F_ANY_ALIGNMENT != 0 =>
+        {
             Seen::Stopped(UNALIGNED.to_owned())
         }
         FaultKind::OutOfBounds {

@@ -94,6 +94,11 @@ fn main() -> ExitCode {
                 &[Need::Kernel],
                 || states::agree_on_generated(cases(300)?),
             ),
+            policy::trial(
+                "verdict::growing_programs_are_treated_alike",
+                &[Need::Kernel, Need::Vmlinux],
+                || verdict::growing_programs_are_treated_alike(cases(2048)?),
+            ),
             policy::trial("verdict::loops_are_followed_alike", &[Need::Kernel], || {
                 verdict::loops_are_followed_alike(cases(150)?)
             }),

@@ -5,6 +5,7 @@
 
 use ebpf_tests::differential::campaign::{Campaign, Kind};
 use ebpf_tests::differential::generate::Construct;
+use ebpf_tests::differential::generate::growing::NAMES;
 use ebpf_tests::{Outcome, commands, ensure};
 
 /// The seed of the run that everybody makes.
@@ -18,6 +19,9 @@ const IN_VAIN: u64 = 500;
 
 /// The simulator may follow more than the kernel of one program in so many.
 const MORE: usize = 200;
+
+/// What both refuse may be refused in other words once in so many times.
+const IN_OTHER_WORDS: u64 = 500;
 
 /// Loops that lie in one another: both follow the same rounds.
 pub(crate) fn loops_are_followed_alike(cases: u32) -> Outcome {
@@ -44,6 +48,48 @@ pub(crate) fn loops_are_followed_alike(cases: u32) -> Outcome {
     ensure!(
         followed.fewer.is_empty() && followed.more.len() * MORE <= cases as usize,
         "not followed alike:\n{followed}"
+    );
+    Ok(())
+}
+
+/// Programs that grow from accepted ones: both say the same of each, in the same words, and follow
+/// as many instructions.
+pub(crate) fn growing_programs_are_treated_alike(cases: u32) -> Outcome {
+    let campaign = Campaign {
+        kind: Kind::Growing,
+        seed: SEED,
+        count: cases.into(),
+        shown: 3,
+        compiled: Vec::new(),
+    };
+    let ebpfasm = &commands::built()?.ebpfasm;
+    let report = campaign.run(ebpfasm)?;
+    let (matrix, followed, worded) = (&report.matrix, &report.followed, &report.worded);
+    println!("{matrix}\n{followed}\n{worded}");
+    for name in NAMES {
+        let count = matrix.by_construct.get(name).map_or(0, |cell| cell.total());
+        ensure!(
+            count * RAREST >= u64::from(cases),
+            "only {count} programs of {cases} have {name}"
+        );
+    }
+    let whole = matrix.whole;
+    ensure!(
+        whole.both_accept * 3 > whole.total(),
+        "too few grow on:\n{whole}"
+    );
+    ensure!(
+        whole.both_accept + whole.both_refuse == whole.total() && report.unsound() == 0,
+        "the verdicts differ:\n{whole}\n{}",
+        report.kinds(&campaign, ebpfasm)?
+    );
+    ensure!(
+        followed.fewer.is_empty() && followed.more.len() * MORE <= cases as usize,
+        "not followed alike:\n{followed}"
+    );
+    ensure!(
+        worded.other.len() as u64 * IN_OTHER_WORDS <= whole.both_refuse,
+        "refused in other words:\n{worded}"
     );
     Ok(())
 }

@@ -10,7 +10,7 @@
 //! the weights of `STATEMENTS`, loops up to four deep in a function and functions up to three;
 //! rounds by `ROUNDS`.
 //!
-//! Read before: `types.rs`. Read next: `../campaign.rs`.
+//! Read before: `types.rs`. Read next: `growing/mod.rs`.
 
 use ebpf_asm::assembler::{Assembler, Label, Source};
 use ebpf_asm::helper;

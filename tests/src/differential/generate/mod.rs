@@ -19,14 +19,15 @@
 //! Each construct is in one of a hundred programs at least: the test among the tests counts.
 //!
 //! Read next: `state.rs`, `types.rs`, then the constructs: `sections.rs`, `objects.rs`, `views.rs`,
-//! `collections.rs`, `resilient.rs`, `kernels_own.rs`, `queues.rs`, `arenas.rs`, `callbacks.rs`, `numbers.rs`, `memory.rs`, `packets.rs`, `maps.rs`, `flow.rs`, `calls.rs`; and
-//! `loops.rs`, programs of nothing but loops that lie in one another.
+//! `collections.rs`, `resilient.rs`, `kernels_own.rs`, `queues.rs`, `arenas.rs`, `callbacks.rs`, `numbers.rs`, `memory.rs`, `packets.rs`, `maps.rs`, `flow.rs`, `calls.rs`; `loops.rs`, programs of nothing but loops that lie in one another; and `growing/`, programs
+//! that grow from accepted ones.
 
 mod arenas;
 mod callbacks;
 mod calls;
 mod collections;
 mod flow;
+pub mod growing;
 mod kernels_own;
 pub mod loops;
 mod maps;

@@ -175,11 +175,16 @@ pub(super) fn structure(name: &str) -> Option<TypeId> {
     btf.find(name, |kind| matches!(kind, Kind::Struct { .. }))
 }
 
+/// The type of the function of this name.
+pub(super) fn function(name: &str) -> Option<TypeId> {
+    let btf = BTF.as_ref()?;
+    btf.find(name, |kind| matches!(kind, Kind::Func { .. }))
+}
+
 /// Gives the functions of a program, in the order of `roles`, their types.
 pub(super) fn give(program: &mut Program, roles: &[Role]) {
-    let Some(btf) = BTF.as_ref() else { return };
     for (function, role) in program.functions.iter_mut().zip(roles) {
-        function.type_id = btf.find(role.name(), |kind| matches!(kind, Kind::Func { .. }));
+        function.type_id = self::function(role.name());
         function.linkage = match role.is_global() || *role == Role::Program {
             true => Linkage::Global,
             false => Linkage::Static,

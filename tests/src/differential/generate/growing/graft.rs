@@ -1,0 +1,223 @@
+//! Instructions put into a program that stands: what leads over them leads further.
+//!
+//! Read before: `../../reach.rs`. Read next: `scene.rs`.
+
+use std::ops::Range;
+
+use ebpf_asm::assembler::{Assembler, Label};
+use ebpf_asm::insn::Slot;
+use ebpf_asm::program::Reference;
+
+use crate::differential::reach::{LD_IMM64, Reach, is_second, reach, set_reach};
+use crate::differential::row::Row;
+
+/// Where instructions that are put in can lead to, outside of themselves.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Outside {
+    /// A few instructions further on.
+    pub(super) later: Label,
+    /// The end of the function.
+    pub(super) out: Label,
+    /// The mark of the other half of a loop.
+    pub(super) other: Label,
+    /// A function of the program.
+    pub(super) function: Label,
+}
+
+/// The labels of [`Outside`].
+const OUTSIDE: usize = 4;
+
+/// Where those labels are.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Places {
+    pub(super) later: usize,
+    pub(super) out: usize,
+    pub(super) function: usize,
+}
+
+/// Instructions that are to be put in.
+#[derive(Debug, Clone)]
+pub(super) struct Scion {
+    slots: Vec<Slot>,
+    references: Vec<(usize, Reference)>,
+    /// Where the other half of a loop leads to.
+    mark: usize,
+}
+
+impl Scion {
+    /// What `make` assembles; it may bind the mark, which is the end otherwise.
+    pub(super) fn new(make: impl FnOnce(&mut Assembler, Outside, Label)) -> Option<Scion> {
+        let mut a = Assembler::new("scion");
+        let outside = Outside {
+            later: a.label(),
+            out: a.label(),
+            other: a.label(),
+            function: a.label(),
+        };
+        let (mark, end) = (a.label(), a.label());
+        a.bind(mark);
+        make(&mut a, outside, mark);
+        // What stands behind the end tells where the labels are, and the mark.
+        let labels = [outside.later, outside.out, outside.other, outside.function];
+        a.bind(end);
+        for label in labels {
+            a.bind(label).exit();
+        }
+        a.ja(mark);
+        let program = a.finish("xdp").ok()?;
+        let mut row = Row::of(&ebpf_asm::object::Object::default(), &program);
+        let teller = row.slots.pop()?;
+        let mark = match reach(&teller)? {
+            Reach::Jump(distance) => row.slots.len() as i64 + 1 + distance,
+            Reach::Function(_) => return None,
+        };
+        row.slots.truncate(row.slots.len() - OUTSIDE);
+        Some(Scion {
+            slots: row.slots,
+            references: row.references,
+            mark: mark as usize,
+        })
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.slots.len()
+    }
+}
+
+/// Whom jumps to the place find where instructions are put in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Arrive {
+    /// Those that are put in.
+    Before,
+    /// What stood there.
+    After,
+}
+
+/// A row with the instructions put in at a slot of a function; places are those of the row
+/// without them.
+pub(super) fn graft(row: &Row, at: usize, scion: &Scion, arrive: Arrive, places: Places) -> Row {
+    let count = scion.len();
+    let behind = |slot: usize| if slot < at { slot } else { slot + count };
+    let lead = |reach: Reach, slot: i64| match reach {
+        _ if slot < at as i64 => slot,
+        Reach::Jump(_) if slot == at as i64 && arrive == Arrive::Before => slot,
+        Reach::Function(_) if slot == at as i64 => slot,
+        _ => slot + count as i64,
+    };
+    let mut grown = row.clone();
+    for (slot, insn) in grown.slots.iter_mut().enumerate() {
+        if is_second(&row.slots, slot) {
+            continue;
+        }
+        if let Some(known @ (Reach::Jump(distance) | Reach::Function(distance))) = reach(insn) {
+            let to = lead(known, slot as i64 + 1 + distance);
+            set_reach(insn, to - behind(slot) as i64 - 1);
+        }
+    }
+    let mut slots = scion.slots.clone();
+    for (index, insn) in slots.iter_mut().enumerate() {
+        if is_second(&scion.slots, index) {
+            continue;
+        }
+        let (Some(Reach::Jump(distance) | Reach::Function(distance)), next) =
+            (reach(insn), (at + index + 1) as i64)
+        else {
+            continue;
+        };
+        let to = match index as i64 + 1 + distance - count as i64 {
+            0 => behind(places.later),
+            1 => behind(places.out),
+            // The function may begin where the instructions are put in.
+            3 if places.function == at => at,
+            3 => behind(places.function),
+            _ => continue,
+        };
+        set_reach(insn, to as i64 - next);
+    }
+    grown.slots.splice(at..at, slots);
+    for (slot, _) in &mut grown.references {
+        *slot = behind(*slot);
+    }
+    let references = scion.references.iter();
+    grown
+        .references
+        .extend(references.map(|&(slot, to)| (slot + at, to)));
+    grown.references.sort_by_key(|(slot, _)| *slot);
+    for (slot, _) in &mut grown.functions {
+        *slot = if *slot <= at { *slot } else { *slot + count };
+    }
+    grown
+}
+
+/// Puts the two halves of a loop around some slots of a function; each leads to the mark of the
+/// other.
+pub(super) fn wrap(
+    row: &Row,
+    around: Range<usize>,
+    halves: (&Scion, &Scion),
+    places: Places,
+) -> Row {
+    let (head, tail) = halves;
+    let mut row = graft(row, around.end, tail, Arrive::Before, places);
+    let moved = |slot: usize| {
+        if slot < around.end {
+            slot
+        } else {
+            slot + tail.len()
+        }
+    };
+    let places = Places {
+        later: moved(places.later),
+        out: moved(places.out),
+        function: places.function,
+    };
+    row = graft(&row, around.start, head, Arrive::Before, places);
+    let (head_at, tail_at) = (around.start, around.end + head.len());
+    let marks = [
+        (head_at, head, tail_at + tail.mark),
+        (tail_at, tail, head_at + head.mark),
+    ];
+    for (at, half, mark) in marks {
+        for (index, insn) in half.slots.iter().enumerate() {
+            let Some(Reach::Jump(distance)) = reach(insn) else {
+                continue;
+            };
+            if index as i64 + 1 + distance == half.len() as i64 + 2 {
+                let own = at + index;
+                set_reach(&mut row.slots[own], mark as i64 - own as i64 - 1);
+            }
+        }
+    }
+    row
+}
+
+/// The first slots of the functions, ascending.
+pub(super) fn functions(row: &Row) -> Vec<usize> {
+    let mut firsts = vec![0];
+    for (slot, insn) in row.slots.iter().enumerate() {
+        if is_second(&row.slots, slot) {
+            continue;
+        }
+        if let Some(Reach::Function(distance)) = reach(insn) {
+            let first = slot as i64 + 1 + distance;
+            firsts.extend(usize::try_from(first).ok());
+        }
+    }
+    firsts.extend(row.functions.iter().map(|(first, _)| *first));
+    firsts.retain(|first| *first < row.slots.len());
+    firsts.sort_unstable();
+    firsts.dedup();
+    firsts
+}
+
+/// The slot of a row so many instructions behind another, not beyond `end`.
+pub(super) fn further(row: &Row, mut at: usize, insns: usize, end: usize) -> usize {
+    for _ in 0..insns {
+        let wide = row
+            .slots
+            .get(at)
+            .is_some_and(|slot| slot.opcode == LD_IMM64);
+        at += if wide { 2 } else { 1 };
+    }
+    at.min(end)
+}
