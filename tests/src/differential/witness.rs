@@ -7,7 +7,7 @@
 //! Read before: `row.rs`. Read next: `compiled.rs`.
 
 use ebpf_asm::btf::Kind;
-use ebpf_asm::helper;
+use ebpf_asm::helper::{self, Arg, Helper};
 use ebpf_asm::insn::{Insn, Reg};
 use ebpf_asm::isa::{Callee, Sem};
 use ebpf_asm::load_flags::BPF_F_ANY_ALIGNMENT;
@@ -96,6 +96,13 @@ fn met(row: &Row, fault: &Fault) -> Seen {
             ..
         } => Seen::NotKnown(MAP_ITSELF.to_owned()),
         FaultKind::NoMemory {
+            access: Access::Read,
+            region: Region::Null,
+            ..
+        } if helper_of(fault).is_some_and(|helper| takes_null(helper, row.program.prog_type)) => {
+            Seen::Stopped(NULL_OF_A_SIZE.to_owned())
+        }
+        FaultKind::NoMemory {
             region: Region::Null,
             ..
         } if tagged(row, fault.slot, NONNULL).next().is_some() => {
@@ -142,13 +149,26 @@ const UNALIGNED: &str = "an address that the size does not divide, with BPF_F_AN
 /// What the kernel (6.18) overlooks.
 const BEFORE_RECORD: &str = "bytes before the record of a tracepoint";
 
-/// Whether a fault is one of `trace_printk`.
-fn prints(fault: &Fault) -> bool {
+/// What the kernel (6.18) overlooks: where null may stand for memory, it takes a pointer that may
+/// be null, and does not ask that the size then be 0.
+const NULL_OF_A_SIZE: &str = "a null that the kernel takes for memory of a size";
+
+/// The helper whose call a fault is met in.
+fn helper_of(fault: &Fault) -> Option<&'static Helper> {
     let insn = fault
         .insn
         .filter(|insn| insn.sem() == Sem::Call(Callee::Helper));
-    let helper = insn.and_then(|insn| helper::by_id(insn.imm()));
-    helper.is_some_and(|helper| helper.name == "trace_printk")
+    insn.and_then(|insn| helper::by_id(insn.imm()))
+}
+
+/// Whether a fault is one of `trace_printk`.
+fn prints(fault: &Fault) -> bool {
+    helper_of(fault).is_some_and(|helper| helper.name == "trace_printk")
+}
+
+/// Whether null may stand for memory that a helper reads.
+fn takes_null(helper: &Helper, prog_type: ProgType) -> bool {
+    helper.proto(prog_type).args.contains(&Arg::MemOrNull)
 }
 
 /// The tag of such parameters.
@@ -277,6 +297,12 @@ mod tests {
         assert_eq!(seen("r3 = r1\n r3 += 8\n r0 = *(u32 *)(r3 + 0)"), caught);
         let kept = "*(u64 *)(r10 - 8) = r1\n r4 = *(u64 *)(r10 - 8)\n r0 = *(u32 *)(r4 + 0)";
         assert_eq!(seen(kept), caught);
+    }
+
+    #[test]
+    fn null_for_memory_is_overlooked() {
+        let insns = "r1 = 0\n r2 = 0\n r3 = 0\n r4 = 8\n r5 = 0\n call bpf_csum_diff";
+        assert_eq!(seen(insns), Seen::Stopped(NULL_OF_A_SIZE.to_owned()));
     }
 
     #[test]

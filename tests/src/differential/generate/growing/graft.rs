@@ -221,3 +221,32 @@ pub(super) fn further(row: &Row, mut at: usize, insns: usize, end: usize) -> usi
     }
     at.min(end)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::differential::generate::program;
+    use crate::differential::shrink::without;
+
+    #[test]
+    fn what_is_put_in_and_taken_out_leaves_the_program_as_it_was() {
+        let scion = Scion::new(|a, _, _| {
+            a.mov(ebpf_asm::insn::Reg::R0, 0);
+        });
+        let scion = scion.expect("an instruction");
+        for number in 0..100 {
+            let Some(row) = program(1, number).map(|made| made.row) else {
+                continue;
+            };
+            for at in (0..row.slots.len()).filter(|&at| !is_second(&row.slots, at)) {
+                for arrive in [Arrive::Before, Arrive::After] {
+                    let grown = graft(&row, at, &scion, arrive, Places::default());
+                    let again = without(&grown, at).expect("an instruction");
+                    assert_eq!(again.slots, row.slots, "{number} {at}");
+                    assert_eq!(again.references, row.references, "{number} {at}");
+                    assert_eq!(again.functions, row.functions, "{number} {at}");
+                }
+            }
+        }
+    }
+}

@@ -2,18 +2,17 @@
 //! accepted ones among them grow on.
 //!
 //! The simulator's verdict says who grows on, and the kernel is asked of all; what they do not
-//! agree on does not. Chance alone makes
-//! few programs of ten instructions that any verifier accepts; of what was accepted a good part
-//! is accepted with one instruction more, so that programs come about which no hand that knows
-//! what it does would write.
+//! agree on does not. Chance alone makes few programs of ten instructions that any verifier
+//! accepts; of what was accepted a good part is accepted with one instruction more, so that
+//! programs come about which no hand that knows what it does would write.
 //!
 //! The distribution, all of it by the seed, the program's number and the simulator's verdicts:
 //!
 //! - A lineage is [`ROUNDS`] programs, one after the other; numbers go through lineages.
 //! - What it begins with, by the weights of `SCENES` (`scene.rs`): registers with pointers and
 //!   numbers, with numbers alone, a program of the constructs of `../mod.rs`, or one of loops;
-//!   with flags of the load in half of them. It is drawn again until one is accepted, and once
-//!   more when so much has grown that [`MOST_SLOTS`] or [`MOST_PROCESSED`] is passed.
+//!   with flags of the load in half of the first two. It is drawn again until one is accepted, and
+//!   once more when so much has grown that [`MOST_SLOTS`] or [`MOST_PROCESSED`] is passed.
 //! - Then each program is the last accepted one of the lineage with one sprout in two of three,
 //!   with two otherwise, by the weights of `SPROUTS` (`sprouts.rs`): two of three at the end of a
 //!   function, the others anywhere in it; one of four in a function that is not the first.
@@ -82,5 +81,17 @@ impl Lineage {
         }
         let large = made.row.slots.len() > MOST_SLOTS || answer.ours.processed > MOST_PROCESSED;
         self.parent = (!large).then_some(made);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_same_seed_gives_the_same_program() {
+        let line = |number| Lineage::new(1, number).child().row.line(0);
+        assert_eq!(line(3), line(3));
+        assert_ne!(line(3), line(4));
     }
 }

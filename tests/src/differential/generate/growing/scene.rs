@@ -44,7 +44,9 @@ const PROG_TYPES: [(ProgType, &str, u32); 4] = [
     (ProgType::SocketFilter, "socket", 2),
 ];
 
-/// The flags of the load.
+/// The flags of the load of the first two scenes. [`BPF_F_TEST_STATE_FREQ`] is for programs
+/// without loops alone (`sprouts.rs` looks at it as well): of one that the kernel follows for a
+/// million instructions it would keep as many states, which take more memory than there is.
 const FLAGS: [u32; 8] = [
     0,
     0,
@@ -99,7 +101,6 @@ pub(super) fn begin(chance: &mut Chance) -> Option<Generated> {
         // See `MUTATED` of `../../campaign.rs`.
         return None;
     }
-    made.row.prog_flags = chance.pick(&FLAGS);
     made.row.object.maps = maps::all(chance);
     made.row.object.btf = types::btf();
     Some(made)
@@ -128,8 +129,10 @@ fn scene_of(
         btf: types::btf(),
         ..Object::default()
     };
+    let mut row = Row::of(&object, &program);
+    row.prog_flags = chance.pick(&FLAGS);
     Some(Generated {
-        row: Row::of(&object, &program),
+        row,
         prog_type,
         constructs: vec![name],
     })

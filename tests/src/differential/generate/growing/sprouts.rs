@@ -10,7 +10,8 @@ use std::ops::Range;
 use ebpf_asm::assembler::{Assembler, Label, Source};
 use ebpf_asm::insn::Reg::{self, *};
 use ebpf_asm::insn::{Fields, Insn};
-use ebpf_asm::isa::{AluOp, AtomicOp, Callee, Cond, Imm64, Sem, Size, Width};
+use ebpf_asm::isa::{AluOp, AtomicOp, Callee, Cond, Imm64, Sem, Size, Swap, Width};
+use ebpf_asm::load_flags::BPF_F_TEST_STATE_FREQ;
 use ebpf_asm::prog_type::ProgType;
 use ebpf_asm::program::Reference;
 
@@ -35,7 +36,7 @@ enum Form {
 }
 
 /// The sprouts with their names and weights.
-const SPROUTS: [(&str, u32, Form); 26] = [
+const SPROUTS: [(&str, u32, Form); 29] = [
     ("grown: moves", 10, Form::One(moves)),
     ("grown: arithmetic with constants", 12, Form::One(constant)),
     ("grown: arithmetic with registers", 10, Form::One(registers)),
@@ -80,6 +81,9 @@ const SPROUTS: [(&str, u32, Form); 26] = [
         2,
         Form::Around(iterate_head, iterate_tail),
     ),
+    ("grown: records", 2, Form::Around(reserve, submit)),
+    ("grown: sections", 1, Form::Around(enter, leave)),
+    ("grown: negations and byte swaps", 2, Form::One(swap)),
     ("grown: functions", 3, Form::Call(call_local)),
     ("grown: callbacks", 1, Form::Callback(call_back)),
 ];
@@ -158,6 +162,10 @@ pub(super) fn sprouted(parent: &Generated, chance: &mut Chance) -> Option<Genera
 
 fn sprout(parent: &Generated, chance: &mut Chance) -> Option<Generated> {
     let (name, _, form) = weighted(chance, &SPROUTS, |(_, weight, _)| *weight);
+    let states = parent.row.prog_flags & BPF_F_TEST_STATE_FREQ != 0;
+    if states && matches!(form, Form::Around(..) | Form::Callback(_)) {
+        return None;
+    }
     let mut made = parent.clone();
     let row = &mut made.row;
     let place = place(row, chance);
@@ -392,6 +400,17 @@ fn constant(g: &mut Grower) {
         _ => g.number(),
     };
     g.a.alu(op, width, to, Source::Imm(number));
+}
+
+fn swap(g: &mut Grower) {
+    let (to, width) = (g.reg(), g.width());
+    if g.chance.percent(40) {
+        g.a.neg(width, to);
+        return;
+    }
+    let swap = g.chance.pick(&[Swap::Le, Swap::Be, Swap::Bswap]);
+    let size = g.chance.pick(&[Size::H, Size::W, Size::DW]);
+    g.a.byte_swap(swap, size, to);
 }
 
 fn registers(g: &mut Grower) {
@@ -711,6 +730,43 @@ fn iterate_tail(g: &mut Grower) {
     g.kfunc("bpf_iter_num_destroy");
 }
 
+/// Where a record of a ring buffer is kept.
+const RECORDS: [Reg; 3] = [R7, R8, R9];
+
+fn reserve(g: &mut Grower) {
+    let to = g.shared.pick(&RECORDS);
+    g.a.ld_reference(R1, Reference::Map(maps::RING));
+    g.a.mov(R2, 16).mov(R3, 0);
+    call(g.a, "ringbuf_reserve");
+    g.a.mov(to, R0);
+    // Without a record there is nothing to submit.
+    g.a.jeq(to, 0, g.outside.other);
+}
+
+fn submit(g: &mut Grower) {
+    let from = g.shared.pick(&RECORDS);
+    let name = g.chance.pick(&["ringbuf_submit", "ringbuf_discard"]);
+    g.a.mov(R1, from).mov(R2, 0);
+    call(g.a, name);
+    g.a.bind(g.mark);
+}
+
+/// What opens a section, and what closes it.
+const SECTIONS: [(&str, &str); 2] = [
+    ("bpf_rcu_read_lock", "bpf_rcu_read_unlock"),
+    ("bpf_preempt_disable", "bpf_preempt_enable"),
+];
+
+fn enter(g: &mut Grower) {
+    let (open, _) = g.shared.pick(&SECTIONS);
+    g.kfunc(open);
+}
+
+fn leave(g: &mut Grower) {
+    let (_, close) = g.shared.pick(&SECTIONS);
+    g.kfunc(close);
+}
+
 /// Gives a function a place on the stack or what a register holds, and what another holds.
 fn call_local(g: &mut Grower) {
     match g.chance.percent(60) {
@@ -757,7 +813,8 @@ fn local(g: &mut Grower) {
 }
 
 fn call_back(g: &mut Grower) {
-    let rounds = g.chance.pick(&[0, 1, 3, 1000]);
+    // With 0 rounds no path leads to the function, which is refused.
+    let rounds = g.chance.pick(&[1, 1, 3, 3, 1000, 0]);
     g.a.mov(R1, rounds);
     if let Some(row) = Sem::LoadImm64(Imm64::Code).row() {
         let fields = Fields {
