@@ -104,33 +104,22 @@ fn check_object(
         Some(name) => vec![select::program(&object, name, path)?],
         None => object.programs.iter().collect(),
     };
-    let from = match lines {
-        Lines::Alone => String::new(),
-        Lines::AmongOthers => format!("{}: ", input::shown(path)),
+    let check = Check {
+        object: &object,
+        path,
+        args,
+        lines,
+        types,
     };
     let mut checked = Vec::new();
     let mut refused = Vec::new();
     let mut unasked = Vec::new();
     for program in programs {
         for kernel in kernels(args) {
-            let for_whom = ForWhom {
-                kernel,
-                privilege: args.privilege,
-            };
-            let one = judge(&object, program, for_whom, types, style(args))?;
-            report::print(match (args.json, args.kernel_too) {
-                (true, _) => format!("{}\n", of_object(one.json(), path)),
-                (false, true) => format!("{from}{}\n", one.timed_line()),
-                (false, false) => format!("{from}{}\n", one.line()),
-            })?;
-            checked.push(one);
+            checked.push(check.program(program, kernel)?);
         }
         if args.kernel_too {
-            let said = running::verdict(&object, program, args.privilege);
-            report::print(match args.json {
-                true => format!("{}\n", of_object(said.json(program), path)),
-                false => format!("{from}{}\n", said.line(program)),
-            })?;
+            let said = check.on_kernel(program)?;
             if let Some(ours) = checked.last() {
                 refused.extend(said.explanation(program, &ours.verdict));
             }
@@ -146,6 +135,58 @@ fn check_object(
     verdict::note_unattachable(&checked);
     let ours = verdict::refuse_rejected(&checked);
     outcome(ours, &refused, &unasked, told)
+}
+
+/// The check of an object's programs, a line for each verdict.
+struct Check<'o> {
+    object: &'o Object,
+    path: &'o Path,
+    args: &'o CheckArgs,
+    lines: Lines,
+    types: &'o KernelTypes,
+}
+
+impl Check<'_> {
+    /// Tells our verdict on a program.
+    fn program<'p>(
+        &self,
+        program: &'p Program,
+        kernel: Option<KernelVersion>,
+    ) -> Result<Checked<'p>, Failure> {
+        let args = self.args;
+        let for_whom = ForWhom {
+            kernel,
+            privilege: args.privilege,
+        };
+        let one = judge(self.object, program, for_whom, self.types, style(args))?;
+        self.print(
+            || one.json(),
+            || match args.kernel_too {
+                true => one.timed_line(),
+                false => one.line(),
+            },
+        )?;
+        Ok(one)
+    }
+
+    /// Tells the running kernel's.
+    fn on_kernel(&self, program: &Program) -> Result<Said, Failure> {
+        let said = running::verdict(self.object, program, self.args.privilege);
+        self.print(|| said.json(program), || said.line(program))?;
+        Ok(said)
+    }
+
+    fn print(
+        &self,
+        json: impl FnOnce() -> Value,
+        line: impl FnOnce() -> String,
+    ) -> Result<(), Failure> {
+        report::print(match (self.args.json, self.lines) {
+            (true, _) => format!("{}\n", of_object(json(), self.path)),
+            (false, Lines::Alone) => format!("{}\n", line()),
+            (false, Lines::AmongOthers) => format!("{}: {}\n", input::shown(self.path), line()),
+        })
+    }
 }
 
 /// How the command ends, by our verdicts, the kernel's refusals, and what it did not judge.

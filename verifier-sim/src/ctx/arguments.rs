@@ -92,6 +92,12 @@ impl ArgumentContext {
         btf: &Btf,
         target: &Target<'_>,
     ) -> ArgumentContext {
+        let teller = Teller {
+            config,
+            kernel,
+            btf,
+            target,
+        };
         let mut context = ArgumentContext {
             name: target.name.to_owned(),
             arguments: Vec::new(),
@@ -104,14 +110,13 @@ impl ArgumentContext {
             place: target.place,
             attach_type: target.attach_type,
             has_socket_options: target.has_socket_options(),
-            returned: target.returns.map(|ty| match answered(config, target) {
+            returned: target.returns.map(|ty| match teller.answered() {
                 Some(answered) => answered,
-                None => argument(config, (kernel, btf), target, ty, Which::Result),
+                None => teller.argument(ty, Which::Result),
             }),
         };
         for (index, (name, ty)) in target.params.iter().enumerate() {
-            let place = Which::Argument(index, btf.str(*name));
-            let argument = argument(config, (kernel, btf), target, *ty, place);
+            let argument = teller.argument(*ty, Which::Argument(index, btf.str(*name)));
             context.arguments.push((context.end, argument));
             context.end += bytes_of(btf, *ty);
         }
@@ -193,82 +198,104 @@ enum Which<'a> {
     Result,
 }
 
-/// What the hook answered before the program that decides now.
-fn answered(config: &Config, target: &Target<'_>) -> Option<Argument> {
-    let decides = target.decides() && config.since(ANSWERS_CHECKED);
-    let numbers = target.answer().filter(|_| decides)?.numbers()?;
-    Some(Argument::Among(*numbers.start(), *numbers.end()))
+impl Which<'_> {
+    /// Its number, as the kernel counts: the result comes behind all arguments.
+    fn index(self, target: &Target<'_>) -> usize {
+        match self {
+            Which::Argument(index, _) => index,
+            Which::Result => target.params.len(),
+        }
+    }
 }
 
-fn argument(
-    config: &Config,
-    (kernel, btf): (&KernelTypes, &Btf),
-    target: &Target<'_>,
-    ty: TypeId,
-    which: Which<'_>,
-) -> Argument {
-    let function = target.name;
-    let index = match which {
-        Which::Argument(index, _) => index,
-        Which::Result => target.params.len(),
-    };
-    let resolved = btf.get(btf.resolve(ty)).map(|ty| &ty.kind);
-    if let (Which::Result, AttachType::ModifyReturn, Some(Type::Ptr(_))) =
-        (which, target.attach_type, resolved)
-    {
-        return Argument::Refused("ret type PTR not allowed for fmod_ret".to_owned());
+/// What tells what the values of a function are.
+#[derive(Clone, Copy)]
+struct Teller<'a> {
+    config: &'a Config,
+    kernel: &'a KernelTypes,
+    btf: &'a Btf,
+    target: &'a Target<'a>,
+}
+
+impl Teller<'_> {
+    /// What the hook answered before the program that decides now.
+    fn answered(self) -> Option<Argument> {
+        let decides = self.target.decides() && self.config.since(ANSWERS_CHECKED);
+        let numbers = self.target.answer().filter(|_| decides)?.numbers()?;
+        Some(Argument::Among(*numbers.start(), *numbers.end()))
     }
-    let to = match resolved {
-        None
-        | Some(
-            Type::Int { .. }
-            | Type::Enum { .. }
-            | Type::Enum64 { .. }
-            | Type::Struct { .. }
-            | Type::Union { .. },
-        ) => return Argument::Number,
-        Some(Type::Ptr(to)) => *to,
-        Some(_) => {
-            return Argument::Refused(format!(
-                "func '{function}' arg{index} has a type that is no number and no pointer"
-            ));
-        }
-    };
-    if let Which::Argument(..) = which
-        && let Some(Given::Buffer(kind)) = iterator_argument(target, index)
-    {
-        return Argument::Pointer(kind, Null::Maybe);
-    }
-    let pointee = btf.resolve(to);
-    match btf.get(pointee).map(|ty| &ty.kind) {
-        // Before Linux 6.16 nothing that is `const` was nothing.
-        None if to == TypeId::VOID || config.since((6, 16)) => return Argument::Address,
-        Some(Type::Int { .. }) => return Argument::Address,
-        Some(Type::Struct { .. } | Type::Union { .. }) => {}
-        _ => {
-            let kind = crate::kfunc::kind_word(btf, pointee);
-            return Argument::Opaque(format!(
-                "func '{function}' arg{index} type {kind} is not a struct"
-            ));
-        }
-    }
-    let trusted = match target.is_trusted() {
-        true => Marks::TRUSTED,
-        false => Marks::NONE,
-    };
-    let (marks, null) = match which {
-        Which::Result => (Marks::NONE, Null::Never),
-        Which::Argument(index, name) => match iterator_argument(target, index) {
-            Some(Given::Structure(marks, null)) => (marks, null),
-            _ if name.ends_with("__nullable") || may_be_null(target, index) => {
-                (trusted, Null::Maybe)
+
+    /// What a value of a type is.
+    fn argument(self, ty: TypeId, which: Which<'_>) -> Argument {
+        let (btf, target) = (self.btf, self.target);
+        match btf.get(btf.resolve(ty)).map(|ty| &ty.kind) {
+            None
+            | Some(
+                Type::Int { .. }
+                | Type::Enum { .. }
+                | Type::Enum64 { .. }
+                | Type::Struct { .. }
+                | Type::Union { .. },
+            ) => Argument::Number,
+            Some(Type::Ptr(_))
+                if matches!(which, Which::Result)
+                    && target.attach_type == AttachType::ModifyReturn =>
+            {
+                Argument::Refused("ret type PTR not allowed for fmod_ret".to_owned())
             }
-            _ => (trusted, Null::Never),
-        },
-    };
-    let pointer = BtfPtr::kernel(
-        target.promoted(kernel, btf, pointee),
-        marks | tagged(btf, to).without(Marks::RCU),
-    );
-    Argument::Pointer(Kind::Btf(pointer), null)
+            Some(Type::Ptr(to)) => self.pointer(*to, which),
+            Some(_) => Argument::Refused(format!(
+                "func '{}' arg{} has a type that is no number and no pointer",
+                target.name,
+                which.index(target)
+            )),
+        }
+    }
+
+    /// What a pointer to a type is.
+    fn pointer(self, to: TypeId, which: Which<'_>) -> Argument {
+        if let Which::Argument(index, _) = which
+            && let Some(Given::Buffer(kind)) = iterator_argument(self.target, index)
+        {
+            return Argument::Pointer(kind, Null::Maybe);
+        }
+        let pointee = self.btf.resolve(to);
+        match self.btf.get(pointee).map(|ty| &ty.kind) {
+            // Before Linux 6.16 nothing that is `const` was nothing.
+            None if to == TypeId::VOID || self.config.since((6, 16)) => Argument::Address,
+            Some(Type::Int { .. }) => Argument::Address,
+            Some(Type::Struct { .. } | Type::Union { .. }) => self.structure(to, which),
+            _ => Argument::Opaque(format!(
+                "func '{}' arg{} type {} is not a struct",
+                self.target.name,
+                which.index(self.target),
+                crate::kfunc::kind_word(self.btf, pointee)
+            )),
+        }
+    }
+
+    /// What a pointer to a structure is: how far the kernel answers for it, and whether it may be
+    /// null.
+    fn structure(self, to: TypeId, which: Which<'_>) -> Argument {
+        let target = self.target;
+        let trusted = match target.is_trusted() {
+            true => Marks::TRUSTED,
+            false => Marks::NONE,
+        };
+        let (marks, null) = match which {
+            Which::Result => (Marks::NONE, Null::Never),
+            Which::Argument(index, name) => match iterator_argument(target, index) {
+                Some(Given::Structure(marks, null)) => (marks, null),
+                _ if name.ends_with("__nullable") || may_be_null(target, index) => {
+                    (trusted, Null::Maybe)
+                }
+                _ => (trusted, Null::Never),
+            },
+        };
+        let pointer = BtfPtr::kernel(
+            target.promoted(self.kernel, self.btf, self.btf.resolve(to)),
+            marks | tagged(self.btf, to).without(Marks::RCU),
+        );
+        Argument::Pointer(Kind::Btf(pointer), null)
+    }
 }

@@ -370,20 +370,48 @@ impl<'a> Machine<'_, 'a> {
                 value.type_name()
             )));
         }
-        let Some(sized) = sized else {
-            let Some(size) = btf.size_of(to) else {
-                let message = format!(
-                    "arg#{index} reference type('{} {}') size cannot be determined: -22",
-                    kind_word(btf, to),
-                    btf.name(to)
-                );
-                return Err(Rejection::new(Code::ArgumentType, message));
-            };
-            if value.as_constant() != Some(0) {
-                self.check_shared_memory(reg, &value, size, &mut found.plain)?;
+        match sized {
+            None => {
+                self.check_whole_type(btf, passed, to, found)?;
+                Ok(Takes::One)
             }
-            return Ok(Takes::One);
+            Some(sized) => {
+                self.check_memory_and_size(kfunc, passed, sized, found)?;
+                Ok(Takes::Two)
+            }
+        }
+    }
+
+    /// That a register points to memory for a value of a type, or is null.
+    fn check_whole_type(
+        &mut self,
+        btf: &Btf,
+        Passed { index, reg, value }: Passed,
+        to: TypeId,
+        found: &mut Found<'a>,
+    ) -> Checked {
+        let Some(size) = btf.size_of(to) else {
+            let message = format!(
+                "arg#{index} reference type('{} {}') size cannot be determined: -22",
+                kind_word(btf, to),
+                btf.name(to)
+            );
+            return Err(Rejection::new(Code::ArgumentType, message));
         };
+        match value.as_constant() {
+            Some(0) => Ok(()),
+            _ => self.check_shared_memory(reg, &value, size, &mut found.plain),
+        }
+    }
+
+    /// That a register points to as much memory as the next one says.
+    fn check_memory_and_size(
+        &mut self,
+        kfunc: &Kfunc<'a>,
+        Passed { index, reg, value }: Passed,
+        sized: SizeParam,
+        found: &mut Found<'a>,
+    ) -> Checked {
         let Some(size_reg) = ARGUMENTS.get(index + 1).copied() else {
             return Err(not_modelled("a size behind the last argument"));
         };
@@ -407,7 +435,7 @@ impl<'a> Machine<'_, 'a> {
             found.constant = Some(known);
             self.need(size_reg);
         }
-        Ok(Takes::Two)
+        Ok(())
     }
 
     /// That an argument is a text that cannot change any more.

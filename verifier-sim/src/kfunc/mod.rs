@@ -80,58 +80,60 @@ pub(crate) fn check_calls(
     let calls = |(_, insn): &(usize, &Insn)| insn.sem() == Sem::Call(Callee::Kfunc);
     let mut called = Named::default();
     for (slot, insn) in program.slots().filter(calls) {
-        let named = matches!(program.reference(slot), Some(Reference::Extern(_)));
-        let refuse = |code, message: String, label: &str| {
-            let mut refused = Rejection::new(code, message).label(label.to_owned());
-            refused.slot = slot;
-            Err(refused)
+        let checked = match check_call(object, program, kernel, (slot, insn)) {
+            Ok(Some(id)) if let Some(btf) = kernel.btf() => called.check(config, kernel, btf, id),
+            checked => checked.map(|_| ()),
         };
-        if !is_gpl_compatible(&object.license) {
-            return refuse(
-                Code::GplOnly,
-                "cannot call kernel function from non-GPL compatible program".to_owned(),
-                "calls a function of the kernel",
-            );
-        }
-        if !named && insn.imm() == 0 && insn.offset() == 0 {
-            continue;
-        }
-        // The loader fills in modules for calls that have names.
-        let no_module = match insn.offset() {
-            offset if named || offset == 0 => None,
-            ..0 => Some("negative offset disallowed for kernel module function call"),
-            _ => Some("kfunc offset > 0 without fd_array is invalid"),
-        };
-        if let Some(message) = no_module {
-            return refuse(
-                Code::UnknownKfunc,
-                message.to_owned(),
-                "calls a function of a module that is not named",
-            )
-            .map_err(|refused: Box<Rejection>| {
-                refused.adds("failed to find BTF for kernel function")
-            });
-        }
-        let name = name_of(object, program, kernel, (slot, insn));
-        if name.is_some_and(|name| has_flag(name, Flags::DEVICE_BOUND)) {
-            return refuse(
-                Code::KfuncNotAllowed,
-                "metadata kfuncs require device-bound program".to_owned(),
-                "asks the network card, for which the program is not loaded",
-            );
-        }
-        let id = match name.filter(|_| named) {
-            Some(name) => kernel.function(name),
-            None => Some(TypeId(insn.imm() as u32)),
-        };
-        if let Some((btf, id)) = kernel.btf().zip(id) {
-            called.check(config, kernel, btf, id).map_err(|mut why| {
-                why.slot = slot;
-                why
-            })?;
-        }
+        checked.map_err(|mut why| {
+            why.slot = slot;
+            why
+        })?;
     }
     Ok(())
+}
+
+/// That the program may call a function of the kernel there, whichever it is; gives its type, if it
+/// calls one and that is known.
+fn check_call(
+    object: &Object,
+    program: &Program,
+    kernel: &KernelTypes,
+    (slot, insn): (usize, &Insn),
+) -> Checked<Option<TypeId>> {
+    let named = matches!(program.reference(slot), Some(Reference::Extern(_)));
+    if !is_gpl_compatible(&object.license) {
+        let message = "cannot call kernel function from non-GPL compatible program";
+        return Err(Rejection::new(Code::GplOnly, message).label("calls a function of the kernel"));
+    }
+    if !named {
+        // The loader fills in modules for calls that have names.
+        check_module(insn)?;
+    }
+    if !named && insn.imm() == 0 {
+        return Ok(None);
+    }
+    let name = name_of(object, program, kernel, (slot, insn));
+    if name.is_some_and(|name| has_flag(name, Flags::DEVICE_BOUND)) {
+        let message = "metadata kfuncs require device-bound program";
+        return Err(Rejection::new(Code::KfuncNotAllowed, message)
+            .label("asks the network card, for which the program is not loaded"));
+    }
+    Ok(match name.filter(|_| named) {
+        Some(name) => kernel.function(name),
+        None => Some(TypeId(insn.imm() as u32)),
+    })
+}
+
+/// That a call names no function of a module: those are handed to the kernel beside the program.
+fn check_module(insn: &Insn) -> Checked {
+    let message = match insn.offset() {
+        0 => return Ok(()),
+        ..0 => "negative offset disallowed for kernel module function call",
+        _ => "kfunc offset > 0 without fd_array is invalid",
+    };
+    Err(Rejection::new(Code::UnknownKfunc, message)
+        .label("calls a function of a module that is not named")
+        .adds("failed to find BTF for kernel function"))
 }
 
 /// The releases that functions of the kernel came with whose names begin so.

@@ -9,7 +9,7 @@ use crate::object::dynptr::{Access, EndsWith, check_whole_dynptr};
 use crate::step::machine::{Machine, not_modelled};
 use crate::value::btf_ptr::Marks;
 use crate::value::reg::{BufferUse, Kind, Null, RegState, SockType};
-use ebpf_asm::helper::{Arg, by_id};
+use ebpf_asm::helper::Arg;
 use ebpf_asm::insn::Reg;
 use ebpf_asm::isa::KernelVersion;
 
@@ -261,10 +261,8 @@ impl Machine<'_, '_> {
         if reads {
             return Ok(());
         }
-        let callee = self.env.cfg.insn(self.slot).map(|insn| insn.imm());
-        let name = callee
-            .and_then(by_id)
-            .map_or("helper", |helper| helper.name);
+        let called = self.env.cfg.helper(self.slot);
+        let name = called.map_or("helper", |helper| helper.name);
         let (number, kind) = (reg.number(), value.type_name());
         let message =
             format!("bpf_{name}() may write into memory pointed by R{number} type={kind}");

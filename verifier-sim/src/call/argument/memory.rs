@@ -17,7 +17,6 @@ use crate::types::context_param::is_memory;
 use crate::types::special::AccessBy;
 use crate::value::btf_ptr::{BtfPtr, Marks};
 use crate::value::reg::{Kind, Null, RegState};
-use ebpf_asm::helper::by_id;
 use ebpf_asm::insn::Reg;
 use ebpf_asm::isa::Size;
 use ebpf_asm::prog_type::ProgType;
@@ -103,8 +102,8 @@ impl<'a> Machine<'_, 'a> {
         if self.env.config.since((6, 3)) {
             return false;
         }
-        let called = self.env.cfg.insn(self.slot).map(|insn| insn.imm());
-        let name = called.and_then(by_id).map_or("", |helper| helper.name);
+        let called = self.env.cfg.helper(self.slot);
+        let name = called.map_or("", |helper| helper.name);
         // Observed on Linux 6.1 as well.
         let by_arguments = matches!(
             self.env.program.prog_type,

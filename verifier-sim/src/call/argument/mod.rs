@@ -30,7 +30,7 @@ use memory::{MemoryUse, ZeroSize};
 
 pub(crate) use memory::Filled;
 
-use ebpf_asm::helper::{Arg, PacketArgs};
+use ebpf_asm::helper::{Arg, DynptrType, PacketArgs};
 use ebpf_asm::insn::Reg;
 use ebpf_asm::object::Map;
 
@@ -94,6 +94,20 @@ impl<'a> Machine<'_, 'a> {
         }
         self.check_ownership(reg, arg, &value, found)?;
         match arg {
+            Arg::MapValueOrNull if null => Ok(()),
+            _ => self.check_word(reg, arg, &value, found),
+        }
+    }
+
+    /// What a word demands besides, of a register that it takes.
+    fn check_word(
+        &mut self,
+        reg: Reg,
+        arg: Arg,
+        value: &RegState,
+        found: &mut Arguments<'a>,
+    ) -> Checked {
+        match arg {
             Arg::Anything
             | Arg::Ctx
             | Arg::CtxOrNull
@@ -102,55 +116,66 @@ impl<'a> Machine<'_, 'a> {
             | Arg::RingbufRecord
             | Arg::CallbackCtx => Ok(()),
             Arg::BtfSock | Arg::BtfSockOrNull | Arg::ReleasedSock => {
-                self.check_struct(reg, &value, structure::SOCK)
+                self.check_struct(reg, value, structure::SOCK)
             }
-            Arg::Struct(name) | Arg::StructOrNull(name) => self.check_struct(reg, &value, name),
+            Arg::Struct(name) | Arg::StructOrNull(name) => self.check_struct(reg, value, name),
             Arg::Callback => {
-                found.callback = function(&value);
+                found.callback = function(value);
                 Ok(())
             }
             Arg::Map => {
-                self.check_same_map(&value, found)?;
-                self.check_map_argument(&value, found)
+                self.check_same_map(value, found)?;
+                self.check_map_argument(value, found)
             }
-            Arg::MapKey => self.check_key(reg, &value, found),
-            Arg::MapValueOrNull if null => Ok(()),
+            Arg::MapKey => self.check_key(reg, value, found),
             Arg::MapValue | Arg::MapValueOrNull => {
-                self.check_value(reg, &value, MemoryUse::Reads, found)
+                self.check_value(reg, value, MemoryUse::Reads, found)
             }
-            Arg::UninitMapValue => self.check_value(reg, &value, MemoryUse::Fills, found),
+            Arg::UninitMapValue => self.check_value(reg, value, MemoryUse::Fills, found),
             Arg::Mem | Arg::MemOrNull => found.expect_size(reg, MemoryUse::Reads),
             Arg::MemInOut => found.expect_size(reg, MemoryUse::Changes),
             Arg::UninitMem | Arg::UninitMemOrNull if self.wants_written_room() => {
                 found.expect_size(reg, MemoryUse::Changes)
             }
             Arg::UninitMem | Arg::UninitMemOrNull => found.expect_size(reg, MemoryUse::Fills),
-            Arg::Fixed(size) => self.check_fixed(reg, &value, size, MemoryUse::Reads, found),
-            Arg::InOutFixed(size) => self.check_fixed(reg, &value, size, MemoryUse::Changes, found),
-            Arg::UninitFixed(size) => self.check_fixed(reg, &value, size, MemoryUse::Fills, found),
-            Arg::Size => self.check_size(reg, &value, ZeroSize::Refused, found),
-            Arg::SizeOrZero => self.check_size(reg, &value, ZeroSize::Allowed, found),
-            Arg::Dynptr => {
-                found.dynptr = Some(self.check_dynptr(reg, &value)?);
-                Ok(())
-            }
-            Arg::UninitDynptr(of) => {
-                self.check_uninit_dynptr(reg, &value)?;
-                self.make_dynptr(&value, of, None);
-                Ok(())
-            }
-            Arg::ReleasedDynptr(of) => {
-                found.released_dynptr = Some(self.check_released_dynptr(reg, &value, of)?);
-                Ok(())
-            }
-            Arg::ConstAllocSize => self.check_alloc_size(reg, &value, found),
-            Arg::ConstStr => self.check_text(reg, &value, found),
-            Arg::SpinLock => self.check_lock(reg, &value, found),
-            Arg::Timer => self.check_timer(reg, &value, found),
-            Arg::KptrPlace => self.check_kptr_place(reg, &value, found),
-            Arg::Kptr => self.check_new_kptr(reg, &value, found),
-            Arg::PerCpu => self.check_per_cpu(reg, &value, found),
+            Arg::Fixed(size) => self.check_fixed(reg, value, size, MemoryUse::Reads, found),
+            Arg::InOutFixed(size) => self.check_fixed(reg, value, size, MemoryUse::Changes, found),
+            Arg::UninitFixed(size) => self.check_fixed(reg, value, size, MemoryUse::Fills, found),
+            Arg::Size => self.check_size(reg, value, ZeroSize::Refused, found),
+            Arg::SizeOrZero => self.check_size(reg, value, ZeroSize::Allowed, found),
+            Arg::Dynptr => self.take_dynptr(reg, value, found),
+            Arg::UninitDynptr(of) => self.fill_dynptr(reg, value, of),
+            Arg::ReleasedDynptr(of) => self.take_released_dynptr(reg, value, of, found),
+            Arg::ConstAllocSize => self.check_alloc_size(reg, value, found),
+            Arg::ConstStr => self.check_text(reg, value, found),
+            Arg::SpinLock => self.check_lock(reg, value, found),
+            Arg::Timer => self.check_timer(reg, value, found),
+            Arg::KptrPlace => self.check_kptr_place(reg, value, found),
+            Arg::Kptr => self.check_new_kptr(reg, value, found),
+            Arg::PerCpu => self.check_per_cpu(reg, value, found),
         }
+    }
+
+    fn take_dynptr(&mut self, reg: Reg, value: &RegState, found: &mut Arguments<'_>) -> Checked {
+        found.dynptr = Some(self.check_dynptr(reg, value)?);
+        Ok(())
+    }
+
+    fn fill_dynptr(&mut self, reg: Reg, value: &RegState, of: DynptrType) -> Checked {
+        self.check_uninit_dynptr(reg, value)?;
+        self.make_dynptr(value, of, None);
+        Ok(())
+    }
+
+    fn take_released_dynptr(
+        &mut self,
+        reg: Reg,
+        value: &RegState,
+        of: DynptrType,
+        found: &mut Arguments<'_>,
+    ) -> Checked {
+        found.released_dynptr = Some(self.check_released_dynptr(reg, value, of)?);
+        Ok(())
     }
 
     /// That the helper takes what is in the packet, if it is handed that.
