@@ -11,6 +11,8 @@ use crate::codes::Code;
 use crate::config::{Capabilities, Config};
 use crate::diag::{Checked, Rejection};
 use crate::load::since::{check_attach_type, check_flags, check_prog_type};
+use crate::step::machine::not_modelled;
+use ebpf_asm::map_flags::BPF_F_ZERO_SEED;
 use ebpf_asm::map_type::MapType;
 use ebpf_asm::object::Map;
 use ebpf_asm::prog_type::{AttachType, ProgType};
@@ -63,20 +65,16 @@ fn required(prog_type: ProgType) -> Capabilities {
 
 /// That the loader can make such a map, and those in it.
 pub(crate) fn check_map_loader(map: &Map, config: &Config) -> Checked {
-    let needed = match map.map_type {
-        // The oldest types (Linux 3.19 to 4.6), which everybody may make who may load programs.
-        MapType::Hash
-        | MapType::Array
-        | MapType::ProgArray
-        | MapType::PerfEventArray
-        | MapType::PercpuHash
-        | MapType::PercpuArray => Capabilities::NONE,
-        MapType::Devmap
-        | MapType::DevmapHash
-        | MapType::Sockmap
-        | MapType::Sockhash
-        | MapType::Xskmap => Capabilities::BPF | Capabilities::NET_ADMIN,
-        _ => Capabilities::BPF,
+    let may_all = config.capabilities.has(Capabilities::ALL);
+    let needed = match map.map_flags & BPF_F_ZERO_SEED {
+        0 => required_for_map(map.map_type),
+        _ if map.map_type == MapType::BloomFilter => required_for_map(map.map_type),
+        // A hash that an attacker knows.
+        _ => Some(Capabilities::ALL),
+    };
+    let Some(needed) = needed.or(may_all.then_some(Capabilities::ALL)) else {
+        let what = format!("who may make maps of type {}", map.map_type);
+        return Err(not_modelled(&what));
     };
     if !config.capabilities.has(needed) {
         let message = format!(
@@ -90,6 +88,48 @@ pub(crate) fn check_map_loader(map: &Map, config: &Config) -> Checked {
     map.inner
         .as_deref()
         .map_or(Ok(()), |inner| check_map_loader(inner, config))
+}
+
+/// What one needs to make a map of a type; `None` if nobody was asked. Observed on Linux 6.1 and
+/// 6.12 with `unprivileged_bpf_disabled` at 0, and of loaders with CAP_BPF on Linux 6.18: each type
+/// by each set of capabilities.
+fn required_for_map(map_type: MapType) -> Option<Capabilities> {
+    Some(match map_type {
+        MapType::Hash
+        | MapType::Array
+        | MapType::ProgArray
+        | MapType::PerfEventArray
+        | MapType::PercpuHash
+        | MapType::PercpuArray
+        | MapType::CgroupArray
+        | MapType::ArrayOfMaps
+        | MapType::HashOfMaps
+        | MapType::CgroupStorage
+        | MapType::PercpuCgroupStorage
+        | MapType::Ringbuf
+        | MapType::UserRingbuf => Capabilities::NONE,
+        MapType::StackTrace
+        | MapType::LruHash
+        | MapType::LruPercpuHash
+        | MapType::LpmTrie
+        | MapType::Cpumap
+        | MapType::ReuseportSockarray
+        | MapType::Queue
+        | MapType::Stack
+        | MapType::SkStorage
+        | MapType::InodeStorage
+        | MapType::TaskStorage
+        | MapType::CgrpStorage
+        | MapType::BloomFilter
+        | MapType::Arena => Capabilities::BPF,
+        // CAP_BPF is not asked for.
+        MapType::Devmap
+        | MapType::DevmapHash
+        | MapType::Sockmap
+        | MapType::Sockhash
+        | MapType::Xskmap => Capabilities::NET_ADMIN,
+        MapType::StructOps => return None,
+    })
 }
 
 /// The attach types that a type's programs can be loaded for; `None` if any, even a number that no
@@ -141,4 +181,82 @@ pub fn attach_types(prog_type: ProgType) -> Option<&'static [AttachType]> {
         ProgType::Syscall | ProgType::Ext => &[AttachType::CgroupInetIngress],
         _ => return None,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The types by their numbers that the kernel made for a loader, of all but those of structs of
+    /// functions, as it answered when it was asked.
+    const MADE: [(Capabilities, &[u32]); 4] = [
+        (
+            Capabilities::NONE,
+            &[1, 2, 3, 4, 5, 6, 8, 12, 13, 19, 21, 27, 31],
+        ),
+        (
+            Capabilities::NET_ADMIN,
+            &[
+                1, 2, 3, 4, 5, 6, 8, 12, 13, 14, 15, 17, 18, 19, 21, 25, 27, 31,
+            ],
+        ),
+        (
+            Capabilities::BPF,
+            &[
+                1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 16, 19, 20, 21, 22, 23, 24, 27, 28, 29,
+                30, 31, 32, 33,
+            ],
+        ),
+        (
+            Capabilities::ALL,
+            &[
+                1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23,
+                24, 25, 27, 28, 29, 30, 31, 32, 33,
+            ],
+        ),
+    ];
+
+    fn checked(map_type: MapType, map_flags: u32, capabilities: Capabilities) -> Option<Code> {
+        let map = Map {
+            map_flags,
+            ..Map::new("m", map_type)
+        };
+        let config = Config {
+            capabilities,
+            ..Config::default()
+        };
+        check_map_loader(&map, &config).err().map(|why| why.code)
+    }
+
+    #[test]
+    fn loaders_make_the_maps_that_the_kernel_made_for_them() {
+        for (loader, made) in MADE {
+            for &map_type in MapType::ALL.iter().filter(|&&ty| ty != MapType::StructOps) {
+                let refused = (!made.contains(&map_type.number())).then_some(Code::Capability);
+                assert_eq!(
+                    checked(map_type, 0, loader),
+                    refused,
+                    "{map_type} {loader:?}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn what_nobody_was_asked_is_not_judged() {
+        let of = |loader| checked(MapType::StructOps, 0, loader);
+        assert_eq!(of(Capabilities::NONE), Some(Code::NotModelled));
+        assert_eq!(of(Capabilities::ALL), None);
+    }
+
+    #[test]
+    fn a_seed_of_zero_is_not_for_everybody() {
+        let of = |map_type, loader| checked(map_type, BPF_F_ZERO_SEED, loader);
+        let limited = Capabilities::BPF | Capabilities::NET_ADMIN;
+        for map_type in [MapType::Hash, MapType::PercpuHash, MapType::LruHash] {
+            assert_eq!(of(map_type, limited), Some(Code::Capability));
+            assert_eq!(of(map_type, Capabilities::ALL), None);
+        }
+        assert_eq!(of(MapType::BloomFilter, limited), None);
+    }
 }

@@ -271,7 +271,8 @@ fn is_made(map: &Map) -> Outcome<Option<bool>> {
     }
 }
 
-fn make(map: &Map) -> Result<bpf::Map, Error> {
+/// Makes the map, for as long as the result is held.
+pub(super) fn make(map: &Map) -> Result<bpf::Map, Error> {
     let inner = map.inner.as_deref().map(make).transpose()?;
     let types = match map.value_type {
         Some(_) => Some(btf_load(&value_types(map.value_size).to_bytes())?),
