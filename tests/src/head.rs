@@ -26,17 +26,20 @@ pub enum Field {
     RefusedBy,
     /// Older kernels that take it.
     TakenBy,
+    /// The code that the simulator warns with of what is accepted.
+    Warns,
     /// The kernel that was asked, where the running one cannot be.
     AnsweredBy,
 }
 
-const NAMES: [(&str, Field); 7] = [
+const NAMES: [(&str, Field); 8] = [
     ("verdict", Field::Verdict),
     ("kernel", Field::Kernel),
     ("without", Field::Without),
     ("types", Field::Types),
     ("refused by", Field::RefusedBy),
     ("taken by", Field::TakenBy),
+    ("warns", Field::Warns),
     ("answered by", Field::AnsweredBy),
 ];
 

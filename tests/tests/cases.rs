@@ -20,6 +20,9 @@
 //! down load no such programs: the simulator says of that kernel what it answered, and the same
 //! verdict of the newest. The running kernel is not asked.
 //!
+//! `; warns: BPF0601` says that the simulator warns of it with this code, although it accepts it; the
+//! `.stderr` beside it is then the warning.
+//!
 //! In C each line of the head begins with `//`. A field of another name fails the test
 //! (`src/head.rs`). The `.stderr` beside a rejected case in text is
 //! the simulator's whole explanation (what a compiler makes of C is its own affair). With
@@ -27,6 +30,7 @@
 //! kernel's words never are.
 #![forbid(unsafe_code)]
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -60,6 +64,8 @@ struct Case {
     refused_by: Vec<KernelVersion>,
     /// The older kernels that take it.
     taken_by: Vec<KernelVersion>,
+    /// The code of the warnings.
+    warns: Option<Code>,
     /// The kernel that answered, if the running one may load no such programs.
     answered_by: Option<KernelVersion>,
     who: Who,
@@ -177,6 +183,7 @@ fn read(path: &Path) -> Outcome<Case> {
         expected: expected(&head)?,
         refused_by: releases(&head, Field::RefusedBy)?,
         taken_by: releases(&head, Field::TakenBy)?,
+        warns: head.get(Field::Warns).map(code).transpose()?,
         answered_by: head.get(Field::AnsweredBy).map(parse_kernel).transpose()?,
         who: head
             .get(Field::Without)
@@ -217,6 +224,11 @@ fn expected(head: &Head) -> Outcome<Expected> {
     }
 }
 
+/// The code that is written like this.
+fn code(text: &str) -> Outcome<Code> {
+    Ok(Code::parse(text).ok_or_else(|| format!("there is no code {text}"))?)
+}
+
 /// The releases that a field of the head names.
 fn releases(head: &Head, field: Field) -> Outcome<Vec<KernelVersion>> {
     let named = head.get(field).into_iter().flat_map(|text| text.split(','));
@@ -244,7 +256,7 @@ fn verdicts_for(case: &Case, kernel: KernelVersion) -> impl Iterator<Item = (&Pr
 /// The rejections of the case's programs, with their text.
 fn rejections(case: &Case) -> impl Iterator<Item = (String, Box<Rejection>)> {
     verdicts(case).filter_map(|(program, verdict)| match verdict {
-        Verdict::Accepted(_) => None,
+        Verdict::Accepted(..) => None,
         Verdict::Rejected(why) => Some((why.render(program, Decor::Plain), why)),
     })
 }
@@ -254,7 +266,7 @@ fn rejections(case: &Case) -> impl Iterator<Item = (String, Box<Rejection>)> {
 fn same_way(case: &Case, kernel: &[Figures]) -> Outcome {
     let ours: Vec<Figures> = verdicts(case)
         .map(|(_, verdict)| match &verdict {
-            Verdict::Accepted(stats) => Figures::from(stats),
+            Verdict::Accepted(stats, _) => Figures::from(stats),
             Verdict::Rejected(why) => Figures::from(&why.stats),
         })
         .collect();
@@ -273,10 +285,7 @@ fn in_simulator(case: &Case) -> Outcome {
     let explanation = case.path.with_extension("stderr");
     match (&case.expected, rejected) {
         (Expected::Accept, None) => {
-            ensure!(
-                !explanation.exists(),
-                "an accepted case needs no {explanation:?}"
-            );
+            same_warnings(case, &explanation)?;
             same_for_older(case)
         }
         (Expected::Accept, Some((text, _))) => {
@@ -293,6 +302,30 @@ fn in_simulator(case: &Case) -> Outcome {
             same_explanation(&explanation, &text)
         }
     }
+}
+
+/// The simulator warns as the head says, and in these words.
+fn same_warnings(case: &Case, explanation: &Path) -> Outcome {
+    let (mut codes, mut text) = (BTreeSet::new(), String::new());
+    for (program, verdict) in verdicts(case) {
+        for warning in verdict.warnings() {
+            codes.insert(warning.code);
+            text += &warning.render(program, Decor::Plain);
+        }
+    }
+    ensure_eq!(
+        codes,
+        case.warns.into_iter().collect(),
+        "the codes of the warnings"
+    );
+    if text.is_empty() {
+        ensure!(
+            !explanation.exists(),
+            "an accepted case needs no {explanation:?}"
+        );
+        return Ok(());
+    }
+    same_explanation(explanation, &text)
 }
 
 /// The simulator refuses for older kernels what they refuse, and takes what they take.

@@ -1,9 +1,9 @@
 //! The pages of `ebpfasm explain`: each program on them is what the page says of it, by the
 //! simulator and by the kernel.
 //!
-//! The first block of code of a page shows the rejection, the others how to mend it: among them
-//! are one in C and one in Rust, or the page says why there is none. A block's language says what
-//! it is:
+//! The first block of code of a page shows the rejection, or what is warned of, the others how to
+//! mend it: among them are one in C and one in Rust, or the page says why there is none. A block's
+//! language says what it is:
 //!
 //! | language | is |
 //! |---|---|
@@ -28,7 +28,9 @@ use ebpf_tests::kernel_types;
 use ebpf_tests::policy::{self, Need};
 use ebpf_tests::who::Who;
 use ebpf_tests::{Outcome, clang, commands, ensure, ensure_eq, tool};
-use ebpf_verifier_sim::{CODES, Code, Config, Entry, KernelRefusal, Verdict, verify_with};
+use ebpf_verifier_sim::{
+    CODES, Code, Config, Entry, KernelRefusal, Severity, Verdict, verify_with,
+};
 use libtest_mimic::Trial;
 
 /// Codes that no small program shows.
@@ -192,8 +194,11 @@ fn trials_of(entry: &'static Entry) -> Vec<Trial> {
         trials.push(policy::trial(name, needs, move || {
             match (shows, block.language.as_str()) {
                 (true, "json") => row_is_refused(entry, &block),
+                (true, _) if entry.code.severity() == Severity::Warning => {
+                    is_accepted(&block, &[entry.code])
+                }
                 (true, _) => is_refused(entry, &block),
-                (false, _) => is_accepted(&block),
+                (false, _) => is_accepted(&block, &[]),
             }
         }));
     }
@@ -281,16 +286,19 @@ fn is_refused(entry: &Entry, block: &Block) -> Outcome {
     }
 }
 
-fn is_accepted(block: &Block) -> Outcome {
+/// The block is accepted, with warnings of these codes.
+fn is_accepted(block: &Block, warned: &[Code]) -> Outcome {
     let (object, audience) = (object(block)?, audience(block)?);
     let (config, who) = audience;
+    let mut codes = Vec::new();
     for program in &object.programs {
-        if let Verdict::Rejected(why) =
-            verify_with(&object, program, &config, &kernel_types::RUNNING)
-        {
+        let verdict = verify_with(&object, program, &config, &kernel_types::RUNNING);
+        if let Verdict::Rejected(why) = verdict {
             return Err(format!("the simulator refuses it: {} {}", why.code, why.message).into());
         }
+        codes.extend(verdict.warnings().iter().map(|warning| warning.code));
     }
+    ensure_eq!(codes, warned, "the codes of the warnings");
     match can_be_asked(audience) {
         true => Ok(who.load(&object)?.map(drop)?),
         false => Ok(()),

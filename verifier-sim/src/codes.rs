@@ -1,5 +1,5 @@
-//! The codes of rejections: one table. What each means and how to mend it is a page of its own,
-//! `explain/BPF0203.md`, which `ebpfasm explain` shows.
+//! The codes of rejections, and of warnings: one table. What each means and how to mend it is a
+//! page of its own, `explain/BPF0203.md`, which `ebpfasm explain` shows.
 //!
 //! A code never changes its meaning, and a code that is no longer used is not used again.
 //!
@@ -9,7 +9,7 @@ use std::fmt;
 
 macro_rules! codes {
     ($($number:literal $variant:ident $title:literal)*) => {
-        /// A kind of rejection.
+        /// A kind of rejection, or of warning.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
         #[repr(u16)]
         pub enum Code {
@@ -103,12 +103,33 @@ codes! {
     503 ReturnRange "The result is not one that the program type has."
     504 AttachType "The program type cannot be loaded for this attach type."
     505 AttachTarget "The program is attached to what it cannot be attached to."
+    601 NullMemory "A helper is handed memory that may be null."
     901 NotModelled "This is not modelled here, so that nothing is promised."
     902 KernelTooOld "The kernel is too old for this."
     903 Capability "The loader lacks a capability."
 }
 
+/// What becomes of a program that has a code.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Severity {
+    /// It is refused.
+    Error,
+    /// It is accepted.
+    Warning,
+}
+
+/// The numbers of warnings.
+const WARNINGS: std::ops::Range<u16> = 600..700;
+
 impl Code {
+    /// What becomes of the program.
+    pub fn severity(self) -> Severity {
+        match WARNINGS.contains(&self.number()) {
+            true => Severity::Warning,
+            false => Severity::Error,
+        }
+    }
+
     /// The number, as in `BPF0203`.
     pub const fn number(self) -> u16 {
         self as u16

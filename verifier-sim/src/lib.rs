@@ -6,7 +6,7 @@
 //!
 //! | part | what is there |
 //! |---|---|
-//! | `config.rs`, `codes.rs`, `diag.rs` | for whom a verdict is, and what a rejection says |
+//! | `config.rs`, `codes.rs`, `diag.rs`, `warning.rs` | for whom a verdict is, and what a rejection or a warning says |
 //! | `value/` | what is known of what a program holds: numbers, pointers, stacks, states |
 //! | `types/` | what types say: the kernel's, those of maps' values, those of prototypes |
 //! | `ctx/` | what programs of each type receive |
@@ -44,8 +44,9 @@ mod step;
 mod types;
 mod value;
 mod verify;
+mod warning;
 
-pub use codes::{CODES, Code, Entry};
+pub use codes::{CODES, Code, Entry, Severity};
 pub use config::{Alignment, Capabilities, Config, Invariants, NEWEST, StateFreq, UpperHalves};
 pub use diag::{Cause, Place, Rejection, Step};
 pub use kfunc::kernel_call;
@@ -63,3 +64,4 @@ pub use report::snapshot::{FrameSnapshot, Snapshot};
 pub use report::watch::{Event, Watcher};
 pub use types::kernel_types::{KernelTypes, Symbols, symbols_of};
 pub use verify::{Verdict, verify, verify_watched, verify_with};
+pub use warning::Warning;

@@ -23,14 +23,15 @@ use crate::load::taken::Taken;
 use crate::path::explore::{Stats, explore};
 use crate::report::watch::Watcher;
 use crate::types::kernel_types::{KernelTypes, TargetKernel};
+use crate::warning::Warning;
 use ebpf_asm::object::Object;
 use ebpf_asm::program::Program;
 
 /// What a kernel will say.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Verdict {
-    /// It takes the program.
-    Accepted(Stats),
+    /// It takes the program, which may be warned of.
+    Accepted(Stats, Vec<Warning>),
     /// It refuses the program, or nothing can be promised
     /// ([`NotModelled`](crate::Code::NotModelled)).
     Rejected(Box<Rejection>),
@@ -39,14 +40,22 @@ pub enum Verdict {
 impl Verdict {
     /// Whether the program is accepted.
     pub fn is_accepted(&self) -> bool {
-        matches!(self, Verdict::Accepted(_))
+        matches!(self, Verdict::Accepted(..))
     }
 
     /// Why it is not.
     pub fn rejection(&self) -> Option<&Rejection> {
         match self {
-            Verdict::Accepted(_) => None,
+            Verdict::Accepted(..) => None,
             Verdict::Rejected(why) => Some(why),
+        }
+    }
+
+    /// What is to be said of a program that is accepted.
+    pub fn warnings(&self) -> &[Warning] {
+        match self {
+            Verdict::Accepted(_, warnings) => warnings,
+            Verdict::Rejected(_) => &[],
         }
     }
 }
@@ -97,7 +106,7 @@ fn answer(
     };
     let taken = Taken::of(object, program, kernel);
     match Env::new(&taken, kernel).and_then(|env| explore(&env, watcher)) {
-        Ok(stats) => Verdict::Accepted(stats),
+        Ok((stats, warnings)) => Verdict::Accepted(stats, warnings),
         Err(why) => Verdict::Rejected(taken.explain(why)),
     }
 }

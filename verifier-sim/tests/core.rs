@@ -52,7 +52,7 @@ enum Branch {
 
 fn verdict(object: &Object) -> Result<(), String> {
     match verify(object, &object.programs[0], &Config::default()) {
-        Verdict::Accepted(_) => Ok(()),
+        Verdict::Accepted(..) => Ok(()),
         Verdict::Rejected(why) => Err(why.message),
     }
 }

@@ -36,7 +36,7 @@ fn object(kind: DataKind) -> Object {
 fn accepts(object: &Object, config: &Config) -> bool {
     matches!(
         verify(object, &object.programs[0], config),
-        Verdict::Accepted(_)
+        Verdict::Accepted(..)
     )
 }
 

@@ -26,7 +26,7 @@ fn rejection(program: Program) -> String {
     };
     let program = &object.programs[0];
     match verify(&object, program, &Config::default()) {
-        Verdict::Accepted(_) => panic!("accepted"),
+        Verdict::Accepted(..) => panic!("accepted"),
         Verdict::Rejected(why) => why
             .render(program, Decor::Plain)
             .replace(file!(), "rust_lines.rs"),

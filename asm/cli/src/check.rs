@@ -132,6 +132,7 @@ fn check_object(
             }
         }
     }
+    verdict::tell_warnings(&checked);
     verdict::note_unattachable(&checked);
     let ours = verdict::refuse_rejected(&checked);
     outcome(ours, &refused, &unasked, told)

@@ -7,7 +7,7 @@ use ebpf_asm::isa::KernelVersion;
 use ebpf_asm::object::Object;
 use ebpf_asm::program::Program;
 use ebpf_verifier_sim::{
-    AttachSince, Cause, Code, Config, Decor, KernelTypes, Rejection, Stats, Verdict,
+    AttachSince, Cause, Code, Config, Decor, KernelTypes, Rejection, Stats, Verdict, Warning,
     attached_since, verify_with,
 };
 
@@ -39,7 +39,7 @@ impl Checked<'_> {
         } = self.program;
         let on = self.kernel.map_or_else(String::new, on);
         let said = match &self.verdict {
-            Verdict::Accepted(Stats { processed, .. }) => {
+            Verdict::Accepted(Stats { processed, .. }, _) => {
                 let count = self.program.insns.len();
                 format!("accepted, {count} instructions, {processed} followed")
             }
@@ -69,11 +69,18 @@ impl Checked<'_> {
             "usec": self.usec,
         });
         let said = match &self.verdict {
-            Verdict::Accepted(stats) => json!({
-                "verdict": "accept",
-                "processed": stats.processed,
-                "stack_depth": stats.stack_depth,
-            }),
+            Verdict::Accepted(stats, warnings) => {
+                let mut said = json!({
+                    "verdict": "accept",
+                    "processed": stats.processed,
+                    "stack_depth": stats.stack_depth,
+                });
+                if !warnings.is_empty() {
+                    let warnings = warnings.iter().map(|one| warned(self.program, one));
+                    said["warnings"] = warnings.collect();
+                }
+                said
+            }
             Verdict::Rejected(why) => {
                 let verdict = if is_unjudged(why) {
                     "unsupported"
@@ -114,6 +121,21 @@ impl Checked<'_> {
         let on = self.kernel.map_or_else(String::new, on);
         format!("{}{on}", self.program.name)
     }
+}
+
+/// A warning, as JSON: the fields of a refusal.
+fn warned(program: &Program, warning: &Warning) -> Value {
+    let line = program.span(warning.slot);
+    json!({
+        "code": warning.code.to_string(),
+        "msg": warning.message,
+        "slot": warning.slot,
+        "file": line.map(|line| line.file),
+        "line": line.map(|line| line.line),
+        "label": warning.label,
+        "causes": causes(program, &warning.causes),
+        "help": warning.help,
+    })
 }
 
 /// What led to a refusal, as JSON.
@@ -216,6 +238,24 @@ pub(crate) fn refuse_rejected(checked: &[Checked<'_>]) -> Result<(), Failure> {
                 failure.help(format!("more on it: ebpfasm explain {code}"))
             }))
         }
+    }
+}
+
+/// Tells the warnings of accepted programs: what is said for several releases, once.
+pub(crate) fn tell_warnings(checked: &[Checked<'_>]) {
+    let mut told = BTreeSet::new();
+    let mut codes = BTreeSet::new();
+    for one in checked {
+        for warning in one.verdict.warnings() {
+            let text = warning.render(one.program, Decor::Styled);
+            if told.insert((&one.program.name, text.clone())) {
+                report::explain(&text);
+                codes.insert(warning.code);
+            }
+        }
+    }
+    for code in codes {
+        report::help(format_args!("more on it: ebpfasm explain {code}"));
     }
 }
 

@@ -419,6 +419,17 @@ fn types_are_judged_with_every_attach_type() {
     }
 }
 
+/// A row that is accepted with a warning says so; others have no such field.
+#[test]
+fn warnings_stand_in_the_answer() {
+    let warned = r#"{"prog_type":3,"license":"GPL","insns":"620afcff0000000018010000000000000000000000000000bfa200000000000007020000fcffffff8500000001000000bf01000000000000b702000008000000b703000000000000b704000000000000b705000000000000850000001c000000b7000000000000009500000000000000","maps":[{"type":1,"key_size":4,"value_size":8,"max_entries":1,"insns":[1]}]}"#;
+    let (_, answers) = batch(&Place::new(), &[PASSES, warned].join("\n"), &[]);
+    assert_eq!(answers[0].get("warnings"), None);
+    assert_eq!(answers[1]["verdict"], "accept", "{}", answers[1]);
+    assert_eq!(answers[1]["warnings"][0]["code"], "BPF0601");
+    assert_eq!(answers[1]["warnings"][0]["slot"], 11);
+}
+
 /// A row says who loads it, or the command does; the kernel is asked as that loader.
 #[test]
 fn loaders_may_lack_capabilities() {
@@ -613,7 +624,7 @@ fn cases_have_the_same_verdict_as_rows() {
         for program in object.programs.iter().filter(|one| !asks_kernel(one)) {
             rows += &Row::of(&object, program).line(expected.len() as u64);
             expected.push(match verify_with(&object, program, &config, types) {
-                Verdict::Accepted(stats) => format!("accept {} ", stats.processed),
+                Verdict::Accepted(stats, _) => format!("accept {} ", stats.processed),
                 Verdict::Rejected(why) if why.code == Code::NotModelled => {
                     format!("unsupported 0 {}", why.message)
                 }

@@ -42,6 +42,33 @@ fn each_program_gets_a_line() {
     );
 }
 
+/// What is accepted and should not be run is warned of, in the form of an error, and once for
+/// several releases; the command ends well.
+#[test]
+fn what_is_accepted_may_be_warned_of() {
+    let place = Place::new();
+    let warned = ".license GPL\n.map values hash key_size=4 value_size=8 max_entries=2\n\
+                  .prog tc warned\n    *(u32 *)(r10 - 4) = 0\n    r1 = values ll\n    r2 = r10\n    \
+                  r2 += -4\n    call map_lookup_elem\n    r1 = r0\n    r2 = 8\n    r3 = 0\n    \
+                  r4 = 0\n    r5 = 0\n    call csum_diff\n    r0 = 0\n    exit\n";
+    object(&place, "both.o", &format!("{GOOD}{warned}"));
+    let ended = place
+        .run(&["check", "--kernel", "6.12,6.18", "both.o"])
+        .code(0)
+        .says("warning[BPF0601]: bpf_csum_diff may be called with null in R1")
+        .says("R2 says that there are 8 bytes at R1")
+        .says("help: compare R1 with 0 first")
+        .says("help: more on it: ebpfasm explain BPF0601");
+    assert_eq!(ended.stderr.matches("warning").count(), 1, "{ended:?}");
+    let ended = place.run(&["check", "--json", "both.o"]).code(0);
+    let lines = ended.stdout.lines().map(serde_json::from_str);
+    let lines: Vec<Value> = lines.collect::<Result<_, _>>().expect("JSON");
+    assert_eq!(lines[0].get("warnings"), None);
+    assert_eq!(lines[1]["verdict"], "accept");
+    assert_eq!(lines[1]["warnings"][0]["code"], "BPF0601");
+    assert_eq!(lines[1]["warnings"][0]["slot"], 11);
+}
+
 /// Tools set sizes between opening and loading: what an object leaves 0 is no fault of programs.
 #[test]
 fn sizes_of_maps_may_be_left_to_the_loader() {

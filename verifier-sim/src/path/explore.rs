@@ -29,6 +29,7 @@ use crate::report::watch::{Event, Watcher};
 use crate::step::machine::{Flow, Machine, not_modelled};
 use crate::value::reg::{Kind, RegState};
 use crate::value::state::State;
+use crate::warning::Warning;
 use ebpf_asm::insn::{Insn, Reg};
 use ebpf_asm::isa::{KernelVersion, Sem};
 
@@ -95,11 +96,12 @@ pub(crate) struct Explorer<'e, 'a, 'w> {
     pub(crate) stats: Stats,
 }
 
-/// Follows all paths of a program, and tells the watcher. A refusal says what it took until then.
+/// Follows all paths of a program, and tells the watcher. Gives what that took, and what is to be
+/// warned of by the order of slots; a refusal says what it took until then.
 pub(crate) fn explore<'e>(
     env: &'e Env<'_>,
     watcher: Option<&'e mut Watcher<'_>>,
-) -> Checked<Stats> {
+) -> Checked<(Stats, Vec<Warning>)> {
     let mut explorer = Explorer::new(env, watcher);
     let followed = explorer.follow_program();
     let stats = Stats {
@@ -107,7 +109,11 @@ pub(crate) fn explore<'e>(
         ..explorer.stats
     };
     match followed {
-        Ok(()) => Ok(stats),
+        Ok(()) => {
+            let mut warnings = explorer.notes.warnings;
+            warnings.sort_by_key(|warning| warning.slot);
+            Ok((stats, warnings))
+        }
         Err(refused) => Err(Box::new(Rejection { stats, ..*refused })),
     }
 }

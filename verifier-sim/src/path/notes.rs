@@ -5,12 +5,13 @@
 use crate::path::history::{GoesOn, Sharer, StackSlot};
 use crate::path::live_stack::Touched;
 use crate::path::precision::Needs;
+use crate::warning::Warning;
 
 /// What an instruction has to say. All but [`called`](Notes::called), [`later`](Notes::later),
 /// [`called_back`](Notes::called_back), [`loops`](Notes::loops),
 /// [`addresses`](Notes::addresses), [`called_nothing`](Notes::called_nothing),
-/// [`breaks_fastcalls`](Notes::breaks_fastcalls) and [`runs_ahead`](Notes::runs_ahead) is of the
-/// last one.
+/// [`breaks_fastcalls`](Notes::breaks_fastcalls), [`warnings`](Notes::warnings) and
+/// [`runs_ahead`](Notes::runs_ahead) is of the last one.
 #[derive(Debug, Default)]
 pub(crate) struct Notes {
     /// The spill that it wrote or filled from.
@@ -37,6 +38,8 @@ pub(crate) struct Notes {
     pub(crate) called_nothing: Option<usize>,
     /// The functions, by their first slots, whose spills around calls were accessed otherwise.
     pub(crate) breaks_fastcalls: Vec<usize>,
+    /// What was found so far that the kernel accepts and that is to be warned of.
+    pub(crate) warnings: Vec<Warning>,
     /// Whether the kernel looked, so far, at what the processor may do ahead of it.
     pub(crate) runs_ahead: bool,
 }
@@ -67,6 +70,15 @@ impl Notes {
             read: 0,
             written: slots,
         });
+    }
+
+    /// Warns, once of the same at an instruction, whatever path led there.
+    pub(crate) fn warn(&mut self, warning: Warning) {
+        let is_it =
+            |known: &Warning| known.slot == warning.slot && known.message == warning.message;
+        if !self.warnings.iter().any(is_it) {
+            self.warnings.push(warning);
+        }
     }
 
     /// Whether the kernel takes a note of the instruction, wherever it is: of spills, and of

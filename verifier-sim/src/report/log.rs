@@ -134,7 +134,7 @@ impl<'p> KernelLog<'p> {
     /// Ends the log: the refusal, if it is one, and the figures.
     pub fn end(&mut self, verdict: &Verdict) {
         let stats = match verdict {
-            Verdict::Accepted(stats) => stats,
+            Verdict::Accepted(stats, _) => stats,
             Verdict::Rejected(why) => {
                 self.refused(why);
                 &why.stats

@@ -1,12 +1,13 @@
-//! Rejections as text, in the look of rustc: the message, the lines of the source, the help.
+//! Rejections and warnings as text, in the look of rustc: the message, the lines of the source, the help.
 //!
 //! Where the program has no source lines, its instructions are quoted, and slots stand where
 //! line numbers would.
 //!
 //! Read before: `diag.rs`. Read next: `kernel_words.rs`.
 
-use crate::codes::Code;
+use crate::codes::{Code, Severity};
 use crate::diag::{Cause, Rejection};
+use crate::warning::Warning;
 use annotate_snippets::{Annotation, AnnotationKind, Group, Level, Renderer, Snippet};
 use ebpf_asm::program::Program;
 use ebpf_asm::span::Span;
@@ -63,13 +64,15 @@ impl Quoted for Program {
     }
 }
 
-/// What there is to tell of a refusal, ours or the kernel's.
+/// What there is to tell of a refusal, ours or the kernel's, or of a warning.
 pub(crate) struct Told<'a> {
+    /// Whether the program is refused.
+    pub(crate) severity: Severity,
     /// The code, if there is one.
     pub(crate) code: Option<Code>,
     /// What is wrong.
     pub(crate) message: &'a str,
-    /// The refused instruction, and what is to be said of it.
+    /// The instruction that is refused, or warned of, and what is to be said of it.
     pub(crate) refused: Option<(usize, &'a str)>,
     /// What led there, in the order of execution.
     pub(crate) causes: &'a [Cause],
@@ -83,6 +86,7 @@ impl Rejection {
     /// The rejection of `program` as text of several lines, the last one ended.
     pub fn render(&self, program: &Program, decor: Decor) -> String {
         let told = Told {
+            severity: Severity::Error,
             code: Some(self.code),
             message: &self.message,
             refused: Some((self.slot, &self.label)),
@@ -94,14 +98,34 @@ impl Rejection {
     }
 }
 
-/// A refusal as text of several lines, the last one ended.
+impl Warning {
+    /// The warning of `program` as text of several lines, the last one ended.
+    pub fn render(&self, program: &Program, decor: Decor) -> String {
+        let told = Told {
+            severity: self.code.severity(),
+            code: Some(self.code),
+            message: &self.message,
+            refused: Some((self.slot, &self.label)),
+            causes: &self.causes,
+            note: None,
+            help: self.help.as_deref(),
+        };
+        render(&told, program, decor)
+    }
+}
+
+/// A refusal, or a warning, as text of several lines, the last one ended.
 pub(crate) fn render(told: &Told<'_>, quoted: &dyn Quoted, decor: Decor) -> String {
     let marked = told.marked(quoted);
     let mut sources: Vec<Source<'_>> = runs(&marked).into_iter().map(Source::new).collect();
     // The place of the refusal stands first, whatever led there from elsewhere.
     sources.sort_by_key(|source| !source.marks.iter().any(|mark| mark.primary));
     let id = told.code.map(|code| code.to_string());
-    let title = Level::ERROR.primary_title(told.message);
+    let level = match told.severity {
+        Severity::Error => Level::ERROR,
+        Severity::Warning => Level::WARNING,
+    };
+    let title = level.primary_title(told.message);
     let title = match &id {
         Some(id) => title.id(id.as_str()),
         None => title,
@@ -328,6 +352,7 @@ mod tests {
             text: format!("cause {slot}"),
         });
         let told = Told {
+            severity: Severity::Error,
             code: None,
             message: "wrong",
             refused: Some((0, "here")),

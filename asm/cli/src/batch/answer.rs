@@ -9,8 +9,8 @@ use ebpf_asm::isa::{Callee, Sem};
 use ebpf_asm::object::Object;
 use ebpf_asm::program::Program;
 use ebpf_verifier_sim::{
-    Code, Config, Event, KernelTypes, Rejection, Verdict, check_maps, check_types, verify_watched,
-    verify_with,
+    Code, Config, Event, KernelTypes, Rejection, Verdict, Warning, check_maps, check_types,
+    verify_watched, verify_with,
 };
 use serde::Serialize;
 use serde_json::Value;
@@ -47,6 +47,27 @@ pub(super) struct Said {
     pub(super) processed: u64,
     /// How long it took, in microseconds; 0 if unknown.
     pub(super) usec: u64,
+    /// What is to be said of an accepted program.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(super) warnings: Vec<Warned>,
+}
+
+/// A warning.
+#[derive(Debug, Serialize)]
+pub(super) struct Warned {
+    code: String,
+    msg: String,
+    slot: usize,
+}
+
+impl From<&Warning> for Warned {
+    fn from(warning: &Warning) -> Warned {
+        Warned {
+            code: warning.code.to_string(),
+            msg: warning.message.clone(),
+            slot: warning.slot,
+        }
+    }
 }
 
 /// A verdict.
@@ -66,6 +87,7 @@ impl Said {
             msg,
             processed: 0,
             usec: 0,
+            warnings: Vec::new(),
         }
     }
 
@@ -239,8 +261,9 @@ fn simulate(row: &Row, loader: &Config, types: &KernelTypes) -> Result<Said, Unu
         Verdict::Rejected(why) if let Some(wrong) = refused(&why) => {
             Said::reject(&wrong.message).code(Code::Encoding)
         }
-        Verdict::Accepted(stats) => Said {
+        Verdict::Accepted(stats, warnings) => Said {
             processed: stats.processed,
+            warnings: warnings.iter().map(Warned::from).collect(),
             ..Said::accept()
         },
         Verdict::Rejected(why) if why.code == Code::NotModelled => {

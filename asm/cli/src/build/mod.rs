@@ -57,6 +57,7 @@ pub(crate) fn run(args: &BuildArgs) -> Result<(), Failure> {
                 ..ForWhom::default()
             };
             let checked = verdict::all(&loaded, for_whom, types);
+            verdict::tell_warnings(&checked);
             verdict::note_unattachable(&checked);
             verdict::refuse_rejected(&checked)?;
             "verified"

@@ -108,7 +108,7 @@ fn only_program(object: &Object) -> Result<&Program, Failure> {
 /// Verifies the program before any kernel sees it.
 fn check(object: &Object, program: &Program) -> Result<(), Failure> {
     match verify(object, program, &Config::default()) {
-        Verdict::Accepted(_) => Ok(()),
+        Verdict::Accepted(..) => Ok(()),
         Verdict::Rejected(why) => Err(Failure::new(
             Exit::Rejected,
             format!("program '{}' is not safe: {}", program.name, why.message),

@@ -234,7 +234,7 @@ pub(crate) fn agree(cases: u32) -> Outcome {
             kernels,
         ) {
             (Verdict::Rejected(why), _) if why.code == Code::NotModelled => counts.open += 1,
-            (Verdict::Accepted(_), Ok(())) => counts.accepted += 1,
+            (Verdict::Accepted(..), Ok(())) => counts.accepted += 1,
             // What could not be asked has no verifier's log.
             (Verdict::Rejected(_), Err(log)) if log.contains("\nprocessed ") => {
                 counts.refused += 1;

@@ -17,6 +17,7 @@ use crate::types::context_param::is_memory;
 use crate::types::special::AccessBy;
 use crate::value::btf_ptr::{BtfPtr, Marks};
 use crate::value::reg::{Kind, Null, RegState};
+use crate::warning::Warning;
 use ebpf_asm::insn::Reg;
 use ebpf_asm::isa::Size;
 use ebpf_asm::prog_type::ProgType;
@@ -135,7 +136,45 @@ impl<'a> Machine<'_, 'a> {
             (MemoryUse::Fills, None) => MemoryUse::Changes,
             (usage, _) => usage,
         };
-        self.check_bytes(memory, &pointer, most, zero, usage, found)
+        self.check_bytes(memory, &pointer, most, zero, usage, found)?;
+        if pointer.null == Null::Maybe && usage != MemoryUse::Shared {
+            self.warn_of_null(memory, &pointer, reg, value);
+        }
+        Ok(())
+    }
+
+    /// Warns of memory that may be null and has bytes in any case: what takes null with no bytes
+    /// takes what may be null with any number. Observed on Linux 6.18; that the kernel stops where
+    /// it runs that, on 6.12.
+    fn warn_of_null(&mut self, memory: Reg, pointer: &RegState, reg: Reg, size: &RegState) {
+        let least = size.scalar.bounds.u64.min;
+        let (true, Some(helper)) = (least > 0, self.env.cfg.helper(self.slot)) else {
+            return;
+        };
+        let (pointed, sized) = (memory.number(), reg.number());
+        let message = format!(
+            "bpf_{} may be called with null in R{pointed} and a size that is not 0",
+            helper.name
+        );
+        let bytes = match (least, size.as_constant()) {
+            (1, Some(_)) => "1 byte".to_owned(),
+            (_, Some(_)) => format!("{least} bytes"),
+            (1, None) => "1 byte or more".to_owned(),
+            (_, None) => format!("{least} bytes or more"),
+        };
+        self.notes.warn(
+            Warning::new(Code::NullMemory, self.slot, message)
+                .label(format!(
+                    "R{sized} says that there are {bytes} at R{pointed}"
+                ))
+                .because(
+                    pointer.origin.made,
+                    format!("R{pointed} is made here, and may be null"),
+                )
+                .help(format!(
+                    "compare R{pointed} with 0 first: the kernel does not ask for it"
+                )),
+        );
     }
 
     /// That memory may be read and written by another function, as many bytes of it as the
