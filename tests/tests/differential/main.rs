@@ -61,6 +61,11 @@ fn main() -> ExitCode {
             policy::trial("rules::callers", &[Need::Kernel], || {
                 rules::callers::agree(cases(3000)?)
             }),
+            policy::trial(
+                "rules::attach_types",
+                &[Need::Kernel],
+                rules::attach_types::agree,
+            ),
             policy::trial("rules::arguments", &[Need::Kernel], || {
                 rules::arguments::agree(cases(4000)?)
             }),

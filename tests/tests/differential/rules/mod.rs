@@ -6,6 +6,7 @@
 //! `EBPF_DIFFERENTIAL_CASES=10000000` takes all.
 
 pub(crate) mod arguments;
+pub(crate) mod attach_types;
 pub(crate) mod callers;
 pub(crate) mod contexts;
 pub(crate) mod creation;
