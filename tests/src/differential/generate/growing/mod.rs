@@ -12,7 +12,7 @@
 //! - What it begins with, by the weights of `SCENES` (`scene.rs`): registers with pointers and
 //!   numbers, with numbers alone, a program of the constructs of `../mod.rs`, or one of loops;
 //!   with flags of the load in half of the first two. It is drawn again until one is accepted, and
-//!   once more when so much has grown that [`MOST_SLOTS`] or [`MOST_PROCESSED`] is passed.
+//!   once more when so much has grown that `MOST_SLOTS` or `MOST_PROCESSED` is passed.
 //! - Then each program is the last accepted one of the lineage with one sprout in two of three,
 //!   with two otherwise, by the weights of `SPROUTS` (`sprouts.rs`): two of three at the end of a
 //!   function, the others anywhere in it; one of four in a function that is not the first.
