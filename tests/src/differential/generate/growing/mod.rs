@@ -36,7 +36,7 @@ pub const ROUNDS: u64 = 64;
 const MOST_SLOTS: usize = 400;
 
 /// Nor what both verifiers would follow for long.
-const MOST_PROCESSED: u64 = 4000;
+const MOST_PROCESSED: u64 = 1500;
 
 /// A line of programs of which each has grown from an accepted one before it.
 #[derive(Debug, Clone)]

@@ -105,8 +105,8 @@ const REGS: [Reg; 9] = [R0, R1, R2, R3, R4, R5, R7, R8, R9];
 /// The words of the stack that are used.
 const WORDS: [i16; 4] = [-16, -24, -32, -40];
 
-/// Where iterations and counters lie.
-const OBJECTS: [i16; 3] = [-72, -80, -88];
+/// Where iterations and counters lie: nothing else is put there, so that few loops are endless.
+const OBJECTS: [i16; 6] = [-72, -80, -88, -96, -104, -112];
 
 const CONSTANTS: [i32; 26] = [
     0,
@@ -670,7 +670,7 @@ fn compare_registers(g: &mut Grower) {
 
 /// The counter of a loop: in a register, or on the stack.
 fn counter(g: &mut Grower) -> Result<Reg, i16> {
-    match g.shared.percent(40) {
+    match g.shared.percent(25) {
         true => Ok(g.shared.pick(&[R7, R8, R9])),
         false => Err(g.shared.pick(&OBJECTS)),
     }
@@ -686,7 +686,7 @@ fn count_head(g: &mut Grower) {
 
 fn count_tail(g: &mut Grower) {
     let counter = counter(g);
-    let rounds = g.shared.pick(&[2, 3, 4, 7, 12]);
+    let rounds = g.shared.pick(&[2, 2, 3, 4]);
     let reg = counter.unwrap_or(R1);
     if let Err(at) = counter {
         g.a.ldx(Size::DW, R1, R10, at);
