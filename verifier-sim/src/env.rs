@@ -111,9 +111,10 @@ impl<'a> Env<'a> {
         let globals = globals(object, program, target);
         let exception_callback = exception_callback(program, object.btf.as_ref())?;
         let global_slots = globals.iter().map(|g| g.slot).collect();
-        let cfg = Cfg::new(program, config, global_slots, exception_callback)?;
+        let mut cfg = Cfg::new(program, config, global_slots, exception_callback)?;
         check_functions(program, object.btf.as_ref(), &cfg)?;
         check_used_maps(object, program, config, &specials.maps)?;
+        cfg.walk(config)?;
         let rounds = Rounds::new(object, program, kernel);
         let stops = Stops::new(&cfg, &rounds, |slot, insn| {
             calls_later(object, program, kernel, (slot, insn))

@@ -70,7 +70,7 @@ pub(crate) struct Cfg<'a> {
 }
 
 impl<'a> Cfg<'a> {
-    /// The graph of a program that passes the checks; calls of the functions that begin at the
+    /// The graph of a program that passes the checks, its edges not yet followed; calls of the functions that begin at the
     /// slots `globals` are not followed. The one at `exception` is called by the kernel.
     pub(crate) fn new(
         program: &'a Program,
@@ -109,7 +109,6 @@ impl<'a> Cfg<'a> {
         cfg.find_functions(&named)?;
         cfg.check_jumps()?;
         cfg.check_versions(config)?;
-        cfg.walk(config)?;
         Ok(cfg)
     }
 
@@ -323,8 +322,9 @@ impl<'a> Cfg<'a> {
             .is_some_and(|callee| !self.globals.contains(&callee))
     }
 
-    /// Follows every edge once, depth first; finds loops, and what is not reached.
-    fn walk(&mut self, config: &Config) -> Checked {
+    /// Follows every edge once, depth first; finds loops, and what is not reached. The kernel looks
+    /// at the types of functions and at the maps before it does so (Linux 6.18).
+    pub(crate) fn walk(&mut self, config: &Config) -> Checked {
         let allowed = match config.may_use_bpf() {
             true if config.since(LOOPS_BY_ANY_EDGE) => Loops::Any,
             true if config.since((5, 3)) => Loops::ByJump,

@@ -78,7 +78,9 @@ mod tests {
                     if r1 != 9 goto inner\n r0 += 1\n if r0 != 9 goto outer\n \
                     alone:\n if r0 == 7 goto alone\n r1 = 5 ll\n exit\n";
         let object = parse("test", text).unwrap();
-        let cfg = Cfg::new(&object.programs[0], &Config::default(), Vec::new(), None).unwrap();
+        let config = Config::default();
+        let mut cfg = Cfg::new(&object.programs[0], &config, Vec::new(), None).unwrap();
+        cfg.walk(&config).unwrap();
         let components = Components::new(&cfg, &Predecessors::new(&cfg));
         let of: Vec<_> = (0..cfg.slot_count())
             .map(|slot| components.of(slot))
