@@ -39,6 +39,13 @@ pub(crate) struct Difference {
     place: InFrame,
 }
 
+impl Difference {
+    fn at(depth: usize, place: InFrame) -> Option<Difference> {
+        let depth = u8::try_from(depth).ok()?;
+        Some(Difference { depth, place })
+    }
+}
+
 /// A place in a frame.
 #[derive(Debug, Clone, Copy)]
 enum InFrame {
@@ -51,8 +58,8 @@ enum InFrame {
 pub(crate) struct Comparing {
     /// Which ids are alike, in room that is there already.
     ids: Ids,
-    /// Where the old state was found to differ from another one. It mostly differs from the next
-    /// one there too, which is seen soonest if one looks there first.
+    /// Where, of what will be read, the old state was found to differ from another one. It mostly
+    /// differs from the next one there too, which is seen soonest if one looks there first.
     pub(crate) differs: Option<Difference>,
 }
 
@@ -75,8 +82,14 @@ pub(crate) fn alike(
         return false;
     }
     matcher.ids.clear();
-    if matcher.wants_same_registers() && !same_registers(old.frame(), new.frame()) {
-        return false;
+    if matcher.wants_same_registers() {
+        let depth = old.active() - 1;
+        let live = env.live_in(old, depth, slot);
+        if let Some(reg) = other_register(live, old.frame(), new.frame()) {
+            let place = live.has(reg).then_some(InFrame::Reg(reg));
+            *matcher.differs = place.and_then(|place| Difference::at(depth, place));
+            return false;
+        }
     }
     if old.sections != new.sections || old.in_sleepable != new.in_sleepable {
         return false;
@@ -91,24 +104,18 @@ pub(crate) fn alike(
         let live = env.live_in(old, depth, slot);
         let same = matcher.frame(depth, live, old_frame, new_frame);
         if let Err(place) = same {
-            let depth = u8::try_from(depth).ok();
-            *matcher.differs = depth
-                .zip(place)
-                .map(|(depth, place)| Difference { depth, place });
+            *matcher.differs = place.and_then(|place| Difference::at(depth, place));
         }
         same.is_ok()
     })
 }
 
-/// Whether all registers are the same by their ids too, also those that nothing will read: only
-/// then Linux 6.18 looks whether a loop never ends.
-fn same_registers(old: &Frame, new: &Frame) -> bool {
-    let mut pairs = old.regs.iter().zip(&new.regs);
-    pairs.all(|(old, new)| {
-        let (old, new): (&RegState, &RegState) = (old, new);
-        let origin = old.origin;
-        std::ptr::eq(old, new) || *old == RegState { origin, ..*new }
-    })
+/// A register that is not the same, by its ids too, be it one that nothing will read: only where
+/// there is none Linux 6.18 looks whether a loop never ends.
+fn other_register(live: RegSet, old: &Frame, new: &Frame) -> Option<Reg> {
+    let differs = |reg: &Reg| !old.regs[reg.index()].is_same_as(&new.regs[reg.index()]);
+    // Those that are read differ most.
+    live.iter().chain(Reg::ALL).find(differs)
 }
 
 /// Whether the verdict depended on a number of the old state.
@@ -211,13 +218,14 @@ impl Matcher<'_> {
         };
         self.ids.clear();
         let depth = usize::from(depth);
+        let needed = self.needed(depth);
         let frames = old.frame_of(depth).zip(new.frame_of(depth));
         frames.is_some_and(|(old, new)| match place {
-            InFrame::Reg(reg) => !self.same_reg_of(depth, reg, old, new),
+            InFrame::Reg(reg) => !self.same_reg_of(needed, reg, old, new),
             InFrame::Slot(index) => {
                 let at = usize::from(index);
                 let slots = old.stack.slots().get(at).zip(new.stack.slots().get(at));
-                let weight = Weight::of_slot(self.needed(depth), index);
+                let weight = Weight::of_slot(needed, index);
                 slots.is_some_and(|(old, new)| !self.slot(old, new, weight))
             }
         })
@@ -262,18 +270,17 @@ impl Matcher<'_> {
         if !old.entered.is_like(&new.entered) || old.called_back > new.called_back {
             return Err(None);
         }
-        match live
-            .iter()
-            .find(|reg| !self.same_reg_of(depth, *reg, old, new))
-        {
+        let needed = self.needed(depth);
+        let mut live = live.iter();
+        match live.find(|reg| !self.same_reg_of(needed, *reg, old, new)) {
             Some(reg) => Err(Some(InFrame::Reg(reg))),
-            None => self.stack(self.needed(depth), &old.stack, &new.stack),
+            None => self.stack(needed, &old.stack, &new.stack),
         }
     }
 
-    fn same_reg_of(&mut self, depth: usize, reg: Reg, old: &Frame, new: &Frame) -> bool {
+    fn same_reg_of(&mut self, needed: FrameNeeds, reg: Reg, old: &Frame, new: &Frame) -> bool {
         let (old, new) = (&old.regs[reg.index()], &new.regs[reg.index()]);
-        self.reg(old, new, Weight::of_reg(self.needed(depth), reg))
+        self.reg(old, new, Weight::of_reg(needed, reg))
     }
 
     fn is_exact(&self) -> bool {

@@ -38,6 +38,15 @@ impl Held {
             None => *self = to.into(),
         }
     }
+
+    /// Whether the same is held, wherever it comes from.
+    pub(crate) fn is_same_as(&self, other: &Held) -> bool {
+        let (one, other): (&RegState, &RegState) = (self, other);
+        let origin = other.origin;
+        // Numbers differ most.
+        std::ptr::eq(one, other)
+            || one.scalar == other.scalar && RegState { origin, ..*one } == *other
+    }
 }
 
 impl From<RegState> for Held {

@@ -69,7 +69,7 @@ impl Slot {
 
     /// Whether an object of the kernel is here.
     pub(crate) fn is_object(&self) -> bool {
-        self.bytes.of_objects().is_any()
+        self.bytes.has_object()
     }
 
     /// What is known of the byte at `off`, which is in this slot.
