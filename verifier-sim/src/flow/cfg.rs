@@ -14,7 +14,7 @@ use crate::flow::live::RegSet;
 use crate::load::instead::{Newer, form_of, instead};
 use ebpf_asm::blocks::Flow;
 use ebpf_asm::helper::{Helper, by_id};
-use ebpf_asm::insn::Insn;
+use ebpf_asm::insn::{Insn, Reg};
 use ebpf_asm::isa::{Callee, ISA, Imm64, KernelVersion, Operand, Row, Sem};
 use ebpf_asm::program::Program;
 use std::collections::BTreeSet;
@@ -459,20 +459,27 @@ impl Narrow {
 /// As [`Cfg::matters_for`] says, of an instruction.
 fn matters_for(insn: &Insn) -> Option<RegSet> {
     let dst = RegSet::of(insn.dst());
-    match insn.sem() {
-        // They make a number, perhaps from others.
-        Sem::Alu { .. } | Sem::Neg { .. } | Sem::Mov { .. } | Sem::Movsx { .. } => Some(dst),
-        Sem::ByteSwap { .. } | Sem::LoadImm64(_) | Sem::AddrSpaceCast(_) => Some(dst),
-        Sem::Load { .. } | Sem::LoadSx { .. } | Sem::LoadAcquire { .. } => Some(dst),
+    Some(match insn.sem() {
+        // They make a number from others.
+        Sem::Mov { .. } | Sem::Movsx { .. } | Sem::LoadImm64(_) | Sem::AddrSpaceCast(_) => dst,
+        Sem::Load { .. } | Sem::LoadSx { .. } | Sem::LoadAcquire { .. } => dst,
+        Sem::Alu {
+            operand: Operand::Reg,
+            ..
+        } => dst,
+        // What they make of a number is needed where the number is.
+        Sem::Alu { .. } | Sem::Neg { .. } | Sem::ByteSwap { .. } => RegSet::default(),
         // Where the address is needed one cannot go back.
-        Sem::Store { .. } | Sem::StoreRelease { .. } => Some(dst),
-        Sem::Jump { operand, .. } => Some(match operand {
+        Sem::Store { .. } | Sem::StoreRelease { .. } => dst,
+        Sem::Jump { operand, .. } => match operand {
             Operand::Reg => dst.with(RegSet::of(insn.src())),
             Operand::Imm => RegSet::default(),
-        }),
-        Sem::Ja | Sem::Gotol | Sem::MayGoto => Some(RegSet::default()),
-        _ => None,
-    }
+        },
+        Sem::Ja | Sem::Gotol | Sem::MayGoto => RegSet::default(),
+        // Their result is nobody's number.
+        Sem::Call(Callee::Helper | Callee::Kfunc) => RegSet::of(Reg::R0),
+        _ => return None,
+    })
 }
 
 /// Whether an instruction calls a function of the program, or takes its address.

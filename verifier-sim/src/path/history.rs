@@ -99,8 +99,11 @@ impl Step {
     /// Whether the same must be known before the instruction as after it, if these registers of
     /// its function are needed after it. So it is with most.
     pub(crate) fn is_idle(self, cfg: &Cfg<'_>, needed: RegSet) -> bool {
+        if self.is_noted() {
+            return false;
+        }
         let matters_for = cfg.matters_for(self.number() as usize);
-        !self.is_noted() && matters_for.is_some_and(|regs| !regs.meets(needed))
+        matters_for.is_some_and(|regs| !regs.meets(needed))
     }
 }
 

@@ -121,14 +121,6 @@ impl Needs {
         std::iter::once(&mut self.first).chain(called)
     }
 
-    fn keep_numbers(&mut self, state: &State) {
-        for (depth, frame) in self.frames_mut().enumerate() {
-            if frame.is_any() {
-                *frame = numbers_of(state, depth, *frame);
-            }
-        }
-    }
-
     /// Forgets all but these, by the depth of the functions.
     pub(crate) fn keep(&mut self, live: impl Iterator<Item = FrameNeeds>) {
         for (frame, live) in self.frames_mut().zip(live) {
@@ -220,21 +212,23 @@ impl Needs {
     /// At a checkpoint: notes what is needed there, and goes on with what was not yet. Says
     /// whether there was such.
     pub(crate) fn settle(&mut self, marks: &mut Needs, state: &State) -> Settled {
-        self.keep_numbers(state);
+        let mut settled = Settled::Known;
         for (depth, frame) in (0u8..).zip(self.frames_mut()) {
+            let known = marks.of(usize::from(depth));
+            frame.regs = frame.regs.without(known.regs);
+            frame.slots &= !known.slots;
             if !frame.is_any() {
                 continue;
             }
-            let known = marks.frame(depth);
-            frame.regs = frame.regs.without(known.regs);
-            frame.slots &= !known.slots;
-            known.regs = known.regs.with(frame.regs);
-            known.slots |= frame.slots;
+            *frame = numbers_of(state, usize::from(depth), *frame);
+            if frame.is_any() {
+                let marks = marks.frame(depth);
+                marks.regs = marks.regs.with(frame.regs);
+                marks.slots |= frame.slots;
+                settled = Settled::New;
+            }
         }
-        match self.is_empty() {
-            true => Settled::Known,
-            false => Settled::New,
-        }
+        settled
     }
 
     /// What must be known before the instruction for what is needed after it. `depth` is that

@@ -275,22 +275,24 @@ impl Tree {
 
     /// Goes back over what was executed between two nodes, or as far as something is needed.
     fn go_back(&self, cfg: &Cfg<'_>, stretch: Stretch, needs: &mut Needs, depth: &mut u8) -> Trail {
-        let mut own = needs.of(usize::from(*depth));
-        for step in self.history.steps(stretch).iter().rev() {
-            if step.is_idle(cfg, own.regs) {
-                continue;
-            }
+        let mut steps = self.history.steps(stretch);
+        loop {
+            let own = needs.of(usize::from(*depth)).regs;
+            let last = steps.iter().rposition(|step| !step.is_idle(cfg, own));
+            let found = last.and_then(|at| steps.get(..=at)?.split_last());
+            let Some((step, before)) = found else {
+                return Trail::Kept;
+            };
             let past = self.history.past(*step);
             let sharers = self.history.sharers(&past);
             if needs.step_back(cfg, &past, sharers, depth) == Trail::Lost {
                 return Trail::Lost;
             }
-            own = needs.of(usize::from(*depth));
-            if !own.is_any() && needs.is_empty() {
-                break;
+            if needs.is_empty() {
+                return Trail::Kept;
             }
+            steps = before;
         }
-        Trail::Kept
     }
 
     /// Marks all numbers in the checkpoints from a node back.
