@@ -52,25 +52,62 @@ const CAME: &[Came] = &[
 const CAME_AT: &[(KernelVersion, &[i32], AttachType)] =
     &[((6, 10), &[174], AttachType::TraceRawTp)];
 
+/// The last release in both tables.
+const LAST: KernelVersion = (6, 18);
+
 impl Helper {
     /// Since when programs of a type and attach type may call it, if they may.
-    pub fn since_for(&self, prog_type: ProgType, attach_type: AttachType) -> KernelVersion {
+    fn since_for(&self, prog_type: ProgType, attach_type: AttachType) -> KernelVersion {
         let came = CAME
             .iter()
-            .filter(|(_, ids, types)| ids.contains(&self.id) && types.has(prog_type));
+            .filter(|(_, ids, types)| types.has(prog_type) && ids.contains(&self.id));
         let came_at = CAME_AT
             .iter()
-            .filter(|(_, ids, at)| ids.contains(&self.id) && *at == attach_type);
+            .filter(|(_, ids, at)| *at == attach_type && ids.contains(&self.id));
         let releases = came.map(|(release, ..)| *release);
         let releases = releases.chain(came_at.map(|(release, ..)| *release));
         releases.fold(self.since, KernelVersion::max)
+    }
+
+    /// The same, if that is after a release.
+    pub fn comes_after(
+        &self,
+        release: KernelVersion,
+        prog_type: ProgType,
+        attach_type: AttachType,
+    ) -> Option<KernelVersion> {
+        let nothing_came_after = release >= LAST.max(self.since);
+        let since = || self.since_for(prog_type, attach_type);
+        let since = (!nothing_came_after).then(since);
+        since.filter(|since| release < *since)
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::by_name;
+    use super::super::{HELPERS, by_name};
     use super::*;
+
+    #[test]
+    fn the_last_release_is_the_last() {
+        let releases = CAME.iter().map(|(release, ..)| *release);
+        let releases = releases.chain(CAME_AT.iter().map(|(release, ..)| *release));
+        assert_eq!(releases.max(), Some(LAST));
+    }
+
+    #[test]
+    fn what_comes_after_a_release_came_since_another() {
+        for helper in HELPERS.iter() {
+            for release in [(6, 1), (6, 10), (6, 12), (6, 17), (6, 18), (6, 19)] {
+                for &prog_type in ProgType::ALL {
+                    let attach_type = prog_type.attach_type(None);
+                    let since = helper.since_for(prog_type, attach_type);
+                    let after = helper.comes_after(release, prog_type, attach_type);
+                    assert_eq!(after, (release < since).then_some(since), "{}", helper.name);
+                }
+            }
+        }
+    }
 
     #[test]
     fn programs_of_some_types_came_later() {

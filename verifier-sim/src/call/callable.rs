@@ -95,8 +95,8 @@ impl Env<'_> {
                 )),
             });
         }
-        let (major, minor) = helper.since_for(prog_type, attach_type);
-        if !self.config.since((major, minor)) {
+        let comes_later = helper.comes_after(self.config.kernel, prog_type, attach_type);
+        if let Some((major, minor)) = comes_later {
             return Err(refuse().label(format!(
                 "programs of type {prog_type} may call bpf_{} since Linux {major}.{minor}",
                 helper.name

@@ -83,6 +83,9 @@ pub(crate) struct Followed<'f, 'a, S> {
 impl<S: Fn(usize) -> bool> Followed<'_, '_, S> {
     /// That all jumps still reach their targets when the kernel has replaced what it does.
     pub(crate) fn check_reach(&self) -> Checked {
+        if self.most_slots() <= i16::MAX as usize {
+            return Ok(());
+        }
         let far = jumps(self.cfg).filter(|&(from, to)| from.abs_diff(to) > NEAR);
         let far: Vec<(usize, usize)> = far.collect();
         if far.is_empty() {
@@ -116,6 +119,13 @@ impl<S: Fn(usize) -> bool> Followed<'_, '_, S> {
         let mut refused = not_modelled("a jump so far over instructions that the kernel replaces");
         refused.slot = slot;
         Err(refused)
+    }
+
+    /// How long the program is at most when all is replaced and nothing is taken out. Mostly no jump
+    /// can lead over so much.
+    fn most_slots(&self) -> usize {
+        let slots = 0..self.cfg.slot_count();
+        SOME + slots.map(|slot| 1 + self.growth(slot).most).sum::<usize>()
     }
 
     /// That all jumps, also those to which no path leads, reach over the loops that are written out.

@@ -280,7 +280,7 @@ impl<'e, 'a, 'w> Explorer<'e, 'a, 'w> {
     fn close(&mut self, path: &Path, seen: Seen) -> Checked<Seen> {
         if seen == Seen::Covered {
             self.depths.note(&path.state);
-            let activation = self.live_stack.active(&self.env.cfg, &path.state);
+            let activation = self.activation(path);
             self.live_stack.end(self.env, activation);
             self.tree.close(&self.env.cfg, path.position.node)?;
         }
@@ -319,13 +319,18 @@ impl<'e, 'a, 'w> Explorer<'e, 'a, 'w> {
         self.go_on(path, flow)
     }
 
+    /// The active function of a path in [`LiveStack`].
+    fn activation(&mut self, path: &Path) -> usize {
+        match path.activation {
+            Some(known) => known,
+            None => self.live_stack.active(&self.env.cfg, &path.state),
+        }
+    }
+
     /// Executes one instruction, and keeps what it has to say.
     fn execute(&mut self, path: &mut Path, insn: &Insn, sem: Sem) -> Checked<Flow> {
         let (env, depth) = (self.env, path.state.depth());
-        let activation = match path.activation {
-            Some(known) => known,
-            None => self.live_stack.active(&env.cfg, &path.state),
-        };
+        let activation = self.activation(path);
         self.notes.clear();
         env.cfg.check_version(path.slot, env.config)?;
         let flow = Machine {

@@ -152,6 +152,10 @@ impl LiveStack {
     /// Notes that a path or the innermost function ends in an activation: what is new there and in
     /// its callers counts from now on.
     pub(crate) fn end(&mut self, env: &Env<'_>, at: usize) {
+        // Where nothing leads back and nothing is called it is the same whenever it is found out.
+        if env.components.is_empty() && env.cfg.functions().len() == 1 {
+            return;
+        }
         let mut next = Some(at);
         while let Some(at) = next {
             let Some(activation) = self.activations.get_mut(at) else {

@@ -43,23 +43,24 @@ impl Scalar {
             _ => 0,
         };
         let tnum = self.alu_tnum(op, width, other, shift);
+        let low = Bounds {
+            u32: self.alu_u32(op, other, tnum, shift),
+            s32: self.alu_s32(op, other, tnum, shift),
+            ..Bounds::UNKNOWN
+        };
+        if width == Width::W32 {
+            return Scalar { tnum, bounds: low }.zero_extended();
+        }
+        // Bits of the upper half come down.
+        let comes_down = matches!(op, AluOp::Rsh | AluOp::Arsh);
         let mut result = Scalar {
             tnum,
             bounds: Bounds {
-                u32: self.alu_u32(op, other, tnum, shift),
-                s32: self.alu_s32(op, other, tnum, shift),
                 u64: self.alu_u64(op, other, tnum, shift),
                 s64: self.alu_s64(op, other, tnum, shift),
+                ..if comes_down { Bounds::UNKNOWN } else { low }
             },
         };
-        if width == Width::W64 && matches!(op, AluOp::Rsh | AluOp::Arsh) {
-            // Bits of the upper half come down.
-            result.bounds.u32 = Range::FULL;
-            result.bounds.s32 = Range::FULL;
-        }
-        if width == Width::W32 {
-            return result.zero_extended();
-        }
         result.sync();
         result
     }
