@@ -12,7 +12,7 @@ use crate::codes::Code;
 use crate::diag::{Checked, Rejection};
 use crate::env::Env;
 use crate::kfunc::{self, kfunc_sleeps};
-use crate::memory::region::FixedOffset;
+use crate::memory::region::{FixedOffset, check_set};
 use crate::step::machine::{Flow, Machine, not_modelled};
 use crate::types::btf_walk::{StructMatch, contains_struct};
 use crate::types::kernel_types::TargetKernel;
@@ -215,11 +215,12 @@ impl<'a> Machine<'_, 'a> {
             )
             .label(format!("R{number} is '{}'", value.type_name()))),
             Param::Ctx if value.kind == Kind::Ctx => self.check_whole_ctx(reg, &value),
-            Param::Ctx => Err(Rejection::new(
-                Code::ArgumentType,
-                format!("arg#{index} expects pointer to ctx"),
-            )
-            .label(format!("R{number} is '{}'", value.type_name()))),
+            Param::Ctx => {
+                check_set(reg, &value)?;
+                let message = format!("arg#{index} expects pointer to ctx");
+                Err(Rejection::new(Code::ArgumentType, message)
+                    .label(format!("R{number} is '{}'", value.type_name())))
+            }
             Param::NotModelled(what) => Err(not_modelled(what)),
             Param::Trusted { id, null } => self.check_trusted_param(reg, &value, id, null),
             Param::Untrusted(_) => Ok(()),

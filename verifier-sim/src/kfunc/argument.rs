@@ -16,7 +16,7 @@ use crate::call::argument::Arguments;
 use crate::call::invoke::ARGUMENTS;
 use crate::codes::Code;
 use crate::diag::{Checked, Rejection};
-use crate::memory::region::FixedOffset;
+use crate::memory::region::{FixedOffset, check_set};
 use crate::object::iterator::Iteration;
 use crate::step::alu::describe;
 use crate::step::machine::{Machine, not_modelled};
@@ -167,7 +167,7 @@ impl<'a> Machine<'_, 'a> {
         }
         let sized = self.size_behind(kfunc, index);
         if self.takes_context(kfunc, to) {
-            self.check_set(passed)?;
+            check_set(passed.reg, &passed.value)?;
             self.check_kfunc_context(passed)?;
             return Ok(Takes::One);
         }
@@ -202,23 +202,6 @@ impl<'a> Machine<'_, 'a> {
     /// Whether a pointer to `to` is the program's context.
     fn takes_context(&self, kfunc: &Kfunc<'_>, to: TypeId) -> bool {
         kfunc.name == "bpf_cast_to_kern_ctx" || self.env.is_context(kfunc.btf, to)
-    }
-
-    /// That a register in the place of a pointer holds something. Linux 6.18 takes what is
-    /// nothing for a pointer at an offset that nobody knows, before it looks whether it is one.
-    fn check_set(&self, passed: Passed) -> Checked {
-        let Passed { reg, value, .. } = passed;
-        if !value.is_nothing() {
-            return Ok(());
-        }
-        let (name, var_off) = (value.type_name(), value.scalar.tnum);
-        let message = format!("variable {name} access var_off={var_off} disallowed");
-        Err(Rejection::new(Code::ArgumentType, message)
-            .label(format!("R{} holds nothing here", reg.number()))
-            .because(
-                value.origin.made,
-                format!("what R{} held ends here", reg.number()),
-            ))
     }
 
     fn check_kfunc_context(&self, passed: Passed) -> Checked {
@@ -463,7 +446,7 @@ impl<'a> Machine<'_, 'a> {
             special,
             Special::Map | Special::Callback | Special::Allocated
         ) {
-            self.check_set(passed)?;
+            check_set(passed.reg, &passed.value)?;
             if passed.value.kind == Kind::Ctx {
                 self.check_whole_ctx(reg, &passed.value)?;
             }

@@ -632,6 +632,20 @@ pub(crate) fn changed_pointer(reg: Reg, base: &RegState) -> Option<String> {
     }
 }
 
+/// That a register in the place of a pointer holds something. Linux 6.18 takes what is nothing for
+/// a pointer at an offset that nobody knows, before it looks whether it is one.
+pub(crate) fn check_set(reg: Reg, value: &RegState) -> Checked {
+    if !value.is_nothing() {
+        return Ok(());
+    }
+    let (name, var_off) = (value.type_name(), value.scalar.tnum);
+    let message = format!("variable {name} access var_off={var_off} disallowed");
+    let number = reg.number();
+    Err(Rejection::new(Code::ArgumentType, message)
+        .label(format!("R{number} holds nothing here"))
+        .because(value.origin.made, format!("what R{number} held ends here")))
+}
+
 /// A map's keys are only read.
 pub(crate) fn write_to_key(reg: Reg) -> Box<Rejection> {
     let number = reg.number();
