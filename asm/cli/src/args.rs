@@ -89,8 +89,8 @@ pub(crate) struct CheckArgs {
     /// As JSON: a line a verdict, and a line an event of the trace
     #[arg(long, conflicts_with_all = ["batch", "log_level"])]
     pub(crate) json: bool,
-    /// Show it in the format of the kernel's log of this level
-    #[arg(long, value_name = "2", value_parser = clap::value_parser!(u8).range(2..=2), conflicts_with_all = ["trace", "batch"])]
+    /// Show it in the format of the kernel's log of this level; answers to rows have it as `log`
+    #[arg(long, value_name = "2", value_parser = clap::value_parser!(u8).range(2..=2), conflicts_with = "trace")]
     pub(crate) log_level: Option<u8>,
     /// One program a line as JSON, one answer a line; - is standard input
     #[arg(long, value_name = "FILE.jsonl", group = "what")]

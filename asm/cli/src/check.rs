@@ -15,7 +15,7 @@ use ebpf_verifier_sim::KernelTypes;
 use serde_json::Value;
 
 use crate::args::{CheckArgs, Shown};
-use crate::batch::{self, Kernel};
+use crate::batch::{self, Kernel, Log, Wanted};
 use crate::said::Said;
 use crate::trace::{self, Style};
 use crate::verdict::{self, Checked, ForWhom};
@@ -26,15 +26,21 @@ pub(crate) fn run(args: &CheckArgs) -> Result<(), Failure> {
     target::note_unknown(&args.kernels());
     match (&args.batch, args.objects.as_slice()) {
         (Some(rows), _) => {
-            let kernel = match args.kernel_too {
-                true => Kernel::Asked,
-                false => Kernel::NotAsked,
+            let wanted = Wanted {
+                kernel: match args.kernel_too {
+                    true => Kernel::Asked,
+                    false => Kernel::NotAsked,
+                },
+                log: match args.log_level {
+                    Some(_) => Log::States,
+                    None => Log::None,
+                },
             };
             let for_whom = ForWhom {
                 kernel: one_kernel(args)?,
                 privilege: args.privilege,
             };
-            batch::run(rows, args.jobs, kernel, for_whom)
+            batch::run(rows, args.jobs, wanted, for_whom)
         }
         (None, [object]) => check_object(object, args, Lines::Alone, &mut Told::new()),
         (None, objects) => check_objects(objects, args),

@@ -16,8 +16,8 @@ use ebpf_asm::insn::Insn;
 use ebpf_asm::object::Object;
 use ebpf_asm::program::Program;
 use ebpf_verifier_sim::{
-    Config, Event, FrameSnapshot, KernelLog, KernelTypes, Snapshot, Verdict, kernel_call,
-    verify_watched,
+    Config, EnteredBy, Event, FrameSnapshot, KernelLog, KernelTypes, Snapshot, Verdict,
+    kernel_call, verify_watched,
 };
 use serde_json::{Map, Value, json};
 
@@ -59,7 +59,9 @@ pub(crate) fn verify(
                 log.take()
             }
             Style::Text(shown) => text(event, &spelled, shown),
-            Style::Json(shown) => format!("{}\n", json(&program.name, event, &spelled, shown)),
+            Style::Json(shown) => json(&program.name, event, &spelled, shown)
+                .map(|event| format!("{event}\n"))
+                .unwrap_or_default(),
         };
         if written.is_ok() {
             written = out.write_all(text.as_bytes());
@@ -79,6 +81,8 @@ type Spelled<'s> = dyn Fn(usize, &Insn) -> String + 's;
 /// An event for people.
 fn text(event: &Event<'_>, spelled: &Spelled<'_>, shown: Shown) -> String {
     match event {
+        // Its step tells of it, or the refusal.
+        Event::Reached { .. } => String::new(),
         Event::Begin { slot, state } => format!("begins at {slot}\n{}", all(state)),
         Event::Branch { from, slot, state } => {
             format!("\nbranch from {from} to {slot}\n{}", all(state))
@@ -129,6 +133,7 @@ impl<'s> Changes<'s> {
 static NOTHING: FrameSnapshot = FrameSnapshot {
     regs: Vec::new(),
     stack: Vec::new(),
+    entered: EnteredBy::Program,
 };
 
 /// What differs of two lists: what is there now at each place, if anything is.
@@ -193,9 +198,10 @@ fn line(depth: usize, says: std::fmt::Arguments<'_>) -> String {
 }
 
 /// An event as JSON.
-fn json(program: &str, event: &Event<'_>, spelled: &Spelled<'_>, shown: Shown) -> Value {
+fn json(program: &str, event: &Event<'_>, spelled: &Spelled<'_>, shown: Shown) -> Option<Value> {
     let whole = |state: &Snapshot| -> Value { state.frames.iter().map(frame).collect() };
-    match event {
+    Some(match event {
+        Event::Reached { .. } => return None,
         Event::Begin { slot, state } => json!({
             "program": program, "event": "begin", "slot": slot,
             "frames": whole(state), "refs": state.references,
@@ -226,7 +232,7 @@ fn json(program: &str, event: &Event<'_>, spelled: &Spelled<'_>, shown: Shown) -
             }
             step
         }
-    }
+    })
 }
 
 fn json_changes(before: &Snapshot, after: &Snapshot) -> Map<String, Value> {

@@ -134,8 +134,8 @@ impl LogLevel {
     }
 }
 
-/// As [`prog_load`], with the verifier's log. A refused program has the log that
-/// [`prog_load`] gives, or at [`LogLevel::Words`] the end of it.
+/// As [`prog_load`], with the verifier's log. A refused program has the log that was asked for; at
+/// [`LogLevel::Stats`] that which [`prog_load`] gives.
 ///
 /// # Errors
 /// As for [`prog_load`].
@@ -157,7 +157,7 @@ pub fn prog_load_with_log(load: &ProgLoad<'_>, level: LogLevel) -> Result<(Owned
     });
     match offered {
         Ok(accepted) => Ok(accepted),
-        Err(errno) if level == LogLevel::Words && !words.is_empty() => Err(Error::Refused {
+        Err(errno) if level != LogLevel::Stats && !words.is_empty() => Err(Error::Refused {
             call: Command::ProgLoad.name(),
             object: load.name.to_owned(),
             errno,

@@ -6,6 +6,7 @@
 //! both look at the same instructions; where one prunes a path that the other follows, the rest
 //! is left out, and counted.
 
+use std::fmt;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -30,16 +31,29 @@ const KNOWN: [(&str, &str); 1] = [(
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Entry {
     /// An instruction that was looked at, and the state behind it as far as it is told.
-    Looked { slot: usize, state: Vec<String> },
+    Looked(Looked),
     /// A branch that was begun.
     Branch { from: usize, to: usize },
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Looked {
+    slot: usize,
+    insn: String,
+    state: Vec<String>,
+}
+
+impl fmt::Display for Looked {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {} ; {}", self.slot, self.insn, self.state.join(" "))
+    }
 }
 
 impl Entry {
     /// Where in the program it is.
     fn place(&self) -> (usize, Option<usize>) {
         match self {
-            Entry::Looked { slot, .. } => (*slot, None),
+            Entry::Looked(looked) => (looked.slot, None),
             Entry::Branch { from, to } => (*from, Some(*to)),
         }
     }
@@ -140,16 +154,13 @@ impl Compared {
             if our.place() != their.place() {
                 return Ok(Kernel::Takes);
             }
-            let (Entry::Looked { slot, state }, Entry::Looked { state: theirs, .. }) = (our, their)
-            else {
+            let (Entry::Looked(ours), Entry::Looked(kernels)) = (our, their) else {
                 continue;
             };
             self.states += 1;
-            if !is_same(state, theirs) {
+            if ours.insn != kernels.insn || !is_same(&ours.state, &kernels.state) {
                 let name = path.file_stem().unwrap_or_default().display();
-                let (ours, kernels) = (state.join(" "), theirs.join(" "));
-                let differing =
-                    format!("{name}\n  ours   {slot}: {ours}\n  kernel {slot}: {kernels}");
+                let differing = format!("{name}\n  ours   {ours}\n  kernel {kernels}");
                 self.differing.push(differing);
                 return Ok(Kernel::Takes);
             }
@@ -225,18 +236,29 @@ fn entries(log: &str) -> Vec<Entry> {
         let Ok(slot) = slot.parse() else {
             continue;
         };
-        let state = rest.split_once("; ").map_or("", |(_, state)| state);
+        let (insn, state) = rest.split_once(';').unwrap_or((rest, ""));
         match (rest.starts_with('('), all.last_mut()) {
-            (true, _) => {
-                let state = words(state);
-                all.push(Entry::Looked { slot, state });
-            }
+            (true, _) => all.push(Entry::Looked(Looked {
+                slot,
+                insn: without_address(insn.trim_end()),
+                state: words(state),
+            })),
             // What the kernel tells of its work moved the state to a line of its own.
-            (false, Some(Entry::Looked { state, .. })) if state.is_empty() => *state = words(rest),
+            (false, Some(Entry::Looked(looked))) if looked.state.is_empty() => {
+                looked.state = words(rest);
+            }
             (false, _) => {}
         }
     }
     all
+}
+
+/// An instruction without the address of a map, which the kernel tells to the privileged.
+fn without_address(insn: &str) -> String {
+    match insn.split_once(" = 0x") {
+        Some((load, _)) if insn.starts_with("(18)") => load.to_owned(),
+        _ => insn.to_owned(),
+    }
 }
 
 /// `from 18 to 23: R0=...`, or `safe`.

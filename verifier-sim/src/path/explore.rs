@@ -73,6 +73,8 @@ pub(crate) struct Path {
     activation: Option<usize>,
     /// If it begins in a function that is called back: by which call.
     called_back: Option<usize>,
+    /// If it begins in a function that the kernel calls later: by which call that was set.
+    pub(crate) set_at: Option<usize>,
 }
 
 /// What an exploration has come to.
@@ -192,15 +194,15 @@ impl<'e, 'a, 'w> Explorer<'e, 'a, 'w> {
 
     /// Follows all paths from the first instruction of a function.
     fn follow_all(&mut self, function: usize, state: State) -> Checked {
-        self.add(function, Box::new(state))?;
+        self.add(function, Box::new(state), None)?;
         while let Some(path) = self.pending.pop() {
             self.follow(path)?;
         }
         Ok(())
     }
 
-    /// Adds a path that begins at a function.
-    fn add(&mut self, function: usize, state: Box<State>) -> Checked {
+    /// Adds a path that begins at a function, which was set at a call if the kernel calls it later.
+    fn add(&mut self, function: usize, state: Box<State>, set_at: Option<usize>) -> Checked {
         if self.pending.len() >= MAX_PENDING {
             return Err(too_many_branches());
         }
@@ -212,6 +214,7 @@ impl<'e, 'a, 'w> Explorer<'e, 'a, 'w> {
             notes: 0,
             activation: None,
             called_back: None,
+            set_at,
         });
         Ok(())
     }
@@ -313,6 +316,10 @@ impl<'e, 'a, 'w> Explorer<'e, 'a, 'w> {
         if matches!(sem, Sem::Exit) {
             self.depths.note(&path.state);
         }
+        self.tell(&Event::Reached {
+            slot: path.slot,
+            insn,
+        });
         let before = self.snapshot(&path.state);
         let flow = self.execute(path, insn, sem)?;
         self.tell_step(path.slot, insn, before, &path.state, &flow);
@@ -409,7 +416,7 @@ impl<'e, 'a, 'w> Explorer<'e, 'a, 'w> {
                 state,
             } => {
                 path.slot = next;
-                return self.add(function, state).map(|()| Seen::New);
+                return self.add(function, state, Some(slot)).map(|()| Seen::New);
             }
             Flow::Back(to) => {
                 self.widen(&mut path.state, to, None);
@@ -450,6 +457,7 @@ impl<'e, 'a, 'w> Explorer<'e, 'a, 'w> {
             notes: path.notes,
             activation: path.activation.filter(|_| same_function),
             called_back: None,
+            set_at: None,
         });
         path.way = passed;
         path.slot = next;

@@ -253,8 +253,7 @@ impl Needs {
     /// is needed comes from a difference of pointers, and numbers of packets are not tracked.
     fn loses_trail(&self, insn: &Insn, depth: u8) -> bool {
         match insn.sem() {
-            Sem::Store { .. } | Sem::StoreRelease { .. } => self.has_reg(depth, insn.dst()),
-            Sem::Atomic { op, .. } if op.fetches_into().is_none() => {
+            Sem::Store { .. } | Sem::StoreRelease { .. } | Sem::Atomic { .. } => {
                 self.has_reg(depth, insn.dst())
             }
             Sem::LoadPacket { .. } => self.has_reg(depth, Reg::R0),
@@ -300,14 +299,10 @@ impl Needs {
             Sem::Call(_) | Sem::LoadPacket { .. } => self.forget_reg(*depth, Reg::R0),
             Sem::Jump { .. } => self.before_jump(insn, sharers, *depth),
             Sem::Store { operand, .. } => self.before_store(insn, operand, past, *depth),
-            Sem::StoreRelease { .. } => self.before_store(insn, Operand::Reg, past, *depth),
-            Sem::Atomic { op, .. } => {
-                let reg = match op.fetches_into() {
-                    None => return,
-                    Some(ebpf_asm::isa::Fetched::Src) => insn.src(),
-                    Some(ebpf_asm::isa::Fetched::R0) => Reg::R0,
-                };
-                self.before_load(reg, past, *depth);
+            // The kernel (6.18) goes back over an atomic operation as over any store: what it
+            // fetched into a register stays needed of that register before.
+            Sem::StoreRelease { .. } | Sem::Atomic { .. } => {
+                self.before_store(insn, Operand::Reg, past, *depth);
             }
             Sem::Load { .. } | Sem::LoadSx { .. } | Sem::LoadAcquire { .. } => {
                 self.before_load(insn.dst(), past, *depth);

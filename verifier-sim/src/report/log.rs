@@ -8,16 +8,15 @@
 //!
 //! Read before: `watch.rs`.
 
-use crate::codes::Code;
 use crate::diag::Rejection;
 use crate::kfunc::kernel_call;
 use crate::path::explore::Stats;
-use crate::report::snapshot::{FrameSnapshot, Snapshot};
-use crate::report::watch::Event;
+use crate::report::snapshot::{EnteredBy, FrameSnapshot, Snapshot};
+use crate::report::watch::{Event, Touched};
 use crate::types::kernel_types::KernelTypes;
 use crate::verify::Verdict;
 use ebpf_asm::insn::{Insn, Reg};
-use ebpf_asm::isa::{Callee, Imm64, Operand, Sem};
+use ebpf_asm::isa::{AtomicOp, Callee, Imm64, Operand, Sem, Size};
 use ebpf_asm::object::Object;
 use ebpf_asm::program::Program;
 use std::fmt;
@@ -45,8 +44,8 @@ pub struct KernelLog<'p> {
     quoted: Option<(String, u32)>,
     /// A branch that was begun, and nothing is known of it yet.
     begun: Option<Begun>,
-    /// Whether the first path was begun.
-    follows: bool,
+    /// The instruction that was reached, until it is known what it did.
+    reached: Option<String>,
 }
 
 #[derive(Debug)]
@@ -77,7 +76,7 @@ impl<'p> KernelLog<'p> {
             text: String::new(),
             quoted: None,
             begun: None,
-            follows: false,
+            reached: None,
         }
     }
 
@@ -90,7 +89,6 @@ impl<'p> KernelLog<'p> {
     pub fn add(&mut self, event: &Event<'_>) {
         match event {
             Event::Begin { slot, state } => {
-                self.follows = true;
                 let all = whole(state);
                 self.line(format_args!("{slot}:{all}"));
             }
@@ -111,14 +109,15 @@ impl<'p> KernelLog<'p> {
                 }
                 None => self.line(format_args!("{slot}: safe")),
             },
+            Event::Reached { slot, insn } => self.reached = Some(self.looked_at(*slot, insn)),
             Event::Step {
                 slot,
-                insn,
                 touched,
                 before,
                 goes_on,
+                ..
             } => {
-                let text = self.looked_at(*slot, insn);
+                let text = self.reached.take().unwrap_or_default();
                 match goes_on {
                     Some((next, after)) if after.frames.len() != before.frames.len() => {
                         self.line(format_args!("{text}"));
@@ -153,12 +152,9 @@ impl<'p> KernelLog<'p> {
         ));
     }
 
-    /// The instruction that is refused, if the kernel names it, and why.
+    /// The instruction that is refused, if it is one, and why.
     fn refused(&mut self, why: &Rejection) {
-        let insn = self.program.slots().find(|(slot, _)| *slot == why.slot);
-        let is_before_it = [Code::InfiniteLoop, Code::TooComplex].contains(&why.code);
-        if let (true, Some((slot, insn)), false) = (self.follows, insn, is_before_it) {
-            let text = self.looked_at(slot, insn);
+        if let Some(text) = self.reached.take() {
             self.line(format_args!("{text}"));
         }
         for line in [&why.message].into_iter().chain(&why.more) {
@@ -214,11 +210,14 @@ impl<'p> KernelLog<'p> {
         }
     }
 
-    fn step(&mut self, text: &str, touched: &[Reg], before: &Snapshot, after: &Snapshot) {
-        let changes = changes(touched, before, after);
-        match changes.is_empty() {
-            true => self.line(format_args!("{text}")),
-            false => {
+    fn step(&mut self, text: &str, touched: &Touched, before: &Snapshot, after: &Snapshot) {
+        let changes = match touched {
+            Touched::Regs(touched) => changes(touched, before, after),
+            Touched::All => Some(whole(after)),
+        };
+        match changes {
+            None => self.line(format_args!("{text}")),
+            Some(changes) => {
                 let column = state_column(text.len());
                 self.line(format_args!("{text:<column$};{changes}"));
             }
@@ -264,7 +263,12 @@ fn of_frame(state: &Snapshot, depth: usize) -> String {
         0 => String::new(),
         _ => format!(" frame{depth}:"),
     };
-    let Some(FrameSnapshot { regs, stack }) = state.frames.get(depth) else {
+    let Some(FrameSnapshot {
+        regs,
+        stack,
+        entered,
+    }) = state.frames.get(depth)
+    else {
         return frame;
     };
     let regs = regs
@@ -272,7 +276,17 @@ fn of_frame(state: &Snapshot, depth: usize) -> String {
         .map(|(number, holds)| format!(" R{number}={holds}"));
     let stack = stack.iter().map(|(off, holds)| format!(" fp{off}={holds}"));
     let references = references(state);
-    frame + &regs.chain(stack).chain(references).collect::<String>()
+    let held: String = regs.chain(stack).chain(references).collect();
+    frame + &held + mark(*entered)
+}
+
+/// How the state of a function ends, by who entered it.
+fn mark(entered: EnteredBy) -> &'static str {
+    match entered {
+        EnteredBy::Program => "",
+        EnteredBy::Callback => " cb",
+        EnteredBy::Later => " async_cb",
+    }
 }
 
 /// What is to be given back. The lock of a value that is there once has no number, and is not
@@ -283,11 +297,10 @@ fn references(state: &Snapshot) -> Option<String> {
     (!ids.is_empty()).then(|| format!(" refs={}", ids.join(",")))
 }
 
-/// The registers that an instruction touched, and the slots of the stack that it changed.
-fn changes(touched: &[Reg], before: &Snapshot, after: &Snapshot) -> String {
-    let (Some(old), Some(new)) = (before.frames.last(), after.frames.last()) else {
-        return String::new();
-    };
+/// The registers that an instruction touched, also if they hold nothing now, and the slots of the
+/// stack that it changed; nothing if there is neither.
+fn changes(touched: &[Reg], before: &Snapshot, after: &Snapshot) -> Option<String> {
+    let (old, new) = before.frames.last().zip(after.frames.last())?;
     let regs = new
         .regs
         .iter()
@@ -303,14 +316,17 @@ fn changes(touched: &[Reg], before: &Snapshot, after: &Snapshot) -> String {
         frames => format!(" frame{}:", frames - 1),
     };
     let changed: String = regs.chain(stack).collect();
-    let references = references(after).filter(|_| !touched.is_empty() || !changed.is_empty());
-    frame + &changed + &references.unwrap_or_default()
+    let is_shown = !touched.is_empty() || !changed.is_empty();
+    let references = references(after).unwrap_or_default();
+    is_shown.then(|| frame + &changed + &references + mark(new.entered))
 }
 
 /// An instruction as the kernel spells it, where that is not our own spelling.
 fn spelled(insn: &Insn) -> String {
     let (ours, imm) = (insn.to_string(), insn.imm());
-    let ours = ours.replace("goto ", "goto pc");
+    let ours = ours
+        .replace("goto ", "goto pc")
+        .replace("gotol ", "gotol pc");
     match insn.sem() {
         Sem::Jump {
             operand: Operand::Imm,
@@ -327,9 +343,50 @@ fn spelled(insn: &Insn) -> String {
             };
             format!("{dst} = {number:#x}")
         }
-        Sem::Load { .. } | Sem::LoadSx { .. } | Sem::Store { .. } | Sem::Atomic { .. } => {
+        Sem::Load { .. } | Sem::LoadSx { .. } | Sem::Store { .. } => {
             ours.replace(" + ", " +").replace(" - ", " -")
+        }
+        Sem::Atomic { op, size } => atomic(insn, op, size),
+        Sem::LoadAcquire { size } => {
+            format!(
+                "{} = load_acquire({})",
+                insn.dst(),
+                place(insn.src(), insn, size)
+            )
+        }
+        Sem::StoreRelease { size } => {
+            format!(
+                "store_release({}, {})",
+                place(insn.dst(), insn, size),
+                insn.src()
+            )
         }
         _ => ours,
     }
+}
+
+/// An atomic operation.
+fn atomic(insn: &Insn, op: AtomicOp, size: Size) -> String {
+    let (src, place) = (insn.src(), place(insn.dst(), insn, size));
+    let plain = |sign: char| format!("lock *{place} {sign}= {src}");
+    let bits = if size == Size::DW { "64" } else { "" };
+    let fetching = |name: &str| format!("{src} = atomic{bits}_{name}({place}, {src})");
+    match op {
+        AtomicOp::Add => plain('+'),
+        AtomicOp::Or => plain('|'),
+        AtomicOp::And => plain('&'),
+        AtomicOp::Xor => plain('^'),
+        AtomicOp::FetchAdd => fetching("fetch_add"),
+        AtomicOp::FetchOr => fetching("fetch_or"),
+        AtomicOp::FetchAnd => fetching("fetch_and"),
+        AtomicOp::FetchXor => fetching("fetch_xor"),
+        AtomicOp::Xchg => fetching("xchg"),
+        AtomicOp::Cmpxchg => format!("r0 = atomic{bits}_cmpxchg({place}, r0, {src})"),
+    }
+}
+
+/// Where an instruction accesses memory, as an address with its type: `(u32 *)(r10 -8)`.
+fn place(base: Reg, insn: &Insn, size: Size) -> String {
+    let bits = 8 * size.bytes();
+    format!("(u{bits} *)({base} {:+})", insn.offset())
 }

@@ -17,7 +17,7 @@ use crate::value::bytes::Byte;
 use crate::value::reg::{Kind, Link, PacketRange, RegState};
 use crate::value::scalar::Scalar;
 use crate::value::stack::{SLOT_SIZE, Slot};
-use crate::value::state::State;
+use crate::value::state::{Entered, State};
 use ebpf_asm::helper::DynptrType;
 
 /// The state of a program between two instructions, as text.
@@ -25,7 +25,8 @@ use ebpf_asm::helper::DynptrType;
 pub struct Snapshot {
     /// The active functions, the innermost last.
     pub frames: Vec<FrameSnapshot>,
-    /// The ids of what was acquired and must be given back: references, then locks.
+    /// The ids of what was acquired and must be given back: references and what interrupts were
+    /// disabled by, in the order in which they were acquired, then locks.
     pub references: Vec<u32>,
 }
 
@@ -36,6 +37,30 @@ pub struct FrameSnapshot {
     pub regs: Vec<(usize, String)>,
     /// The slots of the stack that hold something, by offset from R10, the highest first.
     pub stack: Vec<(i64, String)>,
+    /// Who entered it.
+    pub entered: EnteredBy,
+}
+
+/// Who entered a function.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum EnteredBy {
+    /// The program, or the function is where execution began.
+    #[default]
+    Program,
+    /// A helper or a function of the kernel that calls it back.
+    Callback,
+    /// The kernel, at a time of its own.
+    Later,
+}
+
+impl EnteredBy {
+    fn of(entered: &Entered) -> EnteredBy {
+        match entered {
+            Entered::Call => EnteredBy::Program,
+            Entered::Callback(_) => EnteredBy::Callback,
+            Entered::Later { .. } => EnteredBy::Later,
+        }
+    }
 }
 
 impl Snapshot {
@@ -54,13 +79,18 @@ impl Snapshot {
                         Some((-SLOT_SIZE * number, held(env, depth, slot)?))
                     })
                     .collect(),
+                entered: EnteredBy::of(&frame.entered),
             });
         let owed = state.owed();
-        let references = owed.references.iter().map(|reference| reference.id);
-        let locks = owed.locks.iter().map(|lock| lock.id);
+        let acquired = owed.references.iter().chain(&owed.irq_flags);
+        let ids = acquired.map(|reference| reference.id);
+        let mut references: Vec<u32> = ids.collect();
+        // They are given out in that order.
+        references.sort_unstable();
+        references.extend(owed.locks.iter().map(|lock| lock.id));
         Snapshot {
             frames: frames.collect(),
-            references: references.chain(locks).collect(),
+            references,
         }
     }
 }
@@ -133,7 +163,7 @@ fn spelled(env: &Env<'_>, depth: u8, reg: &RegState) -> String {
             } else {
                 format!("[{of}]")
             };
-            format!("fp{frame}{}", i64::from(reg.off) + var_off)
+            format!("fp{frame}{}", signed(i64::from(reg.off) + var_off))
         }
         (Kind::Stack(of), _, None) if of != depth => format!("fp[{of}]({})", known(env, reg)),
         (Kind::Btf(pointer), ..) => {
@@ -170,17 +200,17 @@ fn known(env: &Env<'_>, reg: &RegState) -> String {
         facts.push(format!("ks={key},vs={value}"));
     }
     if !reg.is_scalar() && reg.off != 0 {
-        facts.push(format!("off={}", reg.off));
+        facts.push(format!("off={}", signed(reg.off.into())));
     }
     if reg.is_packet() {
         facts.push(format!("r={}", unsigned(range(reg.range))));
     }
     match reg.kind {
         Kind::RingbufMem(size) | Kind::Mem(size) | Kind::ReadOnlyMem(size) => {
-            facts.push(format!("sz={size}"));
+            facts.push(format!("sz={}", unsigned(size.into())));
         }
         Kind::UntrustedMem => facts.push("sz=0".to_owned()),
-        Kind::Slice(slice) => facts.push(format!("sz={}", slice.bytes)),
+        Kind::Slice(slice) => facts.push(format!("sz={}", unsigned(slice.bytes.into()))),
         Kind::Dynptr(of) => facts.push(format!("type={}", of.name())),
         _ => {}
     }

@@ -21,12 +21,19 @@ pub enum Event<'a> {
     },
     /// A branch is followed that was left for later.
     Branch {
-        /// The slot of the jump.
+        /// The slot of the jump, or of the call that has a function called back or later.
         from: usize,
         /// Where it leads.
         slot: usize,
         /// The state.
         state: &'a Snapshot,
+    },
+    /// A path comes to an instruction, which is executed next.
+    Reached {
+        /// Its slot.
+        slot: usize,
+        /// The instruction.
+        insn: &'a Insn,
     },
     /// An instruction was executed. Of a jump both ways of which are open, the one that goes
     /// on behind it is taken.
@@ -35,8 +42,8 @@ pub enum Event<'a> {
         slot: usize,
         /// The instruction.
         insn: &'a Insn,
-        /// The registers that it reads or writes.
-        touched: &'a [Reg],
+        /// What it touched.
+        touched: &'a Touched,
         /// The state before it.
         before: &'a Snapshot,
         /// The slot where the path goes on, and the state behind the instruction; the end of a
@@ -48,6 +55,15 @@ pub enum Event<'a> {
         /// Where.
         slot: usize,
     },
+}
+
+/// What of a state an instruction touched.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Touched {
+    /// The registers that it reads or writes, and of the stack what is another behind it.
+    Regs(Vec<Reg>),
+    /// All of it: a function is called back, whose way begins with a copy of the state.
+    All,
 }
 
 /// Who is told.
@@ -76,7 +92,7 @@ impl Explorer<'_, '_, '_> {
         };
         let branch = path.way.and_then(|way| self.ways.last(way));
         let (slot, state) = (path.slot, &state);
-        self.tell(&match branch.map(|branch| branch.slot) {
+        self.tell(&match path.set_at.or(branch.map(|branch| branch.slot)) {
             Some(from) => Event::Branch { from, slot, state },
             None => Event::Begin { slot, state },
         });
@@ -105,7 +121,10 @@ impl Explorer<'_, '_, '_> {
             | Flow::Leave { caller: next, .. } => Some(*next),
         };
         let after = self.snapshot(state);
-        let touched: Vec<Reg> = touched(insn).iter().collect();
+        let touched = match flow {
+            Flow::CallBack { .. } | Flow::Later { .. } => Touched::All,
+            _ => Touched::Regs(touched(insn).iter().collect()),
+        };
         self.tell(&Event::Step {
             slot,
             insn,

@@ -259,9 +259,10 @@ fn linked(op: AluOp, width: Width, off: i32) -> KernelVersion {
 }
 
 /// How far the result is from the left side, where it is a constant distance: of an addition or
-/// a subtraction of a number that is known and fits into 32 bits (seen on Linux 6.18).
+/// a subtraction of a number that is known, of which 32-bit arithmetic takes the low half, and fits
+/// into 32 bits (seen on Linux 6.18).
 fn distance(op: AluOp, width: Width, src: &RegState) -> Option<i32> {
-    let value = src.as_constant()?;
+    let value = src.scalar.constant_at(width)?;
     let value = match width {
         Width::W64 => i32::try_from(value as i64).ok()?,
         Width::W32 => value as i32,

@@ -315,13 +315,16 @@ impl Comparison {
         if self.src_reg == Some(self.dst_reg) {
             let (number, existence) = assume_of_itself(cond, width, outcome, dst);
             set_number(state, self.dst_reg, number, lesson);
+            teach_sharers(state, self.dst_reg, lesson);
             return existence;
         }
         let (a, b, existence) = assume(cond, width, outcome, dst, src);
         set_number(state, self.dst_reg, a, lesson);
         if let Some(reg) = self.src_reg {
             set_number(state, reg, b, lesson);
+            teach_sharers(state, reg, lesson);
         }
+        teach_sharers(state, self.dst_reg, lesson);
         existence
     }
 
@@ -377,12 +380,18 @@ fn sharer_mut(state: &mut State, sharer: Sharer) -> Option<&mut RegState> {
     }
 }
 
-/// Gives a register, and all that share its number, what was learnt of it.
+/// Gives a register what was learnt of it.
 fn set_number(state: &mut State, reg: Reg, learnt: Scalar, lesson: Lesson<'_>) {
     let known = state.reg_mut(reg);
     known.scalar = learnt;
     known.origin.proved = lesson.here;
-    let known = *known;
+}
+
+/// Gives all that share a register's number what is known of it. Where both operands do, the second
+/// teaches the first, which teaches the second again: on the way there and back less may be known of
+/// it, as in the kernel (6.18).
+fn teach_sharers(state: &mut State, reg: Reg, lesson: Lesson<'_>) {
+    let known = *state.reg(reg);
     if known.id == 0 {
         return;
     }

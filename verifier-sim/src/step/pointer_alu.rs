@@ -57,6 +57,12 @@ impl Machine<'_, '_> {
         operand: &RegState,
         holder: Reg,
     ) -> Checked {
+        // Whatever becomes of the pointer (Linux 6.18).
+        if holder != insn.dst() {
+            self.need(insn.dst());
+        } else if insn.row().src == Field::Reg {
+            self.need(insn.src());
+        }
         let number = &operand.scalar;
         // What is known of the number contradicts itself: this is never run.
         if number.is_outside_its_bounds() {
@@ -64,11 +70,6 @@ impl Machine<'_, '_> {
         }
         if width == Width::W32 {
             return self.pointer_at_32(insn, op);
-        }
-        if holder != insn.dst() {
-            self.need(insn.dst());
-        } else if insn.row().src == Field::Reg {
-            self.need(insn.src());
         }
         // Where in such memory a pointer is, nobody follows: it stays as it is, and so does a number
         // that it is added to (Linux 6.18).

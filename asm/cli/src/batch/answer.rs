@@ -9,8 +9,8 @@ use ebpf_asm::isa::{Callee, Sem};
 use ebpf_asm::object::Object;
 use ebpf_asm::program::Program;
 use ebpf_verifier_sim::{
-    Code, Config, Event, KernelTypes, Rejection, Verdict, Warning, check_maps, check_types,
-    verify_watched, verify_with,
+    Code, Config, Event, KernelLog, KernelTypes, Rejection, Verdict, Warning, check_maps,
+    check_types, verify_watched, verify_with,
 };
 use serde::Serialize;
 use serde_json::Value;
@@ -18,7 +18,7 @@ use serde_json::Value;
 use super::flags;
 use super::row::Row;
 use super::subject::{self, StandIn, Unusable};
-use super::{Kernel, Loader, kernel};
+use super::{Kernel, Loader, Log, Wanted, kernel};
 
 /// One line of the output. The layout is a promise; fields may be added.
 #[derive(Debug, Serialize)]
@@ -47,6 +47,9 @@ pub(super) struct Said {
     pub(super) processed: u64,
     /// How long it took, in microseconds; 0 if unknown.
     pub(super) usec: u64,
+    /// What was followed and known, if that was asked for and there is such.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) log: Option<String>,
     /// What is to be said of an accepted program.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(super) warnings: Vec<Warned>,
@@ -88,6 +91,7 @@ impl Said {
             processed: 0,
             usec: 0,
             warnings: Vec::new(),
+            log: None,
         }
     }
 
@@ -134,9 +138,14 @@ pub(super) struct Line<'a> {
 }
 
 /// Answers a line. Whatever it holds, there is an answer.
-pub(super) fn answer(line: Line<'_>, ask: Kernel, loader: &Loader, types: &KernelTypes) -> Answer {
+pub(super) fn answer(
+    line: Line<'_>,
+    wanted: Wanted,
+    loader: &Loader,
+    types: &KernelTypes,
+) -> Answer {
     match serde_json::from_str::<Row>(line.text) {
-        Ok(row) => of_row(&row, ask, loader, types),
+        Ok(row) => of_row(&row, wanted, loader, types),
         Err(error) => Answer {
             id: id_of(line.text),
             ours: Said::unsupported(format!("no row: {}", line.says(&error))),
@@ -164,17 +173,19 @@ fn id_of(line: &str) -> Value {
         .unwrap_or_default()
 }
 
-fn of_row(row: &Row, ask: Kernel, loader: &Loader, types: &KernelTypes) -> Answer {
+fn of_row(row: &Row, wanted: Wanted, loader: &Loader, types: &KernelTypes) -> Answer {
     let Loader { privilege, config } = loader.of(row);
     // A fault of ours in one program must not end the run.
-    let ours = catch_unwind(AssertUnwindSafe(|| simulate(row, &config, types)))
-        .unwrap_or_else(|_| Ok(Said::unsupported("the verifier met a fault of its own")))
-        .unwrap_or_else(|unusable| match unusable {
-            Unusable::Refused { code, message } => Said::reject(message).code(code),
-            Unusable::Unsupported(reason) => Said::unsupported(reason),
-        });
-    let kernel = match ask {
-        Kernel::Asked => Some(kernel::load(row, privilege)),
+    let ours = catch_unwind(AssertUnwindSafe(|| {
+        simulate(row, wanted.log, &config, types)
+    }))
+    .unwrap_or_else(|_| Ok(Said::unsupported("the verifier met a fault of its own")))
+    .unwrap_or_else(|unusable| match unusable {
+        Unusable::Refused { code, message } => Said::reject(message).code(code),
+        Unusable::Unsupported(reason) => Said::unsupported(reason),
+    });
+    let kernel = match wanted.kernel {
+        Kernel::Asked => Some(kernel::load(row, wanted.log, privilege)),
         Kernel::NotAsked => None,
     };
     Answer {
@@ -211,7 +222,7 @@ fn check_before(
         })
 }
 
-fn simulate(row: &Row, loader: &Config, types: &KernelTypes) -> Result<Said, Unusable> {
+fn simulate(row: &Row, log: Log, loader: &Config, types: &KernelTypes) -> Result<Said, Unusable> {
     let subject::Subject { object, wrong } = subject::subject(row)?;
     let program = object
         .programs
@@ -220,19 +231,32 @@ fn simulate(row: &Row, loader: &Config, types: &KernelTypes) -> Result<Said, Unu
     let config = flags::config(row.prog_flags, program, loader)?;
     check_before(&object, program, &config, types)?;
     let begin = Instant::now();
+    let mut written = match log {
+        Log::States => Some(KernelLog::new(&object, program, types)),
+        Log::None => None,
+    };
+    let has_nearly = wrong.iter().any(|wrong| wrong.stand_in == StandIn::Nearly);
     let mut reached = None;
     let mut watch = |event: &Event<'_>| {
-        if let (Event::Step { slot, .. }, None) = (event, reached) {
+        if let Some(log) = &mut written {
+            log.add(event);
+        }
+        if let (Event::Step { slot, .. }, true, None) = (event, has_nearly, reached) {
             // They ascend, as they were found.
             let here = wrong.binary_search_by_key(slot, |wrong| wrong.slot);
             reached = here.ok().and_then(|here| wrong.get(here));
         }
     };
     // Who watches is told states, which take time to make.
-    let verdict = match wrong.iter().any(|wrong| wrong.stand_in == StandIn::Nearly) {
+    let verdict = match has_nearly || log == Log::States {
         true => verify_watched(&object, program, &config, types, &mut watch),
         false => verify_with(&object, program, &config, types),
     };
+    let took = begin.elapsed();
+    let log = written.map(|mut log| {
+        log.end(&verdict);
+        log.take()
+    });
     // Calls of functions are looked at before their fields are.
     let is_call = |slot| {
         let mut slots = program.slots();
@@ -271,7 +295,10 @@ fn simulate(row: &Row, loader: &Config, types: &KernelTypes) -> Result<Said, Unu
         }
         Verdict::Rejected(why) => Said::reject(why.words()).code(why.code),
     };
-    Ok(said.took(begin.elapsed()))
+    Ok(Said {
+        log,
+        ..said.took(took)
+    })
 }
 
 /// The codes of what the kernel finds before it looks what instructions mean.

@@ -15,6 +15,7 @@ use ebpf_syscalls::bpf::{
 use ebpf_syscalls::{Errno, Error};
 use ebpf_verifier_sim::KernelRefusal;
 
+use super::Log;
 use super::answer::Said;
 use super::maps::{key_type, map_name};
 use super::row::{MapRow, Row};
@@ -54,17 +55,17 @@ impl Nothing {
 }
 
 /// What the kernel says of the row to such a loader.
-pub(super) fn load(row: &Row, loader: Privilege) -> Said {
+pub(super) fn load(row: &Row, log: Log, loader: Privilege) -> Said {
     let is_denied = |nothing: &Nothing| matches!(nothing, Nothing::Denied(_));
     let refusal = |nothing: Nothing| Said::reject(nothing.why());
-    match limited::verdict(loader, || try_load(row), is_denied, refusal) {
+    match limited::verdict(loader, || try_load(row, log), is_denied, refusal) {
         Ok(Ok(said)) => said,
         Ok(Err(nothing)) => Said::unsupported(nothing.why()),
         Err(reason) => Said::unsupported(reason),
     }
 }
 
-fn try_load(row: &Row) -> Result<Said, Nothing> {
+fn try_load(row: &Row, log: Log) -> Result<Said, Nothing> {
     let btf = match &row.btf {
         Some(bytes) => match bpf::btf_load(&bytes.0) {
             Ok(btf) => Some(btf),
@@ -109,7 +110,23 @@ fn try_load(row: &Row) -> Result<Said, Nothing> {
         }
         loaded => loaded,
     };
-    verdict(loaded)
+    let said = verdict(loaded)?;
+    Ok(match log {
+        Log::None => said,
+        Log::States => Said {
+            log: states(&load),
+            ..said
+        },
+    })
+}
+
+/// The log of every instruction that the kernel looks at. It takes long to write, so that the
+/// verdict and its time are asked for without.
+fn states(load: &ProgLoad<'_>) -> Option<String> {
+    match prog_load_with_log(load, LogLevel::States) {
+        Ok((_, log)) | Err(Error::Refused { log, .. }) => Some(log),
+        Err(_) => None,
+    }
 }
 
 fn verdict(loaded: Result<(OwnedFd, String), Error>) -> Result<Said, Nothing> {

@@ -46,6 +46,20 @@ pub(crate) enum Kernel {
     NotAsked,
 }
 
+/// Whether answers hold what the verifier did, in the format of the kernel's log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Log {
+    States,
+    None,
+}
+
+/// What answers hold besides our verdict.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Wanted {
+    pub(crate) kernel: Kernel,
+    pub(crate) log: Log,
+}
+
 /// For whom rows are judged that do not say it.
 #[derive(Debug, Clone, Copy)]
 struct Loader {
@@ -87,7 +101,7 @@ fn note_unknown(fields: &[String], told: &Mutex<BTreeSet<String>>) {
 pub(crate) fn run(
     path: &Path,
     jobs: Option<NonZero<usize>>,
-    kernel: Kernel,
+    wanted: Wanted,
     for_whom: ForWhom,
 ) -> Result<(), Failure> {
     let input = BufReader::new(input::open(path)?);
@@ -107,7 +121,7 @@ pub(crate) fn run(
     ordered::map_lines(input, io::stdout(), jobs, &|number, text| {
         let (file, text) = (file.as_str(), text.trim_end());
         let line = Line { file, number, text };
-        let answer = answer::answer(line, kernel, &loader, types);
+        let answer = answer::answer(line, wanted, &loader, types);
         match answer.unknown_fields() {
             Some([]) => {}
             Some(fields) => note_unknown(fields, &told),

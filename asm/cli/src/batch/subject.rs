@@ -70,9 +70,8 @@ pub(super) struct Wrong {
 pub(super) enum StandIn {
     /// What is refused where it is reached.
     Refused,
-    /// The jump, the call or the load of the packet that it would be without what is wrong: where
-    /// it leads to, and stands, is looked at before. Who follows the paths sees whether it is
-    /// reached.
+    /// What it would be without what is wrong: where it leads to, and stands, and what it reads is
+    /// looked at before. Who follows the paths sees whether it is reached.
     Nearly,
     /// What is refused wherever it stands, once all jumps are looked at.
     Anywhere,
@@ -368,9 +367,8 @@ fn is_odd_load(slot: Slot) -> bool {
     slot.opcode & 0x07 == 0x01 && !(has_mode && slot.imm == 0)
 }
 
-/// What can stand in the place of an instruction that is wrong only where it is reached: the
-/// jump, the call or the load of the packet that it nearly is, at which the kernel looks before; a
-/// call of no helper; or for `EXIT`, behind which nothing follows, a jump to itself.
+/// What can stand in the place of an instruction that is wrong only where it is reached: what it
+/// nearly is, at which the kernel looks before; a call of no helper; or for `EXIT`, behind which nothing follows, a jump to itself.
 fn stand_in(row: &'static isa::Row, slot: Slot) -> Option<(Insn, StandIn)> {
     let nearly = Fields {
         offset: slot.offset,
@@ -404,7 +402,10 @@ fn stand_in(row: &'static isa::Row, slot: Slot) -> Option<(Insn, StandIn)> {
         }
         Sem::Exit => (Sem::Ja, -1),
         Sem::Gotox => return None,
-        _ => (Sem::Call(Callee::Helper), 0),
+        _ => match emptied(slot) {
+            Some(insn) => return Some((insn, StandIn::Nearly)),
+            None => (Sem::Call(Callee::Helper), 0),
+        },
     };
     let fields = Fields {
         offset,
@@ -412,6 +413,18 @@ fn stand_in(row: &'static isa::Row, slot: Slot) -> Option<(Insn, StandIn)> {
     };
     let row = sem.row()?;
     Some((Insn::new(row, fields), StandIn::Refused))
+}
+
+/// The instruction that a slot is but for one field that has to be empty. It reads and writes the
+/// same registers, which the kernel looks at wherever it stands.
+fn emptied(slot: Slot) -> Option<Insn> {
+    let without = [
+        Slot { offset: 0, ..slot },
+        Slot { imm: 0, ..slot },
+        Slot { src: 0, ..slot },
+    ];
+    let mut insns = without.into_iter().map(|slot| Insn::decode(slot, None));
+    insns.find_map(Result::ok)
 }
 
 /// The instructions of a meaning as the kernel calls them when their fields are wrong.
