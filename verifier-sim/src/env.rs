@@ -155,6 +155,14 @@ impl<'a> Env<'a> {
         }
     }
 
+    /// The name of the map at this index, if it has one: what the maps in a map are like has none.
+    pub(crate) fn map_name(&self, index: u32) -> Option<&'a str> {
+        match self.which_map(index)? {
+            WhichMap::Own(index) => Some(&self.object.maps.get(index)?.name),
+            WhichMap::In(_) => None,
+        }
+    }
+
     fn which_map(&self, index: u32) -> Option<WhichMap> {
         let index = usize::try_from(index).ok()?;
         Some(match index.checked_sub(self.object.maps.len()) {

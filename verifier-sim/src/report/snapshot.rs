@@ -191,13 +191,10 @@ fn known(env: &Env<'_>, reg: &RegState) -> String {
     if matches!(reg.kind, Kind::Btf(pointer) if pointer.marks.has(Marks::NON_OWNING)) {
         facts.push("non_own_ref".to_owned());
     }
-    if let Some(map) = reg.kind.map().and_then(|map| env.map(map)) {
-        let (name, key, value) = (&map.name, map.key_size, map.value_size);
-        // What the maps in a map are like has no name.
-        if !name.is_empty() {
-            facts.push(format!("map={name}"));
-        }
-        facts.push(format!("ks={key},vs={value}"));
+    if let Some(index) = reg.kind.map() {
+        facts.extend(env.map_name(index).map(|name| format!("map={name}")));
+        let map = env.map(index);
+        facts.extend(map.map(|map| format!("ks={},vs={}", map.key_size, map.value_size)));
     }
     if !reg.is_scalar() && reg.off != 0 {
         facts.push(format!("off={}", signed(reg.off.into())));
