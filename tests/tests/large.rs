@@ -10,7 +10,7 @@ use std::process::ExitCode;
 
 use ebpf_asm::object::Object;
 use ebpf_tests::corpus::{CLANGS, Clang};
-use ebpf_tests::differential::judge::{Answer, Judge, Word};
+use ebpf_tests::differential::judge::{Answer, Judge, Logs, Word};
 use ebpf_tests::differential::row::Row;
 use ebpf_tests::large::{self, Build};
 use ebpf_tests::policy::{self, Need};
@@ -48,7 +48,7 @@ fn main() -> ExitCode {
 }
 
 fn all_builds(source: &str) -> Outcome {
-    let mut judge = Judge::start(&commands::built()?.ebpfasm)?;
+    let mut judge = Judge::start(&commands::built()?.ebpfasm, Logs::None)?;
     for (clang, cpu) in ways() {
         for fault in 0..=large::faults(source)? {
             let build = Build { clang, cpu, fault };

@@ -3,7 +3,7 @@
 //! instructions, asked in turn through `ebpfasm check --batch --kernel-too`.
 
 use ebpf_tests::corpus::CLANGS;
-use ebpf_tests::differential::judge::{Judge, Word};
+use ebpf_tests::differential::judge::{Judge, Logs, Word};
 use ebpf_tests::differential::row::Row;
 use ebpf_tests::large::{self, Build};
 use ebpf_tests::{Outcome, commands, ensure};
@@ -51,7 +51,7 @@ pub(crate) fn print() -> Outcome {
 
 fn one(name: &str, slots: usize, program: &Row) -> Outcome {
     // A batch of its own, for its memory.
-    let mut judge = Judge::start(&commands::built()?.ebpfasm)?;
+    let mut judge = Judge::start(&commands::built()?.ebpfasm, Logs::None)?;
     let (mut ours, mut kernels) = (Vec::new(), Vec::new());
     let mut followed = (0, 0);
     for _ in 0..ROUNDS {

@@ -1,17 +1,18 @@
 //! The long run of the differential machine; CONTRIBUTING.md says how it is started.
 //!
 //! `differential [--seed S] [--count N] [--shown K] [--print NUMBER] [--clang] [--loops]
-//! [--growing] [--ebpfasm PATH]`: by default the command is built in the profile of this one. With
+//! [--growing] [--states] [--ebpfasm PATH]`: by default the command is built in the profile of this one. With
 //! `--clang` programs that clang built are among those that are changed; with `--loops` all programs
 //! are of loops that lie in one another; with `--growing` all are grown from accepted ones.
+//! With `--states` what both knew at every instruction is compared too, by their logs.
 #![forbid(unsafe_code)]
 
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use ebpf_tests::differential::campaign::{Campaign, Kind};
+use ebpf_tests::differential::campaign::{Campaign, Disagreement, Kind};
 use ebpf_tests::differential::compiled;
-use ebpf_tests::differential::judge::Judge;
+use ebpf_tests::differential::judge::{Judge, Logs};
 use ebpf_tests::{Outcome, commands, sandbox};
 
 fn main() -> ExitCode {
@@ -24,7 +25,8 @@ fn main() -> ExitCode {
     }
 }
 
-/// Fails if a program is accepted that the kernel refuses, or that the interpreter meets a fault in.
+/// Fails if a program is accepted that the kernel refuses, or that the interpreter meets a fault in,
+/// or if both knew other things on the way.
 fn run() -> Outcome<ExitCode> {
     let mut campaign = Campaign {
         kind: Kind::All,
@@ -32,6 +34,7 @@ fn run() -> Outcome<ExitCode> {
         count: 100_000,
         shown: 10,
         compiled: Vec::new(),
+        logs: Logs::None,
     };
     let (mut ebpfasm, mut print, mut clang) = (None, None, false);
     let mut args = std::env::args().skip(1);
@@ -46,6 +49,7 @@ fn run() -> Outcome<ExitCode> {
             "--clang" => clang = true,
             "--loops" => campaign.kind = Kind::Loops,
             "--growing" => campaign.kind = Kind::Growing,
+            "--states" => campaign.logs = Logs::States,
             other => return Err(format!("'{other}' is not known").into()),
         }
     }
@@ -59,15 +63,17 @@ fn run() -> Outcome<ExitCode> {
         println!("{} programs that clang built", campaign.compiled.len());
     }
     if let Some(number) = print {
-        let mut judge = Judge::start(&ebpfasm)?;
+        let mut judge = Judge::start(&ebpfasm, Logs::None)?;
         let made = campaign.made(number, &mut judge)?;
         let made = made.ok_or("no such program")?;
         println!("{}\n{}", made.row.line(number).trim(), made.row.text());
         return Ok(ExitCode::SUCCESS);
     }
     let report = campaign.run_and_print(&ebpfasm)?;
-    Ok(match report.unsound() {
-        0 => ExitCode::SUCCESS,
-        _ => ExitCode::FAILURE,
-    })
+    Ok(
+        match report.unsound() + report.count(Disagreement::States) {
+            0 => ExitCode::SUCCESS,
+            _ => ExitCode::FAILURE,
+        },
+    )
 }

@@ -8,7 +8,7 @@ use std::time::Instant;
 
 use super::generate::growing::{Lineage, ROUNDS};
 use super::generate::{self, Generated};
-use super::judge::{Answer, Judge, Said, Word};
+use super::judge::{Answer, Judge, Logs, Said, Word};
 use super::matrix::Matrix;
 use super::mutate::mutated;
 use super::shrink::smallest;
@@ -64,6 +64,8 @@ pub struct Campaign {
     pub shown: usize,
     /// Programs that clang built: see `compiled.rs`.
     pub compiled: Vec<Row>,
+    /// Whether what both knew at every instruction is compared too.
+    pub logs: Logs,
 }
 
 /// What came of it.
@@ -80,6 +82,8 @@ pub struct Report {
     pub followed: Followed,
     /// How many refusals have the same words.
     pub worded: Worded,
+    /// How many instructions both looked at with the same state behind them.
+    pub states: usize,
     /// What the simulator took where both accept.
     pub ours: Taken,
     /// What the kernel took for the same programs.
@@ -171,6 +175,8 @@ pub enum Disagreement {
     FalseReject,
     /// The simulator accepts what the interpreter meets a fault in.
     Fault,
+    /// Both give the same verdict, and knew other things on the way.
+    States,
     /// The simulator does not know.
     Unsupported,
 }
@@ -222,7 +228,7 @@ impl Campaign {
     /// If the command `ebpfasm` does not answer.
     pub fn run(&self, ebpfasm: &Path) -> Outcome<Report> {
         let mut report = Report::default();
-        let judge = Judge::start(ebpfasm)?;
+        let judge = Judge::start(ebpfasm, self.logs)?;
         if self.kind == Kind::Growing {
             self.grow(judge, &mut report)?;
             return Ok(report);
@@ -270,6 +276,12 @@ impl Campaign {
         println!("{}", report.times());
         println!("{}", report.followed);
         println!("{}", report.worded);
+        if self.logs == Logs::States {
+            println!(
+                "looked at with the same state: {} instructions",
+                report.states
+            );
+        }
         println!(
             "{:.0} programs a second, both verdicts",
             report.matrix.whole.total() as f64 / seconds
@@ -337,10 +349,14 @@ impl Report {
     /// How many programs are accepted that the kernel refuses, or that met a fault.
     #[must_use]
     pub fn unsound(&self) -> u64 {
-        let unsound =
-            |kind: Disagreement| matches!(kind, Disagreement::FalseAccept | Disagreement::Fault);
+        self.count(Disagreement::FalseAccept) + self.count(Disagreement::Fault)
+    }
+
+    /// How many programs there is a disagreement of this kind on.
+    #[must_use]
+    pub fn count(&self, which: Disagreement) -> u64 {
         let kinds = self.kinds.iter();
-        let counts = kinds.filter(|((kind, _), _)| unsound(*kind));
+        let counts = kinds.filter(|((kind, _), _)| *kind == which);
         counts.map(|(_, (count, _))| count).sum()
     }
 
@@ -362,11 +378,23 @@ impl Report {
             } else {
                 self.worded.add(answer);
             }
+            self.compare_logs(answer);
             return;
         } else {
             (Disagreement::Unsupported, words(&answer.ours.msg))
         };
         self.note(kind, answer.id);
+    }
+
+    fn compare_logs(&mut self, answer: &Answer) {
+        let Some(compared) = answer.compared_logs() else {
+            return;
+        };
+        self.states += compared.alike;
+        if let Some(differs) = compared.differs {
+            let kind = (Disagreement::States, words(&differs.to_string()));
+            self.note(kind, answer.id);
+        }
     }
 
     fn note(&mut self, kind: (Disagreement, String), number: u64) {
@@ -410,7 +438,7 @@ impl Report {
     pub fn kinds(&self, campaign: &Campaign, ebpfasm: &Path) -> Outcome<String> {
         let mut kinds: Vec<_> = self.kinds.iter().collect();
         kinds.sort_by_key(|((kind, _), (count, _))| (*kind, u64::MAX - count));
-        let mut judge = Judge::start(ebpfasm)?;
+        let mut judge = Judge::start(ebpfasm, campaign.logs)?;
         let mut text = String::new();
         let mut left = campaign.shown;
         for ((kind, words), (count, numbers)) in kinds {
@@ -438,17 +466,25 @@ impl Report {
 fn example(row: Row, kind: Disagreement, said: &str, judge: &mut Judge) -> Outcome<String> {
     let small = smallest(row, judge, |answer| match kind {
         Disagreement::FalseAccept => answer.is_false_accept() && words(&answer.kernel.msg) == said,
+        Disagreement::States => says_otherwise(answer).is_some(),
         _ => answer.is_false_reject() && words(&answer.ours.msg) == said,
     })?;
     let answer = judge.ask(&small)?;
+    let states = says_otherwise(&answer).unwrap_or_default();
     Ok(format!(
-        "    simulator: {:?} {}\n    kernel: {:?} {}\n{}\n",
+        "    simulator: {:?} {}\n    kernel: {:?} {}\n{states}{}\n",
         answer.ours.verdict,
         answer.ours.msg,
         answer.kernel.verdict,
         answer.kernel.msg,
         small.text()
     ))
+}
+
+/// What both say at the first instruction where they say other things.
+fn says_otherwise(answer: &Answer) -> Option<String> {
+    let differs = answer.compared_logs()?.differs?;
+    Some(format!("{differs}\n"))
 }
 
 /// A message without its numbers: what is the same for all programs of a kind.

@@ -13,7 +13,7 @@ use ebpf_asm::isa::{Callee, Sem};
 use ebpf_asm::object::{self, Object};
 use ebpf_asm::program::Reference;
 
-use super::judge::{Judge, Word};
+use super::judge::{Judge, Logs, Word};
 use super::row::Row;
 use crate::corpus::{CLANGS, Debug};
 use crate::{Outcome, clang, corpus, kernel_types, large, workspace};
@@ -23,7 +23,7 @@ use crate::{Outcome, clang, corpus, kernel_types, large, workspace};
 /// # Errors
 /// If the batch is not to be had, or nothing compiles that both accept.
 pub fn accepted(ebpfasm: &Path) -> Outcome<Vec<Row>> {
-    let mut judge = Judge::start(ebpfasm)?;
+    let mut judge = Judge::start(ebpfasm, Logs::None)?;
     let mut rows = Vec::new();
     for object in objects()? {
         for program in &object.programs {

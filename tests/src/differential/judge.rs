@@ -5,8 +5,10 @@ use std::path::Path;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::thread;
 
+use ebpf_verifier_sim::Code;
 use serde::Deserialize;
 
+use super::logs::{self, Compared};
 use super::row::Row;
 use crate::Outcome;
 
@@ -36,6 +38,12 @@ pub struct Said {
     pub processed: u64,
     /// Microseconds.
     pub usec: u64,
+    /// The code of a refusal.
+    #[serde(default)]
+    pub code: String,
+    /// The log of level 2, if it was asked for.
+    #[serde(default)]
+    pub log: String,
 }
 
 /// What both say of a row.
@@ -64,11 +72,30 @@ impl Answer {
         accepted && self.ours.processed == self.kernel.processed
     }
 
+    /// Both logs, compared, if there are such. Of what is no instruction none are: the simulator
+    /// follows something else in its place.
+    #[must_use]
+    pub fn compared_logs(&self) -> Option<Compared> {
+        let both = !self.ours.log.is_empty() && !self.kernel.log.is_empty();
+        let is_compared = both && self.ours.code != Code::Encoding.to_string();
+        is_compared.then(|| logs::compared(&self.ours.log, &self.kernel.log))
+    }
+
     /// Whether the simulator refuses what the kernel accepts.
     #[must_use]
     pub fn is_false_reject(&self) -> bool {
         self.ours.verdict == Word::Reject && self.kernel.verdict == Word::Accept
     }
+}
+
+/// Whether the answers have logs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Logs {
+    /// They have none.
+    #[default]
+    None,
+    /// They have the log of every instruction that was looked at.
+    States,
 }
 
 /// A batch that runs.
@@ -84,9 +111,14 @@ impl Judge {
     ///
     /// # Errors
     /// If it does not start.
-    pub fn start(ebpfasm: &Path) -> Outcome<Judge> {
+    pub fn start(ebpfasm: &Path, logs: Logs) -> Outcome<Judge> {
+        let level: &[&str] = match logs {
+            Logs::None => &[],
+            Logs::States => &["--log-level", "2"],
+        };
         let mut child = Command::new(ebpfasm)
             .args(["check", "--batch", "-", "--kernel-too", "--jobs", JOBS])
+            .args(level)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()?;

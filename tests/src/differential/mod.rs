@@ -12,6 +12,7 @@
 //! | `reach.rs` | where slots of a row lead |
 //! | `compiled.rs` | programs that clang built, to be changed |
 //! | `judge.rs` | the batch that is asked |
+//! | `logs.rs` | what both knew at every instruction, compared |
 //! | `witness.rs` | what is accepted, run in the interpreter |
 //! | `matrix.rs` | how often both agreed, by program type and by construct |
 //! | `shrink.rs` | the smallest program that is still disagreed on |
@@ -22,6 +23,7 @@ mod chance;
 pub mod compiled;
 pub mod generate;
 pub mod judge;
+pub mod logs;
 pub mod matrix;
 pub mod mutate;
 mod reach;

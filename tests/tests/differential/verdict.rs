@@ -6,6 +6,7 @@
 use ebpf_tests::differential::campaign::{Campaign, Kind};
 use ebpf_tests::differential::generate::Construct;
 use ebpf_tests::differential::generate::growing::NAMES;
+use ebpf_tests::differential::judge::Logs;
 use ebpf_tests::{Outcome, commands, ensure};
 
 /// The seed of the run that everybody makes.
@@ -31,6 +32,7 @@ pub(crate) fn loops_are_followed_alike(cases: u32) -> Outcome {
         count: cases.into(),
         shown: 3,
         compiled: Vec::new(),
+        logs: Logs::None,
     };
     let ebpfasm = &commands::built()?.ebpfasm;
     let report = campaign.run(ebpfasm)?;
@@ -61,6 +63,7 @@ pub(crate) fn growing_programs_are_treated_alike(cases: u32) -> Outcome {
         count: cases.into(),
         shown: 3,
         compiled: Vec::new(),
+        logs: Logs::None,
     };
     let ebpfasm = &commands::built()?.ebpfasm;
     let report = campaign.run(ebpfasm)?;
@@ -101,6 +104,7 @@ pub(crate) fn no_false_accept(cases: u32) -> Outcome {
         count: cases.into(),
         shown: 3,
         compiled: Vec::new(),
+        logs: Logs::None,
     };
     let ebpfasm = &commands::built()?.ebpfasm;
     let report = campaign.run(ebpfasm)?;

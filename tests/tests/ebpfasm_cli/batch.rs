@@ -8,6 +8,7 @@ use ebpf_asm::object::Map;
 use ebpf_asm::prog_type::ProgType;
 use ebpf_asm::program::{Program, Reference};
 use ebpf_asm::text::parse;
+use ebpf_tests::differential::logs::compared;
 use ebpf_tests::differential::row::Row;
 use ebpf_verifier_sim::{Code, Config, Verdict, check_types, verify_with};
 use serde_json::Value;
@@ -244,6 +245,67 @@ fn odd_fields_are_refused_where_the_kernel_refuses_them() {
             assert_eq!(answer["verdict"], kernel["verdict"], "{row}: {answer}");
         }
     }
+}
+
+/// What an instruction with an odd field reads and writes is live before it, wherever it stands: as
+/// many instructions are followed as by Linux 6.18.
+#[test]
+fn what_odd_instructions_read_is_live_before_them() {
+    // R2 is a number or, by chance, the frame; behind that, where nobody comes, the instruction.
+    const BEFORE: &str = "8500000007000000b7020000010000001500010000000000bfa2000000000000b7000000000000001600010000000000";
+    const AFTER: &str = "b7000000000000009500000000000000";
+    let cases = [
+        ("r8 += 1, with an offset", 9, "0708040001000000"),
+        ("r8 += r2, with an offset", 11, "0f28040000000000"),
+        ("r8 += r2, with a number", 11, "0f28000001000000"),
+    ];
+    let row = |insn: &str| {
+        format!(
+            r#"{{"prog_type":1,"prog_flags":8,"license":"GPL","insns":"{BEFORE}{insn}{AFTER}"}}"#
+        )
+    };
+    let rows: Vec<String> = cases.iter().map(|(_, _, insn)| row(insn)).collect();
+    let (_, answers) = batch(&Place::new(), &rows.join("\n"), &["--kernel-too"]);
+    for ((what, followed, _), answer) in cases.iter().zip(&answers) {
+        assert_eq!(answer["processed"], *followed, "{what}: {answer}");
+        if answer["kernel"]["verdict"] != "unsupported" {
+            assert_eq!(answer["kernel"]["processed"], *followed, "{what}: {answer}");
+        }
+    }
+}
+
+/// Answers have logs if they are asked for, also of what is refused: up to the instruction.
+#[test]
+fn answers_have_logs() {
+    // `r2 = 1; r0 = r3; exit`.
+    let refused = "b702000001000000bf300000000000009500000000000000";
+    let row = format!(r#"{{"prog_type":6,"insns":"{refused}"}}"#);
+    let rows = [
+        PASSES,
+        &row,
+        r#"{"prog_type":4242,"insns":"9500000000000000"}"#,
+    ]
+    .join("\n");
+    let (_, answers) = batch(&Place::new(), &rows, &["--kernel-too", "--log-level", "2"]);
+    let log = |said: &Value| said["log"].as_str().unwrap_or_default().to_owned();
+    for answer in &answers[..2] {
+        let ours = log(answer);
+        assert!(
+            ours.starts_with("0: R1=ctx() R10=fp0\n0: (b7) "),
+            "{answer}"
+        );
+        if answer["kernel"]["verdict"] != "unsupported" {
+            let compared = compared(&ours, &log(&answer["kernel"]));
+            assert!(
+                compared.differs.is_none() && compared.alike == 2,
+                "{compared:?}: {answer}"
+            );
+        }
+    }
+    assert!(log(&answers[1]).contains("1: (bf) r0 = r3\nR3 !read_ok\nprocessed 2 insns"));
+    assert_eq!(answers[2]["log"], Value::Null);
+    let (_, answers) = batch(&Place::new(), PASSES, &[]);
+    assert_eq!(answers[0]["log"], Value::Null);
 }
 
 /// What refers to a map is looked at before any path is followed: a row that has it wrong is

@@ -30,6 +30,8 @@ pub(crate) struct Lock {
     pub(crate) id: u32,
     /// The slot of the call that took it.
     pub(crate) taken_at: usize,
+    /// The last id that was given out before.
+    pub(crate) taken_behind: u32,
 }
 
 /// Kinds of locks. Of spin locks one is held at a time; of resilient ones several, which are given
@@ -148,6 +150,7 @@ impl Machine<'_, '_> {
             owner,
             id: value.id,
             taken_at: self.slot,
+            taken_behind: *self.last_id,
         })
     }
 

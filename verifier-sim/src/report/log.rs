@@ -15,6 +15,7 @@ use crate::report::snapshot::{EnteredBy, FrameSnapshot, Snapshot};
 use crate::report::watch::{Event, Touched};
 use crate::types::kernel_types::KernelTypes;
 use crate::verify::Verdict;
+use ebpf_asm::helper;
 use ebpf_asm::insn::{Insn, Reg};
 use ebpf_asm::isa::{AtomicOp, Callee, Imm64, Operand, Sem, Size};
 use ebpf_asm::object::Object;
@@ -289,12 +290,12 @@ fn mark(entered: EnteredBy) -> &'static str {
     }
 }
 
-/// What is to be given back. The lock of a value that is there once has no number, and is not
-/// shown.
+/// What is to be given back. The lock of a value that is there once has no number: where it comes
+/// first, nothing is shown.
 fn references(state: &Snapshot) -> Option<String> {
-    let numbered = state.references.iter().filter(|id| **id != 0);
-    let ids: Vec<String> = numbered.map(u32::to_string).collect();
-    (!ids.is_empty()).then(|| format!(" refs={}", ids.join(",")))
+    let ids: Vec<String> = state.references.iter().map(u32::to_string).collect();
+    let is_shown = state.references.first().is_some_and(|first| *first != 0);
+    is_shown.then(|| format!(" refs={}", ids.join(",")))
 }
 
 /// The registers that an instruction touched, also if they hold nothing now, and the slots of the
@@ -332,7 +333,10 @@ fn spelled(insn: &Insn) -> String {
             operand: Operand::Imm,
             ..
         } => ours.replace(&format!(" {imm} goto"), &format!(" {imm:#x} goto")),
-        Sem::Call(Callee::Helper) => format!("{ours}#{imm}"),
+        Sem::Call(Callee::Helper) => match helper::by_id(imm) {
+            Some(_) => format!("{ours}#{imm}"),
+            None => format!("call unknown#{imm}"),
+        },
         Sem::LoadImm64(what) => {
             let dst = insn.dst();
             // An address is 0 to whom the kernel does not tell addresses.
@@ -346,6 +350,7 @@ fn spelled(insn: &Insn) -> String {
         Sem::Load { .. } | Sem::LoadSx { .. } | Sem::Store { .. } => {
             ours.replace(" + ", " +").replace(" - ", " -")
         }
+        Sem::LoadPacket { .. } => ours.replace(" - ", " + -"),
         Sem::Atomic { op, size } => atomic(insn, op, size),
         Sem::LoadAcquire { size } => {
             format!(

@@ -25,8 +25,8 @@ use ebpf_asm::helper::DynptrType;
 pub struct Snapshot {
     /// The active functions, the innermost last.
     pub frames: Vec<FrameSnapshot>,
-    /// The ids of what was acquired and must be given back: references and what interrupts were
-    /// disabled by, in the order in which they were acquired, then locks.
+    /// The ids of what was acquired and must be given back: references, locks,
+    /// and what interrupts were disabled by, in the order in which they were acquired.
     pub references: Vec<u32>,
 }
 
@@ -83,14 +83,14 @@ impl Snapshot {
             });
         let owed = state.owed();
         let acquired = owed.references.iter().chain(&owed.irq_flags);
-        let ids = acquired.map(|reference| reference.id);
-        let mut references: Vec<u32> = ids.collect();
-        // They are given out in that order.
-        references.sort_unstable();
-        references.extend(owed.locks.iter().map(|lock| lock.id));
+        let acquired = acquired.map(|reference| (reference.id, reference.id));
+        // Of what is acquired the id is new, of a lock that of the value which it is in.
+        let taken = owed.locks.iter().map(|lock| (lock.taken_behind, lock.id));
+        let mut references: Vec<(u32, u32)> = acquired.chain(taken).collect();
+        references.sort_by_key(|(when, _)| *when);
         Snapshot {
             frames: frames.collect(),
-            references,
+            references: references.into_iter().map(|(_, id)| id).collect(),
         }
     }
 }
