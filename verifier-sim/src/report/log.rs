@@ -290,11 +290,12 @@ fn mark(entered: EnteredBy) -> &'static str {
     }
 }
 
-/// What is to be given back. The lock of a value that is there once has no number: where it comes
-/// first, nothing is shown.
+/// What is to be given back. The lock of a value that is there once has no number, and is not shown;
+/// where it comes first, nothing is.
 fn references(state: &Snapshot) -> Option<String> {
-    let ids: Vec<String> = state.references.iter().map(u32::to_string).collect();
     let is_shown = state.references.first().is_some_and(|first| *first != 0);
+    let ids = state.references.iter().filter(|id| **id != 0);
+    let ids: Vec<String> = ids.map(u32::to_string).collect();
     is_shown.then(|| format!(" refs={}", ids.join(",")))
 }
 
