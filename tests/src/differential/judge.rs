@@ -15,6 +15,9 @@ use crate::Outcome;
 /// More than there are processors: loading a program is mostly waiting for the kernel.
 const JOBS: &str = "8";
 
+/// Logs of so many bytes are not compared.
+const LONGEST_LOG: usize = 1 << 20;
+
 /// A verdict.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -73,10 +76,11 @@ impl Answer {
     }
 
     /// Both logs, compared, if there are such. Of what is no instruction none are: the simulator
-    /// follows something else in its place.
+    /// follows something else in its place; nor are long ones, of which the kernel keeps the end.
     #[must_use]
     pub fn compared_logs(&self) -> Option<Compared> {
-        let both = !self.ours.log.is_empty() && !self.kernel.log.is_empty();
+        let is_short = |log: &str| (1..LONGEST_LOG).contains(&log.len());
+        let both = is_short(&self.ours.log) && is_short(&self.kernel.log);
         let is_compared = both && self.ours.code != Code::Encoding.to_string();
         is_compared.then(|| logs::compared(&self.ours.log, &self.kernel.log))
     }

@@ -336,6 +336,7 @@ fn spelled(insn: &Insn) -> String {
         } => ours.replace(&format!(" {imm} goto"), &format!(" {imm:#x} goto")),
         Sem::Call(Callee::Helper) => match helper::by_id(imm) {
             Some(_) => format!("{ours}#{imm}"),
+            None if imm == 0 => "call bpf_unspec#0".to_owned(),
             None => format!("call unknown#{imm}"),
         },
         Sem::LoadImm64(what) => {
