@@ -70,8 +70,9 @@ pub(crate) struct Cfg<'a> {
 }
 
 impl<'a> Cfg<'a> {
-    /// The graph of a program that passes the checks, its edges not yet followed; calls of the functions that begin at the
-    /// slots `globals` are not followed. The one at `exception` is called by the kernel.
+    /// The graph of a program that passes the checks, its edges not yet followed; calls of the
+    /// functions that begin at the slots `globals` are not followed. The one at `exception` is called
+    /// by the kernel.
     pub(crate) fn new(
         program: &'a Program,
         config: &Config,

@@ -17,9 +17,15 @@
 //!   with two otherwise, by the weights of `SPROUTS` (`sprouts.rs`): two of three at the end of a
 //!   function, the others anywhere in it; one of four in a function that is not the first.
 //!
-//! Read before: `../loops.rs`. Read next: `graft.rs`, `scene.rs`, `sprouts.rs`.
+//! Read before: `../loops.rs`. Read in the order `graft.rs`, `scene.rs`, `grower.rs`, `numbers.rs`,
+//! `memory.rs`, `calls.rs`, `around.rs`, `sprouts.rs`.
 
+mod around;
+mod calls;
 mod graft;
+mod grower;
+mod memory;
+mod numbers;
 mod scene;
 mod sprouts;
 

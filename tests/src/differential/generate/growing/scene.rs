@@ -1,6 +1,6 @@
 //! What lineages begin with.
 //!
-//! Read before: `graft.rs`. Read next: `sprouts.rs`.
+//! Read before: `graft.rs`. Read next: `grower.rs`.
 
 use ebpf_asm::assembler::Assembler;
 use ebpf_asm::helper;
