@@ -6,7 +6,7 @@
 //!
 //! Read before: `row.rs`. Read next: `compiled.rs`.
 
-use ebpf_asm::btf::Kind;
+use ebpf_asm::btf::{Kind, Linkage, TypeId};
 use ebpf_asm::helper::{self, Arg, Helper};
 use ebpf_asm::insn::{Insn, Reg};
 use ebpf_asm::isa::{Callee, Sem};
@@ -121,6 +121,9 @@ fn met(row: &Row, fault: &Fault) -> Seen {
         {
             Seen::Stopped(UNALIGNED.to_owned())
         }
+        FaultKind::Misaligned { .. } if is_in_global(row, fault.slot) => {
+            Seen::Stopped(UNALIGNED_BY_CALLER.to_owned())
+        }
         FaultKind::OutOfBounds {
             region: Region::Ctx,
             offset: ..0,
@@ -152,6 +155,23 @@ const BEFORE_RECORD: &str = "bytes before the record of a tracepoint";
 /// What the kernel (6.18) overlooks: where null may stand for memory, it takes a pointer that may
 /// be null, and does not ask that the size then be 0.
 const NULL_OF_A_SIZE: &str = "a null that the kernel takes for memory of a size";
+
+/// What the kernel (6.18) overlooks: a global function may rely on memory that it is handed being
+/// aligned, which nobody asks of its caller.
+const UNALIGNED_BY_CALLER: &str =
+    "an address, handed to a global function, that the size does not divide";
+
+/// Whether a slot is in a global function that the program calls.
+fn is_in_global(row: &Row, slot: usize) -> bool {
+    let function = row.functions.iter().rev().find(|(first, _)| *first <= slot);
+    let called = function.filter(|(first, _)| *first > 0);
+    let kind = |id: u32| Some(row.object.btf.as_ref()?.get(TypeId(id))?.kind.clone());
+    let linkage = called.and_then(|(_, id)| match kind(*id)? {
+        Kind::Func { linkage, .. } => Some(linkage),
+        _ => None,
+    });
+    linkage == Some(Linkage::Global)
+}
 
 /// The helper whose call a fault is met in.
 fn helper_of(fault: &Fault) -> Option<&'static Helper> {
@@ -275,8 +295,13 @@ mod tests {
     /// What is seen of a program whose function has such instructions, and a parameter that is
     /// tagged as untrusted, for which it gets a number.
     fn seen(insns: &str) -> Seen {
+        seen_of("r1 = 5", insns)
+    }
+
+    /// The same, where the parameter is handed so.
+    fn seen_of(argument: &str, insns: &str) -> Seen {
         let text = format!(
-            ".prog xdp program type_id=4\n r1 = 5\n call f\n r0 = 2\n exit\n\
+            ".prog xdp program type_id=4\n{argument}\n call f\n r0 = 2\n exit\n\
              .func f type_id=6\n{insns}\n r0 = 0\n exit\n.btf\n\
              [1] INT 'int' size=4 encoding=SIGNED\n\
              [2] PTR '(anon)' type_id=1\n\
@@ -303,6 +328,14 @@ mod tests {
     fn null_for_memory_is_overlooked() {
         let insns = "r1 = 0\n r2 = 0\n r3 = 0\n r4 = 8\n r5 = 0\n call bpf_csum_diff";
         assert_eq!(seen(insns), Seen::Stopped(NULL_OF_A_SIZE.to_owned()));
+    }
+
+    #[test]
+    fn what_a_global_function_is_handed_may_lie_anywhere() {
+        let unaligned = "*(u64 *)(r10 - 16) = 0\n r1 = r10\n r1 += -12";
+        let atomic = "r0 = 1\n lock *(u64 *)(r1 + 0) += r0";
+        let stopped = Seen::Stopped(UNALIGNED_BY_CALLER.to_owned());
+        assert_eq!(seen_of(unaligned, atomic), stopped);
     }
 
     #[test]
