@@ -15,7 +15,7 @@ pub use codec::{decode_all, encode_all};
 pub use error::{DecodeError, FieldName, ProgramDecodeError};
 pub use slot::Slot;
 
-use crate::isa::{Field, Row, Sem, row_at};
+use crate::isa::{Fetched, Field, Row, Sem, row_at};
 use std::fmt;
 
 /// A register, R0 to R10.
@@ -171,6 +171,17 @@ impl Insn {
     /// What the instruction does.
     pub fn sem(&self) -> Sem {
         self.row().sem
+    }
+
+    /// The register that receives what was in memory, if this is an atomic operation that fetches it.
+    pub fn fetches_into(&self) -> Option<Reg> {
+        let Sem::Atomic { op, .. } = self.sem() else {
+            return None;
+        };
+        Some(match op.fetches_into()? {
+            Fetched::Src => self.src,
+            Fetched::R0 => Reg::R0,
+        })
     }
 
     /// `dst_reg`; R0 where the instruction has none.

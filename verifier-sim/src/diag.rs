@@ -3,7 +3,7 @@
 //! The message begins with the kernel's own first words. What follows is ours: the place of
 //! the instruction, the places that led there, and a help where one is known.
 //!
-//! Read before: `codes.rs`. Read next: `report/render.rs`.
+//! Read before: `codes.rs`. Read next: `warning.rs`.
 
 use std::num::NonZeroU32;
 

@@ -216,3 +216,32 @@ exit
         assert!(refused.starts_with("R0 invalid mem access"), "{refused}");
     }
 }
+
+/// Kernels before Linux 6.18.50 accept this (CVE-2026-43009; 6.18.44 was asked), later ones do not:
+/// on one of both ways it writes behind its stack.
+#[test]
+fn what_was_fetched_is_needed_where_it_came_from() {
+    let text = ".prog xdp
+        *(u64 *)(r10 - 8) = 600
+        *(u64 *)(r10 - 16) = 0
+        call bpf_get_prandom_u32
+        r1 = 1
+        r2 = 2
+        r3 = 3
+        r4 = 4
+        if r0 == 0 goto joined
+        *(u64 *)(r10 - 8) = 8
+    joined:
+        r2 = 0
+        r2 = atomic_fetch_add((u64 *)(r10 - 8), r2)
+        r3 = r10
+        r3 += -16
+        r3 += r2
+        *(u8 *)(r3 + 0) = 1
+        r0 = 2
+        exit\n";
+    assert_eq!(
+        answer(text, Config::default()).as_deref(),
+        Some("invalid write to stack R3 off=584 size=1")
+    );
+}

@@ -58,10 +58,22 @@ pub(crate) fn verdict<V: Send, N: Send>(
     is_denied: impl FnOnce(&N) -> bool,
     refusal: impl FnOnce(N) -> V,
 ) -> Result<Result<V, N>, String> {
-    Ok(match as_loader(loader, &ask)? {
-        Err(why) if loader != Privilege::Full && is_denied(&why) => ask().map(|_| refusal(why)),
+    let said = as_loader(loader, &ask)?;
+    Ok(judged(loader, said, ask, is_denied, refusal))
+}
+
+/// What comes of what was said to the loader, where one with all rights can be asked `again`.
+fn judged<V, N>(
+    loader: Privilege,
+    said: Result<V, N>,
+    again: impl FnOnce() -> Result<V, N>,
+    is_denied: impl FnOnce(&N) -> bool,
+    refusal: impl FnOnce(N) -> V,
+) -> Result<V, N> {
+    match said {
+        Err(why) if loader != Privilege::Full && is_denied(&why) => again().map(|_| refusal(why)),
         said => said,
-    })
+    }
 }
 
 fn admits_everybody() -> bool {
@@ -71,35 +83,31 @@ fn admits_everybody() -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::sync::Mutex;
 
-    /// What comes of these answers, the first to the loader: a number is a verdict, and what is
-    /// denied is refused with 0.
-    fn of(loader: Privilege, answers: &[Result<u8, &'static str>]) -> Result<u8, &'static str> {
-        let left = Mutex::new(answers.to_vec());
-        let ask = || left.lock().unwrap().remove(0);
-        let said = verdict(loader, ask, |why| *why == "denied", |_| 0);
-        assert!(left.lock().unwrap().is_empty(), "all are asked for");
-        said.expect("such a loader can ask")
+    type Answer = Result<u8, &'static str>;
+
+    /// What comes of the answer to the loader and, if it matters, of that to one with all rights: a
+    /// number is a verdict, and what is denied is refused with 0.
+    fn of(loader: Privilege, said: Answer, again: Option<Answer>) -> Answer {
+        let ask = || again.expect("nobody else is asked");
+        judged(loader, said, ask, |why| *why == "denied", |_| 0)
     }
 
     #[test]
     fn what_who_has_all_rights_is_denied_is_no_verdict() {
-        assert_eq!(of(Privilege::Full, &[Err("denied")]), Err("denied"));
-        assert_eq!(of(Privilege::Full, &[Ok(1)]), Ok(1));
+        assert_eq!(of(Privilege::Full, Err("denied"), None), Err("denied"));
+        assert_eq!(of(Privilege::Full, Ok(1), None), Ok(1));
     }
 
     #[test]
     fn what_only_the_loader_is_denied_is_refused() {
         let limited = Privilege::NoPerfmon;
-        // Who has no rights cannot give up all but some.
-        if as_loader(limited, || ()).is_err() {
-            return;
-        }
-        assert_eq!(of(limited, &[Ok(1)]), Ok(1));
-        assert_eq!(of(limited, &[Err("other")]), Err("other"));
-        assert_eq!(of(limited, &[Err("denied"), Ok(1)]), Ok(0));
-        assert_eq!(of(limited, &[Err("denied"), Err("denied")]), Err("denied"));
-        assert_eq!(of(limited, &[Err("denied"), Err("other")]), Err("other"));
+        assert_eq!(of(limited, Ok(1), None), Ok(1));
+        assert_eq!(of(limited, Err("other"), None), Err("other"));
+        assert_eq!(of(limited, Err("denied"), Some(Ok(1))), Ok(0));
+        let denied = of(limited, Err("denied"), Some(Err("denied")));
+        assert_eq!(denied, Err("denied"));
+        let other = of(limited, Err("denied"), Some(Err("other")));
+        assert_eq!(other, Err("other"));
     }
 }

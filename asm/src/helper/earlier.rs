@@ -69,7 +69,8 @@ impl Helper {
         releases.fold(self.since, KernelVersion::max)
     }
 
-    /// The same, if that is after a release.
+    /// The release since which programs of a type and attach type may call it, if that is after
+    /// `release`.
     pub fn comes_after(
         &self,
         release: KernelVersion,

@@ -1,8 +1,8 @@
 //! The long run of the differential machine; CONTRIBUTING.md says how it is started.
 //!
 //! `differential [--seed S] [--count N] [--shown K] [--print NUMBER] [--clang] [--loops]
-//! [--growing] [--states] [--ebpfasm PATH]`: by default the command is built in the profile of this one. With
-//! `--clang` programs that clang built are among those that are changed; with `--loops` all programs
+//! [--growing] [--states] [--ebpfasm PATH]`: by default the command is built in the profile of
+//! this one. With `--clang` programs that clang built are among those that are changed; with `--loops` all programs
 //! are of loops that lie in one another; with `--growing` all are grown from accepted ones.
 //! With `--states` what both knew at every instruction is compared too, by their logs.
 #![forbid(unsafe_code)]

@@ -1,4 +1,6 @@
 //! The batch that is asked: `ebpfasm check --batch - --kernel-too`.
+//!
+//! Read before: `compiled.rs`. Read next: `logs.rs`.
 
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
@@ -164,6 +166,10 @@ impl Judge {
             let missing = || "the batch ended without an answer".into();
             let answers = rows.iter().map(|_| self.answer()?.ok_or_else(missing));
             let answers = answers.collect::<Outcome<Vec<Answer>>>();
+            if answers.is_err() {
+                // It would wait for somebody to read, and the writer for it.
+                let _ = self.child.kill();
+            }
             self.input = writer.join().ok();
             answers
         })

@@ -7,9 +7,9 @@
 //! |---|---|
 //! | `chance.rs` | numbers that are the same every time |
 //! | `generate/` | programs, construct by construct, with types and bounds in mind |
-//! | `mutate.rs` | programs with one thing changed |
 //! | `row.rs` | a program as a row of a batch |
 //! | `reach.rs` | where slots of a row lead |
+//! | `mutate.rs` | programs with one thing changed |
 //! | `compiled.rs` | programs that clang built, to be changed |
 //! | `judge.rs` | the batch that is asked |
 //! | `logs.rs` | what both knew at every instruction, compared |

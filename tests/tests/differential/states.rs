@@ -15,6 +15,7 @@ use ebpf_loader::{Error, Loader, LogLevel};
 use ebpf_tests::differential::campaign::{Campaign, Disagreement, Kind};
 use ebpf_tests::differential::judge::Logs;
 use ebpf_tests::differential::logs::compared;
+use ebpf_tests::head::{Field, Head};
 use ebpf_tests::{Outcome, commands, ensure, workspace};
 use ebpf_verifier_sim::{Config, KernelLog, KernelTypes, verify_watched};
 
@@ -30,7 +31,7 @@ enum Kernel {
 
 /// How much of what was looked at was compared.
 #[derive(Debug, Default)]
-struct Compared {
+struct Sum {
     programs: usize,
     whole: usize,
     states: usize,
@@ -38,20 +39,21 @@ struct Compared {
 }
 
 pub(crate) fn agree() -> Outcome {
-    let mut compared = Compared::default();
+    let mut sum = Sum::default();
     for path in cases(&workspace().join("tests/cases")) {
         let text = fs::read_to_string(&path)?;
-        let heads = ["; without:", "; types:", "; answered by:"];
-        let plain = !heads.iter().any(|head| text.contains(head));
-        if text.contains("; verdict: accept") && plain {
+        let head = Head::read(&path, &text)?;
+        let others = [Field::Without, Field::Types, Field::AnsweredBy];
+        let is_plain = others.iter().all(|field| head.get(*field).is_none());
+        if head.get(Field::Verdict) == Some("accept") && is_plain {
             let object = parse("case", &text)?;
             for program in &object.programs {
-                let kernel = compared.add(&path, &object, program)?;
+                let kernel = sum.add(&path, &object, program)?;
                 ensure!(kernel == Kernel::Takes, "{} is refused", path.display());
             }
         }
     }
-    compared.judge()
+    sum.judge()
 }
 
 /// The same of so many generated programs: what the kernel refuses is followed up to there.
@@ -95,7 +97,7 @@ fn cases(folder: &Path) -> Vec<PathBuf> {
     files
 }
 
-impl Compared {
+impl Sum {
     /// Compares one more program, if the kernel takes it.
     fn add(&mut self, path: &Path, object: &Object, program: &Program) -> Outcome<Kernel> {
         let types = KernelTypes::unknown();

@@ -468,7 +468,7 @@ fn matters_for(insn: &Insn) -> Option<RegSet> {
             operand: Operand::Reg,
             ..
         } => dst,
-        // What they make of a number is needed where the number is.
+        // The number that they change is needed before them if it is behind them.
         Sem::Alu { .. } | Sem::Neg { .. } | Sem::ByteSwap { .. } => RegSet::default(),
         // Where the address is needed one cannot go back.
         Sem::Store { .. } | Sem::StoreRelease { .. } => dst,

@@ -11,7 +11,7 @@ use crate::flow::edges::Predecessors;
 use crate::flow::highest_first::HighestFirst;
 use ebpf_asm::helper;
 use ebpf_asm::insn::{Insn, Reg};
-use ebpf_asm::isa::{AtomicOp, Callee, Fetched, Field, Operand, PacketMode, Sem};
+use ebpf_asm::isa::{AtomicOp, Callee, Field, Operand, PacketMode, Sem};
 
 /// A set of registers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -199,11 +199,7 @@ fn written(insn: &Insn) -> RegSet {
         | Sem::LoadAcquire { .. }
         | Sem::AddrSpaceCast(_)
         | Sem::LoadImm64(_) => dst,
-        Sem::Atomic { op, .. } => match op.fetches_into() {
-            Some(Fetched::Src) => RegSet::of(insn.src()),
-            Some(Fetched::R0) => RegSet::of(Reg::R0),
-            None => RegSet::default(),
-        },
+        Sem::Atomic { .. } => insn.fetches_into().map_or_else(RegSet::default, RegSet::of),
         Sem::Call(_) | Sem::LoadPacket { .. } => RegSet::ARGUMENTS.with(RegSet::of(Reg::R0)),
         Sem::Jump { .. }
         | Sem::Ja

@@ -83,7 +83,8 @@ pub(crate) struct Followed<'f, 'a, S> {
 impl<S: Fn(usize) -> bool> Followed<'_, '_, S> {
     /// That all jumps still reach their targets when the kernel has replaced what it does.
     pub(crate) fn check_reach(&self) -> Checked {
-        if self.most_slots() <= i16::MAX as usize {
+        let most = i16::MAX as usize;
+        if self.cfg.slot_count() <= most && self.most_slots() <= most {
             return Ok(());
         }
         let far = jumps(self.cfg).filter(|&(from, to)| from.abs_diff(to) > NEAR);

@@ -15,7 +15,7 @@ use super::memory::Memory;
 use super::registers::{CalleeSaved, Registers};
 use ebpf_asm::eval;
 use ebpf_asm::insn::{Insn, Reg};
-use ebpf_asm::isa::{AtomicOp, Callee, Fetched, Imm64, Operand, PacketMode, Sem, Size, Width};
+use ebpf_asm::isa::{AtomicOp, Callee, Imm64, Operand, PacketMode, Sem, Size, Width};
 use ebpf_asm::prog_type::ProgType;
 use ebpf_asm::program::{Program, Reference};
 
@@ -283,10 +283,9 @@ impl<'m> Execution<'m> {
             AtomicOp::Cmpxchg => old,
         };
         let old = self.memory.modify(to, size, change)?;
-        match op.fetches_into() {
+        match insn.fetches_into() {
             None => Ok(()),
-            Some(Fetched::R0) => self.registers.write(Reg::R0, old),
-            Some(Fetched::Src) => self.registers.write(insn.src(), old),
+            Some(reg) => self.registers.write(reg, old),
         }
     }
 

@@ -65,16 +65,17 @@ fn required(prog_type: ProgType) -> Capabilities {
 
 /// That the loader can make such a map, and those in it.
 pub(crate) fn check_map_loader(map: &Map, config: &Config) -> Checked {
-    let may_all = config.capabilities.has(Capabilities::ALL);
-    let needed = match map.map_flags & BPF_F_ZERO_SEED {
-        0 => required_for_map(map.map_type),
-        _ if map.map_type == MapType::BloomFilter => required_for_map(map.map_type),
+    let has_known_seed =
+        map.map_flags & BPF_F_ZERO_SEED != 0 && map.map_type != MapType::BloomFilter;
+    let needed = match required_for_map(map.map_type) {
         // A hash that an attacker knows.
-        _ => Some(Capabilities::ALL),
-    };
-    let Some(needed) = needed.or(may_all.then_some(Capabilities::ALL)) else {
-        let what = format!("who may make maps of type {}", map.map_type);
-        return Err(not_modelled(&what));
+        _ if has_known_seed => Capabilities::ALL,
+        Some(needed) => needed,
+        None if config.capabilities.has(Capabilities::ALL) => Capabilities::ALL,
+        None => {
+            let what = format!("who may make maps of type {}", map.map_type);
+            return Err(not_modelled(&what));
+        }
     };
     if !config.capabilities.has(needed) {
         let message = format!(

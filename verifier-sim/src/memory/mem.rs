@@ -22,7 +22,7 @@ use crate::value::scalar::Scalar;
 use crate::value::state::Entered;
 use crate::value::tnum::Tnum;
 use ebpf_asm::insn::{Insn, Reg};
-use ebpf_asm::isa::{AtomicOp, Fetched, Operand, PacketMode, Sem, Size};
+use ebpf_asm::isa::{AtomicOp, Operand, PacketMode, Sem, Size};
 use ebpf_asm::prog_type::ProgType;
 
 /// An access to memory: `size` bytes at `address + off`.
@@ -200,10 +200,7 @@ impl Machine<'_, '_> {
         self.check_leak(insn.src(), &src, "leaks addr into mem")?;
         self.check_atomic_kind(insn.dst(), &base, "stores into")?;
         check_atomic_in_arena(insn.dst(), &base, op)?;
-        let into = op.fetches_into().map(|fetched| match fetched {
-            Fetched::Src => insn.src(),
-            Fetched::R0 => Reg::R0,
-        });
+        let into = insn.fetches_into();
         if let Some(into) = into {
             self.check_writable(into)?;
         }

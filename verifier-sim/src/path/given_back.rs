@@ -234,8 +234,8 @@ mod tests {
         for name in acquiring() {
             let givers = givers(&name);
             assert!(!givers.is_empty(), "{name}");
-            let unlocks = locks.contains(&name.as_str());
-            for giver in givers.iter().filter(|_| !unlocks) {
+            let takes_lock = locks.contains(&name.as_str());
+            for giver in givers.iter().filter(|_| !takes_lock) {
                 assert!(
                     releasing.contains(giver),
                     "{name}: {giver} releases nothing"

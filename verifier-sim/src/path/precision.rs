@@ -299,11 +299,8 @@ impl Needs {
             Sem::Call(_) | Sem::LoadPacket { .. } => self.forget_reg(*depth, Reg::R0),
             Sem::Jump { .. } => self.before_jump(insn, sharers, *depth),
             Sem::Store { operand, .. } => self.before_store(insn, operand, past, *depth),
-            // The kernel (6.18) goes back over an atomic operation as over any store: what it
-            // fetched into a register stays needed of that register before.
-            Sem::StoreRelease { .. } | Sem::Atomic { .. } => {
-                self.before_store(insn, Operand::Reg, past, *depth);
-            }
+            Sem::StoreRelease { .. } => self.before_store(insn, Operand::Reg, past, *depth),
+            Sem::Atomic { .. } => self.before_atomic(insn, past, *depth),
             Sem::Load { .. } | Sem::LoadSx { .. } | Sem::LoadAcquire { .. } => {
                 self.before_load(insn.dst(), past, *depth);
             }
@@ -372,6 +369,18 @@ impl Needs {
         self.frame(slot.depth).slots &= !bit(slot.index);
         if operand == Operand::Reg {
             self.reg(depth, insn.src());
+        }
+    }
+
+    /// Of what was fetched into a register, kernels with CVE-2026-43009 (before Linux 6.18.50)
+    /// need the register as it was before; others the memory that it came from. Here both are, so
+    /// that a state is covered only where it is to either.
+    fn before_atomic(&mut self, insn: &Insn, past: &Past, depth: u8) {
+        let into = insn.fetches_into();
+        let needed = into.is_some_and(|reg| self.has_reg(depth, reg));
+        self.before_store(insn, Operand::Reg, past, depth);
+        if let Some(slot) = past.spill.filter(|_| needed) {
+            self.slot(slot);
         }
     }
 

@@ -83,7 +83,7 @@ pub(crate) fn alike(
     }
     matcher.ids.clear();
     if matcher.wants_same_registers() {
-        let depth = old.active() - 1;
+        let depth = usize::from(old.depth());
         let live = env.live_in(old, depth, slot);
         if let Some(reg) = other_register(live, old.frame(), new.frame()) {
             let place = live.has(reg).then_some(InFrame::Reg(reg));

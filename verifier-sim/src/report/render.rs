@@ -1,4 +1,5 @@
-//! Rejections and warnings as text, in the look of rustc: the message, the lines of the source, the help.
+//! Rejections and warnings as text, in the look of rustc: the message, the lines of the source,
+//! the help.
 //!
 //! Where the program has no source lines, its instructions are quoted, and slots stand where
 //! line numbers would.

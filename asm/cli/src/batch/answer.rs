@@ -17,7 +17,7 @@ use serde_json::Value;
 
 use super::flags;
 use super::row::Row;
-use super::subject::{self, StandIn, Unusable};
+use super::subject::{self, StandIn, Unusable, Wrong};
 use super::{Kernel, Loader, Log, Wanted, kernel};
 
 /// One line of the output. The layout is a promise; fields may be added.
@@ -230,75 +230,120 @@ fn simulate(row: &Row, log: Log, loader: &Config, types: &KernelTypes) -> Result
         .ok_or_else(|| Unusable::unsupported("no program"))?;
     let config = flags::config(row.prog_flags, program, loader)?;
     check_before(&object, program, &config, types)?;
+    let followed = follow(&object, program, &wrong, log, (&config, types));
+    Ok(said(program, &wrong, followed))
+}
+
+/// What became of a row.
+struct Followed<'w> {
+    verdict: Verdict,
+    /// What is no instruction, and was reached.
+    reached: Option<&'w Wrong>,
+    log: Option<String>,
+    took: Duration,
+}
+
+/// Verifies the program of a row, some of whose instructions stand for what is none.
+fn follow<'w>(
+    object: &Object,
+    program: &Program,
+    wrong: &'w [Wrong],
+    log: Log,
+    (config, types): (&Config, &KernelTypes),
+) -> Followed<'w> {
     let begin = Instant::now();
+    let verdict = verify_with(object, program, config, types);
+    let took = begin.elapsed();
     let mut written = match log {
-        Log::States => Some(KernelLog::new(&object, program, types)),
+        Log::States => Some(KernelLog::new(object, program, types)),
         Log::None => None,
     };
     let has_nearly = wrong.iter().any(|wrong| wrong.stand_in == StandIn::Nearly);
     let mut reached = None;
-    let mut watch = |event: &Event<'_>| {
-        if let Some(log) = &mut written {
-            log.add(event);
-        }
-        if let (Event::Step { slot, .. }, true, None) = (event, has_nearly, reached) {
-            // They ascend, as they were found.
-            let here = wrong.binary_search_by_key(slot, |wrong| wrong.slot);
-            reached = here.ok().and_then(|here| wrong.get(here));
-        }
-    };
     // Who watches is told states, which take time to make.
-    let verdict = match has_nearly || log == Log::States {
-        true => verify_watched(&object, program, &config, types, &mut watch),
-        false => verify_with(&object, program, &config, types),
-    };
-    let took = begin.elapsed();
+    if has_nearly || log == Log::States {
+        verify_watched(object, program, config, types, &mut |event| {
+            if let Some(log) = &mut written {
+                log.add(event);
+            }
+            if let (Event::Step { slot, .. }, true, None) = (event, has_nearly, reached) {
+                // They ascend, as they were found.
+                let here = wrong.binary_search_by_key(slot, |wrong| wrong.slot);
+                reached = here.ok().and_then(|here| wrong.get(here));
+            }
+        });
+    }
     let log = written.map(|mut log| {
         log.end(&verdict);
         log.take()
     });
+    Followed {
+        verdict,
+        reached,
+        log,
+        took,
+    }
+}
+
+/// The answer. The log of what stands for something else is none of the row.
+fn said(program: &Program, wrong: &[Wrong], followed: Followed<'_>) -> Said {
+    let refused = refused_for(program, wrong, &followed);
+    let Followed {
+        verdict, log, took, ..
+    } = followed;
+    let said = match (refused, verdict) {
+        (Some(wrong), _) => {
+            let said = Said::reject(&wrong.message).code(Code::Encoding);
+            return said.took(took);
+        }
+        (None, Verdict::Accepted(stats, warnings)) => Said {
+            processed: stats.processed,
+            warnings: warnings.iter().map(Warned::from).collect(),
+            ..Said::accept()
+        },
+        (None, Verdict::Rejected(why)) if why.code == Code::NotModelled => {
+            Said::unsupported(why.message.as_str()).code(why.code)
+        }
+        (None, Verdict::Rejected(why)) => Said::reject(why.words()).code(why.code),
+    };
+    Said {
+        log,
+        ..said.took(took)
+    }
+}
+
+/// What is no instruction and is what the row is refused for, if it is.
+fn refused_for<'w>(
+    program: &Program,
+    wrong: &'w [Wrong],
+    followed: &Followed<'w>,
+) -> Option<&'w Wrong> {
+    let why = match &followed.verdict {
+        Verdict::Accepted(..) => None,
+        Verdict::Rejected(why) => Some(why),
+    };
+    let is_before = |why: &Rejection| BEFORE_WORDS.contains(&why.code);
+    if followed.reached.is_none() && why.is_some_and(|why| is_before(why)) {
+        return None;
+    }
     // Calls of functions are looked at before their fields are.
     let is_call = |slot| {
         let mut slots = program.slots();
         let here = slots.find(|(at, _)| *at == slot);
         here.is_some_and(|(_, insn)| matches!(insn.sem(), Sem::Call(Callee::Local | Callee::Kfunc)))
     };
-    let refused = |why: &Rejection| {
-        let mut stand_ins = wrong.iter();
-        stand_ins.find(|one| {
-            let is_followed = !BEFORE_PATHS.contains(&why.code);
-            let is_late = match one.stand_in {
-                StandIn::Refused => true,
-                StandIn::Nearly => !is_call(one.slot),
-                StandIn::Anywhere => false,
-            };
-            is_late && one.slot == why.slot && is_followed
-        })
+    let is_refused = |one: &&Wrong| {
+        let is_late = match one.stand_in {
+            StandIn::Refused => true,
+            StandIn::Nearly => !is_call(one.slot),
+            StandIn::Anywhere => false,
+        };
+        let is_here = |why: &Rejection| why.slot == one.slot && !BEFORE_PATHS.contains(&why.code);
+        is_late && why.is_some_and(|why| is_here(why))
     };
-    let anywhere = wrong.iter().find(|one| one.stand_in == StandIn::Anywhere);
-    let said = match verdict {
-        Verdict::Rejected(why) if reached.is_none() && BEFORE_WORDS.contains(&why.code) => {
-            Said::reject(why.words()).code(why.code)
-        }
-        _ if let Some(wrong) = anywhere => Said::reject(&wrong.message).code(Code::Encoding),
-        _ if let Some(wrong) = reached => Said::reject(&wrong.message).code(Code::Encoding),
-        Verdict::Rejected(why) if let Some(wrong) = refused(&why) => {
-            Said::reject(&wrong.message).code(Code::Encoding)
-        }
-        Verdict::Accepted(stats, warnings) => Said {
-            processed: stats.processed,
-            warnings: warnings.iter().map(Warned::from).collect(),
-            ..Said::accept()
-        },
-        Verdict::Rejected(why) if why.code == Code::NotModelled => {
-            Said::unsupported(why.message.as_str()).code(why.code)
-        }
-        Verdict::Rejected(why) => Said::reject(why.words()).code(why.code),
-    };
-    Ok(Said {
-        log,
-        ..said.took(took)
-    })
+    let mut anywhere = wrong.iter().filter(|one| one.stand_in == StandIn::Anywhere);
+    let found = anywhere.next().or(followed.reached);
+    found.or_else(|| wrong.iter().find(is_refused))
 }
 
 /// The codes of what the kernel finds before it looks what instructions mean.

@@ -368,7 +368,8 @@ fn is_odd_load(slot: Slot) -> bool {
 }
 
 /// What can stand in the place of an instruction that is wrong only where it is reached: what it
-/// nearly is, at which the kernel looks before; a call of no helper; or for `EXIT`, behind which nothing follows, a jump to itself.
+/// nearly is, at which the kernel looks before; a call of no helper; or for `EXIT`, behind which
+/// nothing follows, a jump to itself.
 fn stand_in(row: &'static isa::Row, slot: Slot) -> Option<(Insn, StandIn)> {
     let nearly = Fields {
         offset: slot.offset,

@@ -19,8 +19,9 @@
 //! Each construct is in one of a hundred programs at least: the test among the tests counts.
 //!
 //! Read next: `state.rs`, `types.rs`, then the constructs: `sections.rs`, `objects.rs`, `views.rs`,
-//! `collections.rs`, `resilient.rs`, `kernels_own.rs`, `queues.rs`, `arenas.rs`, `callbacks.rs`, `numbers.rs`, `memory.rs`, `packets.rs`, `maps.rs`, `flow.rs`, `calls.rs`; `loops.rs`, programs of nothing but loops that lie in one another; and `growing/`, programs
-//! that grow from accepted ones.
+//! `collections.rs`, `resilient.rs`, `kernels_own.rs`, `queues.rs`, `arenas.rs`, `callbacks.rs`,
+//! `numbers.rs`, `memory.rs`, `packets.rs`, `maps.rs`, `flow.rs`, `calls.rs`; `loops.rs`, programs of
+//! nothing but loops that lie in one another; and `growing/`, programs that grow from accepted ones.
 
 mod arenas;
 mod callbacks;

@@ -143,9 +143,9 @@ impl<'a> Machine<'_, 'a> {
         Ok(())
     }
 
-    /// Warns of memory that may be null and has bytes in any case: what takes null with no bytes
-    /// takes what may be null with any number. Observed on Linux 6.18; that the kernel stops where
-    /// it runs that, on 6.12.
+    /// Warns where memory may be null though its size is never 0. The kernel does not look at the two
+    /// together for a helper that takes null with a size of 0 (observed on Linux 6.18; 6.12 stopped
+    /// when it ran that).
     fn warn_of_null(&mut self, memory: Reg, pointer: &RegState, reg: Reg, size: &RegState) {
         let least = size.scalar.bounds.u64.min;
         let (true, Some(helper)) = (least > 0, self.env.cfg.helper(self.slot)) else {

@@ -12,7 +12,7 @@ use super::grower::Grower;
 use super::scene::{MAPS, call};
 
 pub(super) fn helper_call(g: &mut Grower) {
-    const NAMES: [&str; 4] = [
+    const HELPERS: [&str; 4] = [
         "get_prandom_u32",
         "ktime_get_ns",
         "get_smp_processor_id",
@@ -28,7 +28,7 @@ pub(super) fn helper_call(g: &mut Grower) {
             g.a.mov(R1, R6).mov(R2, 0);
             call(g.a, name);
         }
-        _ => call(g.a, g.chance.pick(&NAMES)),
+        _ => call(g.a, g.chance.pick(&HELPERS)),
     }
     if g.chance.percent(40) {
         let to = g.chance.pick(&[R7, R8, R9]);

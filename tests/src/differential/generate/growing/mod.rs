@@ -1,12 +1,13 @@
 //! Programs that grow: each is an accepted one with an instruction or a few put in, and the
 //! accepted ones among them grow on.
 //!
-//! The simulator's verdict says who grows on, and the kernel is asked of all; what they do not
-//! agree on does not. Chance alone makes few programs of ten instructions that any verifier
+//! What the simulator accepts grows on, unless the kernel, which is asked of all, treats it
+//! otherwise. Chance alone makes few programs of ten instructions that any verifier
 //! accepts; of what was accepted a good part is accepted with one instruction more, so that
 //! programs come about which no hand that knows what it does would write.
 //!
-//! The distribution, all of it by the seed, the program's number and the simulator's verdicts:
+//! The distribution, all of it by the seed, the program's number, and what both said of those before
+//! it:
 //!
 //! - A lineage is [`ROUNDS`] programs, one after the other; numbers go through lineages.
 //! - What it begins with, by the weights of `SCENES` (`scene.rs`): registers with pointers and
@@ -15,7 +16,8 @@
 //!   once more when so much has grown that `MOST_SLOTS` or `MOST_PROCESSED` is passed.
 //! - Then each program is the last accepted one of the lineage with one sprout in two of three,
 //!   with two otherwise, by the weights of `SPROUTS` (`sprouts.rs`): two of three at the end of a
-//!   function, the others anywhere in it; one of four in a function that is not the first.
+//!   function, the others anywhere in it; one of four in a function that is drawn from all, the
+//!   others in the first.
 //!
 //! Read before: `../loops.rs`. Read in the order `graft.rs`, `scene.rs`, `grower.rs`, `numbers.rs`,
 //! `memory.rs`, `calls.rs`, `around.rs`, `sprouts.rs`.

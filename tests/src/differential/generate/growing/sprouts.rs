@@ -150,7 +150,7 @@ pub const NAMES: [&str; SPROUTS.len()] = {
     names
 };
 
-/// Instructions at which a loop ends, at most, after it begins.
+/// A loop is around so many instructions and one, at most.
 const BODY: usize = 8;
 
 /// A program with one or two sprouts more.
