@@ -12,7 +12,7 @@ use ebpf_asm::object::Object;
 use ebpf_asm::program::Program;
 use ebpf_asm::text::parse;
 use ebpf_loader::{Error, Loader, LogLevel};
-use ebpf_tests::differential::campaign::{Campaign, Disagreement, Kind};
+use ebpf_tests::differential::campaign::{Campaign, Disagreement};
 use ebpf_tests::differential::judge::Logs;
 use ebpf_tests::differential::logs::compared;
 use ebpf_tests::head::{Field, Head};
@@ -59,12 +59,11 @@ pub(crate) fn agree() -> Outcome {
 /// The same of so many generated programs: what the kernel refuses is followed up to there.
 pub(crate) fn agree_on_generated(cases: u32) -> Outcome {
     let campaign = Campaign {
-        kind: Kind::All,
         seed: SEED,
         count: cases.into(),
         shown: 3,
-        compiled: Vec::new(),
         logs: Logs::States,
+        ..Campaign::default()
     };
     let ebpfasm = &commands::built()?.ebpfasm;
     let report = campaign.run(ebpfasm)?;

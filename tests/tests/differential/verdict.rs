@@ -6,7 +6,6 @@
 use ebpf_tests::differential::campaign::{Campaign, Kind};
 use ebpf_tests::differential::generate::Construct;
 use ebpf_tests::differential::generate::growing::NAMES;
-use ebpf_tests::differential::judge::Logs;
 use ebpf_tests::{Outcome, commands, ensure};
 
 /// The seed of the run that everybody makes.
@@ -31,8 +30,7 @@ pub(crate) fn loops_are_followed_alike(cases: u32) -> Outcome {
         seed: SEED,
         count: cases.into(),
         shown: 3,
-        compiled: Vec::new(),
-        logs: Logs::None,
+        ..Campaign::default()
     };
     let ebpfasm = &commands::built()?.ebpfasm;
     let report = campaign.run(ebpfasm)?;
@@ -62,8 +60,7 @@ pub(crate) fn growing_programs_are_treated_alike(cases: u32) -> Outcome {
         seed: SEED,
         count: cases.into(),
         shown: 3,
-        compiled: Vec::new(),
-        logs: Logs::None,
+        ..Campaign::default()
     };
     let ebpfasm = &commands::built()?.ebpfasm;
     let report = campaign.run(ebpfasm)?;
@@ -99,12 +96,10 @@ pub(crate) fn growing_programs_are_treated_alike(cases: u32) -> Outcome {
 
 pub(crate) fn no_false_accept(cases: u32) -> Outcome {
     let campaign = Campaign {
-        kind: Kind::All,
         seed: SEED,
         count: cases.into(),
         shown: 3,
-        compiled: Vec::new(),
-        logs: Logs::None,
+        ..Campaign::default()
     };
     let ebpfasm = &commands::built()?.ebpfasm;
     let report = campaign.run(ebpfasm)?;
