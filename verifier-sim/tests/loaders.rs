@@ -245,3 +245,52 @@ fn what_was_fetched_is_needed_where_it_came_from() {
         Some("invalid write to stack R3 off=584 size=1")
     );
 }
+
+#[test]
+fn programs_were_short_before_5_2() {
+    let long = format!(".prog xdp\n{}exit\n", "r0 = 0\n".repeat(4096));
+    assert_eq!(answer(&long, on((5, 2))), None);
+    assert_eq!(
+        answer(&long, on((5, 1))).as_deref(),
+        Some("program has 4097 instructions, at least 1 and at most 4096")
+    );
+}
+
+#[test]
+fn tail_calls_and_functions_met_in_5_10() {
+    let text = ".license GPL
+        .map programs prog_array key_size=4 value_size=4 max_entries=1
+        .prog xdp
+        r6 = r1
+        call f
+        r1 = r6
+        r2 = programs ll
+        r3 = 0
+        call bpf_tail_call
+        r0 = 2
+        exit
+    f:
+        r0 = 0
+        exit\n";
+    assert_eq!(answer(text, on((5, 10))), None);
+    assert_eq!(
+        answer(text, on((5, 9))).as_deref(),
+        Some("tail_calls are not allowed in programs with bpf-to-bpf calls")
+    );
+}
+
+/// The first of two pointers of a packet, and of others the second (Linux 6.18).
+#[test]
+fn who_may_not_see_pointers_may_not_compare_them() {
+    let text = ".prog xdp
+        r2 = *(u32 *)(r1 + 4)
+        r3 = *(u32 *)(r1 + 8)
+        r0 = 2
+        if r3 > r2 goto out
+    out:
+        exit\n";
+    assert_eq!(
+        answer(text, without_perfmon()).as_deref(),
+        Some("R3 pointer comparison prohibited")
+    );
+}

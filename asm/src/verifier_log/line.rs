@@ -90,9 +90,25 @@ fn other(line: &str) -> Line<'_> {
     let begins = |beginnings: &[&str]| beginnings.iter().any(|one| line.starts_with(one));
     match () {
         () if begins(&STATISTICS) => Line::Statistics,
-        () if begins(&PROTOCOL) || numbered(line).is_some() || is_state(line) => Line::Protocol,
+        () if begins(&PROTOCOL) || numbered(line).is_some() => Line::Protocol,
+        () if is_state(line) || is_liveness(line) => Line::Protocol,
         () => Line::Words(without_count(line)),
     }
+}
+
+/// Whether a line tells which slots of the stack are live, as `(0,12) frame 0 insn 6 +live -8`, or
+/// that this was found out: so since Linux 6.18, behind the calls that lead there.
+fn is_liveness(line: &str) -> bool {
+    let calls = line
+        .strip_prefix('(')
+        .and_then(|rest| rest.split_once(") "));
+    calls.is_some_and(|(calls, rest)| {
+        let are_numbers = calls.chars().all(|c| c.is_ascii_digit() || c == ',');
+        are_numbers
+            && ["frame ", "live stack "]
+                .iter()
+                .any(|one| rest.starts_with(one))
+    })
 }
 
 /// Words up to the statistics, which follow on the same line where the kernel forgets to end it.

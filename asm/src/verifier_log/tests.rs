@@ -294,3 +294,19 @@ fn figures_are_found_or_there_are_none() {
     assert_eq!(figure(PACKET, "verification time "), None);
     assert_eq!(figure("processed many insns", "processed "), None);
 }
+
+#[test]
+fn liveness_of_stacks_is_no_refusal() {
+    let log = "0: R1=ctx() R10=fp0
+0: (7a) *(u64 *)(r10 -8) = 0          ; R10=fp0 fp-8=0
+1: (b7) r0 = 2                        ; R0=2
+2: (95) exit
+(0) frame 0 insn 0 +written -8
+(0,12) frame 1 insn 6 +live -8,-16
+(0) live stack update done in 2 iterations
+processed 3 insns (limit 1000000) max_states_per_insn 0 total_states 0 peak_states 0 mark_read 0";
+    assert_eq!(VerifierLog::read(log).point(), None);
+    let refused = log.replace("processed 3", "R0 !read_ok\nprocessed 3");
+    let point = VerifierLog::read(&refused).point();
+    assert_eq!(point.as_deref(), Some("R0 !read_ok"));
+}

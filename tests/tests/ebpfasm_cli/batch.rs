@@ -303,6 +303,7 @@ fn answers_have_logs() {
         }
     }
     assert!(log(&answers[1]).contains("1: (bf) r0 = r3\nR3 !read_ok\nprocessed 2 insns"));
+    assert_eq!(answers[1]["processed"], 2);
     assert_eq!(answers[2]["log"], Value::Null);
     let (_, answers) = batch(&Place::new(), PASSES, &[]);
     assert_eq!(answers[0]["log"], Value::Null);
@@ -682,7 +683,9 @@ fn cases_have_the_same_verdict_as_rows() {
                 Verdict::Rejected(why) if why.code == Code::NotModelled => {
                     format!("unsupported 0 {}", why.message)
                 }
-                Verdict::Rejected(why) => format!("reject 0 {}", why.words()),
+                Verdict::Rejected(why) => {
+                    format!("reject {} {}", why.stats.processed, why.words())
+                }
             });
         }
     }

@@ -41,6 +41,7 @@ impl Machine<'_, '_> {
         let mut inside = None;
         match proto.effect {
             Effect::LeavesProgram => {
+                self.check_leaves_alone()?;
                 self.check_leaves()?;
                 self.need_index(arguments.map);
             }

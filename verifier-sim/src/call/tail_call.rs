@@ -14,7 +14,7 @@ use crate::value::reg::RegState;
 use crate::value::state::Entered;
 use ebpf_asm::helper::{Effect, by_id};
 use ebpf_asm::insn::{Insn, Reg};
-use ebpf_asm::isa::{Callee, Sem};
+use ebpf_asm::isa::{Callee, KernelVersion, Sem};
 use ebpf_asm::object::Map;
 use ebpf_asm::program::{Function, Program};
 
@@ -53,7 +53,25 @@ pub(crate) fn leaves_callback(what: &str) -> Box<Rejection> {
         .help("do it in the program itself")
 }
 
+/// Since when programs with functions may have tail calls, from the kernel's history.
+const BESIDE_FUNCTIONS: KernelVersion = (5, 10);
+
 impl Machine<'_, '_> {
+    /// That older kernels take a tail call: in a program without functions.
+    pub(crate) fn check_leaves_alone(&self) -> Checked {
+        let env = self.env;
+        if env.config.since(BESIDE_FUNCTIONS) || env.cfg.functions().len() == 1 {
+            return Ok(());
+        }
+        let message = "tail_calls are not allowed in programs with bpf-to-bpf calls";
+        let (major, minor) = BESIDE_FUNCTIONS;
+        Err(Rejection::new(Code::TailCall, message)
+            .label(format!(
+                "programs with functions may have such since Linux {major}.{minor}"
+            ))
+            .help("let the compiler put the functions in: __always_inline"))
+    }
+
     /// That nothing is left to be given back when the program goes on in another one.
     pub(crate) fn check_leaves(&self) -> Checked {
         let label = "goes on in another program, with something not given back";

@@ -20,9 +20,11 @@ use ebpf_asm::program::Program;
 use std::collections::BTreeSet;
 use std::num::NonZero;
 
-/// The most instructions of a program, in slots, and of one loaded without `CAP_BPF`.
+/// The most instructions of a program, in slots; `BPF_MAXINSNS`, the most of one loaded without
+/// `CAP_BPF`, and of any by older kernels: from the kernel's history.
 const MAX_SLOTS: usize = 1_000_000;
-const MAX_SLOTS_UNPRIVILEGED: usize = 4096;
+const MAXINSNS: usize = 4096;
+const LONGER: KernelVersion = (5, 2);
 
 /// The most functions of a program, with the program itself: observed on Linux 6.18.
 const MAX_FUNCTIONS: usize = 256;
@@ -161,9 +163,9 @@ impl<'a> Cfg<'a> {
     }
 
     fn check_length(&self, config: &Config) -> Checked {
-        let most = match config.may_use_bpf() {
+        let most = match config.may_use_bpf() && config.since(LONGER) {
             true => MAX_SLOTS,
-            false => MAX_SLOTS_UNPRIVILEGED,
+            false => MAXINSNS,
         };
         let count = self.insns.len();
         if (1..=most).contains(&count) {

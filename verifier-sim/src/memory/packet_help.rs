@@ -4,7 +4,7 @@
 //! Read before: `region.rs`. Read next: `number_help.rs`.
 
 use crate::diag::Rejection;
-use crate::value::reg::RegState;
+use crate::value::reg::{Kind, RegState};
 use ebpf_asm::isa::{AluOp, Operand, Sem, Width};
 use ebpf_asm::program::Program;
 
@@ -20,7 +20,7 @@ pub(crate) fn prove_more(
     match origin.proved.slot() {
         None => refused
             .because(origin.made, "the pointer is made here, with nothing proven")
-            .help(format!("first {}", comparison(wanted))),
+            .help(format!("first {}", comparison(base, wanted))),
         Some(_) if range == 0 => refused
             .because(
                 origin.proved,
@@ -28,7 +28,7 @@ pub(crate) fn prove_more(
             )
             .help(format!(
                 "turn the check round: {}, and read where it is not",
-                comparison(wanted)
+                comparison(base, wanted)
             )),
         Some(check) => {
             let whose = owner(&refused.message);
@@ -56,13 +56,21 @@ fn more(program: &Program, base: &RegState, (check, wanted): (usize, i64)) -> St
                 place(program, slot)
             )
         }
-        (None, _) => format!("behind {} {}", place(program, check), comparison(wanted)),
+        (None, _) => format!(
+            "behind {} {}",
+            place(program, check),
+            comparison(base, wanted)
+        ),
     }
 }
 
 /// The check that proves so many bytes.
-fn comparison(wanted: i64) -> String {
-    format!("compare the packet pointer plus {wanted} with data_end, and leave if it is greater")
+fn comparison(base: &RegState, wanted: i64) -> String {
+    let end = match base.kind {
+        Kind::PacketMeta => "data",
+        _ => "data_end",
+    };
+    format!("compare the packet pointer plus {wanted} with {end}, and leave if it is greater")
 }
 
 /// `line 9`, or where no line is known the instruction.

@@ -187,7 +187,10 @@ impl Machine<'_, '_> {
         if with_end || null_check || comparison.decided().is_some() {
             return Ok(());
         }
-        let (reg, pointer) = match comparison.src_reg.filter(|_| src.is_pointer()) {
+        // Two of packets are looked at later, and then the first of them (Linux 6.18).
+        let of_packets = dst.is_of_packet() && src.is_of_packet();
+        let is_first = src.is_pointer() && !of_packets;
+        let (reg, pointer) = match comparison.src_reg.filter(|_| is_first) {
             Some(reg) => (reg, src),
             None => (comparison.dst_reg, dst),
         };

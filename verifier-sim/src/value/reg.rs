@@ -322,6 +322,11 @@ impl RegState {
         matches!(self.kind, Kind::Packet | Kind::PacketMeta)
     }
 
+    /// Whether it is such a pointer, or one to the packet's end.
+    pub(crate) fn is_of_packet(&self) -> bool {
+        self.is_packet() || self.kind == Kind::PacketEnd
+    }
+
     /// The number, if it is one and only one is possible.
     pub(crate) fn as_constant(&self) -> Option<u64> {
         match self.kind {

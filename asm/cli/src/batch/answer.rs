@@ -304,7 +304,10 @@ fn said(program: &Program, wrong: &[Wrong], followed: Followed<'_>) -> Said {
         (None, Verdict::Rejected(why)) if why.code == Code::NotModelled => {
             Said::unsupported(why.message.as_str()).code(why.code)
         }
-        (None, Verdict::Rejected(why)) => Said::reject(why.words()).code(why.code),
+        (None, Verdict::Rejected(why)) => Said {
+            processed: why.stats.processed,
+            ..Said::reject(why.words()).code(why.code)
+        },
     };
     Said {
         log,

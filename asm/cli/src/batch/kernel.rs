@@ -138,6 +138,7 @@ fn verdict(loaded: Result<(OwnedFd, String), Error>) -> Result<Said, Nothing> {
         },
         Err(Error::Refused { log, .. }) => Said {
             processed: figure(&log, "processed ").unwrap_or(0),
+            usec: figure(&log, "verification time ").unwrap_or(0),
             ..refused(&log)
         },
         Err(error) => return no_log(&error, error.to_string()),

@@ -347,6 +347,10 @@ pub(super) const WORDS: &[(&str, Code)] = &[
         Code::TailCall,
     ),
     ("tail_calls are not allowed when call stack", Code::TailCall),
+    (
+        "tail_calls are not allowed in programs with bpf-to-bpf calls",
+        Code::TailCall,
+    ),
     ("verifier bug: callback unexpected regs", Code::TailCall),
     ("tail_call is not allowed", Code::TailCall),
     (
