@@ -7,7 +7,7 @@
 //!
 //! Read before: `kernel_words.rs`, `render.rs`.
 
-use crate::codes::{Code, Severity};
+use crate::codes::Code;
 use crate::diag::Cause;
 use crate::report::kernel_words;
 use crate::report::render::{Decor, Quoted, REMARK, Told, render};
@@ -96,7 +96,6 @@ impl KernelRefusal {
     /// from `quoted`: the program, or the log itself.
     pub fn render(&self, quoted: &dyn Quoted, decor: Decor) -> String {
         let told = Told {
-            severity: Severity::Error,
             code: self.code,
             message: &self.message,
             refused: self.slot.map(|slot| (slot, self.label.as_str())),

@@ -67,9 +67,7 @@ impl Quoted for Program {
 
 /// What there is to tell of a refusal, ours or the kernel's, or of a warning.
 pub(crate) struct Told<'a> {
-    /// Whether the program is refused.
-    pub(crate) severity: Severity,
-    /// The code, if there is one.
+    /// The code, if there is one: it says whether this is a refusal or a warning.
     pub(crate) code: Option<Code>,
     /// What is wrong.
     pub(crate) message: &'a str,
@@ -83,18 +81,31 @@ pub(crate) struct Told<'a> {
     pub(crate) help: Option<&'a str>,
 }
 
+impl<'a> Told<'a> {
+    /// What the simulator has to tell of an instruction.
+    fn ours(
+        code: Code,
+        message: &'a str,
+        at: (usize, &'a str),
+        causes: &'a [Cause],
+        help: &'a Option<String>,
+    ) -> Told<'a> {
+        Told {
+            code: Some(code),
+            message,
+            refused: Some(at),
+            causes,
+            note: None,
+            help: help.as_deref(),
+        }
+    }
+}
+
 impl Rejection {
     /// The rejection of `program` as text of several lines, the last one ended.
     pub fn render(&self, program: &Program, decor: Decor) -> String {
-        let told = Told {
-            severity: Severity::Error,
-            code: Some(self.code),
-            message: &self.message,
-            refused: Some((self.slot, &self.label)),
-            causes: &self.causes,
-            note: None,
-            help: self.help.as_deref(),
-        };
+        let at = (self.slot, self.label.as_str());
+        let told = Told::ours(self.code, &self.message, at, &self.causes, &self.help);
         render(&told, program, decor)
     }
 }
@@ -102,15 +113,8 @@ impl Rejection {
 impl Warning {
     /// The warning of `program` as text of several lines, the last one ended.
     pub fn render(&self, program: &Program, decor: Decor) -> String {
-        let told = Told {
-            severity: self.code.severity(),
-            code: Some(self.code),
-            message: &self.message,
-            refused: Some((self.slot, &self.label)),
-            causes: &self.causes,
-            note: None,
-            help: self.help.as_deref(),
-        };
+        let at = (self.slot, self.label.as_str());
+        let told = Told::ours(self.code, &self.message, at, &self.causes, &self.help);
         render(&told, program, decor)
     }
 }
@@ -122,7 +126,7 @@ pub(crate) fn render(told: &Told<'_>, quoted: &dyn Quoted, decor: Decor) -> Stri
     // The place of the refusal stands first, whatever led there from elsewhere.
     sources.sort_by_key(|source| !source.marks.iter().any(|mark| mark.primary));
     let id = told.code.map(|code| code.to_string());
-    let level = match told.severity {
+    let level = match told.code.map_or(Severity::Error, Code::severity) {
         Severity::Error => Level::ERROR,
         Severity::Warning => Level::WARNING,
     };
@@ -353,7 +357,6 @@ mod tests {
             text: format!("cause {slot}"),
         });
         let told = Told {
-            severity: Severity::Error,
             code: None,
             message: "wrong",
             refused: Some((0, "here")),

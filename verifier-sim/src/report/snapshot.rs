@@ -25,8 +25,8 @@ use ebpf_asm::helper::DynptrType;
 pub struct Snapshot {
     /// The active functions, the innermost last.
     pub frames: Vec<FrameSnapshot>,
-    /// The ids of what was acquired and must be given back: references, locks,
-    /// and what interrupts were disabled by, in the order in which they were acquired.
+    /// The ids of what was acquired and must be given back: references, locks, and what interrupts
+    /// were disabled by, in the order in which they were acquired.
     pub references: Vec<u32>,
 }
 

@@ -251,6 +251,7 @@ fn follow<'w>(
     log: Log,
     (config, types): (&Config, &KernelTypes),
 ) -> Followed<'w> {
+    // Whoever watches makes it slower: how long it takes is asked for without.
     let begin = Instant::now();
     let verdict = verify_with(object, program, config, types);
     let took = begin.elapsed();
@@ -260,7 +261,6 @@ fn follow<'w>(
     };
     let has_nearly = wrong.iter().any(|wrong| wrong.stand_in == StandIn::Nearly);
     let mut reached = None;
-    // Who watches is told states, which take time to make.
     if has_nearly || log == Log::States {
         verify_watched(object, program, config, types, &mut |event| {
             if let Some(log) = &mut written {
