@@ -38,7 +38,7 @@ const ENDLESS: &str = "infinite loop detected";
 const STATISTICS: [&str; 5] = [
     "processed ",
     "verification time ",
-    "stack depth ",
+    "stack depth",
     "max_states_per_insn ",
     "insns processed ",
 ];

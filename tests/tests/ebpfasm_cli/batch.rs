@@ -779,7 +779,7 @@ fn fields_that_mean_nothing_are_told_of_once() {
     assert_eq!(answers.len(), 3, "{ended:?}");
     assert!(answers[0].contains(r#""verdict":"accept""#), "{ended:?}");
     assert!(
-        answers[2].contains("no row: missing field `prog_type` at rows.jsonl:3:8"),
+        answers[2].contains("no row: the field 'prog_type' is missing, at rows.jsonl:3:8"),
         "{ended:?}"
     );
 }
@@ -793,8 +793,65 @@ fn a_line_that_is_no_row_is_told_of_with_its_place_in_the_file() {
     ended.code(8);
     let said = [&answers[1]["msg"], &answers[3]["msg"]].map(|msg| msg.as_str().unwrap_or_default());
     let expected = [
-        "no row: EOF while parsing a value at rows.jsonl:3:10",
-        "no row: invalid type: string \"6\", expected u32 at rows.jsonl:6:16",
+        "no row: this is not JSON: it ends too early, at rows.jsonl:3:10",
+        "no row: prog_type is \"6\", and a number from 0 to 4294967295 is expected, at rows.jsonl:6:16",
     ];
     assert_eq!(said, expected);
+}
+
+/// Numbers beyond 2^53, and those that are spelled in some way of their own, are not changed.
+#[test]
+fn ids_are_answered_as_they_are_written() {
+    let place = Place::new();
+    let ids = [
+        "18446744073709551617",
+        "1e3",
+        r#"{"b": [1.50, 2], "a":"\u0041"}"#,
+        "null",
+    ];
+    let rest = r#""prog_type":6,"insns":"b7000000020000009500000000000000"}"#;
+    let mut rows: Vec<String> = ids.map(|id| format!(r#"{{"id":{id},{rest}"#)).to_vec();
+    // One that is no row, and is told of by its id all the same.
+    rows.push(r#"{"id":9007199254740993,"prog_type":6,}"#.to_owned());
+    place.write("rows.jsonl", &rows.join("\n"));
+    let ended = place.run(&["check", "--batch", "rows.jsonl"]).code(8);
+    let answers = ended
+        .stdout
+        .lines()
+        .zip(ids.iter().chain(&["9007199254740993"]));
+    for (answer, id) in answers {
+        assert!(answer.starts_with(&format!(r#"{{"id":{id},"#)), "{answer}");
+    }
+    assert_eq!(ended.stdout.lines().count(), 5, "{ended:?}");
+}
+
+/// Descriptions that bpf(2) refuses, or cannot be given.
+#[test]
+fn what_the_kernel_would_not_take_is_said_on_both_sides() {
+    let loads = r#""prog_type":3,"insns":"18010000000000000000000000000000b7000000000000009500000000000000""#;
+    let map = |fields: &str| {
+        let of_all = r#""key_size":4,"value_size":8,"max_entries":1,"insns":[0]"#;
+        format!(r#"{{{loads},"maps":[{{{fields},{of_all}}}]}}"#)
+    };
+    let rows = [
+        (map(r#""type":999"#), "reject"),
+        (map(r#""type":2,"btf_value_type_id":5"#), "reject"),
+        (map(r#""type":2,"contents":"05""#), "unsupported"),
+        (map(r#""type":2,"contents":"0500000000000000""#), "accept"),
+        (
+            r#"{"prog_type":3,"insns":"9500"}"#.to_owned(),
+            "unsupported",
+        ),
+    ];
+    let lines: Vec<&str> = rows.iter().map(|(row, _)| row.as_str()).collect();
+    let (_, answers) = batch(&Place::new(), &lines.join("\n"), &["--kernel-too"]);
+    for (answer, (row, verdict)) in answers.iter().zip(&rows) {
+        assert_eq!(answer["verdict"], *verdict, "{row}: {answer}");
+        // Who may not load anything has no verdict.
+        let kernel = &answer["kernel"]["verdict"];
+        assert!(
+            kernel == "unsupported" || kernel == verdict,
+            "{row}: {answer}"
+        );
+    }
 }

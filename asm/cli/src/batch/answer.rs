@@ -13,17 +13,18 @@ use ebpf_verifier_sim::{
     check_types, verify_watched, verify_with,
 };
 use serde::Serialize;
-use serde_json::Value;
+use serde_json::value::RawValue;
 
 use super::flags;
 use super::row::Row;
 use super::subject::{self, StandIn, Unusable, Wrong};
-use super::{Kernel, Loader, Log, Wanted, kernel};
+use super::{Kernel, Loader, Log, Wanted, kernel, no_row, unloadable};
 
 /// One line of the output. The layout is a promise; fields may be added.
 #[derive(Debug, Serialize)]
 pub(super) struct Answer {
-    id: Value,
+    /// As the row has it; of rows without one it is null.
+    id: Option<Box<RawValue>>,
     #[serde(flatten)]
     ours: Said,
     /// The row's fields that mean nothing here; `None` if the line is no row at all.
@@ -147,7 +148,7 @@ pub(super) fn answer(
     match serde_json::from_str::<Row>(line.text) {
         Ok(row) => of_row(&row, wanted, loader, types),
         Err(error) => Answer {
-            id: id_of(line.text),
+            id: no_row::id_of(line.text),
             ours: Said::unsupported(format!("no row: {}", line.says(&error))),
             unknown_fields: None,
             kernel: None,
@@ -156,24 +157,22 @@ pub(super) fn answer(
 }
 
 impl Line<'_> {
-    /// The error with its place in the file; that it is in line 1 of the line says nothing.
+    /// What is wrong with it, with the place in the file.
     fn says(self, error: &serde_json::Error) -> String {
-        let (said, column) = (error.to_string(), error.column());
-        let in_line = format!(" at line {} column {column}", error.line());
-        let said = said.strip_suffix(&in_line).unwrap_or(&said);
-        format!("{said} at {}:{}:{column}", self.file, self.number)
+        let why = no_row::why(self.text, error);
+        format!("{why}, at {}:{}:{}", self.file, self.number, error.column())
     }
 }
 
-/// The id of a line that is no row, as far as it is JSON.
-fn id_of(line: &str) -> Value {
-    let value: Option<Value> = serde_json::from_str(line).ok();
-    value
-        .and_then(|mut value| Some(value.get_mut("id")?.take()))
-        .unwrap_or_default()
-}
-
 fn of_row(row: &Row, wanted: Wanted, loader: &Loader, types: &KernelTypes) -> Answer {
+    if let Some(why) = unloadable::why(row) {
+        return Answer {
+            id: row.id.clone(),
+            ours: Said::unsupported(why.as_str()),
+            unknown_fields: Some(row.unknown_fields()),
+            kernel: matches!(wanted.kernel, Kernel::Asked).then(|| Said::unsupported(why)),
+        };
+    }
     let Loader { privilege, config } = loader.of(row);
     // A fault of ours in one program must not end the run.
     let ours = catch_unwind(AssertUnwindSafe(|| {

@@ -4,6 +4,7 @@
 //!
 //! Read before: `row.rs`. Read next: `ordered.rs`.
 
+use std::io;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 
 use ebpf_asm::btf::Btf;
@@ -197,7 +198,10 @@ fn create(name: &str, map: &MapRow, row: &Row, btf: Option<&OwnedFd>) -> Result<
         let btf = Btf::from_bytes(&row.btf.as_ref()?.0).ok()?;
         Some(key_type(&btf, map.key_size)?.0)
     };
-    let typed = btf.filter(|_| map.btf_value_type_id != 0);
+    let typed = map.btf_value_type_id != 0;
+    // A descriptor of 0 is what bpf(2) gets from those who have no types.
+    let nothing = io::stdin();
+    let types = btf.map_or(nothing.as_fd(), AsFd::as_fd);
     let created = bpf::map_create(&MapCreate {
         map_type: map.map_type,
         key_size: map.key_size,
@@ -207,8 +211,8 @@ fn create(name: &str, map: &MapRow, row: &Row, btf: Option<&OwnedFd>) -> Result<
         map_extra: map.map_extra,
         inner_map: inner.as_ref().map(AsFd::as_fd),
         name,
-        btf: typed.map(|fd| MapBtf {
-            fd: fd.as_fd(),
+        btf: typed.then(|| MapBtf {
+            fd: types,
             key_type_id: key_type_id().unwrap_or(0),
             value_type_id: map.btf_value_type_id,
         }),

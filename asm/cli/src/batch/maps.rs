@@ -28,8 +28,18 @@ pub(super) fn maps(row: &Row, btf: Option<&Btf>) -> Result<Vec<Map>, Unusable> {
 }
 
 fn map(index: usize, row: &MapRow, btf: Option<&Btf>) -> Result<Map, Unusable> {
+    let refused = |why: String| Unusable::Refused {
+        code: Code::MapCreate,
+        message: format!("map '{}' cannot be created: {why}", map_name(index)),
+    };
     let map_type = MapType::from_number(row.map_type)
-        .ok_or_else(|| Unusable::unsupported(format!("map type {}", row.map_type)))?;
+        .ok_or_else(|| refused(format!("there are no maps of type {}", row.map_type)))?;
+    if row.btf_value_type_id != 0 && btf.is_none() {
+        let type_id = row.btf_value_type_id;
+        return Err(refused(format!(
+            "btf_value_type_id is {type_id}, and the row has no btf"
+        )));
+    }
     let of_maps = map_type.holds_maps();
     let inner = match (&row.inner, of_maps) {
         (Some(inner), true) => Some(Box::new(map(index, inner, btf)?)),

@@ -5,18 +5,20 @@
 //! is answered as `unsupported`, with the reason, and nothing in a row ends the run; lines that are
 //! no rows at all make it a failure in the end.
 //!
-//! Read in the order `row.rs`, `place.rs`, `subject.rs`, `maps.rs`, `wide.rs`, `flags.rs`,
-//! `answer.rs`, `kernel.rs`, `no_kernel.rs`, `ordered.rs`.
+//! Read in the order `row.rs`, `no_row.rs`, `unloadable.rs`, `place.rs`, `subject.rs`, `maps.rs`,
+//! `wide.rs`, `flags.rs`, `answer.rs`, `kernel.rs`, `no_kernel.rs`, `ordered.rs`.
 
 mod answer;
 mod flags;
 #[cfg_attr(not(target_os = "linux"), path = "no_kernel.rs")]
 mod kernel;
 mod maps;
+mod no_row;
 mod ordered;
 mod place;
 mod row;
 mod subject;
+mod unloadable;
 mod wide;
 
 use std::collections::BTreeSet;

@@ -4,7 +4,7 @@
 //! know, and looks at the attach type only where the type wants one of its own; of all others it
 //! takes any number (Linux 6.18, asked for every type with every attach type).
 //!
-//! Read before: `row.rs`. Read next: `subject.rs`.
+//! Read before: `unloadable.rs`. Read next: `subject.rs`.
 
 use ebpf_asm::prog_type::{AttachType, ProgType};
 use ebpf_verifier_sim::{Code, attach_types};

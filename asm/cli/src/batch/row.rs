@@ -4,23 +4,23 @@
 //! bpf(2) takes, little-endian; what a loader would put into those that refer to maps is
 //! listed with the map.
 //!
-//! Read before: nothing. Read next: `place.rs`.
+//! Read before: nothing. Read next: `no_row.rs`, `unloadable.rs`.
 
 use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::Deserialize;
 use serde::de::IgnoredAny;
-use serde_json::Value;
+use serde_json::value::RawValue;
 
 use crate::privilege::Privilege;
 
 /// One line of the input.
 #[derive(Debug, Deserialize)]
 pub(super) struct Row {
-    /// What the answer is called: any JSON value.
+    /// What the answer is called: any JSON value, answered as it is written.
     #[serde(default)]
-    pub(super) id: Value,
+    pub(super) id: Option<Box<RawValue>>,
     /// `enum bpf_prog_type`.
     pub(super) prog_type: u32,
     /// `enum bpf_attach_type`.
@@ -155,7 +155,7 @@ mod tests {
     fn only_program_type_and_instructions_are_needed() {
         let row: Row = serde_json::from_str(r#"{"prog_type":6,"insns":"95FF"}"#).unwrap();
         assert_eq!(row.insns, Hex(vec![0x95, 0xff]));
-        assert!(row.id.is_null() && row.maps.is_empty() && row.btf.is_none());
+        assert!(row.id.is_none() && row.maps.is_empty() && row.btf.is_none());
     }
 
     #[test]

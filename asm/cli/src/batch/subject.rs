@@ -17,10 +17,10 @@ use ebpf_verifier_sim::{Code, NEWEST};
 
 use super::place::place;
 use super::row::Row;
-use super::{flags, maps, wide};
+use super::{flags, maps, unloadable, wide};
 
 /// Slots are 8 bytes.
-const SLOT: usize = 8;
+pub(super) const SLOT: usize = 8;
 
 /// Why a row goes no further than this.
 #[derive(Debug, PartialEq, Eq)]
@@ -112,7 +112,7 @@ fn types(bytes: &[u8]) -> Result<Btf, Unusable> {
 
 fn program(row: &Row, btf: Option<&Btf>, wrong: &mut Vec<Wrong>) -> Result<Program, Unusable> {
     let (prog_type, expected_attach_type) = place(row)?;
-    let listed = listed(row)?;
+    let listed = unloadable::listed(row).map_err(Unusable::Unsupported)?;
     let bytes = &row.insns.0;
     if bytes.len() > SLOT << 20 {
         return Err(Unusable::Refused {
@@ -155,36 +155,8 @@ fn section(prog_type: ProgType, prog_flags: u32) -> Result<&'static str, Unusabl
     }
 }
 
-/// The instructions that refer to maps, by slot, with the map of each.
-fn listed(row: &Row) -> Result<Vec<(usize, usize)>, Unusable> {
-    let mut listed = Vec::new();
-    for (map, one) in row.maps.iter().enumerate() {
-        for &slot in &one.insns {
-            let slot = slot as usize;
-            let Some(first) = slot_at(&row.insns.0, slot) else {
-                return Err(Unusable::unsupported(format!(
-                    "map {map} is referred to at slot {slot}, which the program does not have"
-                )));
-            };
-            if !wide::is_wide(first) {
-                return Err(Unusable::unsupported(format!(
-                    "map {map} is referred to at slot {slot}, which is no LD_IMM64"
-                )));
-            }
-            listed.push((slot, map));
-        }
-    }
-    listed.sort_unstable();
-    match listed
-        .windows(2)
-        .any(|pair| matches!(pair, [a, b] if a.0 == b.0))
-    {
-        true => Err(Unusable::unsupported("two maps at one instruction")),
-        false => Ok(listed),
-    }
-}
-
-fn slot_at(bytes: &[u8], slot: usize) -> Option<Slot> {
+/// The slot of this number.
+pub(super) fn slot_at(bytes: &[u8], slot: usize) -> Option<Slot> {
     let begin = slot.checked_mul(SLOT)?;
     let bytes = bytes.get(begin..begin.checked_add(SLOT)?)?;
     Some(Slot::from_bytes(bytes.try_into().ok()?))
@@ -200,9 +172,6 @@ fn decode(
     listed: &[(usize, usize)],
     wrong: &mut Vec<Wrong>,
 ) -> Result<Decoded, Unusable> {
-    if !bytes.len().is_multiple_of(SLOT) {
-        return Err(Unusable::unsupported("insns are not a multiple of 8 bytes"));
-    }
     let mut insns = Vec::with_capacity(bytes.len() / SLOT);
     let mut references = Vec::with_capacity(listed.len());
     let mut slot = 0;
