@@ -87,8 +87,8 @@ pub(crate) enum AddressKind {
     Sock(SockType),
     /// The arena, for which it does so too.
     Arena,
-    /// Of a call of `for_each_map_elem`: the map, by its index in the object.
-    Elements(u32),
+    /// Of a call that may be for one map only: the map, by its index in the object.
+    Map(u32),
 }
 
 /// How the loaded bytes fill the register.

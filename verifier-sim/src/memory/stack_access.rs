@@ -288,6 +288,15 @@ impl Machine<'_, '_> {
         Ok(())
     }
 
+    /// That no pointer is overwritten by a helper for those who may not see pointers: the kernel
+    /// takes what helpers fill for so many bytes that are written one by one.
+    pub(crate) fn check_fill(&mut self, depth: u8, off: i64, size: i64) -> Checked {
+        if self.env.config.may_leak_pointers() {
+            return Ok(());
+        }
+        (off..off + size).try_for_each(|off| self.check_corruption(depth, off, Size::B))
+    }
+
     /// That no pointer is overwritten in part by those who may not see pointers.
     fn check_corruption(&mut self, depth: u8, off: i64, size: Size) -> Checked {
         if size == Size::DW || self.env.config.may_leak_pointers() {

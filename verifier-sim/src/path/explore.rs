@@ -7,6 +7,7 @@
 //! Read before: `step/machine.rs`, `checkpoints.rs`, `flow/reach.rs`, `given_back.rs`. Read next:
 //! `verify.rs`.
 
+use crate::call::argument::of_two_maps;
 use crate::call::global::no_such_function;
 use crate::call::later::check_handed;
 use crate::codes::Code;
@@ -121,10 +122,14 @@ pub(crate) fn explore<'e>(
 }
 
 /// A path leads to a call of the function with the number 0.
-fn calls_nothing(slot: usize) -> Checked {
+fn calls_nothing() -> Box<Rejection> {
     let message = "invalid kernel function call not eliminated in verifier pass";
-    let mut refused = Rejection::new(Code::UnknownKfunc, message)
-        .label("a path leads here, and no function of the kernel has the number 0");
+    Rejection::new(Code::UnknownKfunc, message)
+        .label("a path leads here, and no function of the kernel has the number 0")
+}
+
+/// What is refused of an instruction that is not the last one that was followed.
+fn refuse_at(slot: usize, mut refused: Box<Rejection>) -> Checked {
     refused.slot = slot;
     Err(refused)
 }
@@ -174,7 +179,12 @@ impl<'e, 'a, 'w> Explorer<'e, 'a, 'w> {
         begin_chains.extend(env.exception_callback);
         self.stats.stack_depth = self.depths.check(env, &begin_chains)?;
         check_throws(env, [notes.called_back.as_slice(), &notes.later].concat())?;
-        notes.called_nothing.map_or(Ok(()), calls_nothing)?;
+        if let Some(slot) = notes.called_nothing {
+            return refuse_at(slot, calls_nothing());
+        }
+        if let Some(slot) = notes.of_two_maps {
+            return refuse_at(slot, of_two_maps());
+        }
         let seen = |slot| self.has_seen(slot);
         let followed = Followed {
             cfg: &env.cfg,

@@ -10,7 +10,7 @@ use crate::warning::Warning;
 /// What an instruction has to say. All but [`called`](Notes::called), [`later`](Notes::later),
 /// [`called_back`](Notes::called_back), [`loops`](Notes::loops),
 /// [`addresses`](Notes::addresses), [`called_nothing`](Notes::called_nothing),
-/// [`breaks_fastcalls`](Notes::breaks_fastcalls), [`warnings`](Notes::warnings) and
+/// [`of_two_maps`](Notes::of_two_maps), [`breaks_fastcalls`](Notes::breaks_fastcalls), [`warnings`](Notes::warnings) and
 /// [`runs_ahead`](Notes::runs_ahead) is of the last one.
 #[derive(Debug, Default)]
 pub(crate) struct Notes {
@@ -36,6 +36,9 @@ pub(crate) struct Notes {
     pub(crate) addresses: Vec<(usize, usize)>,
     /// The first call so far of the function of the kernel with the number 0, by its slot.
     pub(crate) called_nothing: Option<usize>,
+    /// The first call so far that is for another map than on an earlier path and may not be, by its
+    /// slot.
+    pub(crate) of_two_maps: Option<usize>,
     /// The functions, by their first slots, whose spills around calls were accessed otherwise.
     pub(crate) breaks_fastcalls: Vec<usize>,
     /// What was found so far that the kernel accepts and that is to be warned of.

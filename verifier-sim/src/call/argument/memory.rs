@@ -372,6 +372,7 @@ impl<'a> Machine<'_, 'a> {
                 self.note_access(depth, offsets.min);
             }
             self.check_no_dynptr(depth, offsets.min, extent.size)?;
+            self.check_fill(depth, offsets.min, extent.size)?;
         } else {
             self.check_initialised(depth, extent.reg, offsets, extent.size)?;
         }

@@ -29,6 +29,7 @@ use accept::may_be_null;
 use memory::{MemoryUse, ZeroSize};
 
 pub(crate) use memory::Filled;
+pub(crate) use of_map::of_two_maps;
 
 use ebpf_asm::helper::{Arg, DynptrType, PacketArgs};
 use ebpf_asm::insn::Reg;

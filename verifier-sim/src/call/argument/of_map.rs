@@ -54,26 +54,34 @@ impl<'a> Machine<'_, 'a> {
         Ok(())
     }
 
-    /// That a call of `for_each_map_elem` is for the same map on every path, for kernels that keep
-    /// one map for the instruction. Their words are those about calls of `tail_call`.
+    /// That a call is for the same map on every path, where the kernel keeps one map for the
+    /// instruction: calls of `for_each_map_elem` in older kernels, whose words are those about calls
+    /// of `tail_call`; and these where the loader lacks `CAP_PERFMON` (Linux 6.18), which the kernel
+    /// notices when it has followed all paths.
     fn check_always_of(&mut self, map: u32) -> Checked {
+        let config = self.env.config;
         let helper = self.env.cfg.helper(self.slot);
-        let is_remembered = helper.is_some_and(|helper| helper.name == "for_each_map_elem");
-        if self.env.config.since(ELEMENTS_OF_ANY) || !is_remembered {
-            return Ok(());
+        match helper.map_or("", |helper| helper.name) {
+            "for_each_map_elem" if !config.since(ELEMENTS_OF_ANY) && !self.is_always_of(map) => {
+                Err(of_two_maps())
+            }
+            "tail_call" if !config.may_leak_pointers() && !self.is_always_of(map) => {
+                self.notes.of_two_maps.get_or_insert(self.slot);
+                Ok(())
+            }
+            _ => Ok(()),
         }
+    }
+
+    /// Whether the instruction was called for this map alone so far.
+    fn is_always_of(&mut self, map: u32) -> bool {
         let Some(known) = self.address_kinds.get_mut(self.slot) else {
-            return Ok(());
+            return true;
         };
         if *known == AddressKind::Unknown {
-            *known = AddressKind::Elements(map);
+            *known = AddressKind::Map(map);
         }
-        match *known == AddressKind::Elements(map) {
-            true => Ok(()),
-            false => Err(Rejection::new(Code::MapKind, "tail_call abusing map_ptr")
-                .label("on another path this is a call for the elements of another map")
-                .help("call the helper at another place for each map")),
-        }
+        *known == AddressKind::Map(map)
     }
 
     pub(super) fn check_key(
@@ -122,4 +130,11 @@ impl<'a> Machine<'_, 'a> {
         let size = i64::from(map.value_size);
         self.check_bytes(reg, value, size, ZeroSize::Refused, usage, found)
     }
+}
+
+/// On different paths an instruction calls a helper for different maps.
+pub(crate) fn of_two_maps() -> Box<Rejection> {
+    Rejection::new(Code::MapKind, "tail_call abusing map_ptr")
+        .label("on another path this is a call for another map")
+        .help("call the helper at another place for each map")
 }

@@ -335,6 +335,7 @@ pub(super) const WORDS: &[(&str, Code)] = &[
     ("The total number of maps per program", Code::MapKind),
     ("bpf_struct_ops map cannot be used in prog", Code::MapKind),
     ("only one cgroup storage of each type", Code::MapKind),
+    ("tail_call abusing map_ptr", Code::MapKind),
     ("Unreleased reference", Code::ReferenceLeak),
     ("BPF_LD_[ABS|IND]", Code::PacketLoad),
     ("at the time of BPF_LD_ABS|IND", Code::PacketLoad),
