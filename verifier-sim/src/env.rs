@@ -12,7 +12,8 @@ use crate::flow::cfg::Cfg;
 use crate::flow::components::Components;
 use crate::flow::edges::Predecessors;
 use crate::flow::fastcall::Fastcalls;
-use crate::flow::live::{RegSet, live_registers};
+use crate::flow::live::live_registers;
+use crate::flow::registers::RegSet;
 use crate::flow::rounds::Rounds;
 use crate::flow::stops::Stops;
 use crate::kfunc::{argument_count, calls_later, check_calls};
@@ -115,7 +116,7 @@ impl<'a> Env<'a> {
         check_functions(program, object.btf.as_ref(), &cfg)?;
         check_used_maps(object, program, config, &specials.maps)?;
         cfg.walk(config)?;
-        let rounds = Rounds::new(object, program, kernel);
+        let rounds = Rounds::new(object, program, &cfg, kernel);
         let stops = Stops::new(&cfg, &rounds, |slot, insn| {
             calls_later(object, program, kernel, (slot, insn))
         });

@@ -13,7 +13,7 @@ use crate::call::invoke::ARGUMENTS;
 use crate::call::returns::found;
 use crate::codes::Code;
 use crate::diag::{Checked, Rejection};
-use crate::flow::live::RegSet;
+use crate::flow::registers::RegSet;
 use crate::step::machine::{Flow, Machine, not_modelled};
 use crate::value::reg::{Kind, RegState};
 use crate::value::state::{Entered, State};

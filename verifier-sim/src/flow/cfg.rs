@@ -10,15 +10,16 @@ use crate::call::tail_call::{check_typed, is_tail_call};
 use crate::codes::Code;
 use crate::config::Config;
 use crate::diag::{Checked, Place, Rejection};
-use crate::flow::live::RegSet;
+use crate::flow::registers::Uses;
 use crate::load::instead::{Newer, form_of, instead};
 use ebpf_asm::blocks::Flow;
 use ebpf_asm::helper::{Helper, by_id};
-use ebpf_asm::insn::{Insn, Reg};
-use ebpf_asm::isa::{Callee, ISA, Imm64, KernelVersion, Operand, Row, Sem};
+use ebpf_asm::insn::Insn;
+use ebpf_asm::isa::{Callee, ISA, Imm64, KernelVersion, Row, Sem};
 use ebpf_asm::program::Program;
 use std::collections::BTreeSet;
 use std::num::NonZero;
+use std::ops::Range;
 
 /// The most instructions of a program, in slots; `BPF_MAXINSNS`, the most of one loaded without
 /// `CAP_BPF`, and of any by older kernels: from the kernel's history.
@@ -53,9 +54,12 @@ pub(crate) struct Cfg<'a> {
     insns: Vec<Option<&'a Insn>>,
     /// Where execution goes from each slot, as [`Cfg::successors`] says.
     successors: Vec<[Option<Narrow>; 2]>,
-    /// Which registers must be needed behind each instruction for it to matter, as
-    /// [`Cfg::matters_for`] says.
-    matters_for: Vec<Option<RegSet>>,
+    /// What the instruction that begins in each slot does with registers.
+    uses: Vec<Uses>,
+    /// The instructions that may go on elsewhere than behind them, ascending.
+    jumps: Vec<usize>,
+    /// The instructions that call something, ascending.
+    calls: Vec<usize>,
     /// The instructions that call a function of the program or take its address, ascending, and
     /// where it begins.
     named: Vec<(usize, usize)>,
@@ -86,7 +90,9 @@ impl<'a> Cfg<'a> {
             program,
             insns: Vec::with_capacity(slots),
             successors: Vec::with_capacity(slots),
-            matters_for: Vec::with_capacity(slots),
+            uses: Vec::with_capacity(slots),
+            jumps: Vec::new(),
+            calls: Vec::new(),
             named: Vec::new(),
             newer: Vec::new(),
             functions: vec![0],
@@ -99,13 +105,21 @@ impl<'a> Cfg<'a> {
             if names_function(insn) {
                 named.push((slot, insn));
             }
+            match insn.sem() {
+                Sem::Call(_) => cfg.calls.push(slot),
+                sem if is_jump(sem) => cfg.jumps.push(slot),
+                _ => {}
+            }
+            if !has(config, insn.row()) {
+                cfg.newer.push(slot);
+            }
             cfg.insns.push(Some(insn));
             cfg.successors.push(edges(program, slot, insn));
-            cfg.matters_for.push(matters_for(insn));
+            cfg.uses.push(Uses::of(insn));
             if insn.slots() == 2 {
                 cfg.insns.push(None);
                 cfg.successors.push([Narrow::new(slot + 2), None]);
-                cfg.matters_for.push(None);
+                cfg.uses.push(Uses::NONE);
             }
         }
         cfg.check_length(config)?;
@@ -155,11 +169,30 @@ impl<'a> Cfg<'a> {
         [on.map(Narrow::slot), jump.map(Narrow::slot)]
     }
 
-    /// Of which registers one must be needed behind the instruction at `slot` for something else
-    /// to be needed before it, as far as it is no spill or fill, and compared no number that others
-    /// share; `None` if it may always be so.
-    pub(crate) fn matters_for(&self, slot: usize) -> Option<RegSet> {
-        self.matters_for.get(slot).copied().flatten()
+    /// What the instruction at `slot` does with registers.
+    pub(crate) fn uses(&self, slot: usize) -> Uses {
+        self.uses.get(slot).copied().unwrap_or(Uses::NONE)
+    }
+
+    /// The instructions that may go on elsewhere than behind them, ascending.
+    pub(crate) fn jumps(&self) -> impl Iterator<Item = (usize, &'a Insn)> {
+        self.those(&self.jumps)
+    }
+
+    /// Those that call something.
+    pub(crate) fn calls(&self) -> impl Iterator<Item = (usize, &'a Insn)> {
+        self.those(&self.calls)
+    }
+
+    /// Those that call a function of the program or take its address, and where it begins.
+    pub(crate) fn names(&self) -> impl Iterator<Item = (usize, &'a Insn, usize)> {
+        let named = self.named.iter();
+        named.filter_map(|&(slot, to)| Some((slot, self.insn(slot)?, to)))
+    }
+
+    fn those(&self, slots: &[usize]) -> impl Iterator<Item = (usize, &'a Insn)> {
+        let slots = slots.iter();
+        slots.filter_map(|&slot| Some((slot, self.insn(slot)?)))
     }
 
     fn check_length(&self, config: &Config) -> Checked {
@@ -205,7 +238,7 @@ impl<'a> Cfg<'a> {
     }
 
     /// The slots of the function that `slot` belongs to.
-    pub(crate) fn function_range(&self, slot: usize) -> std::ops::Range<usize> {
+    pub(crate) fn function_range(&self, slot: usize) -> Range<usize> {
         let after = self.functions.partition_point(|&start| start <= slot);
         let start = after.checked_sub(1).and_then(|at| self.functions.get(at));
         let end = self.functions.get(after).copied();
@@ -245,20 +278,15 @@ impl<'a> Cfg<'a> {
 
     /// That the kernel has all opcodes, those that nothing reaches among them, and where it looks at
     /// all of an instruction before it follows any, all instructions.
-    fn check_versions(&mut self, config: &Config) -> Checked {
-        for (slot, insn) in self.program.slots() {
+    fn check_versions(&self, config: &Config) -> Checked {
+        for (slot, insn) in self.those(&self.newer) {
             let row = insn.row();
-            if has(config, row) {
-                continue;
-            }
             let is_later = row.since.is_some() && knows_opcode(config, row);
-            if is_later && config.since(LOOKED_AT_LATER) {
-                self.newer.push(slot);
-                continue;
+            if !is_later || !config.since(LOOKED_AT_LATER) {
+                let mut refused = too_old(config, row);
+                refused.slot = slot;
+                return Err(refused);
             }
-            let mut refused = too_old(config, row);
-            refused.slot = slot;
-            return Err(refused);
         }
         Ok(())
     }
@@ -272,7 +300,7 @@ impl<'a> Cfg<'a> {
     }
 
     /// That a jump stays in its function.
-    fn check_jump(&self, slot: usize, insn: &Insn, function: &std::ops::Range<usize>) -> Checked {
+    fn check_jump(&self, slot: usize, insn: &Insn, function: &Range<usize>) -> Checked {
         let inside = |target: usize| function.contains(&target);
         if self.target(slot, insn).is_some_and(inside) {
             return Ok(());
@@ -457,32 +485,6 @@ impl Narrow {
     fn slot(self) -> usize {
         self.0.get() as usize - 1
     }
-}
-
-/// As [`Cfg::matters_for`] says, of an instruction.
-fn matters_for(insn: &Insn) -> Option<RegSet> {
-    let dst = RegSet::of(insn.dst());
-    Some(match insn.sem() {
-        // They make a number from others.
-        Sem::Mov { .. } | Sem::Movsx { .. } | Sem::LoadImm64(_) | Sem::AddrSpaceCast(_) => dst,
-        Sem::Load { .. } | Sem::LoadSx { .. } | Sem::LoadAcquire { .. } => dst,
-        Sem::Alu {
-            operand: Operand::Reg,
-            ..
-        } => dst,
-        // The number that they change is needed before them if it is behind them.
-        Sem::Alu { .. } | Sem::Neg { .. } | Sem::ByteSwap { .. } => RegSet::default(),
-        // Where the address is needed one cannot go back.
-        Sem::Store { .. } | Sem::StoreRelease { .. } => dst,
-        Sem::Jump { operand, .. } => match operand {
-            Operand::Reg => dst.with(RegSet::of(insn.src())),
-            Operand::Imm => RegSet::default(),
-        },
-        Sem::Ja | Sem::Gotol | Sem::MayGoto => RegSet::default(),
-        // Their result is nobody's number.
-        Sem::Call(Callee::Helper | Callee::Kfunc) => RegSet::of(Reg::R0),
-        _ => return None,
-    })
 }
 
 /// Whether an instruction calls a function of the program, or takes its address.

@@ -21,8 +21,8 @@ impl Components {
         // What comes to an instruction that is left last, and is in no component yet, is come to
         // from there too (Kosaraju and Sharir).
         for (number, slot) in (0u32..).zip(left(cfg).into_iter().rev()) {
-            let component = flood([slot], &mut seen, |at| before.of(at));
-            let is_loop = component.len() > 1 || before.of(slot).any(|from| from == slot);
+            let component = flood([slot], &mut seen, |at| before.of(cfg, at));
+            let is_loop = component.len() > 1 || before.of(cfg, slot).any(|from| from == slot);
             for at in component.into_iter().filter(|_| is_loop) {
                 if let Some(entry) = components.get_mut(at) {
                     *entry = Some(number);

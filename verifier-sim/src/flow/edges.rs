@@ -8,62 +8,35 @@ use crate::flow::cfg::Cfg;
 /// For each slot of a program the slots from which execution comes to it.
 #[derive(Debug)]
 pub(crate) struct Predecessors {
-    /// Of all slots, one after the other.
-    all: Vec<u32>,
-    /// Where in `all` those of each slot end; they begin where those of the slot before end.
-    ends: Vec<u32>,
+    /// The jumps, by where they lead to and where they are, ascending.
+    jumps: Vec<(u32, u32)>,
 }
 
 impl Predecessors {
     /// Those in a graph.
     pub(crate) fn new(cfg: &Cfg<'_>) -> Predecessors {
-        // First as many as come before those of each slot; each one found moves that on, to
-        // the end at last.
-        let mut ends = vec![0; cfg.slot_count() + 1];
-        each_edge(cfg, |_, to| {
-            if let Some(behind) = ends.get_mut(to + 1) {
-                *behind += 1;
-            }
-        });
-        let mut count = 0;
-        for end in &mut ends {
-            count += *end;
-            *end = count;
-        }
-        let mut all = vec![0; count as usize];
-        each_edge(cfg, |from, to| {
-            let place = ends.get_mut(to);
-            let entry = place.and_then(|place| {
-                let here = *place as usize;
-                *place += 1;
-                all.get_mut(here)
-            });
-            if let Some(entry) = entry {
-                // There are a million at most.
-                *entry = u32::try_from(from).unwrap_or(u32::MAX);
-            }
-        });
-        Predecessors { all, ends }
+        // There are a million slots at most.
+        let narrow = |slot: usize| u32::try_from(slot).unwrap_or(u32::MAX);
+        let jump = |(from, _)| {
+            let [_, to] = cfg.successors(from);
+            Some((narrow(to?), narrow(from)))
+        };
+        let mut jumps: Vec<(u32, u32)> = cfg.jumps().filter_map(jump).collect();
+        jumps.sort_unstable();
+        Predecessors { jumps }
     }
 
-    /// Those of a slot, ascending.
-    pub(crate) fn of(&self, slot: usize) -> impl DoubleEndedIterator<Item = usize> {
-        let begin = slot.checked_sub(1).and_then(|before| self.ends.get(before));
-        let (begin, end) = (begin.copied().unwrap_or(0), self.ends.get(slot).copied());
-        let found = end.and_then(|end| self.all.get(begin as usize..end as usize));
-        found.unwrap_or_default().iter().map(|&from| from as usize)
-    }
-}
-
-/// Does something for every edge of a graph, from where and to where it leads.
-fn each_edge(cfg: &Cfg<'_>, mut edge: impl FnMut(usize, usize)) {
-    for from in 0..cfg.slot_count() {
-        if cfg.insn(from).is_none() {
-            continue;
-        }
-        let [on, jump] = cfg.successors(from);
-        on.into_iter().for_each(|to| edge(from, to));
-        jump.into_iter().for_each(|to| edge(from, to));
+    /// Those of a slot: the instruction before it, and the jumps to it, ascending.
+    pub(crate) fn of(&self, cfg: &Cfg<'_>, slot: usize) -> impl Iterator<Item = usize> {
+        let is_before = |at: &usize| cfg.insn(*at).is_some();
+        let before = (slot.saturating_sub(2)..slot).rev().find(is_before);
+        let before = before.filter(|&at| cfg.successors(at)[0] == Some(slot));
+        let begin = self.jumps.partition_point(|&(to, _)| (to as usize) < slot);
+        let jumps = self.jumps.iter().skip(begin);
+        let jumps = jumps.take_while(move |&&(to, _)| to as usize == slot);
+        before
+            .into_iter()
+            .chain(jumps.map(|&(_, from)| from as usize))
     }
 }
 
@@ -108,8 +81,11 @@ mod tests {
             let into = |from: &usize| {
                 cfg.insn(*from).is_some() && cfg.successors(*from).contains(&Some(to))
             };
-            let expected: Vec<usize> = (0..cfg.slot_count()).filter(into).collect();
-            assert_eq!(before.of(to).collect::<Vec<_>>(), expected, "{to}");
+            let mut expected: Vec<usize> = (0..cfg.slot_count()).filter(into).collect();
+            let mut found: Vec<usize> = before.of(&cfg, to).collect();
+            expected.sort_unstable();
+            found.sort_unstable();
+            assert_eq!(found, expected, "{to}");
         }
     }
 }

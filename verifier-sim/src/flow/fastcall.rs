@@ -20,7 +20,7 @@
 
 use crate::codes::Code;
 use crate::env::Env;
-use crate::flow::live::RegSet;
+use crate::flow::registers::RegSet;
 use crate::value::stack::SLOT_SIZE;
 use ebpf_asm::btf::TypeId;
 use ebpf_asm::helper::Ret;
@@ -124,16 +124,14 @@ impl Kept<'_> {
 impl Patterns {
     /// The patterns of a function, if there is something to take out.
     fn find(env: &Env<'_>, function: usize) -> Option<Patterns> {
-        let insns = || {
-            let slots = env.cfg.function_range(function);
-            slots.filter_map(|slot| Some((slot, env.cfg.insn(slot)?)))
-        };
-        let calls = insns().filter_map(|(slot, insn)| Some((slot, called(env, slot, insn)?)));
+        let slots = env.cfg.function_range(function);
+        let calls = env.cfg.calls().filter(|(slot, _)| slots.contains(slot));
+        let calls = calls.filter_map(|(slot, insn)| Some((slot, called(env, slot, insn)?)));
         let calls: Vec<(usize, Call)> = calls.collect();
         if !calls.iter().any(|(_, call)| call.fast) {
             return None;
         }
-        let spills = insns().filter_map(|(_, insn)| spill(insn));
+        let spills = slots.filter_map(|slot| spill(env.cfg.insn(slot)?));
         let lowest = spills.map(|(_, off)| off).min()?.min(0);
         let mut found = Patterns {
             function,

@@ -1,7 +1,7 @@
 //! Where execution can go, and what follows from that alone: functions, loops, where states are
 //! compared, which registers are read later, how deep calls go.
 //!
-//! Read in the order `cfg.rs`, `edges.rs`, `components.rs`, `rounds.rs`, `stops.rs`,
+//! Read in the order `registers.rs`, `cfg.rs`, `edges.rs`, `components.rs`, `rounds.rs`, `stops.rs`,
 //! `highest_first.rs`, `live.rs`, `fastcall.rs`, `depth.rs`, `chains.rs`, `reach.rs`.
 
 pub(crate) mod cfg;
@@ -13,5 +13,6 @@ pub(crate) mod fastcall;
 pub(crate) mod highest_first;
 pub(crate) mod live;
 pub(crate) mod reach;
+pub(crate) mod registers;
 pub(crate) mod rounds;
 pub(crate) mod stops;

@@ -11,6 +11,7 @@
 //!
 //! Read before: `path/prune.rs`. Read next: `path/visits.rs`.
 
+use crate::flow::cfg::Cfg;
 use crate::kfunc::{calls_back, calls_next};
 use crate::object::iterator::{Progress, asked_for_next, equally_far};
 use crate::path::precision::Needs;
@@ -35,36 +36,48 @@ pub(crate) enum Round {
     MayGoto,
 }
 
-/// The instructions of a program that execution comes back to any number of times.
+/// The instructions of a program that execution comes back to any number of times, by their slots,
+/// ascending.
 #[derive(Debug)]
-pub(crate) struct Rounds(Vec<Option<Round>>);
+pub(crate) struct Rounds(Vec<(usize, Round)>);
 
 impl Rounds {
     /// Those of a program.
-    pub(crate) fn new(object: &Object, program: &Program, kernel: &KernelTypes) -> Rounds {
-        let mut rounds = vec![None; program.slot_count()];
-        for (slot, insn) in program.slots() {
-            if let Some(entry) = rounds.get_mut(slot) {
-                let at = (slot, insn);
-                *entry = match insn.sem() {
-                    Sem::MayGoto => Some(Round::MayGoto),
-                    Sem::Call(Callee::Helper) => helper_round(insn),
-                    Sem::Call(Callee::Kfunc) if calls_next(object, program, kernel, at) => {
-                        Some(Round::Next)
-                    }
-                    Sem::Call(Callee::Kfunc) if calls_back(object, program, kernel, at) => {
-                        Some(Round::Callback)
-                    }
-                    _ => None,
-                };
+    pub(crate) fn new(
+        object: &Object,
+        program: &Program,
+        cfg: &Cfg<'_>,
+        kernel: &KernelTypes,
+    ) -> Rounds {
+        let round = |at: (usize, &Insn)| match at.1.sem() {
+            Sem::MayGoto => Some(Round::MayGoto),
+            Sem::Call(Callee::Helper) => helper_round(at.1),
+            Sem::Call(Callee::Kfunc) if calls_next(object, program, kernel, at) => {
+                Some(Round::Next)
             }
-        }
+            Sem::Call(Callee::Kfunc) if calls_back(object, program, kernel, at) => {
+                Some(Round::Callback)
+            }
+            _ => None,
+        };
+        let insns = cfg.calls().chain(cfg.jumps());
+        let mut rounds: Vec<_> = insns.filter_map(|at| Some((at.0, round(at)?))).collect();
+        rounds.sort_unstable_by_key(|(slot, _)| *slot);
         Rounds(rounds)
     }
 
     /// What brings execution back to the instruction at `slot`, if something does.
     pub(crate) fn at(&self, slot: usize) -> Option<Round> {
-        self.0.get(slot).copied().flatten()
+        let found = self.0.binary_search_by_key(&slot, |(slot, _)| *slot);
+        found
+            .ok()
+            .and_then(|at| self.0.get(at))
+            .map(|(_, round)| *round)
+    }
+
+    /// All of them.
+    pub(crate) fn slots(&self) -> impl Iterator<Item = usize> {
+        self.0.iter().map(|(slot, _)| *slot)
     }
 }
 

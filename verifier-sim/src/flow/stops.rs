@@ -11,7 +11,6 @@ use crate::flow::cfg::Cfg;
 use crate::flow::rounds::Rounds;
 use ebpf_asm::blocks::Flow;
 use ebpf_asm::insn::Insn;
-use ebpf_asm::isa::{Imm64, Sem};
 
 /// What an instruction is for paths that come to it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -36,15 +35,25 @@ impl Stops {
         calls_later: impl Fn(usize, &Insn) -> bool,
     ) -> Stops {
         let mut stops = Stops(vec![Stop::default(); cfg.slot_count()]);
-        for slot in 0..cfg.slot_count() {
-            stops.mark(cfg, slot);
-            if rounds.at(slot).is_some() {
-                stops.enter(Some(slot));
+        for (slot, insn) in cfg.jumps() {
+            if Flow::of(insn.sem()) == Flow::Branch {
+                stops.compare(slot);
             }
-            if cfg.insn(slot).is_some_and(|insn| calls_later(slot, insn)) {
-                stops.compare(Some(slot));
+            let [_, target] = cfg.successors(slot);
+            target.into_iter().for_each(|target| stops.enter(target));
+        }
+        for (slot, insn) in cfg.calls() {
+            stops.enter(slot + insn.slots());
+            if calls_later(slot, insn) {
+                stops.compare(slot);
             }
         }
+        for (slot, insn, function) in cfg.names() {
+            stops.compare(slot);
+            stops.enter(slot + insn.slots());
+            stops.enter(function);
+        }
+        rounds.slots().for_each(|slot| stops.enter(slot));
         let mut count = 0;
         for stop in &mut stops.0 {
             stop.number = count;
@@ -70,38 +79,15 @@ impl Stops {
         self.0.get(slot).is_some_and(|stop| stop.entered)
     }
 
-    /// Marks what the instruction at `slot` makes stops.
-    fn mark(&mut self, cfg: &Cfg<'_>, slot: usize) {
-        let Some(insn) = cfg.insn(slot) else {
-            return;
-        };
-        let [_, target] = cfg.successors(slot);
-        match Flow::of(insn.sem()) {
-            Flow::Branch => {
-                self.compare(Some(slot));
-                self.enter(target);
-            }
-            Flow::Jump => self.enter(target),
-            Flow::On if matches!(insn.sem(), Sem::Call(_) | Sem::LoadImm64(Imm64::Code)) => {
-                self.enter(Some(slot + insn.slots()));
-                if let Some(function) = cfg.named(slot) {
-                    self.compare(Some(slot));
-                    self.enter(Some(function));
-                }
-            }
-            Flow::On | Flow::Unknown | Flow::Exit => {}
-        }
-    }
-
-    fn compare(&mut self, slot: Option<usize>) {
-        if let Some(stop) = slot.and_then(|slot| self.0.get_mut(slot)) {
+    fn compare(&mut self, slot: usize) {
+        if let Some(stop) = self.0.get_mut(slot) {
             stop.compared = true;
         }
     }
 
-    fn enter(&mut self, slot: Option<usize>) {
-        self.compare(slot);
-        if let Some(stop) = slot.and_then(|slot| self.0.get_mut(slot)) {
+    fn enter(&mut self, slot: usize) {
+        if let Some(stop) = self.0.get_mut(slot) {
+            stop.compared = true;
             stop.entered = true;
         }
     }

@@ -14,8 +14,8 @@ use crate::codes::Code;
 use crate::diag::{Checked, Place, Rejection, Step};
 use crate::env::Env;
 use crate::flow::depth::Depths;
-use crate::flow::live::touched;
 use crate::flow::reach::Followed;
+use crate::flow::registers::Uses;
 use crate::load::exception::{check_catcher_type, check_throws};
 use crate::memory::mem::AddressKind;
 use crate::path::checkpoints::{Checkpoints, Seen};
@@ -279,7 +279,9 @@ impl<'e, 'a, 'w> Explorer<'e, 'a, 'w> {
                 Ok(Seen::Covered) => return Ok(()),
                 Err(refused) => {
                     let insn = env.cfg.insn(slot);
-                    let used = insn.into_iter().flat_map(|insn| touched(insn).iter());
+                    let used = insn
+                        .into_iter()
+                        .flat_map(|insn| Uses::of(insn).touched().iter());
                     let mut refused = env.explain(refused, used.map(|reg| *path.state.reg(reg)));
                     refused.slot = slot;
                     refused.path = self.ways.steps(path.way);

@@ -157,7 +157,7 @@ impl Env<'_> {
         let in_call = |slot| self.cfg.callee(slot).is_some_and(gives_in);
         let (mut to_giver, mut behind) = (vec![false; slots], vec![false; slots]);
         let there = (0..slots).filter(|&slot| gives(slot) || in_call(slot));
-        flood(there, &mut to_giver, |slot| self.before.of(slot));
+        flood(there, &mut to_giver, |slot| self.before.of(&self.cfg, slot));
         let on = |slot| self.cfg.successors(slot).into_iter().flatten();
         flood([acquired_at], &mut behind, on);
         let leads = |slot: usize| to_giver.get(slot).copied().unwrap_or(false);

@@ -9,7 +9,7 @@
 //! Read before: `value/state.rs`. Read next: `notes.rs`.
 
 use crate::flow::cfg::Cfg;
-use crate::flow::live::RegSet;
+use crate::flow::registers::RegSet;
 use crate::path::notes::Notes;
 use ebpf_asm::insn::Reg;
 
@@ -102,8 +102,8 @@ impl Step {
         if self.is_noted() {
             return false;
         }
-        let matters_for = cfg.matters_for(self.number() as usize);
-        matters_for.is_some_and(|regs| !regs.meets(needed))
+        let uses = cfg.uses(self.number() as usize);
+        uses.matters_for.is_some_and(|regs| !regs.meets(needed))
     }
 }
 

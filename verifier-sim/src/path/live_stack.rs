@@ -339,7 +339,7 @@ impl Activation {
                 changed = self.update(env, here, [Some(here + 1), None]);
             }
             if changed {
-                let from = env.before.of(begin + here);
+                let from = env.before.of(&env.cfg, begin + here);
                 let inside = from.filter(|from| self.code.contains(from));
                 inside.for_each(|from| self.stale.insert(from - begin));
             }

@@ -15,7 +15,7 @@ use crate::codes::Code;
 use crate::diag::{Checked, Rejection};
 use crate::flow::cfg::Cfg;
 use crate::flow::depth::MAX_CALL_FRAMES;
-use crate::flow::live::RegSet;
+use crate::flow::registers::RegSet;
 use crate::path::history::{GoesOn, Past, Sharer, StackSlot};
 use crate::value::state::State;
 use ebpf_asm::insn::{Insn, Reg};

@@ -7,7 +7,7 @@
 
 use crate::config::Config;
 use crate::env::Env;
-use crate::flow::live::RegSet;
+use crate::flow::registers::RegSet;
 use crate::path::precision::{FrameNeeds, Needs};
 use crate::value::bytes::{Byte, ByteSet, Bytes};
 use crate::value::reg::{Kind, Link, PacketRange, RegState};

@@ -10,7 +10,7 @@
 use crate::call::later::check_handed;
 use crate::diag::Checked;
 use crate::flow::cfg::Cfg;
-use crate::flow::live::RegSet;
+use crate::flow::registers::RegSet;
 use crate::path::history::{History, Stretch};
 use crate::path::precision::{Needs, Settled, Trail};
 use crate::path::prune::Difference;

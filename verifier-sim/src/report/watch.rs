@@ -2,7 +2,7 @@
 //!
 //! Read before: `snapshot.rs`. Read next: `log.rs`.
 
-use crate::flow::live::touched;
+use crate::flow::registers::Uses;
 use crate::path::explore::{Explorer, Path};
 use crate::report::snapshot::Snapshot;
 use crate::step::machine::Flow;
@@ -123,7 +123,7 @@ impl Explorer<'_, '_, '_> {
         let after = self.snapshot(state);
         let touched = match flow {
             Flow::CallBack { .. } | Flow::Later { .. } => Touched::All,
-            _ => Touched::Regs(touched(insn).iter().collect()),
+            _ => Touched::Regs(Uses::of(insn).touched().iter().collect()),
         };
         self.tell(&Event::Step {
             slot,

@@ -9,7 +9,7 @@ use crate::value::reg::{Kind, RegState};
 use crate::value::sections::{Opened, Sections};
 use crate::value::stack::{End, Stack};
 use ebpf_asm::insn::Reg;
-use std::ops::RangeInclusive;
+use std::ops::{Deref, RangeInclusive};
 use std::rc::Rc;
 
 /// The state of one active function.
@@ -85,12 +85,13 @@ impl Owed {
     };
 }
 
-/// The state of a program. Copies share their frames, and what they owe, until one of them is
-/// changed.
+/// The state of a program. Copies share the frames of callers, and what they owe, until one of
+/// them is changed.
 #[derive(Debug, Clone)]
 pub(crate) struct State {
-    /// The innermost of the functions that are active.
-    innermost: Rc<Frame>,
+    /// The innermost of the functions that are active. A copy is mostly made to go on in it, so that
+    /// each has its own.
+    innermost: Frame,
     /// Those that called it, the outermost first. Mostly there are none.
     callers: Vec<Rc<Frame>>,
     /// What it owes, if it ever owed something.
@@ -143,7 +144,7 @@ impl State {
     /// The function that begins at slot `function`, at its beginning: only R10 holds something.
     pub(crate) fn entry(function: usize) -> State {
         State {
-            innermost: Rc::new(Frame::new(0, function, 0)),
+            innermost: Frame::new(0, function, 0),
             callers: Vec::new(),
             owed: None,
             sections: Sections::default(),
@@ -175,12 +176,14 @@ impl State {
     }
 
     /// The active functions, the innermost last.
-    pub(crate) fn frames(&self) -> impl DoubleEndedIterator<Item = &Rc<Frame>> {
-        self.callers.iter().chain([&self.innermost])
+    pub(crate) fn frames(&self) -> impl DoubleEndedIterator<Item = &Frame> {
+        let callers = self.callers.iter().map(Rc::as_ref);
+        callers.chain([&self.innermost])
     }
 
-    fn frames_mut(&mut self) -> impl Iterator<Item = &mut Rc<Frame>> {
-        self.callers.iter_mut().chain([&mut self.innermost])
+    fn frames_mut(&mut self) -> impl Iterator<Item = FrameMut<'_>> {
+        let callers = self.callers.iter_mut().map(FrameMut::Shared);
+        callers.chain([FrameMut::Own(&mut self.innermost)])
     }
 
     /// The frame at this depth, the program's own at 0.
@@ -219,13 +222,13 @@ impl State {
 
     /// Enters a function.
     pub(crate) fn push(&mut self, frame: Frame) {
-        let caller = std::mem::replace(&mut self.innermost, Rc::new(frame));
-        self.callers.push(caller);
+        let caller = std::mem::replace(&mut self.innermost, frame);
+        self.callers.push(Rc::new(caller));
     }
 
     /// Leaves the innermost function; `None`, and no change, if it is the program itself.
-    pub(crate) fn pop(&mut self) -> Option<Rc<Frame>> {
-        let caller = self.callers.pop()?;
+    pub(crate) fn pop(&mut self) -> Option<Frame> {
+        let caller = Rc::unwrap_or_clone(self.callers.pop()?);
         Some(std::mem::replace(&mut self.innermost, caller))
     }
 
@@ -236,12 +239,12 @@ impl State {
 
     /// The innermost function, to change it.
     pub(crate) fn frame_mut(&mut self) -> &mut Frame {
-        Rc::make_mut(&mut self.innermost)
+        &mut self.innermost
     }
 
     /// Whether the same functions are active, called from the same places.
     pub(crate) fn same_calls(&self, other: &State) -> bool {
-        let same = |(a, b): (&Rc<Frame>, &Rc<Frame>)| {
+        let same = |(a, b): (&Frame, &Frame)| {
             let same = a.function == b.function && a.return_to == b.return_to;
             same && a.entered.is_like(&b.entered)
         };
@@ -276,9 +279,9 @@ impl State {
 
     /// Forgets all slots of stacks but these, by the depth of the functions.
     pub(crate) fn keep_slots(&mut self, slots: &[u64], end: End) {
-        for (frame, &slots) in self.frames_mut().zip(slots) {
+        for (mut frame, &slots) in self.frames_mut().zip(slots) {
             if let Some(length) = frame.stack.left_of(slots, end) {
-                Rc::make_mut(frame).stack.keep(length, slots);
+                frame.to_mut().stack.keep(length, slots);
             }
         }
     }
@@ -290,19 +293,45 @@ impl State {
         which: impl Fn(&RegState) -> bool,
         mut change: impl FnMut(&mut RegState),
     ) {
-        for frame in self.frames_mut() {
+        for mut frame in self.frames_mut() {
             if frame.registers().any(&which) {
-                let frame = Rc::make_mut(frame);
-                let regs = frame.regs.iter_mut();
+                let regs = frame.to_mut().regs.iter_mut();
                 let regs = regs.filter(|reg| !reg.is_nothing() && which(reg));
                 regs.filter_map(Held::get_mut).for_each(&mut change);
             }
             if frame.spills().any(&which) {
-                let slots = Rc::make_mut(frame).stack.slots_mut().iter_mut();
+                let slots = frame.to_mut().stack.slots_mut().iter_mut();
                 let spills = slots.filter(|slot| slot.is_spill() && which(&slot.reg));
                 let regs = spills.filter_map(|slot| slot.reg.get_mut());
                 regs.for_each(&mut change);
             }
+        }
+    }
+}
+
+/// A frame of a state, to look at it, and perhaps to change it.
+enum FrameMut<'s> {
+    /// Other states may have it too, as long as it is not changed.
+    Shared(&'s mut Rc<Frame>),
+    Own(&'s mut Frame),
+}
+
+impl FrameMut<'_> {
+    fn to_mut(&mut self) -> &mut Frame {
+        match self {
+            FrameMut::Shared(frame) => Rc::make_mut(frame),
+            FrameMut::Own(frame) => frame,
+        }
+    }
+}
+
+impl Deref for FrameMut<'_> {
+    type Target = Frame;
+
+    fn deref(&self) -> &Frame {
+        match self {
+            FrameMut::Shared(frame) => frame,
+            FrameMut::Own(frame) => frame,
         }
     }
 }
