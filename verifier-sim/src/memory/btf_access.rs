@@ -75,16 +75,18 @@ impl<'a> Machine<'_, 'a> {
         access: MemAccess,
     ) -> Checked<RegState> {
         match self.structure_field(btf, pointer, off, access)? {
-            Field::Number => Ok(RegState::scalar(Scalar::of_size(access.size))),
-            // What the program itself stored there is a number.
-            _ if pointer.marks.has(Marks::ALLOC) => {
+            // Also what the program itself stored in an object (Linux 6.18).
+            Field::PlainPointer if self.env.config.since(UNTRUSTED_MEMORY) => {
+                Ok(RegState::pointer(Kind::UntrustedMem))
+            }
+            // To older kernels plain pointers are numbers, as Linux 6.1 and 6.12 answered.
+            Field::Number | Field::PlainPointer => {
                 Ok(RegState::scalar(Scalar::of_size(access.size)))
             }
-            Field::PlainPointer => Ok(match self.env.config.since(UNTRUSTED_MEMORY) {
-                true => RegState::pointer(Kind::UntrustedMem),
-                // A number to older kernels, as Linux 6.1 and 6.12 answered.
-                false => RegState::scalar(Scalar::of_size(access.size)),
-            }),
+            // What the program itself stored there is a number.
+            Field::Pointer { .. } if pointer.marks.has(Marks::ALLOC) => {
+                Ok(RegState::scalar(Scalar::of_size(access.size)))
+            }
             Field::Pointer { name, to, marks } => {
                 let (marks, null) = self.inherited(btf, base, pointer, name, to, marks);
                 let found = RegState::pointer(Kind::Btf(BtfPtr {

@@ -97,7 +97,7 @@ impl Machine<'_, '_> {
             }
         }
         let slot = slot.clone();
-        self.check_written(depth, access.reg, off, bytes)?;
+        self.check_written(depth, off, bytes)?;
         // Zero is known of bytes, or of a spill; not of some of these and some of those.
         let is = |byte| (off..off + bytes).all(|off| slot.byte(off) == byte);
         let of_spill = self.tracks_spills() && is(Byte::Spill) && slot.reg.as_constant() == Some(0);
@@ -337,7 +337,7 @@ impl Machine<'_, '_> {
             let byte = slot.byte(off);
             if byte == Byte::Invalid && !allowed {
                 return Err(uninitialised(
-                    extent.reg,
+                    Some(extent.reg),
                     off,
                     off - offsets.min,
                     extent.size,
@@ -450,7 +450,7 @@ impl Machine<'_, '_> {
     }
 
     /// That every byte that a load at a known place reads was written.
-    fn check_written(&mut self, depth: u8, reg: Reg, off: i64, size: i64) -> Checked {
+    fn check_written(&mut self, depth: u8, off: i64, size: i64) -> Checked {
         self.note_read(depth, Offsets { min: off, max: off }, size);
         let uninit = self.env.config.may_read_uninit_stack();
         let refused = |slot: Option<&Slot>| {
@@ -464,7 +464,7 @@ impl Machine<'_, '_> {
             return Err(not_modelled("a stack that is gone"));
         };
         match stack.find_byte(off, off + size, refused) {
-            Some(at) => Err(uninitialised(reg, off, at - off, size)),
+            Some(at) => Err(uninitialised(None, off, at - off, size)),
             None => Ok(()),
         }
     }
@@ -496,7 +496,12 @@ impl Machine<'_, '_> {
             return Err(not_modelled("a stack that is gone"));
         };
         match stack.find_byte(offsets.min, offsets.max + size, refused) {
-            Some(off) => Err(uninitialised(reg, offsets.min, off - offsets.min, size)),
+            Some(off) => Err(uninitialised(
+                Some(reg),
+                offsets.min,
+                off - offsets.min,
+                size,
+            )),
             None => Ok(()),
         }
     }
@@ -572,14 +577,11 @@ fn partial_pointer(message: &str, reg: &RegState, size: Size) -> Box<Rejection> 
         .help("move pointers to the stack and back with 8 bytes")
 }
 
-fn uninitialised(reg: Reg, off: i64, within: i64, size: i64) -> Box<Rejection> {
-    let message = match reg {
-        Reg::R10 => format!("invalid read from stack off {off}+{within} size {size}"),
-        _ => format!(
-            "invalid read from stack R{} off {off}+{within} size {size}",
-            reg.number()
-        ),
-    };
+/// Bytes are read that were never written. The kernel names the register but for loads from known
+/// places.
+fn uninitialised(named: Option<Reg>, off: i64, within: i64, size: i64) -> Box<Rejection> {
+    let named = named.map_or(String::new(), |reg| format!("R{} ", reg.number()));
+    let message = format!("invalid read from stack {named}off {off}+{within} size {size}");
     Rejection::new(Code::StackUninit, message)
         .label(format!(
             "byte {} of the frame was never written",
