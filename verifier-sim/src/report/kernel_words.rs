@@ -186,6 +186,64 @@ mod tests {
         }
     }
 
+    /// As Linux 6.18 says it to programs that take structures, locks and memory of CPUs for others.
+    #[test]
+    fn rare_words_have_codes_too() {
+        let said = [
+            ("R1 has no valid kptr", Code::SpecialField),
+            (
+                "arg#0 pointer type STRUCT cgroup must point to scalar, or struct with scalar",
+                Code::ArgumentType,
+            ),
+            (
+                "max struct nesting depth exceeded; arg#0 pointer type STRUCT nf_conn must point to \
+                 scalar, or struct with scalar",
+                Code::ArgumentType,
+            ),
+            (
+                "kernel function bpf_dynptr_slice args#2 pointer type UNKNOWN  is not supported",
+                Code::ArgumentType,
+            ),
+            (
+                "kernel function bpf_get_kmem_cache returns pointer type STRUCT x is not supported",
+                Code::KfuncNotAllowed,
+            ),
+            (
+                "R0 is ptr_pk access percpu memory: off=0",
+                Code::MemoryBounds,
+            ),
+            (
+                "R1 is ptr_file access user memory: off=8",
+                Code::MemoryBounds,
+            ),
+            (
+                "arg#0 is percpu_ptr_ expected ptr_ or socket",
+                Code::Untrusted,
+            ),
+            ("arg#1 is expected to be non-NULL", Code::MaybeNull),
+            (
+                "func 'sys_enter' offset 7 is not multiple of 8",
+                Code::Context,
+            ),
+            ("R9 pointer <<= pointer prohibited", Code::PointerArithmetic),
+            (
+                "R2 pointer arithmetic on ptr_or_null_ prohibited, null-check it first",
+                Code::MaybeNull,
+            ),
+            (
+                "BPF_LD_[ABS|IND] cannot be used inside bpf_spin_lock-ed region",
+                Code::Lock,
+            ),
+            (
+                "tail_call cannot be used inside bpf_rcu_read_lock-ed region",
+                Code::Section,
+            ),
+        ];
+        for (words, expected) in said {
+            assert_eq!(code(words, None), Some(expected), "{words}");
+        }
+    }
+
     #[test]
     fn nothing_and_an_exit_without_a_result() {
         assert_eq!(code("R0 !read_ok", Some("exit")), Some(Code::NoReturnValue));
