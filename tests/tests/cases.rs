@@ -295,6 +295,10 @@ fn in_simulator(case: &Case) -> Outcome {
         (Expected::Reject(words), Some((text, why))) => {
             same_words(&why, words)?;
             words_find_the_code(&why)?;
+            ensure!(
+                why.help.is_some() || why.code == Code::NotModelled,
+                "the refusal does not say what to do about it:\n{text}"
+            );
             same_for_older(case)?;
             if is_c(&case.path) {
                 return Ok(());

@@ -97,13 +97,18 @@ impl Env<'_> {
         }
         let comes_later = helper.comes_after(self.config.kernel, prog_type, attach_type);
         if let Some((major, minor)) = comes_later {
-            return Err(refuse().label(format!(
-                "programs of type {prog_type} may call bpf_{} since Linux {major}.{minor}",
-                helper.name
-            )));
+            let older = instead(Newer::Helper(helper.name), self.config.kernel);
+            return Err(refuse()
+                .label(format!(
+                    "programs of type {prog_type} may call bpf_{} since Linux {major}.{minor}",
+                    helper.name
+                ))
+                .help_if(older));
         }
         if self.is_left_out(helper) {
-            return Err(refuse().label("not for this operation"));
+            return Err(refuse()
+                .label("not for this operation")
+                .help("call it in another operation of the struct"));
         }
         let config = self.config;
         let capability = if callers.perfmon.has(prog_type) && !config.may_leak_pointers() {
@@ -174,12 +179,17 @@ impl Env<'_> {
             let place = place.map_or(prog_type.name(), ArgumentContext::name);
             let words = "helper call is not allowed in probe";
             return Err(Rejection::new(Code::HelperNotAllowed, words)
-                .label(format!("this helper does not work at '{place}'")));
+                .label(format!("this helper does not work at '{place}'"))
+                .help(
+                    "attach the program elsewhere: the function that it is at is what the helper \
+                     itself goes through",
+                ));
         }
         if SOCKET_OPTIONS.contains(&helper.name) && !self.has_socket_options() {
             let words = cannot_use(helper, self.config);
             return Err(Rejection::new(Code::HelperNotAllowed, words)
-                .label("the program is not where the kernel has a socket with options at hand"));
+                .label("the program is not where the kernel has a socket with options at hand")
+                .help("set options of sockets from sock_ops, cgroup_sockopt or cgroup_sock_addr programs"));
         }
         Ok(())
     }
@@ -212,7 +222,12 @@ fn unknown(id: i32, config: &Config) -> Box<Rejection> {
         0 => "unknown func bpf_unspec#0".into(),
         _ => format!("invalid func unknown#{id}"),
     };
-    Rejection::new(Code::UnknownHelper, message).label("no helper has this number")
+    Rejection::new(Code::UnknownHelper, message)
+        .label("no helper has this number")
+        .help(
+            "bpf-helpers(7) lists the helpers. In C, a function that is declared `static ... = \
+             (void *)N` is helper N: take the declarations of bpf_helper_defs.h",
+        )
 }
 
 fn cannot_use(helper: &Helper, config: &Config) -> String {

@@ -219,6 +219,7 @@ fn no_number_of_rounds(most: &RegState) -> Box<Rejection> {
     Rejection::new(Code::ArgumentType, "verifier bug: backtracking misuse")
         .label(format!("R1 is '{name}', and not how often to call back"))
         .because(most.origin.made, "R1 is made here")
+        .help("hand over how often in R1, the function in R2, its context in R3 and 0 in R4")
 }
 
 /// The function that a register holds the address of, by its first slot.
@@ -236,5 +237,6 @@ pub(crate) fn check_whole_function(reg: Reg, value: &RegState) -> Checked {
     };
     Err(Rejection::new(Code::Callback, message)
         .label("is not the beginning of the function")
-        .because(value.origin.made, "the address is made here"))
+        .because(value.origin.made, "the address is made here")
+        .help("hand over the function as it is named"))
 }

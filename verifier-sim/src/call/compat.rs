@@ -7,7 +7,7 @@
 
 use crate::codes::Code;
 use crate::diag::{Checked, Rejection};
-use crate::memory::region::flags_of;
+use crate::memory::region::{READ_ONLY_MAP, flags_of};
 use ebpf_asm::helper::{Helper, MapUse, Proto};
 use ebpf_asm::map_flags::BPF_F_RDONLY_PROG;
 use ebpf_asm::map_type::MapType;
@@ -163,19 +163,48 @@ pub(crate) fn check_map(
         );
     }
     if is_closed_sockmap(helper.name, map_type, prog_type, attach_type) {
-        return Err(explained("cannot update sockmap in this context".to_owned()).adds(not_into()));
+        let refused = explained("cannot update sockmap in this context".to_owned());
+        return Err(refused.adds(not_into()).help(
+            "let user space put the sockets into the map, or bpf_sock_map_update of a sock_ops program",
+        ));
     }
     if helper.name == "for_each_map_elem" && !ITERABLE.contains(&map_type) {
-        return Err(explained(
-            "callback function not allowed for map".to_owned(),
-        ));
+        let refused = explained("callback function not allowed for map".to_owned());
+        return Err(refused.help(format!("bpf_for_each_map_elem takes {}", listed(ITERABLE))));
     }
     let helpers = helpers_of(map_type).is_none_or(|names| names.contains(&helper.name));
     let maps = maps_of(helper.name).is_none_or(|types| types.contains(&map_type));
     if helpers && maps {
         return Ok(());
     }
-    Err(explained(not_into()))
+    Err(explained(not_into()).help(other_way(helper.name, map_type)))
+}
+
+/// Which maps the helper takes, or else which helpers the map is for.
+fn other_way(helper: &str, map_type: MapType) -> String {
+    match (maps_of(helper), helpers_of(map_type)) {
+        (Some(types), _) => format!("bpf_{helper} takes {}", listed(types)),
+        (None, Some(names)) => {
+            let names: Vec<String> = names.iter().map(|name| format!("bpf_{name}")).collect();
+            format!("a map of type {map_type} is for {}", either(&names))
+        }
+        (None, None) => format!("bpf_{helper} takes no maps of type {map_type}"),
+    }
+}
+
+/// `maps of type queue or stack`.
+fn listed(types: &[MapType]) -> String {
+    let names: Vec<&str> = types.iter().map(|map_type| map_type.name()).collect();
+    format!("maps of type {}", either(&names))
+}
+
+/// `a, b or c`.
+fn either<S: AsRef<str>>(names: &[S]) -> String {
+    let names: Vec<&str> = names.iter().map(AsRef::as_ref).collect();
+    match names.split_last() {
+        Some((last, before)) if !before.is_empty() => format!("{} or {last}", before.join(", ")),
+        _ => names.concat(),
+    }
 }
 
 /// Whether the map holds sockets and the program is none of those that may change which.
@@ -206,10 +235,10 @@ fn check_map_use(helper: &Helper, used: MapUse, map: &Map) -> Checked {
     if used == MapUse::Reads || flags_of(map) & BPF_F_RDONLY_PROG == 0 {
         return Ok(());
     }
-    Err(
-        Rejection::new(Code::ReadOnly, "write into map forbidden").label(format!(
+    Err(Rejection::new(Code::ReadOnly, "write into map forbidden")
+        .label(format!(
             "bpf_{} writes to the map '{}', which programs may only read",
             helper.name, map.name
-        )),
-    )
+        ))
+        .help(READ_ONLY_MAP))
 }

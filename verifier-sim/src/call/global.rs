@@ -141,12 +141,14 @@ impl Global {
     fn params(&self) -> Checked<&[Param]> {
         match &self.params {
             Ok(params) => Ok(params),
-            Err(message) => Err(
-                Rejection::new(Code::GlobalFunction, message.as_str()).label(format!(
+            Err(message) => Err(Rejection::new(Code::GlobalFunction, message.as_str())
+                .label(format!(
                     "'{}' is global, and cannot be verified on its own",
                     self.name
+                ))
+                .help(
+                    "make it static: then it is verified where it is called, with what it is given",
                 )),
-            ),
         }
     }
 }
@@ -213,13 +215,18 @@ impl<'a> Machine<'_, 'a> {
                 Code::ArgumentType,
                 format!("R{number} is not a scalar"),
             )
-            .label(format!("R{number} is '{}'", value.type_name()))),
+            .label(format!("R{number} is '{}'", value.type_name()))
+            .help("the function is global: hand over what its prototype says, here a number")),
             Param::Ctx if value.kind == Kind::Ctx => self.check_whole_ctx(reg, &value),
             Param::Ctx => {
                 check_set(reg, &value)?;
                 let message = format!("arg#{index} expects pointer to ctx");
                 Err(Rejection::new(Code::ArgumentType, message)
-                    .label(format!("R{number} is '{}'", value.type_name())))
+                    .label(format!("R{number} is '{}'", value.type_name()))
+                    .help(
+                        "the function is global: hand over what its prototype says, here the \
+                         context as the program got it",
+                    ))
             }
             Param::NotModelled(what) => Err(not_modelled(what)),
             Param::Trusted { id, null } => self.check_trusted_param(reg, &value, id, null),
@@ -229,7 +236,8 @@ impl<'a> Machine<'_, 'a> {
                 let name = value.type_name();
                 let message = format!("R{number} is not a pointer to arena or scalar.");
                 Err(Rejection::new(Code::ArgumentType, message)
-                    .label(format!("R{number} is '{name}'")))
+                    .label(format!("R{number} is '{name}'"))
+                    .help("hand over an address in the arena, or leave __arg_arena out"))
             }
             Param::Dynptr => self.check_dynptr_param(index, reg).map(|_| ()),
             Param::Mem { .. } if value.as_constant() == Some(0) => Ok(()),
@@ -261,7 +269,11 @@ impl Machine<'_, '_> {
         let refuse = |message: String| {
             Err(Rejection::new(Code::ArgumentType, message)
                 .label(format!("R{number} is '{}'", value.type_name()))
-                .because(value.origin.made, format!("R{number} is made here")))
+                .because(value.origin.made, format!("R{number} is made here"))
+                .help(
+                    "hand over a structure of the kernel that is known to live: an argument of \
+                     the program, or what was acquired",
+                ))
         };
         let known = [Marks::NONE, Marks::TRUSTED, Marks::RCU];
         let pointer = match value.kind {

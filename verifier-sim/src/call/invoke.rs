@@ -91,7 +91,7 @@ impl Machine<'_, '_> {
         self.state.end_reference(id);
         let gone = self.gone();
         self.state
-            .change_regs(|reg| reg.ref_id == id, |reg| *reg = gone);
+            .change_regs(|reg| reg.ref_id == id, |reg| *reg = gone.left_of(reg));
     }
 
     /// Forgets what is in memory that the helper writes.
@@ -114,7 +114,7 @@ impl Machine<'_, '_> {
     pub(crate) fn end_packet_pointers(&mut self) {
         let gone = self.gone();
         self.state
-            .change_regs(RegState::ends_with_packet, |reg| *reg = gone);
+            .change_regs(RegState::ends_with_packet, |reg| *reg = gone.left_of(reg));
     }
 
     /// `call` of the program's own function.
@@ -131,7 +131,8 @@ impl Machine<'_, '_> {
                 Code::Capability,
                 "loading/calling other bpf or kernel functions are allowed for CAP_BPF and CAP_SYS_ADMIN",
             )
-            .label("calls a function"));
+            .label("calls a function")
+            .help("load the program with CAP_BPF, or write the function into the program (inline)"));
         }
         let mut callee = Frame::new(self.state.depth() + 1, target, self.slot + insn.slots());
         for reg in ARGUMENTS {
@@ -154,7 +155,11 @@ impl Machine<'_, '_> {
         }
         let message = format!("the call stack of {} frames is too deep", depth + 1);
         Err(Rejection::new(Code::CallDepth, message)
-            .label(format!("{MAX_CALL_FRAMES} functions are active already")))
+            .label(format!("{MAX_CALL_FRAMES} functions are active already"))
+            .help(
+                "functions cannot call themselves, and calls go 8 deep at most: inline some, or \
+                 write a loop",
+            ))
     }
 
     /// `exit`: of a function or of the program.
@@ -164,7 +169,9 @@ impl Machine<'_, '_> {
         if active > 1 && matches!(result.kind, Kind::Stack(_)) {
             return Err(
                 Rejection::new(Code::Leak, "cannot return stack pointer to the caller")
-                    .label("returns a pointer to a stack that ends here"),
+                    .label("returns a pointer to a stack that ends here")
+                    .because(result.origin.made, "the pointer is made here")
+                    .help("let the caller hand over the address of a variable of its own to be filled"),
             );
         }
         if let Entered::Callback(allowed) = self.state.frame().entered.clone() {
@@ -241,7 +248,8 @@ impl Machine<'_, '_> {
             return Err(
                 Rejection::new(Code::ReturnLeak, "R0 leaks addr as return value")
                     .label(format!("R0 is a pointer ({})", result.type_name()))
-                    .because(result.origin.made, "the pointer is made here"),
+                    .because(result.origin.made, "the pointer is made here")
+                    .help("return a number; with CAP_PERFMON pointers may be returned too"),
             );
         }
         match is_function {
@@ -266,4 +274,5 @@ fn no_number(result: &RegState) -> Box<Rejection> {
     Rejection::new(Code::ReturnLeak, message)
         .label("a global function returns what is no number")
         .because(result.origin.made, "it is made here")
+        .help("return a number, or make the function static")
 }

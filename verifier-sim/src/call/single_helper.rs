@@ -41,11 +41,11 @@ impl Machine<'_, '_> {
     fn check_format(&self, arguments: &Arguments<'_>) -> Checked {
         let size = self.state.reg(Reg::R5).scalar.tnum.value();
         if !size.is_multiple_of(VALUE_SIZE) {
-            return Err(
-                Rejection::new(Code::ArgumentSize, "it gives no reason").label(format!(
+            return Err(Rejection::new(Code::ArgumentSize, "it gives no reason")
+                .label(format!(
                     "R5 is the size of the values, {size}: no multiple of {VALUE_SIZE}"
-                )),
-            );
+                ))
+                .help("let every value have 8 bytes (u64 in C), and the size be that of all"));
         }
         let format = arguments.text.unwrap_or_default();
         if is_valid(format, size / VALUE_SIZE) {
@@ -57,7 +57,10 @@ impl Machine<'_, '_> {
                 String::from_utf8_lossy(format).escape_debug(),
                 size / VALUE_SIZE
             ))
-            .help("bpf-helpers(7) lists what a format string can ask for"))
+            .help(
+                "ask for as many values as are handed over, by %d %i %u %x %X (with l or ll), %c %s \
+                 %p and forms of it as %pI4: see bpf-helpers(7), bpf_snprintf",
+            ))
     }
 
     /// That the program is at a function of the kernel.
@@ -78,7 +81,8 @@ impl Machine<'_, '_> {
             _ => format!("func bpf_{name}#{id} not supported for program type {number}"),
         };
         Err(Rejection::new(Code::HelperNotAllowed, message)
-            .label(format!("{prog_type} programs are at no function")))
+            .label(format!("{prog_type} programs are at no function"))
+            .help("only kprobe, fentry, fexit and fmod_ret programs may call it"))
     }
 
     /// That the security hook that a program of a control group is at has a result. Observed on
@@ -90,7 +94,8 @@ impl Machine<'_, '_> {
         }
         let message = "BPF_LSM_CGROUP that attach to void LSM hooks can't modify return value";
         Err(Rejection::new(Code::HelperNotAllowed, message)
-            .label("the hook that the program is at has no result"))
+            .label("the hook that the program is at has no result")
+            .help("leave the call out: nobody looks at the result"))
     }
 
     fn check_no_flags(&mut self) -> Checked {
@@ -102,6 +107,7 @@ impl Machine<'_, '_> {
         let message = "get_local_storage() doesn't support non-zero flags";
         Err(Rejection::new(Code::ArgumentSize, message)
             .label("R2 holds flags, and is not known to be 0")
-            .because(flags.origin.made, "R2 is made here"))
+            .because(flags.origin.made, "R2 is made here")
+            .help("hand over the constant 0 as flags"))
     }
 }

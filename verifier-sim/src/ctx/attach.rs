@@ -79,7 +79,8 @@ impl<'a> Target<'a> {
                 return match program.attach_btf_id {
                     None => Ok(None),
                     Some(_) => Err(refused("it gives no reason".to_owned())
-                        .label("programs of this type are not attached to types")),
+                        .label("programs of this type are not attached to types")
+                        .help("leave attach_btf_id 0")),
                 };
             }
         };
@@ -215,7 +216,10 @@ fn check_lists(
                 not_modelled("whether programs may sleep there")
             }
             _ => refused(format!("{function} is not sleepable"))
-                .label("the kernel calls this function where nothing may sleep"),
+                .label("the kernel calls this function where nothing may sleep")
+                .help(
+                    "load the program without BPF_F_SLEEPABLE: as `fmod_ret/`, not `fmod_ret.s/`",
+                ),
         });
     }
     let is_modifiable = of_security || is_asked && MODIFIABLE.contains(&function);
@@ -225,7 +229,8 @@ fn check_lists(
     Err(match injects {
         InjectedErrors::Perhaps => not_modelled("whether the function's result may be changed"),
         InjectedErrors::Never => refused(format!("{function}() is not modifiable"))
-            .label("programs change the results of functions that are there for it"),
+            .label("programs change the results of functions that are there for it")
+            .help("look at the result by fexit, or change that of a function that injects errors"),
     })
 }
 
@@ -235,7 +240,8 @@ fn check_address(kernel: &KernelTypes, function: &str) -> Checked {
         Some(false) => Err(refused(format!(
             "The address of function {function} cannot be found"
         ))
-        .label("the kernel's symbols do not have it")),
+        .label("the kernel's symbols do not have it")
+        .help("attach to a function that calls it: the compiler may have made it part of that")),
         _ => Ok(()),
     }
 }
@@ -303,7 +309,8 @@ fn function<'a>(
     let name = btf.name(id);
     if place == Place::Iterator && !is_iterator(name) {
         return Err(refused("it gives no reason".to_owned())
-            .label(format!("there is no iterator of the function {name}")));
+            .label(format!("there is no iterator of the function {name}"))
+            .help("iterators are of what bpf_iter_... functions of the kernel go through, as iter/task"));
     }
     let Some(Type::FuncProto { params, ret }) = btf.get(*proto).map(|ty| &ty.kind) else {
         return Err(not_modelled("a function of such a type"));

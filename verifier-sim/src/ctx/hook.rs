@@ -133,20 +133,23 @@ pub(super) fn check_hook(id: TypeId, function: &str, sleeps: Sleeps, license: &s
     }
     if !is_gpl_compatible(license) {
         let message = "LSM programs must have a GPL compatible license";
-        return Err(
-            Rejection::new(Code::GplOnly, message).label(format!("the license is '{license}'"))
-        );
+        return Err(Rejection::new(Code::GplOnly, message)
+            .label(format!("the license is '{license}'"))
+            .help("declare a license such as GPL, if that is the license"));
     }
     let refuse = |why| {
         let id = id.0;
         refused(format!("attach_btf_id {id} points to {why} {function}"))
     };
     let Some(hook) = hook(function).filter(|hook| !NO_HOOKS.contains(hook)) else {
-        return Err(refuse("wrong type name").label("this is no hook of the security modules"));
+        return Err(refuse("wrong type name")
+            .label("this is no hook of the security modules")
+            .help("name a hook without its prefix bpf_lsm_, as in lsm/file_open"));
     };
     match CLOSED.contains(&hook) {
         true => Err(refuse("disabled hook")
-            .label("the kernel keeps programs from this hook: it answers by more than a number")),
+            .label("the kernel keeps programs from this hook: it answers by more than a number")
+            .help("attach to another hook of the same event, or trace it by fexit")),
         false => Ok(()),
     }
 }

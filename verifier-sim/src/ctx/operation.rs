@@ -60,6 +60,10 @@ const OPERATIONS: &[Operations] = &[
     },
 ];
 
+/// What to do about a member that no program can be for.
+const OTHER_MEMBER: &str = "write a program for a member that is a function which the kernel lets \
+                            programs be, and leave this one out";
+
 /// What a program is a function of.
 pub(super) fn find<'a>(
     object: &Object,
@@ -69,7 +73,8 @@ pub(super) fn find<'a>(
     if !is_gpl_compatible(&object.license) {
         let message = "struct ops programs must have a GPL compatible license";
         return Err(Rejection::new(Code::GplOnly, message)
-            .label(format!("the license is '{}'", object.license)));
+            .label(format!("the license is '{}'", object.license))
+            .help("declare a license such as GPL, if that is the license"));
     }
     let btf = kernel.needed_for("functions of the kernel's structs")?;
     let (id, index) = match program.attach_btf_id {
@@ -80,17 +85,23 @@ pub(super) fn find<'a>(
     let operations = OPERATIONS.iter().find(|known| known.name == name);
     let Some((operations, members)) = operations.zip(members(btf, id)) else {
         let message = format!("attach_btf_id {} is not a supported struct", id.0);
-        return Err(refused(message).label("the kernel takes no functions for this"));
+        return Err(refused(message)
+            .label("the kernel takes no functions for this")
+            .help(OTHER_MEMBER));
     };
     let member = usize::try_from(index).ok().and_then(|at| members.get(at));
     let Some(member) = member else {
         let message = format!("attach to invalid member idx {index} of struct {name}");
-        return Err(refused(message).label("the struct has no such member"));
+        return Err(refused(message)
+            .label("the struct has no such member")
+            .help(OTHER_MEMBER));
     };
     let function = btf.str(member.name);
     let Some((ret, params)) = prototype(btf, member.ty) else {
         let message = format!("attach to invalid member {function}(@idx {index}) of struct {name}");
-        return Err(refused(message).label("the member is no function"));
+        return Err(refused(message)
+            .label("the member is no function")
+            .help(OTHER_MEMBER));
     };
     let sleeps = program.prog_flags() & BPF_F_SLEEPABLE != 0;
     let may_sleep = operations
@@ -98,7 +109,9 @@ pub(super) fn find<'a>(
         .is_none_or(|those| those.contains(&function));
     if operations.left_out.contains(&function) || (sleeps && !may_sleep) {
         let message = format!("attach to unsupported member {function} of struct {name}");
-        return Err(refused(message).label("the kernel takes no program for this member"));
+        return Err(refused(message)
+            .label("the kernel takes no program for this member")
+            .help(OTHER_MEMBER));
     }
     let returns = match btf.resolve(ret) {
         TypeId::VOID => Returns::Nothing,

@@ -40,6 +40,10 @@ const ENDLESS: &[&str] = &[
     "make_task_dead",
 ];
 
+/// Where a program can be called instead.
+const ELSEWHERE: &str = "attach to a function that calls it or that it calls, or by kprobe, which \
+                         needs no prototype";
+
 /// That the kernel can call programs at a function with this result.
 pub(super) fn check_function(
     config: &Config,
@@ -49,18 +53,23 @@ pub(super) fn check_function(
 ) -> Checked {
     let function = target.name;
     if CALLED_FOR_PROGRAMS.contains(&function) {
-        return Err(refused("it gives no reason".to_owned()).label(format!(
-            "the kernel calls {function} itself to call programs"
-        )));
+        return Err(refused("it gives no reason".to_owned())
+            .label(format!(
+                "the kernel calls {function} itself to call programs"
+            ))
+            .help(ELSEWHERE));
     }
     let at_end = [AttachType::TraceFexit, AttachType::ModifyReturn].contains(&target.attach_type);
     if at_end && ENDLESS.contains(&function) {
         let message = "Attaching fexit/fmod_ret to __noreturn functions is rejected.";
-        return Err(refused(message.to_owned()).label(format!("{function} never returns")));
+        return Err(refused(message.to_owned())
+            .label(format!("{function} never returns"))
+            .help("attach to its beginning, by fentry"));
     }
     check_prototype(config, btf, result, target.params).map_err(|words| {
         refused(format!("The function {function} {words}"))
             .label("no program can be called at a function of this type")
+            .help(ELSEWHERE)
     })
 }
 

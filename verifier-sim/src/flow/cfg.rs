@@ -205,7 +205,9 @@ impl<'a> Cfg<'a> {
             return Ok(());
         }
         let message = format!("program has {count} instructions, at least 1 and at most {most}");
-        Err(Rejection::new(Code::Length, message).label("the kernel answers with E2BIG"))
+        Err(Rejection::new(Code::Length, message)
+            .label("the kernel answers with E2BIG")
+            .help("split the program by tail calls (bpf_tail_call)"))
     }
 
     /// Functions begin where the instructions lead that name them.
@@ -222,7 +224,8 @@ impl<'a> Cfg<'a> {
                 None => {
                     let mut refused =
                         Rejection::new(Code::JumpOutOfRange, "call to invalid destination")
-                            .label("calls what is no instruction of the program");
+                            .label("calls what is no instruction of the program")
+                            .help("call the first instruction of a function");
                     refused.slot = slot;
                     return Err(refused);
                 }
@@ -308,9 +311,13 @@ impl<'a> Cfg<'a> {
         let target = slot as i64 + 1 + i64::from(insn.distance().unwrap_or(0));
         let (first, last) = (function.start, function.end.saturating_sub(1));
         let message = format!("jump out of range from insn {slot} to {target}");
-        let mut refused = Rejection::new(Code::JumpOutOfRange, message).label(format!(
-            "goes to slot {target}; the function has the slots {first} to {last}"
-        ));
+        let mut refused = Rejection::new(Code::JumpOutOfRange, message)
+            .label(format!(
+                "goes to slot {target}; the function has the slots {first} to {last}"
+            ))
+            .help(
+                "jump to an instruction of the same function; a distance counts from the next one",
+            );
         refused.slot = slot;
         Err(refused)
     }
@@ -442,6 +449,7 @@ impl<'a> Cfg<'a> {
                         },
                     )
                     .label("takes two slots, and the second is no instruction")
+                    .help("jump to its first slot, or to what is behind it: 16-byte loads count twice")
             } else {
                 continue;
             };
@@ -545,6 +553,10 @@ fn back_edge(from: usize, to: usize) -> Box<Rejection> {
     let message = format!("back-edge from insn {from} to {to}");
     let mut refused = Rejection::new(Code::BackEdge, message)
         .label("goes back, and this kernel or loader allows no loops")
+        .help(
+            "unroll the loop (in C: #pragma unroll); loops with a bound are allowed since Linux 5.3, \
+             with CAP_BPF",
+        )
         .because(Place::at(to), "to here");
     refused.slot = from;
     refused

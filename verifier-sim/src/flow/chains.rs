@@ -255,14 +255,17 @@ fn calls(cfg: &Cfg<'_>, slot: usize) -> bool {
 fn tail_call_later(slot: usize) -> Box<Rejection> {
     let message = "verifier bug: subprog has tail_call and async cb";
     let mut refused = Rejection::new(Code::TailCall, message)
-        .label("this function is called later, and goes on in another program");
+        .label("this function is called later, and goes on in another program")
+        .help("do the tail call in the program itself");
     refused.slot = slot;
     refused
 }
 
 fn frame_too_large(index: usize, bytes: usize) -> Box<Rejection> {
     let message = format!("stack size of subprog {index} is {bytes}. Too large");
-    Rejection::new(Code::StackDepth, message).label(format!("a function has {MOST} bytes of stack"))
+    Rejection::new(Code::StackDepth, message)
+        .label(format!("a function has {MOST} bytes of stack"))
+        .help("keep what is large in a map, as in the value of a percpu_array")
 }
 
 fn too_large_for_tail_call(slot: usize, bytes: usize) -> Box<Rejection> {
@@ -271,7 +274,11 @@ fn too_large_for_tail_call(slot: usize, bytes: usize) -> Box<Rejection> {
     );
     let mut refused = Rejection::new(Code::TailCall, message).label(format!(
         "the functions that are active here take {bytes} bytes of stack"
-    ));
+    ))
+    .help(
+        "256 bytes are allowed before a tail call: do it in the program itself, or keep what is \
+         large in a map",
+    );
     refused.slot = slot;
     refused
 }
@@ -280,4 +287,8 @@ fn too_long() -> Box<Rejection> {
     let message = format!("the call stack of {MAX_CALL_FRAMES} frames is too deep !");
     Rejection::new(Code::CallDepth, message)
         .label("functions call each other in longer chains, whether or not the calls are made")
+        .help(
+            "functions cannot call themselves, and calls go 8 deep at most: inline some, or write a \
+             loop",
+        )
 }

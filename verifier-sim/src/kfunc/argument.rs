@@ -13,9 +13,11 @@ use super::object::Graph;
 use super::param::{Param, Returned, SizeParam, Special, is_plain};
 use super::table::Flags;
 use crate::call::argument::Arguments;
+use crate::call::argument::text::CONSTANT;
 use crate::call::invoke::ARGUMENTS;
 use crate::codes::Code;
 use crate::diag::{Checked, Rejection};
+use crate::memory::number_help::number_made;
 use crate::memory::region::{FixedOffset, check_set};
 use crate::object::iterator::Iteration;
 use crate::step::alu::describe;
@@ -26,6 +28,14 @@ use crate::value::btf_ptr::{BtfPtr, Marks, Types};
 use crate::value::reg::{Kind, Null, RegState, SockType};
 use ebpf_asm::btf::{Btf, Kind as Type, TypeId};
 use ebpf_asm::insn::Reg;
+
+/// What to do about a structure that is not trusted, for functions that want it so.
+const TO_TRUST: &str = "acquire it first, as by bpf_task_acquire, and compare that with 0; what is \
+                        handed to the program (as arguments of tp_btf and lsm) is trusted as it is";
+
+/// The same for functions that are content with what RCU protects.
+const TO_TRUST_RCU: &str = "read the pointer between bpf_rcu_read_lock and bpf_rcu_read_unlock, and \
+                            use it there, or acquire it, as by bpf_task_acquire";
 
 /// What was found out about the arguments of a call.
 #[derive(Debug, Default)]
@@ -95,7 +105,8 @@ impl<'a> Machine<'_, 'a> {
                 kfunc.name
             );
             return Err(Rejection::new(Code::NotReleasable, message)
-                .label("nothing among the arguments was acquired"));
+                .label("nothing among the arguments was acquired")
+                .help("give back only what a call acquired, once, and as it was given"));
         }
         Ok(found)
     }
@@ -112,7 +123,9 @@ impl<'a> Machine<'_, 'a> {
         if !value.is_scalar() {
             let message = format!("R{number} is not a scalar");
             return Err(Rejection::new(Code::ArgumentType, message)
-                .label(format!("R{number} is '{}'", value.type_name())));
+                .label(format!("R{number} is '{}'", value.type_name()))
+                .because(value.origin.made, format!("R{number} is made here"))
+                .help("hand over a number: the function takes no pointer here"));
         }
         let unknown = |message: &str| {
             Rejection::new(Code::ArgumentSize, format!("R{number} {message}"))
@@ -121,6 +134,7 @@ impl<'a> Machine<'_, 'a> {
                     describe(&value.scalar)
                 ))
                 .because(value.origin.made, "the number comes from here")
+                .help("hand over a constant, the same on every path")
         };
         match kfunc.param(index) {
             Param::Constant => {
@@ -210,7 +224,8 @@ impl<'a> Machine<'_, 'a> {
             let name = value.type_name();
             let message = format!("arg#{index} expected pointer to ctx, but got {name}");
             return Err(Rejection::new(Code::ArgumentType, message)
-                .label(format!("R{} is '{name}'", reg.number())));
+                .label(format!("R{} is '{name}'", reg.number()))
+                .help("hand over the context as the program got it: keep it in R6 to R9"));
         }
         self.check_whole_ctx(reg, &value)
     }
@@ -260,7 +275,10 @@ impl<'a> Machine<'_, 'a> {
         );
         Err(Rejection::new(Code::ArgumentType, message)
             .label(format!("R{number} points to another structure"))
-            .because(value.origin.made, format!("R{number} is made here")))
+            .because(value.origin.made, format!("R{number} is made here"))
+            .help(format!(
+                "hand over a struct {wanted}: a cast does not make one"
+            )))
     }
 
     /// That a pointer to a structure in the place of a map is to what the kernel has of one.
@@ -288,9 +306,13 @@ impl<'a> Machine<'_, 'a> {
             (true, false) => format!("R{number} must be a rcu pointer"),
             (false, _) => format!("R{number} must be referenced or trusted"),
         };
-        Err(Rejection::new(Code::Untrusted, message)
+        let refused = Rejection::new(Code::Untrusted, message)
             .label(format!("R{number} may point to what is gone"))
-            .because(value.origin.made, format!("R{number} is made here")))
+            .because(value.origin.made, format!("R{number} is made here"));
+        Err(refused.help(match rcu {
+            true => TO_TRUST_RCU,
+            false => TO_TRUST,
+        }))
     }
 
     /// That a structure is passed with a known offset, and what is released with none.
@@ -301,7 +323,9 @@ impl<'a> Machine<'_, 'a> {
                 "R{number} must have zero offset when passed to release func or trusted arg to kfunc"
             );
             return Err(Rejection::new(Code::NotReleasable, message)
-                .label("points behind the beginning of what was acquired"));
+                .label("points behind the beginning of what was acquired")
+                .because(value.origin.made, "the address is made here")
+                .help("keep the pointer as it was acquired, and give that back"));
         }
         let fixed = match value.kind {
             Kind::Btf(_) => FixedOffset::Allowed,
@@ -347,11 +371,21 @@ impl<'a> Machine<'_, 'a> {
                 btf.name(to),
                 if sized.is_some() { "void, " } else { "" },
             );
-            return Err(Rejection::new(Code::ArgumentType, message).label(format!(
-                "R{} is '{}'",
+            let refused = Rejection::new(Code::ArgumentType, message).label(format!(
+                "R{} is '{}', and not a pointer to struct {}",
                 reg.number(),
-                value.type_name()
-            )));
+                value.type_name(),
+                btf.name(to)
+            ));
+            let refused = number_made(self.env, refused, reg, &value);
+            return Err(match refused.help {
+                Some(_) => refused,
+                None => refused.help(format!(
+                    "hand over a struct {} that the kernel gave: from a call that acquires one, \
+                     or as an argument of the program",
+                    btf.name(to)
+                )),
+            });
         }
         match sized {
             None => {
@@ -413,7 +447,9 @@ impl<'a> Machine<'_, 'a> {
             let Some(known) = size.as_constant() else {
                 let message = format!("R{} must be a known constant", size_reg.number());
                 return Err(Rejection::new(Code::ArgumentSize, message)
-                    .label("the size is not known when the program is verified"));
+                    .label("the size is not known when the program is verified")
+                    .because(size.origin.made, "the size comes from here")
+                    .help("hand over a constant, as sizeof(buffer), the same on every path"));
             };
             found.constant = Some(known);
             self.need(size_reg);
@@ -430,7 +466,8 @@ impl<'a> Machine<'_, 'a> {
         let message = format!("arg#{index} doesn't point to a const string");
         Err(Rejection::new(Code::ConstantText, message)
             .label(format!("R{} is '{}'", reg.number(), value.type_name()))
-            .because(value.origin.made, format!("R{} is made here", reg.number())))
+            .because(value.origin.made, format!("R{} is made here", reg.number()))
+            .help(CONSTANT))
     }
 
     /// What is special about an argument.
@@ -490,7 +527,8 @@ fn check_safe(passed: Passed) -> Checked {
     );
     Err(Rejection::new(Code::Untrusted, message)
         .label(format!("R{} may point anywhere", passed.reg.number()))
-        .because(value.origin.made, "the pointer comes from here"))
+        .because(value.origin.made, "the pointer comes from here")
+        .help(TO_TRUST))
 }
 
 /// How many arguments a pointer takes up: itself, and its size.

@@ -34,7 +34,11 @@ impl Named {
             return Ok(());
         }
         let refuse = |message: String, label: &str| {
-            Err(Rejection::new(Code::UnknownKfunc, message).label(label))
+            Err(Rejection::new(Code::UnknownKfunc, message)
+                .label(label)
+                .help(
+                    "call a function that the kernel has for programs (bpf_... with __ksym in C)",
+                ))
         };
         if self.0.len() == MAX_KFUNCS {
             let message = "too many different kernel function calls".to_owned();

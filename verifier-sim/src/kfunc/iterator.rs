@@ -83,7 +83,8 @@ impl<'a> Machine<'_, 'a> {
         }
         let message = "css_task_iter is only allowed in bpf_lsm, bpf_iter and sleepable progs";
         Err(Rejection::new(Code::KfuncNotAllowed, message)
-            .label("takes a lock that is not for this program"))
+            .label("takes a lock that is not for this program")
+            .help("go through them from an iter program, or from one that may sleep"))
     }
 }
 

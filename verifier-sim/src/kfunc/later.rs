@@ -45,7 +45,8 @@ impl<'a> Machine<'_, 'a> {
         let Kind::Map(map) = value.kind else {
             let message = format!("pointer in R{number} isn't map pointer");
             return Err(Rejection::new(Code::ArgumentType, message)
-                .label(format!("R{number} is '{}'", value.type_name())));
+                .label(format!("R{number} is '{}'", value.type_name()))
+                .help("hand over the map in whose value the field is (&map in C)"));
         };
         let Some(first) = found.plain.map_index else {
             // Nothing that the map could be compared with.
@@ -76,7 +77,8 @@ impl<'a> Machine<'_, 'a> {
             found.plain.map_uid, value.map_uid
         );
         Err(Rejection::new(Code::SpecialField, message)
-            .label("is another map than the one that the field is in"))
+            .label("is another map than the one that the field is in")
+            .help("hand over the map in whose value the field is"))
     }
 
     /// That a register holds the address of a function.
@@ -90,11 +92,9 @@ impl<'a> Machine<'_, 'a> {
         found.plain.callback = function(&value);
         if found.plain.callback.is_none() {
             let message = format!("arg{index} expected pointer to func");
-            return Err(Rejection::new(Code::Callback, message).label(format!(
-                "R{} is '{}'",
-                reg.number(),
-                value.type_name()
-            )));
+            return Err(Rejection::new(Code::Callback, message)
+                .label(format!("R{} is '{}'", reg.number(), value.type_name()))
+                .help("hand over a static function of the program, to be called later"));
         }
         check_whole_function(reg, &value)
     }
@@ -127,4 +127,5 @@ fn no_map_value(index: usize, reg: Reg, value: &RegState) -> Box<Rejection> {
     Rejection::new(Code::SpecialField, message)
         .label(format!("R{number} is '{name}'"))
         .because(value.origin.made, format!("R{number} is made here"))
+        .help("hand over the address of the field in a map's value, which is compared with 0 first")
 }

@@ -103,7 +103,9 @@ fn check_call(
     let named = matches!(program.reference(slot), Some(Reference::Extern(_)));
     if !is_gpl_compatible(&object.license) {
         let message = "cannot call kernel function from non-GPL compatible program";
-        return Err(Rejection::new(Code::GplOnly, message).label("calls a function of the kernel"));
+        return Err(Rejection::new(Code::GplOnly, message)
+            .label("calls a function of the kernel")
+            .help("declare a license such as GPL, if that is the license"));
     }
     if !named {
         // The loader fills in modules for calls that have names.
@@ -116,7 +118,8 @@ fn check_call(
     if name.is_some_and(|name| has_flag(name, Flags::DEVICE_BOUND)) {
         let message = "metadata kfuncs require device-bound program";
         return Err(Rejection::new(Code::KfuncNotAllowed, message)
-            .label("asks the network card, for which the program is not loaded"));
+            .label("asks the network card, for which the program is not loaded")
+                .help("load the program for the card alone (BPF_F_XDP_DEV_BOUND_ONLY and its prog_ifindex)"));
     }
     Ok(match name.filter(|_| named) {
         Some(name) => kernel.function(name),
@@ -133,7 +136,8 @@ fn check_module(insn: &Insn) -> Checked {
     };
     Err(Rejection::new(Code::UnknownKfunc, message)
         .label("calls a function of a module that is not named")
-        .adds("failed to find BTF for kernel function"))
+        .adds("failed to find BTF for kernel function")
+        .help("call it by its name, which is declared extern: the loader finds its module"))
 }
 
 /// The releases that functions of the kernel came with whose names begin so.
@@ -329,23 +333,28 @@ impl<'a> Env<'a> {
     fn kfunc_row(&self, id: TypeId, name: &str) -> Checked<&'static Row> {
         let refuse = |label: String| {
             let message = format!("calling kernel function {name} is not allowed");
-            Err(Rejection::new(Code::KfuncNotAllowed, message).label(label))
+            Rejection::new(Code::KfuncNotAllowed, message).label(label)
         };
         let Some(row) = table::by_name(name) else {
             return match self.kernel.is_kfunc(id) {
                 true => Err(not_modelled(&format!("the kernel function {name}"))),
-                false => refuse("it is not for programs to call".to_owned()),
+                false => Err(refuse("it is not for programs to call".to_owned())
+                    .help("call a function that the kernel has for programs")),
             };
         };
         if !self.config.since(row.since) {
             let (major, minor) = row.since;
             let refused = refuse(format!("{name} came with Linux {major}.{minor}"));
             let older = instead(Newer::Kfunc(name), self.config.kernel);
-            return refused.map_err(|why| why.help_if(older));
+            return Err(refused.help_if(older));
         }
         if !hook::may_call(self.program, row.callers) {
             let prog_type = self.program.prog_type;
-            return refuse(format!("{prog_type} programs may not call it"));
+            return Err(
+                refuse(format!("{prog_type} programs may not call it")).help(
+                    "call it from a program of a type that may, or read what it gives by a helper",
+                ),
+            );
         }
         Ok(row)
     }

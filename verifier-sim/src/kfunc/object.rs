@@ -16,6 +16,8 @@ use super::table::Flags;
 use super::{Kfunc, has_flag};
 use crate::codes::Code;
 use crate::diag::{Checked, Rejection};
+use crate::env::Env;
+use crate::memory::number_help::number_made;
 use crate::memory::region::FixedOffset;
 use crate::object::lock::LockOwner;
 use crate::step::machine::{Flow, Machine, not_modelled};
@@ -75,19 +77,20 @@ impl<'a> Machine<'_, 'a> {
             Some(Marks::ALLOC) => "bpf_obj_drop_impl",
             Some(marks) if marks == Marks::ALLOC | Marks::PERCPU => "bpf_percpu_obj_drop_impl",
             _ => {
-                check_kept(reg, &value)?;
+                check_kept(self.env, reg, &value)?;
                 let message = format!("arg#{index} expected pointer to allocated object");
-                return Err(wrong_type(reg, &value, message));
+                return Err(wrong_type(self.env, reg, &value, message));
             }
         };
         if kfunc.name != wanted {
             return Err(refuse(
+                self.env,
                 reg,
                 &value,
                 format!("arg#{index} expected for {wanted}()"),
             ));
         }
-        check_referenced(reg, &value)?;
+        check_referenced(self.env, reg, &value)?;
         found.object = object(&value);
         Ok(())
     }
@@ -104,7 +107,7 @@ impl<'a> Machine<'_, 'a> {
         self.check_object_offset(kfunc, reg, &value)?;
         let Some(marks) = marks_of(&value).filter(|marks| marks.has(Marks::ALLOC)) else {
             let message = format!("arg#{index} is neither owning or non-owning ref");
-            return Err(refuse(reg, &value, message));
+            return Err(refuse(self.env, reg, &value, message));
         };
         found.owning = !marks.has(Marks::NON_OWNING);
         if self
@@ -112,7 +115,9 @@ impl<'a> Machine<'_, 'a> {
             .is_none()
         {
             let message = format!("arg#{index} doesn't point to a type with bpf_refcount field");
-            return Err(refuse(reg, &value, message));
+            return Err(refuse(self.env, reg, &value, message).help(
+                "give the struct a member of type struct bpf_refcount, which counts its owners",
+            ));
         }
         found.object = object(&value);
         Ok(())
@@ -132,13 +137,13 @@ impl<'a> Machine<'_, 'a> {
         let in_map = matches!(value.kind, Kind::MapValue(_)) && !value.may_be_null();
         if !in_map && marks_of(&value) != Some(Marks::ALLOC) {
             let message = format!("arg#{index} expected pointer to map value or allocated object");
-            return Err(wrong_type(reg, &value, message));
+            return Err(wrong_type(self.env, reg, &value, message));
         }
         if !in_map {
-            check_referenced(reg, &value)?;
+            check_referenced(self.env, reg, &value)?;
         }
         let name = graph.root_name();
-        let off = constant_offset(reg, &value, name)?;
+        let off = constant_offset(self.env, reg, &value, name)?;
         let here = |special: &&Special| i64::from(special.offset) == off;
         let specials = self.specials_behind(value.kind)?;
         let root = specials
@@ -147,7 +152,10 @@ impl<'a> Machine<'_, 'a> {
             .and_then(|special| graph.root(special));
         let Some(root) = root else {
             let message = format!("{name} not found at offset={off}");
-            return Err(refuse(reg, &value, message));
+            return Err(refuse(self.env, reg, &value, message).help(format!(
+                "hand over the address of the member of type struct {name}, which is declared with \
+                 __contains"
+            )));
         };
         self.check_lock_of(reg, &value, name)?;
         found.root = Some(root);
@@ -187,17 +195,17 @@ impl<'a> Machine<'_, 'a> {
         let value = *self.state.reg(reg);
         self.check_object_offset(kfunc, reg, &value)?;
         match kfunc.row.has(Flags::INSERTS) {
-            true => check_inserted(index, reg, &value)?,
+            true => check_inserted(self.env, index, reg, &value)?,
             false => self.check_found(kfunc, reg, &value)?,
         }
         let name = graph.node_name();
-        let off = constant_offset(reg, &value, name)?;
+        let off = constant_offset(self.env, reg, &value, name)?;
         let specials = self.specials_behind(value.kind)?;
         let here =
             |special: &Special| i64::from(special.offset) == off && special.kind.name() == name;
         if !specials.iter().any(here) {
             let message = format!("{name} not found at offset={off}");
-            return Err(refuse(reg, &value, message));
+            return Err(refuse(self.env, reg, &value, message));
         }
         let root = found
             .root
@@ -224,11 +232,13 @@ impl<'a> Machine<'_, 'a> {
                 "{} can only take non-owning or refcounted bpf_rb_node pointer",
                 kfunc.name
             );
-            return Err(refuse(reg, value, message));
+            return Err(refuse(self.env, reg, value, message));
         }
         if self.in_tree_callback() {
             let message = format!("{} not allowed in rbtree cb", kfunc.name);
-            return Err(refuse(reg, value, message));
+            return Err(
+                refuse(self.env, reg, value, message).help("only compare the two objects here")
+            );
         }
         Ok(())
     }
@@ -255,7 +265,7 @@ impl<'a> Machine<'_, 'a> {
                 }),
                 self.env.structure_name(node)
             );
-            return Err(refuse(reg, value, message));
+            return Err(refuse(self.env, reg, value, message));
         }
         if off != i64::from(root.node) {
             let message = format!(
@@ -263,7 +273,7 @@ impl<'a> Machine<'_, 'a> {
                 root.node,
                 self.env.structure_name(node)
             );
-            return Err(refuse(reg, value, message));
+            return Err(refuse(self.env, reg, value, message));
         }
         Ok(())
     }
@@ -277,7 +287,9 @@ impl<'a> Machine<'_, 'a> {
                  kfunc"
             );
             return Err(Rejection::new(Code::NotReleasable, message)
-                .label("points behind the beginning of what is given back"));
+                .label("points behind the beginning of what is given back")
+                .because(value.origin.made, "the address is made here")
+                .help("give back the object, not a part of it: container_of in C"));
         }
         match value.kind {
             Kind::Btf(pointer) if pointer.marks.has(Marks::PERCPU) => {
@@ -339,7 +351,9 @@ impl<'a> Machine<'_, 'a> {
     /// The type that a program allocates an object of.
     fn allocated(&self, found: &Found<'a>) -> Checked<TypeId> {
         let refuse = |message: &str| {
-            Rejection::new(Code::ArgumentType, message).label("allocates no object of the program")
+            Rejection::new(Code::ArgumentType, message)
+                .label("allocates no object of the program")
+                .help("hand over the number of a struct of the program, as bpf_core_type_id_local gives it: bpf_obj_new(struct ...) in C")
         };
         let number = found.constant.unwrap_or(0);
         let number = u32::try_from(number)
@@ -347,7 +361,8 @@ impl<'a> Machine<'_, 'a> {
         let functions = &self.env.program.functions;
         let typed = functions.iter().any(|function| function.type_id.is_some());
         let Some(btf) = self.env.object.btf.as_ref().filter(|_| typed) else {
-            return Err(refuse("bpf_obj_new/bpf_percpu_obj_new requires prog BTF"));
+            return Err(refuse("bpf_obj_new/bpf_percpu_obj_new requires prog BTF")
+                .help("load the program with the types of its functions: in C, compile with -g"));
         };
         match btf.get(TypeId(number)).map(|ty| &ty.kind) {
             Some(Type::Struct { .. }) => Ok(TypeId(number)),
@@ -360,7 +375,11 @@ impl<'a> Machine<'_, 'a> {
     /// That each CPU can have an object of a type: few bytes, and nothing but numbers.
     fn check_each_cpu(&self, id: TypeId) -> Checked {
         let refuse = |message: String| {
-            Err(Rejection::new(Code::ArgumentType, message).label("not every CPU can have one"))
+            Err(Rejection::new(Code::ArgumentType, message)
+                .label("not every CPU can have one")
+                .help(format!(
+                    "let it be a struct of numbers alone, with {MAX_PER_CPU} bytes at most"
+                )))
         };
         let Some(btf) = self.env.object.btf.as_ref() else {
             return Ok(());
@@ -471,30 +490,31 @@ fn object(value: &RegState) -> Option<BtfPtr> {
 }
 
 /// That an object that is put into a list or tree is one that the program owns.
-fn check_inserted(index: usize, reg: Reg, value: &RegState) -> Checked {
+fn check_inserted(env: &Env<'_>, index: usize, reg: Reg, value: &RegState) -> Checked {
     if marks_of(value) != Some(Marks::ALLOC) {
         let message = format!("arg#{index} expected pointer to allocated object");
-        return Err(wrong_type(reg, value, message));
+        return Err(wrong_type(env, reg, value, message));
     }
-    check_referenced(reg, value)
+    check_referenced(env, reg, value)
 }
 
 /// That what is given back is kept by something, whatever it is.
-fn check_kept(reg: Reg, value: &RegState) -> Checked {
+fn check_kept(env: &Env<'_>, reg: Reg, value: &RegState) -> Checked {
     let own = matches!(value.kind, Kind::Sock(_) | Kind::Map(_));
     if own || value.ref_id != 0 || value.is_trusted_structure() {
         return Ok(());
     }
     let number = reg.number();
     let message = format!("R{number} must be referenced or trusted");
-    Err(Rejection::new(Code::Untrusted, message)
-        .label(format!("R{number} is '{}'", value.type_name()))
-        .because(value.origin.made, format!("R{number} is made here")))
+    let refused = Rejection::new(Code::Untrusted, message)
+        .label(format!("R{number} is '{}'", value.type_name()));
+    Err(explain(env, refused, reg, value))
 }
 
-fn check_referenced(reg: Reg, value: &RegState) -> Checked {
+fn check_referenced(env: &Env<'_>, reg: Reg, value: &RegState) -> Checked {
     match value.ref_id {
         0 => Err(refuse(
+            env,
             reg,
             value,
             "allocated object must be referenced".to_owned(),
@@ -503,10 +523,11 @@ fn check_referenced(reg: Reg, value: &RegState) -> Checked {
     }
 }
 
-fn constant_offset(reg: Reg, value: &RegState, name: &str) -> Checked<i64> {
+fn constant_offset(env: &Env<'_>, reg: Reg, value: &RegState, name: &str) -> Checked<i64> {
     let number = reg.number();
     let Some(var_off) = value.constant_var_off() else {
         return Err(refuse(
+            env,
             reg,
             value,
             format!(
@@ -518,15 +539,32 @@ fn constant_offset(reg: Reg, value: &RegState, name: &str) -> Checked<i64> {
 }
 
 /// What the kernel says to a register of the wrong kind.
-fn wrong_type(reg: Reg, value: &RegState, message: String) -> Box<Rejection> {
-    let mut refused = refuse(reg, value, message);
+fn wrong_type(env: &Env<'_>, reg: Reg, value: &RegState, message: String) -> Box<Rejection> {
+    let mut refused = refuse(env, reg, value, message);
     refused.code = Code::ArgumentType;
     refused
 }
 
-fn refuse(reg: Reg, value: &RegState, message: String) -> Box<Rejection> {
+fn refuse(env: &Env<'_>, reg: Reg, value: &RegState, message: String) -> Box<Rejection> {
     let number = reg.number();
-    Rejection::new(Code::SpecialField, message)
-        .label(format!("R{number} is '{}'", value.type_name()))
-        .because(value.origin.made, format!("R{number} is made here"))
+    let refused = Rejection::new(Code::SpecialField, message)
+        .label(format!("R{number} is '{}'", value.type_name()));
+    explain(env, refused, reg, value)
+}
+
+/// Adds where a register comes from that is no object as the function wants it, and what it wants.
+fn explain(env: &Env<'_>, refused: Box<Rejection>, reg: Reg, value: &RegState) -> Box<Rejection> {
+    if value.may_be_null() {
+        return refused
+            .because(value.origin.made, "this may give null")
+            .help(format!("compare R{} with 0 first", reg.number()));
+    }
+    let refused = number_made(env, refused, reg, value);
+    match refused.help {
+        Some(_) => refused,
+        None => refused.help(
+            "hand over an object that is the program's: what bpf_obj_new or a removal from a list or \
+             tree gave, by the member that links it, and not dropped or put anywhere yet",
+        ),
+    }
 }

@@ -36,7 +36,8 @@ impl<'a> Machine<'_, 'a> {
             let message = format!("arg#{index} doesn't point to map value or allocated object");
             return Err(Rejection::new(Code::SpecialField, message)
                 .label(format!("R{} is '{}'", reg.number(), value.type_name()))
-                .because(value.origin.made, format!("R{} is made here", reg.number())));
+                .because(value.origin.made, format!("R{} is made here", reg.number()))
+                .help("let the lock be in a map's value, or in an object of bpf_obj_new, and not null"));
         }
         let kind = match kfunc.row.has(Flags::WITH_IRQ) {
             true => LockKind::ResilientIrq,

@@ -23,6 +23,10 @@ use ebpf_asm::btf::{Btf, Kind as Type, Linkage, TypeId};
 use ebpf_asm::insn::Reg;
 use ebpf_asm::program::Program;
 
+/// What an exception callback must be.
+const ONE_CALLBACK: &str = "name one global function, which takes one number (u64) and returns int: \
+                            __exception_cb(name) in C";
+
 /// The first slot of the program's exception callback, if it names one.
 pub(crate) fn exception_callback(program: &Program, btf: Option<&Btf>) -> Checked<Option<usize>> {
     let main = program.functions.iter().find(|f| f.slot == 0);
@@ -35,7 +39,9 @@ pub(crate) fn exception_callback(program: &Program, btf: Option<&Btf>) -> Checke
         return Ok(None);
     };
     let refuse = |message: String, label: &str| {
-        Err(Rejection::new(Code::Exception, message).label(label.to_owned()))
+        Err(Rejection::new(Code::Exception, message)
+            .label(label.to_owned())
+            .help(ONE_CALLBACK))
     };
     if another.is_some() {
         let message = "multiple exception callback tags for main subprog";
@@ -78,7 +84,8 @@ pub(crate) fn check_catcher_type(env: &Env<'_>, callback: usize) -> Checked {
         Some(false) => {
             let message = "exception cb only supports single integer argument";
             Err(Rejection::new(Code::Exception, message)
-                .label("the exception callback takes what was thrown: one number"))
+                .label("the exception callback takes what was thrown: one number")
+                .help(ONE_CALLBACK))
         }
         _ => Ok(()),
     }
@@ -105,7 +112,8 @@ pub(crate) fn check_throws(env: &Env<'_>, called_back: Vec<usize>) -> Checked {
         if env.exception_callback.is_some() && cfg.callee(slot) == env.exception_callback {
             let message = format!("insn {slot} cannot call exception cb directly");
             let mut refused = Rejection::new(Code::Exception, message)
-                .label("only the kernel calls the exception callback");
+                .label("only the kernel calls the exception callback")
+                .help("throw instead, with bpf_throw");
             refused.slot = slot;
             return Err(refused);
         }

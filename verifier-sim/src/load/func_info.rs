@@ -24,7 +24,8 @@ pub(crate) fn check_functions(program: &Program, btf: Option<&Btf>, cfg: &Cfg<'_
     };
     let refuse = |message: String| {
         Err(Rejection::new(Code::BadBtf, message)
-            .label("func_info has the first instruction and the type of every function"))
+            .label("func_info has the first instruction and the type of every function")
+            .help("give all functions types (in C: compile with -g), or none"))
     };
     if first.slot != 0 {
         let off = first.slot;
@@ -50,7 +51,8 @@ pub(crate) fn check_functions(program: &Program, btf: Option<&Btf>, cfg: &Cfg<'_
         if let Some((slot, what)) = leaves {
             let message = format!("{what} is only allowed in functions that return 'int'.");
             let mut refused = Rejection::new(Code::TailCall, message)
-                .label(format!("'{}' does not", function.name));
+                .label(format!("'{}' does not", function.name))
+            .help("let the function return int: it ends with 0 when the program is left from within");
             refused.slot = slot;
             return Err(refused);
         }

@@ -75,7 +75,7 @@ const INSTEAD: &[(&[Newer<'static>], &[Older])] = &[
     (&[Insn("32-bit shift")], &[always("shift with 64 bits: r1 <<= 32, r1 s>>= 32 and then by the count")]),
     (&[Insn("32-bit comparison")], &[always("compare with 64 bits; a compiler does so with -mcpu=v2, `ebpfasm build` for this --kernel")]),
     (&[Insn("function of the kernel")], &[always("use a helper: functions of the kernel are not called by older ones")]),
-    (&[Insn("address of a function")], &[always("write the loop out: older kernels call nothing back")]),
+    (&[Insn("address of a function")], &[always("older kernels call nothing back: write out the loop of bpf_loop or bpf_for_each_map_elem, and instead of setting a timer look at the time (bpf_ktime_get_ns) when the next event comes")]),
     (&[Insn("value of a map by file descriptor"), Insn("value of a map by index")], &[always("look the value up with bpf_map_lookup_elem, in an array of one element")]),
     // Loops and callbacks.
     (&[Helper("loop")], &[since((5, 3), "write a loop that ends at a constant number of rounds"), always("unroll the loop")]),

@@ -27,7 +27,10 @@ pub(crate) fn check_loadable(program: &Program, config: &Config) -> Checked {
         let message = format!("program type {prog_type} needs more capabilities");
         return Err(Rejection::new(Code::Capability, message)
             .label("the kernel answers with EPERM")
-            .help("load it as root"));
+            .help(format!(
+                "load it with {}, or as root",
+                lacking(config, required(prog_type))
+            )));
     }
     let attach_type = prog_type.attach_type(expected);
     let Some(allowed) = attach_types(prog_type) else {
@@ -84,11 +87,30 @@ pub(crate) fn check_map_loader(map: &Map, config: &Config) -> Checked {
         );
         return Err(Rejection::new(Code::Capability, message)
             .label("the kernel answers with EPERM")
-            .help("load it as root"));
+            .help(format!(
+                "load it with {}, or as root",
+                lacking(config, needed)
+            )));
     }
     map.inner
         .as_deref()
         .map_or(Ok(()), |inner| check_map_loader(inner, config))
+}
+
+/// The names of those of the needed capabilities that the loader lacks.
+fn lacking(config: &Config, needed: Capabilities) -> String {
+    let named = [
+        (Capabilities::BPF, "CAP_BPF"),
+        (Capabilities::PERFMON, "CAP_PERFMON"),
+        (Capabilities::NET_ADMIN, "CAP_NET_ADMIN"),
+    ];
+    let lacks = |one: Capabilities| needed.has(one) && !config.capabilities.has(one);
+    let names: Vec<&str> = named
+        .iter()
+        .filter(|(one, _)| lacks(*one))
+        .map(|(_, name)| *name)
+        .collect();
+    names.join(" and ")
 }
 
 /// What one needs to make a map of a type; `None` if nobody was asked. Observed on Linux 6.1 and

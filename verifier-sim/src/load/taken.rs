@@ -187,9 +187,9 @@ impl MapSpecials {
     }
 }
 
-/// Whether a program may be refused for types that were left out, and nothing else is advised.
+/// Whether a program may be refused for types that were left out, by the kernel's words.
 pub(crate) fn wants_types(why: &Rejection) -> bool {
-    matches!(why.code, Code::SpecialField | Code::ArgumentType) && why.help.is_none()
+    matches!(why.code, Code::SpecialField | Code::ArgumentType) && why.message.contains("BTF")
 }
 
 fn strip(map: &mut Map) {

@@ -107,8 +107,9 @@ fn check_descriptors(program: &Program) -> Checked {
         let by_descriptor = matches!(insn.sem(), Sem::LoadImm64(Imm64::MapFd | Imm64::MapValueFd));
         if by_descriptor && program.reference(slot).is_none() {
             let message = format!("fd {} is not pointing to valid bpf_map", insn.imm());
-            let mut refused =
-                Rejection::new(Code::MapKind, message).label("no map has this descriptor");
+            let mut refused = Rejection::new(Code::MapKind, message)
+                .label("no map has this descriptor")
+                .help("declare a map in the object, and name it where its address is loaded");
             refused.slot = slot;
             return Err(refused);
         }
@@ -122,18 +123,25 @@ fn check_new_map(
     map: &Map,
     used: &[(usize, &Map)],
 ) -> Checked {
-    let refuse = |message: &str, label: &str| {
-        Err(Rejection::new(Code::MapKind, message).label(format!("'{}' {label}", map.name)))
+    let refuse = |message: &str, label: &str, help: &str| {
+        Err(Rejection::new(Code::MapKind, message)
+            .label(format!("'{}' {label}", map.name))
+            .help(help))
     };
     if used.len() >= MAX_MAPS {
         return refuse(
             "The total number of maps per program has reached the limit of 64",
             "is one map too many",
+            "keep what is small in one map, with longer keys",
         );
     }
     if map.map_type == MapType::Arena {
         if used.iter().any(|(_, known)| known.map_type == map.map_type) {
-            return refuse("Only one arena per program", "is the second arena");
+            return refuse(
+                "Only one arena per program",
+                "is the second arena",
+                "keep all of it in one arena",
+            );
         }
         return check_arena(config, map);
     }
@@ -141,12 +149,14 @@ fn check_new_map(
         return refuse(
             "bpf_struct_ops map cannot be used in prog",
             "holds functions for the kernel, nothing for programs",
+            "keep what programs share in a map of another type",
         );
     }
     if is_sleepable(program) && !is_for_sleepers(map.map_type) {
         return refuse(
             "Sleepable programs can only use array, hash, ringbuf and local storage maps",
             "is of a type that programs that may sleep cannot use",
+            "keep it in a map of those types, or load the program without BPF_F_SLEEPABLE",
         );
     }
     let storage = |map: &Map| {
@@ -162,6 +172,7 @@ fn check_new_map(
         return refuse(
             "only one cgroup storage of each type is allowed",
             "is the second storage of its type",
+            "keep all of it in one value",
         );
     }
     Ok(())
@@ -197,9 +208,19 @@ fn check_specials_for(prog_type: ProgType, specials: &[Special]) -> Checked {
     };
     Err(Rejection::new(Code::SpecialField, message)
         .label(format!(
-            "{prog_type} programs cannot use maps with such values"
+            "{prog_type} programs cannot use maps with such values, whatever they do with them"
         ))
-        .help("the program may be called where what the field is for cannot be done"))
+        .help(match lock {
+            true => {
+                "leave the lock out of the value, and change it by atomic operations \
+                 (__sync_fetch_and_add in C) or keep a value for each CPU (percpu_array); fentry and \
+                 fexit programs may use locks"
+            }
+            false => {
+                "keep what the program needs in a map of its own, without such fields; fentry and \
+                 fexit programs may use this map"
+            }
+        }))
 }
 
 /// Whether a program may wait for something.
@@ -247,5 +268,6 @@ fn check_value_address(map: &Map, offset: u32) -> Checked {
         return Ok(());
     };
     Err(Rejection::new(Code::MapValueBounds, message)
-        .label("takes an address that is not in the value of an array of one value"))
+        .label("takes an address that is not in the value of an array of one value")
+        .help("global variables are in such arrays; values of other maps are looked up with bpf_map_lookup_elem"))
 }

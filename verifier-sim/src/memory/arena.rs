@@ -73,7 +73,12 @@ impl Machine<'_, '_> {
 /// one where `map_extra` does not.
 pub(crate) fn check_arena(config: &Config, map: &Map) -> Checked {
     let refuse = |code, message: &str, label: &str| {
-        Err(Rejection::new(code, message).label(format!("'{}' {label}", map.name)))
+        Err(Rejection::new(code, message)
+            .label(format!("'{}' {label}", map.name))
+            .help(match code {
+                Code::Capability => "load the program with CAP_BPF and CAP_PERFMON",
+                _ => "give the arena an address in user space (map_extra)",
+            }))
     };
     if !config.may_use_bpf() || !config.may_leak_pointers() {
         let message = "CAP_BPF and CAP_PERFMON are required to use arena";
@@ -91,8 +96,10 @@ pub(crate) fn check_arena_address(map: &Map, offset: u32) -> Checked {
     } else {
         return Ok(());
     };
-    Err(Rejection::new(Code::Arena, message).label(format!(
-        "is not in the {} pages of the arena",
-        map.max_entries
-    )))
+    Err(Rejection::new(Code::Arena, message)
+        .label(format!(
+            "is not in the {} pages of the arena",
+            map.max_entries
+        ))
+        .help("let max_entries, which counts pages, be greater"))
 }

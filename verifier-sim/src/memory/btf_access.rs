@@ -29,6 +29,40 @@ use ebpf_asm::prog_type::ProgType;
 const NOT_WRITTEN: &str = "programs only read structures of the kernel: keep what is to be noted \
      in a map, and change the kernel's by its functions and helpers that do so";
 
+/// What is wrong with bytes before a structure, and what to do about it.
+const BEFORE: (&str, &str) = (
+    "begins before the structure",
+    "read members at their own offsets: container_of does not lead to what is around a structure",
+);
+
+/// The same of bytes at an index.
+const COMPUTED: (&str, &str) = (
+    "at a computed place",
+    "read arrays in structures of the kernel by bpf_probe_read_kernel, or at constant indexes",
+);
+
+/// Memory that a pointer in a structure is no address of: by its mark, the kernel's word for it,
+/// what is wrong, and what to do about it.
+const ELSEWHERE: [(Marks, &str, (&str, &str)); 2] = [
+    (
+        Marks::USER,
+        "user",
+        (
+            "the pointer is one of user space, not of the kernel",
+            "read what it points to by bpf_probe_read_user, or bpf_copy_from_user if the program \
+             may sleep",
+        ),
+    ),
+    (
+        Marks::PERCPU,
+        "percpu",
+        (
+            "each CPU has its own copy: the pointer itself is no address",
+            "get the address of a copy first, by bpf_this_cpu_ptr or bpf_per_cpu_ptr",
+        ),
+    ),
+];
+
 impl<'a> Machine<'_, 'a> {
     /// Reads what a pointer to a structure points to.
     pub(crate) fn read_structure(
@@ -192,7 +226,8 @@ impl<'a> Machine<'_, 'a> {
             let message =
                 format!("'struct {name}' access is allowed only to CAP_PERFMON and CAP_SYS_ADMIN");
             return Err(Rejection::new(Code::Capability, message)
-                .label("looks into a structure of the kernel"));
+                .label("looks into a structure of the kernel")
+                .help("load the program with CAP_PERFMON"));
         }
         let is_asked = self.env.config.since(LICENSE_ASKED);
         if pointer.types == Types::Kernel && is_asked && !self.env.is_gpl_compatible() {
@@ -203,26 +238,27 @@ impl<'a> Machine<'_, 'a> {
                 .help("declare a license such as GPL, if that is the license"));
         }
         let off = i64::from(base.off) + i64::from(access.off);
-        let refuse = |message: String, label: &str| {
+        let refuse = |message: String, (label, help): (&str, &str)| {
             Err(Rejection::new(Code::MemoryBounds, message)
                 .label(label.to_owned())
-                .because(base.origin.made, "the pointer comes from here"))
+                .because(base.origin.made, "the pointer comes from here")
+                .help(help))
         };
         let Ok(off) = u32::try_from(off) else {
             let message = format!("R{number} is ptr_{name} invalid negative access: off={off}");
-            return refuse(message, "begins before the structure");
+            return refuse(message, BEFORE);
         };
         if base.constant_var_off() != Some(0) {
             let message = format!(
                 "R{number} is ptr_{name} invalid variable offset: off={off}, var_off={}",
                 base.scalar.tnum
             );
-            return refuse(message, "at a computed place");
+            return refuse(message, COMPUTED);
         }
-        for (mark, what) in [(Marks::USER, "user"), (Marks::PERCPU, "percpu")] {
+        for (mark, what, why) in ELSEWHERE {
             if pointer.marks.has(mark) {
                 let message = format!("R{number} is ptr_{name} access {what} memory: off={off}");
-                return refuse(message, "the pointer itself is no address here");
+                return refuse(message, why);
             }
         }
         Ok(off)
@@ -236,7 +272,8 @@ impl<'a> Machine<'_, 'a> {
         }
         Err(
             Rejection::new(Code::MemoryBounds, "allocated object must have ref_obj_id")
-                .label("the object is nobody's"),
+                .label("the object is nobody's")
+                .help("use the object before it is given away, or what was found in a list or tree while its lock is held"),
         )
     }
 
@@ -252,7 +289,8 @@ impl<'a> Machine<'_, 'a> {
                 let name = special.kind.name();
                 let message = format!("direct access to {name} is disallowed");
                 return Err(Rejection::new(Code::SpecialField, message)
-                    .label(format!("reaches the {name} at {begin} of the object")));
+                    .label(format!("reaches the {name} at {begin} of the object"))
+                    .help("leave these bytes to the kernel, which sets them: write the other members one by one"));
             }
         }
         Ok(())
@@ -286,6 +324,10 @@ impl<'a> Machine<'_, 'a> {
                 "{verb} {size} bytes at {off} of struct {}",
                 btf.name(pointer.id)
             ))
+            .help(
+                "read whole members of the structure: in C with the kernel's own types (vmlinux.h) \
+                 and the offsets that CO-RE finds",
+            )
         })
     }
 

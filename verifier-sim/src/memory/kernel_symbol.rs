@@ -60,7 +60,9 @@ pub(crate) fn check_addresses(
 /// That the type of this number is a function or a variable, with an address.
 fn check_address(id: TypeId, btf: &Btf, config: &Config, kernel: &KernelTypes) -> Checked {
     let refuse = |message: String, label: &str| {
-        Err(Rejection::new(Code::UnknownKfunc, message).label(label))
+        Err(Rejection::new(Code::UnknownKfunc, message)
+            .label(label)
+            .help("take the address of a variable of the kernel that is declared `extern const ... __ksym`"))
     };
     let neither = "takes the address of what is neither a variable nor a function";
     match btf.get(id).map(|ty| &ty.kind) {

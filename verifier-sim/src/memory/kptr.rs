@@ -42,7 +42,8 @@ pub(crate) fn check_expected(reg: Reg, value: &RegState) -> Checked {
             .label(format!(
                 "R{number} is an object that the program does not own"
             ))
-            .because(value.origin.made, format!("R{number} is made here")),
+            .because(value.origin.made, format!("R{number} is made here"))
+            .help("hand over what the program owns: what bpf_obj_new or a removal gave it"),
     })
 }
 
@@ -120,7 +121,8 @@ impl Machine<'_, '_> {
             Stored::Imm(0) => Ok(()),
             Stored::Imm(_) => {
                 let message = format!("BPF_ST imm must be 0 when storing to kptr at off={off}");
-                Err(Rejection::new(Code::SpecialField, message).label("stores a number"))
+                Err(Rejection::new(Code::SpecialField, message).label("stores a number")
+                    .help("store NULL or a pointer to the structure; numbers are kept in other fields"))
             }
             Stored::Reg(reg, value) if value.as_constant() == Some(0) => {
                 self.need(reg);
@@ -138,7 +140,9 @@ impl Machine<'_, '_> {
             return Ok(());
         }
         let message = "kptr in map can only be accessed using BPF_MEM instruction mode";
-        Err(Rejection::new(Code::SpecialField, message).label("is no plain load or store"))
+        Err(Rejection::new(Code::SpecialField, message)
+            .label("is no plain load or store")
+            .help("load and store the pointer with 8 bytes, or exchange it with bpf_kptr_xchg"))
     }
 
     /// That a register is such as the pointer may become.
@@ -188,6 +192,9 @@ impl Machine<'_, '_> {
         Rejection::new(Code::SpecialField, message)
             .label(format!("the pointer in the map is to struct {target}"))
             .because(value.origin.made, format!("R{number} is made here"))
+            .help(format!(
+                "store a pointer to struct {target} as the kernel gave it"
+            ))
     }
 
     /// `bpf_kptr_xchg`: that R1 points to a pointer that the map owns; notes which.
@@ -201,7 +208,11 @@ impl Machine<'_, '_> {
         let refuse = |message: String| {
             Err(Rejection::new(Code::SpecialField, message)
                 .label(format!("R{number} points to no pointer that the map owns"))
-                .because(value.origin.made, format!("R{number} is made here")))
+                .because(value.origin.made, format!("R{number} is made here"))
+                .help(
+                    "hand over the address of a field of the value that is declared `struct ... \
+                     __kptr *`, in a map with BTF",
+                ))
         };
         if let Kind::MapValue(map) = value.kind
             && !self.is_typed(value.kind)

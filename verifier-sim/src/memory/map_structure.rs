@@ -73,7 +73,15 @@ impl Machine<'_, '_> {
     /// Where in the kernel's structure of a map an access begins, if the loader may look there.
     fn offset_in_structure(&self, name: &str, access: MemAccess) -> Checked<u32> {
         let refuse = |code, message| {
-            Rejection::new(code, message).label("looks into the map itself, not into a value")
+            Rejection::new(code, message)
+                .label("looks into the map itself, not into a value")
+                .help(match code {
+                    Code::Capability => {
+                        "load the program with CAP_PERFMON; values are looked up with \
+                         bpf_map_lookup_elem"
+                    }
+                    _ => "look a value up first, with bpf_map_lookup_elem, and compare it with 0",
+                })
         };
         if !self.env.config.may_leak_pointers() {
             let message =

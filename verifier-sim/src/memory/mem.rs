@@ -23,6 +23,7 @@ use crate::value::state::Entered;
 use crate::value::tnum::Tnum;
 use ebpf_asm::insn::{Insn, Reg};
 use ebpf_asm::isa::{AtomicOp, Operand, PacketMode, Sem, Size};
+use ebpf_asm::map_type::MapType;
 use ebpf_asm::prog_type::ProgType;
 
 /// An access to memory: `size` bytes at `address + off`.
@@ -178,9 +179,9 @@ impl Machine<'_, '_> {
                 "BPF_ST stores into R{} ctx is not allowed",
                 insn.dst().number()
             );
-            return Err(
-                Rejection::new(Code::Context, message).label("writes a number to the context")
-            );
+            return Err(Rejection::new(Code::Context, message)
+                .label("writes a number to the context")
+                .help("put the number into a register first, and store that"));
         }
         self.write_memory(&base, access, stored)?;
         if releases {
@@ -266,7 +267,10 @@ impl Machine<'_, '_> {
             .label(format!(
                 "{} programs have no sk_buff",
                 self.env.program.prog_type
-            )));
+            ))
+            .help(
+                "read data and data_end from the context, compare, and load from the packet itself",
+            ));
         }
         let label = "would leave the program if the packet is too short";
         self.check_given_back("BPF_LD_[ABS|IND]", label, "give it back before")?;
@@ -428,7 +432,13 @@ impl Machine<'_, '_> {
             "R{} points to what atomic operations may not touch",
             reg.number()
         );
-        Err(no_atomic(reg, base, what).label(label))
+        Err(no_atomic(reg, base, what)
+            .label(label)
+            .because(base.origin.made, "the pointer is made here")
+            .help(
+                "load, calculate and store by plain instructions (x = x + 1 in C): nobody else \
+                 changes it meanwhile; what all CPUs share is in maps' values",
+            ))
     }
 
     /// That an atomic operation on the stack is at a known place.
@@ -446,7 +456,8 @@ impl Machine<'_, '_> {
         );
         Err(Rejection::new(Code::Atomic, message)
             .label("an atomic operation at a computed place of the stack")
-            .because(base.origin.made, "the address is made here"))
+            .because(base.origin.made, "the address is made here")
+            .help("nobody else sees the stack: load, calculate and store, or use a map's value"))
     }
 
     /// That an instruction finds the context in its address register always or never: the
@@ -533,7 +544,32 @@ fn not_followable(env: &Env<'_>, reg: Reg, base: &RegState) -> Box<Rejection> {
         _ => "a number, no address",
     };
     let refused = Rejection::new(Code::NotAPointer, message).label(format!("R{number} is {what}"));
-    number_made(env, refused, reg, base)
+    let refused = number_made(env, refused, reg, base);
+    match base.kind {
+        Kind::PacketEnd => refused.help(
+            "access the packet by the pointer to its beginning (data), behind a comparison with its \
+             end",
+        ),
+        Kind::Func(_) => refused.help("call the function, or hand it over to be called back"),
+        Kind::Dynptr(_) => refused.help(
+            "read and write it by bpf_dynptr_read and bpf_dynptr_write, or by what bpf_dynptr_data \
+             gives",
+        ),
+        _ if refused.help.is_none() => refused.help(no_address(env)),
+        _ => refused,
+    }
+}
+
+/// What to do about a number in the place of an address.
+fn no_address(env: &Env<'_>) -> &'static str {
+    let mut maps = env.object.maps.iter();
+    match maps.any(|map| map.map_type == MapType::Arena) {
+        true => "cast what is an address in the arena to one of the kernel's first (__arena in C)",
+        false => {
+            "follow a pointer that is known as one on every path: the context, the address of a \
+             variable, a map's value. A number is no address, whatever it is cast to"
+        }
+    }
 }
 
 #[cold]
@@ -548,6 +584,10 @@ fn different_pointers(reg: Reg, base: &RegState) -> Box<Rejection> {
         .help("access the context with an instruction of its own")
 }
 
+/// What to do about an access that is not aligned.
+const ALIGNED: &str = "access it in smaller parts, each at a multiple of its size; on the stack and \
+                       in values, give the variable the alignment of its type";
+
 /// Why an access to the packet is not aligned.
 #[cold]
 fn misaligned_in_packet(base: &RegState, access: MemAccess) -> Box<Rejection> {
@@ -559,6 +599,7 @@ fn misaligned_in_packet(base: &RegState, access: MemAccess) -> Box<Rejection> {
     Rejection::new(Code::Misaligned, message)
         .label(format!("not a multiple of {bytes} bytes"))
         .because(base.origin.made, "the address is made here")
+        .help(ALIGNED)
 }
 
 /// Why an access to memory is not aligned.
@@ -589,6 +630,7 @@ fn misaligned(base: &RegState, access: MemAccess) -> Box<Rejection> {
     Rejection::new(Code::Misaligned, message)
         .label(format!("not a multiple of {} bytes", access.size.bytes()))
         .because(base.origin.made, "the address is made here")
+        .help(ALIGNED)
 }
 
 /// An atomic operation fetches into the register that holds its address: to the kernel (6.18) it

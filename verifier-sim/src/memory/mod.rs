@@ -1,6 +1,6 @@
 //! Loads and stores: what each kind of memory allows.
 //!
-//! Read in the order `mem.rs`, `region.rs`, `packet_help.rs`, `number_help.rs`,
+//! Read in the order `mem.rs`, `region.rs`, `within.rs`, `packet_help.rs`, `number_help.rs`,
 //! `stack_access.rs`, `structure.rs`, `btf_access.rs`, `structure_write.rs`, `map_structure.rs`,
 //! `kernel_symbol.rs`, `kptr.rs`, `arena.rs`.
 
@@ -16,3 +16,4 @@ pub(crate) mod region;
 pub(crate) mod stack_access;
 pub(crate) mod structure;
 pub(crate) mod structure_write;
+mod within;

@@ -4,7 +4,7 @@
 //! Read before: `region.rs`, `packet_help.rs`. Read next: `kptr.rs`.
 
 use crate::call::global::helper_moves;
-use crate::diag::Rejection;
+use crate::diag::{Place, Rejection};
 use crate::env::Env;
 use crate::kfunc;
 use crate::value::reg::{Kind, RegState};
@@ -39,6 +39,78 @@ pub(crate) fn number_made(
     }
 }
 
+/// The functions that give a part of a packet or of other memory behind a dynptr.
+const SLICES: [&str; 3] = [
+    "bpf_dynptr_slice",
+    "bpf_dynptr_slice_rdwr",
+    "bpf_dynptr_data",
+];
+
+/// What ends what a list or a tree lends, and what an RCU section protects.
+const CLOSERS: [&str; 4] = [
+    "bpf_spin_unlock",
+    "bpf_res_spin_unlock",
+    "bpf_res_spin_unlock_irqrestore",
+    "bpf_rcu_read_unlock",
+];
+
+/// What a call did to a pointer that was no argument of it, or that it gave back.
+fn ended(env: &Env<'_>, at: (usize, &Insn), callee: Callee, number: u8, base: &RegState) -> Made {
+    let maker = base.origin.bound.slot();
+    let maker = maker.and_then(|slot| env.called_name(slot));
+    let is_slice = maker.is_some_and(|name| SLICES.contains(&name.as_str()));
+    let closes = env.called_name(at.0);
+    let closes = closes.is_some_and(|name| CLOSERS.contains(&name.as_str()));
+    let moved = format!("this may move the packet: R{number} does not point to it any more");
+    match may_move(env, at, callee) {
+        true if is_slice => Made {
+            cause: moved,
+            help: "behind the call, take the slice again (bpf_dynptr_slice), and compare it with 0 \
+                   again",
+        },
+        true => Made {
+            cause: moved,
+            help: "behind the call, read data and data_end from the context again, and compare \
+                   them again",
+        },
+        false if closes => Made {
+            cause: format!("this ends what R{number} pointed to: it was protected until here only"),
+            help: "use the pointer before this call; copy what is needed behind it to a variable",
+        },
+        false if is_slice => Made {
+            cause: format!("this ends the dynptr, and with it what R{number} pointed to"),
+            help: "use the memory before the call: behind it, it is not the program's any more",
+        },
+        false => Made {
+            cause: format!("this ends what R{number} pointed to: it is not the program's any more"),
+            help: "use the pointer before this call only, and give it back once; or get a new one \
+                   behind it",
+        },
+    }
+}
+
+/// Adds to the refusal of a register that holds nothing which call ended what it pointed to: so it
+/// is without `CAP_PERFMON`, with which such a register holds a number.
+pub(crate) fn pointer_ended(
+    env: &Env<'_>,
+    refused: Box<Rejection>,
+    reg: Reg,
+    base: &RegState,
+) -> Box<Rejection> {
+    let place = base.origin.made;
+    let found = place.slot().and_then(|slot| {
+        let mut slots = env.program.slots();
+        slots.find(|(at, _)| *at == slot)
+    });
+    match found.map(|at| (at, at.1.sem())) {
+        Some((at, Sem::Call(callee))) => {
+            let Made { cause, help } = ended(env, at, callee, reg.number(), base);
+            refused.because(place, cause).help(help)
+        }
+        _ => refused,
+    }
+}
+
 /// What an instruction makes, as far as there is something to say of it.
 fn made(env: &Env<'_>, at: (usize, &Insn), reg: Reg, base: &RegState) -> Option<Made> {
     let number = reg.number();
@@ -48,17 +120,9 @@ fn made(env: &Env<'_>, at: (usize, &Insn), reg: Reg, base: &RegState) -> Option<
             cause: format!("R{number} is what this gives, and null on the path here"),
             help: "use it only where a comparison with 0 has shown that it is not null",
         }),
-        Sem::Call(callee) if reg != Reg::R0 => Some(match may_move(env, at, callee) {
-            true => Made {
-                cause: format!("this may move the packet: R{number} does not point to it any more"),
-                help: "behind the call, read data and data_end from the context again, and compare \
-                       them again",
-            },
-            false => Made {
-                cause: format!("this ends what R{number} pointed to"),
-                help: "use the pointer before the call only, or get a new one behind it",
-            },
-        }),
+        Sem::Call(callee) if base.origin.bound != Place::NONE => {
+            Some(ended(env, at, callee, number, base))
+        }
         Sem::Load { size } if size != Size::DW => Some(Made {
             cause: here,
             help: "what is loaded with fewer than 8 bytes is a number, whatever it is cast to: load \
@@ -68,12 +132,13 @@ fn made(env: &Env<'_>, at: (usize, &Insn), reg: Reg, base: &RegState) -> Option<
             cause: here,
             help: match env.config.since(PROBE_READ_KERNEL) {
                 true => {
-                    "an address in the kernel is a number here: read what it points to by \
-                     bpf_probe_read_kernel (or bpf_probe_read_user)"
+                    "an address that was read from memory is a number here: read what it points \
+                     to by bpf_probe_read_kernel, or by bpf_probe_read_user if it is one of user \
+                     space (as pointers that system calls are given)"
                 }
                 false => {
-                    "an address in the kernel is a number here: read what it points to by \
-                     bpf_probe_read"
+                    "an address that was read from memory is a number here: read what it points \
+                     to by bpf_probe_read"
                 }
             },
         }),

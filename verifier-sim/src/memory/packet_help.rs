@@ -1,11 +1,12 @@
 //! What to say when a packet access is not proven: which check proves how much, and what
 //! must be changed for it to prove more.
 //!
-//! Read before: `region.rs`. Read next: `number_help.rs`.
+//! Read before: `within.rs`. Read next: `number_help.rs`.
 
 use crate::diag::Rejection;
 use crate::value::reg::{Kind, RegState};
 use ebpf_asm::isa::{AluOp, Operand, Sem, Width};
+use ebpf_asm::prog_type::ProgType;
 use ebpf_asm::program::Program;
 
 /// Adds what was proven for `base`, and how to prove `wanted` bytes.
@@ -17,10 +18,11 @@ pub(crate) fn prove_more(
 ) -> Box<Rejection> {
     let range = i64::from(base.range.bytes());
     let origin = base.origin;
+    let area = Area::of(program, base);
     match origin.proved.slot() {
         None => refused
             .because(origin.made, "the pointer is made here, with nothing proven")
-            .help(format!("first {}", comparison(base, wanted))),
+            .help(format!("first {}", area.comparison(base, wanted))),
         Some(_) if range == 0 => refused
             .because(
                 origin.proved,
@@ -28,21 +30,25 @@ pub(crate) fn prove_more(
             )
             .help(format!(
                 "turn the check round: {}, and read where it is not",
-                comparison(base, wanted)
+                area.comparison(base, wanted)
             )),
         Some(check) => {
             let whose = owner(&refused.message);
-            let label = format!("this check proves bytes 0..{range} of {whose}packet");
+            let label = format!("this check proves bytes 0..{range} of {whose}{}", area.name);
             refused
                 .because(origin.proved, label)
-                .help(more(program, base, (check, wanted)))
+                .help(more((program, area), base, (check, wanted)))
         }
     }
 }
 
 /// How to prove `wanted` bytes where a check proves fewer: by what it compares, if that is a number
 /// on a line, and else by another check.
-fn more(program: &Program, base: &RegState, (check, wanted): (usize, i64)) -> String {
+fn more(
+    (program, area): (&Program, Area),
+    base: &RegState,
+    (check, wanted): (usize, i64),
+) -> String {
     let missing = wanted - i64::from(base.range.bytes());
     let bound = base.origin.bound.slot();
     let instead = bound.and_then(|slot| Some((slot, instead_of(program, slot, missing)?)));
@@ -59,18 +65,63 @@ fn more(program: &Program, base: &RegState, (check, wanted): (usize, i64)) -> St
         (None, _) => format!(
             "behind {} {}",
             place(program, check),
-            comparison(base, wanted)
+            area.comparison(base, wanted)
         ),
     }
 }
 
-/// The check that proves so many bytes.
-fn comparison(base: &RegState, wanted: i64) -> String {
-    let end = match base.kind {
-        Kind::PacketMeta => "data",
-        _ => "data_end",
-    };
-    format!("compare the packet pointer plus {wanted} with {end}, and leave if it is greater")
+/// What a pointer is into whose bytes are proven by comparisons.
+#[derive(Debug, Clone, Copy)]
+struct Area {
+    /// What it is.
+    name: &'static str,
+    /// What messages call a pointer into it.
+    pointer: &'static str,
+    /// The field of the context that is its end.
+    end: &'static str,
+}
+
+/// The packet, from `data` to `data_end`.
+const PACKET: Area = Area {
+    name: "packet",
+    pointer: "the packet pointer",
+    end: "data_end",
+};
+/// The meta data before it.
+const META: Area = Area {
+    name: "meta data",
+    pointer: "the pointer from data_meta",
+    end: "data",
+};
+/// The value of a socket's option.
+const OPTION: Area = Area {
+    name: "option's value",
+    pointer: "the pointer from optval",
+    end: "optval_end",
+};
+
+impl Area {
+    fn of(program: &Program, base: &RegState) -> Area {
+        match (base.kind, program.prog_type) {
+            (Kind::PacketMeta, _) => META,
+            (_, ProgType::CgroupSockopt) => OPTION,
+            _ => PACKET,
+        }
+    }
+
+    /// The check that proves so many bytes from where `base` was made.
+    fn comparison(self, base: &RegState, wanted: i64) -> String {
+        // Of a pointer at a computed place no variable points to where it begins.
+        let (pointer, bytes) = match base.constant_var_off() {
+            Some(_) => (self.pointer, wanted),
+            None => (
+                "the pointer that is used here",
+                wanted - i64::from(base.off),
+            ),
+        };
+        let end = self.end;
+        format!("compare {pointer} plus {bytes} with {end}, and leave if it is greater")
+    }
 }
 
 /// `line 9`, or where no line is known the instruction.

@@ -1,15 +1,14 @@
 //! What each kind of memory allows: the context, the packet, values of maps, records.
 //!
-//! Read before: `mem.rs`, `ctx/mod.rs`. Read next: `stack_access.rs`.
+//! Read before: `mem.rs`, `ctx/mod.rs`. Read next: `within.rs`.
 
 use crate::codes::Code;
 use crate::ctx::{ArgumentContext, Context, Field, Loader, PacketUse, Read, Value, context};
 use crate::diag::{Checked, Rejection};
 use crate::memory::mem::{Direction, MemAccess, Stored};
 use crate::memory::packet_help::prove_more;
-use crate::step::alu::describe;
+use crate::memory::within::{negative, outside_of_memory};
 use crate::step::machine::{Machine, not_modelled};
-use crate::step::pointer_alu::MAX_VAR_OFF;
 use crate::types::special::AccessBy;
 use crate::value::btf_ptr::Marks;
 use crate::value::reg::{Kind, Null, PacketRange, RegState};
@@ -73,6 +72,7 @@ impl<'a> Machine<'_, 'a> {
             Rejection::new(Code::ArgumentType, message)
                 .label(format!("R{number} is not as it was made"))
                 .because(base.origin.made, format!("R{number} is made here"))
+                .help("hand over the pointer as it was given, with nothing added")
         };
         if off < 0 {
             let message = format!("negative offset {name} ptr R{number} off={off} disallowed");
@@ -124,6 +124,10 @@ impl<'a> Machine<'_, 'a> {
             lines
                 .fold(refused, Rejection::adds)
                 .label("no argument is there")
+                .help(
+                    "the arguments of the function are numbers of 8 bytes each, from offset 0 on: \
+                     take no more than it has (BPF_PROG in C unpacks them)",
+                )
         })?;
         Ok(match read {
             Read::Number => RegState::scalar(Scalar::of_size(access.size)),
@@ -179,10 +183,15 @@ impl<'a> Machine<'_, 'a> {
         let refused = Rejection::new(Code::Context, message);
         let prog_type = self.env.program.prog_type;
         let Some(field) = context.at(offset) else {
-            return refused.label(format!(
-                "{prog_type} programs have no field of {} at {offset}",
-                context.name
-            ));
+            return refused
+                .label(format!(
+                    "{prog_type} programs have no field of {} at {offset}",
+                    context.name
+                ))
+                .help(format!(
+                    "access the fields that struct {} has, each at its offset",
+                    context.name
+                ));
         };
         let name = field.name;
         let other = Size::ALL.into_iter().find(|&size| match access.direction {
@@ -253,7 +262,8 @@ impl<'a> Machine<'_, 'a> {
         }
         Err(Rejection::new(Code::ReadOnly, "cannot write into packet")
             .label(format!("writes through R{} to the packet", reg.number()))
-            .because(base.origin.made, "the pointer is made here"))
+            .because(base.origin.made, "the pointer is made here")
+            .help("programs of this type only read the packet: copy what is to be changed"))
     }
 
     /// That the bytes are proven to be in the packet.
@@ -290,9 +300,12 @@ impl<'a> Machine<'_, 'a> {
         }
         if !matches!(base.range, PacketRange::Bytes(_)) {
             let message = format!("R{number} offset is outside of the packet");
-            return Rejection::new(Code::PacketBounds, message).label(format!(
-                "R{number} is known to be at the end of the packet or behind it"
-            ));
+            return Rejection::new(Code::PacketBounds, message)
+                .label(format!(
+                    "R{number} is known to be at the end of the packet or behind it"
+                ))
+                .because(base.origin.proved, "this comparison says so")
+                .help("read where the comparison says the opposite");
         }
         let (off, size, range) = (extent.off, extent.size, base.range.bytes());
         let message = format!(
@@ -303,10 +316,13 @@ impl<'a> Machine<'_, 'a> {
         let refused = Rejection::new(Code::PacketBounds, message)
             .adds(format!("R{number} offset is outside of the packet"));
         if off < 0 {
-            return refused.label(format!(
-                "{} byte {off}, which is before what R{number} was made from",
-                direction.verb()
-            ));
+            return refused
+                .label(format!(
+                    "{} byte {off}, which is before what R{number} was made from",
+                    direction.verb()
+                ))
+                .because(base.origin.made, format!("R{number} is made here"))
+                .help("use the pointer that this one was made from, with an offset of 0 or more");
         }
         let first = off.max(i64::from(range));
         let what = if first == last {
@@ -355,7 +371,8 @@ impl<'a> Machine<'_, 'a> {
             let message = message(extent.off);
             return Err(Rejection::new(Code::MemoryBounds, message)
                 .adds(outside_of_memory(extent.reg, "min"))
-                .label("hands out no bytes of a map's key"));
+                .label("hands out no bytes of a map's key")
+                .help("hand over at least one byte of it"));
         }
         self.check_within(Code::MemoryBounds, i64::from(bytes), base, extent, message)
     }
@@ -480,101 +497,6 @@ impl<'a> Machine<'_, 'a> {
         let name = self.env.map(map).map_or("", |map| map.name.as_str());
         name.get(..KEPT).unwrap_or(name)
     }
-
-    /// That bytes are in memory of `whole` bytes, at the least and at the greatest offset.
-    fn check_within(
-        &self,
-        code: Code,
-        whole: i64,
-        base: &RegState,
-        extent: Extent,
-        message: impl Fn(i64) -> String,
-    ) -> Checked {
-        let (least, most) = (base.scalar.bounds.s64.min, base.scalar.bounds.u64.max);
-        let lowest = extent.off.saturating_add(least);
-        let highest = extent.off.saturating_add(most as i64);
-        let inside = |off: i64| off >= 0 && off + extent.size <= whole;
-        let small = i32::try_from(lowest).is_ok() && most < MAX_VAR_OFF as u64;
-        match small && inside(lowest) && inside(highest) {
-            true => Ok(()),
-            false => self.check_ends(code, whole, base, extent, &message),
-        }
-    }
-
-    /// That bytes are in memory of `whole` bytes, one end of the offsets after the other.
-    #[cold]
-    fn check_ends(
-        &self,
-        code: Code,
-        whole: i64,
-        base: &RegState,
-        extent: Extent,
-        message: &dyn Fn(i64) -> String,
-    ) -> Checked {
-        let number = extent.reg.number();
-        let (least, most) = (base.scalar.bounds.s64.min, base.scalar.bounds.u64.max);
-        let first = extent.off.checked_add(least);
-        let negative_start = first.is_none_or(|first| first < 0 || i32::try_from(first).is_err());
-        if least < 0 && negative_start {
-            return Err(negative(code, extent.reg, base));
-        }
-        let inside = |off: i64| off >= 0 && off + extent.size <= whole;
-        let explain = |refused: Box<Rejection>| {
-            refused.because(base.origin.made, format!("R{number} is made here"))
-        };
-        let lowest = extent.off.saturating_add(least);
-        if !inside(lowest) {
-            return Err(explain(
-                Rejection::new(code, message(lowest))
-                    .adds(outside_of_memory(extent.reg, "min"))
-                    .label(format!("{} of {whole} bytes", span_of(lowest, extent.size)))
-                    .help_if(where_to_begin(lowest, extent.size, whole)),
-            ));
-        }
-        if most >= MAX_VAR_OFF as u64 {
-            let text = format!(
-                "R{number} unbounded memory access, make sure to bounds check any such access"
-            );
-            return Err(explain(
-                Rejection::new(code, text)
-                    .label(format!(
-                        "the index into {whole} bytes is {}",
-                        describe(&base.scalar)
-                    ))
-                    .help(format!(
-                        "compare or mask the index before it is added: {whole} bytes are there"
-                    )),
-            ));
-        }
-        let highest = extent.off.saturating_add(most as i64);
-        if !inside(highest) {
-            return Err(explain(
-                Rejection::new(code, message(highest))
-                    .adds(outside_of_memory(extent.reg, "max"))
-                    .label(format!(
-                        "up to {} of {whole} bytes: the index is {}",
-                        span_of(highest, extent.size),
-                        describe(&base.scalar)
-                    ))
-                    .help(format!(
-                        "the index may be at most {}",
-                        whole - extent.size - extent.off
-                    )),
-            ));
-        }
-        Ok(())
-    }
-}
-
-/// Where an access of `size` bytes may begin in `whole`, which one at `off` does not, if there is
-/// such a place.
-fn where_to_begin(off: i64, size: i64, whole: i64) -> Option<String> {
-    match whole - size {
-        ..0 => None,
-        _ if off < 0 => Some("let the access begin at byte 0 or behind it".to_owned()),
-        0 => Some("let the access begin at byte 0".to_owned()),
-        last => Some(format!("let the access begin at byte {last} at most")),
-    }
 }
 
 /// The flags that a map has in the kernel: programs may read the interfaces of a device map
@@ -584,31 +506,6 @@ pub(crate) fn flags_of(map: &Map) -> u32 {
         MapType::Devmap | MapType::DevmapHash => map.map_flags | BPF_F_RDONLY_PROG,
         _ => map.map_flags,
     }
-}
-
-/// `byte 8` or `bytes 8..12`.
-fn span_of(first: i64, size: i64) -> String {
-    match size {
-        1 => format!("byte {first}"),
-        _ => format!("bytes {first}..{}", first.saturating_add(size)),
-    }
-}
-
-/// What the kernel adds where the least or the greatest of the offsets is outside.
-fn outside_of_memory(reg: Reg, end: &str) -> String {
-    let number = reg.number();
-    format!("R{number} {end} value is outside of the allowed memory range")
-}
-
-fn negative(code: Code, reg: Reg, base: &RegState) -> Box<Rejection> {
-    let number = reg.number();
-    let message = format!(
-        "R{number} min value is negative, either use unsigned index or do a if (index >=0) check."
-    );
-    Rejection::new(code, message)
-        .label(format!("the index is {}", describe(&base.scalar)))
-        .because(base.origin.made, format!("R{number} is made here"))
-        .help("keep the index from being negative: compare it, or mask it")
 }
 
 /// The kernel's words if a pointer is not to the beginning of what it points to.
@@ -643,25 +540,41 @@ pub(crate) fn check_set(reg: Reg, value: &RegState) -> Checked {
     let number = reg.number();
     Err(Rejection::new(Code::ArgumentType, message)
         .label(format!("R{number} holds nothing here"))
-        .because(value.origin.made, format!("what R{number} held ends here")))
+        .because(value.origin.made, format!("what R{number} held ends here"))
+        .help(format!(
+            "set R{number} before the call: calls leave nothing in R1 to R5, so keep the value in \
+             R6 to R9"
+        )))
 }
 
 /// A map's keys are only read.
 pub(crate) fn write_to_key(reg: Reg) -> Box<Rejection> {
     let number = reg.number();
     let message = format!("write to change key R{number} not allowed");
-    Rejection::new(Code::ReadOnly, message).label("writes to a key of a map")
+    Rejection::new(Code::ReadOnly, message)
+        .label("writes to a key of a map")
+        .help("copy the key to a variable, and change that; to have another key, update the map")
 }
+
+/// What to do where a map is written that programs only read.
+pub(crate) const READ_ONLY_MAP: &str = "let user space write to it, or leave BPF_F_RDONLY_PROG out \
+                                        of its flags; constants (.rodata) and maps of devices are \
+                                        never written by programs";
 
 fn map_forbidden(what: &str, map: &Map, extent: Extent) -> Box<Rejection> {
     let message = format!(
         "{what}, value_size={} off={} size={}",
         map.value_size, extent.off, extent.size
     );
-    Rejection::new(Code::ReadOnly, message).label(format!(
-        "the map '{}' was made so that programs may not do this",
-        map.name
-    ))
+    Rejection::new(Code::ReadOnly, message)
+        .label(format!(
+            "the map '{}' was made so that programs may not do this",
+            map.name
+        ))
+        .help(match flags_of(map) & BPF_F_RDONLY_PROG {
+            0 => "leave BPF_F_WRONLY_PROG out of the map's flags, if programs are to read it",
+            _ => READ_ONLY_MAP,
+        })
 }
 
 impl Kind {

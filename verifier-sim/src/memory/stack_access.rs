@@ -147,9 +147,9 @@ impl Machine<'_, '_> {
                 "R{} variable offset stack access prohibited for !root",
                 extent.reg.number()
             );
-            return Err(
-                Rejection::new(Code::StackBounds, message).label("the offset is not a constant")
-            );
+            return Err(Rejection::new(Code::StackBounds, message)
+                .label("the offset is not a constant")
+                .help("use constant offsets on the stack, or load the program with CAP_PERFMON"));
         }
         self.check_initialised(depth, extent.reg, offsets, extent.size)?;
         // A spilled zero is none here, as in the kernel.
@@ -283,7 +283,9 @@ impl Machine<'_, '_> {
                 Code::Spill,
                 "cannot spill pointers to stack into stack frame of the caller",
             )
-            .label("the frame that it points to ends before the one it is stored in"));
+            .label("the frame that it points to ends before the one it is stored in")
+            .because(value.origin.made, "the pointer is made here")
+            .help("copy the bytes to the caller's variable instead of their address"));
         }
         Ok(())
     }

@@ -43,7 +43,10 @@ impl Machine<'_, '_> {
                     }
                     None => format!("{} has no field at {off}", fields.name),
                 };
-                Err(Rejection::new(Code::Context, message).label(what))
+                Err(Rejection::new(Code::Context, message).label(what).help(
+                    "read a member of struct bpf_sock (bpf_tcp_sock, bpf_xdp_sock) that is there for \
+                     this kind of socket, whole: bpf_sk_fullsock and bpf_tcp_sock make one that has more",
+                ))
             }
         }
     }
@@ -59,7 +62,8 @@ impl Machine<'_, '_> {
             extent.off, extent.size
         );
         Err(Rejection::new(Code::MemoryBounds, message)
-            .label(format!("bpf_flow_keys has {FLOW_KEYS} bytes")))
+            .label(format!("bpf_flow_keys has {FLOW_KEYS} bytes"))
+            .help("access members of struct bpf_flow_keys"))
     }
 
     /// That bytes of a tracepoint's buffer do not begin before it; how long it is, is
@@ -89,6 +93,7 @@ impl Machine<'_, '_> {
         let refuse = |message| {
             Rejection::new(Code::MemoryBounds, message)
                 .because(base.origin.made, "the address is made here")
+                .help("access it at constant offsets, from 0 on")
         };
         if extent.off < 0 {
             let message = format!(
@@ -114,6 +119,10 @@ pub(crate) fn read_only_sock(reg: Reg, base: &RegState) -> Box<Rejection> {
     Rejection::new(Code::ReadOnly, message)
         .label("writes to a socket")
         .because(base.origin.made, "the socket comes from here")
+        .help(
+            "sockets are only read: options are set by bpf_setsockopt, and own data is kept by \
+               bpf_sk_storage_get",
+        )
 }
 
 /// Memory that is only read.
@@ -122,4 +131,5 @@ pub(crate) fn read_only_memory(reg: Reg, base: &RegState) -> Box<Rejection> {
     Rejection::new(Code::ReadOnly, message)
         .label("writes to memory that is only read")
         .because(base.origin.made, "the pointer comes from here")
+        .help("copy what is to be changed to a variable, and write there")
 }

@@ -24,6 +24,10 @@ use ebpf_asm::helper::DynptrType;
 use ebpf_asm::insn::Reg;
 use ebpf_asm::isa::{KernelVersion, Size};
 
+/// Where a dynptr is.
+const WHOLE: &str = "let it be a struct bpf_dynptr on the stack, at a place of its own, and hand over \
+                     the address of its beginning";
+
 /// How many slots of the stack a `struct bpf_dynptr` takes.
 const SLOTS: i64 = 2;
 
@@ -133,11 +137,10 @@ impl Machine<'_, '_> {
         if !matches!(value.kind, Kind::Stack(_) | Kind::Dynptr(_)) {
             let message =
                 format!("arg#{index} expected pointer to stack or const struct bpf_dynptr");
-            return Err(Rejection::new(Code::ArgumentType, message).label(format!(
-                "R{} is '{}'",
-                reg.number(),
-                value.type_name()
-            )));
+            return Err(Rejection::new(Code::ArgumentType, message)
+                .label(format!("R{} is '{}'", reg.number(), value.type_name()))
+                .because(value.origin.made, format!("R{} is made here", reg.number()))
+                .help("hand over the address of a struct bpf_dynptr on the stack"));
         }
         check_whole_dynptr(reg, &value)?;
         Ok(value)
@@ -165,28 +168,35 @@ impl Machine<'_, '_> {
         if matches!(value.kind, Kind::Dynptr(_)) {
             let message = "cannot release unowned const bpf_dynptr";
             return Err(Rejection::new(Code::NotReleasable, message)
-                .label("the dynptr is the helper's that called this function back"));
+                .label("the dynptr is the helper's that called this function back")
+                .help("leave the call out: the helper gives the record back itself"));
         }
         let acquired = match spot(value, NAME, SLOTS) {
             Ok(spot) => self.slot_at(spot).reg.ref_id != 0,
             Err(words) => {
-                return Err(
-                    Rejection::new(Code::Dynptr, words).label("no dynptr can be at this place")
-                );
+                return Err(Rejection::new(Code::Dynptr, words)
+                    .label("no dynptr can be at this place")
+                    .help(WHOLE));
             }
         };
         if !acquired {
             let message = format!("arg {} is an unacquired reference", reg.number());
             return Err(Rejection::new(Code::NotReleasable, message)
                 .label("is not where a dynptr is that must be given back")
-                .because(value.origin.made, "the address is made here"));
+                .because(value.origin.made, "the address is made here")
+                .help(
+                    "submit or discard a dynptr of bpf_ringbuf_reserve_dynptr once on each path, \
+                     also where reserving it failed; its clones end with it",
+                ));
         }
         match self.dynptr_at(value) {
             Ok(Some(found)) if found.state.kind == Kind::Dynptr(wanted) => Ok(found),
             Ok(Some(_)) => {
                 let (number, name) = (reg.number() - 1, wanted.name());
                 let message = format!("Expected a dynptr of type {name} as arg #{number}");
-                Err(Rejection::new(Code::Dynptr, message).label("is a dynptr of another type"))
+                Err(Rejection::new(Code::Dynptr, message)
+                    .label("is a dynptr of another type")
+                    .help("hand over the one that the call is for"))
             }
             Ok(None) => Err(uninitialised(reg, value, None)),
             Err(words) => Err(uninitialised(reg, value, Some(words))),
@@ -199,6 +209,7 @@ impl Machine<'_, '_> {
             why.rejection()
                 .label("is not 16 bytes of the stack, at a multiple of 8 that is known")
                 .because(value.origin.made, "the address is made here")
+                .help(WHOLE)
         })?;
         for off in [0, 8] {
             let access = MemAccess {
@@ -310,7 +321,7 @@ impl Machine<'_, '_> {
             matches!(reg.kind, Kind::Slice(slice)
                 if slice.dynptr == dynptr && slice.ends_with == EndsWith::Dynptr)
         };
-        self.state.change_regs(ends, |reg| *reg = gone);
+        self.state.change_regs(ends, |reg| *reg = gone.left_of(reg));
     }
 
     /// The dynptr that a register points to the beginning of, or why there can be none.
@@ -341,7 +352,8 @@ impl Machine<'_, '_> {
             Some(off) => {
                 let message = format!("potential write to dynptr at off={off} disallowed");
                 Err(Rejection::new(Code::Dynptr, message)
-                    .label("a helper would fill memory in which there is a dynptr"))
+                    .label("a helper would fill memory in which there is a dynptr")
+                    .help("let it fill a buffer of its own"))
             }
         }
     }
@@ -368,7 +380,8 @@ pub(crate) fn check_dynptr_memory(reg: Reg, value: &RegState) -> Checked {
             "R{} does not point to a value of a map",
             reg.number()
         ))
-        .because(value.origin.made, "the memory comes from here"))
+        .because(value.origin.made, "the memory comes from here")
+        .help("let the memory be in a value of a map: of the stack and of packets there are none"))
 }
 
 /// That a pointer to a dynptr that a callback was handed is not changed.
@@ -381,7 +394,8 @@ pub(crate) fn check_whole_dynptr(reg: Reg, value: &RegState) -> Checked {
     };
     Err(Rejection::new(Code::Dynptr, message)
         .label("is not what the callback was handed")
-        .because(value.origin.made, "the address is made here"))
+        .because(value.origin.made, "the address is made here")
+        .help("hand over the dynptr as it was given, and the offset as an argument"))
 }
 
 fn is_dynptr(slot: &Slot) -> bool {
@@ -402,7 +416,10 @@ fn uninitialised(reg: Reg, value: &RegState, words: Option<String>) -> Box<Rejec
             reg.number()
         ))
         .because(value.origin.made, "the address is made here")
-        .help("make one there first, as with bpf_dynptr_from_mem or bpf_ringbuf_reserve_dynptr")
+        .help(
+            "make one there first, as with bpf_dynptr_from_mem or bpf_ringbuf_reserve_dynptr, and \
+             leave its 16 bytes alone: writing to them ends it, and so does giving it back",
+        )
 }
 
 fn owned_is_overwritten(made: Place) -> Box<Rejection> {

@@ -143,4 +143,8 @@ fn wrong_flag(message: &str, reg: Reg, value: &RegState) -> Box<Rejection> {
     Rejection::new(Code::IrqFlag, message)
         .label(format!("R{number} does not point to such a flag"))
         .because(value.origin.made, "the address is made here")
+        .help(
+            "let the flag be an unsigned long on the stack, filled by one save and given back by one \
+             restore of its kind on each path",
+        )
 }

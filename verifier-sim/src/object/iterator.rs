@@ -93,6 +93,10 @@ impl IteratorType<'_> {
     }
 }
 
+/// Where an iteration is.
+const WHOLE: &str = "let it be a struct bpf_iter_... on the stack, at a place of its own in which no \
+                     iteration is going on, and hand over the address of its beginning";
+
 impl Machine<'_, '_> {
     /// Begins an iteration where an argument, the one of this index, points to.
     pub(crate) fn begin_iteration(
@@ -110,6 +114,7 @@ impl Machine<'_, '_> {
                     reg.number()
                 ))
                 .because(value.origin.made, "the address is made here")
+                .help(WHOLE)
         };
         let expected = format!("expected uninitialized {} as arg #{index}", of.name);
         let spot = of.spot(&value);
@@ -167,6 +172,10 @@ impl Machine<'_, '_> {
             Rejection::new(Code::Iterator, words)
                 .label(format!("R{} does not point to an iteration", reg.number()))
                 .because(value.origin.made, "the address is made here")
+                .help(
+                    "begin one there first, with the _new of this type; its _destroy ends it, and so \
+                     does writing to it",
+                )
         };
         let name = of.name;
         let expected = format!("expected an initialized {name} as arg #{index}");
@@ -241,11 +250,10 @@ impl Machine<'_, '_> {
             return Ok(value);
         }
         let message = format!("arg#{index} expected pointer to an iterator on stack");
-        Err(Rejection::new(Code::ArgumentType, message).label(format!(
-            "R{} is '{}'",
-            reg.number(),
-            value.type_name()
-        )))
+        Err(Rejection::new(Code::ArgumentType, message)
+            .label(format!("R{} is '{}'", reg.number(), value.type_name()))
+            .because(value.origin.made, format!("R{} is made here", reg.number()))
+            .help(WHOLE))
     }
 
     fn slot_of(&mut self, spot: Spot, off: i64) -> Slot {

@@ -120,13 +120,15 @@ impl Machine<'_, '_> {
         if self.in_tree_callback() {
             let message = "can't spin_{lock,unlock} in rbtree cb";
             return Err(Rejection::new(Code::Lock, message)
-                .label("the lock of the tree is held for as long as this function runs"));
+                .label("the lock of the tree is held for as long as this function runs")
+                .help("only compare the two objects here"));
         }
         if value.id == 0 && !self.env.config.since(OF_NO_LOOKUP) {
             let message = "bpf_spin_unlock without taking a lock";
             return Err(Rejection::new(Code::Lock, message)
                 .label("older kernels know the locks of values that were looked up only")
-                .because(value.origin.made, "this value was not"));
+                .because(value.origin.made, "this value was not")
+                .help("let the lock be in a map's value, and look that up"));
         }
         found.lock = Some(self.lock_at(reg, value, LockKind::Spin)?);
         Ok(())
@@ -166,7 +168,11 @@ impl Machine<'_, '_> {
         let refuse = |message: String| {
             Err(Rejection::new(Code::SpecialField, message)
                 .label(format!("R{number} points to no {name}"))
-                .because(value.origin.made, format!("R{number} is made here")))
+                .because(value.origin.made, format!("R{number} is made here"))
+                .help(format!(
+                    "hand over the address of the field of type struct {name} in the value (in C \
+                     &value->field), in a map that is declared with the types of its keys and values"
+                )))
         };
         let Some(var_off) = value.constant_var_off() else {
             return refuse(format!(
@@ -213,7 +219,8 @@ impl Machine<'_, '_> {
             let message = "Acquiring the same lock again, AA deadlock detected";
             return Err(Rejection::new(Code::Lock, message)
                 .label("is held already")
-                .because(Place::at(held.taken_at), "the lock is taken here"));
+                .because(Place::at(held.taken_at), "the lock is taken here")
+                .help("give it back before it is taken again"));
         }
         self.state.owed_mut().locks.push(lock);
         Ok(())
@@ -224,14 +231,28 @@ impl Machine<'_, '_> {
         let word = lock.kind.word();
         let Some(last) = self.state.owed().locks.last().copied() else {
             let message = format!("{word}_unlock without taking a lock");
-            return Err(Rejection::new(Code::Lock, message).label("no lock is held here"));
+            return Err(Rejection::new(Code::Lock, message)
+                .label("no lock is held here")
+                .help(match lock.kind {
+                    LockKind::Spin => {
+                        "call it only on paths that have taken the lock (bpf_spin_lock), once"
+                    }
+                    LockKind::Resilient | LockKind::ResilientIrq => {
+                        "taking such a lock can fail: call this only where bpf_res_spin_lock gave 0 \
+                         (in C: if (bpf_res_spin_lock(&lock)) return 0)"
+                    }
+                }));
         };
         let known = |held: &Lock| held.kind == lock.kind && held.is_same(lock);
         let Some(at) = self.state.owed().locks.iter().position(known) else {
             let message = format!("{word}_unlock of different lock");
             return Err(Rejection::new(Code::Lock, message)
                 .label("gives back another lock than the one that is held")
-                .because(Place::at(last.taken_at), "the other is taken here"));
+                .because(Place::at(last.taken_at), "the other is taken here")
+                .help(
+                    "give back by the pointer by which the lock was taken: a value that is looked up \
+                     twice counts as two",
+                ));
         };
         if !last.is_same(lock) {
             let message = format!("{word}_unlock cannot be out of order");
@@ -249,7 +270,7 @@ impl Machine<'_, '_> {
     fn end_borrowed(&mut self) {
         let gone = self.gone();
         let lent = |reg: &RegState| matches!(reg.kind, Kind::Btf(pointer) if pointer.marks.has(Marks::NON_OWNING));
-        self.state.change_regs(lent, |reg| *reg = gone);
+        self.state.change_regs(lent, |reg| *reg = gone.left_of(reg));
     }
 
     /// That a helper may be called while a lock is held, if one is.
@@ -277,7 +298,12 @@ impl Machine<'_, '_> {
             .label("a lock is held here")
             .because(Place::at(held.taken_at), "the lock is taken here")
             .help(format!(
-                "give it back before{}",
+                "{}{}",
+                match message {
+                    NO_CALLS =>
+                        "make the call before the lock is taken, or give the lock back first",
+                    _ => "give it back before",
+                },
                 self.env.given_back_by(held.taken_at)
             )))
     }

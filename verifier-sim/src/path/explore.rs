@@ -126,6 +126,7 @@ fn calls_nothing() -> Box<Rejection> {
     let message = "invalid kernel function call not eliminated in verifier pass";
     Rejection::new(Code::UnknownKfunc, message)
         .label("a path leads here, and no function of the kernel has the number 0")
+        .help("call it only where its address is not 0: it is weak, and this kernel has none")
 }
 
 /// What is refused of an instruction that is not the last one that was followed.

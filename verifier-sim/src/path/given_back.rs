@@ -175,7 +175,7 @@ impl Env<'_> {
     }
 
     /// The name of the helper or function of the kernel that the instruction at `slot` calls.
-    fn called_name(&self, slot: usize) -> Option<String> {
+    pub(crate) fn called_name(&self, slot: usize) -> Option<String> {
         match self.cfg.helper(slot) {
             Some(helper) => Some(format!("bpf_{}", helper.name)),
             None => self.kfunc_name(slot).map(str::to_owned),

@@ -83,7 +83,10 @@ impl Machine<'_, '_> {
         match width {
             Width::W64 => {
                 self.share_number(insn, operand, &mut value);
-                value.origin.made = self.here();
+                // What is left of a pointer is best explained by what made or ended that.
+                if !value.is_left_of_pointer() {
+                    value.origin.made = self.here();
+                }
                 self.state.set_reg(insn.dst(), value);
                 Ok(())
             }
@@ -206,12 +209,19 @@ impl Machine<'_, '_> {
     }
 }
 
+/// What is not possible without the capability.
+pub(crate) const NO_PERFMON: &str = "who lacks CAP_PERFMON may not see addresses of the kernel";
+
 #[cold]
 fn leak(reg: Reg, value: &RegState, what: &str) -> Box<Rejection> {
     let (number, name) = (reg.number(), value.type_name());
     Rejection::new(Code::Leak, format!("R{number} {what}"))
         .label(format!("R{number} is a pointer ({name})"))
         .because(value.origin.made, "the pointer is made here")
+        .help(format!(
+            "{NO_PERFMON}: use what R{number} points to instead of the address, or load the program \
+             with CAP_PERFMON"
+        ))
 }
 
 /// What two numbers give.
@@ -293,13 +303,16 @@ fn check_constant(insn: &Insn, op: AluOp, width: Width, operand: Operand) -> Che
 
 #[cold]
 fn div_by_zero() -> Box<Rejection> {
-    Rejection::new(Code::DivByZero, "div by zero").label("divides by the number 0")
+    Rejection::new(Code::DivByZero, "div by zero")
+        .label("divides by the number 0")
+        .help("divide by another number; a register that is 0 when the program runs gives 0")
 }
 
 #[cold]
 fn invalid_shift(imm: i32, width: Width) -> Box<Rejection> {
     Rejection::new(Code::Shift, format!("invalid shift {imm}"))
         .label(format!("the operand has {} bits", width.bits()))
+        .help(format!("shift by 0 to {}", width.bits() - 1))
 }
 
 /// What is known of a number, for people.

@@ -143,7 +143,7 @@ impl Machine<'_, '_> {
         let state = self.state.reg(reg);
         match state.is_nothing() {
             false => Ok(state),
-            true => Err(unreadable(reg, state)),
+            true => Err(self.unreadable(reg)),
         }
     }
 
@@ -214,19 +214,6 @@ impl Machine<'_, '_> {
 fn no_target(slot: usize) -> Box<Rejection> {
     let message = format!("jump out of range from insn {slot}");
     Rejection::new(Code::JumpOutOfRange, message)
-}
-
-#[cold]
-fn unreadable(reg: Reg, state: &RegState) -> Box<Rejection> {
-    let number = reg.number();
-    let refused = Rejection::new(Code::UninitRegister, format!("R{number} !read_ok"));
-    match state.origin.made.slot() {
-        Some(_) => refused
-            .label(format!("reads R{number}, which a call has taken away"))
-            .because(state.origin.made, "this call leaves nothing in R1 to R5")
-            .help("keep the value in R6 to R9, which calls leave alone"),
-        None => refused.label(format!("reads R{number}, which was never written")),
-    }
 }
 
 #[cold]

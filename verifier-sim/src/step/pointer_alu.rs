@@ -31,7 +31,12 @@ impl Machine<'_, '_> {
         }
         let number = insn.dst().number();
         let message = format!("R{number} pointer {} pointer prohibited", sign(op));
-        Err(Rejection::new(Code::PointerArithmetic, message).label("both operands are pointers"))
+        Err(Rejection::new(Code::PointerArithmetic, message)
+            .label("both operands are pointers")
+            .help(match op {
+                AluOp::Sub => "the distance of two pointers is for those who have CAP_PERFMON",
+                _ => "add a number to a pointer, never another pointer",
+            }))
     }
 
     fn pointer_at_32(&mut self, insn: &Insn, op: AluOp) -> Checked {
@@ -118,7 +123,8 @@ impl Machine<'_, '_> {
                     pointer.scalar.tnum
                 );
                 Err(Rejection::new(Code::StackBounds, message)
-                    .label("without CAP_PERFMON, stack pointers are at a known place"))
+                    .label("without CAP_PERFMON, stack pointers are at a known place")
+                    .help("use constant offsets, or a map's value, or load it with CAP_PERFMON"))
             }
             Kind::Stack(_) if !(-STACK_SIZE..0).contains(&off) => {
                 let message = format!(
@@ -126,7 +132,8 @@ impl Machine<'_, '_> {
                      off={off}"
                 );
                 Err(Rejection::new(Code::PointerOffset, message)
-                    .label("without CAP_PERFMON, stack pointers stay inside of the frame"))
+                    .label("without CAP_PERFMON, stack pointers stay inside of the frame")
+                    .help("keep offsets between -512 and -1, or load it with CAP_PERFMON"))
             }
             Kind::MapValue(map) => {
                 let off = i64::from(pointer.off);
@@ -196,7 +203,9 @@ fn check_pointer_kind(pointer: &RegState, number: &Scalar, op: AluOp, dst: u8) -
     }
     let message = format!("R{dst} pointer arithmetic on {name} prohibited");
     Err(Rejection::new(Code::PointerArithmetic, message)
-        .label(format!("this kind of pointer ({name}) stays as it is")))
+        .label(format!("this kind of pointer ({name}) stays as it is"))
+        .because(pointer.origin.made, "the pointer is made here")
+        .help("keep the pointer, and give the offset to the load, the store or the call"))
 }
 
 /// That a pointer can be the operand of such an operator there: a number may be added to any, and
@@ -208,7 +217,10 @@ fn check_operator(dst: Reg, op: AluOp, pointer: &RegState, holder: Reg) -> Check
         AluOp::Add => Ok(()),
         AluOp::Sub if holder != dst => {
             let message = format!("R{number} tried to subtract pointer from scalar");
-            Err(refuse(message).label(format!("R{holding} is a pointer")))
+            Err(refuse(message)
+                .label(format!("R{holding} is a pointer"))
+                .because(pointer.origin.made, "the pointer is made here")
+                .help("subtract the number from the pointer, never the pointer from a number"))
         }
         AluOp::Sub if matches!(pointer.kind, Kind::Stack(_)) => {
             let message = format!("R{number} subtraction from stack pointer prohibited");
@@ -221,7 +233,8 @@ fn check_operator(dst: Reg, op: AluOp, pointer: &RegState, holder: Reg) -> Check
             let name = pointer.type_name();
             Err(refuse(operator_message(op, number))
                 .label(format!("R{holding} is a pointer ({name})"))
-                .because(pointer.origin.made, "the pointer is made here"))
+                .because(pointer.origin.made, "the pointer is made here")
+                .help("only add numbers to pointers and subtract them: calculate offsets first"))
         }
     }
 }
@@ -272,7 +285,8 @@ fn large_offset(pointer: &RegState, number: &Scalar, holder: Reg) -> Box<Rejecti
         && !is_near(value)
     {
         let message = format!("math between {name} pointer and {value} is not allowed");
-        return refuse(message, format!("{value} is not less than 2^29"));
+        return refuse(message, format!("{value} is not less than 2^29"))
+            .help("keep offsets between -2^29 and 2^29");
     }
     if least == i64::MIN {
         let message = format!(
@@ -283,7 +297,10 @@ fn large_offset(pointer: &RegState, number: &Scalar, holder: Reg) -> Box<Rejecti
             .help("bound the number on both sides before adding it: compare it, or mask it");
     }
     let message = format!("value {least} makes {name} pointer be out of bounds");
-    refuse(message, format!("the number is {}", describe(number)))
+    refuse(message, format!("the number is {}", describe(number))).help(
+        "let the number be unsigned (u32 or u64 in C), or leave where it is less than 0: a \
+         comparison of signed numbers with the greatest index leaves the negative ones",
+    )
 }
 
 /// That a pointer's own offsets are not beyond all bounds.
@@ -314,6 +331,9 @@ fn out_of_bounds(pointer: &RegState) -> Box<Rejection> {
         Rejection::new(Code::PointerOffset, message)
             .label("the pointer would be out of all bounds")
             .because(pointer.origin.made, "the pointer is made here")
+            .help(
+                "bound the offset on both sides before it is added: keep it between -2^29 and 2^29",
+            )
     };
     if let Some(value) = pointer.constant_var_off()
         && !is_near(value)

@@ -124,6 +124,16 @@ pub(crate) enum AccessBy {
     Call,
 }
 
+/// What to do instead of touching the kernel's bytes of a value.
+const AROUND: &str = "access the members around it one by one, not the whole value (no memset or \
+                      assignment of the struct): these bytes belong to the kernel, and only its own \
+                      calls touch them";
+
+/// The same for what is handed to a call.
+const AROUND_IN_CALLS: &str = "hand over a variable on the stack, or the part of the value before or \
+                               behind: these bytes belong to the kernel, and only its own calls \
+                               touch them";
+
 impl Machine<'_, '_> {
     /// The special fields of a map's values.
     pub(crate) fn specials(&self, map: u32) -> Checked<&[Special]> {
@@ -178,7 +188,11 @@ impl Machine<'_, '_> {
         let refuse = |message: String, label: &str| {
             Err(Rejection::new(Code::SpecialField, message)
                 .label(format!("R{number} {label}"))
-                .because(base.origin.made, format!("R{number} is made here")))
+                .because(base.origin.made, format!("R{number} is made here"))
+                .help(match by {
+                    AccessBy::Insn => AROUND,
+                    AccessBy::Call => AROUND_IN_CALLS,
+                }))
         };
         let name = special.kind.name();
         if !matches!(special.kind, SpecialKind::Kptr(_)) {

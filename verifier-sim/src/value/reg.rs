@@ -194,7 +194,8 @@ pub(crate) struct Origin {
     pub made: Place,
     /// The comparison that proved the most of it.
     pub proved: Place,
-    /// The instruction that made what it was compared with.
+    /// The instruction that made what it was compared with; of what is left of a pointer that
+    /// ended, the one that made the pointer.
     pub bound: Place,
 }
 
@@ -270,6 +271,19 @@ impl RegState {
     pub(crate) fn made(mut self, place: Place) -> RegState {
         self.origin = Origin::made(place);
         self
+    }
+
+    /// The same, what is left of a pointer that ended here.
+    #[must_use]
+    pub(crate) fn left_of(mut self, pointer: &RegState) -> RegState {
+        self.origin.bound = pointer.origin.made;
+        self
+    }
+
+    /// Whether it is what is left of a pointer that ended, or that is null.
+    pub(crate) fn is_left_of_pointer(&self) -> bool {
+        let is_null = || self.residue != Residue::NONE && self.as_constant() == Some(0);
+        self.origin.bound != Place::NONE || is_null()
     }
 
     /// The same, a pointer that may be null until one of its `id` is compared.

@@ -118,7 +118,8 @@ impl Machine<'_, '_> {
             let message = format!("nested rcu read lock (kernel function {function})");
             return Err(Rejection::new(Code::Section, message)
                 .label("an RCU section is open already")
-                .because(self.state.opened.rcu, "the section is opened here"));
+                .because(self.state.opened.rcu, "the section is opened here")
+                .help("close it before, with bpf_rcu_read_unlock, or leave this call out"));
         }
         self.state.sections.rcu = true;
         self.state.opened.rcu = self.here();
@@ -129,9 +130,9 @@ impl Machine<'_, '_> {
     pub(crate) fn close_rcu(&mut self, function: &str) -> Checked {
         if !self.state.sections.rcu {
             let message = format!("unmatched rcu read unlock (kernel function {function})");
-            return Err(
-                Rejection::new(Code::Section, message).label("there is no RCU section to close")
-            );
+            return Err(Rejection::new(Code::Section, message)
+                .label("there is no RCU section to close")
+                .help("call bpf_rcu_read_lock before, on every path that leads here"));
         }
         self.state.sections.rcu = false;
         lose_rcu(self.state);
@@ -158,9 +159,9 @@ impl Machine<'_, '_> {
         let Some(rest) = self.state.sections.preempt.checked_sub(1) else {
             let message =
                 format!("unmatched attempt to enable preemption (kernel function {function})");
-            return Err(
-                Rejection::new(Code::Section, message).label("preemption is enabled already")
-            );
+            return Err(Rejection::new(Code::Section, message)
+                .label("preemption is enabled already")
+                .help("call bpf_preempt_disable before, on every path that leads here"));
         };
         self.state.sections.preempt = rest;
         Ok(())

@@ -5,6 +5,7 @@
 use crate::call::callback::check_whole_function;
 use crate::codes::Code;
 use crate::diag::{Checked, Rejection};
+use crate::memory::number_help::number_made;
 use crate::object::dynptr::{Access, EndsWith, check_whole_dynptr};
 use crate::step::machine::{Machine, not_modelled};
 use crate::value::btf_ptr::Marks;
@@ -19,6 +20,8 @@ struct Accepted {
     words: &'static str,
     /// Whether a kind is among it.
     has: fn(Kind) -> bool,
+    /// What to hand over instead of anything else.
+    help: &'static str,
 }
 
 const MEMORY: Accepted = Accepted {
@@ -27,26 +30,39 @@ const MEMORY: Accepted = Accepted {
         Kind::Btf(pointer) => pointer.marks == Marks::TRUSTED,
         _ => kind.is_memory(),
     },
+    help: "hand over the address of bytes that the program has: of a variable on its stack (&x in C), \
+           of a map's value, or of the packet behind a check",
+};
+/// The same, as the kernel calls it where another function is handed the memory.
+const SHARED_MEMORY: Accepted = Accepted {
+    words: "fp",
+    ..MEMORY
 };
 const CONTEXT: Accepted = Accepted {
     words: "ctx",
     has: |kind| kind == Kind::Ctx,
+    help: "hand over the context as the program got it; in text it is in R1, which calls take away: copy \
+           it to R6 first",
 };
 const MAP: Accepted = Accepted {
     words: "map_ptr",
     has: |kind| matches!(kind, Kind::Map(_)),
+    help: "hand over a map: its own address (&map in C), and not that of a value",
 };
 const NUMBER: Accepted = Accepted {
     words: "scalar",
     has: |kind| kind == Kind::Scalar,
+    help: "hand over a number",
 };
 const RECORD: Accepted = Accepted {
     words: "ringbuf_mem",
     has: |kind| matches!(kind, Kind::RingbufMem(_)),
+    help: "hand over what bpf_ringbuf_reserve gave, as it was given",
 };
 const SOCK: Accepted = Accepted {
     words: "sock_common, sock, tcp_sock, xdp_sock",
     has: |kind| matches!(kind, Kind::Sock(_)),
+    help: "hand over a socket: what the context has in `sk`, or what a lookup as bpf_sk_lookup_tcp gave",
 };
 const BTF_SOCK: Accepted = Accepted {
     words: "sock_common, sock, tcp_sock, xdp_sock, ptr_, trusted_ptr_",
@@ -55,10 +71,12 @@ const BTF_SOCK: Accepted = Accepted {
         Kind::Btf(pointer) => [Marks::NONE, Marks::TRUSTED].contains(&pointer.marks),
         _ => false,
     },
+    help: "hand over a socket: what the context has in `sk`, or what a lookup as bpf_sk_lookup_tcp gave",
 };
 const FULL_SOCK: Accepted = Accepted {
     words: "sock",
     has: |kind| kind == Kind::Sock(SockType::Sock),
+    help: "make a full socket of it first, with bpf_sk_fullsock, and compare that with 0",
 };
 const STRUCT: Accepted = Accepted {
     words: "ptr_, trusted_ptr_, rcu_ptr_",
@@ -66,6 +84,8 @@ const STRUCT: Accepted = Accepted {
         Kind::Btf(pointer) => [Marks::NONE, Marks::TRUSTED, Marks::RCU].contains(&pointer.marks),
         _ => false,
     },
+    help: "hand over a structure of the kernel that is known to live: an argument of the program, what \
+           bpf_get_current_task_btf gives, or what was acquired (as by bpf_task_acquire)",
 };
 const PER_CPU: Accepted = Accepted {
     words: "percpu_ptr_, percpu_rcu_ptr_, percpu_trusted_ptr_",
@@ -76,22 +96,33 @@ const PER_CPU: Accepted = Accepted {
         }
         _ => false,
     },
+    help: "hand over the address of a variable that each CPU has, declared `extern const ... __ksym`",
 };
 const FUNCTION: Accepted = Accepted {
     words: "func",
     has: |kind| matches!(kind, Kind::Func(_)),
+    help: "hand over a static function of the program",
 };
 const STACK: Accepted = Accepted {
     words: "fp",
     has: |kind| matches!(kind, Kind::Stack(_)),
+    help: "hand over the address of a variable on the stack, or NULL",
 };
 const DYNPTR: Accepted = Accepted {
     words: "fp, dynptr_ptr",
     has: |kind| matches!(kind, Kind::Stack(_) | Kind::Dynptr(_)),
+    help: "hand over the address of a struct bpf_dynptr on the stack",
 };
 const VALUE: Accepted = Accepted {
     words: "map_value",
     has: |kind| matches!(kind, Kind::MapValue(_)),
+    help: "hand over the address of the field in a value that bpf_map_lookup_elem gave",
+};
+/// A text, which the kernel reads before the program runs.
+const TEXT: Accepted = Accepted {
+    help: "hand over a text that cannot change, which is in .rodata: in C `static const char text[] = \
+           \"...\"`, no array on the stack",
+    ..VALUE
 };
 const VALUE_OR_OBJECT: Accepted = Accepted {
     words: "map_value, ptr_",
@@ -99,6 +130,7 @@ const VALUE_OR_OBJECT: Accepted = Accepted {
         Kind::Btf(pointer) => pointer.marks == Marks::ALLOC,
         _ => matches!(kind, Kind::MapValue(_)),
     },
+    help: "hand over the address of the field in a map's value, or in an object of bpf_obj_new",
 };
 const VALUE_OR_ANY_OBJECT: Accepted = Accepted {
     words: "map_value, ptr_",
@@ -111,6 +143,7 @@ const VALUE_OR_ANY_OBJECT: Accepted = Accepted {
         }
         _ => matches!(kind, Kind::MapValue(_)),
     },
+    help: "hand over the address of the field in a map's value, or in an object of bpf_obj_new",
 };
 /// A structure of the kernel, or an object of the program's own.
 const STRUCT_OR_OBJECT: Accepted = Accepted {
@@ -125,6 +158,7 @@ const STRUCT_OR_OBJECT: Accepted = Accepted {
         }
         _ => false,
     },
+    help: "hand over what was acquired, as by bpf_task_acquire or bpf_obj_new, or NULL",
 };
 
 fn accepted(arg: Arg) -> Accepted {
@@ -146,6 +180,7 @@ fn accepted(arg: Arg) -> Accepted {
         Arg::Anything => Accepted {
             words: "",
             has: |_| true,
+            help: "",
         },
         Arg::Size | Arg::SizeOrZero | Arg::ConstAllocSize => NUMBER,
         Arg::RingbufRecord => RECORD,
@@ -158,7 +193,8 @@ fn accepted(arg: Arg) -> Accepted {
         Arg::Callback => FUNCTION,
         Arg::CallbackCtx => STACK,
         Arg::Dynptr | Arg::UninitDynptr(_) | Arg::ReleasedDynptr(_) => DYNPTR,
-        Arg::ConstStr | Arg::Timer => VALUE,
+        Arg::ConstStr => TEXT,
+        Arg::Timer => VALUE,
         Arg::SpinLock => VALUE_OR_OBJECT,
         Arg::KptrPlace => VALUE_OR_ANY_OBJECT,
     }
@@ -219,6 +255,7 @@ const OLD_MEMORY_OF_MAP: Accepted = Accepted {
             Kind::Stack(_) | Kind::Packet | Kind::PacketMeta | Kind::MapKey(_) | Kind::MapValue(_)
         )
     },
+    help: MEMORY.help,
 };
 
 /// Since when structures of the kernel are memory to what is called: observed on Linux 6.1 and 6.12.
@@ -231,13 +268,13 @@ impl Machine<'_, '_> {
         let null = value.null == Null::Maybe && !may_be_null(arg);
         let taken = (accepted.has)(value.kind) && takes_memory(arg, value.kind);
         if null || !taken {
-            return Err(wrong_type(reg, value, accepted.words));
+            return Err(self.not_accepted(reg, value, &accepted));
         }
         if is_of_map(arg)
             && !self.env.config.since(ANY_MEMORY_OF_MAP)
             && !(OLD_MEMORY_OF_MAP.has)(value.kind)
         {
-            return Err(wrong_type(reg, value, OLD_MEMORY_OF_MAP.words));
+            return Err(self.not_accepted(reg, value, &OLD_MEMORY_OF_MAP));
         }
         match value.kind {
             Kind::Btf(_) if accepted.words == MEMORY.words => self.check_read(reg, arg, value),
@@ -256,7 +293,7 @@ impl Machine<'_, '_> {
             return Err(not_modelled("a structure as memory that may be null"));
         }
         if reads && !self.env.config.since(STRUCTURES_AS_MEMORY) {
-            return Err(wrong_type(reg, value, "fp"));
+            return Err(self.not_memory(reg, value));
         }
         if reads {
             return Ok(());
@@ -268,20 +305,32 @@ impl Machine<'_, '_> {
             format!("bpf_{name}() may write into memory pointed by R{number} type={kind}");
         Err(Rejection::new(Code::ReadOnly, message)
             .label("a structure of the kernel is only read")
-            .because(value.origin.made, format!("R{number} is made here")))
+            .because(value.origin.made, format!("R{number} is made here"))
+            .help("let the helper write to the stack or to a map's value"))
     }
-}
 
-/// What the kernel says to a register of the wrong kind.
-pub(super) fn wrong_type(reg: Reg, value: &RegState, expected: &str) -> Box<Rejection> {
-    let (number, name) = (reg.number(), value.type_name());
-    let message = format!("R{number} type={name} expected={expected}");
-    let refused = Rejection::new(Code::ArgumentType, message)
-        .label(format!("R{number} is {}", with_article(&name.to_string())))
-        .because(value.origin.made, format!("R{number} is made here"));
-    match value.null {
-        Null::Maybe => refused.help(format!("compare R{number} with 0 first")),
-        Null::Never => refused,
+    /// Why a register is no memory that another function can be handed.
+    pub(super) fn not_memory(&self, reg: Reg, value: &RegState) -> Box<Rejection> {
+        self.not_accepted(reg, value, &SHARED_MEMORY)
+    }
+
+    /// Why a word does not take a register, and what it takes.
+    #[cold]
+    fn not_accepted(&self, reg: Reg, value: &RegState, accepted: &Accepted) -> Box<Rejection> {
+        let (number, name) = (reg.number(), value.type_name());
+        let message = format!("R{number} type={name} expected={}", accepted.words);
+        let refused = Rejection::new(Code::ArgumentType, message)
+            .label(format!("R{number} is {}", with_article(&name.to_string())));
+        if value.null == Null::Maybe {
+            return refused
+                .because(value.origin.made, "this may give null")
+                .help(format!("compare R{number} with 0 first"));
+        }
+        let refused = number_made(self.env, refused, reg, value);
+        match refused.help {
+            None => refused.help(accepted.help),
+            Some(_) => refused,
+        }
     }
 }
 

@@ -3,7 +3,7 @@
 //! Read before: `call/argument/accept.rs`. Read next: `call/argument/of_map.rs`.
 
 use super::Arguments;
-use super::accept::{STRUCTURES_AS_MEMORY, wrong_type};
+use super::accept::STRUCTURES_AS_MEMORY;
 use crate::codes::Code;
 use crate::diag::{Checked, Rejection};
 use crate::memory::mem::{Direction, MemAccess, Stored};
@@ -252,7 +252,8 @@ impl<'a> Machine<'_, 'a> {
             Kind::MapKey(_) if direction == Direction::Write => {
                 let message = format!("R{} cannot write into map_key", reg.number());
                 Err(Rejection::new(Code::ReadOnly, message)
-                    .label("hands out a key of a map to be written to"))
+                    .label("hands out a key of a map to be written to")
+                    .help("copy the key to the stack, and hand over the copy"))
             }
             Kind::MapKey(map) => self.check_map_key(map, value, extent),
             Kind::MapValue(map) => self.check_value_use(map, value, extent, usage),
@@ -277,7 +278,7 @@ impl<'a> Machine<'_, 'a> {
                 self.check_ctx_bytes(value, extent, usage)
             }
             Kind::Btf(pointer) => self.check_shared_structure(pointer, value, extent, usage),
-            _ => Err(wrong_type(reg, value, "fp")),
+            _ => Err(self.not_memory(reg, value)),
         }
     }
 
@@ -314,7 +315,7 @@ impl<'a> Machine<'_, 'a> {
         usage: MemoryUse,
     ) -> Checked {
         if usage == MemoryUse::Shared && !self.env.config.since(STRUCTURES_AS_MEMORY) {
-            return Err(wrong_type(extent.reg, value, "fp"));
+            return Err(self.not_memory(extent.reg, value));
         }
         if usage == MemoryUse::Shared && pointer.marks.has(Marks::UNTRUSTED) {
             self.check_pointer_offset(extent.reg, value, FixedOffset::Refused)?;
@@ -335,9 +336,9 @@ impl<'a> Machine<'_, 'a> {
         let Ok(last) = i16::try_from(extent.size - 1) else {
             let off = i64::from(value.off) + extent.size - 1;
             let message = format!("invalid bpf_context access off={off} size=1");
-            return Err(
-                Rejection::new(Code::Context, message).label("no context has so many bytes")
-            );
+            return Err(Rejection::new(Code::Context, message)
+                .label("no context has so many bytes")
+                .help("let the size be that of what user space hands over as ctx_in"));
         };
         if last < 0 {
             return Ok(());
@@ -403,20 +404,35 @@ fn bounded_size(reg: Reg, value: &RegState, zero: ZeroSize) -> Checked<i64> {
     if signed.min < 0 {
         return Err(refuse(format!(
             "R{number} min value is negative, either use unsigned or 'var &= const'"
-        )));
+        ))
+        .help(
+            "leave where it is less than 0 (in C: if (n < 0) return 0), as what a call gives is \
+             where it failed; or let the size be unsigned from the start. That it is not greater \
+             than a number is also true of negative ones",
+        ));
     }
     if unsigned.min == 0 && zero == ZeroSize::Refused {
         return Err(refuse(format!(
             "R{number} invalid zero-sized read: u64=[{},{}]",
             unsigned.min, unsigned.max
-        )));
+        ))
+        .help(match unsigned.max {
+            0 => "hand over at least one byte: this helper takes no size of 0".to_owned(),
+            _ => format!(
+                "compare R{number} with 0, and leave where it is 0 (in C: if (n == 0) return 0): \
+                 this helper takes no size of 0"
+            ),
+        }));
     }
     match i64::try_from(unsigned.max) {
         Ok(most) if unsigned.max < MAX_SIZE => Ok(most),
         _ => Err(refuse(format!(
             "R{number} unbounded memory access, use 'var &= const' or 'if (var < const)'"
         ))
-        .help("compare or mask the size first")),
+        .help(
+            "leave where the size is greater than the memory (in C: if (n > sizeof(buf)) return 0), \
+             or mask it",
+        )),
     }
 }
 
@@ -425,6 +441,7 @@ fn only_read(reg: Reg, value: &RegState) -> Box<Rejection> {
     Rejection::new(Code::ReadOnly, "only read is supported")
         .label("a structure of the kernel is handed out to be written to")
         .because(value.origin.made, format!("R{} is made here", reg.number()))
+        .help("let what is called write to the stack or to a map's value")
 }
 
 /// What the kernel says to memory of no bytes, such as the key of a map that has none.
@@ -437,4 +454,5 @@ fn no_bytes(reg: Reg, value: &RegState) -> Box<Rejection> {
     };
     Rejection::new(Code::ArgumentSize, message)
         .label(format!("the memory in R{} has no bytes", reg.number()))
+        .help("the map has no keys or no values: use helpers that ask for none")
 }

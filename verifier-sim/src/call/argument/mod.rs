@@ -12,7 +12,7 @@ mod of_map;
 mod owned;
 mod special;
 mod structure;
-mod text;
+pub(crate) mod text;
 
 use crate::call::callback::function;
 use crate::codes::Code;
@@ -194,7 +194,10 @@ impl<'a> Machine<'_, 'a> {
             "helper access to the packet is not allowed",
         )
         .label(format!("R{} points into the packet", reg.number()))
-        .help("copy the bytes to the stack first"))
+        .help(
+            "copy the bytes to the stack or to a map's value first, as by bpf_skb_load_bytes or \
+             bpf_xdp_load_bytes",
+        ))
     }
 
     fn check_alloc_size(
@@ -213,7 +216,11 @@ impl<'a> Machine<'_, 'a> {
                     "the size in R{number} is {}",
                     describe(&value.scalar)
                 ))
-                .because(value.origin.made, "the size comes from here"));
+                .because(value.origin.made, "the size comes from here")
+                .help(
+                    "let the size be a constant, and the same on every path; for sizes that vary \
+                     there are bpf_ringbuf_output and bpf_ringbuf_reserve_dynptr",
+                ));
         };
         // The kernel keeps 32 bits of it.
         found.alloc_size = Some(size as u32);

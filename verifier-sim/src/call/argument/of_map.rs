@@ -29,9 +29,9 @@ pub(super) fn resolved(arg: Arg, found: &Arguments<'_>) -> Checked<Arg> {
         (Some(MapType::Sockmap | MapType::Sockhash), Arg::MapValue) => Arg::BtfSock,
         (Some(MapType::Sockmap | MapType::Sockhash), Arg::MapValueOrNull | Arg::UninitMapValue) => {
             let message = "invalid arg_type for sockmap/sockhash";
-            return Err(
-                Rejection::new(Code::MapKind, message).label("the values of the map are sockets")
-            );
+            return Err(Rejection::new(Code::MapKind, message)
+                .label("the values of the map are sockets")
+                .help("such maps are looked up and updated only, with sockets"));
         }
         (Some(MapType::BloomFilter), Arg::UninitMapValue) => Arg::MapValue,
         _ => arg,

@@ -6,6 +6,7 @@ use super::Arguments;
 use crate::codes::Code;
 use crate::diag::{Checked, Rejection};
 use crate::memory::kptr::check_expected;
+use crate::memory::number_help::number_made;
 use crate::step::machine::Machine;
 use crate::value::reg::RegState;
 use ebpf_asm::helper::Arg;
@@ -46,7 +47,8 @@ impl Machine<'_, '_> {
                 let message =
                     format!("more than one arg with ref_obj_id R{number} {second} {first}");
                 Err(Rejection::new(Code::NotReleasable, message)
-                    .label("is the second argument that must be given back"))
+                    .label("is the second argument that must be given back")
+                    .help("copy the bytes of one of them to the stack, and hand over the copy"))
             }
         }
     }
@@ -58,7 +60,9 @@ impl Machine<'_, '_> {
                 "R{number} must have zero offset when passed to release func or trusted arg to kfunc"
             );
             return Err(Rejection::new(Code::NotReleasable, message)
-                .label("points behind the beginning of what is given back"));
+                .label("points behind the beginning of what is given back")
+                .because(value.origin.made, "the address is made here")
+                .help("keep the pointer as it was acquired, and give that back"));
         }
         if value.constant_var_off() != Some(0) && value.is_pointer() {
             let message = format!(
@@ -67,12 +71,22 @@ impl Machine<'_, '_> {
                 value.scalar.tnum
             );
             return Err(Rejection::new(Code::NotReleasable, message)
-                .label("points somewhere into what is given back"));
+                .label("points somewhere into what is given back")
+                .because(value.origin.made, "the address is made here")
+                .help("keep the pointer as it was acquired, and give that back"));
         }
         if value.ref_id == 0 && value.as_constant() != Some(0) {
             let message = format!("R{number} must be referenced when passed to release function");
-            return Err(Rejection::new(Code::NotReleasable, message)
-                .label("is not what an acquiring helper returned"));
+            let refused = Rejection::new(Code::NotReleasable, message)
+                .label("is not what an acquiring helper returned");
+            let refused = number_made(self.env, refused, reg, value);
+            return Err(match refused.help {
+                Some(_) => refused,
+                None => refused.help(
+                    "give back only what a call acquired, as bpf_sk_lookup_tcp does: what else \
+                     there is (as the context's `sk`) stays with the kernel",
+                ),
+            });
         }
         Ok(())
     }

@@ -57,6 +57,7 @@ impl<'a> Machine<'_, 'a> {
             found.map_uid, value.map_uid
         );
         Err(Rejection::new(Code::SpecialField, message)
-            .label("is another map than the one that the timer is in"))
+            .label("is another map than the one that the timer is in")
+            .help("hand over the map in whose value the timer is"))
     }
 }

@@ -46,6 +46,9 @@ impl Machine<'_, '_> {
         );
         Err(Rejection::new(Code::ArgumentType, message)
             .label(format!("R{number} points to another structure"))
-            .because(value.origin.made, format!("R{number} is made here")))
+            .because(value.origin.made, format!("R{number} is made here"))
+            .help(format!(
+                "hand over a struct {wanted}, or one that begins with it"
+            )))
     }
 }

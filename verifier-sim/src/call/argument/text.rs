@@ -15,6 +15,10 @@ use ebpf_asm::map_flags::BPF_F_RDONLY_PROG;
 use ebpf_asm::map_type::MapType;
 use ebpf_asm::object::{DataKind, Map};
 
+/// What a text must be.
+pub(crate) const CONSTANT: &str = "let it be a constant that ends with 0, in .rodata: in C `static const char \
+                        text[] = \"...\"`, handed over as it is";
+
 impl<'a> Machine<'_, 'a> {
     /// That a register points to a text; notes which.
     pub(crate) fn check_text(
@@ -31,7 +35,8 @@ impl<'a> Machine<'_, 'a> {
         let refuse_as = |code: Code, message: &str, label: &str| {
             Err(Rejection::new(code, message)
                 .label(format!("R{number} {label}"))
-                .because(value.origin.made, format!("R{number} is made here")))
+                .because(value.origin.made, format!("R{number} is made here"))
+                .help(CONSTANT))
         };
         let refuse = |message: &str, label: &str| refuse_as(Code::ConstantText, message, label);
         let Some(contents) = constant_contents(map) else {
