@@ -19,6 +19,8 @@ struct Stop {
     compared: bool,
     /// Execution may come to it from elsewhere than from the instruction before it.
     entered: bool,
+    /// As [`Stops::is_straight`] says.
+    straight: bool,
     /// At how many instructions before it states are compared.
     number: u32,
 }
@@ -54,11 +56,7 @@ impl Stops {
             stops.enter(function);
         }
         rounds.slots().for_each(|slot| stops.enter(slot));
-        let mut count = 0;
-        for stop in &mut stops.0 {
-            stop.number = count;
-            count += u32::from(stop.compared);
-        }
+        stops.count_up(cfg);
         stops
     }
 
@@ -77,6 +75,26 @@ impl Stops {
     /// Whether execution may come to `slot` from elsewhere than from the instruction before it.
     pub(crate) fn is_entered(&self, slot: usize) -> bool {
         self.0.get(slot).is_some_and(|stop| stop.entered)
+    }
+
+    /// Whether execution comes to `slot` only from the instruction in the slot before, which is no
+    /// call and goes nowhere else. So it is with most.
+    pub(crate) fn is_straight(&self, slot: usize) -> bool {
+        self.0.get(slot).is_some_and(|stop| stop.straight)
+    }
+
+    fn count_up(&mut self, cfg: &Cfg<'_>) {
+        let mut count = 0;
+        let mut before = [None; 2];
+        for (slot, stop) in self.0.iter_mut().enumerate() {
+            stop.straight = !stop.entered && before == [Some(slot), None];
+            stop.number = count;
+            count += u32::from(stop.compared);
+            before = match cfg.insn(slot) {
+                Some(_) => cfg.successors(slot),
+                None => [None; 2],
+            };
+        }
     }
 
     fn compare(&mut self, slot: usize) {

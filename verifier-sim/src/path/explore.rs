@@ -266,41 +266,39 @@ impl<'e, 'a, 'w> Explorer<'e, 'a, 'w> {
 
     /// Follows one path to its end, leaving its branches for later.
     fn follow(&mut self, mut path: Path) -> Checked {
-        let env = self.env;
         self.tell_beginning(&path);
         path.position = self.tree.from(path.position.node);
         if let Some(call) = path.called_back {
             self.went_on(call, GoesOn::InCallback);
         }
-        loop {
-            let slot = path.slot;
-            let seen = self.advance(&mut path);
-            match seen.and_then(|seen| self.close(&path, seen)) {
-                Ok(Seen::New) => {}
-                Ok(Seen::Covered) => return Ok(()),
-                Err(refused) => {
-                    let insn = env.cfg.insn(slot);
-                    let used = insn
-                        .into_iter()
-                        .flat_map(|insn| Uses::of(insn).touched().iter());
-                    let mut refused = env.explain(refused, used.map(|reg| *path.state.reg(reg)));
-                    refused.slot = slot;
-                    refused.path = self.ways.steps(path.way);
-                    return Err(env.explain_kept(refused));
-                }
+        let mut slot = path.slot;
+        let ended = loop {
+            match self.advance(&mut path) {
+                Ok(Seen::New) => slot = path.slot,
+                Ok(Seen::Covered) => break self.close(&path),
+                Err(refused) => break Err(refused),
             }
-        }
+        };
+        ended.map_err(|refused| self.explain(refused, &path, slot))
     }
 
-    /// Closes what ends with a path, if it has ended.
-    fn close(&mut self, path: &Path, seen: Seen) -> Checked<Seen> {
-        if seen == Seen::Covered {
-            self.depths.note(&path.state);
-            let activation = self.activation(path);
-            self.live_stack.end(self.env, activation);
-            self.tree.close(&self.env.cfg, path.position.node)?;
-        }
-        Ok(seen)
+    /// Says of a refusal where it is, how a path led there, and why.
+    fn explain(&self, refused: Box<Rejection>, path: &Path, slot: usize) -> Box<Rejection> {
+        let env = self.env;
+        let used = env.cfg.insn(slot).map(|insn| Uses::of(insn).touched());
+        let used = used.unwrap_or_default().iter();
+        let mut refused = env.explain(refused, used.map(|reg| *path.state.reg(reg)));
+        refused.slot = slot;
+        refused.path = self.ways.steps(path.way);
+        env.explain_kept(refused)
+    }
+
+    /// Closes what ends with a path.
+    fn close(&mut self, path: &Path) -> Checked {
+        self.depths.note(&path.state);
+        let activation = self.activation(path);
+        self.live_stack.end(self.env, activation);
+        self.tree.close(&self.env.cfg, path.position.node)
     }
 
     /// Looks at the checkpoints and executes one instruction. A path that has ended counts as

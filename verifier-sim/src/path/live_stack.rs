@@ -333,10 +333,10 @@ impl Activation {
         while let Some(mut here) = self.stale.pop() {
             let [on, jump] = env.cfg.successors(begin + here);
             let mut changed = self.update(env, here, [inside(on), inside(jump)]);
-            while changed && here > 0 && is_straight(env, begin + here) {
+            while changed && here > 0 && env.stops.is_straight(begin + here) {
                 here -= 1;
                 self.stale.remove(here);
-                changed = self.update(env, here, [Some(here + 1), None]);
+                changed = self.update_straight(here);
             }
             if changed {
                 let from = env.before.of(&env.cfg, begin + here);
@@ -361,14 +361,34 @@ impl Activation {
                 [Some(on), Some(jump)] => on.certain & jump.certain,
             };
             if let Some(known) = frame.get_mut(here) {
-                let written = known.written | known.written_by_callee;
-                let live = live_after & !written | known.read;
-                let certain = certain_after | written;
-                changed |= live != known.live || certain != known.certain;
-                known.live = live;
-                known.certain = certain;
+                changed |= known.update(live_after, certain_after);
             }
         }
+        changed
+    }
+
+    /// The same at a place from which execution goes to the next and nowhere else.
+    fn update_straight(&mut self, here: usize) -> bool {
+        let mut changed = false;
+        for frame in &mut self.frames {
+            if let Some([known, next]) = frame.get_mut(here..here + 2) {
+                changed |= known.update(next.live, next.certain);
+            }
+        }
+        changed
+    }
+}
+
+impl Slots {
+    /// Computes what is live and certain before the instruction by what is behind it; says whether
+    /// that is new.
+    fn update(&mut self, live_after: u64, certain_after: u64) -> bool {
+        let written = self.written | self.written_by_callee;
+        let live = live_after & !written | self.read;
+        let certain = certain_after | written;
+        let changed = live != self.live || certain != self.certain;
+        self.live = live;
+        self.certain = certain;
         changed
     }
 }
@@ -376,13 +396,4 @@ impl Activation {
 /// Whether a function may end at an instruction that it also goes on behind: at a tail call.
 fn may_end(env: &Env<'_>, slot: usize) -> bool {
     env.cfg.insn(slot).is_some_and(is_tail_call)
-}
-
-/// Whether execution comes to `slot` only from the instruction in the slot before, and goes from
-/// there nowhere else. So it is with most.
-fn is_straight(env: &Env<'_>, slot: usize) -> bool {
-    let before = slot.wrapping_sub(1);
-    !env.stops.is_entered(slot)
-        && env.cfg.insn(before).is_some()
-        && env.cfg.successors(before) == [Some(slot), None]
 }

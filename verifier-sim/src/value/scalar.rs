@@ -280,6 +280,10 @@ impl Scalar {
     #[must_use]
     pub(crate) fn zero_extended(mut self) -> Scalar {
         let low = self.bounds.u32;
+        let any = (low, self.bounds.s32) == (Range::FULL, Range::FULL);
+        if any && self.tnum.low_half() == Tnum::UNKNOWN.low_half() {
+            return Scalar::of_size(Size::W);
+        }
         let whole = Range::new(u64::from(low.min), u64::from(low.max));
         self.tnum = self.tnum.low_half();
         self.bounds.u64 = whole;
