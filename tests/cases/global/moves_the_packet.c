@@ -1,5 +1,7 @@
 // verdict: reject
 // kernel: R6 invalid mem access 'scalar'
+// refused by: 6.12
+// taken by: 6.1
 #include <linux/bpf.h>
 #include <bpf/bpf_helpers.h>
 

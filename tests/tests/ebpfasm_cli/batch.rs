@@ -855,3 +855,19 @@ fn what_the_kernel_would_not_take_is_said_on_both_sides() {
         );
     }
 }
+
+/// Flags that the release does not have are refused.
+#[test]
+fn flags_are_of_a_release() {
+    let row = |flags: u32| format!(r#"{{"prog_type":6,"prog_flags":{flags},"insns":"{TWO}"}}"#);
+    let rows = [row(0), row(32), row(64), row(128)].join("\n");
+    for (release, verdicts) in [
+        ("5.15", ["accept", "reject", "reject", "reject"]),
+        ("6.1", ["accept", "accept", "reject", "reject"]),
+        ("6.12", ["accept"; 4]),
+    ] {
+        let (_, answers) = batch(&Place::new(), &rows, &["--kernel", release]);
+        let said: Vec<&Value> = answers.iter().map(|answer| &answer["verdict"]).collect();
+        assert_eq!(said, verdicts, "{release}");
+    }
+}

@@ -23,9 +23,13 @@ use crate::value::state::State;
 use ebpf_asm::btf::{Kind as Type, Linkage, TypeId};
 use ebpf_asm::helper::{DynptrType, Effect, Sleeps, by_id};
 use ebpf_asm::insn::{Insn, Reg};
-use ebpf_asm::isa::{Callee, Sem};
+use ebpf_asm::isa::{Callee, KernelVersion, Sem};
 use ebpf_asm::object::Object;
 use ebpf_asm::program::Program;
+
+/// Since when a call of a global function that moves the packet ends packet pointers. Linux 6.12 (its
+/// later releases) does so and 6.1 does not; between them this is not known, and done.
+const MOVES_PACKETS: KernelVersion = (6, 2);
 
 /// A global function.
 #[derive(Debug)]
@@ -62,7 +66,8 @@ pub(crate) fn globals(object: &Object, program: &Program, kernel: TargetKernel<'
             slot: function.slot,
             name: function.name.clone(),
             params: params(btf, kernel, program, (id, proto), &function.name),
-            moves_packet: moves_packet(program, function.slot, moves),
+            moves_packet: kernel.config.since(MOVES_PACKETS)
+                && moves_packet(program, function.slot, moves),
         })
     });
     global.collect()

@@ -21,11 +21,15 @@ use crate::types::kernel_types::KernelTypes;
 use crate::value::btf_ptr::{BtfPtr, Marks};
 use crate::value::reg::{Kind, Null};
 use ebpf_asm::btf::{Btf, Kind as Type, TypeId};
-use ebpf_asm::isa::Size;
+use ebpf_asm::isa::{KernelVersion, Size};
 use ebpf_asm::prog_type::AttachType;
 
 /// How many bytes of a context can be read at most: 12 arguments.
 const MOST_BYTES: i64 = 12 * 8;
+
+/// Since when the kernel lists arguments of tracepoints that may be null. Linux 6.12 (its later
+/// releases) does and 6.1 does not; between them this is not known, and done.
+const NULLABLE_LISTED: KernelVersion = (6, 2);
 
 /// The arguments that a program gets as its context.
 #[derive(Debug)]
@@ -274,6 +278,12 @@ impl Teller<'_> {
         }
     }
 
+    /// Whether an argument may be null.
+    fn may_be_null(self, index: usize, name: &str) -> bool {
+        let listed = self.config.since(NULLABLE_LISTED) || self.target.place != Place::Tracepoint;
+        name.ends_with("__nullable") || listed && may_be_null(self.target, index)
+    }
+
     /// What a pointer to a structure is: how far the kernel answers for it, and whether it may be
     /// null.
     fn structure(self, to: TypeId, which: Which<'_>) -> Argument {
@@ -286,9 +296,7 @@ impl Teller<'_> {
             Which::Result => (Marks::NONE, Null::Never),
             Which::Argument(index, name) => match iterator_argument(target, index) {
                 Some(Given::Structure(marks, null)) => (marks, null),
-                _ if name.ends_with("__nullable") || may_be_null(target, index) => {
-                    (trusted, Null::Maybe)
-                }
+                _ if self.may_be_null(index, name) => (trusted, Null::Maybe),
                 _ => (trusted, Null::Never),
             },
         };

@@ -2,7 +2,8 @@
 //! all their frames together.
 //!
 //! Calls count here whether or not any path makes them. Observed on Linux 6.18 with the JIT
-//! compiler: a frame takes as many bytes as its function reaches down, rounded up to 16.
+//! compiler: a frame takes as many bytes as its function reaches down, rounded up to 16; and on
+//! Linux 6.1, where it takes at least 32.
 //!
 //! Read before: `cfg.rs`, `value/state.rs`, `fastcall.rs`. Read next: `chains.rs`.
 
@@ -15,6 +16,7 @@ use crate::flow::chains::{Walk, has_private_stacks};
 use crate::flow::fastcall::Kept;
 use crate::step::machine::not_modelled;
 use crate::value::state::State;
+use ebpf_asm::isa::KernelVersion;
 
 /// Frames are rounded up to this many bytes, and to twice as many by older kernels: observed on
 /// Linux 6.1, 6.12 and 6.18.
@@ -25,12 +27,17 @@ fn frame_align(config: &Config) -> usize {
     }
 }
 
+/// Since when a frame that nothing is put into takes nothing: observed on Linux 6.1 and 6.12.
+const EMPTY_FRAMES: KernelVersion = (6, 12);
+
 /// How deep each function reaches into its frame, in bytes.
 #[derive(Debug)]
 pub(crate) struct Depths {
     functions: Vec<Depth>,
     /// What frames are rounded up to, in bytes.
     align: usize,
+    /// What each takes at least, before it is rounded up.
+    least: usize,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -55,6 +62,7 @@ impl Depths {
         Depths {
             functions: cfg.functions().iter().map(zero).collect(),
             align: frame_align(config),
+            least: usize::from(!config.since(EMPTY_FRAMES)),
         }
     }
 
@@ -122,7 +130,7 @@ impl Depths {
     /// The bytes that the frame of a function takes.
     pub(super) fn frame(&self, index: usize) -> usize {
         let depth = self.functions.get(index).map_or(0, |depth| depth.bytes);
-        depth.next_multiple_of(self.align)
+        depth.max(self.least).next_multiple_of(self.align)
     }
 
     /// The functions that a function names, and where.

@@ -236,6 +236,7 @@ fn scalar_binary(
     let anew = by_bits && dst.as_constant().is_some() && src.as_constant().is_some();
     let mut result = RegState {
         residue: if anew { Residue::NONE } else { dst.residue },
+        off: distance_left(config, (op, width), dst, src),
         ..RegState::scalar(dst.scalar.alu(op, width, &src.scalar))
     };
     if dst.id != 0
@@ -253,6 +254,26 @@ fn scalar_binary(
     }
     result
 }
+
+/// What a number still has of the distance from one that it is known by no more: before Linux 6.18
+/// all but what makes it unknown, and adding another constant to what is shared, leaves that as it
+/// was. It decides nothing but whether the number is added to a pointer. As observed on Linux 6.12.
+fn distance_left(
+    config: &Config,
+    (op, width): (AluOp, Width),
+    dst: &RegState,
+    src: &RegState,
+) -> i32 {
+    let made_anew = matches!(op, AluOp::Div | AluOp::Sdiv | AluOp::Mod | AluOp::Smod);
+    let adds = op == AluOp::Add && dst.id != 0 && src.scalar.constant_at(width).is_some();
+    match config.since(LEFT_NOTHING) || made_anew || adds {
+        true => 0,
+        false => dst.off,
+    }
+}
+
+/// Since when a number has nothing left of a distance; from the kernel's history.
+const LEFT_NOTHING: KernelVersion = (6, 18);
 
 /// Since when copies of a number learn from each other, and those of its low half; from the
 /// kernel's history.

@@ -13,7 +13,8 @@ use crate::env::Env;
 use crate::path::history::{Sharer, StackSlot};
 use crate::step::branch_packet::{PacketComparison, is_end_of};
 use crate::step::machine::{Flow, Machine, not_modelled};
-use crate::value::compare::{Outcome, assume, assume_of_itself, decide};
+use crate::value::compare::{Outcome, assume, assume_by_ranges, assume_of_itself, decide};
+use crate::value::compare_older::{assume_older, seen};
 use crate::value::reg::{Kind, Link, Null, RegState, SockType};
 use crate::value::residue::Residue;
 use crate::value::scalar::{Existence, Scalar};
@@ -42,10 +43,16 @@ struct Comparison {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Compared {
     /// All, by what is known of them.
+    All,
+    /// All, but for numbers that are known by bits and bounds together.
     Ranges,
     /// Constants, and what is equal.
     Constants,
 }
+
+/// Since when the kernel finds the only number that bits and bounds leave together. Linux 6.18 does,
+/// and 6.12 does not.
+const TOGETHER: KernelVersion = (6, 18);
 
 /// Since when the kernel compares numbers of which neither is known, and learns from one that is
 /// not equal; from the kernel's history. Before that it looked at constants, and at what is equal.
@@ -53,6 +60,10 @@ const RANGES: KernelVersion = (6, 8);
 
 /// Since when the kernel learns from two pointers that are equal; from the kernel's history.
 const EQUAL_POINTERS: KernelVersion = (6, 2);
+
+/// Since when `may_goto` may lead to what stands behind it; from the kernel's history. Linux 6.12
+/// refuses it.
+const TO_NEXT: KernelVersion = (6, 15);
 
 impl Machine<'_, '_> {
     /// `if dst cond operand goto target`.
@@ -72,9 +83,10 @@ impl Machine<'_, '_> {
             dst,
             src_reg: (operand == Operand::Reg).then_some(insn.src()),
             src,
-            compared: match self.env.config.since(RANGES) {
-                true => Compared::Ranges,
-                false => Compared::Constants,
+            compared: match self.env.config {
+                config if config.since(TOGETHER) => Compared::All,
+                config if config.since(RANGES) => Compared::Ranges,
+                _ => Compared::Constants,
             },
         };
         self.check_comparable(&comparison)?;
@@ -107,6 +119,12 @@ impl Machine<'_, '_> {
 
     /// `may_goto target`: goes on behind it, and jumps when that was too often.
     pub(crate) fn may_goto(&mut self, insn: &Insn) -> Checked<Flow> {
+        if insn.offset() == 0 && !self.env.config.since(TO_NEXT) {
+            let message = "invalid may_goto off 0 imm 0";
+            return Err(Rejection::new(Code::Encoding, message)
+                .label("goes on behind itself either way")
+                .help("leave it out: it ends no loop"));
+        }
         let mut state = Box::new(self.state.clone());
         state.may_gotos = state.may_gotos.saturating_add(1);
         Ok(Flow::Again {
@@ -264,10 +282,13 @@ impl Comparison {
     /// Which way is the only one, if there is only one.
     fn decided(&self) -> Option<Outcome> {
         if self.both_scalars() {
-            let outcome = || decide(self.cond, self.width, &self.dst.scalar, &self.src.scalar);
+            let (dst, src) = (&self.dst.scalar, &self.src.scalar);
             return match self.compared {
-                Compared::Ranges => outcome(),
-                Compared::Constants if self.with_constant() && self.decides_older() => outcome(),
+                Compared::All | Compared::Ranges => decide(self.cond, self.width, dst, src),
+                Compared::Constants if self.with_constant() && self.decides_older() => {
+                    let dst = seen(dst, self.width);
+                    decide(self.cond, self.width, &dst, src)
+                }
                 Compared::Constants => None,
             };
         }
@@ -321,7 +342,14 @@ impl Comparison {
             teach_sharers(state, self.dst_reg, lesson);
             return existence;
         }
-        let (a, b, existence) = assume(cond, width, outcome, dst, src);
+        let (a, b, existence) = match self.compared {
+            Compared::All => assume(cond, width, outcome, dst, src),
+            Compared::Ranges => assume_by_ranges(cond, width, outcome, dst, src),
+            Compared::Constants => {
+                let (a, b) = assume_older(cond, width, outcome, dst, src);
+                (a, b, Existence::Possible)
+            }
+        };
         set_number(state, self.dst_reg, a, lesson);
         if let Some(reg) = self.src_reg {
             set_number(state, reg, b, lesson);
@@ -408,18 +436,27 @@ fn teach_sharers(state: &mut State, reg: Reg, lesson: Lesson<'_>) {
     }
 }
 
+/// How far a number is from the one that it is known by.
+fn distance_of(number: &RegState) -> i64 {
+    match number.link {
+        // What is left of a distance that is known no more.
+        Link::Same => 0,
+        Link::Plus | Link::PlusLow => i64::from(number.off),
+    }
+}
+
 /// Gives a register that shares a number what is known of it.
 fn share(known: &RegState, other: &mut RegState) {
     other.scalar = match (known.link, other.link) {
         // What is true of all bits says nothing of the low ones that wrapped.
         (Link::Plus, Link::PlusLow) | (Link::PlusLow, Link::Plus) => return,
         // At the same distance it becomes the same, and shares as that does (Linux 6.18).
-        (known_link, _) if known.off == other.off => {
+        (known_link, _) if distance_of(known) == distance_of(other) => {
             other.link = known_link;
             known.scalar
         }
         (known_link, other_link) => {
-            let distance = i64::from(other.off) - i64::from(known.off);
+            let distance = distance_of(other) - distance_of(known);
             let moved = Scalar::constant(distance as u64);
             let low = [known_link, other_link].contains(&Link::PlusLow);
             let width = if low { Width::W32 } else { Width::W64 };

@@ -14,7 +14,7 @@ use crate::memory::region::Extent;
 use crate::step::alu::describe;
 use crate::step::machine::Machine;
 use crate::types::special::AccessBy;
-use crate::value::reg::{Kind, Null, PacketRange, RegState};
+use crate::value::reg::{Kind, Link, Null, PacketRange, RegState};
 use crate::value::scalar::Scalar;
 use crate::value::stack::STACK_SIZE;
 use ebpf_asm::insn::{Insn, Reg};
@@ -240,7 +240,7 @@ fn check_operator(dst: Reg, op: AluOp, pointer: &RegState, holder: Reg) -> Check
 }
 
 /// That a number is not too far from the one that it is known by: to the kernel (6.18) that
-/// distance is an offset.
+/// distance is an offset. Older kernels keep it when the number is known by no other any more.
 fn check_distance(pointer: &RegState, number: &RegState) -> Checked {
     let off = i64::from(number.off);
     // A constant that is too large by itself is refused for that.
@@ -252,12 +252,20 @@ fn check_distance(pointer: &RegState, number: &RegState) -> Checked {
         "{} pointer offset {off} is not allowed",
         pointer.base_type_name()
     );
+    let (label, help) = match number.link {
+        Link::Same => (
+            format!("the number was another one {off:+}, which this kernel does not forget"),
+            "add the constant to the number in another way, as from a register that is not known",
+        ),
+        Link::Plus | Link::PlusLow => (
+            format!("the number is another one {off:+}, which is known too"),
+            "let the other number change first: the kernel then forgets the distance",
+        ),
+    };
     Err(Rejection::new(Code::PointerOffset, message)
-        .label(format!(
-            "the number is another one {off:+}, which is known too"
-        ))
+        .label(label)
         .because(number.origin.made, "the distance comes from here")
-        .help("let the other number change first: the kernel then forgets the distance"))
+        .help(help))
 }
 
 /// That the number, and the pointer it is added to, are not beyond all bounds.

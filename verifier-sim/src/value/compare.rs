@@ -4,7 +4,7 @@
 //! known of both operands where it holds or fails. Both are as sharp as the kernel's (6.18)
 //! and no sharper.
 //!
-//! Read before: `scalar.rs`. Read next: `reg.rs`.
+//! Read before: `scalar.rs`. Read next: `compare_older.rs`, `reg.rs`.
 
 use crate::value::bounds::{Bounds, Int, Range};
 use crate::value::scalar::{Existence, Scalar};
@@ -139,6 +139,19 @@ pub(crate) fn assume(
     (a, b, existence)
 }
 
+/// The same, as kernels before Linux 6.18 see it.
+pub(crate) fn assume_by_ranges(
+    cond: Cond,
+    width: Width,
+    outcome: Outcome,
+    a: &Scalar,
+    b: &Scalar,
+) -> (Scalar, Scalar, Existence) {
+    let (mut a, mut b) = narrowed(cond, width, outcome, a, b);
+    let existence = a.sync_older().and(b.sync_older());
+    (a, b, existence)
+}
+
 /// What is known of a number where comparing it with itself has this outcome: both lessons.
 pub(crate) fn assume_of_itself(
     cond: Cond,
@@ -156,7 +169,7 @@ pub(crate) fn assume_of_itself(
 }
 
 /// What the outcome says of each number, not yet carried over from bounds to bits.
-fn narrowed(
+pub(super) fn narrowed(
     cond: Cond,
     width: Width,
     outcome: Outcome,

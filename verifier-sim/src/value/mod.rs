@@ -2,13 +2,14 @@
 //! stacks, and all of that together as a state.
 //!
 //! Read in the order `tnum.rs`, `bounds.rs`, `scalar.rs`, `scalar_alu.rs`, `compare.rs`,
-//! `btf_ptr.rs`, `residue.rs`, `reg.rs`, `held.rs`, `bytes.rs`, `stack.rs`, `sections.rs`,
-//! `state.rs`.
+//! `compare_older.rs`, `btf_ptr.rs`, `residue.rs`, `reg.rs`, `held.rs`, `bytes.rs`, `stack.rs`,
+//! `sections.rs`, `state.rs`.
 
 pub(crate) mod bounds;
 pub(crate) mod btf_ptr;
 pub(crate) mod bytes;
 pub(crate) mod compare;
+pub(crate) mod compare_older;
 pub(crate) mod held;
 pub(crate) mod reg;
 pub(crate) mod residue;

@@ -358,7 +358,10 @@ impl RegState {
     pub(crate) fn unlink(&mut self) {
         if self.is_scalar() {
             self.id = 0;
-            self.off = 0;
+            // What is left of an earlier distance stays.
+            if self.link != Link::Same {
+                self.off = 0;
+            }
             self.link = Link::Same;
         }
     }

@@ -27,6 +27,13 @@ impl Existence {
     }
 }
 
+/// Whether the ends of the bounds are looked at for numbers that have the known bits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Ends {
+    Looked,
+    Taken,
+}
+
 /// What is known of a 64-bit number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct Scalar {
@@ -134,19 +141,28 @@ impl Scalar {
         match self.as_constant() {
             Some(value) if self.bounds == Bounds::constant(value) => Existence::Possible,
             None if *self == Scalar::UNKNOWN || self.is_settled() => Existence::Possible,
-            _ => self.carry_over(),
+            _ => self.carry_over(Ends::Looked),
+        }
+    }
+
+    /// The same, as kernels before Linux 6.18 do it: which numbers between the bounds have the
+    /// known bits is not asked (observed on Linux 6.12).
+    pub(crate) fn sync_older(&mut self) -> Existence {
+        match self.as_constant() {
+            Some(value) if self.bounds == Bounds::constant(value) => Existence::Possible,
+            _ => self.carry_over(Ends::Taken),
         }
     }
 
     /// The same where they may have something to tell each other.
-    fn carry_over(&mut self) -> Existence {
-        self.bounds_from_tnum();
+    fn carry_over(&mut self, ends: Ends) -> Existence {
+        self.bounds_from_tnum(ends);
         let known = (self.tnum, self.bounds.u64);
         self.deduce_bounds();
         self.tnum_from_bounds();
         // What the bits say of the bounds was said already, if nothing was learnt of them.
         if known != (self.tnum, self.bounds.u64) {
-            self.bounds_from_tnum();
+            self.bounds_from_tnum(ends);
         }
         if !self.contradicts_itself() {
             return Existence::Possible;
@@ -202,7 +218,7 @@ impl Scalar {
 
     /// Where only one number of 64 bits is left, the kernel knows it (observed on Linux 6.18.44);
     /// of the low half it does not ask.
-    fn bounds_from_tnum(&mut self) {
+    fn bounds_from_tnum(&mut self, ends: Ends) {
         const SIGN: u64 = 1 << 63;
         const SIGN32: u32 = 1 << 31;
         let (value, mask) = (self.tnum.value(), self.tnum.mask());
@@ -217,7 +233,9 @@ impl Scalar {
             ),
         };
         self.bounds = self.bounds.intersect(&known);
-        if let Some(value) = self.only_one() {
+        if ends == Ends::Looked
+            && let Some(value) = self.only_one()
+        {
             *self = Scalar::constant(value);
         }
     }
@@ -488,7 +506,7 @@ pub(crate) mod tests {
                 let scalar = Scalar { tnum, bounds };
                 let mut carried = scalar;
                 if scalar.is_settled() {
-                    prop_assert_eq!(carried.carry_over(), Existence::Possible);
+                    prop_assert_eq!(carried.carry_over(Ends::Looked), Existence::Possible);
                     prop_assert_eq!(carried, scalar);
                 }
             }

@@ -222,7 +222,7 @@ fn check_before(
 }
 
 fn simulate(row: &Row, log: Log, loader: &Config, types: &KernelTypes) -> Result<Said, Unusable> {
-    let subject::Subject { object, wrong } = subject::subject(row)?;
+    let subject::Subject { object, wrong } = subject::subject(row, loader.kernel)?;
     let program = object
         .programs
         .first()

@@ -2,6 +2,7 @@
 //!
 //! Read before: `wide.rs`. Read next: `answer.rs`.
 
+use ebpf_asm::isa::KernelVersion;
 use ebpf_asm::load_flags::{
     BPF_F_ANY_ALIGNMENT, BPF_F_SLEEPABLE, BPF_F_STRICT_ALIGNMENT, BPF_F_TEST_REG_INVARIANTS,
     BPF_F_TEST_RND_HI32, BPF_F_TEST_STATE_FREQ, BPF_F_XDP_DEV_BOUND_ONLY, BPF_F_XDP_HAS_FRAGS,
@@ -15,6 +16,32 @@ use super::subject::Unusable;
 /// Those that change no verdict: where an XDP program may be attached (which other types may say as
 /// well).
 const HARMLESS: u32 = BPF_F_ANY_ALIGNMENT | BPF_F_XDP_HAS_FRAGS | BPF_F_XDP_DEV_BOUND_ONLY;
+
+/// Flags, and the releases that they came with: older kernels refuse what they do not know. From the
+/// kernel's history; those of 6.1 and 6.12 as observed.
+const SINCE: [(u32, KernelVersion); 8] = [
+    (BPF_F_STRICT_ALIGNMENT, (4, 12)),
+    (BPF_F_ANY_ALIGNMENT, (5, 0)),
+    (BPF_F_TEST_RND_HI32, (5, 3)),
+    (BPF_F_TEST_STATE_FREQ, (5, 4)),
+    (BPF_F_SLEEPABLE, (5, 10)),
+    (BPF_F_XDP_HAS_FRAGS, (5, 18)),
+    (BPF_F_XDP_DEV_BOUND_ONLY, (6, 3)),
+    (BPF_F_TEST_REG_INVARIANTS, (6, 8)),
+];
+
+/// That the kernel knows the flags.
+fn check_known(prog_flags: u32, loader: &Config) -> Result<(), Unusable> {
+    let newer =
+        |(flag, since): &&(u32, KernelVersion)| prog_flags & flag != 0 && loader.kernel < *since;
+    match SINCE.iter().find(newer) {
+        None => Ok(()),
+        Some((flag, (major, minor))) => Err(Unusable::Refused {
+            code: Code::KernelTooOld,
+            message: format!("prog_flags {flag:#x} need Linux {major}.{minor}"),
+        }),
+    }
+}
 
 /// The types of which some programs may sleep.
 const MAY_SLEEP: [ProgType; 6] = [
@@ -37,6 +64,7 @@ pub(super) fn config(
     program: &Program,
     loader: &Config,
 ) -> Result<Config, Unusable> {
+    check_known(prog_flags, loader)?;
     let prog_type = program.prog_type;
     let mut config = *loader;
     let mut rest = prog_flags & !HARMLESS;

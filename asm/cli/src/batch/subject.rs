@@ -6,14 +6,14 @@ use std::fmt;
 
 use ebpf_asm::btf::{Btf, Kind, Linkage, TypeId, check_layout};
 use ebpf_asm::insn::{DecodeError, Fields, Insn, Slot};
-use ebpf_asm::isa::{self, Callee, Cond, Field, Operand, Sem, Width, rows_of};
+use ebpf_asm::isa::{self, Callee, Cond, Field, KernelVersion, Operand, Sem, Width, rows_of};
 use ebpf_asm::lines::Lines;
 use ebpf_asm::load_flags::{BPF_F_SLEEPABLE, BPF_F_XDP_HAS_FRAGS};
 use ebpf_asm::object::Object;
 use ebpf_asm::prog_type::ProgType;
 use ebpf_asm::program::{Function, Program, Reference};
 use ebpf_asm::section::{SECTIONS, Section};
-use ebpf_verifier_sim::{Code, NEWEST};
+use ebpf_verifier_sim::Code;
 
 use super::place::place;
 use super::row::Row;
@@ -77,8 +77,8 @@ pub(super) enum StandIn {
     Anywhere,
 }
 
-/// What the row describes.
-pub(super) fn subject(row: &Row) -> Result<Subject, Unusable> {
+/// What the row describes, to this release.
+pub(super) fn subject(row: &Row, kernel: KernelVersion) -> Result<Subject, Unusable> {
     let btf = match &row.btf {
         Some(bytes) => Some(types(&bytes.0)?),
         None => None,
@@ -87,7 +87,7 @@ pub(super) fn subject(row: &Row) -> Result<Subject, Unusable> {
     let mut wrong = Vec::new();
     let object = Object {
         license: row.license.clone(),
-        programs: vec![program(row, btf.as_ref(), &mut wrong)?],
+        programs: vec![program(row, btf.as_ref(), kernel, &mut wrong)?],
         maps,
         btf,
         ..Object::default()
@@ -110,7 +110,12 @@ fn types(bytes: &[u8]) -> Result<Btf, Unusable> {
     })
 }
 
-fn program(row: &Row, btf: Option<&Btf>, wrong: &mut Vec<Wrong>) -> Result<Program, Unusable> {
+fn program(
+    row: &Row,
+    btf: Option<&Btf>,
+    kernel: KernelVersion,
+    wrong: &mut Vec<Wrong>,
+) -> Result<Program, Unusable> {
     let (prog_type, expected_attach_type) = place(row)?;
     let listed = unloadable::listed(row).map_err(Unusable::Unsupported)?;
     let bytes = &row.insns.0;
@@ -120,7 +125,7 @@ fn program(row: &Row, btf: Option<&Btf>, wrong: &mut Vec<Wrong>) -> Result<Progr
             message: format!("program has {} instructions", bytes.len() / SLOT),
         });
     }
-    let (insns, references) = decode(bytes, &listed, wrong)?;
+    let (insns, references) = decode(bytes, &listed, kernel, wrong)?;
     Ok(Program {
         name: "row".to_owned(),
         section: section(prog_type, row.prog_flags)?.to_owned(),
@@ -170,6 +175,7 @@ type Decoded = (Vec<Insn>, Vec<(usize, Reference)>);
 fn decode(
     bytes: &[u8],
     listed: &[(usize, usize)],
+    kernel: KernelVersion,
     wrong: &mut Vec<Wrong>,
 ) -> Result<Decoded, Unusable> {
     let mut insns = Vec::with_capacity(bytes.len() / SLOT);
@@ -182,7 +188,7 @@ fn decode(
                 let map = at.ok().and_then(|at| listed.get(at)).map(|(_, map)| *map);
                 wide::look(first, slot_at(bytes, slot + 1), map)
             }
-            false => look(first),
+            false => look(first, kernel),
         };
         let found = match found {
             Err(Unusable::Refused {
@@ -242,7 +248,7 @@ const JUMP: Sem = Sem::Jump {
 };
 
 /// An instruction of one slot.
-fn look(mut slot: Slot) -> Result<Found, Unusable> {
+fn look(mut slot: Slot, kernel: KernelVersion) -> Result<Found, Unusable> {
     if means(slot.opcode, |sem| sem == Sem::Exit) {
         // The kernel does not look at it.
         slot.offset = 0;
@@ -250,7 +256,7 @@ fn look(mut slot: Slot) -> Result<Found, Unusable> {
     let (insn, wrong) = match Insn::decode(slot, None) {
         Ok(insn) => (insn, None),
         Err(error) => {
-            let (message, stand_in) = undecodable(slot, &error);
+            let (message, stand_in) = undecodable(slot, kernel, &error);
             let Some((insn, stand_in)) = stand_in else {
                 return Err(Unusable::encoding(message));
             };
@@ -280,8 +286,12 @@ pub(super) fn is_selected(row: &isa::Row, slot: Slot) -> bool {
 
 /// What the kernel says to bytes that are no instruction (Linux 6.18), and what can stand in
 /// their place if it says so only where they are reached.
-fn undecodable(slot: Slot, error: &DecodeError) -> (String, Option<(Insn, StandIn)>) {
-    let admitted = |row: &&isa::Row| row.since.is_some_and(|since| since <= NEWEST);
+fn undecodable(
+    slot: Slot,
+    kernel: KernelVersion,
+    error: &DecodeError,
+) -> (String, Option<(Insn, StandIn)>) {
+    let admitted = |row: &&isa::Row| row.since.is_some_and(|since| since <= kernel);
     let Some(row) = rows_of(slot.opcode).find(admitted) else {
         return match is_odd_load(slot) {
             true => (format!("{LOAD} uses reserved fields"), None),

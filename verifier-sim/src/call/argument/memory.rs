@@ -19,11 +19,15 @@ use crate::value::btf_ptr::{BtfPtr, Marks};
 use crate::value::reg::{Kind, Null, RegState};
 use crate::warning::Warning;
 use ebpf_asm::insn::Reg;
-use ebpf_asm::isa::Size;
+use ebpf_asm::isa::{KernelVersion, Size};
 use ebpf_asm::prog_type::ProgType;
 
 /// Sizes of memory stay below this.
 const MAX_SIZE: u64 = 1 << 29;
+
+/// Since when what a call only reads on the stack is known behind it; from the kernel's history.
+/// Linux 6.1 and 6.12 take what is there for written.
+const READS_ONLY: KernelVersion = (6, 14);
 
 /// A part of a stack that a call writes.
 #[derive(Debug, Clone, Copy)]
@@ -377,7 +381,7 @@ impl<'a> Machine<'_, 'a> {
         } else {
             self.check_initialised(depth, extent.reg, offsets, extent.size)?;
         }
-        if usage == MemoryUse::Reads {
+        if usage == MemoryUse::Reads && self.env.config.since(READS_ONLY) {
             return Ok(());
         }
         found.fill(Filled {
