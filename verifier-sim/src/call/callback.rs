@@ -215,9 +215,9 @@ impl Machine<'_, '_> {
 /// The kernel takes a pointer there for a fault of its own (Linux 6.18), and its first words say
 /// so.
 fn no_number_of_rounds(most: &RegState) -> Box<Rejection> {
-    let name = most.type_name();
+    let held = most.in_words();
     Rejection::new(Code::ArgumentType, "verifier bug: backtracking misuse")
-        .label(format!("R1 is '{name}', and not how often to call back"))
+        .label(format!("R1 is {held}, and not how often to call back"))
         .because(most.origin.made, "R1 is made here")
         .help("hand over how often in R1, the function in R2, its context in R3 and 0 in R4")
 }

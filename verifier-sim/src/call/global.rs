@@ -220,14 +220,14 @@ impl<'a> Machine<'_, 'a> {
                 Code::ArgumentType,
                 format!("R{number} is not a scalar"),
             )
-            .label(format!("R{number} is '{}'", value.type_name()))
+            .label(format!("R{number} is {}", value.in_words()))
             .help("the function is global: hand over what its prototype says, here a number")),
             Param::Ctx if value.kind == Kind::Ctx => self.check_whole_ctx(reg, &value),
             Param::Ctx => {
                 check_set(reg, &value)?;
                 let message = format!("arg#{index} expects pointer to ctx");
                 Err(Rejection::new(Code::ArgumentType, message)
-                    .label(format!("R{number} is '{}'", value.type_name()))
+                    .label(format!("R{number} is {}", value.in_words()))
                     .help(
                         "the function is global: hand over what its prototype says, here the \
                          context as the program got it",
@@ -238,10 +238,9 @@ impl<'a> Machine<'_, 'a> {
             Param::Untrusted(_) => Ok(()),
             Param::Arena if value.kind == Kind::Arena || value.is_scalar() => Ok(()),
             Param::Arena => {
-                let name = value.type_name();
                 let message = format!("R{number} is not a pointer to arena or scalar.");
                 Err(Rejection::new(Code::ArgumentType, message)
-                    .label(format!("R{number} is '{name}'"))
+                    .label(format!("R{number} is {}", value.in_words()))
                     .help("hand over an address in the arena, or leave __arg_arena out"))
             }
             Param::Dynptr => self.check_dynptr_param(index, reg).map(|_| ()),
@@ -273,7 +272,7 @@ impl Machine<'_, '_> {
         let btf = self.env.kernel.needed_for("structures of the kernel")?;
         let refuse = |message: String| {
             Err(Rejection::new(Code::ArgumentType, message)
-                .label(format!("R{number} is '{}'", value.type_name()))
+                .label(format!("R{number} is {}", value.in_words()))
                 .because(value.origin.made, format!("R{number} is made here"))
                 .help(
                     "hand over a structure of the kernel that is known to live: an argument of \

@@ -123,7 +123,7 @@ impl<'a> Machine<'_, 'a> {
         if !value.is_scalar() {
             let message = format!("R{number} is not a scalar");
             return Err(Rejection::new(Code::ArgumentType, message)
-                .label(format!("R{number} is '{}'", value.type_name()))
+                .label(format!("R{number} is {}", value.in_words()))
                 .because(value.origin.made, format!("R{number} is made here"))
                 .help("hand over a number: the function takes no pointer here"));
         }
@@ -224,7 +224,7 @@ impl<'a> Machine<'_, 'a> {
             let name = value.type_name();
             let message = format!("arg#{index} expected pointer to ctx, but got {name}");
             return Err(Rejection::new(Code::ArgumentType, message)
-                .label(format!("R{} is '{name}'", reg.number()))
+                .label(format!("R{} is {}", reg.number(), value.in_words()))
                 .help("hand over the context as the program got it: keep it in R6 to R9"));
         }
         self.check_whole_ctx(reg, &value)
@@ -372,9 +372,9 @@ impl<'a> Machine<'_, 'a> {
                 if sized.is_some() { "void, " } else { "" },
             );
             let refused = Rejection::new(Code::ArgumentType, message).label(format!(
-                "R{} is '{}', and not a pointer to struct {}",
+                "R{} is {}, and not a pointer to struct {}",
                 reg.number(),
-                value.type_name(),
+                value.in_words(),
                 btf.name(to)
             ));
             let refused = number_made(self.env, refused, reg, &value);
@@ -465,7 +465,7 @@ impl<'a> Machine<'_, 'a> {
         }
         let message = format!("arg#{index} doesn't point to a const string");
         Err(Rejection::new(Code::ConstantText, message)
-            .label(format!("R{} is '{}'", reg.number(), value.type_name()))
+            .label(format!("R{} is {}", reg.number(), value.in_words()))
             .because(value.origin.made, format!("R{} is made here", reg.number()))
             .help(CONSTANT))
     }

@@ -45,7 +45,7 @@ impl<'a> Machine<'_, 'a> {
         let Kind::Map(map) = value.kind else {
             let message = format!("pointer in R{number} isn't map pointer");
             return Err(Rejection::new(Code::ArgumentType, message)
-                .label(format!("R{number} is '{}'", value.type_name()))
+                .label(format!("R{number} is {}", value.in_words()))
                 .help("hand over the map in whose value the field is (&map in C)"));
         };
         let Some(first) = found.plain.map_index else {
@@ -93,7 +93,7 @@ impl<'a> Machine<'_, 'a> {
         if found.plain.callback.is_none() {
             let message = format!("arg{index} expected pointer to func");
             return Err(Rejection::new(Code::Callback, message)
-                .label(format!("R{} is '{}'", reg.number(), value.type_name()))
+                .label(format!("R{} is {}", reg.number(), value.in_words()))
                 .help("hand over a static function of the program, to be called later"));
         }
         check_whole_function(reg, &value)
@@ -122,10 +122,10 @@ impl<'a> Machine<'_, 'a> {
 }
 
 fn no_map_value(index: usize, reg: Reg, value: &RegState) -> Box<Rejection> {
-    let (number, name) = (reg.number(), value.type_name());
+    let number = reg.number();
     let message = format!("arg#{index} doesn't point to a map value");
     Rejection::new(Code::SpecialField, message)
-        .label(format!("R{number} is '{name}'"))
+        .label(format!("R{number} is {}", value.in_words()))
         .because(value.origin.made, format!("R{number} is made here"))
         .help("hand over the address of the field in a map's value, which is compared with 0 first")
 }

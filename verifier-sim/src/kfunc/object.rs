@@ -507,7 +507,7 @@ fn check_kept(env: &Env<'_>, reg: Reg, value: &RegState) -> Checked {
     let number = reg.number();
     let message = format!("R{number} must be referenced or trusted");
     let refused = Rejection::new(Code::Untrusted, message)
-        .label(format!("R{number} is '{}'", value.type_name()));
+        .label(format!("R{number} is {}", value.in_words()));
     Err(explain(env, refused, reg, value))
 }
 
@@ -548,7 +548,7 @@ fn wrong_type(env: &Env<'_>, reg: Reg, value: &RegState, message: String) -> Box
 fn refuse(env: &Env<'_>, reg: Reg, value: &RegState, message: String) -> Box<Rejection> {
     let number = reg.number();
     let refused = Rejection::new(Code::SpecialField, message)
-        .label(format!("R{number} is '{}'", value.type_name()));
+        .label(format!("R{number} is {}", value.in_words()));
     explain(env, refused, reg, value)
 }
 

@@ -35,7 +35,7 @@ impl<'a> Machine<'_, 'a> {
         if !here {
             let message = format!("arg#{index} doesn't point to map value or allocated object");
             return Err(Rejection::new(Code::SpecialField, message)
-                .label(format!("R{} is '{}'", reg.number(), value.type_name()))
+                .label(format!("R{} is {}", reg.number(), value.in_words()))
                 .because(value.origin.made, format!("R{} is made here", reg.number()))
                 .help("let the lock be in a map's value, or in an object of bpf_obj_new, and not null"));
         }

@@ -138,7 +138,7 @@ impl Machine<'_, '_> {
             let message =
                 format!("arg#{index} expected pointer to stack or const struct bpf_dynptr");
             return Err(Rejection::new(Code::ArgumentType, message)
-                .label(format!("R{} is '{}'", reg.number(), value.type_name()))
+                .label(format!("R{} is {}", reg.number(), value.in_words()))
                 .because(value.origin.made, format!("R{} is made here", reg.number()))
                 .help("hand over the address of a struct bpf_dynptr on the stack"));
         }

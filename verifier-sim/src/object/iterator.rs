@@ -251,7 +251,7 @@ impl Machine<'_, '_> {
         }
         let message = format!("arg#{index} expected pointer to an iterator on stack");
         Err(Rejection::new(Code::ArgumentType, message)
-            .label(format!("R{} is '{}'", reg.number(), value.type_name()))
+            .label(format!("R{} is {}", reg.number(), value.in_words()))
             .because(value.origin.made, format!("R{} is made here", reg.number()))
             .help(WHOLE))
     }

@@ -305,10 +305,17 @@ fn large_offset(pointer: &RegState, number: &Scalar, holder: Reg) -> Box<Rejecti
             .help("bound the number on both sides before adding it: compare it, or mask it");
     }
     let message = format!("value {least} makes {name} pointer be out of bounds");
-    refuse(message, format!("the number is {}", describe(number))).help(
-        "let the number be unsigned (u32 or u64 in C), or leave where it is less than 0: a \
-         comparison of signed numbers with the greatest index leaves the negative ones",
-    )
+    let refused = refuse(message, format!("the number is {}", describe(number)));
+    refused.help(match number.bounds.s64.max < MAX_VAR_OFF {
+        true => {
+            "let the number be unsigned (u32 or u64 in C), or leave where it is less than 0: a \
+             comparison of signed numbers with the greatest index leaves the negative ones"
+        }
+        false => {
+            "bound the number on both sides before adding it: compare it with 0 and with the \
+             greatest index, or mask it"
+        }
+    })
 }
 
 /// That a pointer's own offsets are not beyond all bounds.

@@ -7,7 +7,7 @@
 //! Nearly every instruction holds something new, and lets go of something. The room of what nobody
 //! holds any more is kept for that, which takes a tenth less time than to ask the allocator each time.
 //!
-//! Read before: `reg.rs`. Read next: `stack.rs`.
+//! Read before: `words.rs`. Read next: `stack.rs`.
 
 use crate::value::reg::RegState;
 use std::cell::RefCell;

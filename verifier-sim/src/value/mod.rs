@@ -2,8 +2,8 @@
 //! stacks, and all of that together as a state.
 //!
 //! Read in the order `tnum.rs`, `bounds.rs`, `scalar.rs`, `scalar_alu.rs`, `compare.rs`,
-//! `compare_older.rs`, `btf_ptr.rs`, `residue.rs`, `reg.rs`, `held.rs`, `bytes.rs`, `stack.rs`,
-//! `sections.rs`, `state.rs`.
+//! `compare_older.rs`, `btf_ptr.rs`, `residue.rs`, `reg.rs`, `words.rs`, `held.rs`, `bytes.rs`,
+//! `stack.rs`, `sections.rs`, `state.rs`.
 
 pub(crate) mod bounds;
 pub(crate) mod btf_ptr;
@@ -19,3 +19,4 @@ pub(crate) mod sections;
 pub(crate) mod stack;
 pub(crate) mod state;
 pub(crate) mod tnum;
+mod words;

@@ -4,7 +4,7 @@
 //! a [`Scalar`]. Names are those of the kernel's `struct bpf_reg_state`; the spellings of
 //! types are those of its log.
 //!
-//! Read before: `scalar.rs`, `diag.rs`. Read next: `held.rs`.
+//! Read before: `scalar.rs`, `diag.rs`. Read next: `words.rs`.
 
 use crate::diag::Place;
 use crate::object::dynptr::{Access, EndsWith, Slice};

@@ -320,7 +320,7 @@ impl Machine<'_, '_> {
         let (number, name) = (reg.number(), value.type_name());
         let message = format!("R{number} type={name} expected={}", accepted.words);
         let refused = Rejection::new(Code::ArgumentType, message)
-            .label(format!("R{number} is {}", with_article(&name.to_string())));
+            .label(format!("R{number} is {}", value.in_words()));
         if value.null == Null::Maybe {
             return refused
                 .because(value.origin.made, "this may give null")
@@ -331,12 +331,5 @@ impl Machine<'_, '_> {
             None => refused.help(accepted.help),
             Some(_) => refused,
         }
-    }
-}
-
-fn with_article(name: &str) -> String {
-    match name {
-        "scalar" => "a number".to_owned(),
-        _ => format!("a pointer of type '{name}'"),
     }
 }
