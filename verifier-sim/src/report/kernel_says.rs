@@ -197,11 +197,19 @@ fn named_register(words: &str) -> Option<u8> {
         .find(|number| *number < 10)
 }
 
-/// The first paragraph of how to mend it, on the code's page, in one line.
+/// The first paragraph of how to mend it, on the code's page, in one line, without what leads over
+/// to the program behind it.
 fn how_to_mend(code: Code) -> Option<String> {
     let (_, mend) = code.entry()?.page.split_once("\n## How to mend it\n")?;
     let paragraph = mend.trim_start().split("\n\n").next()?;
-    Some(paragraph.lines().collect::<Vec<_>>().join(" "))
+    let line = paragraph.lines().collect::<Vec<_>>().join(" ");
+    Some(match line.strip_suffix(':') {
+        None => line,
+        Some(leads) => match leads.rsplit_once(". ") {
+            Some((advice, _)) => format!("{advice}."),
+            None => format!("{leads}."),
+        },
+    })
 }
 
 impl Quoted for VerifierLog<'_> {
@@ -231,6 +239,7 @@ impl Quoted for VerifierLog<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::codes::CODES;
 
     fn refusal(log: &str) -> KernelRefusal {
         KernelRefusal::of(&VerifierLog::read(log)).expect("a reason")
@@ -238,6 +247,21 @@ mod tests {
 
     fn rendered(log: &str) -> String {
         refusal(log).render(&VerifierLog::read(log), Decor::Plain)
+    }
+
+    #[test]
+    fn what_to_do_stands_without_the_program_that_shows_it() {
+        for entry in CODES {
+            let mend = how_to_mend(entry.code);
+            let mend = mend.unwrap_or_else(|| panic!("{}: nothing to do", entry.code));
+            assert!(mend.ends_with('.'), "{}: {mend}", entry.code);
+            assert!(!mend.contains("```"), "{}: {mend}", entry.code);
+        }
+        let special = how_to_mend(Code::SpecialField);
+        assert_eq!(
+            special.as_deref(),
+            Some("Leave the member to its helpers, and access the others.")
+        );
     }
 
     #[test]
