@@ -134,6 +134,11 @@ impl Place {
         Place(behind.and_then(NonZeroU32::new))
     }
 
+    /// The slot, if one is known, which is then known no more.
+    pub(crate) fn take(&mut self) -> Option<usize> {
+        std::mem::replace(self, Place::NONE).slot()
+    }
+
     /// The slot, if one is known.
     pub fn slot(self) -> Option<usize> {
         self.0.map(|behind| behind.get() as usize - 1)

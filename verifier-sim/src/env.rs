@@ -37,6 +37,7 @@ use ebpf_asm::map_type::MapType;
 use ebpf_asm::object::{Map, Object};
 use ebpf_asm::prog_type::ProgType;
 use ebpf_asm::program::Program;
+use std::collections::BTreeSet;
 
 /// A map, by where it is in [`Object::maps`].
 enum WhichMap {
@@ -69,6 +70,8 @@ pub(crate) struct Env<'a> {
     pub(crate) exception_callback: Option<usize>,
     /// What execution comes back to any number of times.
     pub(crate) rounds: Rounds,
+    /// The slots that execution comes back to: the heads of loops.
+    pub(crate) loop_heads: BTreeSet<usize>,
     /// Its loops.
     pub(crate) components: Components,
     /// Where states are compared.
@@ -112,16 +115,16 @@ impl<'a> Env<'a> {
         let globals = globals(object, program, target);
         let exception_callback = exception_callback(program, object.btf.as_ref())?;
         let global_slots = globals.iter().map(|g| g.slot).collect();
-        let mut cfg = Cfg::new(program, config, global_slots, exception_callback)?;
+        let cfg = Cfg::new(program, config, global_slots, exception_callback)?;
         check_functions(program, object.btf.as_ref(), &cfg)?;
         check_used_maps(object, program, config, &specials.maps)?;
-        cfg.walk(config)?;
+        let loop_heads = cfg.walk(config)?;
         let rounds = Rounds::new(object, program, &cfg, kernel);
         let stops = Stops::new(&cfg, &rounds, |slot, insn| {
             calls_later(object, program, kernel, (slot, insn))
         });
         let before = Predecessors::new(&cfg);
-        let components = Components::new(&cfg, &before);
+        let components = Components::new(&cfg, &before, &loop_heads);
         let live = live_registers(&cfg, &before, |slot, insn| {
             argument_count(object, program, kernel, (slot, insn))
         });
@@ -136,6 +139,7 @@ impl<'a> Env<'a> {
             globals,
             exception_callback,
             rounds,
+            loop_heads,
             components,
             stops,
             before,

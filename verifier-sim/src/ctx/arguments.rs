@@ -96,7 +96,7 @@ impl ArgumentContext {
         btf: &Btf,
         target: &Target<'_>,
     ) -> ArgumentContext {
-        let teller = Teller {
+        let typed = TypedTarget {
             config,
             kernel,
             btf,
@@ -114,13 +114,13 @@ impl ArgumentContext {
             place: target.place,
             attach_type: target.attach_type,
             has_socket_options: target.has_socket_options(),
-            returned: target.returns.map(|ty| match teller.answered() {
+            returned: target.returns.map(|ty| match typed.answered() {
                 Some(answered) => answered,
-                None => teller.argument(ty, Which::Result),
+                None => typed.argument(ty, Which::Result),
             }),
         };
         for (index, (name, ty)) in target.params.iter().enumerate() {
-            let argument = teller.argument(*ty, Which::Argument(index, btf.str(*name)));
+            let argument = typed.argument(*ty, Which::Argument(index, btf.str(*name)));
             context.arguments.push((context.end, argument));
             context.end += bytes_of(btf, *ty);
         }
@@ -212,16 +212,16 @@ impl Which<'_> {
     }
 }
 
-/// What tells what the values of a function are.
+/// A target, with what says what the values of a function are there.
 #[derive(Clone, Copy)]
-struct Teller<'a> {
+struct TypedTarget<'a> {
     config: &'a Config,
     kernel: &'a KernelTypes,
     btf: &'a Btf,
     target: &'a Target<'a>,
 }
 
-impl Teller<'_> {
+impl TypedTarget<'_> {
     /// What the hook answered before the program that decides now.
     fn answered(self) -> Option<Argument> {
         let decides = self.target.decides() && self.config.since(ANSWERS_CHECKED);

@@ -18,7 +18,6 @@ use ebpf_asm::insn::Insn;
 use ebpf_asm::isa::{Callee, ISA, Imm64, KernelVersion, Row, Sem};
 use ebpf_asm::program::Program;
 use std::collections::BTreeSet;
-use std::num::NonZero;
 use std::ops::Range;
 
 /// The most instructions of a program, in slots; `BPF_MAXINSNS`, the most of one loaded without
@@ -53,7 +52,7 @@ pub(crate) struct Cfg<'a> {
     /// The instruction that begins in each slot; `None` for second slots of wide ones.
     insns: Vec<Option<&'a Insn>>,
     /// Where execution goes from each slot, as [`Cfg::successors`] says.
-    successors: Vec<[Option<Narrow>; 2]>,
+    successors: Vec<[Place; 2]>,
     /// What the instruction that begins in each slot does with registers.
     uses: Vec<Uses>,
     /// The instructions that may go on elsewhere than behind them, ascending.
@@ -67,8 +66,6 @@ pub(crate) struct Cfg<'a> {
     newer: Vec<usize>,
     /// The first slots of the functions, ascending.
     functions: Vec<usize>,
-    /// The slots that execution comes back to: the heads of loops.
-    loops: BTreeSet<usize>,
     /// The first slots of the functions that are verified on their own.
     globals: Vec<usize>,
     /// The first slot of the function that is called when the program throws, if there is one.
@@ -76,9 +73,9 @@ pub(crate) struct Cfg<'a> {
 }
 
 impl<'a> Cfg<'a> {
-    /// The graph of a program that passes the checks, its edges not yet followed; calls of the
-    /// functions that begin at the slots `globals` are not followed. The one at `exception` is called
-    /// by the kernel.
+    /// The graph of a program that passes the checks of single instructions; calls of the functions
+    /// that begin at the slots `globals` are not followed. The one at `exception` is called by the
+    /// kernel.
     pub(crate) fn new(
         program: &'a Program,
         config: &Config,
@@ -96,7 +93,6 @@ impl<'a> Cfg<'a> {
             named: Vec::new(),
             newer: Vec::new(),
             functions: vec![0],
-            loops: BTreeSet::new(),
             globals,
             exception,
         };
@@ -118,7 +114,7 @@ impl<'a> Cfg<'a> {
             cfg.uses.push(Uses::of(insn));
             if insn.slots() == 2 {
                 cfg.insns.push(None);
-                cfg.successors.push([Narrow::new(slot + 2), None]);
+                cfg.successors.push([Place::at(slot + 2), Place::NONE]);
                 cfg.uses.push(Uses::NONE);
             }
         }
@@ -153,11 +149,6 @@ impl<'a> Cfg<'a> {
         &self.functions
     }
 
-    /// The slots that execution comes back to.
-    pub(crate) fn loops(&self) -> &BTreeSet<usize> {
-        &self.loops
-    }
-
     /// Where a jump, call or code address of the instruction at `slot` leads.
     pub(crate) fn target(&self, slot: usize, insn: &Insn) -> Option<usize> {
         self.program.target(slot, insn)
@@ -165,8 +156,8 @@ impl<'a> Cfg<'a> {
 
     /// Where execution goes from `slot` within its function: on, and by a jump.
     pub(crate) fn successors(&self, slot: usize) -> [Option<usize>; 2] {
-        let [on, jump] = self.successors.get(slot).copied().unwrap_or_default();
-        [on.map(Narrow::slot), jump.map(Narrow::slot)]
+        let ways = self.successors.get(slot).copied();
+        ways.unwrap_or([Place::NONE; 2]).map(Place::slot)
     }
 
     /// What the instruction at `slot` does with registers.
@@ -360,37 +351,42 @@ impl<'a> Cfg<'a> {
             .is_some_and(|callee| !self.globals.contains(&callee))
     }
 
-    /// Follows every edge once, depth first; finds loops, and what is not reached. The kernel looks
+    /// Follows every edge once, depth first, and refuses loops where there may be none, and what is
+    /// not reached. Gives the slots that execution comes back to: the heads of loops. The kernel looks
     /// at the types of functions and at the maps before it does so (Linux 6.18).
-    pub(crate) fn walk(&mut self, config: &Config) -> Checked {
+    pub(crate) fn walk(&self, config: &Config) -> Checked<BTreeSet<usize>> {
         let allowed = match config.may_use_bpf() {
             true if config.since(LOOPS_BY_ANY_EDGE) => Loops::Any,
             true if config.since((5, 3)) => Loops::ByJump,
             _ => Loops::None,
         };
         let mut seen = vec![Seen::No; self.insns.len()];
+        let mut heads = BTreeSet::new();
         let mut called: Vec<usize> = self.exception.into_iter().chain([0]).collect();
         while let Some(function) = called.pop() {
             if seen.get(function) == Some(&Seen::No) {
-                called.extend(self.walk_from(function, &mut seen, allowed)?);
+                called.extend(self.walk_from(function, allowed, &mut seen, &mut heads)?);
             }
         }
-        self.check_reached(&seen)
+        self.check_reached(&seen)?;
+        Ok(heads)
     }
 
-    /// Follows a function from its first slot on; gives the functions that it calls.
+    /// Follows a function from its first slot on, and notes the heads of its loops; gives the
+    /// functions that it calls.
     fn walk_from(
-        &mut self,
+        &self,
         start: usize,
-        seen: &mut [Seen],
         allowed: Loops,
+        seen: &mut [Seen],
+        heads: &mut BTreeSet<usize>,
     ) -> Checked<Vec<usize>> {
         let mut called = Vec::new();
         let mut path = Vec::new();
         self.step(&mut path, seen, start);
         while let Some((from, [on, jump])) = path.last_mut() {
-            let from = from.slot();
-            let Some(to) = on.take().or_else(|| jump.take()).map(Narrow::slot) else {
+            let from = *from;
+            let Some(to) = on.take().or_else(|| jump.take()) else {
                 mark(seen, from, Seen::Done);
                 called.extend(self.named(from));
                 path.pop();
@@ -402,7 +398,7 @@ impl<'a> Cfg<'a> {
                     return Err(back_edge(from, to));
                 }
                 Some(Seen::OnPath) => {
-                    self.loops.insert(to);
+                    heads.insert(to);
                 }
                 Some(Seen::Done) | None => {}
             }
@@ -419,12 +415,12 @@ impl<'a> Cfg<'a> {
         }
     }
 
-    /// Makes a slot the last on the path, with the ways from there that are still to be
-    /// followed.
+    /// Makes a slot the last on the path.
     fn step(&self, path: &mut Vec<Step>, seen: &mut [Seen], slot: usize) {
-        let ways = self.successors.get(slot).copied().unwrap_or_default();
+        let ways = self.successors.get(slot).copied();
+        let ways = ways.unwrap_or([Place::NONE; 2]);
         mark(seen, slot, Seen::OnPath);
-        path.extend(Narrow::new(slot).map(|slot| (slot, ways)));
+        path.push((slot, ways));
     }
 
     /// That every instruction is reached, and no second slot of one.
@@ -468,30 +464,15 @@ impl<'a> Cfg<'a> {
 }
 
 /// Where execution goes from the instruction at `slot`: on, and by a jump.
-fn edges(program: &Program, slot: usize, insn: &Insn) -> [Option<Narrow>; 2] {
-    let next = || Narrow::new(slot + insn.slots());
-    let target = || program.target(slot, insn).and_then(Narrow::new);
+fn edges(program: &Program, slot: usize, insn: &Insn) -> [Place; 2] {
+    let next = || Place::at(slot + insn.slots());
+    let target = || program.target(slot, insn).map_or(Place::NONE, Place::at);
     match Flow::of(insn.sem()) {
         // Indirect jumps are refused where they are come to.
-        Flow::On | Flow::Unknown => [next(), None],
-        Flow::Jump => [None, target()],
+        Flow::On | Flow::Unknown => [next(), Place::NONE],
+        Flow::Jump => [Place::NONE, target()],
         Flow::Branch => [next(), target()],
-        Flow::Exit => [None, None],
-    }
-}
-
-/// A slot in four bytes, also where there may be none: programs have a million at most.
-#[derive(Debug, Clone, Copy)]
-struct Narrow(NonZero<u32>);
-
-impl Narrow {
-    fn new(slot: usize) -> Option<Narrow> {
-        let after = u32::try_from(slot).ok()?.checked_add(1)?;
-        NonZero::new(after).map(Narrow)
-    }
-
-    fn slot(self) -> usize {
-        self.0.get() as usize - 1
+        Flow::Exit => [Place::NONE; 2],
     }
 }
 
@@ -562,8 +543,8 @@ fn back_edge(from: usize, to: usize) -> Box<Rejection> {
     refused
 }
 
-/// A slot on the path of the walk, and the ways from there.
-type Step = (Narrow, [Option<Narrow>; 2]);
+/// A slot on the path of the walk, and the ways from there that are still to be followed.
+type Step = (usize, [Place; 2]);
 
 /// How far the walk has come with a slot.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

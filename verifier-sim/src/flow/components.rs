@@ -5,15 +5,16 @@
 
 use crate::flow::cfg::Cfg;
 use crate::flow::edges::{Predecessors, flood, see};
+use std::collections::BTreeSet;
 
 /// For each slot of a program the number of its component, if it is in a loop.
 #[derive(Debug)]
 pub(crate) struct Components(Vec<Option<u32>>);
 
 impl Components {
-    /// Those of a graph, of which `before` are the edges backwards.
-    pub(crate) fn new(cfg: &Cfg<'_>, before: &Predecessors) -> Components {
-        if cfg.loops().is_empty() {
+    /// Those of a graph, of which `before` are the edges backwards, and `heads` those of its loops.
+    pub(crate) fn new(cfg: &Cfg<'_>, before: &Predecessors, heads: &BTreeSet<usize>) -> Components {
+        if heads.is_empty() {
             return Components(Vec::new());
         }
         let mut components = vec![None; cfg.slot_count()];
@@ -79,9 +80,9 @@ mod tests {
                     alone:\n if r0 == 7 goto alone\n r1 = 5 ll\n exit\n";
         let object = parse("test", text).unwrap();
         let config = Config::default();
-        let mut cfg = Cfg::new(&object.programs[0], &config, Vec::new(), None).unwrap();
-        cfg.walk(&config).unwrap();
-        let components = Components::new(&cfg, &Predecessors::new(&cfg));
+        let cfg = Cfg::new(&object.programs[0], &config, Vec::new(), None).unwrap();
+        let heads = cfg.walk(&config).unwrap();
+        let components = Components::new(&cfg, &Predecessors::new(&cfg), &heads);
         let of: Vec<_> = (0..cfg.slot_count())
             .map(|slot| components.of(slot))
             .collect();

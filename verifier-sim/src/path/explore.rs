@@ -112,11 +112,7 @@ pub(crate) fn explore<'e>(
         ..explorer.stats
     };
     match followed {
-        Ok(()) => {
-            let mut warnings = explorer.notes.warnings;
-            warnings.sort_by_key(|warning| warning.slot);
-            Ok((stats, warnings))
-        }
+        Ok(()) => Ok((stats, explorer.notes.into_warnings())),
         Err(refused) => Err(Box::new(Rejection { stats, ..*refused })),
     }
 }
@@ -482,7 +478,7 @@ impl<'e, 'a, 'w> Explorer<'e, 'a, 'w> {
         );
         let refused = Rejection::new(Code::TooComplex, message)
             .label("here the limit of one million instructions was reached");
-        let loops = self.env.cfg.loops().iter();
+        let loops = self.env.loop_heads.iter();
         match loops.max_by_key(|&&slot| self.kept_at(slot)) {
             Some(&slot) => refused
                 .because(Place::at(slot), "this loop goes round the most")

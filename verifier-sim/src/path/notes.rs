@@ -6,11 +6,13 @@ use crate::path::history::{GoesOn, Sharer, StackSlot};
 use crate::path::live_stack::Touched;
 use crate::path::precision::Needs;
 use crate::warning::Warning;
+use std::collections::BTreeMap;
 
 /// What an instruction has to say. All but [`called`](Notes::called), [`later`](Notes::later),
 /// [`called_back`](Notes::called_back), [`loops`](Notes::loops),
 /// [`addresses`](Notes::addresses), [`called_nothing`](Notes::called_nothing),
-/// [`of_two_maps`](Notes::of_two_maps), [`breaks_fastcalls`](Notes::breaks_fastcalls), [`warnings`](Notes::warnings) and
+/// [`of_two_maps`](Notes::of_two_maps), [`breaks_fastcalls`](Notes::breaks_fastcalls),
+/// [`warn`](Notes::warn) and
 /// [`runs_ahead`](Notes::runs_ahead) is of the last one.
 #[derive(Debug, Default)]
 pub(crate) struct Notes {
@@ -41,8 +43,9 @@ pub(crate) struct Notes {
     pub(crate) of_two_maps: Option<usize>,
     /// The functions, by their first slots, whose spills around calls were accessed otherwise.
     pub(crate) breaks_fastcalls: Vec<usize>,
-    /// What was found so far that the kernel accepts and that is to be warned of.
-    pub(crate) warnings: Vec<Warning>,
+    /// What was found so far that the kernel accepts and that is to be warned of, by the slot and
+    /// what may happen.
+    warnings: BTreeMap<(usize, String), Warning>,
     /// Whether the kernel looked, so far, at what the processor may do ahead of it.
     pub(crate) runs_ahead: bool,
 }
@@ -75,13 +78,15 @@ impl Notes {
         });
     }
 
-    /// Warns, once of the same at an instruction, whatever path led there.
+    /// Warns, once of the same at an instruction: with the numbers of the path that led there first.
     pub(crate) fn warn(&mut self, warning: Warning) {
-        let is_it =
-            |known: &Warning| known.slot == warning.slot && known.message == warning.message;
-        if !self.warnings.iter().any(is_it) {
-            self.warnings.push(warning);
-        }
+        let known = (warning.slot, warning.message.clone());
+        self.warnings.entry(known).or_insert(warning);
+    }
+
+    /// All warnings, in the order of the program.
+    pub(crate) fn into_warnings(self) -> Vec<Warning> {
+        self.warnings.into_values().collect()
     }
 
     /// Whether the kernel takes a note of the instruction, wherever it is: of spills, and of
