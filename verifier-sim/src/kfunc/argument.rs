@@ -479,10 +479,9 @@ impl<'a> Machine<'_, 'a> {
         found: &mut Found<'a>,
     ) -> Checked {
         let Passed { index, reg, .. } = passed;
-        if !matches!(
-            special,
-            Special::Map | Special::Callback | Special::Allocated
-        ) {
+        // Of maps, and of objects that are given back, it is asked first whether they are such; of all
+        // else first where the pointer leads (each asked of Linux 6.18).
+        if !matches!(special, Special::Map | Special::Allocated) {
             check_set(passed.reg, &passed.value)?;
             if passed.value.kind == Kind::Ctx {
                 self.check_whole_ctx(reg, &passed.value)?;
