@@ -24,8 +24,36 @@ pub(super) struct Outside {
     pub(super) function: Label,
 }
 
-/// The labels of [`Outside`].
-const OUTSIDE: usize = 4;
+/// One of the labels of [`Outside`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Way {
+    Later,
+    Out,
+    Other,
+    Function,
+}
+
+impl Way {
+    /// All, in the order in which they are bound behind the instructions.
+    const ALL: [Way; 4] = [Way::Later, Way::Out, Way::Other, Way::Function];
+
+    /// Which of them it is that leads `distance` slots on from behind the one at `index`.
+    fn of(scion: &Scion, index: usize, distance: i64) -> Option<Way> {
+        let behind = index as i64 + 1 + distance - scion.len() as i64;
+        Way::ALL.get(usize::try_from(behind).ok()?).copied()
+    }
+}
+
+impl Outside {
+    fn label(self, way: Way) -> Label {
+        match way {
+            Way::Later => self.later,
+            Way::Out => self.out,
+            Way::Other => self.other,
+            Way::Function => self.function,
+        }
+    }
+}
 
 /// Where those labels are.
 #[derive(Debug, Clone, Copy, Default)]
@@ -58,10 +86,9 @@ impl Scion {
         a.bind(mark);
         make(&mut a, outside, mark);
         // What stands behind the end tells where the labels are, and the mark.
-        let labels = [outside.later, outside.out, outside.other, outside.function];
         a.bind(end);
-        for label in labels {
-            a.bind(label).exit();
+        for way in Way::ALL {
+            a.bind(outside.label(way)).exit();
         }
         a.ja(mark);
         let program = a.finish("xdp").ok()?;
@@ -71,7 +98,7 @@ impl Scion {
             Reach::Jump(distance) => row.slots.len() as i64 + 1 + distance,
             Reach::Function(_) => return None,
         };
-        row.slots.truncate(row.slots.len() - OUTSIDE);
+        row.slots.truncate(row.slots.len() - Way::ALL.len());
         Some(Scion {
             slots: row.slots,
             references: row.references,
@@ -124,13 +151,14 @@ pub(super) fn graft(row: &Row, at: usize, scion: &Scion, arrive: Arrive, places:
         else {
             continue;
         };
-        let to = match index as i64 + 1 + distance - count as i64 {
-            0 => behind(places.later),
-            1 => behind(places.out),
+        let to = match Way::of(scion, index, distance) {
+            Some(Way::Later) => behind(places.later),
+            Some(Way::Out) => behind(places.out),
             // The function may begin where the instructions are put in.
-            3 if places.function == at => at,
-            3 => behind(places.function),
-            _ => continue,
+            Some(Way::Function) if places.function == at => at,
+            Some(Way::Function) => behind(places.function),
+            // Where the other half of a loop is, only who puts in both knows.
+            Some(Way::Other) | None => continue,
         };
         set_reach(insn, to as i64 - next);
     }
@@ -182,7 +210,7 @@ pub(super) fn wrap(
             let Some(Reach::Jump(distance)) = reach(insn) else {
                 continue;
             };
-            if index as i64 + 1 + distance == half.len() as i64 + 2 {
+            if Way::of(half, index, distance) == Some(Way::Other) {
                 let own = at + index;
                 set_reach(&mut row.slots[own], mark as i64 - own as i64 - 1);
             }
