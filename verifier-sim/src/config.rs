@@ -114,7 +114,8 @@ impl Config {
     }
 
     /// Whether bytes of the stack that were never written may be read: with `CAP_PERFMON`,
-    /// since Linux 6.3.
+    /// since Linux 6.3. Late releases of 6.1 take it too (6.1.176 does); the first ones do not, so
+    /// that it is refused for 6.1.
     pub fn may_read_uninit_stack(&self) -> bool {
         self.may_leak_pointers() && self.since((6, 3))
     }

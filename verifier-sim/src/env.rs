@@ -113,7 +113,7 @@ impl<'a> Env<'a> {
         check_calls(whole, program, config, kernel)?;
         check_addresses(whole, program, config, kernel)?;
         let globals = globals(object, program, target);
-        let exception_callback = exception_callback(program, object.btf.as_ref())?;
+        let exception_callback = exception_callback(program, object.btf.as_ref(), config)?;
         let global_slots = globals.iter().map(|g| g.slot).collect();
         let cfg = Cfg::new(program, config, global_slots, exception_callback)?;
         check_functions(program, object.btf.as_ref(), &cfg)?;

@@ -12,6 +12,7 @@
 //! Read before: `flow/cfg.rs`, `call/global.rs`. Read next: `env.rs`.
 
 use crate::codes::Code;
+use crate::config::Config;
 use crate::diag::{Checked, Place, Rejection};
 use crate::env::Env;
 use crate::path::explore::{Explorer, Path};
@@ -21,14 +22,26 @@ use crate::types::prototype::is_number;
 use crate::value::state::Entered;
 use ebpf_asm::btf::{Btf, Kind as Type, Linkage, TypeId};
 use ebpf_asm::insn::Reg;
+use ebpf_asm::isa::KernelVersion;
 use ebpf_asm::program::Program;
 
 /// What an exception callback must be.
 const ONE_CALLBACK: &str = "name one global function, which takes one number (u64) and returns int: \
                             __exception_cb(name) in C";
 
+/// Since when programs have exception callbacks; from the kernel's history. To Linux 6.1 the function
+/// that is named is one that nothing calls.
+const CALLBACKS: KernelVersion = (6, 7);
+
 /// The first slot of the program's exception callback, if it names one.
-pub(crate) fn exception_callback(program: &Program, btf: Option<&Btf>) -> Checked<Option<usize>> {
+pub(crate) fn exception_callback(
+    program: &Program,
+    btf: Option<&Btf>,
+    config: &Config,
+) -> Checked<Option<usize>> {
+    if !config.since(CALLBACKS) {
+        return Ok(None);
+    }
     let main = program.functions.iter().find(|f| f.slot == 0);
     let Some((btf, main)) = btf.zip(main.and_then(|main| main.type_id)) else {
         return Ok(None);

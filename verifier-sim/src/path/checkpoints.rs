@@ -51,6 +51,10 @@ const MAX_MISSES: u32 = 3;
 /// The same where execution comes round any number of times, in a round that has not ended.
 const MAX_MISSES_OF_ROUND: u32 = 64;
 
+/// Since when it is known before a loop is followed what it reads; from the kernel's history. Linux
+/// 6.12 compares all registers.
+const READ_LATER: KernelVersion = (6, 15);
+
 /// Since when an endless loop is one that comes back to the very same state. Before, numbers on the
 /// stack on which nothing had depended so far were no difference: observed on Linux 6.1, and the
 /// release from the kernel's history.
@@ -320,7 +324,12 @@ impl Node {
             (Some(_), 0, Known::NotYet) => Likeness::Within,
             (Some(kept), ..) => match (round, &kept.state) {
                 (_, Some(old)) if !same_entry(old, new) => Likeness::Never,
-                (Some(round), Some(old)) if round.is_closed(old, new) => Likeness::Within,
+                (Some(round), Some(old)) if round.is_closed(old, new) => {
+                    match config.since(READ_LATER) {
+                        true => Likeness::Within,
+                        false => Likeness::WholeWithin,
+                    }
+                }
                 (Some(Round::Callback | Round::Next), _) => Likeness::Never,
                 (_, Some(old)) if same_round(old, new) => {
                     match config.since(LOOPS_COMPARED_WHOLE) {

@@ -23,6 +23,8 @@ pub(crate) enum Likeness<'a> {
     Covered(&'a Needs),
     /// The same, and all numbers matter.
     Within,
+    /// The same, and all registers matter: what is read later is not known.
+    WholeWithin,
     /// They are the same.
     Same,
     /// The registers of the innermost function are the same, and all else as if covered, by what
@@ -101,7 +103,10 @@ pub(crate) fn alike(
     let depths = (0..old.active()).rev();
     let mut frames = depths.zip(old.frames().rev().zip(new.frames().rev()));
     frames.all(|(depth, (old_frame, new_frame))| {
-        let live = env.live_in(old, depth, slot);
+        let live = match likeness {
+            Likeness::WholeWithin => RegSet::ALL,
+            _ => env.live_in(old, depth, slot),
+        };
         let same = matcher.frame(depth, live, old_frame, new_frame);
         if let Err(place) = same {
             *matcher.differs = place.and_then(|place| Difference::at(depth, place));
@@ -295,14 +300,20 @@ impl Matcher<'_> {
     /// same kinds, also where nothing was written: in loops they must (observed on Linux 6.18 by
     /// the instructions that it followed).
     fn is_in_loop(&self) -> bool {
-        matches!(self.likeness, Likeness::Same | Likeness::Within)
+        let likeness = &self.likeness;
+        matches!(
+            likeness,
+            Likeness::Same | Likeness::Within | Likeness::WholeWithin
+        )
     }
 
     /// The numbers of the function at a depth on which the verdict depends.
     fn needed(&self, depth: usize) -> FrameNeeds {
         match self.likeness {
             Likeness::Covered(needed) | Likeness::SameRegisters(needed) => needed.of(depth),
-            Likeness::Within | Likeness::Same | Likeness::Never => FrameNeeds::ALL,
+            Likeness::Within | Likeness::WholeWithin | Likeness::Same | Likeness::Never => {
+                FrameNeeds::ALL
+            }
         }
     }
 

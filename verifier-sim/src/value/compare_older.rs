@@ -13,21 +13,26 @@ use crate::value::compare::{Outcome, narrowed};
 use crate::value::scalar::{Existence, Scalar};
 use ebpf_asm::isa::{Cond, Width};
 
-/// What a comparison of this width sees of a number: of the low half what the bits say, and the
-/// bounds of the whole if that has no upper half.
+/// A number as a comparison of this width sees it: where the whole is a signed number of 32 bits,
+/// that may be all there is to know of the low half, and those kernels know of it what the bits say.
 pub(crate) fn seen(number: &Scalar, width: Width) -> Scalar {
-    match width {
-        Width::W64 => *number,
-        Width::W32 if number.bounds.u64.max <= u64::from(u32::MAX) => *number,
-        Width::W32 => {
-            let mut low = Scalar {
-                tnum: number.tnum.low_half(),
-                bounds: Bounds::UNKNOWN,
-            };
-            low.sync();
-            low
-        }
+    let Range { min, max } = number.bounds.s64;
+    let is_short = i32::try_from(min).is_ok() && i32::try_from(max).is_ok();
+    let has_upper = number.bounds.u64.max > u64::from(u32::MAX);
+    if width == Width::W64 || !is_short || !has_upper {
+        return *number;
     }
+    let mut low = Scalar {
+        tnum: number.tnum.low_half(),
+        bounds: Bounds::UNKNOWN,
+    };
+    low.sync();
+    let bounds = Bounds {
+        u32: low.bounds.u32,
+        s32: low.bounds.s32,
+        ..number.bounds
+    };
+    Scalar { bounds, ..*number }
 }
 
 /// What is known of `a` and `b` where `a cond b` has this outcome, and one of them is known or
@@ -43,7 +48,8 @@ pub(crate) fn assume_older(
         (cond, outcome),
         (Cond::Jeq, Outcome::Holds) | (Cond::Jne, Outcome::Fails)
     );
-    let (learnt_a, learnt_b) = narrowed(cond, width, outcome, a, b);
+    let (seen_a, seen_b) = (seen(a, width), seen(b, width));
+    let (learnt_a, learnt_b) = narrowed(cond, width, outcome, &seen_a, &seen_b);
     let learnt = |number: &Scalar, mut learnt: Scalar, other: &Scalar| {
         if number.as_constant().is_some() {
             return *number;
@@ -98,7 +104,7 @@ mod tests {
         let number = Scalar::signed_range(-4095, 16);
         let most = Scalar::constant(31);
         let (learnt, _) = assume_older(Cond::Jle, Width::W32, Outcome::Holds, &number, &most);
-        assert_eq!(learnt.bounds.u32.max, 16);
+        assert_eq!(learnt.bounds.u32.max, 31);
         assert_eq!(learnt.bounds.s64.min, i64::MIN);
         let (whole, _) = assume_older(
             Cond::Jle,
