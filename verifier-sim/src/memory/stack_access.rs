@@ -253,7 +253,10 @@ impl Machine<'_, '_> {
 
     /// A number that goes to the stack, and belongs to the register as a copy does.
     fn spilled_number(&mut self, reg: Reg, value: &RegState, size: Size) -> Held {
-        if value.width_bits() > size.bytes() * 8 {
+        // To kernels that do not track numbers there a part is a number of its own, also if the rest
+        // is 0.
+        let is_part = size != Size::DW && !self.tracks_spills();
+        if is_part || value.width_bits() > size.bytes() * 8 {
             let mut part = *value;
             part.unlink();
             return part.into();
