@@ -115,27 +115,39 @@ impl Global {
     /// The state that the function is verified with: any arguments that it may get.
     pub(crate) fn entry(&self, last_id: &mut u32) -> Checked<State> {
         let mut state = State::entry(self.slot);
+        let mut identified = |pointer: RegState| {
+            *last_id += 1;
+            RegState {
+                id: *last_id,
+                ..pointer
+            }
+        };
         for (reg, param) in ARGUMENTS.into_iter().zip(self.params()?) {
             let value = match *param {
                 Param::Scalar | Param::Arena => RegState::unknown(),
                 Param::NotModelled(what) => return Err(not_modelled(what)),
+                // Each has an id of its own, also what is not null (Linux 6.18).
                 Param::Trusted { id, null } => {
-                    let pointer = BtfPtr::kernel(id, Marks::TRUSTED);
-                    maybe(RegState::pointer(Kind::Btf(pointer)), null, last_id)
+                    let pointer = Kind::Btf(BtfPtr::kernel(id, Marks::TRUSTED));
+                    let pointer = identified(RegState::pointer(pointer));
+                    RegState { null, ..pointer }
                 }
                 Param::Untrusted(Some(id)) => {
-                    RegState::pointer(Kind::Btf(BtfPtr::kernel(id, Marks::UNTRUSTED)))
+                    let pointer = Kind::Btf(BtfPtr::kernel(id, Marks::UNTRUSTED));
+                    identified(RegState::pointer(pointer))
                 }
                 Param::Untrusted(None) => RegState::pointer(Kind::UntrustedMem),
                 Param::Ctx => RegState::pointer(Kind::Ctx),
-                Param::Dynptr => {
-                    *last_id += 1;
-                    let mut dynptr = RegState::pointer(Kind::Dynptr(DynptrType::Local));
-                    dynptr.id = *last_id;
-                    dynptr
-                }
+                Param::Dynptr => identified(RegState::pointer(Kind::Dynptr(DynptrType::Local))),
                 Param::Mem { size, null } => {
-                    maybe(RegState::pointer(Kind::Mem(size)), null, last_id)
+                    let pointer = RegState::pointer(Kind::Mem(size));
+                    match null {
+                        Null::Never => pointer,
+                        Null::Maybe => RegState {
+                            null,
+                            ..identified(pointer)
+                        },
+                    }
                 }
             };
             state.set_reg(reg, value);
@@ -331,17 +343,6 @@ impl Env<'_> {
                 by_id(insn.imm()).is_some_and(|helper| helper.callers.sleeps == Sleeps::Maybe)
             }
             _ => self.kfunc_name(slot).is_some_and(kfunc_sleeps),
-        }
-    }
-}
-
-/// A pointer that is maybe null, if so.
-fn maybe(pointer: RegState, null: Null, last_id: &mut u32) -> RegState {
-    match null {
-        Null::Never => pointer,
-        Null::Maybe => {
-            *last_id += 1;
-            pointer.maybe_null(*last_id)
         }
     }
 }

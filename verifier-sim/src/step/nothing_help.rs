@@ -26,6 +26,12 @@ impl Machine<'_, '_> {
             let refused = refused.label(format!("reads R{number}, which holds nothing any more"));
             return pointer_ended(self.env, refused, reg, self.state.reg(reg));
         }
+        if reg == Reg::R0 {
+            return refused
+                .label("reads R0, and the call before it has no result")
+                .because(origin.made, "this call gives nothing back")
+                .help("write R0 behind the call");
+        }
         refused
             .label(format!("reads R{number}, which a call has taken away"))
             .because(origin.made, "this call leaves nothing in R1 to R5")
