@@ -836,8 +836,15 @@ fn what_the_kernel_would_not_take_is_said_on_both_sides() {
     let rows = [
         (map(r#""type":999"#), "reject"),
         (map(r#""type":2,"btf_value_type_id":5"#), "reject"),
-        (map(r#""type":2,"contents":"05""#), "unsupported"),
-        (map(r#""type":2,"contents":"0500000000000000""#), "accept"),
+        (
+            map(r#""type":2,"map_flags":128,"frozen":true,"contents":"050000000000000000""#),
+            "unsupported",
+        ),
+        (map(r#""type":2,"contents":"050000000000000000""#), "accept"),
+        (
+            map(r#""type":2,"map_flags":128,"frozen":true,"contents":"05""#),
+            "accept",
+        ),
         (
             r#"{"prog_type":3,"insns":"9500"}"#.to_owned(),
             "unsupported",

@@ -4,7 +4,7 @@
 //!
 //! Described in the kernel's `Documentation/bpf/verifier.rst`, first section.
 //!
-//! Read before: `diag.rs`. Read next: `stops.rs`.
+//! Read before: `diag.rs`, `registers.rs`. Read next: `stops.rs`.
 
 use crate::call::tail_call::{check_typed, is_tail_call};
 use crate::codes::Code;
@@ -173,6 +173,13 @@ impl<'a> Cfg<'a> {
     /// Those that call something.
     pub(crate) fn calls(&self) -> impl Iterator<Item = (usize, &'a Insn)> {
         self.those(&self.calls)
+    }
+
+    /// Those of them in a function with these slots.
+    pub(crate) fn calls_in(&self, slots: Range<usize>) -> impl Iterator<Item = (usize, &'a Insn)> {
+        let at = |end| self.calls.partition_point(|&slot| slot < end);
+        let calls = self.calls.get(at(slots.start)..at(slots.end));
+        self.those(calls.unwrap_or_default())
     }
 
     /// Those that call a function of the program or take its address, and where it begins.

@@ -125,7 +125,7 @@ impl Patterns {
     /// The patterns of a function, if there is something to take out.
     fn find(env: &Env<'_>, function: usize) -> Option<Patterns> {
         let slots = env.cfg.function_range(function);
-        let calls = env.cfg.calls().filter(|(slot, _)| slots.contains(slot));
+        let calls = env.cfg.calls_in(slots.clone());
         let calls = calls.filter_map(|(slot, insn)| Some((slot, called(env, slot, insn)?)));
         let calls: Vec<(usize, Call)> = calls.collect();
         if !calls.iter().any(|(_, call)| call.fast) {

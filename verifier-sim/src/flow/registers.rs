@@ -108,11 +108,6 @@ impl Uses {
             written: RegSet::NONE,
             matters_for: Some(matters),
         };
-        let calls = |read, matters_for| Uses {
-            read,
-            written: RegSet::LOST_IN_CALLS,
-            matters_for,
-        };
         match insn.sem() {
             Sem::Mov {
                 operand: Operand::Imm,
@@ -154,28 +149,17 @@ impl Uses {
                 written: insn.fetches_into().map_or(RegSet::NONE, RegSet::of),
                 matters_for: None,
             },
-            // Their result is nobody's number.
-            Sem::Call(Callee::Helper) => {
-                let helper = helper::by_id(insn.imm());
-                let read = helper.map_or(RegSet::ARGUMENTS, |helper| {
-                    RegSet::arguments(helper.most_args())
-                });
-                calls(read, Some(RegSet::of(Reg::R0)))
-            }
-            Sem::Call(Callee::Kfunc) => calls(RegSet::ARGUMENTS, Some(RegSet::of(Reg::R0))),
-            Sem::Call(Callee::Local) => calls(RegSet::ARGUMENTS, None),
-            Sem::Call(Callee::Register) => calls(RegSet::ARGUMENTS.with(dst), None),
-            Sem::Call(Callee::NumberedRegister) => {
-                let callee = u8::try_from(insn.imm()).ok().and_then(Reg::new);
-                let callee = callee.map_or(RegSet::NONE, RegSet::of);
-                calls(RegSet::ARGUMENTS.with(callee), None)
-            }
+            Sem::Call(callee) => Uses::of_call(insn, callee),
             Sem::LoadPacket { mode, .. } => {
                 let read = match mode {
                     PacketMode::Abs => RegSet::of(Reg::R6),
                     PacketMode::Ind => RegSet::of(Reg::R6).with(src),
                 };
-                calls(read, None)
+                Uses {
+                    read,
+                    written: RegSet::LOST_IN_CALLS,
+                    matters_for: None,
+                }
             }
             Sem::Gotox => Uses {
                 read: dst,
@@ -185,6 +169,30 @@ impl Uses {
                 read: RegSet::of(Reg::R0),
                 ..Uses::NONE
             },
+        }
+    }
+
+    /// Those of a call.
+    fn of_call(insn: &Insn, callee: Callee) -> Uses {
+        let read = match callee {
+            Callee::Helper => {
+                let helper = helper::by_id(insn.imm());
+                let count = helper.map(|helper| helper.most_args());
+                count.map_or(RegSet::ARGUMENTS, RegSet::arguments)
+            }
+            Callee::Kfunc | Callee::Local => RegSet::ARGUMENTS,
+            Callee::Register => RegSet::ARGUMENTS.with(RegSet::of(insn.dst())),
+            Callee::NumberedRegister => {
+                let callee = u8::try_from(insn.imm()).ok().and_then(Reg::new);
+                RegSet::ARGUMENTS.with(callee.map_or(RegSet::NONE, RegSet::of))
+            }
+        };
+        // What the kernel's own give is nobody's number.
+        let of_kernel = matches!(callee, Callee::Helper | Callee::Kfunc);
+        Uses {
+            read,
+            written: RegSet::LOST_IN_CALLS,
+            matters_for: of_kernel.then_some(RegSet::of(Reg::R0)),
         }
     }
 

@@ -15,7 +15,6 @@ use crate::diag::{Checked, Place, Rejection, Step};
 use crate::env::Env;
 use crate::flow::depth::Depths;
 use crate::flow::reach::Followed;
-use crate::flow::registers::Uses;
 use crate::load::exception::{check_catcher_type, check_throws};
 use crate::memory::mem::AddressKind;
 use crate::path::checkpoints::{Checkpoints, Seen};
@@ -281,8 +280,7 @@ impl<'e, 'a, 'w> Explorer<'e, 'a, 'w> {
     /// Says of a refusal where it is, how a path led there, and why.
     fn explain(&self, refused: Box<Rejection>, path: &Path, slot: usize) -> Box<Rejection> {
         let env = self.env;
-        let used = env.cfg.insn(slot).map(|insn| Uses::of(insn).touched());
-        let used = used.unwrap_or_default().iter();
+        let used = env.cfg.uses(slot).touched().iter();
         let mut refused = env.explain(refused, used.map(|reg| *path.state.reg(reg)));
         refused.slot = slot;
         refused.path = self.ways.steps(path.way);

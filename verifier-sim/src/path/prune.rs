@@ -55,6 +55,16 @@ enum InFrame {
     Slot(u8),
 }
 
+impl InFrame {
+    /// Whether it may be read again, if these are the registers that may.
+    fn is_read(self, live: RegSet) -> bool {
+        match self {
+            InFrame::Reg(reg) => live.has(reg),
+            InFrame::Slot(_) => true,
+        }
+    }
+}
+
 /// What a comparison leaves to the next one.
 #[derive(Debug, Default)]
 pub(crate) struct Comparing {
@@ -103,12 +113,14 @@ pub(crate) fn alike(
     let depths = (0..old.active()).rev();
     let mut frames = depths.zip(old.frames().rev().zip(new.frames().rev()));
     frames.all(|(depth, (old_frame, new_frame))| {
-        let live = match likeness {
+        let live = env.live_in(old, depth, slot);
+        let compared = match likeness {
             Likeness::WholeWithin => RegSet::ALL,
-            _ => env.live_in(old, depth, slot),
+            _ => live,
         };
-        let same = matcher.frame(depth, live, old_frame, new_frame);
+        let same = matcher.frame(depth, compared, old_frame, new_frame);
         if let Err(place) = same {
+            let place = place.filter(|place| place.is_read(live));
             *matcher.differs = place.and_then(|place| Difference::at(depth, place));
         }
         same.is_ok()

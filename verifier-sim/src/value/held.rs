@@ -5,7 +5,8 @@
 //! two states have the same in a place is mostly seen without looking at what it is.
 //!
 //! Nearly every instruction holds something new, and lets go of something. The room of what nobody
-//! holds any more is kept for that, which takes a tenth less time than to ask the allocator each time.
+//! holds any more is kept for that, so that the allocator is seldom asked (BENCHMARKS.md,
+//! "Verification").
 //!
 //! Read before: `words.rs`. Read next: `stack.rs`.
 
@@ -80,7 +81,7 @@ thread_local! {
     static ROOM: RefCell<Vec<Rc<RegState>>> = const { RefCell::new(Vec::new()) };
 }
 
-/// For how many registers room is kept at most: what paths hold and let go of by turns is less.
+/// For how many registers room is kept at most, half a megabyte.
 const MOST_ROOM: usize = 4096;
 
 /// Puts a register where there is room.

@@ -19,12 +19,11 @@ use ebpf_verifier_sim::KernelRefusal;
 use super::Log;
 use super::answer::Said;
 use super::maps::{key_type, map_name};
-use super::row::{MapRow, Row};
+use super::row::{MapRow, Row, SLOT};
 use crate::limited;
 use crate::privilege::Privilege;
 
-/// Bytes of a slot, and where its registers and its number are.
-const SLOT: usize = 8;
+/// Where in a slot its registers and its number are.
 const REGISTERS: usize = 1;
 const IMM: usize = 4;
 

@@ -3,7 +3,6 @@
 //! Read before: `row.rs`, `subject.rs`. Read next: `wide.rs`.
 
 use ebpf_asm::btf::{Btf, Kind, TypeId};
-use ebpf_asm::map_flags::BPF_F_RDONLY_PROG;
 use ebpf_asm::map_type::MapType;
 use ebpf_asm::object::{Data, DataKind, Map};
 use ebpf_verifier_sim::Code;
@@ -73,10 +72,9 @@ pub(super) fn map_name(index: usize) -> String {
     format!("map_{index}")
 }
 
-/// The contents, if they are constants to the verifier: nobody can change them any more.
+/// The contents, if they are constants to the verifier.
 fn data(row: &MapRow, map_type: MapType) -> Option<Data> {
-    let constant = row.frozen && row.map_flags & BPF_F_RDONLY_PROG != 0;
-    if !constant || map_type != MapType::Array {
+    if !row.is_constant() || map_type != MapType::Array {
         return None;
     }
     let mut bytes = row

@@ -309,8 +309,8 @@ mod tests {
         }
     }
 
-    /// The table and the reader know the same fields: what one of them takes as unknown, or leaves
-    /// out, the other does as well.
+    /// What the table wants of a field the reader wants as well. A field that only the reader knows
+    /// would be told in its words.
     #[test]
     fn every_field_of_the_table_is_one_of_the_reader() {
         // Nothing holds a list in a list.

@@ -13,7 +13,20 @@ use serde::Deserialize;
 use serde::de::IgnoredAny;
 use serde_json::value::RawValue;
 
+use ebpf_asm::insn::Slot;
+use ebpf_asm::map_flags::BPF_F_RDONLY_PROG;
+
 use crate::privilege::Privilege;
+
+/// Slots are 8 bytes.
+pub(super) const SLOT: usize = 8;
+
+/// The slot of this number, of instructions in bytes.
+pub(super) fn slot_at(bytes: &[u8], slot: usize) -> Option<Slot> {
+    let begin = slot.checked_mul(SLOT)?;
+    let bytes = bytes.get(begin..begin.checked_add(SLOT)?)?;
+    Some(Slot::from_bytes(bytes.try_into().ok()?))
+}
 
 /// One line of the input.
 #[derive(Debug, Deserialize)]
@@ -97,6 +110,13 @@ pub(super) struct MapRow {
 
 /// Fields that mean nothing here, by their names.
 type Unknown = BTreeMap<String, IgnoredAny>;
+
+impl MapRow {
+    /// Whether what it holds is constant to the verifier: nobody can change it any more.
+    pub(super) fn is_constant(&self) -> bool {
+        self.frozen && self.map_flags & BPF_F_RDONLY_PROG != 0
+    }
+}
 
 impl Row {
     /// The fields of the row, and of its maps, that mean nothing here.

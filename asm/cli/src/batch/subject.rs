@@ -16,11 +16,8 @@ use ebpf_asm::section::{SECTIONS, Section};
 use ebpf_verifier_sim::Code;
 
 use super::place::place;
-use super::row::Row;
+use super::row::{Row, SLOT, slot_at};
 use super::{flags, maps, unloadable, wide};
-
-/// Slots are 8 bytes.
-pub(super) const SLOT: usize = 8;
 
 /// Why a row goes no further than this.
 #[derive(Debug, PartialEq, Eq)]
@@ -158,13 +155,6 @@ fn section(prog_type: ProgType, prog_flags: u32) -> Result<&'static str, Unusabl
             "programs of type {prog_type} that may sleep"
         ))),
     }
-}
-
-/// The slot of this number.
-pub(super) fn slot_at(bytes: &[u8], slot: usize) -> Option<Slot> {
-    let begin = slot.checked_mul(SLOT)?;
-    let bytes = bytes.get(begin..begin.checked_add(SLOT)?)?;
-    Some(Slot::from_bytes(bytes.try_into().ok()?))
 }
 
 /// Instructions, and what those that refer to something refer to, by slot.

@@ -3,8 +3,7 @@
 //!
 //! Read before: `no_row.rs`. Read next: `place.rs`.
 
-use super::row::{MapRow, Row};
-use super::subject::{SLOT, slot_at};
+use super::row::{MapRow, Row, SLOT, slot_at};
 use super::wide;
 
 /// Why nobody can load the row, if nobody can.
@@ -55,13 +54,13 @@ pub(super) fn listed(row: &Row) -> Result<Vec<(usize, usize)>, String> {
     }
 }
 
-/// Contents that are no values of the map, or more than it has room for. Values that are left out
-/// stay as the kernel makes them.
+/// Contents that decide a verdict, since nobody can change them, and that are more than the map has
+/// room for. What is left out stays zero, as the kernel makes it.
 fn odd_contents(map: &MapRow) -> Option<String> {
     let bytes = map.contents.as_ref()?.0.len();
     let (size, entries) = (map.value_size as usize, map.max_entries as usize);
     // What has no values is no map: that is for the kernel to say.
-    if size == 0 || (bytes.is_multiple_of(size) && bytes / size <= entries) {
+    if !map.is_constant() || size == 0 || bytes <= size.saturating_mul(entries) {
         return None;
     }
     Some(format!(
@@ -101,17 +100,19 @@ mod tests {
                 "slot 0 refers to map 0, and to map 0",
             ),
             (
-                map(r#""value_size":8,"max_entries":1,"contents":"05""#),
-                "map 0 has contents of length 1, and 1 times 8 bytes of values",
-            ),
-            (
-                map(r#""value_size":1,"max_entries":2,"contents":"050505""#),
+                map(
+                    r#""map_flags":128,"frozen":true,"value_size":1,"max_entries":2,"contents":"050505""#,
+                ),
                 "map 0 has contents of length 3, and 2 times 1 bytes of values",
             ),
         ] {
             assert_eq!(why_not(&fields).as_deref(), Some(said));
         }
-        let fewer = map(r#""value_size":1,"max_entries":3,"contents":"0505""#);
-        assert_eq!(why_not(&fewer), None);
+        for judged in [
+            r#""map_flags":128,"frozen":true,"value_size":4,"max_entries":2,"contents":"0505""#,
+            r#""value_size":1,"max_entries":2,"contents":"050505""#,
+        ] {
+            assert_eq!(why_not(&map(judged)), None);
+        }
     }
 }
