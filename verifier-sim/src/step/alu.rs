@@ -101,7 +101,7 @@ impl Machine<'_, '_> {
                 } else {
                     value.unlink();
                 }
-                value.scalar = value.scalar.at(Width::W32);
+                value.scalar = value.scalar.at_by(self.env.config.older(), width);
                 self.write_reg(insn.dst(), value)
             }
         }
@@ -237,7 +237,7 @@ fn scalar_binary(
     let mut result = RegState {
         residue: if anew { Residue::NONE } else { dst.residue },
         off: distance_left(config, (op, width), dst, src),
-        ..RegState::scalar(dst.scalar.alu(op, width, &src.scalar))
+        ..RegState::scalar(dst.scalar.alu_by(config.older(), (op, width), &src.scalar))
     };
     if dst.id != 0
         && let Some(off) = distance(op, width, src)

@@ -14,10 +14,11 @@ use crate::path::history::{Sharer, StackSlot};
 use crate::step::branch_packet::{PacketComparison, is_end_of};
 use crate::step::machine::{Flow, Machine, not_modelled};
 use crate::value::compare::{Outcome, assume, assume_by_ranges, assume_of_itself, decide};
-use crate::value::compare_older::{assume_older, seen};
+use crate::value::compare_older::assume_older;
 use crate::value::reg::{Kind, Link, Null, RegState, SockType};
 use crate::value::residue::Residue;
 use crate::value::scalar::{Existence, Scalar};
+use crate::value::scalar_older::Older;
 use crate::value::state::State;
 use ebpf_asm::insn::{Insn, Reg};
 use ebpf_asm::isa::{AluOp, Cond, KernelVersion, Operand, Width};
@@ -36,27 +37,9 @@ struct Comparison {
     /// The register of the second operand, if it is one.
     src_reg: Option<Reg>,
     src: RegState,
-    compared: Compared,
+    /// Which of the older kernels compares them, if it is one.
+    older: Option<Older>,
 }
-
-/// Which numbers a kernel compares.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Compared {
-    /// All, by what is known of them.
-    All,
-    /// All, but for numbers that are known by bits and bounds together.
-    Ranges,
-    /// Constants, and what is equal.
-    Constants,
-}
-
-/// Since when the kernel finds the only number that bits and bounds leave together. Linux 6.18 does,
-/// and 6.12 does not.
-const TOGETHER: KernelVersion = (6, 18);
-
-/// Since when the kernel compares numbers of which neither is known, and learns from one that is
-/// not equal; from the kernel's history. Before that it looked at constants, and at what is equal.
-const RANGES: KernelVersion = (6, 8);
 
 /// Since when the kernel learns from two pointers that are equal; from the kernel's history.
 const EQUAL_POINTERS: KernelVersion = (6, 2);
@@ -83,11 +66,7 @@ impl Machine<'_, '_> {
             dst,
             src_reg: (operand == Operand::Reg).then_some(insn.src()),
             src,
-            compared: match self.env.config {
-                config if config.since(TOGETHER) => Compared::All,
-                config if config.since(RANGES) => Compared::Ranges,
-                _ => Compared::Constants,
-            },
+            older: self.env.config.older(),
         };
         self.check_comparable(&comparison)?;
         let (next, target) = (self.slot + 1, self.target(insn)?);
@@ -106,6 +85,7 @@ impl Machine<'_, '_> {
             outcome,
             sharers: &self.notes.sharers,
             here,
+            older: comparison.older,
         };
         let holds = comparison.learn(self.env, &mut taken, lesson(Outcome::Holds));
         let fails = comparison.learn(self.env, self.state, lesson(Outcome::Fails));
@@ -269,13 +249,12 @@ impl Comparison {
     }
 
     /// Whether kernels that compare no ranges learn something where the comparison of two numbers
-    /// has this outcome.
+    /// has this outcome, or forget something over it.
     fn teaches_older(&self, outcome: Outcome) -> bool {
         let known = self.with_constant() || self.dst.scalar.constant_at(self.width).is_some();
         match self.equality(outcome) {
-            Some(false) => false,
             Some(true) => known || self.width == Width::W64,
-            None => known,
+            Some(false) | None => known,
         }
     }
 
@@ -283,14 +262,11 @@ impl Comparison {
     fn decided(&self) -> Option<Outcome> {
         if self.both_scalars() {
             let (dst, src) = (&self.dst.scalar, &self.src.scalar);
-            return match self.compared {
-                Compared::All | Compared::Ranges => decide(self.cond, self.width, dst, src),
-                Compared::Constants if self.with_constant() && self.decides_older() => {
-                    let dst = seen(dst, self.width);
-                    decide(self.cond, self.width, &dst, src)
-                }
-                Compared::Constants => None,
-            };
+            let by_constants = self.older == Some(Older::Before6_8);
+            if by_constants && !(self.with_constant() && self.decides_older()) {
+                return None;
+            }
+            return decide(self.cond, self.width, dst, src);
         }
         if let Some(packet) = self.packet() {
             return packet.decided();
@@ -332,23 +308,23 @@ impl Comparison {
 
     fn learn_numbers(&self, state: &mut State, lesson: Lesson<'_>) -> Existence {
         let (dst, src) = (&self.dst.scalar, &self.src.scalar);
-        if self.compared == Compared::Constants && !self.teaches_older(lesson.outcome) {
+        if self.older == Some(Older::Before6_8) && !self.teaches_older(lesson.outcome) {
             return Existence::Possible;
         }
         let (cond, width, outcome) = (self.cond, self.width, lesson.outcome);
         if self.src_reg == Some(self.dst_reg) {
-            let (number, existence) = assume_of_itself(cond, width, outcome, dst);
+            let (number, existence) = assume_of_itself(cond, width, outcome, dst, self.older);
             set_number(state, self.dst_reg, number, lesson);
             teach_sharers(state, self.dst_reg, lesson);
             return existence;
         }
-        let (a, b, existence) = match self.compared {
-            Compared::All => assume(cond, width, outcome, dst, src),
-            Compared::Ranges => assume_by_ranges(cond, width, outcome, dst, src),
-            Compared::Constants => {
+        let (a, b, existence) = match self.older {
+            None => assume(cond, width, outcome, dst, src),
+            Some(Older::Before6_8) => {
                 let (a, b) = assume_older(cond, width, outcome, dst, src);
                 (a, b, Existence::Possible)
             }
+            Some(older) => assume_by_ranges(older, (cond, width), outcome, dst, src),
         };
         set_number(state, self.dst_reg, a, lesson);
         if let Some(reg) = self.src_reg {
@@ -431,7 +407,7 @@ fn teach_sharers(state: &mut State, reg: Reg, lesson: Lesson<'_>) {
         if let Some(other) = sharer_mut(state, sharer).filter(shares)
             && *other != known
         {
-            share(&known, other);
+            share(&known, other, lesson.older);
         }
     }
 }
@@ -446,7 +422,7 @@ fn distance_of(number: &RegState) -> i64 {
 }
 
 /// Gives a register that shares a number what is known of it.
-fn share(known: &RegState, other: &mut RegState) {
+fn share(known: &RegState, other: &mut RegState, older: Option<Older>) {
     other.scalar = match (known.link, other.link) {
         // What is true of all bits says nothing of the low ones that wrapped.
         (Link::Plus, Link::PlusLow) | (Link::PlusLow, Link::Plus) => return,
@@ -460,7 +436,7 @@ fn share(known: &RegState, other: &mut RegState) {
             let moved = Scalar::constant(distance as u64);
             let low = [known_link, other_link].contains(&Link::PlusLow);
             let width = if low { Width::W32 } else { Width::W64 };
-            known.scalar.alu(AluOp::Add, width, &moved)
+            known.scalar.alu_by(older, (AluOp::Add, width), &moved)
         }
     };
     other.origin.proved = known.origin.proved;
@@ -499,4 +475,6 @@ struct Lesson<'a> {
     sharers: &'a [Sharer],
     /// Where it is.
     here: Place,
+    /// Which of the older kernels learns, if it is one.
+    older: Option<Older>,
 }

@@ -94,7 +94,7 @@ impl Machine<'_, '_> {
         if holder != insn.dst() {
             result.ref_id = 0;
         }
-        result.scalar.sync();
+        result.scalar.sync_by(self.env.config.older());
         check_pointer(&result)?;
         self.check_stays_inside(insn.dst(), &result)?;
         // What was proven ends with an unknown number, and with it what there is to tell of it.

@@ -220,10 +220,11 @@ pub(crate) struct Bounds {
 
 /// Writes the mutual refinement of the two readings of one width.
 macro_rules! deduce_between_signs {
-    ($name:ident, $unsigned:ident $u:ty, $signed:ident $s:ty) => {
+    ($name:ident, $same_sign:ident, $unsigned:ident $u:ty, $signed:ident $s:ty) => {
         impl Bounds {
-            /// Carries bounds between the unsigned and the signed reading of one width.
-            fn $name(&mut self) {
+            /// Carries bounds between the unsigned and the signed reading of one width, if all
+            /// numbers in one of them have the same sign.
+            fn $same_sign(&mut self) {
                 // An unsigned range that does not cross the sign bit is a signed range too.
                 if self.$unsigned.min as $s <= self.$unsigned.max as $s {
                     let same = Range::new(self.$unsigned.min as $s, self.$unsigned.max as $s);
@@ -232,6 +233,13 @@ macro_rules! deduce_between_signs {
                 if self.$signed.min as $u <= self.$signed.max as $u {
                     let same = Range::new(self.$signed.min as $u, self.$signed.max as $u);
                     self.$unsigned = self.$unsigned.intersect(same);
+                }
+            }
+
+            /// Carries bounds between the unsigned and the signed reading of one width.
+            fn $name(&mut self) {
+                self.$same_sign();
+                if self.$signed.min as $u <= self.$signed.max as $u {
                     return;
                 }
                 // The signed range crosses zero: unsigned it is two pieces, one at the bottom
@@ -251,8 +259,8 @@ macro_rules! deduce_between_signs {
     };
 }
 
-deduce_between_signs!(deduce_64, u64 u64, s64 i64);
-deduce_between_signs!(deduce_32, u32 u32, s32 i32);
+deduce_between_signs!(deduce_64, deduce_same_sign_64, u64 u64, s64 i64);
+deduce_between_signs!(deduce_32, deduce_same_sign_32, u32 u32, s32 i32);
 
 impl Bounds {
     /// Nothing is known.
@@ -329,6 +337,16 @@ impl Bounds {
         self.deduce_32();
         self.deduce_64();
         self.deduce_whole();
+    }
+
+    /// The same, as kernels before Linux 6.8 do it: the halves tell each other nothing, nor does a
+    /// signed range that crosses zero (observed on Linux 6.1).
+    pub(crate) fn deduce_same_sign(&mut self) {
+        // What the second round may still find is the other range of a width.
+        for _ in 0..2 {
+            self.deduce_same_sign_32();
+            self.deduce_same_sign_64();
+        }
     }
 
     /// The 64-bit bounds say something of the low half if the upper half is the same

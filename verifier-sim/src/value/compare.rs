@@ -4,10 +4,11 @@
 //! known of both operands where it holds or fails. Both are as sharp as the kernel's (6.18)
 //! and no sharper.
 //!
-//! Read before: `scalar.rs`. Read next: `compare_older.rs`, `reg.rs`.
+//! Read before: `scalar_older.rs`. Read next: `compare_older.rs`, `reg.rs`.
 
 use crate::value::bounds::{Bounds, Int, Range};
 use crate::value::scalar::{Existence, Scalar};
+use crate::value::scalar_older::Older;
 use crate::value::tnum::Tnum;
 use ebpf_asm::isa::{Cond, Width};
 
@@ -139,16 +140,16 @@ pub(crate) fn assume(
     (a, b, existence)
 }
 
-/// The same, as kernels before Linux 6.18 see it.
+/// The same, as kernels from Linux 6.8 to before 6.18 see it.
 pub(crate) fn assume_by_ranges(
-    cond: Cond,
-    width: Width,
+    older: Older,
+    (cond, width): (Cond, Width),
     outcome: Outcome,
     a: &Scalar,
     b: &Scalar,
 ) -> (Scalar, Scalar, Existence) {
     let (mut a, mut b) = narrowed(cond, width, outcome, a, b);
-    let existence = a.sync_older().and(b.sync_older());
+    let existence = a.sync_older(older).and(b.sync_older(older));
     (a, b, existence)
 }
 
@@ -158,13 +159,14 @@ pub(crate) fn assume_of_itself(
     width: Width,
     outcome: Outcome,
     number: &Scalar,
+    older: Option<Older>,
 ) -> (Scalar, Existence) {
     let (a, b) = narrowed(cond, width, outcome, number, number);
     let mut both = Scalar {
         tnum: a.tnum.intersect(b.tnum),
         bounds: a.bounds.intersect(&b.bounds),
     };
-    let existence = both.sync();
+    let existence = both.sync_by(older);
     (both, existence)
 }
 

@@ -29,7 +29,7 @@ impl Existence {
 
 /// Whether the ends of the bounds are looked at for numbers that have the known bits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Ends {
+pub(super) enum Ends {
     Looked,
     Taken,
 }
@@ -145,17 +145,8 @@ impl Scalar {
         }
     }
 
-    /// The same, as kernels before Linux 6.18 do it: which numbers between the bounds have the
-    /// known bits is not asked (observed on Linux 6.12).
-    pub(crate) fn sync_older(&mut self) -> Existence {
-        match self.as_constant() {
-            Some(value) if self.bounds == Bounds::constant(value) => Existence::Possible,
-            _ => self.carry_over(Ends::Taken),
-        }
-    }
-
     /// The same where they may have something to tell each other.
-    fn carry_over(&mut self, ends: Ends) -> Existence {
+    pub(super) fn carry_over(&mut self, ends: Ends) -> Existence {
         self.bounds_from_tnum(ends);
         let known = (self.tnum, self.bounds.u64);
         self.deduce_bounds();
@@ -164,6 +155,11 @@ impl Scalar {
         if known != (self.tnum, self.bounds.u64) {
             self.bounds_from_tnum(ends);
         }
+        self.forget_contradiction()
+    }
+
+    /// Forgets bounds that contradict each other or the bits.
+    pub(super) fn forget_contradiction(&mut self) -> Existence {
         if !self.contradicts_itself() {
             return Existence::Possible;
         }
@@ -218,7 +214,7 @@ impl Scalar {
 
     /// Where only one number of 64 bits is left, the kernel knows it (observed on Linux 6.18.44);
     /// of the low half it does not ask.
-    fn bounds_from_tnum(&mut self, ends: Ends) {
+    pub(super) fn bounds_from_tnum(&mut self, ends: Ends) {
         const SIGN: u64 = 1 << 63;
         const SIGN32: u32 = 1 << 31;
         let (value, mask) = (self.tnum.value(), self.tnum.mask());
@@ -259,7 +255,7 @@ impl Scalar {
         (next == greatest || between()).then_some(next)
     }
 
-    fn tnum_from_bounds(&mut self) {
+    pub(super) fn tnum_from_bounds(&mut self) {
         let (whole, low) = (self.bounds.u64, self.bounds.u32);
         let from_whole = self.tnum.intersect(Tnum::range(whole.min, whole.max));
         let from_low = Tnum::range(u64::from(low.min), u64::from(low.max));
@@ -296,17 +292,23 @@ impl Scalar {
 
     /// The low 32 bits, zero-extended: what every 32-bit operation ends with.
     #[must_use]
-    pub(crate) fn zero_extended(mut self) -> Scalar {
-        let low = self.bounds.u32;
-        let any = (low, self.bounds.s32) == (Range::FULL, Range::FULL);
+    pub(crate) fn zero_extended(self) -> Scalar {
+        let any = (self.bounds.u32, self.bounds.s32) == (Range::FULL, Range::FULL);
         if any && self.tnum.low_half() == Tnum::UNKNOWN.low_half() {
             return Scalar::of_size(Size::W);
         }
+        let mut extended = self.low_half_for_whole();
+        extended.sync();
+        extended
+    }
+
+    /// The low half for the whole, not yet carried over.
+    pub(super) fn low_half_for_whole(mut self) -> Scalar {
+        let low = self.bounds.u32;
         let whole = Range::new(u64::from(low.min), u64::from(low.max));
         self.tnum = self.tnum.low_half();
         self.bounds.u64 = whole;
         self.bounds.s64 = Range::new(whole.min as i64, whole.max as i64);
-        self.sync();
         self
     }
 

@@ -4,7 +4,7 @@
 //! (6.18): a sharper result would accept what the kernel refuses. So divisions and shifts by
 //! unknown amounts forget everything here, because they do there.
 //!
-//! Read before: `scalar.rs`. Read next: `compare.rs`.
+//! Read before: `scalar.rs`. Read next: `scalar_older.rs`.
 
 use crate::value::bounds::{Bounds, Range};
 use crate::value::scalar::Scalar;
@@ -24,6 +24,25 @@ impl Scalar {
     /// `self op other`.
     #[must_use]
     pub(crate) fn alu(self, op: AluOp, width: Width, other: &Scalar) -> Scalar {
+        self.alu_with(op, width, other, |mut result| match width {
+            Width::W32 => result.zero_extended(),
+            Width::W64 => {
+                result.sync();
+                result
+            }
+        })
+    }
+
+    /// The same, where `finish` carries over what the operation makes of bits and bounds, of which
+    /// those of the low half are all there are of a 32-bit operation.
+    #[inline(always)]
+    pub(super) fn alu_with(
+        self,
+        op: AluOp,
+        width: Width,
+        other: &Scalar,
+        finish: impl FnOnce(Scalar) -> Scalar,
+    ) -> Scalar {
         if let (Some(a), Some(b)) = (self.as_constant(), other.as_constant())
             && is_exact(op)
         {
@@ -49,20 +68,18 @@ impl Scalar {
             ..Bounds::UNKNOWN
         };
         if width == Width::W32 {
-            return Scalar { tnum, bounds: low }.zero_extended();
+            return finish(Scalar { tnum, bounds: low });
         }
         // Bits of the upper half come down.
         let comes_down = matches!(op, AluOp::Rsh | AluOp::Arsh);
-        let mut result = Scalar {
+        finish(Scalar {
             tnum,
             bounds: Bounds {
                 u64: self.alu_u64(op, other, tnum, shift),
                 s64: self.alu_s64(op, other, tnum, shift),
                 ..if comes_down { Bounds::UNKNOWN } else { low }
             },
-        };
-        result.sync();
-        result
+        })
     }
 
     fn alu_tnum(&self, op: AluOp, width: Width, other: &Scalar, shift: u32) -> Tnum {
