@@ -321,15 +321,10 @@ impl Node {
         match (&self.kept, self.open, known) {
             (None, ..) => Likeness::Never,
             (Some(kept), 0, Known::All) => Likeness::Covered(&kept.needed),
-            (Some(_), 0, Known::NotYet) => Likeness::Within,
+            (Some(_), 0, Known::NotYet) => within(config),
             (Some(kept), ..) => match (round, &kept.state) {
                 (_, Some(old)) if !same_entry(old, new) => Likeness::Never,
-                (Some(round), Some(old)) if round.is_closed(old, new) => {
-                    match config.since(READ_LATER) {
-                        true => Likeness::Within,
-                        false => Likeness::WholeWithin,
-                    }
-                }
+                (Some(round), Some(old)) if round.is_closed(old, new) => within(config),
                 (Some(Round::Callback | Round::Next), _) => Likeness::Never,
                 (_, Some(old)) if same_round(old, new) => {
                     match config.since(LOOPS_COMPARED_WHOLE) {
@@ -358,6 +353,14 @@ impl Node {
             kept.standing = Standing::Dropped;
         }
         kept.standing
+    }
+}
+
+/// How alike a state must be that comes round to one whose paths are not followed to their ends.
+fn within(config: &Config) -> Likeness<'static> {
+    match config.since(READ_LATER) {
+        true => Likeness::Within,
+        false => Likeness::WholeWithin,
     }
 }
 

@@ -429,6 +429,7 @@ fn share(known: &RegState, other: &mut RegState, older: Option<Older>) {
         // At the same distance it becomes the same, and shares as that does (Linux 6.18).
         (known_link, _) if distance_of(known) == distance_of(other) => {
             other.link = known_link;
+            other.off = known.off;
             known.scalar
         }
         (known_link, other_link) => {
