@@ -36,8 +36,8 @@ const PROBES: [ProgType; 3] = [ProgType::Syscall, ProgType::Tracing, ProgType::L
 const SOCKET_OPTIONS: [&str; 2] = ["setsockopt", "getsockopt"];
 
 /// What to do about a license.
-const DECLARE_LICENSE: &str = "if it is one, declare it: in C char LICENSE[] SEC(\"license\") = \
-                               \"GPL\"; in Rust .license(\"GPL\")";
+pub(crate) const DECLARE_LICENSE: &str = "declare a license compatible with the GPL, if that is the license: in C char LICENSE[] \
+     SEC(\"license\") = \"GPL\"; in Rust .license(\"GPL\")";
 
 impl Env<'_> {
     /// The helper of this id, if the program may call it.
@@ -175,21 +175,23 @@ impl Env<'_> {
     fn check_barred(&self, helper: &Helper) -> Checked {
         let prog_type = self.program.prog_type;
         let place = self.arguments.as_ref();
-        if PROBES.contains(&prog_type) && ArgumentContext::bars(place, helper.name) {
+        if PROBES.contains(&prog_type)
+            && let Some(help) = ArgumentContext::bars(place, helper.name)
+        {
             let place = place.map_or(prog_type.name(), ArgumentContext::name);
             let words = "helper call is not allowed in probe";
             return Err(Rejection::new(Code::HelperNotAllowed, words)
                 .label(format!("this helper does not work at '{place}'"))
-                .help(
-                    "attach the program elsewhere: the function that it is at is what the helper \
-                     itself goes through",
-                ));
+                .help(help));
         }
         if SOCKET_OPTIONS.contains(&helper.name) && !self.has_socket_options() {
             let words = cannot_use(helper, self.config);
             return Err(Rejection::new(Code::HelperNotAllowed, words)
                 .label("the program is not where the kernel has a socket with options at hand")
-                .help("set options of sockets from sock_ops, cgroup_sockopt or cgroup_sock_addr programs"));
+                .help(
+                    "set options of sockets from sock_ops, cgroup_sockopt or cgroup_sock_addr \
+                     programs",
+                ));
         }
         Ok(())
     }

@@ -165,7 +165,8 @@ pub(crate) fn check_map(
     if is_closed_sockmap(helper.name, map_type, prog_type, attach_type) {
         let refused = explained("cannot update sockmap in this context".to_owned());
         return Err(refused.adds(not_into()).help(
-            "let user space put the sockets into the map, or bpf_sock_map_update of a sock_ops program",
+            "let user space put the sockets into the map, or bpf_sock_map_update of a sock_ops \
+             program",
         ));
     }
     if helper.name == "for_each_map_elem" && !ITERABLE.contains(&map_type) {

@@ -9,7 +9,7 @@ use crate::call::argument::Arguments;
 use crate::call::compat::check_map;
 use crate::codes::Code;
 use crate::diag::{Checked, Place, Rejection};
-use crate::flow::depth::MAX_CALL_FRAMES;
+use crate::flow::depth::{MAX_CALL_FRAMES, to_shorten};
 use crate::object::lock::NO_CALLS;
 use crate::path::history::GoesOn;
 use crate::step::machine::{Flow, Machine};
@@ -156,10 +156,7 @@ impl Machine<'_, '_> {
         let message = format!("the call stack of {} frames is too deep", depth + 1);
         Err(Rejection::new(Code::CallDepth, message)
             .label(format!("{MAX_CALL_FRAMES} functions are active already"))
-            .help(
-                "functions cannot call themselves, and calls go 8 deep at most: inline some, or \
-                 write a loop",
-            ))
+            .help(to_shorten()))
     }
 
     /// `exit`: of a function or of the program.

@@ -142,7 +142,10 @@ impl Machine<'_, '_> {
             .because(result.origin.made, "the result comes from here")
             .help(match least == most {
                 true => format!("{name} programs that are attached here return {least}"),
-                false => format!("{name} programs return {least} to {most}: let R{number} be such a number on every path"),
+                false => format!(
+                    "{name} programs that are attached here return {least} to {most}: let \
+                     R{number} be such a number on every path"
+                ),
             }))
     }
 }

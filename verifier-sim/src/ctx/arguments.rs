@@ -75,6 +75,8 @@ enum Argument {
     Opaque(String),
     /// Nothing: the kernel's words on why.
     Refused(String),
+    /// A pointer that the function returns, which `fmod_ret` does not change.
+    ReturnedPointer,
 }
 
 /// What reading from the context gives.
@@ -86,6 +88,19 @@ pub(crate) enum Read {
     Among(i64, i64),
     /// A pointer, which may be null.
     Pointer(Kind, Null),
+}
+
+/// Why reading from the context gives nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Unread {
+    /// No argument begins there.
+    Missing,
+    /// It is a part of an argument that is read whole.
+    Part,
+    /// It is nothing that programs may have.
+    Opaque,
+    /// It is a pointer that the function returns, to a program that changes what it returns.
+    ReturnedPointer,
 }
 
 impl ArgumentContext {
@@ -127,8 +142,8 @@ impl ArgumentContext {
         context
     }
 
-    /// Whether a helper does not work there, though programs of the type may call it.
-    pub(crate) fn bars(context: Option<&ArgumentContext>, helper: &str) -> bool {
+    /// What to do where a helper does not work there, though programs of the type may call it.
+    pub(crate) fn bars(context: Option<&ArgumentContext>, helper: &str) -> Option<&'static str> {
         let at = context.map(|at| (at.place, at.name.as_str(), at.attach_type));
         probe::bars(at, helper)
     }
@@ -138,17 +153,18 @@ impl ArgumentContext {
         &self.name
     }
 
-    /// What reading `size` bytes at `off` gives, or the kernel's words on why nothing, line by line.
-    pub(crate) fn read(&self, off: i64, size: Size) -> Result<Read, Vec<String>> {
+    /// What reading `size` bytes at `off` gives, or why nothing, with the kernel's words on it,
+    /// line by line.
+    pub(crate) fn read(&self, off: i64, size: Size) -> Result<Read, (Unread, Vec<String>)> {
         let bytes = i64::from(size.bytes());
         let refused = format!("invalid bpf_context access off={off} size={bytes}");
         if !(0..MOST_BYTES).contains(&off) || off % bytes != 0 {
-            return Err(vec![refused]);
+            return Err((Unread::Missing, vec![refused]));
         }
         let function = &self.name;
         if off % 8 != 0 {
             let words = format!("func '{function}' offset {off} is not multiple of 8");
-            return Err(vec![words, refused]);
+            return Err((Unread::Missing, vec![words, refused]));
         }
         let after = self.arguments.partition_point(|(begin, _)| *begin <= off);
         let found = match after.checked_sub(1).and_then(|at| self.arguments.get(at)) {
@@ -158,19 +174,25 @@ impl ArgumentContext {
                 _ => {
                     let missing = self.missing(off);
                     let words = format!("func '{function}' doesn't have {missing}-th argument");
-                    return Err(vec![words, refused]);
+                    return Err((Unread::Missing, vec![words, refused]));
                 }
             },
         };
         match found {
             Argument::Pointer(..) | Argument::Address | Argument::Opaque(_) if size != Size::DW => {
                 let words = format!("func '{function}' size {bytes} must be 8");
-                Err(vec![words, refused])
+                Err((Unread::Part, vec![words, refused]))
             }
             Argument::Number | Argument::Address => Ok(Read::Number),
             Argument::Among(least, most) => Ok(Read::Among(*least, *most)),
             Argument::Pointer(kind, null) => Ok(Read::Pointer(*kind, *null)),
-            Argument::Opaque(words) | Argument::Refused(words) => Err(vec![words.clone(), refused]),
+            Argument::Opaque(words) | Argument::Refused(words) => {
+                Err((Unread::Opaque, vec![words.clone(), refused]))
+            }
+            Argument::ReturnedPointer => {
+                let words = "ret type PTR not allowed for fmod_ret".to_owned();
+                Err((Unread::ReturnedPointer, vec![words, refused]))
+            }
         }
     }
 
@@ -245,7 +267,7 @@ impl TypedTarget<'_> {
                 if matches!(which, Which::Result)
                     && target.attach_type == AttachType::ModifyReturn =>
             {
-                Argument::Refused("ret type PTR not allowed for fmod_ret".to_owned())
+                Argument::ReturnedPointer
             }
             Some(Type::Ptr(to)) => self.pointer(*to, which),
             Some(_) => Argument::Refused(format!(

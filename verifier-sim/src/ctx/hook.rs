@@ -8,7 +8,7 @@
 //! Read before: `ctx/traced.rs`. Read next: `ctx/probe.rs`.
 
 use super::attach::refused;
-use crate::call::callable::is_gpl_compatible;
+use crate::call::callable::{DECLARE_LICENSE, is_gpl_compatible};
 use crate::call::result::MAX_ERRNO;
 use crate::codes::Code;
 use crate::diag::{Checked, Rejection};
@@ -135,7 +135,7 @@ pub(super) fn check_hook(id: TypeId, function: &str, sleeps: Sleeps, license: &s
         let message = "LSM programs must have a GPL compatible license";
         return Err(Rejection::new(Code::GplOnly, message)
             .label(format!("the license is '{license}'"))
-            .help("declare a license such as GPL, if that is the license"));
+            .help(DECLARE_LICENSE));
     }
     let refuse = |why| {
         let id = id.0;

@@ -31,7 +31,7 @@ mod trace;
 mod traced;
 mod xdp;
 
-pub(crate) use arguments::{ArgumentContext, Read};
+pub(crate) use arguments::{ArgumentContext, Read, Unread};
 pub(crate) use attach::Target;
 pub(crate) use hook::{ANSWERS_CHECKED, Answer};
 

@@ -10,7 +10,7 @@
 //! Read before: `ctx/probe.rs`. Read next: `memory/structure_write.rs`.
 
 use super::attach::{Place, Target, refused, result_bytes};
-use crate::call::callable::is_gpl_compatible;
+use crate::call::callable::{DECLARE_LICENSE, is_gpl_compatible};
 use crate::codes::Code;
 use crate::diag::{Checked, Rejection};
 use crate::step::machine::not_modelled;
@@ -74,7 +74,7 @@ pub(super) fn find<'a>(
         let message = "struct ops programs must have a GPL compatible license";
         return Err(Rejection::new(Code::GplOnly, message)
             .label(format!("the license is '{}'", object.license))
-            .help("declare a license such as GPL, if that is the license"));
+            .help(DECLARE_LICENSE));
     }
     let btf = kernel.needed_for("functions of the kernel's structs")?;
     let (id, index) = match program.attach_btf_id {

@@ -13,7 +13,7 @@ use crate::codes::Code;
 use crate::diag::{Checked, Place, Rejection};
 use crate::env::Env;
 use crate::flow::cfg::Cfg;
-use crate::flow::depth::{Depths, MAX_CALL_FRAMES};
+use crate::flow::depth::{Depths, MAX_CALL_FRAMES, to_shorten};
 use crate::value::stack::STACK_SIZE;
 use ebpf_asm::isa::{Callee, Sem};
 use ebpf_asm::prog_type::{AttachType, ProgType};
@@ -287,8 +287,5 @@ fn too_long() -> Box<Rejection> {
     let message = format!("the call stack of {MAX_CALL_FRAMES} frames is too deep !");
     Rejection::new(Code::CallDepth, message)
         .label("functions call each other in longer chains, whether or not the calls are made")
-        .help(
-            "functions cannot call themselves, and calls go 8 deep at most: inline some, or write a \
-             loop",
-        )
+        .help(to_shorten())
 }

@@ -51,6 +51,14 @@ struct Depth {
 /// The longest chain that is allowed.
 pub(crate) const MAX_CALL_FRAMES: usize = 8;
 
+/// What to do about a chain that is longer.
+pub(crate) fn to_shorten() -> String {
+    format!(
+        "functions cannot call themselves, and calls go {MAX_CALL_FRAMES} deep at most: inline \
+         some, or write a loop"
+    )
+}
+
 impl Depths {
     /// Nothing yet.
     pub(crate) fn new(cfg: &Cfg<'_>, config: &Config) -> Depths {

@@ -13,6 +13,7 @@ use super::object::Graph;
 use super::param::{Param, Returned, SizeParam, Special, is_plain};
 use super::table::Flags;
 use crate::call::argument::Arguments;
+use crate::call::argument::owned::AS_ACQUIRED;
 use crate::call::argument::text::CONSTANT;
 use crate::call::invoke::ARGUMENTS;
 use crate::codes::Code;
@@ -325,7 +326,7 @@ impl<'a> Machine<'_, 'a> {
             return Err(Rejection::new(Code::NotReleasable, message)
                 .label("points behind the beginning of what was acquired")
                 .because(value.origin.made, "the address is made here")
-                .help("keep the pointer as it was acquired, and give that back"));
+                .help(AS_ACQUIRED));
         }
         let fixed = match value.kind {
             Kind::Btf(_) => FixedOffset::Allowed,

@@ -28,7 +28,7 @@ mod table;
 pub(crate) use argument::kind_word;
 
 use self::callee::Named;
-use crate::call::callable::is_gpl_compatible;
+use crate::call::callable::{DECLARE_LICENSE, is_gpl_compatible};
 use crate::codes::Code;
 use crate::config::Config;
 use crate::diag::{Checked, Rejection};
@@ -105,7 +105,7 @@ fn check_call(
         let message = "cannot call kernel function from non-GPL compatible program";
         return Err(Rejection::new(Code::GplOnly, message)
             .label("calls a function of the kernel")
-            .help("declare a license such as GPL, if that is the license"));
+            .help(DECLARE_LICENSE));
     }
     if !named {
         // The loader fills in modules for calls that have names.
@@ -119,7 +119,10 @@ fn check_call(
         let message = "metadata kfuncs require device-bound program";
         return Err(Rejection::new(Code::KfuncNotAllowed, message)
             .label("asks the network card, for which the program is not loaded")
-                .help("load the program for the card alone (BPF_F_XDP_DEV_BOUND_ONLY and its prog_ifindex)"));
+            .help(
+                "load the program for the card alone (BPF_F_XDP_DEV_BOUND_ONLY and its \
+                 prog_ifindex)",
+            ));
     }
     Ok(match name.filter(|_| named) {
         Some(name) => kernel.function(name),
@@ -329,6 +332,17 @@ impl<'a> Env<'a> {
         })
     }
 
+    /// Whether a function of the kernel is known to have no result.
+    fn gives_nothing(&self, id: TypeId) -> bool {
+        let kind = |id| Some(&self.kernel.btf()?.get(id)?.kind);
+        match kind(id) {
+            Some(Type::Func { proto, .. }) => {
+                matches!(kind(*proto), Some(Type::FuncProto { ret, .. }) if *ret == TypeId::VOID)
+            }
+            _ => false,
+        }
+    }
+
     /// The row of a function that the program may call.
     fn kfunc_row(&self, id: TypeId, name: &str) -> Checked<&'static Row> {
         let refuse = |label: String| {
@@ -350,11 +364,13 @@ impl<'a> Env<'a> {
         }
         if !hook::may_call(self.program, row.callers) {
             let prog_type = self.program.prog_type;
-            return Err(
-                refuse(format!("{prog_type} programs may not call it")).help(
-                    "call it from a program of a type that may, or read what it gives by a helper",
-                ),
-            );
+            let refused = refuse(format!("{prog_type} programs may not call it"));
+            return Err(refused.help(match self.gives_nothing(id) {
+                true => "call it from a program of a type that may",
+                false => {
+                    "call it from a program of a type that may, or read what it gives by a helper"
+                }
+            }));
         }
         Ok(row)
     }

@@ -52,7 +52,10 @@ pub(crate) fn check_functions(program: &Program, btf: Option<&Btf>, cfg: &Cfg<'_
             let message = format!("{what} is only allowed in functions that return 'int'.");
             let mut refused = Rejection::new(Code::TailCall, message)
                 .label(format!("'{}' does not", function.name))
-            .help("let the function return int: it ends with 0 when the program is left from within");
+                .help(
+                    "let the function return int: it ends with 0 when the program is left from \
+                     within",
+                );
             refused.slot = slot;
             return Err(refused);
         }

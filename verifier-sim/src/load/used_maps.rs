@@ -267,7 +267,21 @@ fn check_value_address(map: &Map, offset: u32) -> Checked {
     } else {
         return Ok(());
     };
-    Err(Rejection::new(Code::MapValueBounds, message)
-        .label("takes an address that is not in the value of an array of one value")
-        .help("global variables are in such arrays; values of other maps are looked up with bpf_map_lookup_elem"))
+    let refused = Rejection::new(Code::MapValueBounds, message);
+    let last = map.value_size.checked_sub(1);
+    let is_one = map.map_type == MapType::Array && map.max_entries == 1;
+    Err(match last.filter(|_| is_one) {
+        Some(last) => refused
+            .label(format!(
+                "takes an address behind the value of '{}'",
+                map.name
+            ))
+            .help(format!("let the offset be {last} at most")),
+        None => refused
+            .label("takes an address that is not in the value of an array of one value")
+            .help(
+                "global variables are in such arrays; values of other maps are looked up with \
+                 bpf_map_lookup_elem",
+            ),
+    })
 }

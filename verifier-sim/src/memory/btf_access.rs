@@ -10,6 +10,7 @@
 //!
 //! Read before: `types/btf_walk.rs`. Read next: `map_structure.rs`.
 
+use crate::call::callable::DECLARE_LICENSE;
 use crate::codes::Code;
 use crate::diag::{Checked, Rejection};
 use crate::memory::mem::{Direction, MemAccess};
@@ -235,7 +236,7 @@ impl<'a> Machine<'_, 'a> {
                 format!("Cannot access kernel 'struct {name}' from non-GPL compatible program");
             return Err(Rejection::new(Code::GplOnly, message)
                 .label("looks into a structure of the kernel")
-                .help("declare a license such as GPL, if that is the license"));
+                .help(DECLARE_LICENSE));
         }
         let off = i64::from(base.off) + i64::from(access.off);
         let refuse = |message: String, (label, help): (&str, &str)| {

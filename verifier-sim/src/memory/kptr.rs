@@ -121,8 +121,12 @@ impl Machine<'_, '_> {
             Stored::Imm(0) => Ok(()),
             Stored::Imm(_) => {
                 let message = format!("BPF_ST imm must be 0 when storing to kptr at off={off}");
-                Err(Rejection::new(Code::SpecialField, message).label("stores a number")
-                    .help("store NULL or a pointer to the structure; numbers are kept in other fields"))
+                Err(Rejection::new(Code::SpecialField, message)
+                    .label("stores a number")
+                    .help(
+                        "store NULL or a pointer to the structure; numbers are kept in other \
+                         fields",
+                    ))
             }
             Stored::Reg(reg, value) if value.as_constant() == Some(0) => {
                 self.need(reg);

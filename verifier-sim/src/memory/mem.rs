@@ -10,7 +10,7 @@ use crate::codes::Code;
 use crate::config::Alignment;
 use crate::diag::{Checked, Rejection};
 use crate::env::Env;
-use crate::memory::number_help::number_made;
+use crate::memory::number_help::{may_be_of_arena, number_made};
 use crate::memory::region::write_to_key;
 use crate::memory::structure::{read_only_memory, read_only_sock};
 use crate::object::dynptr::{Access, Slice};
@@ -23,7 +23,6 @@ use crate::value::state::Entered;
 use crate::value::tnum::Tnum;
 use ebpf_asm::insn::{Insn, Reg};
 use ebpf_asm::isa::{AtomicOp, Operand, PacketMode, Sem, Size};
-use ebpf_asm::map_type::MapType;
 use ebpf_asm::prog_type::ProgType;
 
 /// An access to memory: `size` bytes at `address + off`.
@@ -497,8 +496,32 @@ impl Machine<'_, '_> {
         let address = base.scalar.tnum.add(Tnum::constant(constant as u64));
         match base.kind == Kind::Arena || address.is_aligned(access.size) {
             true => Ok(()),
-            false if base.is_packet() => Err(misaligned_in_packet(base, access)),
-            false => Err(misaligned(base, access)),
+            false if base.is_packet() => {
+                Err(misaligned_in_packet(base, access).help(self.to_align(base)))
+            }
+            false => Err(misaligned(base, access).help(self.to_align(base))),
+        }
+    }
+
+    /// What to do about an access that is not aligned.
+    #[cold]
+    fn to_align(&self, base: &RegState) -> &'static str {
+        match self.env.cfg.insn(self.slot).map(|insn| insn.sem()) {
+            Some(Sem::Call(_)) if base.is_packet() => {
+                "let the call write to a variable on the stack, and copy that"
+            }
+            Some(Sem::Call(_)) => {
+                "hand over the address of a variable that is aligned as its type is, on the stack \
+                 or in a value"
+            }
+            Some(Sem::Atomic { .. } | Sem::LoadAcquire { .. } | Sem::StoreRelease { .. }) => {
+                "let what is accessed atomically be at a multiple of its size: give the variable \
+                 the alignment of its type (no packed struct in C)"
+            }
+            _ => {
+                "access it in smaller parts, each at a multiple of its size; on the stack and in \
+                 values, give the variable the alignment of its type"
+            }
         }
     }
 }
@@ -555,15 +578,14 @@ fn not_followable(env: &Env<'_>, reg: Reg, base: &RegState) -> Box<Rejection> {
             "read and write it by bpf_dynptr_read and bpf_dynptr_write, or by what bpf_dynptr_data \
              gives",
         ),
-        _ if refused.help.is_none() => refused.help(no_address(env)),
+        _ if refused.help.is_none() => refused.help(no_address(env, base)),
         _ => refused,
     }
 }
 
 /// What to do about a number in the place of an address.
-fn no_address(env: &Env<'_>) -> &'static str {
-    let mut maps = env.object.maps.iter();
-    match maps.any(|map| map.map_type == MapType::Arena) {
+fn no_address(env: &Env<'_>, base: &RegState) -> &'static str {
+    match may_be_of_arena(env, base) {
         true => "cast what is an address in the arena to one of the kernel's first (__arena in C)",
         false => {
             "follow a pointer that is known as one on every path: the context, the address of a \
@@ -584,10 +606,6 @@ fn different_pointers(reg: Reg, base: &RegState) -> Box<Rejection> {
         .help("access the context with an instruction of its own")
 }
 
-/// What to do about an access that is not aligned.
-const ALIGNED: &str = "access it in smaller parts, each at a multiple of its size; on the stack and \
-                       in values, give the variable the alignment of its type";
-
 /// Why an access to the packet is not aligned.
 #[cold]
 fn misaligned_in_packet(base: &RegState, access: MemAccess) -> Box<Rejection> {
@@ -599,7 +617,6 @@ fn misaligned_in_packet(base: &RegState, access: MemAccess) -> Box<Rejection> {
     Rejection::new(Code::Misaligned, message)
         .label(format!("not a multiple of {bytes} bytes"))
         .because(base.origin.made, "the address is made here")
-        .help(ALIGNED)
 }
 
 /// Why an access to memory is not aligned.
@@ -630,7 +647,6 @@ fn misaligned(base: &RegState, access: MemAccess) -> Box<Rejection> {
     Rejection::new(Code::Misaligned, message)
         .label(format!("not a multiple of {} bytes", access.size.bytes()))
         .because(base.origin.made, "the address is made here")
-        .help(ALIGNED)
 }
 
 /// An atomic operation fetches into the register that holds its address: to the kernel (6.18) it

@@ -10,6 +10,7 @@ use crate::kfunc;
 use crate::value::reg::{Kind, RegState};
 use ebpf_asm::insn::{Insn, Reg};
 use ebpf_asm::isa::{Callee, KernelVersion, Operand, Sem, Size, Width};
+use ebpf_asm::map_type::MapType;
 use ebpf_asm::prog_type::ProgType;
 
 /// The release with which `bpf_probe_read_kernel` and `bpf_probe_read_user` came.
@@ -29,14 +30,17 @@ pub(crate) fn number_made(
     base: &RegState,
 ) -> Box<Rejection> {
     let place = base.origin.made;
-    let insn = place.slot().and_then(|slot| {
-        let found = env.program.slots().find(|(at, _)| *at == slot);
-        found.filter(|_| base.kind == Kind::Scalar)
-    });
+    let insn = insn_at(env, place).filter(|_| base.kind == Kind::Scalar);
     match insn.and_then(|at| made(env, at, reg, base)) {
         Some(Made { cause, help }) => refused.because(place, cause).help(help),
         None => refused.because(place, format!("R{} is made here", reg.number())),
     }
+}
+
+/// The instruction at a place, if one is there, and its slot.
+fn insn_at<'a>(env: &Env<'a>, place: Place) -> Option<(usize, &'a Insn)> {
+    let slot = place.slot()?;
+    Some((slot, env.cfg.insn(slot)?))
 }
 
 /// The functions that give a part of a packet or of other memory behind a dynptr.
@@ -59,8 +63,9 @@ fn ended(env: &Env<'_>, at: (usize, &Insn), callee: Callee, number: u8, base: &R
     let maker = base.origin.bound.slot();
     let maker = maker.and_then(|slot| env.called_name(slot));
     let is_slice = maker.is_some_and(|name| SLICES.contains(&name.as_str()));
-    let closes = env.called_name(at.0);
-    let closes = closes.is_some_and(|name| CLOSERS.contains(&name.as_str()));
+    let name = env.called_name(at.0).unwrap_or_default();
+    let closes = CLOSERS.contains(&name.as_str());
+    let is_iteration = name.starts_with("bpf_iter_") && name.ends_with("_destroy");
     let moved = format!("this may move the packet: R{number} does not point to it any more");
     match may_move(env, at, callee) {
         true if is_slice => Made {
@@ -75,6 +80,10 @@ fn ended(env: &Env<'_>, at: (usize, &Insn), callee: Callee, number: u8, base: &R
         },
         false if closes => Made {
             cause: format!("this ends what R{number} pointed to: it was protected until here only"),
+            help: "use the pointer before this call; copy what is needed behind it to a variable",
+        },
+        false if is_iteration => Made {
+            cause: format!("this ends the iteration, and with it what R{number} pointed to"),
             help: "use the pointer before this call; copy what is needed behind it to a variable",
         },
         false if is_slice => Made {
@@ -98,11 +107,7 @@ pub(crate) fn pointer_ended(
     base: &RegState,
 ) -> Box<Rejection> {
     let place = base.origin.made;
-    let found = place.slot().and_then(|slot| {
-        let mut slots = env.program.slots();
-        slots.find(|(at, _)| *at == slot)
-    });
-    match found.map(|at| (at, at.1.sem())) {
+    match insn_at(env, place).map(|at| (at, at.1.sem())) {
         Some((at, Sem::Call(callee))) => {
             let Made { cause, help } = ended(env, at, callee, reg.number(), base);
             refused.because(place, cause).help(help)
@@ -122,6 +127,15 @@ fn made(env: &Env<'_>, at: (usize, &Insn), reg: Reg, base: &RegState) -> Option<
         }),
         Sem::Call(callee) if base.origin.bound != Place::NONE => {
             Some(ended(env, at, callee, number, base))
+        }
+        Sem::Store { .. } | Sem::StoreRelease { .. } | Sem::Atomic { .. }
+            if base.origin.bound != Place::NONE =>
+        {
+            Some(Made {
+                cause: format!("this writes over the dynptr, and ends what R{number} pointed to"),
+                help: "leave the 16 bytes of the dynptr alone: keep what is stored here elsewhere \
+                       on the stack",
+            })
         }
         Sem::Load { size } if size != Size::DW => Some(Made {
             cause: here,
@@ -157,6 +171,27 @@ fn made(env: &Env<'_>, at: (usize, &Insn), reg: Reg, base: &RegState) -> Option<
     }
 }
 
+/// Whether a number may be an address in an arena: one that was made or cast there, or loaded by a
+/// program that has one.
+pub(crate) fn may_be_of_arena(env: &Env<'_>, base: &RegState) -> bool {
+    let mut maps = env.object.maps.iter();
+    if !maps.any(|map| map.map_type == MapType::Arena) {
+        return false;
+    }
+    let Some((slot, insn)) = insn_at(env, base.origin.made) else {
+        return false;
+    };
+    match insn.sem() {
+        Sem::AddrSpaceCast(_) => true,
+        Sem::Load { size } => size == Size::DW,
+        Sem::Call(_) => {
+            let name = env.called_name(slot);
+            name.is_some_and(|name| name.starts_with("bpf_arena_"))
+        }
+        _ => false,
+    }
+}
+
 /// Whether programs of a type are about the kernel, whose addresses often come without a type.
 fn reads_the_kernel(prog_type: ProgType) -> bool {
     matches!(
@@ -171,9 +206,12 @@ fn reads_the_kernel(prog_type: ProgType) -> bool {
     )
 }
 
-/// Whether a call may move the packet. Of a function of the program pointers end for that alone.
+/// Whether a call may move the packet. Of a function of the program pointers end for that alone,
+/// and so they do of what writes by a dynptr.
 fn may_move(env: &Env<'_>, at: (usize, &Insn), callee: Callee) -> bool {
+    let helper = env.cfg.helper(at.0);
     callee == Callee::Local
         || helper_moves(at.1)
+        || helper.is_some_and(|helper| helper.name == "dynptr_write")
         || kfunc::moves_packet(env.object, env.program, env.kernel, at)
 }

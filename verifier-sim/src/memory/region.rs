@@ -3,7 +3,9 @@
 //! Read before: `mem.rs`, `ctx/mod.rs`. Read next: `within.rs`.
 
 use crate::codes::Code;
-use crate::ctx::{ArgumentContext, Context, Field, Loader, PacketUse, Read, Value, context};
+use crate::ctx::{
+    ArgumentContext, Context, Field, Loader, PacketUse, Read, Unread, Value, context,
+};
 use crate::diag::{Checked, Rejection};
 use crate::memory::mem::{Direction, MemAccess, Stored};
 use crate::memory::packet_help::prove_more;
@@ -118,16 +120,11 @@ impl<'a> Machine<'_, 'a> {
         access: MemAccess,
     ) -> Checked<RegState> {
         let read = arguments.read(i64::from(access.off), access.size);
-        let read = read.map_err(|words| {
+        let read = read.map_err(|(why, words)| {
             let mut lines = words.into_iter();
             let refused = Rejection::new(Code::Context, lines.next().unwrap_or_default());
-            lines
-                .fold(refused, Rejection::adds)
-                .label("no argument is there")
-                .help(
-                    "the arguments of the function are numbers of 8 bytes each, from offset 0 on: \
-                     take no more than it has (BPF_PROG in C unpacks them)",
-                )
+            let (label, help) = in_words(why);
+            lines.fold(refused, Rejection::adds).label(label).help(help)
         })?;
         Ok(match read {
             Read::Number => RegState::scalar(Scalar::of_size(access.size)),
@@ -189,7 +186,7 @@ impl<'a> Machine<'_, 'a> {
                     context.name
                 ))
                 .help(format!(
-                    "access the fields that struct {} has, each at its offset",
+                    "access the fields of {}, each at its offset",
                     context.name
                 ));
         };
@@ -496,6 +493,26 @@ impl<'a> Machine<'_, 'a> {
         const KEPT: usize = 15;
         let name = self.env.map(map).map_or("", |map| map.name.as_str());
         name.get(..KEPT).unwrap_or(name)
+    }
+}
+
+/// Why an argument cannot be read, and what to do instead.
+fn in_words(why: Unread) -> (&'static str, &'static str) {
+    match why {
+        Unread::Missing => (
+            "no argument is there",
+            "the arguments of the function are numbers of 8 bytes each, from offset 0 on: take no \
+             more than it has (BPF_PROG in C unpacks them)",
+        ),
+        Unread::Part => ("reads a part of an argument", "load all 8 bytes"),
+        Unread::Opaque => (
+            "what stands there cannot be read",
+            "leave this argument alone: programs get numbers, and pointers to structures",
+        ),
+        Unread::ReturnedPointer => (
+            "the function returns a pointer",
+            "attach fmod_ret to a function that returns a number",
+        ),
     }
 }
 

@@ -381,7 +381,10 @@ pub(crate) fn check_dynptr_memory(reg: Reg, value: &RegState) -> Checked {
             reg.number()
         ))
         .because(value.origin.made, "the memory comes from here")
-        .help("let the memory be in a value of a map: of the stack and of packets there are none"))
+        .help(
+            "let the memory be in a value of a map: of the stack there are no dynptrs, and of \
+             packets there are those that bpf_dynptr_from_skb and bpf_dynptr_from_xdp make",
+        ))
 }
 
 /// That a pointer to a dynptr that a callback was handed is not changed.

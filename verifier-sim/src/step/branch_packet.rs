@@ -7,7 +7,7 @@
 //! Described in the kernel's `Documentation/bpf/verifier.rst`, "Direct packet access"; what is
 //! marked was observed on Linux 6.18.
 //!
-//! Read before: `branch.rs`. Read next: `call/invoke.rs`.
+//! Read before: `branch.rs`. Read next: `nothing_help.rs`.
 
 use crate::diag::Place;
 use crate::value::compare::Outcome;

@@ -215,7 +215,8 @@ impl Machine<'_, '_> {
         }
         if extent.size != 8 {
             let message = format!("{name} access size must be BPF_DW");
-            return refuse(message, "points to a pointer, which is accessed whole");
+            return refuse(message, "points to a pointer, which is accessed whole")
+                .map_err(|refused| refused.help("load and store the pointer with 8 bytes"));
         }
         Ok(())
     }

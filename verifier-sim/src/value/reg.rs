@@ -283,7 +283,7 @@ impl RegState {
     /// Whether it is what is left of a pointer that ended, or that is null.
     pub(crate) fn is_left_of_pointer(&self) -> bool {
         let is_null = || self.residue != Residue::NONE && self.as_constant() == Some(0);
-        self.origin.bound != Place::NONE || is_null()
+        !self.is_pointer() && (self.origin.bound != Place::NONE || is_null())
     }
 
     /// The same, a pointer that may be null until one of its `id` is compared.
@@ -463,5 +463,21 @@ impl fmt::Display for TypeName {
             Null::Never => f.pad(base),
             Null::Maybe => write!(f, "{base}_or_null"),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A checked packet pointer notes what it was compared with where what is left of a pointer
+    /// notes what made that.
+    #[test]
+    fn a_pointer_is_not_what_is_left_of_one() {
+        let mut pointer = RegState::pointer(Kind::Packet).made(Place::at(1));
+        pointer.origin.bound = Place::at(2);
+        assert!(!pointer.is_left_of_pointer());
+        assert!(RegState::unknown().left_of(&pointer).is_left_of_pointer());
+        assert!(RegState::NOT_INIT.left_of(&pointer).is_left_of_pointer());
     }
 }

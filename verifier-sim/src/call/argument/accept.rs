@@ -12,7 +12,7 @@ use crate::value::btf_ptr::Marks;
 use crate::value::reg::{BufferUse, Kind, Null, RegState, SockType};
 use ebpf_asm::helper::Arg;
 use ebpf_asm::insn::Reg;
-use ebpf_asm::isa::KernelVersion;
+use ebpf_asm::isa::{KernelVersion, Sem, Size};
 
 /// What a word takes.
 struct Accepted {
@@ -54,6 +54,19 @@ const NUMBER: Accepted = Accepted {
     has: |kind| kind == Kind::Scalar,
     help: "hand over a number",
 };
+/// What to hand over for a socket.
+const A_SOCKET: &str = "hand over a socket: what the context has in `sk`, or what a lookup as \
+                        bpf_sk_lookup_tcp gave";
+
+/// What to hand over for a field that is in values, or in objects.
+const A_FIELD: &str =
+    "hand over the address of the field in a map's value, or in an object of bpf_obj_new";
+
+/// What to do about a dynptr that was handed to a function, and came to the stack.
+const SPILLED_DYNPTR: &str = "keep a dynptr that the function was handed in R6 to R9: on the stack \
+                              it becomes a number. Of the program's own, hand over the address of \
+                              the struct bpf_dynptr on the stack";
+
 const RECORD: Accepted = Accepted {
     words: "ringbuf_mem",
     has: |kind| matches!(kind, Kind::RingbufMem(_)),
@@ -62,7 +75,7 @@ const RECORD: Accepted = Accepted {
 const SOCK: Accepted = Accepted {
     words: "sock_common, sock, tcp_sock, xdp_sock",
     has: |kind| matches!(kind, Kind::Sock(_)),
-    help: "hand over a socket: what the context has in `sk`, or what a lookup as bpf_sk_lookup_tcp gave",
+    help: A_SOCKET,
 };
 const BTF_SOCK: Accepted = Accepted {
     words: "sock_common, sock, tcp_sock, xdp_sock, ptr_, trusted_ptr_",
@@ -71,7 +84,7 @@ const BTF_SOCK: Accepted = Accepted {
         Kind::Btf(pointer) => [Marks::NONE, Marks::TRUSTED].contains(&pointer.marks),
         _ => false,
     },
-    help: "hand over a socket: what the context has in `sk`, or what a lookup as bpf_sk_lookup_tcp gave",
+    help: A_SOCKET,
 };
 const FULL_SOCK: Accepted = Accepted {
     words: "sock",
@@ -130,7 +143,7 @@ const VALUE_OR_OBJECT: Accepted = Accepted {
         Kind::Btf(pointer) => pointer.marks == Marks::ALLOC,
         _ => matches!(kind, Kind::MapValue(_)),
     },
-    help: "hand over the address of the field in a map's value, or in an object of bpf_obj_new",
+    help: A_FIELD,
 };
 const VALUE_OR_ANY_OBJECT: Accepted = Accepted {
     words: "map_value, ptr_",
@@ -143,7 +156,7 @@ const VALUE_OR_ANY_OBJECT: Accepted = Accepted {
         }
         _ => matches!(kind, Kind::MapValue(_)),
     },
-    help: "hand over the address of the field in a map's value, or in an object of bpf_obj_new",
+    help: A_FIELD,
 };
 /// A structure of the kernel, or an object of the program's own.
 const STRUCT_OR_OBJECT: Accepted = Accepted {
@@ -314,6 +327,14 @@ impl Machine<'_, '_> {
         self.not_accepted(reg, value, &SHARED_MEMORY)
     }
 
+    /// Whether a register holds a number that a load of 8 bytes gave.
+    fn was_loaded_whole(&self, value: &RegState) -> bool {
+        let made = value.origin.made.slot();
+        let insn = made.and_then(|slot| self.env.cfg.insn(slot));
+        let sem = insn.map(|insn| insn.sem());
+        value.is_scalar() && sem == Some(Sem::Load { size: Size::DW })
+    }
+
     /// Why a word does not take a register, and what it takes.
     #[cold]
     fn not_accepted(&self, reg: Reg, value: &RegState, accepted: &Accepted) -> Box<Rejection> {
@@ -327,6 +348,9 @@ impl Machine<'_, '_> {
                 .help(format!("compare R{number} with 0 first"));
         }
         let refused = number_made(self.env, refused, reg, value);
+        if accepted.words == DYNPTR.words && self.was_loaded_whole(value) {
+            return refused.help(SPILLED_DYNPTR);
+        }
         match refused.help {
             None => refused.help(accepted.help),
             Some(_) => refused,

@@ -9,7 +9,7 @@
 mod accept;
 mod memory;
 mod of_map;
-mod owned;
+pub(crate) mod owned;
 mod special;
 mod structure;
 pub(crate) mod text;

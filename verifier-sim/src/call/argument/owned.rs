@@ -12,6 +12,9 @@ use crate::value::reg::RegState;
 use ebpf_asm::helper::Arg;
 use ebpf_asm::insn::Reg;
 
+/// What to do about a pointer that is given back and was changed.
+pub(crate) const AS_ACQUIRED: &str = "keep the pointer as it was acquired, and give that back";
+
 /// Whether the helper takes back what is in the argument. What is in a dynptr is not in the
 /// register.
 fn is_released(arg: Arg) -> bool {
@@ -32,7 +35,7 @@ impl Machine<'_, '_> {
             check_expected(reg, value)?;
         }
         if is_released(arg) {
-            self.check_releasable(reg, value)?;
+            self.check_releasable(reg, arg, value)?;
             found.released = Some(value.ref_id);
         }
         match found.owned {
@@ -53,7 +56,7 @@ impl Machine<'_, '_> {
         }
     }
 
-    fn check_releasable(&self, reg: Reg, value: &RegState) -> Checked {
+    fn check_releasable(&self, reg: Reg, arg: Arg, value: &RegState) -> Checked {
         let number = reg.number();
         if value.off != 0 {
             let message = format!(
@@ -62,7 +65,7 @@ impl Machine<'_, '_> {
             return Err(Rejection::new(Code::NotReleasable, message)
                 .label("points behind the beginning of what is given back")
                 .because(value.origin.made, "the address is made here")
-                .help("keep the pointer as it was acquired, and give that back"));
+                .help(AS_ACQUIRED));
         }
         if value.constant_var_off() != Some(0) && value.is_pointer() {
             let message = format!(
@@ -73,7 +76,7 @@ impl Machine<'_, '_> {
             return Err(Rejection::new(Code::NotReleasable, message)
                 .label("points somewhere into what is given back")
                 .because(value.origin.made, "the address is made here")
-                .help("keep the pointer as it was acquired, and give that back"));
+                .help(AS_ACQUIRED));
         }
         if value.ref_id == 0 && value.as_constant() != Some(0) {
             let message = format!("R{number} must be referenced when passed to release function");
@@ -82,10 +85,17 @@ impl Machine<'_, '_> {
             let refused = number_made(self.env, refused, reg, value);
             return Err(match refused.help {
                 Some(_) => refused,
-                None => refused.help(
-                    "give back only what a call acquired, as bpf_sk_lookup_tcp does: what else \
-                     there is (as the context's `sk`) stays with the kernel",
-                ),
+                None => refused.help(match arg {
+                    Arg::RingbufRecord => "give back what bpf_ringbuf_reserve gave, as it gave it",
+                    Arg::Kptr => {
+                        "exchange only what the program owns, as what bpf_task_acquire or \
+                         bpf_obj_new gave, or NULL: what was loaded from a map stays the map's"
+                    }
+                    _ => {
+                        "give back only what a call acquired, as bpf_sk_lookup_tcp does: what else \
+                         there is (as the context's `sk`) stays with the kernel"
+                    }
+                }),
             });
         }
         Ok(())

@@ -16,8 +16,8 @@ use ebpf_asm::map_type::MapType;
 use ebpf_asm::object::{DataKind, Map};
 
 /// What a text must be.
-pub(crate) const CONSTANT: &str = "let it be a constant that ends with 0, in .rodata: in C `static const char \
-                        text[] = \"...\"`, handed over as it is";
+pub(crate) const CONSTANT: &str = "let it be a constant that ends with 0, in .rodata: in C `static \
+                                   const char text[] = \"...\"`, handed over as it is";
 
 impl<'a> Machine<'_, 'a> {
     /// That a register points to a text; notes which.
