@@ -113,10 +113,15 @@ fn is_liveness(line: &str) -> bool {
 
 /// Words up to the statistics, which follow on the same line where the kernel forgets to end it.
 fn without_count(words: &str) -> &str {
-    let counted = words
-        .rsplit_once("processed ")
-        .filter(|(_, rest)| rest.contains(" insns (limit "));
-    counted.map_or(words, |(words, _)| words.trim_end())
+    let counted = [
+        ("verification time ", " usec"),
+        ("processed ", " insns (limit "),
+    ];
+    let cut = counted.into_iter().find_map(|(begins, has)| {
+        let (words, rest) = words.rsplit_once(begins)?;
+        rest.contains(has).then_some(words)
+    });
+    cut.map_or(words, str::trim_end)
 }
 
 /// A source line; what does not end in a place is all text.

@@ -99,6 +99,9 @@ fn the_point_is_the_plain_words_at_the_end() {
                    max_states_per_insn 0 total_states 1 peak_states 1 mark_read 0\n";
     let words = "more than one arg with ref_obj_id R3 4 2";
     assert_eq!(point(unended).as_deref(), Some(words));
+    let unended = "expected prog array map for tail callverification time 13 usec\nstack depth 0\n";
+    let words = "expected prog array map for tail call";
+    assert_eq!(point(unended).as_deref(), Some(words));
 }
 
 #[test]
