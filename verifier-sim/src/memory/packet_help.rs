@@ -4,22 +4,39 @@
 //! Read before: `within.rs`. Read next: `number_help.rs`.
 
 use crate::diag::Rejection;
+use crate::env::Env;
+use crate::step::branch_packet::MAX_PACKET_OFF;
 use crate::value::reg::{Kind, RegState};
 use ebpf_asm::isa::{AluOp, Operand, Sem, Width};
 use ebpf_asm::prog_type::ProgType;
 use ebpf_asm::program::Program;
 
-/// Adds what was proven for `base`, and how to prove `wanted` bytes.
+/// Adds what was proven for `base`, and how to prove `wanted` bytes where it is used, at `slot`.
 pub(crate) fn prove_more(
-    program: &Program,
+    env: &Env<'_>,
+    slot: usize,
     refused: Box<Rejection>,
-    base: &RegState,
-    wanted: i64,
+    (base, wanted): (&RegState, i64),
 ) -> Box<Rejection> {
+    let program = env.program;
     let range = i64::from(base.range.bytes());
     let origin = base.origin;
     let area = Area::of(program, base);
+    if let Some(too_far) = TooFar::of(base, wanted) {
+        return too_far.explain(refused, base);
+    }
+    let turns = |at: usize| env.components.of(at);
     match origin.proved.slot() {
+        // What is proven before a loop stays the same in each of its rounds.
+        Some(check) if range > 0 && turns(slot).is_some() && turns(slot) != turns(check) => {
+            let label = area.proven(&refused, range);
+            refused.because(origin.proved, label).help(format!(
+                "inside of the loop, before each use, compare the pointer that is used here plus {} \
+                 with {}, and leave if it is greater",
+                wanted - i64::from(base.off),
+                area.end
+            ))
+        }
         None => refused
             .because(origin.made, "the pointer is made here, with nothing proven")
             .help(format!("first {}", area.comparison(base, wanted))),
@@ -33,11 +50,52 @@ pub(crate) fn prove_more(
                 area.comparison(base, wanted)
             )),
         Some(check) => {
-            let whose = owner(&refused.message);
-            let label = format!("this check proves bytes 0..{range} of {whose}{}", area.name);
+            let label = area.proven(&refused, range);
             refused
                 .because(origin.proved, label)
                 .help(more((program, area), base, (check, wanted)))
+        }
+    }
+}
+
+/// Why no comparison proves bytes: they are further behind the packet's beginning than one proves.
+enum TooFar {
+    /// The offset that was added may be as large as this.
+    Offset(u64),
+    /// The pointer has moved by constants alone, as a loop moves it.
+    Moved,
+}
+
+impl TooFar {
+    fn of(base: &RegState, wanted: i64) -> Option<TooFar> {
+        let most = base.scalar.bounds.u64.max;
+        let wanted = u64::try_from(wanted).unwrap_or_default();
+        let too_far = most.saturating_add(wanted) > MAX_PACKET_OFF;
+        too_far.then_some(match base.constant_var_off() {
+            None => TooFar::Offset(most),
+            Some(_) => TooFar::Moved,
+        })
+    }
+
+    fn explain(&self, refused: Box<Rejection>, base: &RegState) -> Box<Rejection> {
+        let origin = base.origin;
+        match self {
+            TooFar::Offset(most) => refused
+                .because(
+                    origin.made,
+                    format!("the pointer is made here, of an offset that may be {most}"),
+                )
+                .help(format!(
+                    "the offset may be as large as {most}, and a comparison proves nothing behind \
+                     {MAX_PACKET_OFF} bytes: bound it before it is added, as with & 0x7fff or if \
+                     (off > 1500) return 0, and compare behind that"
+                )),
+            TooFar::Moved => refused
+                .because(origin.proved, "no comparison proves more than this one")
+                .help(format!(
+                    "a comparison proves nothing behind {MAX_PACKET_OFF} bytes: stay before them; \
+                     bound the rounds of a loop that moves the pointer, as with i < 1500"
+                )),
         }
     }
 }
@@ -107,6 +165,12 @@ impl Area {
             (_, ProgType::CgroupSockopt) => OPTION,
             _ => PACKET,
         }
+    }
+
+    /// What the check proves that was not enough.
+    fn proven(self, refused: &Rejection, range: i64) -> String {
+        let whose = owner(&refused.message);
+        format!("this check proves bytes 0..{range} of {whose}{}", self.name)
     }
 
     /// The check that proves so many bytes from where `base` was made.

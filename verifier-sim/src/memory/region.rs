@@ -335,7 +335,7 @@ impl<'a> Machine<'_, 'a> {
             )
         };
         let refused = refused.label(what);
-        prove_more(self.env.program, refused, base, last + 1)
+        prove_more(self.env, self.slot, refused, (base, last + 1))
     }
 
     /// That the bytes are in a piece of memory of `bytes` bytes.

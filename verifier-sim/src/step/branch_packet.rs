@@ -17,7 +17,7 @@ use ebpf_asm::insn::Reg;
 use ebpf_asm::isa::Cond;
 
 /// The greatest packet offset that is ever proven: packets are not longer.
-const MAX_PACKET_OFF: u64 = 0xffff;
+pub(crate) const MAX_PACKET_OFF: u64 = 0xffff;
 
 /// A comparison of a packet pointer with an end: `pointer cond end`.
 pub(crate) struct PacketComparison {

@@ -422,6 +422,11 @@ fn bounded_size(reg: Reg, value: &RegState, zero: ZeroSize) -> Checked<i64> {
         ))
         .help(match unsigned.max {
             0 => "hand over at least one byte: this helper takes no size of 0".to_owned(),
+            // As a signed number of 32 bits it may be less than 0.
+            most if value.scalar.bounds.s32.min < 0 && most > i32::MAX as u64 => format!(
+                "leave where R{number} is 0 or, as a signed number, less (in C: if (n <= 0) return \
+                 0): this helper takes no size of 0"
+            ),
             _ => format!(
                 "compare R{number} with 0, and leave where it is 0 (in C: if (n == 0) return 0): \
                  this helper takes no size of 0"
