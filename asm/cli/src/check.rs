@@ -96,7 +96,11 @@ fn check_object(
     told: &mut Told,
 ) -> Result<(), Failure> {
     let object = text_file::object(path)?;
-    target::check(&object, Target::from(args.cpu))?;
+    let chosen = |program: &&Program| args.prog.as_ref().is_none_or(|name| program.name == *name);
+    target::check(
+        object.programs.iter().filter(chosen),
+        Target::from(args.cpu),
+    )?;
     let types = kernel_types::running();
     let object = kernel_types::relocated(&object, types)?;
     // Of other releases nobody knows how they were configured.

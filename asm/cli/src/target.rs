@@ -4,15 +4,17 @@
 //! not have its verifier rejects (3), whichever command finds it and whatever it is.
 
 use ebpf_asm::isa::KernelVersion;
-use ebpf_asm::object::Object;
+use ebpf_asm::program::Program;
 use ebpf_asm::target::{Target, TargetError, TooNew};
 use ebpf_cli::exit::Exit;
 use ebpf_cli::report::{self, Failure};
 use ebpf_verifier_sim::{Code, NEWEST};
 
-/// Fails if a program has an instruction that the target does not have.
-pub(crate) fn check(object: &Object, target: Target) -> Result<(), Failure> {
-    let mut programs = object.programs.iter();
+/// Fails if one of the programs has an instruction that the target does not have.
+pub(crate) fn check<'p>(
+    mut programs: impl Iterator<Item = &'p Program>,
+    target: Target,
+) -> Result<(), Failure> {
     programs
         .try_for_each(|program| target.check(program))
         .map_err(|error| too_new(&error))

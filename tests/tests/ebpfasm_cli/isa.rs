@@ -159,3 +159,17 @@ fn programs_are_built_for_a_target() {
     place.run(&args).code(0);
     place.run(&["check", "old.o", "--kernel", "4.20"]).code(0);
 }
+
+/// Of an object with many programs only the one that is asked for counts.
+#[test]
+fn a_program_is_checked_for_an_old_target_alone() {
+    let place = Place::new();
+    let two = ".license GPL\n.prog xdp old\n    r0 = 2\n    exit\n\
+               .prog xdp new\n    r0 = 2\n    r0 = (s8)r0\n    exit\n";
+    place.write("two.bpf", two);
+    place.run(&["build", "two.bpf", "-o", "two.o"]).code(0);
+    let check = |name: &str| place.run(&["check", "two.o", "--cpu", "v1", "--prog", name]);
+    check("old").code(0);
+    check("new").code(7).says("MOVSX");
+    place.run(&["check", "two.o", "--cpu", "v1"]).code(7);
+}

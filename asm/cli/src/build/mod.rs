@@ -79,7 +79,7 @@ fn compile(file: &Path, folder: &Path, target: Target) -> Result<(String, Object
         let name = file.file_stem().unwrap_or_default().to_string_lossy();
         let name = if name == "-" { "stdin" } else { &name };
         let object = text_file::read(file)?;
-        check_target(&object, target)?;
+        check_target(object.programs.iter(), target)?;
         return Ok((name.to_owned(), object));
     }
     let program = ProgramFile::new(file, folder)?;
