@@ -246,10 +246,20 @@ fn a_kernel_that_has_everything_elsewhere_answers() {
             }
         }
     }
-    let patched = &object.programs[0].insns;
+    let program = &object.programs[0];
+    let unanswered = program.core_relocations.iter().map(|(slot, _)| *slot);
+    let poisoned = answers
+        .iter()
+        .filter(|answer| answer.fate == Fate::Poisoned);
+    assert!(unanswered.eq(poisoned.map(|answer| answer.slot)));
+    let patched = &program.insns;
     let changed = before.iter().zip(patched).filter(|(a, b)| a != b).count();
     let differ = |(_, _, _, local, answer): &&Question| Some(*local) != *answer;
     assert_eq!(changed, ASKED.iter().filter(differ).count());
+    // Asked again, the kernel answers the same.
+    let once = object.programs[0].insns.clone();
+    object.relocate_core(&made_up()).unwrap();
+    assert_eq!(object.programs[0].insns, once);
 }
 
 /// What two programs declare alike is one type; what they declare otherwise is two, and each

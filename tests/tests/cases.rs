@@ -175,7 +175,7 @@ fn read(path: &Path) -> Outcome<Case> {
             Some("functions") => give_types(&mut object),
             Some(other) => return Err(format!("the types of '{other}': only functions").into()),
         }
-        object
+        kernel_types::relocated(object)?
     };
     ensure!(!object.programs.is_empty(), "the case has no program");
     Ok(Case {

@@ -92,7 +92,7 @@ codes! {
     416 Iterator "An iterator is begun, used or ended where it cannot be."
     417 SpecialField "A part of a map's value that is the kernel's is used as if it were not."
     418 Lock "A lock is taken, held or given back where it cannot be."
-    430 UnknownKfunc "The kernel has no such function."
+    430 UnknownKfunc "The kernel has no such function, field or type."
     431 KfuncNotAllowed "The program cannot call this kernel function."
     432 Untrusted "A pointer may point to what is gone."
     433 Section "A section is open, or is not, where it must not be."

@@ -34,9 +34,11 @@ use ebpf_asm::btf::core::CoreKind;
 use ebpf_asm::btf::{Btf, TypeId};
 use ebpf_asm::insn::Reg;
 use ebpf_asm::map_type::MapType;
+use ebpf_asm::near::near;
 use ebpf_asm::object::{Map, Object};
 use ebpf_asm::prog_type::ProgType;
 use ebpf_asm::program::Program;
+use ebpf_asm::section::SECTIONS;
 use std::collections::BTreeSet;
 
 /// A map, by where it is in [`Object::maps`].
@@ -102,8 +104,8 @@ impl<'a> Env<'a> {
         let (object, program): (&Object, &Program) = (object, program);
         check_loadable(program, config)?;
         let attach_type = program.prog_type.attach_type(program.expected_attach_type);
-        let context = context(program.prog_type, attach_type)
-            .ok_or_else(|| unknown_type(program.prog_type))?;
+        let context =
+            context(program.prog_type, attach_type).ok_or_else(|| unknown_type(program))?;
         let attached = Target::find(whole, program, config, kernel)?;
         // The types are read only for a program that has a target.
         let arguments = attached
@@ -361,13 +363,21 @@ impl<'a> Env<'a> {
     }
 }
 
-fn unknown_type(prog_type: ProgType) -> Box<Rejection> {
+fn unknown_type(program: &Program) -> Box<Rejection> {
+    let (prog_type, section) = (program.prog_type, &program.section);
+    if prog_type == ProgType::Unspec {
+        let message = format!("'{section}' names no program type");
+        let meant = near(section, SECTIONS.iter().map(|known| known.name));
+        return Rejection::new(Code::NotModelled, message)
+            .label(format!("the program is in section '{section}'"))
+            .help(match meant {
+                Some(meant) => format!("did you mean SEC(\"{meant}\"), or .prog {meant}?"),
+                None => "name one, as in SEC(\"xdp\") or .prog xdp".to_owned(),
+            });
+    }
     let message = format!("programs of type {prog_type} are not modelled");
     let refused = Rejection::new(Code::NotModelled, message);
     match prog_type {
-        ProgType::Unspec => refused
-            .label("the program's section names no program type")
-            .help("name one, as in SEC(\"xdp\") or .prog xdp"),
         ProgType::LircMode2 => refused
             .label("only kernels that were built with CONFIG_BPF_LIRC_MODE2 have such programs"),
         _ => refused.label("its context is not known here"),

@@ -22,17 +22,10 @@ pub(crate) fn at(object: &Object, program: &Program, slot: usize) -> Option<Stri
 /// The type, and the field or enumerator of it. What cannot be followed is left as numbers.
 fn place(btf: &Btf, relocation: &CoreRelocation) -> String {
     let type_name = type_name(btf, relocation.type_id);
-    let steps = relocation.access.steps();
-    match relocation.kind.subject() {
-        CoreSubject::Type => type_name,
-        CoreSubject::Field => match fields(btf, relocation.type_id, steps) {
-            Some(fields) => type_name + &fields,
-            None => format!("{type_name} ({})", relocation.access),
-        },
-        CoreSubject::Enumerator => match enumerator(btf, relocation.type_id, steps) {
-            Some(name) => format!("{type_name}::{name}"),
-            None => format!("{type_name} ({})", relocation.access),
-        },
+    match (relocation.path(btf), relocation.kind.subject()) {
+        (Some(path), CoreSubject::Enumerator) => format!("{type_name}::{path}"),
+        (Some(path), _) => type_name + &path,
+        (None, _) => format!("{type_name} ({})", relocation.access),
     }
 }
 
@@ -47,45 +40,6 @@ fn type_name(btf: &Btf, id: TypeId) -> String {
         "" => format!("{word}without name (type {})", id.0),
         name => format!("{word}{name}"),
     }
-}
-
-/// `.member[2].member`, with an index before it if that is not 0.
-fn fields(btf: &Btf, id: TypeId, steps: &[u32]) -> Option<String> {
-    let (first, rest) = steps.split_first()?;
-    let mut path = match first {
-        0 => String::new(),
-        index => format!("[{index}]"),
-    };
-    let mut at = id;
-    for step in rest {
-        at = match &btf.get(btf.resolve(at))?.kind {
-            Kind::Struct { members, .. } | Kind::Union { members, .. } => {
-                let member = members.get(usize::try_from(*step).ok()?)?;
-                // A member without name lends its own members to what it is in.
-                match btf.str(member.name) {
-                    "" => {}
-                    name => path += &format!(".{name}"),
-                }
-                member.ty
-            }
-            Kind::Array { element, .. } => {
-                path += &format!("[{step}]");
-                *element
-            }
-            _ => return None,
-        };
-    }
-    Some(path)
-}
-
-fn enumerator<'b>(btf: &'b Btf, id: TypeId, steps: &[u32]) -> Option<&'b str> {
-    let index = usize::try_from(*steps.first()?).ok()?;
-    let name = match &btf.get(btf.resolve(id))?.kind {
-        Kind::Enum { values, .. } => values.get(index)?.0,
-        Kind::Enum64 { values, .. } => values.get(index)?.0,
-        _ => return None,
-    };
-    Some(btf.str(name))
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use ebpf_asm::isa::KernelVersion;
 use ebpf_asm::object::Object;
+use ebpf_asm::prog_type::ProgType;
 use ebpf_asm::program::Program;
 use ebpf_verifier_sim::{
     AttachSince, Cause, Code, Config, Decor, KernelTypes, Rejection, Stats, Verdict, Warning,
@@ -221,11 +222,15 @@ pub(crate) fn refuse_rejected(checked: &[Checked<'_>]) -> Result<(), Failure> {
     }
     match (rejected.as_slice(), unjudged.as_slice()) {
         ([], []) => Ok(()),
-        ([], unjudged) => Err(Failure::new(
-            Exit::Unsupported,
-            format!("the verifier cannot judge {}", names(unjudged)),
-        )
-        .help("nothing is known against it: the kernel will judge when it is loaded")),
+        ([], unjudged) => {
+            let message = format!("the verifier cannot judge {}", names(unjudged));
+            let failure = Failure::new(Exit::Unsupported, message);
+            Err(match any_loads(checked) {
+                true => failure
+                    .help("nothing is known against it: the kernel will judge when it is loaded"),
+                false => failure,
+            })
+        }
         (rejected, _) => {
             let besides = match unjudged.as_slice() {
                 [] => String::new(),
@@ -298,6 +303,14 @@ pub(crate) fn note_unattachable(checked: &[Checked<'_>]) {
 /// Whether the verifier refuses only because it does not know enough.
 fn is_unjudged(why: &Rejection) -> bool {
     why.code == Code::NotModelled
+}
+
+/// Whether a program that could not be judged can be loaded: one without a type cannot.
+fn any_loads(checked: &[Checked<'_>]) -> bool {
+    let mut unjudged = checked
+        .iter()
+        .filter(|one| one.verdict.rejection().is_some_and(is_unjudged));
+    unjudged.any(|one| one.program.prog_type != ProgType::Unspec)
 }
 
 fn names(programs: &[String]) -> String {

@@ -73,8 +73,9 @@ pub enum RelocateError {
 
 impl Object {
     /// Answers all CO-RE relocations from the types of a kernel, and writes the answers into
-    /// the instructions: the object is then for kernels with these types, and has no
-    /// relocations any more.
+    /// the instructions: the object is then for kernels with these types. Of its relocations only
+    /// those are kept that ask for what the kernel does not have: they say what the poisoned
+    /// instructions ([`Fate::Poisoned`]) asked for.
     ///
     /// # Errors
     /// If a relocation makes no sense, or its answer is ambiguous or cannot be written. The
@@ -109,6 +110,7 @@ fn relocate(
         .into_iter()
         .peekable();
     let mut insns = Vec::with_capacity(program.insns.len());
+    let mut unanswered = Vec::new();
     let mut slot = 0;
     for insn in &program.insns {
         let slots = insn.slots();
@@ -135,6 +137,7 @@ fn relocate(
                 Patched::Poison(call) => {
                     insns.extend(std::iter::repeat_n(call, slots));
                     made = None;
+                    unanswered.push((slot, relocation.clone()));
                     Fate::Poisoned
                 }
             };
@@ -159,5 +162,6 @@ fn relocate(
         });
     }
     program.insns = insns;
+    program.core_relocations = unanswered;
     Ok(())
 }

@@ -165,6 +165,43 @@ fn untyped_pointers_are_numbers_to_older_kernels() {
     );
 }
 
+/// What depends on how a kernel was configured is observed of the running one alone.
+#[test]
+fn a_helper_of_some_configurations_is_not_judged_elsewhere() {
+    let place = Place::new();
+    let overrides = ".license GPL\n.prog kprobe overrides\n    r2 = 0\n    call override_return\n    \
+                     r0 = 0\n    exit\n";
+    object(&place, "p.o", overrides);
+    for kernel in ["6.1", "6.12"] {
+        place
+            .run(&["check", "p.o", "--kernel", kernel])
+            .code(7)
+            .says("built with CONFIG_BPF_KPROBE_OVERRIDE have");
+    }
+}
+
+/// A section that names no type is named, and nobody is told that the kernel will judge.
+#[test]
+fn a_mistyped_section_is_named() {
+    let place = Place::new();
+    let mut mistyped = text::parse("x.bpf", GOOD).expect("it parses");
+    for program in &mut mistyped.programs {
+        program.section = "xpd".to_owned();
+    }
+    let bytes = object::write(&mistyped).expect("it can be written");
+    fs::write(place.work().join("xpd.o"), bytes).expect("a file");
+    let ended = place
+        .run(&["check", "xpd.o"])
+        .code(7)
+        .says("'xpd' names no program type")
+        .says("did you mean SEC(\"xdp\")");
+    assert!(
+        !ended.stderr.contains("nothing is known"),
+        "{}",
+        ended.stderr
+    );
+}
+
 /// What the verifier knows nothing about is not held against a program.
 #[test]
 fn a_program_of_another_type_is_not_judged() {

@@ -12,6 +12,7 @@ use crate::ctx::ArgumentContext;
 use crate::diag::{Checked, Rejection};
 use crate::env::Env;
 use crate::load::instead::{Newer, instead};
+use crate::step::machine::not_modelled;
 use ebpf_asm::helper::{Helper, Privilege, Proto, by_id};
 use ebpf_asm::prog_type::{AttachType, ProgType};
 
@@ -34,6 +35,10 @@ const PROBES: [ProgType; 3] = [ProgType::Syscall, ProgType::Tracing, ProgType::L
 /// iterator was asked), those at security hooks only at some of a control group, and structs of
 /// functions not where they end. Observed on Linux 6.18; hooks, on 6.12.
 const SOCKET_OPTIONS: [&str; 2] = ["setsockopt", "getsockopt"];
+
+/// The helper that depends on how the kernel is configured: programs of type kprobe may call it.
+const OVERRIDE_RETURN: &str = "override_return";
+const OVERRIDERS: &str = "only kernels that were built with CONFIG_BPF_KPROBE_OVERRIDE";
 
 /// What to do about a license.
 pub(crate) const DECLARE_LICENSE: &str = "declare a license compatible with the GPL, if that is the license: in C char LICENSE[] \
@@ -85,6 +90,9 @@ impl Env<'_> {
             if callers.prog_types.has(prog_type) {
                 return Err(refused.help("with another attach type it could"));
             }
+            if helper.name == OVERRIDE_RETURN {
+                return Err(self.cannot_override(refused));
+            }
             let types: Vec<&str> = callers.prog_types.iter().map(|ty| ty.name()).collect();
             return Err(match types.is_empty() {
                 true => refused
@@ -121,6 +129,19 @@ impl Env<'_> {
         Err(refuse()
             .label(format!("the loader lacks {capability}"))
             .help(format!("load the program with {capability}")))
+    }
+
+    /// The refusal of [`OVERRIDE_RETURN`], as far as one can know. Of the kernel that the types are
+    /// of, it was observed; of others nobody knows how they were configured.
+    fn cannot_override(&self, refused: Box<Rejection>) -> Box<Rejection> {
+        let other = self.kernel.of_other_release(self.config.kernel).is_some();
+        match self.program.prog_type {
+            ProgType::Kprobe if other => {
+                not_modelled(&format!("bpf_{OVERRIDE_RETURN}, which {OVERRIDERS} have"))
+            }
+            ProgType::Kprobe => refused.help(format!("{OVERRIDERS} have it")),
+            _ => refused.help("programs of type kprobe may call it"),
+        }
     }
 
     /// Whether the operation that the program is leaves the helper out, which others of its

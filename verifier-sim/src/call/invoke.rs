@@ -26,6 +26,7 @@ impl Machine<'_, '_> {
     /// `call helper`.
     pub(crate) fn call_helper(&mut self, insn: &Insn) -> Checked<Flow> {
         self.check_helper_in_lock(insn.imm())?;
+        self.env.check_has(self.slot, insn.imm())?;
         let (helper, proto) = self.env.callable(insn.imm())?;
         self.check_may_sleep(helper)?;
         self.check_helper_sleeps(helper)?;

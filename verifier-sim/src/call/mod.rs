@@ -3,7 +3,7 @@
 //!
 //! Read in the order `callable.rs`, `invoke.rs`, `argument/mod.rs`, `callback.rs`, `later.rs`,
 //! `format.rs`, `single_helper.rs`, `result.rs`, `compat.rs`, `global.rs`, `returns.rs`,
-//! `tail_call.rs`.
+//! `tail_call.rs`, `unanswered.rs`.
 
 pub(crate) mod argument;
 pub(crate) mod callable;
@@ -17,3 +17,4 @@ pub(crate) mod result;
 pub(crate) mod returns;
 pub(crate) mod single_helper;
 pub(crate) mod tail_call;
+pub(crate) mod unanswered;

@@ -8,12 +8,13 @@
 //! `enum bpf_core_relo_kind` of `include/uapi/linux/bpf.h`.
 //!
 //! Read before: `../mod.rs`, `../ext.rs`. Read next: `place.rs`, `types.rs`, `resolve.rs`,
-//! `patch.rs`.
+//! `patch.rs`, `words.rs`.
 
 mod patch;
 mod place;
 mod resolve;
 mod types;
+mod words;
 
 use std::fmt;
 

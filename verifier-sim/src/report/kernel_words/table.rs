@@ -204,8 +204,14 @@ pub(super) const WORDS: &[(&str, Code)] = &[
     ("div by zero", Code::DivByZero),
     ("invalid shift", Code::Shift),
     // Calls.
-    // What libbpf calls in place of a weak function that is not there.
+    // What libbpf calls in place of a weak function that is not there, and of an instruction whose
+    // CO-RE relocation has no answer; and what it makes of the kernel's words about such a call.
     ("invalid func unknown#195896080", Code::UnknownKfunc),
+    ("failed to resolve CO-RE relocation", Code::UnknownKfunc),
+    (
+        "kfunc * is referenced but wasn't resolved",
+        Code::UnknownKfunc,
+    ),
     ("invalid func ", Code::UnknownHelper),
     ("unknown func ", Code::HelperNotAllowed),
     ("func bpf_* supported only for", Code::HelperNotAllowed),
