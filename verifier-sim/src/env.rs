@@ -32,7 +32,8 @@ use crate::value::residue::Residue;
 use crate::value::state::State;
 use ebpf_asm::btf::core::CoreKind;
 use ebpf_asm::btf::{Btf, TypeId};
-use ebpf_asm::insn::Reg;
+use ebpf_asm::insn::{Insn, Reg};
+use ebpf_asm::isa::{Callee, Sem};
 use ebpf_asm::map_type::MapType;
 use ebpf_asm::near::near;
 use ebpf_asm::object::{Map, Object};
@@ -127,9 +128,6 @@ impl<'a> Env<'a> {
         });
         let before = Predecessors::new(&cfg);
         let components = Components::new(&cfg, &before, &loop_heads);
-        let live = live_registers(&cfg, &before, |slot, insn| {
-            argument_count(object, program, kernel, (slot, insn))
-        });
         let mut env = Env {
             object,
             program,
@@ -146,9 +144,12 @@ impl<'a> Env<'a> {
             stops,
             before,
             fastcalls: Fastcalls::default(),
-            live,
+            live: Vec::new(),
             specials,
         };
+        env.live = live_registers(&env.cfg, &env.before, |slot, insn| {
+            env.argument_count(slot, insn)
+        });
         env.fastcalls = Fastcalls::find(&env);
         Ok(env)
     }
@@ -344,6 +345,20 @@ impl<'a> Env<'a> {
             Some(MapType::Xskmap) => RegKind::Sock(SockType::Xdp),
             Some(MapType::Sockmap | MapType::Sockhash) => RegKind::Sock(SockType::Sock),
             _ => kind,
+        }
+    }
+
+    /// How many arguments the call at `slot` takes; `None` if that is not known, as of what the
+    /// program may not call, on whatever path it is (Linux 6.18).
+    fn argument_count(&self, slot: usize, insn: &Insn) -> Option<usize> {
+        match insn.sem() {
+            Sem::Call(Callee::Helper) => self
+                .helper(insn.imm())
+                .map(|(helper, _)| helper.most_args()),
+            Sem::Call(Callee::Kfunc) => {
+                argument_count(self.object, self.program, self.kernel, (slot, insn))
+            }
+            _ => None,
         }
     }
 

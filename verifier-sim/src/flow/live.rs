@@ -15,18 +15,18 @@ use ebpf_asm::isa::{Callee, Sem};
 
 /// For each slot the registers that are read there or later before they are written.
 ///
-/// `kfunc_arguments` says how many arguments the function of the kernel takes that the call at a
-/// slot calls, if that is known.
+/// `arguments` says how many arguments the call at a slot takes, if that is known. All are read where
+/// it is not.
 pub(crate) fn live_registers(
     cfg: &Cfg<'_>,
     before: &Predecessors,
-    kfunc_arguments: impl Fn(usize, &Insn) -> Option<usize>,
+    arguments: impl Fn(usize, &Insn) -> Option<usize>,
 ) -> Vec<RegSet> {
     let mut live = vec![RegSet::NONE; cfg.slot_count()];
     let live_before = |live: &[RegSet], slot: usize, [on, jump]: [Option<usize>; 2]| {
         let Uses { read, written, .. } = cfg.uses(slot);
         let read = match written {
-            RegSet::LOST_IN_CALLS => read_in_call(cfg, slot, &kfunc_arguments).unwrap_or(read),
+            RegSet::LOST_IN_CALLS => read_in_call(cfg, slot, &arguments).unwrap_or(read),
             _ => read,
         };
         let after = live_at(live, on).with(live_at(live, jump));
@@ -60,11 +60,14 @@ pub(crate) fn live_registers(
 fn read_in_call(
     cfg: &Cfg<'_>,
     slot: usize,
-    kfunc_arguments: impl Fn(usize, &Insn) -> Option<usize>,
+    arguments: impl Fn(usize, &Insn) -> Option<usize>,
 ) -> Option<RegSet> {
     let insn = cfg.insn(slot)?;
     match insn.sem() {
-        Sem::Call(Callee::Kfunc) => kfunc_arguments(slot, insn).map(RegSet::arguments),
+        Sem::Call(Callee::Helper | Callee::Kfunc) => Some(match arguments(slot, insn) {
+            Some(count) => RegSet::arguments(count),
+            None => RegSet::ARGUMENTS,
+        }),
         // The kernel takes them to read every register (Linux 6.18), which they do not.
         Sem::LoadPacket { .. } => Some(RegSet::ALL),
         _ => None,

@@ -15,7 +15,7 @@ impl RegSet {
     pub(crate) const NONE: RegSet = RegSet(0);
 
     /// R1 to R5, which hold arguments and are lost in calls.
-    const ARGUMENTS: RegSet = RegSet(0b11_1110);
+    pub(crate) const ARGUMENTS: RegSet = RegSet(0b11_1110);
 
     /// The set of one.
     pub(crate) const fn of(reg: Reg) -> RegSet {
