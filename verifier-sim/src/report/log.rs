@@ -299,8 +299,8 @@ fn references(state: &Snapshot) -> Option<String> {
     is_shown.then(|| format!(" refs={}", ids.join(",")))
 }
 
-/// The registers that an instruction touched and that hold something, and the slots of the stack
-/// that it changed; nothing if there is neither.
+/// The registers that an instruction touched, also if they hold nothing now, and the slots of the
+/// stack that it changed; nothing if there is neither.
 fn changes(touched: &[Reg], before: &Snapshot, after: &Snapshot) -> Option<String> {
     let (old, new) = before.frames.last().zip(after.frames.last())?;
     let regs = new
@@ -318,8 +318,9 @@ fn changes(touched: &[Reg], before: &Snapshot, after: &Snapshot) -> Option<Strin
         frames => format!(" frame{}:", frames - 1),
     };
     let changed: String = regs.chain(stack).collect();
+    let is_shown = !touched.is_empty() || !changed.is_empty();
     let references = references(after).unwrap_or_default();
-    (!changed.is_empty()).then(|| frame + &changed + &references + mark(new.entered))
+    is_shown.then(|| frame + &changed + &references + mark(new.entered))
 }
 
 /// An instruction as the kernel spells it, where that is not our own spelling.
