@@ -26,8 +26,8 @@ impl Predecessors {
         Predecessors { jumps }
     }
 
-    /// Those of a slot: the instruction before it, then the jumps to it, ascending. A conditional jump to
-    /// the next slot is both.
+    /// Those of a slot: the instruction before it, then the jumps to it, ascending. A conditional
+    /// jump to the next slot is both.
     pub(crate) fn of(&self, cfg: &Cfg<'_>, slot: usize) -> impl Iterator<Item = usize> {
         let is_before = |at: &usize| cfg.insn(*at).is_some();
         let before = (slot.saturating_sub(2)..slot).rev().find(is_before);
@@ -74,7 +74,8 @@ mod tests {
     #[test]
     fn they_are_the_successors_turned_round() {
         let text = ".prog socket_filter\n r0 = 0\n again:\n r0 += 1\n r1 = 5 ll\n \
-                    if r0 == 7 goto end\n if r0 == 8 goto next\n next:\n if r0 != 9 goto again\n goto end\n end:\n exit\n";
+                    if r0 == 7 goto end\n if r0 == 8 goto next\n next:\n \
+                    if r0 != 9 goto again\n goto end\n end:\n exit\n";
         let object = parse("test", text).unwrap();
         let cfg = Cfg::new(&object.programs[0], &Config::default(), Vec::new(), None).unwrap();
         let before = Predecessors::new(&cfg);

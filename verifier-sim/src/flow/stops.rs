@@ -56,7 +56,7 @@ impl Stops {
             stops.enter(function);
         }
         rounds.slots().for_each(|slot| stops.enter(slot));
-        stops.count_up(cfg);
+        stops.complete(cfg);
         stops
     }
 
@@ -83,7 +83,9 @@ impl Stops {
         self.0.get(slot).is_some_and(|stop| stop.straight)
     }
 
-    fn count_up(&mut self, cfg: &Cfg<'_>) {
+    /// Once it is known where states are compared and what is entered: numbers the ones, and finds what
+    /// is straight.
+    fn complete(&mut self, cfg: &Cfg<'_>) {
         let mut count = 0;
         let mut before = [None; 2];
         for (slot, stop) in self.0.iter_mut().enumerate() {

@@ -257,7 +257,8 @@ fn scalar_binary(
 
 /// What a number still has of the distance from one that it is known by no more: before Linux 6.18
 /// all but what makes it unknown, and adding another constant to what is shared, leaves that as it
-/// was. It decides nothing but whether the number is added to a pointer. As observed on Linux 6.12.
+/// was. It counts where the number is added to a pointer, and where rounds of a loop are compared. As
+/// observed on Linux 6.12.
 fn distance_left(
     config: &Config,
     (op, width): (AluOp, Width),

@@ -13,7 +13,7 @@ use crate::env::Env;
 use crate::path::history::{Sharer, StackSlot};
 use crate::step::branch_packet::{PacketComparison, is_end_of};
 use crate::step::machine::{Flow, Machine, not_modelled};
-use crate::value::compare::{Outcome, assume, assume_by_ranges, assume_of_itself, decide};
+use crate::value::compare::{Outcome, assume, assume_of_itself, decide, equality};
 use crate::value::compare_older::assume_older;
 use crate::value::reg::{Kind, Link, Null, RegState, SockType};
 use crate::value::residue::Residue;
@@ -204,11 +204,7 @@ impl Comparison {
 
     /// Whether the operands are equal where the comparison has this outcome, if it says so.
     fn equality(&self, outcome: Outcome) -> Option<bool> {
-        match (self.cond, outcome) {
-            (Cond::Jeq, Outcome::Holds) | (Cond::Jne, Outcome::Fails) => Some(true),
-            (Cond::Jeq, Outcome::Fails) | (Cond::Jne, Outcome::Holds) => Some(false),
-            _ => None,
-        }
+        equality(self.cond, outcome)
     }
 
     /// Whether a pointer is compared with the number 0.
@@ -319,12 +315,11 @@ impl Comparison {
             return existence;
         }
         let (a, b, existence) = match self.older {
-            None => assume(cond, width, outcome, dst, src),
             Some(Older::Before6_8) => {
                 let (a, b) = assume_older(cond, width, outcome, dst, src);
                 (a, b, Existence::Possible)
             }
-            Some(older) => assume_by_ranges(older, (cond, width), outcome, dst, src),
+            older => assume((cond, width), outcome, dst, src, older),
         };
         set_number(state, self.dst_reg, a, lesson);
         if let Some(reg) = self.src_reg {

@@ -127,29 +127,25 @@ fn decide_order<T: Int>(cond: Cond, a: Range<T>, b: Range<T>) -> Option<Outcome>
     }
 }
 
-/// What is known of `a` and `b` where `a cond b` has this outcome.
-pub(crate) fn assume(
-    cond: Cond,
-    width: Width,
-    outcome: Outcome,
-    a: &Scalar,
-    b: &Scalar,
-) -> (Scalar, Scalar, Existence) {
-    let (mut a, mut b) = narrowed(cond, width, outcome, a, b);
-    let existence = a.sync().and(b.sync());
-    (a, b, existence)
+/// Whether `a` and `b` are equal where `a cond b` has this outcome, if it says so.
+pub(crate) fn equality(cond: Cond, outcome: Outcome) -> Option<bool> {
+    match (cond, outcome) {
+        (Cond::Jeq, Outcome::Holds) | (Cond::Jne, Outcome::Fails) => Some(true),
+        (Cond::Jeq, Outcome::Fails) | (Cond::Jne, Outcome::Holds) => Some(false),
+        _ => None,
+    }
 }
 
-/// The same, as kernels from Linux 6.8 to before 6.18 see it.
-pub(crate) fn assume_by_ranges(
-    older: Older,
+/// What is known of `a` and `b` where `a cond b` has this outcome, as kernels since Linux 6.8 see it.
+pub(crate) fn assume(
     (cond, width): (Cond, Width),
     outcome: Outcome,
     a: &Scalar,
     b: &Scalar,
+    older: Option<Older>,
 ) -> (Scalar, Scalar, Existence) {
     let (mut a, mut b) = narrowed(cond, width, outcome, a, b);
-    let existence = a.sync_older(older).and(b.sync_older(older));
+    let existence = a.sync_by(older).and(b.sync_by(older));
     (a, b, existence)
 }
 
@@ -325,7 +321,7 @@ mod tests {
                         decided.is_none_or(|d| d == outcome),
                         "{cond:?} {x:#x} {y:#x}"
                     );
-                    let (a, b, _) = assume(cond, width, outcome, &a, &b);
+                    let (a, b, _) = assume((cond, width), outcome, &a, &b, None);
                     prop_assert!(a.contains(x), "{cond:?} {width:?} {x:#x} {y:#x}: {a:?}");
                     prop_assert!(b.contains(y), "{cond:?} {width:?} {x:#x} {y:#x}: {b:?}");
                 }

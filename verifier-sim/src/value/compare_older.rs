@@ -9,7 +9,7 @@
 //! Read before: `compare.rs`. Read next: `btf_ptr.rs`.
 
 use crate::value::bounds::{Bounds, Range};
-use crate::value::compare::{Outcome, decide, narrowed};
+use crate::value::compare::{Outcome, decide, equality, narrowed};
 use crate::value::scalar::{Existence, Scalar};
 use crate::value::scalar_older::Older;
 use ebpf_asm::isa::{Cond, Width};
@@ -24,15 +24,8 @@ pub(crate) fn assume_older(
     a: &Scalar,
     b: &Scalar,
 ) -> (Scalar, Scalar) {
-    let equal = matches!(
-        (cond, outcome),
-        (Cond::Jeq, Outcome::Holds) | (Cond::Jne, Outcome::Fails)
-    );
-    let unequal = matches!(
-        (cond, outcome),
-        (Cond::Jeq, Outcome::Fails) | (Cond::Jne, Outcome::Holds)
-    );
-    let (learnt_a, learnt_b) = match unequal || never(cond, width, outcome, a, b) {
+    let equality = equality(cond, outcome);
+    let (learnt_a, learnt_b) = match equality == Some(false) || never(cond, width, outcome, a, b) {
         true => (*a, *b),
         false => narrowed(cond, width, outcome, a, b),
     };
@@ -40,7 +33,7 @@ pub(crate) fn assume_older(
         if number.as_constant().is_some() {
             return *number;
         }
-        let value = other.constant_at(width).filter(|_| equal);
+        let value = other.constant_at(width).filter(|_| equality == Some(true));
         match (value, width) {
             (Some(value), Width::W64) => return Scalar::constant(value),
             (Some(value), Width::W32) => learnt = number.with_low_half(value as u32),
