@@ -15,7 +15,7 @@ use crate::call::invoke::ARGUMENTS;
 use crate::call::returns::found;
 use crate::codes::Code;
 use crate::diag::{Checked, Rejection};
-use crate::memory::region::changed_pointer;
+use crate::memory::region::{FixedOffset, changed_pointer};
 use crate::path::notes::LoopCall;
 use crate::step::alu::describe;
 use crate::step::machine::{Machine, not_modelled};
@@ -232,7 +232,7 @@ pub(crate) fn function(value: &RegState) -> Option<usize> {
 
 /// That the address of a function is that of its beginning.
 pub(crate) fn check_whole_function(reg: Reg, value: &RegState) -> Checked {
-    let Some(message) = changed_pointer(reg, value) else {
+    let Some(message) = changed_pointer(reg, value, FixedOffset::Refused) else {
         return Ok(());
     };
     Err(Rejection::new(Code::Callback, message)

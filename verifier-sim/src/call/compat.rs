@@ -7,7 +7,7 @@
 
 use crate::codes::Code;
 use crate::diag::{Checked, Rejection};
-use crate::memory::region::{READ_ONLY_MAP, flags_of};
+use crate::memory::map_value::{READ_ONLY_MAP, flags_of};
 use ebpf_asm::helper::{Helper, MapUse, Proto};
 use ebpf_asm::map_flags::BPF_F_RDONLY_PROG;
 use ebpf_asm::map_type::MapType;

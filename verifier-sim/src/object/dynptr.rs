@@ -13,7 +13,7 @@
 use crate::codes::Code;
 use crate::diag::{Checked, Place, Rejection};
 use crate::memory::mem::{Direction, MemAccess, Stored};
-use crate::memory::region::changed_pointer;
+use crate::memory::region::{FixedOffset, changed_pointer};
 use crate::object::stack_object::{Spot, spot};
 use crate::step::machine::Machine;
 use crate::value::bytes::{Byte, Bytes};
@@ -392,7 +392,7 @@ pub(crate) fn check_whole_dynptr(reg: Reg, value: &RegState) -> Checked {
     if !matches!(value.kind, Kind::Dynptr(_)) {
         return Ok(());
     }
-    let Some(message) = changed_pointer(reg, value) else {
+    let Some(message) = changed_pointer(reg, value, FixedOffset::Refused) else {
         return Ok(());
     };
     Err(Rejection::new(Code::Dynptr, message)

@@ -8,7 +8,7 @@ use crate::codes::Code;
 use crate::diag::{Checked, Rejection};
 use crate::memory::mem::{Direction, MemAccess, Stored};
 use crate::memory::region::{Extent, FixedOffset};
-use crate::memory::stack_access::Offsets;
+use crate::memory::stack_bounds::Offsets;
 use crate::memory::structure::read_only_memory;
 use crate::object::dynptr::{Access, Slice};
 use crate::step::alu::describe;

@@ -6,7 +6,8 @@
 use super::Arguments;
 use crate::codes::Code;
 use crate::diag::{Checked, Rejection};
-use crate::memory::region::{Extent, flags_of};
+use crate::memory::map_value::flags_of;
+use crate::memory::region::Extent;
 use crate::step::machine::{Machine, not_modelled};
 use crate::types::special::AccessBy;
 use crate::value::reg::{Kind, RegState};
