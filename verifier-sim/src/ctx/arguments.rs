@@ -16,7 +16,7 @@ use super::exceptions::{Given, iterator_argument, may_be_null};
 use super::hook::{ANSWERS_CHECKED, Answer};
 use super::probe;
 use crate::config::Config;
-use crate::types::btf_walk::tagged;
+use crate::types::btf_walk::{kind_word, tagged};
 use crate::types::kernel_types::KernelTypes;
 use crate::value::btf_ptr::{BtfPtr, Marks};
 use crate::value::reg::{Kind, Null};
@@ -295,7 +295,7 @@ impl TypedTarget<'_> {
                 "func '{}' arg{} type {} is not a struct",
                 self.target.name,
                 which.index(self.target),
-                crate::kfunc::kind_word(self.btf, pointee)
+                kind_word(self.btf, pointee)
             )),
         }
     }

@@ -1,42 +1,33 @@
 //! Arguments of kernel functions: what each kind of parameter demands of a register.
 //!
 //! What a pointer parameter demands depends on the register as well: a structure of the kernel
-//! must be of the parameter's type, and anything else must be memory of that size, which is
-//! only possible if the type is nothing but numbers.
+//! must be of the parameter's type (`structure.rs`), and anything else must be memory of that
+//! size (`memory.rs`). What is special about a parameter, whatever the register holds, is in the
+//! files behind these, a family each.
 //!
-//! Messages as observed on Linux 6.18.
+//! Described in the kernel's `Documentation/bpf/kfuncs.rst`; messages as observed on Linux 6.18.
 //!
-//! Read before: `kfunc/param.rs`, `call/argument/mod.rs`. Read next: `kfunc/invoke.rs`.
+//! Read before: `kfunc/param.rs`, `call/argument/mod.rs`. Read next: `kfunc/structure.rs`.
 
 use super::Kfunc;
-use super::object::Graph;
-use super::param::{Param, Returned, SizeParam, Special, is_plain};
+use super::graph::Graph;
+use super::param::{Param, Returned, Special};
+use super::structure::is_structure;
 use super::table::Flags;
 use crate::call::argument::Arguments;
-use crate::call::argument::owned::AS_ACQUIRED;
 use crate::call::argument::text::CONSTANT;
 use crate::call::invoke::ARGUMENTS;
 use crate::codes::Code;
 use crate::diag::{Checked, Rejection};
-use crate::memory::number_help::number_made;
-use crate::memory::region::{FixedOffset, check_set};
+use crate::memory::region::check_set;
 use crate::object::iterator::Iteration;
 use crate::step::alu::describe;
 use crate::step::machine::{Machine, not_modelled};
-use crate::types::btf_walk::{StructMatch, contains_struct};
 use crate::types::special::{Root, SpecialKind};
-use crate::value::btf_ptr::{BtfPtr, Marks, Types};
-use crate::value::reg::{Kind, Null, RegState, SockType};
-use ebpf_asm::btf::{Btf, Kind as Type, TypeId};
+use crate::value::btf_ptr::BtfPtr;
+use crate::value::reg::{Kind, Null, RegState};
+use ebpf_asm::btf::TypeId;
 use ebpf_asm::insn::Reg;
-
-/// What to do about a structure that is not trusted, for functions that want it so.
-const TO_TRUST: &str = "acquire it first, as by bpf_task_acquire, and compare that with 0; what is \
-                        handed to the program (as arguments of tp_btf and lsm) is trusted as it is";
-
-/// The same for functions that are content with what RCU protects.
-const TO_TRUST_RCU: &str = "read the pointer between bpf_rcu_read_lock and bpf_rcu_read_unlock, and \
-                            use it there, or acquire it, as by bpf_task_acquire";
 
 /// What was found out about the arguments of a call.
 #[derive(Debug, Default)]
@@ -63,10 +54,10 @@ pub(super) struct Found<'a> {
 
 /// An argument: which parameter, and what is in its register.
 #[derive(Debug, Clone, Copy)]
-struct Passed {
-    index: usize,
-    reg: Reg,
-    value: RegState,
+pub(super) struct Passed {
+    pub(super) index: usize,
+    pub(super) reg: Reg,
+    pub(super) value: RegState,
 }
 
 impl<'a> Machine<'_, 'a> {
@@ -205,15 +196,6 @@ impl<'a> Machine<'_, 'a> {
         self.check_kfunc_memory(kfunc, passed, to, sized, found)
     }
 
-    /// Whether the argument behind a pointer is the size of its memory: by its name, and if it
-    /// is a number.
-    fn size_behind(&self, kfunc: &Kfunc<'_>, index: usize) -> Option<SizeParam> {
-        let sized = kfunc.size_of_memory(index + 1)?;
-        let reg = ARGUMENTS.get(index + 1)?;
-        let is_number = matches!(kfunc.param(index + 1), Param::Number);
-        (is_number && self.state.reg(*reg).is_scalar()).then_some(sized)
-    }
-
     /// Whether a pointer to `to` is the program's context.
     fn takes_context(&self, kfunc: &Kfunc<'_>, to: TypeId) -> bool {
         kfunc.name == "bpf_cast_to_kern_ctx" || self.env.is_context(kfunc.btf, to)
@@ -229,233 +211,6 @@ impl<'a> Machine<'_, 'a> {
                 .help("hand over the context as the program got it: keep it in R6 to R9"));
         }
         self.check_whole_ctx(reg, &value)
-    }
-
-    /// That a pointer to a structure, or to what stands for one, is to the parameter's type.
-    fn check_structure(&self, kfunc: &Kfunc<'a>, passed: Passed, to: TypeId) -> Checked {
-        let Passed { index, reg, value } = passed;
-        let number = reg.number();
-        let is_struct = matches!(
-            kfunc.btf.get(to).map(|ty| &ty.kind),
-            Some(Type::Struct { .. } | Type::Union { .. })
-        );
-        if !is_struct {
-            let message = format!(
-                "kernel function {} args#{index} pointer type {} {} is not supported",
-                kfunc.name,
-                kind_word(kfunc.btf, to),
-                kfunc.btf.name(to)
-            );
-            return Err(Rejection::new(Code::ArgumentType, message)
-                .label(format!("R{number} points to a structure")));
-        }
-        self.check_trust(kfunc, passed)?;
-        self.check_structure_offset(reg, &value, kfunc)?;
-        check_safe(passed)?;
-        let Some((btf, id)) = self.structure_of(&value)? else {
-            return Err(not_modelled("a structure that is not known"));
-        };
-        let has = btf.name(id);
-        let wanted = kfunc.btf.name(to);
-        let releases = kfunc.row.has(Flags::RELEASE) && value.ref_id != 0;
-        let exact = kfunc.row.has(Flags::ACQUIRE) || releases || is_alias(has, wanted);
-        let matched = StructMatch {
-            off: i64::from(value.off),
-            exact,
-        };
-        let same = std::ptr::eq(btf, kfunc.btf);
-        if is_projection(wanted, has) || (same && contains_struct(btf, id, to, matched)) {
-            return Ok(());
-        }
-        let message = format!(
-            "kernel function {} args#{index} expected pointer to {} {wanted} but R{number} has a \
-             pointer to {} {has}",
-            kfunc.name,
-            kind_word(kfunc.btf, to),
-            kind_word(btf, id),
-        );
-        Err(Rejection::new(Code::ArgumentType, message)
-            .label(format!("R{number} points to another structure"))
-            .because(value.origin.made, format!("R{number} is made here"))
-            .help(format!(
-                "hand over a struct {wanted}: a cast does not make one"
-            )))
-    }
-
-    /// That a pointer to a structure in the place of a map is to what the kernel has of one.
-    fn check_map_structure(&self, kfunc: &Kfunc<'a>, passed: Passed) -> Checked {
-        let map = self.env.kernel.record("bpf_map");
-        let map = map.ok_or_else(|| not_modelled("maps of the kernel without their type"))?;
-        self.check_structure(kfunc, passed, map)
-    }
-
-    /// That a pointer is as trusted as the function wants it.
-    fn check_trust(&self, kfunc: &Kfunc<'_>, passed: Passed) -> Checked {
-        let (value, number) = (passed.value, passed.reg.number());
-        let rcu = kfunc.row.has(Flags::RCU);
-        let trusted = match value.kind {
-            Kind::Btf(_) => value.is_trusted_structure(),
-            // Sockets and maps of the program's own world are.
-            _ => true,
-        };
-        if trusted || !(rcu || kfunc.row.wants_trusted()) {
-            return Ok(());
-        }
-        let protected = matches!(value.kind, Kind::Btf(pointer) if pointer.marks.has(Marks::RCU));
-        let message = match (rcu, protected) {
-            (true, true) => return Ok(()),
-            (true, false) => format!("R{number} must be a rcu pointer"),
-            (false, _) => format!("R{number} must be referenced or trusted"),
-        };
-        let refused = Rejection::new(Code::Untrusted, message)
-            .label(format!("R{number} may point to what is gone"))
-            .because(value.origin.made, format!("R{number} is made here"));
-        Err(refused.help(match rcu {
-            true => TO_TRUST_RCU,
-            false => TO_TRUST,
-        }))
-    }
-
-    /// That a structure is passed with a known offset, and what is released with none.
-    fn check_structure_offset(&self, reg: Reg, value: &RegState, kfunc: &Kfunc<'_>) -> Checked {
-        let number = reg.number();
-        if kfunc.row.has(Flags::RELEASE) && value.ref_id != 0 && value.off != 0 {
-            let message = format!(
-                "R{number} must have zero offset when passed to release func or trusted arg to kfunc"
-            );
-            return Err(Rejection::new(Code::NotReleasable, message)
-                .label("points behind the beginning of what was acquired")
-                .because(value.origin.made, "the address is made here")
-                .help(AS_ACQUIRED));
-        }
-        let fixed = match value.kind {
-            Kind::Btf(_) => FixedOffset::Allowed,
-            _ => FixedOffset::Refused,
-        };
-        self.check_pointer_offset(reg, value, fixed)
-    }
-
-    /// The type that a pointer to a structure points to; `None` if it is not known.
-    fn structure_of(&self, value: &RegState) -> Checked<Option<(&'a Btf, TypeId)>> {
-        let kernel = self.env.kernel;
-        let named = |name: &str| kernel.btf().zip(kernel.record(name));
-        Ok(match value.kind {
-            Kind::Btf(pointer) if pointer.id == TypeId::VOID => None,
-            Kind::Btf(pointer) => match pointer.types {
-                Types::Kernel => kernel.btf().map(|btf| (btf, pointer.id)),
-                Types::Program => self.env.object.btf.as_ref().map(|btf| (btf, pointer.id)),
-            },
-            Kind::Sock(SockType::Common) => named("sock_common"),
-            Kind::Sock(SockType::Sock) => named("sock"),
-            Kind::Sock(SockType::Tcp) => named("tcp_sock"),
-            Kind::Map(_) => named("bpf_map"),
-            _ => None,
-        })
-    }
-
-    /// That a register points to memory of the parameter's type, or of the size behind it.
-    fn check_kfunc_memory(
-        &mut self,
-        kfunc: &Kfunc<'a>,
-        passed: Passed,
-        to: TypeId,
-        sized: Option<SizeParam>,
-        found: &mut Found<'a>,
-    ) -> Checked<Takes> {
-        let Passed { index, reg, value } = passed;
-        let btf = kfunc.btf;
-        let any = sized.is_some() && to == TypeId::VOID;
-        if !any && !is_plain(btf, to) {
-            let message = format!(
-                "arg#{index} pointer type {} {} must point to {}scalar, or struct with scalar",
-                kind_word(btf, to),
-                btf.name(to),
-                if sized.is_some() { "void, " } else { "" },
-            );
-            let refused = Rejection::new(Code::ArgumentType, message).label(format!(
-                "R{} is {}, and not a pointer to struct {}",
-                reg.number(),
-                value.in_words(),
-                btf.name(to)
-            ));
-            let refused = number_made(self.env, refused, reg, &value);
-            return Err(match refused.help {
-                Some(_) => refused,
-                None => refused.help(format!(
-                    "hand over a struct {} that the kernel gave: from a call that acquires one, \
-                     or as an argument of the program",
-                    btf.name(to)
-                )),
-            });
-        }
-        match sized {
-            None => {
-                self.check_whole_type(btf, passed, to, found)?;
-                Ok(Takes::One)
-            }
-            Some(sized) => {
-                self.check_memory_and_size(kfunc, passed, sized, found)?;
-                Ok(Takes::Two)
-            }
-        }
-    }
-
-    /// That a register points to memory for a value of a type, or is null.
-    fn check_whole_type(
-        &mut self,
-        btf: &Btf,
-        Passed { index, reg, value }: Passed,
-        to: TypeId,
-        found: &mut Found<'a>,
-    ) -> Checked {
-        let Some(size) = btf.size_of(to) else {
-            let message = format!(
-                "arg#{index} reference type('{} {}') size cannot be determined: -22",
-                kind_word(btf, to),
-                btf.name(to)
-            );
-            return Err(Rejection::new(Code::ArgumentType, message));
-        };
-        match value.as_constant() {
-            Some(0) => Ok(()),
-            _ => self.check_shared_memory(reg, &value, size, &mut found.plain),
-        }
-    }
-
-    /// That a register points to as much memory as the next one says.
-    fn check_memory_and_size(
-        &mut self,
-        kfunc: &Kfunc<'a>,
-        Passed { index, reg, value }: Passed,
-        sized: SizeParam,
-        found: &mut Found<'a>,
-    ) -> Checked {
-        let Some(size_reg) = ARGUMENTS.get(index + 1).copied() else {
-            return Err(not_modelled("a size behind the last argument"));
-        };
-        let left_out = value.as_constant() == Some(0) && kfunc.is_optional(index);
-        if !left_out {
-            let checked = self.check_sized_memory(reg, size_reg, &mut found.plain);
-            checked.map_err(|refused| {
-                let behind = index + 1;
-                refused.adds(format!(
-                    "arg#{index} arg#{behind} memory, len pair leads to invalid memory access"
-                ))
-            })?;
-        }
-        if sized == SizeParam::Constant {
-            let size = *self.state.reg(size_reg);
-            let Some(known) = size.as_constant() else {
-                let message = format!("R{} must be a known constant", size_reg.number());
-                return Err(Rejection::new(Code::ArgumentSize, message)
-                    .label("the size is not known when the program is verified")
-                    .because(size.origin.made, "the size comes from here")
-                    .help("hand over a constant, as sizeof(buffer), the same on every path"));
-            };
-            found.constant = Some(known);
-            self.need(size_reg);
-        }
-        Ok(())
     }
 
     /// That an argument is a text that cannot change any more.
@@ -508,73 +263,9 @@ impl<'a> Machine<'_, 'a> {
     }
 }
 
-/// That a pointer to a structure has no marks but those that make it trusted, or RCU's: also
-/// for functions that do not ask for trust.
-fn check_safe(passed: Passed) -> Checked {
-    let Passed { index, value, .. } = passed;
-    let Kind::Btf(pointer) = value.kind else {
-        return Ok(());
-    };
-    let unsafe_marks = pointer.marks.without(Marks::TRUSTWORTHY);
-    let safe = value.null == Null::Never && unsafe_marks == Marks::NONE;
-    if safe || pointer.marks.has(Marks::RCU) {
-        return Ok(());
-    }
-    let wanted = pointer.marks.without(unsafe_marks).prefix();
-    let message = format!(
-        "arg#{index} is {} expected {wanted}ptr_ or socket",
-        value.type_name()
-    );
-    Err(Rejection::new(Code::Untrusted, message)
-        .label(format!("R{} may point anywhere", passed.reg.number()))
-        .because(value.origin.made, "the pointer comes from here")
-        .help(TO_TRUST))
-}
-
 /// How many arguments a pointer takes up: itself, and its size.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Takes {
+pub(super) enum Takes {
     One,
     Two,
-}
-
-/// Whether a register of this kind is taken as a structure of the kernel.
-fn is_structure(kind: Kind) -> bool {
-    match kind {
-        Kind::Btf(_) | Kind::Map(_) => true,
-        Kind::Sock(sock) => sock != SockType::Xdp,
-        _ => false,
-    }
-}
-
-/// Whether a type is what programs see of another: the context's structs.
-fn is_projection(wanted: &str, has: &str) -> bool {
-    const PAIRS: [(&str, &str); 2] = [("__sk_buff", "sk_buff"), ("xdp_md", "xdp_buff")];
-    PAIRS.contains(&(wanted, has))
-}
-
-/// Whether two names are of one structure before and after it is set up, which are not the
-/// same to functions.
-fn is_alias(a: &str, b: &str) -> bool {
-    const SETUP: &str = "___init";
-    a.strip_suffix(SETUP) == Some(b) || b.strip_suffix(SETUP) == Some(a)
-}
-
-/// The kind of a type as the kernel's messages have it.
-pub(crate) fn kind_word(btf: &Btf, id: TypeId) -> &'static str {
-    match btf.get(id).map(|ty| &ty.kind) {
-        None => "UNKNOWN",
-        Some(Type::Int { .. }) => "INT",
-        Some(Type::Ptr(_)) => "PTR",
-        Some(Type::Array { .. }) => "ARRAY",
-        Some(Type::Struct { .. }) => "STRUCT",
-        Some(Type::Union { .. }) => "UNION",
-        Some(Type::Enum { .. }) => "ENUM",
-        Some(Type::Enum64 { .. }) => "ENUM64",
-        Some(Type::Fwd(_)) => "FWD",
-        Some(Type::FuncProto { .. }) => "FUNC_PROTO",
-        Some(Type::Func { .. }) => "FUNC",
-        Some(Type::Float { .. }) => "FLOAT",
-        Some(_) => "UNKNOWN",
-    }
 }

@@ -3,7 +3,7 @@
 //! Read before: `kfunc/argument.rs`. Read next: `memory/btf_access.rs`.
 
 use super::Kfunc;
-use super::argument::{Found, kind_word};
+use super::argument::Found;
 use super::cast::cast_to;
 use super::iterator::marks_of;
 use super::param::Returned;
@@ -11,6 +11,7 @@ use super::table::Flags;
 use crate::codes::Code;
 use crate::diag::{Checked, Rejection};
 use crate::step::machine::{Flow, Machine, not_modelled};
+use crate::types::btf_walk::kind_word;
 use crate::value::btf_ptr::{BtfPtr, Marks};
 use crate::value::reg::{Kind, RegState};
 use ebpf_asm::btf::{Kind as Type, TypeId};

@@ -7,25 +7,25 @@
 //!
 //! Described in the kernel's `Documentation/bpf/kfuncs.rst`.
 //!
-//! Read before: `types/kernel_types.rs`, `value/btf_ptr.rs`. Read next: `kfunc/callee.rs`, `kfunc/hook.rs`,
-//! `kfunc/table.rs`, `kfunc/param.rs`, `kfunc/argument.rs`, `kfunc/cast.rs`, `kfunc/dynptr.rs`,
-//! `kfunc/later.rs`, `kfunc/object.rs`, `kfunc/res_lock.rs`, `kfunc/iterator.rs`,
-//! `kfunc/invoke.rs`.
+//! Read before: `types/kernel_types.rs`, `value/btf_ptr.rs`. Read in the order `callee.rs`,
+//! `hook.rs`, `table.rs`, `param.rs`, `argument.rs`, `structure.rs`, `memory.rs`, `cast.rs`,
+//! `dynptr.rs`, `later.rs`, `object.rs`, `graph.rs`, `res_lock.rs`, `iterator.rs`, `invoke.rs`.
 
 mod argument;
 mod callee;
 mod cast;
 mod dynptr;
+mod graph;
 mod hook;
 mod invoke;
 mod iterator;
 mod later;
+mod memory;
 mod object;
 mod param;
 mod res_lock;
+mod structure;
 mod table;
-
-pub(crate) use argument::kind_word;
 
 use self::callee::Named;
 use crate::call::callable::{DECLARE_LICENSE, is_gpl_compatible};

@@ -320,3 +320,8 @@ pub(crate) fn tagged(btf: &Btf, to: TypeId) -> Marks {
         _ => Marks::NONE,
     }
 }
+
+/// The kind of a type as the kernel's messages have it.
+pub(crate) fn kind_word(btf: &Btf, id: TypeId) -> &'static str {
+    btf.get(id).map_or("UNKNOWN", |ty| ty.kind.name())
+}

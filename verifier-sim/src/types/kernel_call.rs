@@ -7,6 +7,7 @@
 //! Read before: `kernel_types.rs`. Read next: `ctx/traced.rs`, `kfunc/callee.rs`.
 
 use crate::config::Config;
+use crate::types::btf_walk::kind_word;
 use ebpf_asm::btf::{Btf, Kind as Type, StrId, TypeId};
 use ebpf_asm::isa::KernelVersion;
 
@@ -30,47 +31,44 @@ pub(crate) fn check_prototype(
     if params.len() > MAX_ARGUMENTS {
         return Err(format!("has {} arguments. Too many.", params.len()));
     }
+    let kind = |ty| kind_word(btf, btf.resolve(ty));
     match Passed::of(btf, ret) {
         Passed::InRegister | Passed::Nothing => {}
-        Passed::Whole { kind, .. } | Passed::Not(kind) => {
-            return Err(format!("return type {kind} is unsupported."));
+        Passed::Structure(_) | Passed::Union(_) | Passed::Not => {
+            return Err(format!("return type {} is unsupported.", kind(ret)));
         }
     }
     for (index, (_, ty)) in params.iter().enumerate() {
-        match Passed::of(btf, *ty) {
+        let supported = match Passed::of(btf, *ty) {
             Passed::Nothing if index + 1 == params.len() => {
                 return Err("with variable args is unsupported.".to_owned());
             }
-            Passed::Nothing | Passed::Whole { size: 0, .. } => {
+            Passed::Nothing | Passed::Structure(0) | Passed::Union(0) => {
                 return Err("has malformed void argument.".to_owned());
             }
-            Passed::Whole { kind, size }
-                if size > MAX_BY_VALUE || (kind == UNION && !config.since(UNIONS)) =>
-            {
-                return Err(format!("arg{index} type {kind} is unsupported."));
-            }
-            Passed::InRegister | Passed::Whole { .. } => {}
-            Passed::Not(kind) => return Err(format!("arg{index} type {kind} is unsupported.")),
+            Passed::InRegister => true,
+            Passed::Structure(size) => size <= MAX_BY_VALUE,
+            Passed::Union(size) => size <= MAX_BY_VALUE && config.since(UNIONS),
+            Passed::Not => false,
+        };
+        if !supported {
+            return Err(format!("arg{index} type {} is unsupported.", kind(*ty)));
         }
     }
     Ok(())
 }
-
-/// What the kernel calls unions.
-const UNION: &str = "UNION";
 
 /// How a value of a type is passed.
 enum Passed {
     /// There is none.
     Nothing,
     InRegister,
-    /// As it is, of so many bytes; what the kernel calls such a type.
-    Whole {
-        kind: &'static str,
-        size: u32,
-    },
-    /// Not at all; what the kernel calls such a type.
-    Not(&'static str),
+    /// As it is, of so many bytes.
+    Structure(u32),
+    /// The same.
+    Union(u32),
+    /// Not at all.
+    Not,
 }
 
 impl Passed {
@@ -83,16 +81,9 @@ impl Passed {
             Some(Type::Ptr(_) | Type::Int { .. } | Type::Enum { .. } | Type::Enum64 { .. }) => {
                 Passed::InRegister
             }
-            Some(Type::Struct { size, .. }) => Passed::Whole {
-                kind: "STRUCT",
-                size: *size,
-            },
-            Some(Type::Union { size, .. }) => Passed::Whole {
-                kind: UNION,
-                size: *size,
-            },
-            Some(Type::Float { .. }) => Passed::Not("FLOAT"),
-            _ => Passed::Not("UNKNOWN"),
+            Some(Type::Struct { size, .. }) => Passed::Structure(*size),
+            Some(Type::Union { size, .. }) => Passed::Union(*size),
+            _ => Passed::Not,
         }
     }
 }

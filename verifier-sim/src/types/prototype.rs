@@ -8,7 +8,7 @@
 
 use crate::call::invoke::ARGUMENTS;
 use crate::config::Config;
-use crate::kfunc::kind_word;
+use crate::types::btf_walk::kind_word;
 use crate::types::context_param::{check_tagged, is_context, record_name};
 use crate::types::kernel_types::{KernelTypes, TargetKernel};
 use crate::types::namesake::{Namesake, namesake};
