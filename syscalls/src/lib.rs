@@ -12,6 +12,7 @@
 //! | [`packet_socket`] | AF_PACKET: raw frames out and in |
 //! | [`bpffs`] | is a path on bpffs, and mounting one |
 //! | [`ethtool`] | which driver an interface has |
+//! | [`heap`] | memory in huge pages, for the allocator of a command |
 //! | [`caps`], [`kernel`], [`cpu`], [`clock`], [`lock`] | what this process may do, on what machine |
 //!
 //! A safe function of this crate is sound whatever it is given; where the
@@ -24,6 +25,7 @@ pub mod clock;
 pub mod cpu;
 mod error;
 pub mod ethtool;
+pub mod heap;
 pub mod kernel;
 pub mod lock;
 mod memlock;

@@ -59,6 +59,11 @@ use args::{Command, CommandLine};
 use ebpf_cli::exit::Exit;
 use ebpf_cli::report::Failure;
 
+/// Verifying, reading types and printing are walks through many small things.
+#[cfg(target_os = "linux")]
+#[global_allocator]
+static HEAP: ebpf_syscalls::heap::Heap = ebpf_syscalls::heap::Heap::new();
+
 fn main() -> Exit {
     let command = CommandLine::parse().command;
     ebpf_cli::end(|| run(&command))
