@@ -19,6 +19,7 @@
 //! | `kernel_types.rs` | the running kernel's own types |
 //! | `map_sizes.rs` | sizes of maps that an object leaves to what loads it |
 //! | `target.rs` | what is too new for `--cpu` and `--kernel` |
+//! | `timed.rs` | how long a verdict takes |
 //! | `verdict.rs` | what the verifier says of an object |
 //! | `write.rs` | how a file is written whole or not at all |
 #![forbid(unsafe_code)]
@@ -49,6 +50,7 @@ mod select;
 mod source;
 mod target;
 mod text_file;
+mod timed;
 mod trace;
 mod verdict;
 mod write;

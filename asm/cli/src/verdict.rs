@@ -1,7 +1,6 @@
 //! What the verifier says of the programs of an object.
 
 use std::collections::BTreeSet;
-use std::time::Instant;
 
 use ebpf_asm::isa::KernelVersion;
 use ebpf_asm::object::Object;
@@ -9,13 +8,14 @@ use ebpf_asm::prog_type::ProgType;
 use ebpf_asm::program::Program;
 use ebpf_verifier_sim::{
     AttachSince, Cause, Code, Config, Decor, KernelTypes, Rejection, Stats, Verdict, Warning,
-    attached_since, verify_with,
+    attached_since,
 };
 
 use serde_json::{Value, json};
 
 use crate::machine;
 use crate::privilege::Privilege;
+use crate::timed;
 use ebpf_cli::exit::Exit;
 use ebpf_cli::report::{self, Failure};
 
@@ -184,14 +184,12 @@ pub(crate) fn one<'o>(
     for_whom: ForWhom,
     types: &KernelTypes,
 ) -> Checked<'o> {
-    let begin = Instant::now();
-    let verdict = verify_with(object, program, &config(for_whom), types);
-    let usec = u64::try_from(begin.elapsed().as_micros()).ok();
+    let (verdict, took) = timed::verify(object, program, &config(for_whom), types);
     Checked {
         program,
         kernel: for_whom.kernel,
         verdict,
-        usec,
+        usec: u64::try_from(took.as_micros()).ok(),
     }
 }
 

@@ -14,8 +14,9 @@ use crate::step::machine::not_modelled;
 use ebpf_asm::btf::{Btf, Kind as Type, Tag, TypeId};
 use ebpf_asm::isa::KernelVersion;
 use ebpf_asm::prog_type::ProgType;
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::fmt;
+use std::hash::{DefaultHasher, Hasher};
 use std::sync::OnceLock;
 
 /// The tag that the kernel's build leaves on functions that programs may call.
@@ -57,8 +58,38 @@ pub fn symbols_of(kallsyms: &str) -> Symbols {
     names.map(Box::from).collect()
 }
 
-/// Where the types of one kind are, by their names: of several of one name the first.
-type Names = HashMap<Box<str>, TypeId>;
+/// Where the types of one kind are, by the hashes of their names, ascending: of several of one name
+/// the first comes first. There are a hundred thousand, of which a program names a few.
+struct Names(Vec<(u64, TypeId)>);
+
+impl Names {
+    /// Those types that have names.
+    fn gather(btf: &Btf, is_one: impl Fn(&Type) -> bool) -> Names {
+        let named = btf.types().filter_map(|(id, ty)| {
+            let name = is_one(&ty.kind).then(|| btf.str(ty.name))?;
+            (!name.is_empty()).then(|| (hash(name), id))
+        });
+        let mut names: Vec<_> = named.collect();
+        names.sort_unstable();
+        Names(names)
+    }
+
+    /// The type of this name.
+    fn find(&self, btf: &Btf, name: &str) -> Option<TypeId> {
+        let wanted = hash(name);
+        let first = self.0.partition_point(|&(hash, _)| hash < wanted);
+        let alike = self.0.get(first..)?.iter();
+        let mut alike = alike.take_while(|(hash, _)| *hash == wanted);
+        let is_it = |id| btf.get(id).is_some_and(|ty| btf.str(ty.name) == name);
+        alike.find_map(|&(_, id)| is_it(id).then_some(id))
+    }
+}
+
+fn hash(name: &str) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    hasher.write(name.as_bytes());
+    hasher.finish()
+}
 
 impl KernelTypes {
     /// Nothing is known of the kernel's types.
@@ -122,6 +153,22 @@ impl KernelTypes {
         self.btf.get_or_init(|| (self.read)()).as_ref()
     }
 
+    /// How many parts of what is known of the kernel were read or gathered by now, which happens once
+    /// for all programs: who measures how long a verdict takes can see whether that is in it.
+    pub fn parts_read(&self) -> usize {
+        let names = [
+            &self.functions,
+            &self.records,
+            &self.variables,
+            &self.typedefs,
+        ];
+        let gathered = names.iter().filter(|names| names.get().is_some());
+        gathered.count()
+            + usize::from(self.btf.get().is_some())
+            + usize::from(self.kfuncs.get().is_some())
+            + usize::from(self.symbols.get().is_some())
+    }
+
     /// The types, for something that cannot be judged without.
     pub(crate) fn needed_for(&self, what: &str) -> Checked<&Btf> {
         self.btf().ok_or_else(|| no_types(what))
@@ -158,11 +205,10 @@ impl KernelTypes {
         name: &str,
         is_one: impl Fn(&Type) -> bool,
     ) -> Option<TypeId> {
-        let names = names.get_or_init(|| {
-            self.btf()
-                .map_or_else(Names::new, |btf| gather(btf, is_one))
-        });
-        names.get(name).copied()
+        let btf = self.btf()?;
+        names
+            .get_or_init(|| Names::gather(btf, is_one))
+            .find(btf, name)
     }
 
     /// Whether the kernel knows the address of what has this name, as far as its symbols are
@@ -202,18 +248,6 @@ impl fmt::Debug for KernelTypes {
             .field("types", &count)
             .finish_non_exhaustive()
     }
-}
-
-/// The types of a kind that have names.
-fn gather(btf: &Btf, is_one: impl Fn(&Type) -> bool) -> Names {
-    let mut names = Names::new();
-    for (id, ty) in btf.types().filter(|(_, ty)| is_one(&ty.kind)) {
-        let name = btf.str(ty.name);
-        if !name.is_empty() {
-            names.entry(name.into()).or_insert(id);
-        }
-    }
-    names
 }
 
 /// The functions that programs may call.
@@ -259,10 +293,32 @@ mod tests {
             );
             Some(btf)
         });
-        assert_eq!(reads.load(Ordering::Relaxed), 0);
+        assert_eq!((reads.load(Ordering::Relaxed), types.parts_read()), (0, 0));
         assert_eq!(types.record("empty"), Some(TypeId(1)));
+        assert_eq!(types.record("full"), None);
+        assert_eq!((reads.load(Ordering::Relaxed), types.parts_read()), (1, 2));
         assert_eq!(types.function("empty"), None);
-        assert_eq!(reads.load(Ordering::Relaxed), 1);
+        assert_eq!((reads.load(Ordering::Relaxed), types.parts_read()), (1, 3));
+    }
+
+    #[test]
+    fn of_several_types_of_one_name_the_first_counts() {
+        let mut btf = Btf::new();
+        for name in ["one", "two", "", "one"] {
+            let (size, members, bitfields) = (0, Vec::new(), Bitfields::No);
+            btf.add(
+                name,
+                Type::Struct {
+                    size,
+                    members,
+                    bitfields,
+                },
+            );
+        }
+        let types = KernelTypes::new(btf);
+        assert_eq!(types.record("one"), Some(TypeId(1)));
+        assert_eq!(types.record("two"), Some(TypeId(2)));
+        assert_eq!(types.record(""), None);
     }
 
     #[test]

@@ -3,14 +3,14 @@
 //! Read before: `subject.rs`. Read next: `kernel.rs`.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use ebpf_asm::isa::{Callee, Sem};
 use ebpf_asm::object::Object;
 use ebpf_asm::program::Program;
 use ebpf_verifier_sim::{
     Code, Config, Event, KernelLog, KernelTypes, Rejection, Verdict, Warning, check_maps,
-    check_types, verify_watched, verify_with,
+    check_types, verify_watched,
 };
 use serde::Serialize;
 use serde_json::value::RawValue;
@@ -19,6 +19,7 @@ use super::flags;
 use super::row::Row;
 use super::subject::{self, StandIn, Unusable, Wrong};
 use super::{Kernel, Loader, Log, Wanted, kernel, no_row, unloadable};
+use crate::timed;
 
 /// One line of the output. The layout is a promise; fields may be added.
 #[derive(Debug, Serialize)]
@@ -251,9 +252,7 @@ fn follow<'w>(
     (config, types): (&Config, &KernelTypes),
 ) -> Followed<'w> {
     // Whoever watches makes it slower: how long it takes is asked for without.
-    let begin = Instant::now();
-    let verdict = verify_with(object, program, config, types);
-    let took = begin.elapsed();
+    let (verdict, took) = timed::verify(object, program, config, types);
     let mut written = match log {
         Log::States => Some(KernelLog::new(object, program, types)),
         Log::None => None,

@@ -1,0 +1,58 @@
+//! How long a verdict takes.
+
+use std::time::{Duration, Instant};
+
+use ebpf_asm::object::Object;
+use ebpf_asm::program::Program;
+use ebpf_verifier_sim::{Config, KernelTypes, Verdict, verify_with};
+
+/// Verifies a program, and says how long that took. What is read of the kernel's types for the first
+/// program that needs it is none of that program's time, as it is none in the kernel, which has them:
+/// if something was read meanwhile, it is verified and timed once more.
+pub(crate) fn verify(
+    object: &Object,
+    program: &Program,
+    config: &Config,
+    types: &KernelTypes,
+) -> (Verdict, Duration) {
+    let read = types.parts_read();
+    let timed = once(object, program, config, types);
+    match types.parts_read() == read {
+        true => timed,
+        false => once(object, program, config, types),
+    }
+}
+
+fn once(
+    object: &Object,
+    program: &Program,
+    config: &Config,
+    types: &KernelTypes,
+) -> (Verdict, Duration) {
+    let begin = Instant::now();
+    let verdict = verify_with(object, program, config, types);
+    (verdict, begin.elapsed())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ebpf_asm::btf::Btf;
+    use ebpf_asm::text::parse;
+    use std::thread::sleep;
+
+    #[test]
+    fn reading_types_for_the_first_program_is_none_of_its_time() {
+        const READING: Duration = Duration::from_secs(1);
+        let text = ".license GPL\n.extern func none\n.prog xdp\n call none\n r0 = 2\n exit\n";
+        let object = parse("first.bpf", text).unwrap();
+        let types = KernelTypes::on_demand(|| {
+            sleep(READING);
+            Some(Btf::new())
+        });
+        let begin = Instant::now();
+        let (_, took) = verify(&object, &object.programs[0], &Config::default(), &types);
+        assert!(begin.elapsed() >= READING, "the types were read");
+        assert!(took < READING, "{took:?}");
+    }
+}
