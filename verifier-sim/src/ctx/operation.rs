@@ -70,12 +70,7 @@ pub(super) fn find<'a>(
     program: &Program,
     kernel: &'a KernelTypes,
 ) -> Checked<Target<'a>> {
-    if !is_gpl_compatible(&object.license) {
-        let message = "struct ops programs must have a GPL compatible license";
-        return Err(Rejection::new(Code::GplOnly, message)
-            .label(format!("the license is '{}'", object.license))
-            .help(DECLARE_LICENSE));
-    }
+    check_license(object)?;
     let btf = kernel.needed_for("functions of the kernel's structs")?;
     let (id, index) = match program.attach_btf_id {
         Some(id) => (id, program.expected_attach_type.map_or(0, |at| at.number())),
@@ -85,33 +80,25 @@ pub(super) fn find<'a>(
     let operations = OPERATIONS.iter().find(|known| known.name == name);
     let Some((operations, members)) = operations.zip(members(btf, id)) else {
         let message = format!("attach_btf_id {} is not a supported struct", id.0);
-        return Err(refused(message)
-            .label("the kernel takes no functions for this")
-            .help(OTHER_MEMBER));
+        return Err(other_member(
+            message,
+            "the kernel takes no functions for this",
+        ));
     };
     let member = usize::try_from(index).ok().and_then(|at| members.get(at));
     let Some(member) = member else {
         let message = format!("attach to invalid member idx {index} of struct {name}");
-        return Err(refused(message)
-            .label("the struct has no such member")
-            .help(OTHER_MEMBER));
+        return Err(other_member(message, "the struct has no such member"));
     };
     let function = btf.str(member.name);
     let Some((ret, params)) = prototype(btf, member.ty) else {
         let message = format!("attach to invalid member {function}(@idx {index}) of struct {name}");
-        return Err(refused(message)
-            .label("the member is no function")
-            .help(OTHER_MEMBER));
+        return Err(other_member(message, "the member is no function"));
     };
-    let sleeps = program.prog_flags() & BPF_F_SLEEPABLE != 0;
-    let may_sleep = operations
-        .may_sleep
-        .is_none_or(|those| those.contains(&function));
-    if operations.left_out.contains(&function) || (sleeps && !may_sleep) {
+    if !operations.takes(function, program) {
         let message = format!("attach to unsupported member {function} of struct {name}");
-        return Err(refused(message)
-            .label("the kernel takes no program for this member")
-            .help(OTHER_MEMBER));
+        let label = "the kernel takes no program for this member";
+        return Err(other_member(message, label));
     }
     let returns = match btf.resolve(ret) {
         TypeId::VOID => Returns::Nothing,
@@ -126,6 +113,31 @@ pub(super) fn find<'a>(
         result_bytes: result_bytes(btf, ret),
         attach_type: AttachType::StructOps,
     })
+}
+
+/// Programs that are operations must be GPL.
+fn check_license(object: &Object) -> Checked {
+    if is_gpl_compatible(&object.license) {
+        return Ok(());
+    }
+    let message = "struct ops programs must have a GPL compatible license";
+    Err(Rejection::new(Code::GplOnly, message)
+        .label(format!("the license is '{}'", object.license))
+        .help(DECLARE_LICENSE))
+}
+
+/// A member that the program cannot be for.
+fn other_member(message: String, label: &str) -> Box<Rejection> {
+    refused(message).label(label).help(OTHER_MEMBER)
+}
+
+impl Operations {
+    /// Whether a program can be this function of the struct.
+    fn takes(&self, function: &str, program: &Program) -> bool {
+        let sleeps = program.prog_flags() & BPF_F_SLEEPABLE != 0;
+        let may_sleep = self.may_sleep.is_none_or(|those| those.contains(&function));
+        !self.left_out.contains(&function) && (!sleeps || may_sleep)
+    }
 }
 
 /// What is to be known of an operation besides its arguments.

@@ -84,111 +84,100 @@ const FRAMES: u32 = 127;
 /// The most hash functions of a bloom filter.
 const BLOOM_HASHES: u64 = 15;
 
+/// Flags of hashes whose elements need not be there from the start.
+const SPARSE: u32 = HASHED | BPF_F_NO_PREALLOC;
+const LRU: u32 = HASHED | BPF_F_NO_COMMON_LRU;
+const ARRAY: u32 = USUAL | BY_PROGRAMS | BPF_F_MMAPABLE | BPF_F_INNER_MAP;
+const ARENA: u32 = BPF_F_SEGV_ON_FAULT | BPF_F_NO_USER_CONV;
+
+/// A number of 32 bits: an index, or what stands for something else in the kernel.
+const WORD: Numbers = Numbers::Only(4);
+const NOTHING: Numbers = Numbers::Only(0);
 const ANY_KEY: Numbers = Numbers::Within(1, u32::MAX);
+/// The length of a prefix, and up to 256 bytes of an address.
+const PREFIX: Numbers = Numbers::Within(5, 260);
 const ANY_VALUE: Numbers = Numbers::Within(1, i32::MAX as u32);
+const EACH_CPU: Numbers = Numbers::Within(1, PER_CPU);
+const IN_A_PIECE: Numbers = Numbers::Within(1, PIECE);
+const IN_A_TRIE: Numbers = Numbers::Within(1, PIECE - TRIE_ELEMENT);
+const KEPT: Numbers = Numbers::Within(1, STORED);
+/// The descriptor of something, and perhaps as much beside it: the descriptor of a program, or room
+/// for what user space reads back.
+const DESCRIPTOR: Numbers = Numbers::Either(4, 8);
+/// The number of a control group, and perhaps the attach type.
+const CGROUP: Numbers = Numbers::Either(8, 16);
 const SOME: Numbers = Numbers::Within(1, u32::MAX);
 /// The most entries of hashes: their buckets, a power of two, are counted in 32 bits as bytes are.
 const HASH_ENTRIES: Numbers = Numbers::Within(1, 1 << 27);
 /// The same where only their number is counted so.
 const BUCKETS: Numbers = Numbers::Within(1, 1 << 31);
 
+impl Rules {
+    /// Of `key_size`, `value_size`, `max_entries`, and flags that the maps may have.
+    const fn of(key: Numbers, value: Numbers, entries: Numbers, flags: u32) -> Rules {
+        Rules {
+            key,
+            value,
+            entries,
+            flags,
+            needs: 0,
+        }
+    }
+
+    /// The same with a flag that they must have.
+    const fn needs(self, needs: u32) -> Rules {
+        Rules { needs, ..self }
+    }
+}
+
 /// What the maps of a type may be like; `None` of structs of functions, which loaders make from
 /// the kernel's types.
 fn rules(map: &Map) -> Option<Rules> {
-    use Numbers::{Any, Either, Multiples, Only, Pages, Within};
-    let row = |key, value, entries, flags| Rules {
-        key,
-        value,
-        entries,
-        flags,
-        needs: 0,
-    };
-    let index = |value, flags| row(Only(4), value, SOME, flags);
-    let stored = |value| {
-        let flags = USUAL | BY_PROGRAMS;
-        row(Either(8, 16), value, Only(0), flags)
-    };
-    let listed = |flags| row(Only(0), Within(1, PIECE), SOME, flags);
-    let frame = match map.map_flags & BPF_F_STACK_BUILD_ID {
+    use MapType as M;
+    use Numbers::{Any, Pages, Within};
+    let of = Rules::of;
+    Some(match map.map_type {
+        M::Hash => of(ANY_KEY, ANY_VALUE, HASH_ENTRIES, SPARSE | BPF_F_NUMA_NODE),
+        M::PercpuHash => of(ANY_KEY, EACH_CPU, HASH_ENTRIES, SPARSE),
+        M::LruHash => of(ANY_KEY, ANY_VALUE, HASH_ENTRIES, LRU | BPF_F_NUMA_NODE),
+        M::LruPercpuHash => of(ANY_KEY, EACH_CPU, HASH_ENTRIES, LRU),
+        M::HashOfMaps => of(ANY_KEY, WORD, HASH_ENTRIES, SPARSE | BPF_F_NUMA_NODE),
+        M::Array => of(WORD, ANY_VALUE, SOME, ARRAY),
+        M::PercpuArray => of(WORD, EACH_CPU, SOME, BY_USERS | BY_PROGRAMS),
+        M::ProgArray | M::CgroupArray | M::ArrayOfMaps => of(WORD, WORD, SOME, USUAL),
+        M::PerfEventArray => of(WORD, WORD, Any, USUAL | BPF_F_PRESERVE_ELEMS),
+        M::StackTrace => of(WORD, frames(map), BUCKETS, USUAL | BPF_F_STACK_BUILD_ID),
+        M::LpmTrie => of(PREFIX, IN_A_TRIE, SOME, USUAL | BY_PROGRAMS).needs(BPF_F_NO_PREALLOC),
+        M::Devmap | M::Sockmap => of(WORD, DESCRIPTOR, SOME, USUAL),
+        M::DevmapHash => of(WORD, DESCRIPTOR, BUCKETS, USUAL),
+        M::Cpumap => of(WORD, DESCRIPTOR, Within(1, CPUS), BPF_F_NUMA_NODE),
+        M::Xskmap => of(WORD, WORD, SOME, USUAL),
+        M::Sockhash => of(Within(1, 512), DESCRIPTOR, HASH_ENTRIES, USUAL),
+        M::ReuseportSockarray => of(WORD, DESCRIPTOR, SOME, USUAL | BY_PROGRAMS),
+        M::CgroupStorage => of(CGROUP, KEPT, NOTHING, USUAL | BY_PROGRAMS),
+        M::PercpuCgroupStorage => of(CGROUP, EACH_CPU, NOTHING, USUAL | BY_PROGRAMS),
+        M::Queue | M::Stack => of(NOTHING, IN_A_PIECE, SOME, USUAL | BY_PROGRAMS),
+        M::BloomFilter => {
+            let flags = USUAL | BY_PROGRAMS | BPF_F_ZERO_SEED;
+            of(NOTHING, IN_A_PIECE, SOME, flags)
+        }
+        M::Ringbuf | M::UserRingbuf => of(NOTHING, NOTHING, Pages, BPF_F_NUMA_NODE),
+        M::SkStorage | M::InodeStorage | M::TaskStorage | M::CgrpStorage => {
+            of(WORD, KEPT, NOTHING, BPF_F_CLONE).needs(BPF_F_NO_PREALLOC)
+        }
+        M::Arena => of(NOTHING, NOTHING, Within(1, ARENA_PAGES), ARENA).needs(BPF_F_MMAPABLE),
+        M::StructOps => return None,
+    })
+}
+
+/// The sizes of stack traces: of addresses, or of build ids with offsets.
+fn frames(map: &Map) -> Numbers {
+    let of = match map.map_flags & BPF_F_STACK_BUILD_ID {
         0 => 8,
         _ => 32,
     };
-    Some(match map.map_type {
-        MapType::Hash => {
-            let flags = HASHED | BPF_F_NUMA_NODE | BPF_F_NO_PREALLOC;
-            row(ANY_KEY, ANY_VALUE, HASH_ENTRIES, flags)
-        }
-        MapType::PercpuHash => row(
-            ANY_KEY,
-            Within(1, PER_CPU),
-            HASH_ENTRIES,
-            HASHED | BPF_F_NO_PREALLOC,
-        ),
-        MapType::LruHash => {
-            let flags = HASHED | BPF_F_NUMA_NODE | BPF_F_NO_COMMON_LRU;
-            row(ANY_KEY, ANY_VALUE, HASH_ENTRIES, flags)
-        }
-        MapType::LruPercpuHash => {
-            let flags = HASHED | BPF_F_NO_COMMON_LRU;
-            row(ANY_KEY, Within(1, PER_CPU), HASH_ENTRIES, flags)
-        }
-        MapType::HashOfMaps => {
-            let flags = HASHED | BPF_F_NUMA_NODE | BPF_F_NO_PREALLOC;
-            row(ANY_KEY, Only(4), HASH_ENTRIES, flags)
-        }
-        MapType::Array => {
-            let flags = USUAL | BY_PROGRAMS | BPF_F_MMAPABLE | BPF_F_INNER_MAP;
-            index(ANY_VALUE, flags)
-        }
-        MapType::PercpuArray => index(Within(1, PER_CPU), BY_USERS | BY_PROGRAMS),
-        MapType::ProgArray | MapType::CgroupArray | MapType::ArrayOfMaps => index(Only(4), USUAL),
-        MapType::PerfEventArray => {
-            let flags = USUAL | BPF_F_PRESERVE_ELEMS;
-            row(Only(4), Only(4), Any, flags)
-        }
-        MapType::StackTrace => {
-            let to = frame * FRAMES;
-            let flags = USUAL | BPF_F_STACK_BUILD_ID;
-            row(Only(4), Multiples { of: frame, to }, BUCKETS, flags)
-        }
-        MapType::LpmTrie => Rules {
-            needs: BPF_F_NO_PREALLOC,
-            ..row(
-                Within(5, 260),
-                Within(1, PIECE - TRIE_ELEMENT),
-                SOME,
-                USUAL | BY_PROGRAMS,
-            )
-        },
-        MapType::Devmap | MapType::Sockmap => index(Either(4, 8), USUAL),
-        MapType::DevmapHash => row(Only(4), Either(4, 8), BUCKETS, USUAL),
-        MapType::Cpumap => row(Only(4), Either(4, 8), Within(1, CPUS), BPF_F_NUMA_NODE),
-        MapType::Xskmap => index(Only(4), USUAL),
-        MapType::Sockhash => row(Within(1, 512), Either(4, 8), HASH_ENTRIES, USUAL),
-        MapType::ReuseportSockarray => index(Either(4, 8), USUAL | BY_PROGRAMS),
-        MapType::CgroupStorage => stored(Within(1, STORED)),
-        MapType::PercpuCgroupStorage => stored(Within(1, PER_CPU)),
-        MapType::Queue | MapType::Stack => listed(USUAL | BY_PROGRAMS),
-        MapType::BloomFilter => listed(USUAL | BY_PROGRAMS | BPF_F_ZERO_SEED),
-        MapType::Ringbuf | MapType::UserRingbuf => row(Only(0), Only(0), Pages, BPF_F_NUMA_NODE),
-        MapType::SkStorage
-        | MapType::InodeStorage
-        | MapType::TaskStorage
-        | MapType::CgrpStorage => Rules {
-            needs: BPF_F_NO_PREALLOC,
-            ..row(Only(4), Within(1, STORED), Only(0), BPF_F_CLONE)
-        },
-        MapType::Arena => Rules {
-            needs: BPF_F_MMAPABLE,
-            ..row(
-                Only(0),
-                Only(0),
-                Within(1, ARENA_PAGES),
-                BPF_F_SEGV_ON_FAULT | BPF_F_NO_USER_CONV,
-            )
-        },
-        MapType::StructOps => return None,
-    })
+    let to = of * FRAMES;
+    Numbers::Multiples { of, to }
 }
 
 /// The least `max_entries` and `value_size` that a map like this may have, where definitions often

@@ -17,8 +17,7 @@ use crate::memory::mem::{Direction, MemAccess};
 use crate::memory::region::Extent;
 use crate::memory::structure_write::{check_operation_writes, has_written_members};
 use crate::step::machine::{Machine, not_modelled};
-use crate::types::btf_walk::{Field, field_at};
-use crate::types::kernel_types::KernelTypes;
+use crate::types::btf_walk::{Field, PointerField, field_at};
 use crate::value::btf_ptr::{BtfPtr, Marks, Types};
 use crate::value::reg::{Kind, Null, RegState};
 use crate::value::scalar::Scalar;
@@ -119,15 +118,15 @@ impl<'a> Machine<'_, 'a> {
                 Ok(RegState::scalar(Scalar::of_size(access.size)))
             }
             // What the program itself stored there is a number.
-            Field::Pointer { .. } if pointer.marks.has(Marks::ALLOC) => {
+            Field::Pointer(_) if pointer.marks.has(Marks::ALLOC) => {
                 Ok(RegState::scalar(Scalar::of_size(access.size)))
             }
-            Field::Pointer { name, to, marks } => {
-                let (marks, null) = self.inherited(btf, base, pointer, name, to, marks);
+            Field::Pointer(member) => {
+                let (marks, null) = self.inherited(btf, base, pointer, member);
                 let found = RegState::pointer(Kind::Btf(BtfPtr {
                     types: pointer.types,
                     marks,
-                    id: to,
+                    id: member.to,
                 }));
                 Ok(match null {
                     Null::Never => found,
@@ -338,10 +337,9 @@ impl<'a> Machine<'_, 'a> {
         btf: &Btf,
         base: &RegState,
         from: BtfPtr,
-        member: &str,
-        to: TypeId,
-        found: Marks,
+        member: PointerField<'_>,
     ) -> (Marks, Null) {
+        let found = member.marks;
         let plain = found.without(Marks::TRUSTED | Marks::RCU | Marks::UNTRUSTED);
         if from.marks.has(Marks::UNTRUSTED) {
             return (plain | Marks::UNTRUSTED, Null::Never);
@@ -352,7 +350,11 @@ impl<'a> Machine<'_, 'a> {
         if !(base.is_trusted_structure() || from.marks.has(Marks::RCU)) {
             return (found.without(Marks::TRUSTED | Marks::RCU), Null::Never);
         }
-        let listed = |list: &str| is_listed(btf, self.env.kernel, from.id, list, member, to);
+        let listed = |list: &str| {
+            let name = format!("{}{list}", btf.name(from.id));
+            let list = self.env.kernel.record(&name);
+            list.is_some_and(|list| is_listed(btf, list, member))
+        };
         if listed("__safe_trusted") {
             return (found | Marks::TRUSTED, Null::Never);
         }
@@ -409,26 +411,18 @@ fn is_mark_of(btf: &Btf, connection: TypeId, off: u32, size: Size) -> bool {
     CONNECTIONS.first() == Some(&btf.name(connection)) && is_mark(btf, connection, off, size)
 }
 
-/// Whether the kernel's list of the name has a member of the structure with this type.
-fn is_listed(
-    btf: &Btf,
-    kernel: &KernelTypes,
-    of: TypeId,
-    list: &str,
-    member: &str,
-    to: TypeId,
-) -> bool {
-    let id = kernel.record(&format!("{}{list}", btf.name(of)));
+/// Whether one of the kernel's lists has a member of this name and type.
+fn is_listed(btf: &Btf, list: TypeId, member: PointerField<'_>) -> bool {
     let Some(Type::Struct { members, .. } | Type::Union { members, .. }) =
-        id.and_then(|id| btf.get(id)).map(|ty| &ty.kind)
+        btf.get(list).map(|ty| &ty.kind)
     else {
         return false;
     };
     members.iter().any(|listed| {
         let is_pointer_to = |ty: TypeId| match btf.get(btf.resolve(ty)).map(|ty| &ty.kind) {
-            Some(Type::Ptr(target)) => btf.resolve(*target) == to,
+            Some(Type::Ptr(target)) => btf.resolve(*target) == member.to,
             _ => false,
         };
-        btf.str(listed.name) == member && is_pointer_to(listed.ty)
+        btf.str(listed.name) == member.name && is_pointer_to(listed.ty)
     })
 }

@@ -32,21 +32,20 @@ impl<'a> Machine<'_, 'a> {
     pub(crate) fn check_map_key(&self, map: u32, base: &RegState, extent: Extent) -> Checked {
         let map = self.env.map(map);
         let bytes = map.map_or(0, |map| map.key_size);
-        let message = |off| {
-            format!(
-                "invalid access to map key, key_size={bytes} off={off} size={}",
-                extent.size
-            )
+        let refused = |off| {
+            let size = extent.size;
+            let message =
+                format!("invalid access to map key, key_size={bytes} off={off} size={size}");
+            Rejection::new(Code::MemoryBounds, message)
         };
         // Of a key no bytes are none, also where a helper is content with none.
         if extent.size == 0 {
-            let message = message(extent.off);
-            return Err(Rejection::new(Code::MemoryBounds, message)
+            return Err(refused(extent.off)
                 .adds(outside_of_memory(extent.reg, "min"))
                 .label("hands out no bytes of a map's key")
                 .help("hand over at least one byte of it"));
         }
-        self.check_within(Code::MemoryBounds, i64::from(bytes), base, extent, message)
+        self.check_within(i64::from(bytes), base, extent, refused)
     }
 
     /// That bytes of a map's value are in it.
@@ -58,18 +57,15 @@ impl<'a> Machine<'_, 'a> {
         by: AccessBy,
     ) -> Checked {
         let map = self.value_map(index)?;
-        let (code, what) = match base.null {
-            Null::Never => (Code::MapValueBounds, "map value, value_size"),
-            Null::Maybe => (Code::MemoryBounds, "memory, mem_size"),
-        };
-        let message = |off| {
-            format!(
-                "invalid access to {what}={} off={off} size={}",
-                map.value_size, extent.size
-            )
-        };
-        let size = i64::from(map.value_size);
-        self.check_within(code, size, base, extent, message)?;
+        self.check_within(i64::from(map.value_size), base, extent, |off| {
+            let (code, what) = match base.null {
+                Null::Never => (Code::MapValueBounds, "map value, value_size"),
+                Null::Maybe => (Code::MemoryBounds, "memory, mem_size"),
+            };
+            let (whole, size) = (map.value_size, extent.size);
+            let message = format!("invalid access to {what}={whole} off={off} size={size}");
+            Rejection::new(code, message)
+        })?;
         self.check_specials(index, base, extent, by)
     }
 

@@ -24,4 +24,4 @@ pub(crate) mod stack_access;
 pub(crate) mod stack_bounds;
 pub(crate) mod structure;
 pub(crate) mod structure_write;
-mod within;
+pub(crate) mod within;

@@ -67,13 +67,12 @@ impl<'a> Machine<'_, 'a> {
 
     /// The same, of bytes that a call accesses.
     pub(crate) fn check_mem_bytes(&self, bytes: u32, base: &RegState, extent: Extent) -> Checked {
-        let message = |off| {
-            format!(
-                "invalid access to memory, mem_size={bytes} off={off} size={}",
-                extent.size
-            )
-        };
-        self.check_within(Code::MemoryBounds, i64::from(bytes), base, extent, message)
+        self.check_within(i64::from(bytes), base, extent, |off| {
+            let size = extent.size;
+            let message =
+                format!("invalid access to memory, mem_size={bytes} off={off} size={size}");
+            Rejection::new(Code::MemoryBounds, message)
+        })
     }
 }
 

@@ -10,7 +10,7 @@
 //! `Documentation/bpf/kfuncs.rst` (`KF_ITER_NEW` and the like); messages as observed on Linux
 //! 6.18.
 //!
-//! Read before: `stack_object.rs`. Read next: `flow/rounds.rs`.
+//! Read before: `stack_object.rs`. Read next: `irq_flag.rs`.
 
 use crate::codes::Code;
 use crate::diag::{Checked, Rejection};
@@ -118,16 +118,10 @@ impl Machine<'_, '_> {
         };
         let expected = format!("expected uninitialized {} as arg #{index}", of.name);
         let spot = of.spot(&value);
-        let spot = spot.map_err(|words| refuse(words).adds(expected))?;
+        let spot = spot.map_err(|words| refuse(words).adds(&expected))?;
         let all = (spot.off..of.end(spot)).step_by(SLOT_SIZE as usize);
-        // Below what the frame has so far nobody looks: what is there above is written over.
-        let stack = self.state.stack_at(spot.depth);
-        let is_deeper = stack.is_none_or(|stack| !stack.reaches(spot.off));
-        if !is_deeper && all.clone().any(|off| is_iterator(&self.slot_of(spot, off))) {
-            let name = of.name;
-            return Err(refuse(format!(
-                "expected uninitialized {name} as arg #{index}"
-            )));
+        if self.holds_iteration(spot, all.clone()) {
+            return Err(refuse(expected));
         }
         for off in (0..i16::from(of.slots)).map(|part| part * SLOT_SIZE as i16) {
             let access = MemAccess {
@@ -157,6 +151,18 @@ impl Machine<'_, '_> {
             self.set_slot_of(spot, off, slot);
         }
         Ok(())
+    }
+
+    /// Whether some of the slots of a frame are those of an iteration. Below what the frame has so
+    /// far nobody looks: what is there above is written over.
+    fn holds_iteration(
+        &mut self,
+        spot: Spot,
+        mut slots: impl std::iter::Iterator<Item = i64>,
+    ) -> bool {
+        let stack = self.state.stack_at(spot.depth);
+        let is_deeper = stack.is_none_or(|stack| !stack.reaches(spot.off));
+        !is_deeper && slots.any(|off| is_iterator(&self.slot_of(spot, off)))
     }
 
     /// The iteration that an argument, the one of this index, points to.

@@ -17,16 +17,20 @@ pub(crate) enum Field<'a> {
     /// Numbers.
     Number,
     /// A pointer to a structure.
-    Pointer {
-        /// The member's name.
-        name: &'a str,
-        /// The structure behind it.
-        to: TypeId,
-        /// What its tags and the way to it say of it.
-        marks: Marks,
-    },
+    Pointer(PointerField<'a>),
     /// A pointer to something else.
     PlainPointer,
+}
+
+/// A pointer to a structure, as a member of one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct PointerField<'a> {
+    /// The member's name.
+    pub(crate) name: &'a str,
+    /// The structure behind it.
+    pub(crate) to: TypeId,
+    /// What its tags and the way to it say of it.
+    pub(crate) marks: Marks,
 }
 
 /// How a structure must be found in another.
@@ -225,11 +229,13 @@ impl<'a> Walk<'a> {
                 }
                 let target = btf.resolve(*to);
                 Ok(Step::Found(match btf.get(target).map(|ty| &ty.kind) {
-                    Some(Type::Struct { .. } | Type::Union { .. }) => Field::Pointer {
-                        name,
-                        to: target,
-                        marks: self.marks | tagged(btf, *to),
-                    },
+                    Some(Type::Struct { .. } | Type::Union { .. }) => {
+                        Field::Pointer(PointerField {
+                            name,
+                            to: target,
+                            marks: self.marks | tagged(btf, *to),
+                        })
+                    }
                     _ => Field::PlainPointer,
                 }))
             }

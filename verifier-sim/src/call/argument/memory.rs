@@ -1,5 +1,7 @@
 //! Arguments that are memory: which bytes a helper reads, and which it fills.
 //!
+//! Which helpers do what is described in bpf-helpers(7); messages as observed on Linux 6.18.
+//!
 //! Read before: `call/argument/accept.rs`. Read next: `call/argument/of_map.rs`.
 
 use super::Arguments;
@@ -63,6 +65,26 @@ impl MemoryUse {
         match self {
             MemoryUse::Shared => Direction::Read,
             _ => self.direction(),
+        }
+    }
+}
+
+/// What a helper asks of memory: how many bytes of it, and what for.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Asked {
+    pub(super) size: i64,
+    /// Whether they may be none.
+    pub(super) zero: ZeroSize,
+    pub(super) usage: MemoryUse,
+}
+
+impl Asked {
+    /// All of something that has so many bytes.
+    pub(super) fn whole(size: u32, usage: MemoryUse) -> Asked {
+        Asked {
+            size: size.into(),
+            zero: ZeroSize::Refused,
+            usage,
         }
     }
 }
@@ -140,7 +162,8 @@ impl<'a> Machine<'_, 'a> {
             (MemoryUse::Fills, None) => MemoryUse::Changes,
             (usage, _) => usage,
         };
-        self.check_bytes(memory, &pointer, most, zero, usage, found)?;
+        let size = most;
+        self.check_bytes(memory, &pointer, Asked { size, zero, usage }, found)?;
         if pointer.null == Null::Maybe && usage != MemoryUse::Shared {
             self.warn_of_null(memory, &pointer, reg, value);
         }
@@ -203,7 +226,7 @@ impl<'a> Machine<'_, 'a> {
         usage: MemoryUse,
         found: &mut Arguments<'a>,
     ) -> Checked {
-        self.check_bytes(reg, value, size.into(), ZeroSize::Refused, usage, found)?;
+        self.check_bytes(reg, value, Asked::whole(size, usage), found)?;
         let size = Size::ALL.into_iter().find(|one| one.bytes() == size);
         match (usage, size) {
             (MemoryUse::Reads, _) | (_, None) => Ok(()),
@@ -232,18 +255,20 @@ impl<'a> Machine<'_, 'a> {
             null: Null::Never,
             ..*value
         };
-        let (size, usage) = (i64::from(size), MemoryUse::Shared);
-        self.check_bytes(reg, &value, size, ZeroSize::Allowed, usage, found)
+        let asked = Asked {
+            size: size.into(),
+            zero: ZeroSize::Allowed,
+            usage: MemoryUse::Shared,
+        };
+        self.check_bytes(reg, &value, asked, found)
     }
 
-    /// That `size` bytes of memory may be used so.
+    /// That bytes of memory may be used so.
     pub(super) fn check_bytes(
         &mut self,
         reg: Reg,
         value: &RegState,
-        size: i64,
-        zero: ZeroSize,
-        usage: MemoryUse,
+        Asked { size, zero, usage }: Asked,
         found: &mut Arguments<'a>,
     ) -> Checked {
         let off = i64::from(value.off);

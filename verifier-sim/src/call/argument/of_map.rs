@@ -3,7 +3,7 @@
 //! Read before: `call/argument/memory.rs`. Read next: `call/argument/owned.rs`.
 
 use super::Arguments;
-use super::memory::{MemoryUse, ZeroSize};
+use super::memory::{Asked, MemoryUse};
 use crate::codes::Code;
 use crate::diag::{Checked, Rejection};
 use crate::memory::mem::AddressKind;
@@ -91,8 +91,8 @@ impl<'a> Machine<'_, 'a> {
         found: &mut Arguments<'a>,
     ) -> Checked {
         let map = found.map.ok_or_else(|| not_modelled("a key without map"))?;
-        let size = i64::from(map.key_size);
-        self.check_bytes(reg, value, size, ZeroSize::Refused, MemoryUse::Reads, found)?;
+        let asked = Asked::whole(map.key_size, MemoryUse::Reads);
+        self.check_bytes(reg, value, asked, found)?;
         found.key = self.constant_key(map, value);
         Ok(())
     }
@@ -127,8 +127,7 @@ impl<'a> Machine<'_, 'a> {
         let map = found
             .map
             .ok_or_else(|| not_modelled("a value without map"))?;
-        let size = i64::from(map.value_size);
-        self.check_bytes(reg, value, size, ZeroSize::Refused, usage, found)
+        self.check_bytes(reg, value, Asked::whole(map.value_size, usage), found)
     }
 }
 
