@@ -1,4 +1,5 @@
-//! Which helpers work on which types of maps: two tables, of which both must agree.
+//! Which helpers work on which types of maps: one table, of types that ask for single helpers, and
+//! what follows from it for helpers that ask for single types.
 //!
 //! Observed on Linux 6.18, every helper that takes a map with every type of map; see also
 //! bpf-helpers(7).
@@ -14,118 +15,136 @@ use ebpf_asm::map_type::MapType;
 use ebpf_asm::object::Map;
 use ebpf_asm::prog_type::{AttachType, ProgType};
 
+/// The helpers that work on maps of a type. On maps of other types all work that do not ask for
+/// one of these.
+const HELPERS_OF: &[(MapType, &[&str])] = &[
+    (MapType::ProgArray, &["tail_call"]),
+    (MapType::PerfEventArray, PERF_EVENTS),
+    (MapType::Ringbuf, RINGBUF),
+    (MapType::UserRingbuf, &["user_ringbuf_drain"]),
+    (MapType::StackTrace, &["get_stackid"]),
+    (
+        MapType::CgroupArray,
+        &["skb_under_cgroup", "current_task_under_cgroup"],
+    ),
+    (MapType::CgroupStorage, &["get_local_storage"]),
+    (MapType::PercpuCgroupStorage, &["get_local_storage"]),
+    (MapType::Devmap, &["redirect_map", "map_lookup_elem"]),
+    (MapType::DevmapHash, &["redirect_map", "map_lookup_elem"]),
+    (MapType::Cpumap, &["redirect_map"]),
+    (MapType::Xskmap, &["redirect_map", "map_lookup_elem"]),
+    (MapType::ArrayOfMaps, &["map_lookup_elem"]),
+    (MapType::HashOfMaps, &["map_lookup_elem"]),
+    (MapType::ReuseportSockarray, &["sk_select_reuseport"]),
+    (MapType::Sockmap, SOCKMAP),
+    (MapType::Sockhash, SOCKHASH),
+    (
+        MapType::Queue,
+        &["map_peek_elem", "map_pop_elem", "map_push_elem"],
+    ),
+    (
+        MapType::Stack,
+        &["map_peek_elem", "map_pop_elem", "map_push_elem"],
+    ),
+    (MapType::BloomFilter, &["map_peek_elem", "map_push_elem"]),
+    (
+        MapType::SkStorage,
+        &["sk_storage_get", "sk_storage_delete", "kptr_xchg"],
+    ),
+    (
+        MapType::InodeStorage,
+        &["inode_storage_get", "inode_storage_delete", "kptr_xchg"],
+    ),
+    (
+        MapType::TaskStorage,
+        &["task_storage_get", "task_storage_delete", "kptr_xchg"],
+    ),
+    (
+        MapType::CgrpStorage,
+        &["cgrp_storage_get", "cgrp_storage_delete", "kptr_xchg"],
+    ),
+];
+
+const PERF_EVENTS: &[&str] = &[
+    "perf_event_read",
+    "perf_event_output",
+    "skb_output",
+    "perf_event_read_value",
+    "xdp_output",
+];
+
+const RINGBUF: &[&str] = &[
+    "ringbuf_output",
+    "ringbuf_reserve",
+    "ringbuf_query",
+    "ringbuf_reserve_dynptr",
+    "ringbuf_submit_dynptr",
+    "ringbuf_discard_dynptr",
+];
+
+const SOCKMAP: &[&str] = &[
+    "sk_redirect_map",
+    "sock_map_update",
+    "msg_redirect_map",
+    "sk_select_reuseport",
+    "map_lookup_elem",
+    "map_update_elem",
+    "map_delete_elem",
+];
+
+const SOCKHASH: &[&str] = &[
+    "sk_redirect_hash",
+    "sock_hash_update",
+    "msg_redirect_hash",
+    "sk_select_reuseport",
+    "map_lookup_elem",
+    "map_update_elem",
+    "map_delete_elem",
+];
+
+/// The helpers among these that work on maps of other types as well.
+const OF_MANY: [&str; 4] = [
+    "map_lookup_elem",
+    "map_update_elem",
+    "map_delete_elem",
+    "kptr_xchg",
+];
+
+/// The types whose elements `map_lookup_percpu_elem` finds, on which other helpers work as well.
+const PERCPU: &[MapType] = &[
+    MapType::PercpuHash,
+    MapType::PercpuArray,
+    MapType::LruPercpuHash,
+];
+
 /// The helpers that work on maps of a type; `None` if all do that do not ask for another.
 fn helpers_of(map_type: MapType) -> Option<&'static [&'static str]> {
-    Some(match map_type {
-        MapType::ProgArray => &["tail_call"],
-        MapType::PerfEventArray => &[
-            "perf_event_read",
-            "perf_event_output",
-            "skb_output",
-            "perf_event_read_value",
-            "xdp_output",
-        ],
-        MapType::Ringbuf => &[
-            "ringbuf_output",
-            "ringbuf_reserve",
-            "ringbuf_query",
-            "ringbuf_reserve_dynptr",
-            "ringbuf_submit_dynptr",
-            "ringbuf_discard_dynptr",
-        ],
-        MapType::UserRingbuf => &["user_ringbuf_drain"],
-        MapType::StackTrace => &["get_stackid"],
-        MapType::CgroupArray => &["skb_under_cgroup", "current_task_under_cgroup"],
-        MapType::CgroupStorage | MapType::PercpuCgroupStorage => &["get_local_storage"],
-        MapType::Devmap | MapType::DevmapHash | MapType::Xskmap => {
-            &["redirect_map", "map_lookup_elem"]
-        }
-        MapType::Cpumap => &["redirect_map"],
-        MapType::ArrayOfMaps | MapType::HashOfMaps => &["map_lookup_elem"],
-        MapType::Sockmap => &[
-            "sk_redirect_map",
-            "sock_map_update",
-            "msg_redirect_map",
-            "sk_select_reuseport",
-            "map_lookup_elem",
-            "map_update_elem",
-            "map_delete_elem",
-        ],
-        MapType::Sockhash => &[
-            "sk_redirect_hash",
-            "sock_hash_update",
-            "msg_redirect_hash",
-            "sk_select_reuseport",
-            "map_lookup_elem",
-            "map_update_elem",
-            "map_delete_elem",
-        ],
-        MapType::ReuseportSockarray => &["sk_select_reuseport"],
-        MapType::Queue | MapType::Stack => &["map_peek_elem", "map_pop_elem", "map_push_elem"],
-        MapType::BloomFilter => &["map_peek_elem", "map_push_elem"],
-        MapType::SkStorage => &["sk_storage_get", "sk_storage_delete", "kptr_xchg"],
-        MapType::InodeStorage => &["inode_storage_get", "inode_storage_delete", "kptr_xchg"],
-        MapType::TaskStorage => &["task_storage_get", "task_storage_delete", "kptr_xchg"],
-        MapType::CgrpStorage => &["cgrp_storage_get", "cgrp_storage_delete", "kptr_xchg"],
-        MapType::Hash
-        | MapType::Array
-        | MapType::PercpuHash
-        | MapType::PercpuArray
-        | MapType::LruHash
-        | MapType::LruPercpuHash
-        | MapType::LpmTrie
-        | MapType::StructOps
-        | MapType::Arena => return None,
-    })
+    let mut rows = HELPERS_OF.iter();
+    rows.find(|row| row.0 == map_type).map(|row| row.1)
 }
 
-/// The types of maps that a helper works on; `None` if on all that do not ask for others.
-fn maps_of(helper: &str) -> Option<&'static [MapType]> {
-    Some(match helper {
-        "tail_call" => &[MapType::ProgArray],
-        "perf_event_read"
-        | "perf_event_output"
-        | "perf_event_read_value"
-        | "skb_output"
-        | "xdp_output" => &[MapType::PerfEventArray],
-        "ringbuf_output"
-        | "ringbuf_reserve"
-        | "ringbuf_query"
-        | "ringbuf_reserve_dynptr"
-        | "ringbuf_submit_dynptr"
-        | "ringbuf_discard_dynptr" => &[MapType::Ringbuf],
-        "user_ringbuf_drain" => &[MapType::UserRingbuf],
-        "get_stackid" => &[MapType::StackTrace],
-        "skb_under_cgroup" | "current_task_under_cgroup" => &[MapType::CgroupArray],
-        "redirect_map" => &[
-            MapType::Devmap,
-            MapType::DevmapHash,
-            MapType::Cpumap,
-            MapType::Xskmap,
-        ],
-        "sk_redirect_map" | "msg_redirect_map" | "sock_map_update" => &[MapType::Sockmap],
-        "sk_redirect_hash" | "msg_redirect_hash" | "sock_hash_update" => &[MapType::Sockhash],
-        "get_local_storage" => &[MapType::CgroupStorage, MapType::PercpuCgroupStorage],
-        "sk_select_reuseport" => &[
-            MapType::ReuseportSockarray,
-            MapType::Sockmap,
-            MapType::Sockhash,
-        ],
-        "map_pop_elem" => &[MapType::Queue, MapType::Stack],
-        "map_peek_elem" | "map_push_elem" => {
-            &[MapType::Queue, MapType::Stack, MapType::BloomFilter]
+/// The types of maps that a helper works on; none if on all that do not ask for others.
+fn maps_of(helper: &str) -> Vec<MapType> {
+    if helper == "map_lookup_percpu_elem" {
+        return PERCPU.to_vec();
+    }
+    if OF_MANY.contains(&helper) {
+        return Vec::new();
+    }
+    let rows = HELPERS_OF.iter().filter(|row| row.1.contains(&helper));
+    rows.map(|row| row.0).collect()
+}
+
+/// Whether a helper works on maps of a type.
+fn works_on(helper: &str, map_type: MapType) -> bool {
+    match helpers_of(map_type) {
+        Some(helpers) => helpers.contains(&helper),
+        None if OF_MANY.contains(&helper) => true,
+        None => {
+            let types = maps_of(helper);
+            types.is_empty() || types.contains(&map_type)
         }
-        "map_lookup_percpu_elem" => &[
-            MapType::PercpuHash,
-            MapType::PercpuArray,
-            MapType::LruPercpuHash,
-        ],
-        "sk_storage_get" | "sk_storage_delete" => &[MapType::SkStorage],
-        "inode_storage_get" | "inode_storage_delete" => &[MapType::InodeStorage],
-        "task_storage_get" | "task_storage_delete" => &[MapType::TaskStorage],
-        "cgrp_storage_get" | "cgrp_storage_delete" => &[MapType::CgrpStorage],
-        _ => return None,
-    })
+    }
 }
 
 /// The types whose elements a helper goes through.
@@ -173,23 +192,24 @@ pub(crate) fn check_map(
         let refused = explained("callback function not allowed for map".to_owned());
         return Err(refused.help(format!("bpf_for_each_map_elem takes {}", listed(ITERABLE))));
     }
-    let helpers = helpers_of(map_type).is_none_or(|names| names.contains(&helper.name));
-    let maps = maps_of(helper.name).is_none_or(|types| types.contains(&map_type));
-    if helpers && maps {
-        return Ok(());
+    match works_on(helper.name, map_type) {
+        true => Ok(()),
+        false => Err(explained(not_into()).help(other_way(helper.name, map_type))),
     }
-    Err(explained(not_into()).help(other_way(helper.name, map_type)))
 }
 
 /// Which maps the helper takes, or else which helpers the map is for.
 fn other_way(helper: &str, map_type: MapType) -> String {
-    match (maps_of(helper), helpers_of(map_type)) {
-        (Some(types), _) => format!("bpf_{helper} takes {}", listed(types)),
-        (None, Some(names)) => {
+    let types = maps_of(helper);
+    if !types.is_empty() {
+        return format!("bpf_{helper} takes {}", listed(&types));
+    }
+    match helpers_of(map_type) {
+        Some(names) => {
             let names: Vec<String> = names.iter().map(|name| format!("bpf_{name}")).collect();
             format!("a map of type {map_type} is for {}", either(&names))
         }
-        (None, None) => format!("bpf_{helper} takes no maps of type {map_type}"),
+        None => format!("bpf_{helper} takes no maps of type {map_type}"),
     }
 }
 
