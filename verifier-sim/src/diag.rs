@@ -31,6 +31,8 @@ pub struct Rejection {
     pub path: Vec<Step>,
     /// What was followed until there.
     pub stats: Stats,
+    /// Whether it is refused since the kernel has no type of something.
+    pub(crate) wants_types: bool,
 }
 
 /// An instruction that has to do with a rejection.
@@ -64,7 +66,14 @@ impl Rejection {
             help: None,
             path: Vec::new(),
             stats: Stats::default(),
+            wants_types: false,
         })
+    }
+
+    /// That the kernel has no type of what it is about, which may have been left out.
+    pub(crate) fn wants_types(mut self: Box<Self>) -> Box<Rejection> {
+        self.wants_types = true;
+        self
     }
 
     /// What the kernel says in a line of its own behind the message.

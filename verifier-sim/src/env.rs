@@ -20,7 +20,7 @@ use crate::kfunc::{argument_count, calls_later, check_calls};
 use crate::load::exception::exception_callback;
 use crate::load::func_info::check_functions;
 use crate::load::loadable::check_loadable;
-use crate::load::taken::{Specials, Taken, ValueSpecials, wants_types};
+use crate::load::taken::{Specials, Taken, ValueSpecials};
 use crate::load::used_maps::{check_used_maps, is_sleepable};
 use crate::memory::kernel_symbol::check_addresses;
 use crate::types::btf_walk::shown;
@@ -211,7 +211,7 @@ impl<'a> Env<'a> {
         why: Box<Rejection>,
         used: impl IntoIterator<Item = RegState>,
     ) -> Box<Rejection> {
-        if !wants_types(&why) {
+        if !why.wants_types {
             return why;
         }
         let left_out = used.into_iter().find_map(|reg| {

@@ -74,17 +74,17 @@ impl<'a> Machine<'_, 'a> {
             if sized.take() == Some(index) {
                 continue;
             }
+            let value = *self.state.reg(reg);
+            let passed = Passed { index, reg, value };
             match kfunc.param(index) {
                 Param::Ignored => continue,
                 Param::Unknown => {
                     return Err(not_modelled(&format!("argument {index} of {}", kfunc.name)));
                 }
                 Param::Number | Param::Constant | Param::ReturnedSize(_) => {
-                    self.check_kfunc_number(kfunc, index, reg, &mut found)?;
+                    self.check_kfunc_number(kfunc, passed, &mut found)?;
                 }
                 Param::Pointer(to) => {
-                    let value = *self.state.reg(reg);
-                    let passed = Passed { index, reg, value };
                     if self.check_kfunc_pointer(kfunc, passed, to, &mut found)? == Takes::Two {
                         sized = Some(index + 1);
                     }
@@ -106,11 +106,10 @@ impl<'a> Machine<'_, 'a> {
     fn check_kfunc_number(
         &mut self,
         kfunc: &Kfunc<'_>,
-        index: usize,
-        reg: Reg,
+        passed: Passed,
         found: &mut Found<'_>,
     ) -> Checked {
-        let value = *self.state.reg(reg);
+        let Passed { index, reg, value } = passed;
         let number = reg.number();
         if !value.is_scalar() {
             let message = format!("R{number} is not a scalar");
@@ -214,8 +213,8 @@ impl<'a> Machine<'_, 'a> {
     }
 
     /// That an argument is a text that cannot change any more.
-    fn check_constant_text(&mut self, index: usize, reg: Reg, found: &mut Found<'a>) -> Checked {
-        let value = *self.state.reg(reg);
+    fn check_constant_text(&mut self, passed: Passed, found: &mut Found<'a>) -> Checked {
+        let Passed { index, reg, value } = passed;
         if matches!(value.kind, Kind::MapValue(_)) && value.null == Null::Never {
             return self.check_text(reg, &value, &mut found.plain);
         }
@@ -246,19 +245,19 @@ impl<'a> Machine<'_, 'a> {
         match special {
             Special::Iterator => self.check_kfunc_iterator(kfunc, index, reg, to, found),
             Special::Dynptr => self.check_kfunc_dynptr(kfunc, index, reg, found),
-            Special::WorkQueue => self.check_work(index, reg, SpecialKind::Workqueue, found),
-            Special::TaskWork => self.check_work(index, reg, SpecialKind::TaskWork, found),
-            Special::Map => self.check_kfunc_map(reg, found),
-            Special::Callback => self.check_kfunc_callback(index, reg, found),
+            Special::WorkQueue => self.check_work(passed, SpecialKind::Workqueue, found),
+            Special::TaskWork => self.check_work(passed, SpecialKind::TaskWork, found),
+            Special::Map => self.check_kfunc_map(passed, found),
+            Special::Callback => self.check_kfunc_callback(passed, found),
             Special::IrqFlag => self.check_irq_flag(kfunc, index, reg),
-            Special::ResSpinLock => self.check_res_lock(kfunc, index, reg),
-            Special::Allocated => self.check_object(kfunc, index, reg, found),
-            Special::Refcounted => self.check_refcounted(kfunc, index, reg, found),
-            Special::ListHead => self.check_root(kfunc, index, reg, Graph::List, found),
-            Special::ListNode => self.check_node(kfunc, index, reg, Graph::List, found),
-            Special::RbRoot => self.check_root(kfunc, index, reg, Graph::Tree, found),
-            Special::RbNode => self.check_node(kfunc, index, reg, Graph::Tree, found),
-            Special::ConstText => self.check_constant_text(index, reg, found),
+            Special::ResSpinLock => self.check_res_lock(kfunc, passed),
+            Special::Allocated => self.check_object(kfunc, passed, found),
+            Special::Refcounted => self.check_refcounted(kfunc, passed, found),
+            Special::ListHead => self.check_root(kfunc, passed, Graph::List, found),
+            Special::ListNode => self.check_node(kfunc, passed, Graph::List, found),
+            Special::RbRoot => self.check_root(kfunc, passed, Graph::Tree, found),
+            Special::RbNode => self.check_node(kfunc, passed, Graph::Tree, found),
+            Special::ConstText => self.check_constant_text(passed, found),
         }
     }
 }

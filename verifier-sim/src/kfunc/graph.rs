@@ -9,7 +9,7 @@
 //!
 //! Read before: `kfunc/object.rs`, `object/lock.rs`. Read next: `kfunc/res_lock.rs`.
 
-use super::argument::Found;
+use super::argument::{Found, Passed};
 use super::object::{check_referenced, marks_of, object, refuse, wrong_type};
 use super::table::Flags;
 use super::{Kfunc, has_flag};
@@ -61,12 +61,11 @@ impl<'a> Machine<'_, 'a> {
     pub(super) fn check_root(
         &self,
         kfunc: &Kfunc<'a>,
-        index: usize,
-        reg: Reg,
+        passed: Passed,
         graph: Graph,
         found: &mut Found<'a>,
     ) -> Checked {
-        let value = *self.state.reg(reg);
+        let Passed { index, reg, value } = passed;
         self.check_object_offset(kfunc, reg, &value)?;
         let in_map = matches!(value.kind, Kind::MapValue(_)) && !value.may_be_null();
         if !in_map && marks_of(&value) != Some(Marks::ALLOC) {
@@ -121,12 +120,11 @@ impl<'a> Machine<'_, 'a> {
     pub(super) fn check_node(
         &self,
         kfunc: &Kfunc<'a>,
-        index: usize,
-        reg: Reg,
+        passed: Passed,
         graph: Graph,
         found: &mut Found<'a>,
     ) -> Checked {
-        let value = *self.state.reg(reg);
+        let Passed { index, reg, value } = passed;
         self.check_object_offset(kfunc, reg, &value)?;
         match kfunc.row.has(Flags::INSERTS) {
             true => check_inserted(self.env, index, reg, &value)?,

@@ -1,6 +1,8 @@
 //! The call of a kernel function: what it gives back, ends and leaves in R0.
 //!
-//! Read before: `kfunc/argument.rs`. Read next: `memory/btf_access.rs`.
+//! Described in the kernel's `Documentation/bpf/kfuncs.rst`; messages as observed on Linux 6.18.
+//!
+//! Read before: `kfunc/argument.rs`, `memory/btf_access.rs`. Read next: `path/explore.rs`.
 
 use super::Kfunc;
 use super::argument::Found;
@@ -20,6 +22,17 @@ use ebpf_asm::insn::{Insn, Reg};
 /// What compilers call where a program can only come to by undefined behaviour.
 const TRAP: &str = "__bpf_trap";
 
+/// That a program does not come to where it is undefined what it does.
+fn check_no_trap(kfunc: &Kfunc<'_>) -> Checked {
+    if kfunc.name != TRAP {
+        return Ok(());
+    }
+    let message = "unexpected __bpf_trap() due to uninitialized variable?";
+    Err(Rejection::new(Code::KfuncNotAllowed, message)
+        .label("the compiler sees undefined behaviour on the way here")
+        .help("give every variable a value, and heed the compiler's warnings"))
+}
+
 /// Whether a function returns something of a type, although its prototype has none.
 fn has_type(kfunc: &Kfunc<'_>) -> bool {
     kfunc.row.has(Flags::CASTS) || kfunc.row.has(Flags::ACQUIRE)
@@ -35,12 +48,7 @@ impl<'a> Machine<'_, 'a> {
         self.check_kfunc_in_lock()?;
         let kfunc = self.env.kfunc(self.slot, insn)?;
         self.check_kfunc_sleeps(&kfunc)?;
-        if kfunc.name == TRAP {
-            let message = "unexpected __bpf_trap() due to uninitialized variable?";
-            return Err(Rejection::new(Code::KfuncNotAllowed, message)
-                .label("the compiler sees undefined behaviour on the way here")
-                .help("give every variable a value, and heed the compiler's warnings"));
-        }
+        check_no_trap(&kfunc)?;
         let failed = kfunc.row.has(Flags::TAKES_LOCK);
         let failed = failed.then(|| self.lock_failed());
         let found = self.check_kfunc_arguments(&kfunc)?;
@@ -53,15 +61,7 @@ impl<'a> Machine<'_, 'a> {
             _ if kfunc.row.has(Flags::SLEEPABLE) => self.check_kfunc_region(kfunc.name)?,
             _ => {}
         }
-        if kfunc.row.has(Flags::RCU_PROTECTED) && !self.in_rcu_section() {
-            let message = format!(
-                "kernel func {} requires RCU critical section protection",
-                kfunc.name
-            );
-            return Err(Rejection::new(Code::Section, message)
-                .label("is called outside of RCU sections")
-                .help("call it between bpf_rcu_read_lock and bpf_rcu_read_unlock"));
-        }
+        self.check_kfunc_rcu(&kfunc)?;
         let next = self.slot + insn.slots();
         let later = match self.called_later(&kfunc, &found, next)? {
             None => self.tree_callback(&kfunc, &found, next)?,
@@ -108,6 +108,20 @@ impl<'a> Machine<'_, 'a> {
         Err(Rejection::new(Code::KfuncNotAllowed, message)
             .label("it may wait, which this program must not")
             .help("load the program with BPF_F_SLEEPABLE, if its type allows that"))
+    }
+
+    /// That what RCU must protect is called where it does.
+    fn check_kfunc_rcu(&self, kfunc: &Kfunc<'_>) -> Checked {
+        if !kfunc.row.has(Flags::RCU_PROTECTED) || self.in_rcu_section() {
+            return Ok(());
+        }
+        let message = format!(
+            "kernel func {} requires RCU critical section protection",
+            kfunc.name
+        );
+        Err(Rejection::new(Code::Section, message)
+            .label("is called outside of RCU sections")
+            .help("call it between bpf_rcu_read_lock and bpf_rcu_read_unlock"))
     }
 
     /// What the call leaves in R0.

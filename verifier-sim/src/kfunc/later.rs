@@ -6,7 +6,7 @@
 //! Read before: `call/later.rs`, `kfunc/argument.rs`. Read next: `kfunc/invoke.rs`.
 
 use super::Kfunc;
-use super::argument::Found;
+use super::argument::{Found, Passed};
 use super::table::Does;
 use crate::call::callback::{check_whole_function, function};
 use crate::codes::Code;
@@ -20,12 +20,11 @@ impl<'a> Machine<'_, 'a> {
     /// That a register points to the work queue, or to the work for a task, of a map's value.
     pub(super) fn check_work(
         &self,
-        index: usize,
-        reg: Reg,
+        passed: Passed,
         kind: SpecialKind,
         found: &mut Found<'a>,
     ) -> Checked {
-        let value = *self.state.reg(reg);
+        let Passed { index, reg, value } = passed;
         let Kind::MapValue(map) = value.kind else {
             return Err(no_map_value(index, reg, &value));
         };
@@ -39,8 +38,8 @@ impl<'a> Machine<'_, 'a> {
     }
 
     /// That a register holds a map, and the one that an argument before points into.
-    pub(super) fn check_kfunc_map(&self, reg: Reg, found: &mut Found<'a>) -> Checked {
-        let value = *self.state.reg(reg);
+    pub(super) fn check_kfunc_map(&self, passed: Passed, found: &mut Found<'a>) -> Checked {
+        let Passed { reg, value, .. } = passed;
         let number = reg.number();
         let Kind::Map(map) = value.kind else {
             let message = format!("pointer in R{number} isn't map pointer");
@@ -82,13 +81,8 @@ impl<'a> Machine<'_, 'a> {
     }
 
     /// That a register holds the address of a function.
-    pub(super) fn check_kfunc_callback(
-        &self,
-        index: usize,
-        reg: Reg,
-        found: &mut Found<'a>,
-    ) -> Checked {
-        let value = *self.state.reg(reg);
+    pub(super) fn check_kfunc_callback(&self, passed: Passed, found: &mut Found<'a>) -> Checked {
+        let Passed { index, reg, value } = passed;
         found.plain.callback = function(&value);
         if found.plain.callback.is_none() {
             let message = format!("arg{index} expected pointer to func");

@@ -9,7 +9,7 @@
 //! Read before: `types/special.rs`, `kfunc/argument.rs`. Read next: `kfunc/graph.rs`.
 
 use super::Kfunc;
-use super::argument::Found;
+use super::argument::{Found, Passed};
 use super::graph::node_pointer;
 use super::param::is_plain;
 use super::table::Flags;
@@ -33,11 +33,10 @@ impl<'a> Machine<'_, 'a> {
     pub(super) fn check_object(
         &self,
         kfunc: &Kfunc<'a>,
-        index: usize,
-        reg: Reg,
+        passed: Passed,
         found: &mut Found<'a>,
     ) -> Checked {
-        let value = *self.state.reg(reg);
+        let Passed { index, reg, value } = passed;
         self.check_object_offset(kfunc, reg, &value)?;
         let wanted = match marks_of(&value) {
             Some(Marks::ALLOC) => "bpf_obj_drop_impl",
@@ -65,11 +64,10 @@ impl<'a> Machine<'_, 'a> {
     pub(super) fn check_refcounted(
         &self,
         kfunc: &Kfunc<'a>,
-        index: usize,
-        reg: Reg,
+        passed: Passed,
         found: &mut Found<'a>,
     ) -> Checked {
-        let value = *self.state.reg(reg);
+        let Passed { index, reg, value } = passed;
         self.check_object_offset(kfunc, reg, &value)?;
         let Some(marks) = marks_of(&value).filter(|marks| marks.has(Marks::ALLOC)) else {
             let message = format!("arg#{index} is neither owning or non-owning ref");
@@ -172,6 +170,7 @@ impl<'a> Machine<'_, 'a> {
         let typed = functions.iter().any(|function| function.type_id.is_some());
         let Some(btf) = self.env.object.btf.as_ref().filter(|_| typed) else {
             return Err(refuse("bpf_obj_new/bpf_percpu_obj_new requires prog BTF")
+                .wants_types()
                 .help("load the program with the types of its functions: in C, compile with -g"));
         };
         match btf.get(TypeId(number)).map(|ty| &ty.kind) {

@@ -8,6 +8,7 @@
 //! Read before: `object/lock.rs`, `object/irq_flag.rs`. Read next: `kfunc/invoke.rs`.
 
 use super::Kfunc;
+use super::argument::Passed;
 use super::table::Flags;
 use crate::call::invoke::ARGUMENTS;
 use crate::call::result::MAX_ERRNO;
@@ -24,8 +25,8 @@ use ebpf_asm::insn::Reg;
 
 impl<'a> Machine<'_, 'a> {
     /// The lock that an argument points to, taken or given back.
-    pub(super) fn check_res_lock(&mut self, kfunc: &Kfunc<'a>, index: usize, reg: Reg) -> Checked {
-        let value = *self.state.reg(reg);
+    pub(super) fn check_res_lock(&mut self, kfunc: &Kfunc<'a>, passed: Passed) -> Checked {
+        let Passed { index, reg, value } = passed;
         let here = match value.kind {
             _ if value.may_be_null() => false,
             Kind::MapValue(_) => true,

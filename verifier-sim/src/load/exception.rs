@@ -9,7 +9,7 @@
 //! Observed on Linux 6.18. Described in the messages of kernel commits f18b03fabaa9 and
 //! b9ae0c9dd0ac.
 //!
-//! Read before: `flow/cfg.rs`, `call/global.rs`. Read next: `env.rs`.
+//! Read before: `func_info.rs`. Read next: `map_create.rs`.
 
 use crate::codes::Code;
 use crate::config::Config;

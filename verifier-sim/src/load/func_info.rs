@@ -3,7 +3,7 @@
 //! Described in the kernel's `Documentation/bpf/btf.rst`, "BPF_PROG_LOAD"; messages as observed
 //! on Linux 6.18.
 //!
-//! Read before: `flow/cfg.rs`. Read next: `env.rs`.
+//! Read before: `loadable.rs`. Read next: `exception.rs`.
 
 use crate::call::tail_call::is_tail_call;
 use crate::codes::Code;

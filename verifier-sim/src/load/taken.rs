@@ -12,7 +12,8 @@ use crate::diag::{Checked, Rejection};
 use crate::load::map_types::check_map_types;
 use crate::types::kernel_types::{KernelTypes, TargetKernel};
 use crate::types::special::Special;
-use crate::types::special_search::{Objects, special_fields, special_objects};
+use crate::types::special_objects::{Objects, special_objects};
+use crate::types::special_search::special_fields;
 use ebpf_asm::btf::{Btf, Unloadable};
 use ebpf_asm::object::{Map, Object};
 use ebpf_asm::program::Program;
@@ -173,7 +174,7 @@ impl<'a> Taken<'a> {
     /// Says that all types are left out, where that may be why a program is refused.
     pub(crate) fn explain(&self, why: Box<Rejection>) -> Box<Rejection> {
         match &self.left_out {
-            Some(left_out) if wants_types(&why) => why.help(format!(
+            Some(left_out) if why.wants_types => why.help(format!(
                 "the kernel takes no types of the object: {left_out}"
             )),
             _ => why,
@@ -185,11 +186,6 @@ impl MapSpecials {
     fn values(&self) -> impl Iterator<Item = &ValueSpecials> {
         std::iter::once(&self.value).chain(&self.inner)
     }
-}
-
-/// Whether a program may be refused for types that were left out, by the kernel's words.
-pub(crate) fn wants_types(why: &Rejection) -> bool {
-    matches!(why.code, Code::SpecialField | Code::ArgumentType) && why.message.contains("BTF")
 }
 
 fn strip(map: &mut Map) {

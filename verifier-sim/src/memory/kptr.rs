@@ -210,28 +210,29 @@ impl Machine<'_, '_> {
     ) -> Checked {
         let number = reg.number();
         let refuse = |message: String| {
-            Err(Rejection::new(Code::SpecialField, message)
+            Rejection::new(Code::SpecialField, message)
                 .label(format!("R{number} points to no pointer that the map owns"))
                 .because(value.origin.made, format!("R{number} is made here"))
                 .help(
                     "hand over the address of a field of the value that is declared `struct ... \
                      __kptr *`, in a map with BTF",
-                ))
+                )
         };
         if let Kind::MapValue(map) = value.kind
             && !self.is_typed(value.kind)
         {
             let message = "has to have BTF in order to use bpf_kptr_xchg";
-            return refuse(format!("map '{}' {message}", self.kernel_name(map)));
+            let message = format!("map '{}' {message}", self.kernel_name(map));
+            return Err(refuse(message).wants_types());
         }
         let Some(var_off) = value.constant_var_off() else {
-            return refuse(format!(
+            return Err(refuse(format!(
                 "R{number} doesn't have constant offset. kptr has to be at the constant offset"
-            ));
+            )));
         };
         let is_kptr = |special: &Special| matches!(special.kind, SpecialKind::Kptr(kptr) if kptr.owner != KptrOwner::User);
         if !self.specials_behind(value.kind)?.iter().any(is_kptr) {
-            return refuse(format!("R{number} has no valid kptr"));
+            return Err(refuse(format!("R{number} has no valid kptr")));
         }
         let off = i64::from(value.off) + var_off;
         let extent = Extent {
@@ -240,12 +241,12 @@ impl Machine<'_, '_> {
             size: 8,
         };
         match self.kptr_at(value, extent)? {
-            None => refuse(format!("off={off} doesn't point to kptr")),
+            None => Err(refuse(format!("off={off} doesn't point to kptr"))),
             Some(kptr) if matches!(kptr.owner, KptrOwner::Map | KptrOwner::MapPerCpu) => {
                 found.kptr = Some(kptr);
                 Ok(())
             }
-            Some(_) => refuse(format!("off={off} kptr isn't referenced kptr")),
+            Some(_) => Err(refuse(format!("off={off} kptr isn't referenced kptr"))),
         }
     }
 

@@ -184,7 +184,8 @@ impl Machine<'_, '_> {
             _ => "local 'kptr'".to_owned(),
         };
         if !self.is_typed(value.kind) {
-            return refuse(format!("{called} has to have BTF in order to use {name}"));
+            let message = format!("{called} has to have BTF in order to use {name}");
+            return refuse(message).map_err(Rejection::wants_types);
         }
         let Some(special) = self.special_of(value.kind, kind)? else {
             return refuse(format!("{called} has no valid {name}"));

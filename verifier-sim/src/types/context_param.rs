@@ -4,7 +4,7 @@
 //! Described in libbpf's `bpf_helpers.h` at `__arg_ctx`; which names do for which programs, and
 //! the messages, as observed on Linux 6.18 on x86-64.
 //!
-//! Read before: `load/func_info.rs`. Read next: `prototype.rs`.
+//! Read before: `special_objects.rs`. Read next: `prototype.rs`.
 
 use crate::config::Config;
 use ebpf_asm::btf::{Btf, Kind as Type, TypeId};

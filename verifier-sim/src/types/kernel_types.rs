@@ -6,7 +6,7 @@
 //!
 //! Described in the kernel's `Documentation/bpf/btf.rst` and `Documentation/bpf/kfuncs.rst`.
 //!
-//! Read before: `config.rs`. Read next: `value/btf_ptr.rs`.
+//! Read before: `config.rs`. Read next: `kernel_call.rs`.
 
 use crate::config::Config;
 use crate::diag::{Checked, Rejection};

@@ -2,14 +2,12 @@
 //!
 //! What it does not recognise is plain bytes to it: a structure behind a typedef, of another size,
 //! or at an odd place. A type that breaks one of its rules, such as one with two timers, has no
-//! special fields at all; and if it could be that of an object that the program allocates, the
-//! kernel refuses all types.
+//! special fields at all.
 //!
 //! Observed on Linux 6.18.
 //!
-//! Read before: `special_table.rs`. Read next: `env.rs`, `memory/kptr.rs`, `object/lock.rs`.
+//! Read before: `special_table.rs`. Read next: `special_objects.rs`.
 
-use crate::config::Config;
 use crate::types::kernel_types::TargetKernel;
 use crate::types::special::{Kptr, KptrOwner, Root, Special, SpecialKind};
 use crate::types::special_table::{
@@ -19,8 +17,6 @@ use crate::value::btf_ptr::{BtfPtr, Marks, Types};
 use ebpf_asm::btf::{Bitfields, Btf, Kind as Type, Tag, TypeId};
 use ebpf_asm::isa::KernelVersion;
 use ebpf_asm::object::Map;
-use std::collections::BTreeMap;
-use std::fmt;
 
 /// How deep types are nested in each other at most.
 const MAX_DEPTH: u32 = 32;
@@ -33,7 +29,7 @@ const MAX_FIELDS: usize = 11;
 const OWN_OBJECTS: KernelVersion = (6, 4);
 
 /// Why the special fields of a value are not known.
-enum Unclear {
+pub(super) enum Unclear {
     /// The kernel does not understand the type, and takes the value for plain bytes.
     Plain,
     /// It is not known here what the kernel makes of the type.
@@ -51,15 +47,9 @@ pub(crate) fn special_fields(
         return Some(Vec::new());
     };
     let found = |pointers| {
-        let mut search = Search {
-            btf,
-            kernel,
-            holder: Holder::Value,
-            pointers,
-            found: Vec::new(),
-        };
-        let all = search.value(value).and_then(|()| search.in_order());
-        all.map(|()| search.found)
+        let mut search = Search::of(btf, kernel, Holder::Value, pointers);
+        search.value(value)?;
+        search.in_order()
     };
     let found = match found(Pointers::Tagged) {
         Err(Unclear::Plain) if !kernel.config.since(ONE_TABLE) => found(Pointers::Plain),
@@ -72,9 +62,16 @@ pub(crate) fn special_fields(
     }
 }
 
-/// Since when the kernel looks through all structures of a program's BTF, and refuses it for one
-/// that breaks a rule: from the kernel's history.
-const LOOKED_THROUGH: KernelVersion = (6, 2);
+/// The special fields of the objects of a structure, by ascending offset.
+pub(super) fn special_fields_of_object(
+    btf: &Btf,
+    object: TypeId,
+    kernel: TargetKernel<'_>,
+) -> Result<Vec<Special>, Unclear> {
+    let mut search = Search::of(btf, kernel, Holder::Object, Pointers::Tagged);
+    search.members(object, 0, 0)?;
+    search.in_order()
+}
 
 /// Since when pointers that the kernel does not understand make all of a value plain, and not the
 /// pointers alone: from the kernel's history, and as observed on Linux 6.1.
@@ -91,134 +88,6 @@ enum Pointers {
     Tagged,
     /// Nothing.
     Plain,
-}
-
-/// The structures among the program's types that have special fields as objects, with these by
-/// ascending offset. `None` if it is not known what the kernel makes of one.
-pub(crate) type Objects = BTreeMap<TypeId, Option<Vec<Special>>>;
-
-/// Why the kernel takes no BTF with such a structure.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Broken {
-    name: String,
-    what: &'static str,
-}
-
-impl fmt::Display for Broken {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "struct '{}': {}", self.name, self.what)
-    }
-}
-
-/// Finds the structures whose objects have special fields, and these; or one structure for which
-/// the kernel refuses all types.
-pub(crate) fn special_objects(btf: &Btf, kernel: TargetKernel<'_>) -> Result<Objects, Broken> {
-    let mut objects = Objects::new();
-    let marks = special_members(btf, kernel.config);
-    if marks.is_empty() || !kernel.config.since(LOOKED_THROUGH) {
-        return Ok(objects);
-    }
-    let broken = |id, what| Broken {
-        name: btf.name(id).to_owned(),
-        what,
-    };
-    for (id, ty) in btf.types() {
-        let Type::Struct { members, .. } = &ty.kind else {
-            continue;
-        };
-        if !members.iter().any(|member| marks.contains(&member.ty)) {
-            continue;
-        }
-        let mut search = Search {
-            btf,
-            kernel,
-            holder: Holder::Object,
-            pointers: Pointers::Tagged,
-            found: Vec::new(),
-        };
-        let known = search.members(id, 0, 0).and_then(|()| search.in_order());
-        let found = match known {
-            Ok(()) if search.found.is_empty() => {
-                return Err(broken(id, "no special field in it is where it can be"));
-            }
-            Ok(()) => Some(search.found),
-            Err(Unclear::Plain) => {
-                return Err(broken(id, "its special fields break the rules of such"));
-            }
-            Err(Unclear::Unknown) => None,
-        };
-        objects.insert(id, found);
-    }
-    match objects.keys().find(|id| owns_owners(&objects, **id)) {
-        Some(id) => Err(broken(
-            *id,
-            "is put into lists or trees, and so are objects that have some which it has",
-        )),
-        None => Ok(objects),
-    }
-}
-
-/// Whether objects of a type are put into lists or trees, and have some of objects that have some
-/// themselves: then there could be a circle.
-fn owns_owners(objects: &Objects, id: TypeId) -> bool {
-    let found = |id| {
-        objects
-            .get(&id)
-            .and_then(Option::as_deref)
-            .unwrap_or_default()
-    };
-    let root_of = |special: &Special| match special.kind {
-        SpecialKind::ListHead(root) | SpecialKind::RbRoot(root) => Some(root),
-        _ => None,
-    };
-    let is_node =
-        |special: &Special| matches!(special.kind, SpecialKind::ListNode | SpecialKind::RbNode);
-    let has_roots = |id| found(id).iter().any(|special| root_of(special).is_some());
-    let own = found(id);
-    let mut roots = own.iter().filter_map(root_of);
-    own.iter().any(is_node) && roots.any(|root| has_roots(root.object))
-}
-
-/// The types whose members make the structure special that the program allocates: the first
-/// structure of each name, and pointers with tags to structures.
-fn special_members(btf: &Btf, config: &Config) -> Vec<TypeId> {
-    let mut marks = Vec::new();
-    let mut named = Vec::new();
-    for (id, ty) in btf.types() {
-        match &ty.kind {
-            Type::Struct { .. } => {
-                let name = btf.str(ty.name);
-                let known = structures(config).find(|known| {
-                    known.name == name
-                        && known.holders.contains(&Holder::Object)
-                        && known.makes != Makes::Field(SpecialKind::ResSpinLock)
-                });
-                if let Some(known) = known.filter(|known| !named.contains(&known.name)) {
-                    named.push(known.name);
-                    marks.push(id);
-                }
-            }
-            Type::Ptr(_) if is_kptr(btf, config, id) => marks.push(id),
-            Type::Volatile(to) if is_kptr(btf, config, *to) => marks.push(id),
-            _ => {}
-        }
-    }
-    marks
-}
-
-/// Whether a type is a pointer with one tag, to a structure that the program or the kernel owns.
-fn is_kptr(btf: &Btf, config: &Config, id: TypeId) -> bool {
-    let kind = |id| btf.get(id).map(|ty| &ty.kind);
-    let Some(Type::Ptr(to)) = kind(id) else {
-        return false;
-    };
-    let Some(Type::TypeTag { ty, tag: Tag::Btf }) = kind(*to) else {
-        return false;
-    };
-    let owner = owner_by_tag(btf.name(*to), config);
-    owner.is_some_and(|owner| owner != KptrOwner::User)
-        && !matches!(kind(*ty), Some(Type::TypeTag { .. }))
-        && matches!(kind(btf.resolve(*ty)), Some(Type::Struct { .. }))
 }
 
 /// What is found on the way through a type.
@@ -240,7 +109,22 @@ struct Part {
     declared: (TypeId, i32),
 }
 
-impl Search<'_> {
+impl<'a> Search<'a> {
+    fn of(
+        btf: &'a Btf,
+        kernel: TargetKernel<'a>,
+        holder: Holder,
+        pointers: Pointers,
+    ) -> Search<'a> {
+        Search {
+            btf,
+            kernel,
+            holder,
+            pointers,
+            found: Vec::new(),
+        }
+    }
+
     /// A whole value: a structure, or the variables of a section.
     fn value(&mut self, value: TypeId) -> Result<(), Unclear> {
         let value = self.btf.resolve(value);
@@ -503,10 +387,10 @@ impl Search<'_> {
         }
     }
 
-    /// That no field begins before the one that was found before it ends, and that fields have
-    /// those that they need: else it is a type that the kernel does not understand. Of two locks
-    /// in one value it knows both, and takes the last for the lock.
-    fn in_order(&mut self) -> Result<(), Unclear> {
+    /// What was found, by ascending offset, if no field begins before the one that was found before
+    /// it ends, and fields have those that they need: else it is a type that the kernel does not
+    /// understand.
+    fn in_order(mut self) -> Result<Vec<Special>, Unclear> {
         let mut end = 0;
         for special in &self.found {
             if special.offset < end {
@@ -515,6 +399,14 @@ impl Search<'_> {
             let after = special.offset.checked_add(special.size);
             end = after.ok_or(Unclear::Unknown)?;
         }
+        self.check_together()?;
+        self.found.sort_by_key(|special| special.offset);
+        Ok(self.found)
+    }
+
+    /// That the fields go together. Of two locks in one value the kernel knows both, and takes the
+    /// last for the lock.
+    fn check_together(&self) -> Result<(), Unclear> {
         let has = |made: Makes| self.found.iter().any(|special| made.is(special.kind));
         let field = |kind| has(Makes::Field(kind));
         let locked_twice = field(SpecialKind::SpinLock) && field(SpecialKind::ResSpinLock);
@@ -532,7 +424,6 @@ impl Search<'_> {
         if !config.since(LAST_OF_TWO) && structures(config).any(twice) {
             return Err(Unclear::Unknown);
         }
-        self.found.sort_by_key(|special| special.offset);
         Ok(())
     }
 }
@@ -543,6 +434,7 @@ const POINTER: u32 = 8;
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::Config;
     use crate::types::kernel_types::KernelTypes;
     use ebpf_asm::btf::{IntEncoding, Linkage, Member, SecVar};
     use ebpf_asm::map_type::MapType;
