@@ -8,7 +8,7 @@
 //! Described in bpf-helpers(7); what callbacks are handed and may return was observed on Linux
 //! 6.18.
 //!
-//! Read before: `argument/mod.rs`. Read next: `flow/rounds.rs`.
+//! Read before: `argument/mod.rs`. Read next: `later.rs`.
 
 use crate::call::argument::Arguments;
 use crate::call::invoke::ARGUMENTS;

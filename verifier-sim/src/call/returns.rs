@@ -4,7 +4,7 @@
 //! that R0 is one of them. Observed on Linux 6.18, every type with every attach type; first
 //! releases are from the kernel's history.
 //!
-//! Read before: `env.rs`. Read next: `invoke.rs`.
+//! Read before: `global.rs`. Read next: `tail_call.rs`.
 
 use crate::codes::Code;
 use crate::config::Config;

@@ -4,7 +4,7 @@
 //! is gone on in returns to that function's caller: with any number in R0, and the packet
 //! perhaps moved. As observed on Linux 6.18, which follows that way first.
 //!
-//! Read before: `invoke.rs`. Read next: `flow/depth.rs`.
+//! Read before: `invoke.rs`. Read next: `unanswered.rs`.
 
 use crate::codes::Code;
 use crate::diag::{Checked, Rejection};

@@ -9,7 +9,7 @@
 //! `libbpf/program_types.rst`. Tracepoints, iterators and operations were observed on Linux
 //! 6.18; functions (fentry and the like) and security hooks on 6.12.
 //!
-//! Read before: `ctx/mod.rs`, `value/btf_ptr.rs`. Read next: `ctx/attach.rs`.
+//! Read before: `ctx/kernel.rs`, `value/btf_ptr.rs`. Read next: `ctx/attach.rs`.
 
 use super::attach::{Place, Target};
 use super::exceptions::{Given, iterator_argument, may_be_null};

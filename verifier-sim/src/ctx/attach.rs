@@ -4,7 +4,7 @@
 //! The loader names it by the number of a type of the kernel (`attach_btf_id`), which the
 //! object's section says by name.
 //!
-//! Read before: `ctx/arguments.rs`. Read next: `ctx/exceptions.rs`, `ctx/traced.rs`.
+//! Read before: `ctx/arguments.rs`. Read next: `ctx/exceptions.rs`.
 
 use super::arguments::bytes_of;
 use super::exceptions::{has_socket_options, is_iterator};

@@ -1,5 +1,11 @@
 //! Contexts of control groups: `struct bpf_cgroup_dev_ctx`, `struct bpf_sysctl`,
 //! `struct bpf_sockopt`.
+//!
+//! Described in the kernel's `Documentation/admin-guide/cgroup-v2.rst` ("Device controller"),
+//! `Documentation/bpf/prog_cgroup_sysctl.rst` and `prog_cgroup_sockopt.rst`; how the tables came to
+//! be, in `ctx/mod.rs`.
+//!
+//! Read before: `ctx/sock_ops.rs`. Read next: `ctx/trace.rs`.
 
 use super::{
     ALL, Column, Context, DOUBLE, Field, PACKET, PACKET_END, PacketUse, SOCK, UP_TO_WORD, WORD,

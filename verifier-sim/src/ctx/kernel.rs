@@ -1,5 +1,10 @@
 //! Contexts that are no struct of the UAPI: netfilter's, and the argument of
 //! `BPF_PROG_TEST_RUN` for `syscall` programs.
+//!
+//! Described in the kernel's `Documentation/bpf/bpf_prog_run.rst` (`ctx_in`); how the tables came to
+//! be, in `ctx/mod.rs`.
+//!
+//! Read before: `ctx/trace.rs`. Read next: `ctx/arguments.rs`.
 
 use super::{ALL, ANY_SIZE, Context, DOUBLE, Field, Value, field};
 

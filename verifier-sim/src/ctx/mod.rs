@@ -10,7 +10,10 @@
 //! observed on Linux 6.18: every offset with every size, both directions, every program type
 //! and attach type. First releases are from the kernel's history.
 //!
-//! Read before: `value/reg.rs`. Read next: `memory/mem.rs`.
+//! Read before: `value/reg.rs`. Read in the order `xdp.rs`, `skb.rs`, `socket.rs`, `sock.rs`,
+//! `sock_addr.rs`, `sock_ops.rs`, `cgroup.rs`, `trace.rs`, `kernel.rs`; and, for contexts that are
+//! arguments, `arguments.rs`, `attach.rs`, `exceptions.rs`, `traced.rs`, `hook.rs`, `probe.rs`,
+//! `operation.rs`.
 
 mod arguments;
 mod attach;

@@ -1,5 +1,10 @@
-//! `struct __sk_buff`: one table, and a column for each family of program types that receive
-//! it.
+//! `struct __sk_buff`: a packet as the kernel has it. One table, and a column for each family of
+//! program types that receive it.
+//!
+//! Described in the kernel's `Documentation/networking/filter.rst` and
+//! `Documentation/bpf/prog_flow_dissector.rst`; how the table came to be, in `ctx/mod.rs`.
+//!
+//! Read before: `ctx/xdp.rs`. Read next: `ctx/socket.rs`.
 
 use super::{
     ALL, ANY_SIZE, BYTE, Column, Context, DOUBLE, Field, Loader, PACKET, PACKET_END, PACKET_META,

@@ -1,6 +1,11 @@
 //! `struct bpf_sock`: as the context of programs that see a socket being made, bound or
 //! released, and behind the pointers to sockets that other programs meet; and the structs
 //! of other such pointers.
+//!
+//! Described in bpf-helpers(7), `bpf_sk_fullsock` and `bpf_tcp_sock`; how the tables came to be, in
+//! `ctx/mod.rs`.
+//!
+//! Read before: `ctx/socket.rs`. Read next: `ctx/sock_addr.rs`.
 
 use super::{ALL, Column, Context, DOUBLE, Field, UP_TO_WORD, WORD, field};
 use crate::value::reg::SockType;

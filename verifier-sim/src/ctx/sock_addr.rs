@@ -1,5 +1,10 @@
 //! `struct bpf_sock_addr`: an address that a socket is about to use. Which parts of it there
 //! are depends on the system call and on the address family: on the attach type.
+//!
+//! Described in `include/uapi/linux/bpf.h` at the struct; how the table came to be, in
+//! `ctx/mod.rs`.
+//!
+//! Read before: `ctx/sock.rs`. Read next: `ctx/sock_ops.rs`.
 
 use super::{
     ALL, ANY_SIZE, Column, Context, DOUBLE, Field, SOCK, UP_TO_WORD, WORD, WORD_OR_DOUBLE, field,

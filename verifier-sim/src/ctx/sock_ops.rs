@@ -1,4 +1,9 @@
 //! `struct bpf_sock_ops`: what happens to a TCP connection.
+//!
+//! Described in `include/uapi/linux/bpf.h` at the struct and at `BPF_SOCK_OPS_*`; how the table came
+//! to be, in `ctx/mod.rs`.
+//!
+//! Read before: `ctx/sock_addr.rs`. Read next: `ctx/cgroup.rs`.
 
 use super::{
     ALL, Context, DOUBLE, Field, PACKET, PACKET_END, PacketUse, SOCK_OR_NULL, UP_TO_WORD, WORD,

@@ -1,4 +1,9 @@
 //! Contexts of programs at events of the kernel: registers, records of tracepoints, arguments.
+//!
+//! Described in the kernel's `Documentation/trace/kprobes.rst` and `events.rst`, and in
+//! `include/uapi/linux/bpf_perf_event.h`; how the tables came to be, in `ctx/mod.rs`.
+//!
+//! Read before: `ctx/cgroup.rs`. Read next: `ctx/kernel.rs`.
 
 use super::{ALL, ANY_SIZE, Context, DOUBLE, Field, UP_TO_WORD, Value, field};
 use crate::value::reg::Kind;

@@ -1,4 +1,9 @@
-//! `struct xdp_md`.
+//! `struct xdp_md`: a packet as the driver has it, before the kernel does.
+//!
+//! Described in the kernel's `Documentation/networking/af_xdp.rst` and
+//! `Documentation/bpf/map_devmap.rst` (`egress_ifindex`); how the table came to be, in `ctx/mod.rs`.
+//!
+//! Read before: `ctx/mod.rs`. Read next: `ctx/skb.rs`.
 
 use super::{ALL, Column, Context, Field, PACKET, PACKET_END, PACKET_META, PacketUse, WORD, field};
 use ebpf_asm::prog_type::AttachType;

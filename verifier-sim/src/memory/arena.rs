@@ -8,7 +8,7 @@
 //! Described in the messages of kernel commits 317460317a02 and 6082b6c328b5; messages as
 //! observed on Linux 6.18.
 //!
-//! Read before: `step/alu.rs`, `mem.rs`. Read next: `stack_access.rs`.
+//! Read before: `step/alu.rs`, `mem.rs`. Read next: `object/stack_object.rs`.
 
 use crate::codes::Code;
 use crate::config::Config;

@@ -4,7 +4,7 @@
 //! Described in the kernel's `Documentation/bpf/libbpf/libbpf_overview.rst` and in `linux/bpf.h`
 //! at `BPF_PSEUDO_BTF_ID`.
 //!
-//! Read before: `step/machine.rs`, `types/kernel_types.rs`. Read next: `types/btf_walk.rs`.
+//! Read before: `step/machine.rs`, `types/kernel_types.rs`. Read next: `kptr.rs`.
 
 use crate::codes::Code;
 use crate::config::Config;

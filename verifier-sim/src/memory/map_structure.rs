@@ -7,7 +7,7 @@
 //!
 //! Structures and messages as observed on Linux 6.18.
 //!
-//! Read before: `btf_access.rs`. Read next: `stack_access.rs`.
+//! Read before: `btf_access.rs`. Read next: `kernel_symbol.rs`.
 
 use crate::codes::Code;
 use crate::diag::{Checked, Rejection};

@@ -3,7 +3,7 @@
 //! A register stored whole at a slot's beginning is spilled, and comes back as it was. All
 //! else leaves bytes of which at most is known that they are zero.
 //!
-//! Read before: `value/stack.rs`, `mem.rs`. Read next: `step/branch.rs`.
+//! Read before: `value/stack.rs`, `stack_bounds.rs`. Read next: `structure.rs`.
 
 use crate::call::argument::Filled;
 use crate::codes::Code;

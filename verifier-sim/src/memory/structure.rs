@@ -1,7 +1,7 @@
 //! What is behind pointers that a context gives, besides packets: sockets, the flow
 //! dissector's keys, the buffer of a writable tracepoint.
 //!
-//! Read before: `region.rs`, `ctx/sock.rs`. Read next: `stack_access.rs`.
+//! Read before: `region.rs`, `ctx/sock.rs`. Read next: `btf_access.rs`.
 
 use crate::codes::Code;
 use crate::ctx::{Field, sock};
