@@ -4,6 +4,8 @@
 //! The helper table has a row of callers for each helper; here is what the kernel says to
 //! those that are not among them.
 //!
+//! Described in bpf-helpers(7) and capabilities(7); messages as observed on Linux 6.18.
+//!
 //! Read before: `env.rs`. Read next: `invoke.rs`.
 
 use crate::codes::Code;

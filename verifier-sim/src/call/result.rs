@@ -1,5 +1,7 @@
 //! Results of helpers: what a call leaves in R0.
 //!
+//! Described in bpf-helpers(7), "Return"; what is known of results was observed on Linux 6.18.
+//!
 //! Read before: `argument/mod.rs`. Read next: `compat.rs`.
 
 use crate::call::argument::Arguments;

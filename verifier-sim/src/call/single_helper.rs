@@ -1,5 +1,7 @@
 //! What single helpers ask for besides what their prototypes say.
 //!
+//! Described in bpf-helpers(7); messages as observed on Linux 6.18.
+//!
 //! Read before: `argument/mod.rs`. Read next: `result.rs`.
 
 use crate::call::argument::Arguments;

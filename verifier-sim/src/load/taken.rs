@@ -4,6 +4,9 @@
 //! What it refuses is found in one place ([`Specials::find`]); to leave it out or to refuse it is
 //! what is made of that. Nothing is copied where all is taken, as it mostly is.
 //!
+//! Described in the kernel's `Documentation/bpf/btf.rst`; what is refused was observed on Linux
+//! 6.18.
+//!
 //! Read before: `types/special_search.rs`, `map_types.rs`. Read next: `verify.rs`.
 
 use crate::codes::Code;

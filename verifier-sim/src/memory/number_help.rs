@@ -1,6 +1,8 @@
 //! What to say when a number is used as an address: which instruction made a number of it, and
 //! what to do instead.
 //!
+//! The kernel says nothing of it: the words are ours.
+//!
 //! Read before: `region.rs`, `packet_help.rs`. Read next: `kptr.rs`.
 
 use crate::call::global::helper_moves;

@@ -1,6 +1,8 @@
 //! What to say when a packet access is not proven: which check proves how much, and what
 //! must be changed for it to prove more.
 //!
+//! The kernel says nothing of it: the words are ours.
+//!
 //! Read before: `within.rs`. Read next: `number_help.rs`.
 
 use crate::diag::Rejection;

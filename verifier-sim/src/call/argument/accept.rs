@@ -1,5 +1,7 @@
 //! Which kinds of registers each word of a prototype takes: one table.
 //!
+//! Described in bpf-helpers(7); messages as observed on Linux 6.18.
+//!
 //! Read before: `call/argument/mod.rs`. Read next: `call/argument/memory.rs`.
 
 use crate::call::callback::check_whole_function;

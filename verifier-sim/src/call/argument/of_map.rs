@@ -1,5 +1,7 @@
 //! Arguments that are a map, or as the map among the arguments wants them.
 //!
+//! Described in bpf-helpers(7), `bpf_map_lookup_elem`; messages as observed on Linux 6.18.
+//!
 //! Read before: `call/argument/memory.rs`. Read next: `call/argument/owned.rs`.
 
 use super::Arguments;

@@ -1,5 +1,8 @@
 //! Arguments that must be given back, and those that a helper takes back.
 //!
+//! Described in bpf-helpers(7), `bpf_sk_release` and `bpf_ringbuf_submit`; messages as observed on
+//! Linux 6.18.
+//!
 //! Read before: `call/argument/memory.rs`. Read next: `call/compat.rs`.
 
 use super::Arguments;

@@ -1,5 +1,8 @@
 //! Arguments that are special fields of map values: locks, timers, pointers to the kernel.
 //!
+//! Described in bpf-helpers(7), `bpf_spin_lock`, `bpf_timer_init` and `bpf_kptr_xchg`; messages as
+//! observed on Linux 6.18.
+//!
 //! Read before: `types/special.rs`, `object/lock.rs`, `memory/kptr.rs`. Read next:
 //! `call/argument/owned.rs`.
 

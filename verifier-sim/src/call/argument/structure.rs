@@ -3,6 +3,8 @@
 //! A pointer to a structure will do where its first member is wanted, or what lies where the
 //! pointer points.
 //!
+//! Described in bpf-helpers(7); messages as observed on Linux 6.18.
+//!
 //! Read before: `call/argument/accept.rs`, `types/btf_walk.rs`. Read next: `call/result.rs`.
 
 use crate::codes::Code;
