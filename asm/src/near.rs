@@ -3,8 +3,12 @@
 /// The name of `names` that is nearest to `word`, if it is near at all: a third of it may be
 /// wrong, and exchanging two neighbours counts as one fault.
 pub fn near<'n>(word: &str, names: impl IntoIterator<Item = &'n str>) -> Option<&'n str> {
-    let most = word.chars().count().div_ceil(3);
+    let length = word.chars().count();
+    let most = length.div_ceil(3);
+    // Each character too many or too few is a fault.
+    let is_as_long = |name: &&str| name.chars().count().abs_diff(length) <= most;
     let candidates = names.into_iter().filter(|name| *name != word);
+    let candidates = candidates.filter(is_as_long);
     candidates
         .map(|name| (distance(word, name), name))
         .filter(|(faults, name)| *faults <= most && *faults < name.chars().count())

@@ -45,7 +45,7 @@ impl Rejection {
         Rejection {
             program: program.name.clone(),
             errno,
-            point: point(&read),
+            point: point(&read, errno),
             slot,
             source,
             log,
@@ -80,9 +80,9 @@ impl SourceLine {
 }
 
 /// The refusal in one line.
-fn point(log: &VerifierLog<'_>) -> String {
+fn point(log: &VerifierLog<'_>, errno: Errno) -> String {
     log.point()
-        .unwrap_or_else(|| "it gives no reason".to_owned())
+        .unwrap_or_else(|| format!("{errno}, without a reason in the log"))
 }
 
 /// Whether the refusal is of the program's `func_info` or `line_info`, and not of what the program
@@ -94,7 +94,7 @@ pub(crate) fn blames_records(log: &str) -> bool {
     if log.last_slot().is_some() {
         return false;
     }
-    let point = point(&log).to_lowercase();
+    let point = log.point().unwrap_or_default().to_lowercase();
     let names = |words: &[&str]| words.iter().any(|word| point.contains(word));
     names(&["func_info", "func info", "line_info"]) && !names(&["exception callback"])
 }
@@ -158,7 +158,8 @@ processed 1 insns (limit 1000000) max_states_per_insn 0 total_states 0 peak_stat
         assert_eq!(packet.source, Some(source));
         let old = said(OLD).source.map(|line| (line.place, line.text));
         assert_eq!(old, Some((None, "return x;".into())));
-        assert_eq!(said("").point, "it gives no reason");
+        let bare = "EACCES: Permission denied, without a reason in the log";
+        assert_eq!(said("").point, bare);
         assert_eq!(said("").source, None);
     }
 }

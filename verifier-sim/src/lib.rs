@@ -56,7 +56,7 @@ pub use load::since::{AttachSince, attached_since};
 pub use load::taken::check_types;
 pub use load::used_maps::check_maps;
 pub use path::explore::Stats;
-pub use report::kernel_says::KernelRefusal;
+pub use report::kernel_says::{KernelRefusal, without_reason};
 pub use report::kernel_words::codes_of_words;
 pub use report::log::KernelLog;
 pub use report::render::{Decor, Quoted};

@@ -10,6 +10,7 @@ use ebpf_asm::verifier_log::{VerifierLog, figure};
 use ebpf_cli::exit::Exit;
 use ebpf_cli::report;
 use ebpf_loader::{DeniedBy, Error, Loader, LogLevel, denied_by, with_options};
+use ebpf_syscalls::Errno;
 use ebpf_verifier_sim::KernelRefusal;
 
 use crate::limited;
@@ -31,7 +32,7 @@ pub(crate) fn verdict(object: &Object, program: &Program, loader: Privilege) -> 
             }
         )
     };
-    let refusal = |_| Said::Rejects(Box::new(KernelRefusal::without_reason()));
+    let refusal = |_| Said::Rejects(Box::new(KernelRefusal::without_reason("EPERM")));
     match limited::verdict(loader, ask, is_denied, refusal) {
         Ok(Ok(said) | Err(said)) => said,
         Err(why) => nobody(why),
@@ -44,6 +45,15 @@ fn nobody(why: String) -> Said {
         why,
         exit: Exit::Unsupported,
         help: Vec::new(),
+    }
+}
+
+/// The name of an errno. Of those that no user space has a name for, `bpf(2)` gives `ENOTSUPP` (524)
+/// only.
+pub(crate) fn errno_name(errno: Errno) -> String {
+    match errno {
+        Errno::UnknownErrno => "ENOTSUPP".to_owned(),
+        named => format!("{named:?}"),
     }
 }
 
@@ -60,7 +70,8 @@ fn ask(object: &Object, program: &Program) -> Said {
         },
         Err(Error::Rejected(why)) => {
             let refusal = KernelRefusal::of(&VerifierLog::read(&why.log));
-            let refusal = refusal.unwrap_or_else(KernelRefusal::without_reason);
+            let bare = || KernelRefusal::without_reason(&errno_name(why.errno));
+            let refusal = refusal.unwrap_or_else(bare);
             Said::Rejects(Box::new(refusal))
         }
         Err(error) => not_judged(&error, program),

@@ -17,6 +17,7 @@ use super::traced::check_function;
 use crate::codes::Code;
 use crate::config::Config;
 use crate::diag::{Checked, Rejection};
+use crate::report::kernel_says::without_reason;
 use crate::step::machine::not_modelled;
 use crate::types::kernel_types::KernelTypes;
 use ebpf_asm::btf::{Btf, Kind as Type, StrId, TypeId};
@@ -25,9 +26,13 @@ use ebpf_asm::load_flags::BPF_F_SLEEPABLE;
 use ebpf_asm::object::Object;
 use ebpf_asm::prog_type::{AttachType, ProgType};
 use ebpf_asm::program::Program;
+use ebpf_asm::section::{SECTIONS, Section};
 
 /// The prefix of typedefs that stand for tracepoints.
 const TRACEPOINT_PREFIX: &str = "btf_trace_";
+
+/// The prefix of functions that stand for iterators.
+const ITERATOR_PREFIX: &str = "bpf_iter_";
 
 /// What a program is attached to.
 #[derive(Debug)]
@@ -81,7 +86,7 @@ impl<'a> Target<'a> {
             _ => {
                 return match program.attach_btf_id {
                     None => Ok(None),
-                    Some(_) => Err(refused("it gives no reason".to_owned())
+                    Some(_) => Err(refused(without_reason("EINVAL"))
                         .label("programs of this type are not attached to types")
                         .help("leave attach_btf_id 0")),
                 };
@@ -220,9 +225,7 @@ fn check_lists(
             }
             _ => refused(format!("{function} is not sleepable"))
                 .label("the kernel calls this function where nothing may sleep")
-                .help(
-                    "load the program without BPF_F_SLEEPABLE: as `fmod_ret/`, not `fmod_ret.s/`",
-                ),
+                .help(without_sleeping(attach_type)),
         });
     }
     let is_modifiable = of_security || is_asked && MODIFIABLE.contains(&function);
@@ -235,6 +238,17 @@ fn check_lists(
             .label("programs change the results of functions that are there for it")
             .help("look at the result by fexit, or change that of a function that injects errors"),
     })
+}
+
+/// How a program is loaded that does not sleep.
+fn without_sleeping(attach_type: AttachType) -> String {
+    let of_type = |known: &&Section| {
+        known.attach_type == Some(attach_type) && known.prog_flags & BPF_F_SLEEPABLE == 0
+    };
+    let section = SECTIONS.iter().find(of_type);
+    let named = section.map(|known| format!(": as `{0}/`, not `{0}.s/`", known.name));
+    let named = named.unwrap_or_default();
+    format!("load the program without BPF_F_SLEEPABLE{named}")
 }
 
 /// That the kernel knows where the function is, as far as its symbols are known.
@@ -259,15 +273,31 @@ fn number(program: &Program, place: Place, kernel: &KernelTypes) -> Checked<Type
             .label("nothing says what the program is attached to")
             .help("name it in the section, as in `tp_btf/sched_switch`"));
     };
+    let prefix = match place {
+        Place::Tracepoint => TRACEPOINT_PREFIX,
+        Place::Iterator => ITERATOR_PREFIX,
+        Place::SecurityHook => hook::PREFIX,
+        Place::Function | Place::Operation(_) => "",
+    };
+    let whole = format!("{prefix}{name}");
     let found = match place {
-        Place::Tracepoint => kernel.typedef(&format!("{TRACEPOINT_PREFIX}{name}")),
-        Place::Iterator => kernel.function(&format!("bpf_iter_{name}")),
-        Place::SecurityHook => kernel.function(&format!("{}{name}", hook::PREFIX)),
-        Place::Function | Place::Operation(_) => kernel.function(name),
+        Place::Tracepoint => kernel.typedef(&whole),
+        _ => kernel.function(&whole),
     };
     found.ok_or_else(|| {
-        refused(format!("the kernel has no '{name}' to attach to"))
-            .label("the program cannot be loaded")
+        let refused = refused(format!("the kernel has no '{name}' to attach to"))
+            .label("the program cannot be loaded");
+        match kernel.near_name(prefix, name) {
+            Some(meant) => refused.help(format!("did you mean '{meant}'?")),
+            None => refused.help(format!(
+                "name one that it has: they are among the lines of `ebpfasm btf \
+                 /sys/kernel/btf/vmlinux --format raw`{}",
+                match prefix {
+                    "" => String::new(),
+                    prefix => format!(", where they begin with {prefix}"),
+                }
+            )),
+        }
     })
 }
 
@@ -311,7 +341,7 @@ fn function<'a>(
     };
     let name = btf.name(id);
     if place == Place::Iterator && !is_iterator(name) {
-        return Err(refused("it gives no reason".to_owned())
+        return Err(refused(without_reason("EINVAL"))
             .label(format!("there is no iterator of the function {name}"))
             .help("iterators are of what bpf_iter_... functions of the kernel go through, as iter/task"));
     }

@@ -9,6 +9,7 @@
 use super::attach::{Target, refused};
 use crate::config::Config;
 use crate::diag::Checked;
+use crate::report::kernel_says::without_reason;
 use crate::types::kernel_call::check_prototype;
 use ebpf_asm::btf::{Btf, TypeId};
 use ebpf_asm::prog_type::AttachType;
@@ -53,7 +54,7 @@ pub(super) fn check_function(
 ) -> Checked {
     let function = target.name;
     if CALLED_FOR_PROGRAMS.contains(&function) {
-        return Err(refused("it gives no reason".to_owned())
+        return Err(refused(without_reason("EINVAL"))
             .label(format!(
                 "the kernel calls {function} itself to call programs"
             ))

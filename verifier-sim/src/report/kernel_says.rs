@@ -36,6 +36,11 @@ pub struct KernelRefusal {
     pub help: Option<String>,
 }
 
+/// What stands for the kernel's words where it has none but the errno of this name.
+pub fn without_reason(errno: &str) -> String {
+    format!("{errno}, without a reason in the log")
+}
+
 impl KernelRefusal {
     /// Reads it off a log; `None` if the log gives no reason.
     ///
@@ -79,11 +84,11 @@ impl KernelRefusal {
     }
 
     /// A refusal of which the log gives no reason, as of programs that the kernel does not begin
-    /// to verify.
-    pub fn without_reason() -> KernelRefusal {
+    /// to verify: nothing but the errno of this name.
+    pub fn without_reason(errno: &str) -> KernelRefusal {
         KernelRefusal {
             code: None,
-            message: "it gives no reason".to_owned(),
+            message: without_reason(errno),
             slot: None,
             label: String::new(),
             causes: Vec::new(),
@@ -366,8 +371,8 @@ mod tests {
     fn a_log_without_words_is_a_refusal_without_reason() {
         let log = VerifierLog::read("processed 0 insns (limit 1000000)\n");
         assert_eq!(KernelRefusal::of(&log), None);
-        let said = KernelRefusal::without_reason().render(&log, Decor::Plain);
-        assert_eq!(said, "error: it gives no reason\n");
+        let said = KernelRefusal::without_reason("EINVAL").render(&log, Decor::Plain);
+        assert_eq!(said, "error: EINVAL, without a reason in the log\n");
     }
 
     #[test]

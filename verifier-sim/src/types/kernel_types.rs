@@ -13,6 +13,7 @@ use crate::diag::{Checked, Rejection};
 use crate::step::machine::not_modelled;
 use ebpf_asm::btf::{Btf, Kind as Type, Tag, TypeId};
 use ebpf_asm::isa::KernelVersion;
+use ebpf_asm::near::near;
 use ebpf_asm::prog_type::ProgType;
 use std::collections::HashSet;
 use std::fmt;
@@ -209,6 +210,19 @@ impl KernelTypes {
         names
             .get_or_init(|| Names::gather(btf, is_one))
             .find(btf, name)
+    }
+
+    /// What is behind `prefix` in the name of the function or typedef for which somebody probably
+    /// meant `name` there.
+    #[cold]
+    pub(crate) fn near_name(&self, prefix: &str, name: &str) -> Option<&str> {
+        let btf = self.btf()?;
+        let is_one = |kind: &Type| matches!(kind, Type::Func { .. } | Type::Typedef(_));
+        let all = btf.types().filter(|(_, ty)| is_one(&ty.kind));
+        near(
+            name,
+            all.filter_map(|(_, ty)| btf.str(ty.name).strip_prefix(prefix)),
+        )
     }
 
     /// Whether the kernel knows the address of what has this name, as far as its symbols are

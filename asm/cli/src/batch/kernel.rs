@@ -14,7 +14,7 @@ use ebpf_syscalls::bpf::{
     prog_load_with_log,
 };
 use ebpf_syscalls::{Errno, Error};
-use ebpf_verifier_sim::KernelRefusal;
+use ebpf_verifier_sim::{KernelRefusal, without_reason};
 
 use super::Log;
 use super::answer::Said;
@@ -22,6 +22,7 @@ use super::maps::{key_type, map_name};
 use super::row::{MapRow, Row, SLOT};
 use crate::limited;
 use crate::privilege::Privilege;
+use crate::running::errno_name;
 
 /// Where in a slot its registers and its number are.
 const REGISTERS: usize = 1;
@@ -136,10 +137,10 @@ fn verdict(loaded: Result<(OwnedFd, String), Error>) -> Result<Said, Nothing> {
             usec: figure(&stats, "verification time ").unwrap_or(0),
             ..Said::accept()
         },
-        Err(Error::Refused { log, .. }) => Said {
+        Err(Error::Refused { errno, log, .. }) => Said {
             processed: figure(&log, "processed ").unwrap_or(0),
             usec: figure(&log, "verification time ").unwrap_or(0),
-            ..refused(&log)
+            ..refused(errno, &log)
         },
         Err(error) => return no_log(&error, error.to_string()),
     })
@@ -157,14 +158,14 @@ fn no_log(error: &Error, said: String) -> Result<Said, Nothing> {
 }
 
 /// The refusal that a log tells of.
-fn refused(log: &str) -> Said {
+fn refused(errno: Errno, log: &str) -> Said {
     let log = VerifierLog::read(log);
     let code = KernelRefusal::of(&log).and_then(|refusal| refusal.code);
     Said {
         code: code.map(|code| code.to_string()),
         ..Said::reject(
             log.point()
-                .unwrap_or_else(|| "it gives no reason".to_owned()),
+                .unwrap_or_else(|| without_reason(&errno_name(errno))),
         )
     }
 }

@@ -7,7 +7,7 @@
 //! Read before: `unloadable.rs`. Read next: `subject.rs`.
 
 use ebpf_asm::prog_type::{AttachType, ProgType};
-use ebpf_verifier_sim::{Code, attach_types};
+use ebpf_verifier_sim::{Code, attach_types, without_reason};
 
 use super::row::Row;
 use super::subject::Unusable;
@@ -21,15 +21,14 @@ pub(super) fn place(row: &Row) -> Result<(ProgType, Option<AttachType>), Unusabl
         }
         Some(known) => known,
     };
-    let names_target = match prog_type {
-        ProgType::StructOps => row.attach_btf_id != 0,
+    let errno = match prog_type {
+        ProgType::StructOps if row.attach_btf_id == 0 => Some("ENOTSUPP"),
         // A row cannot name the program whose function it replaces.
-        ProgType::Ext => false,
-        _ => true,
+        ProgType::Ext => Some("EINVAL"),
+        _ => None,
     };
-    if !names_target {
-        let message = "it gives no reason".to_owned();
-        return Err(refused(Code::AttachTarget, message));
+    if let Some(errno) = errno {
+        return Err(refused(Code::AttachTarget, without_reason(errno)));
     }
     let attach_type = match (row.expected_attach_type, attach_types(prog_type)) {
         (0, _) => None,
