@@ -24,6 +24,8 @@ use crate::{kernel_types, map_sizes, running, select, target, text_file};
 /// Runs the command.
 pub(crate) fn run(args: &CheckArgs) -> Result<(), Failure> {
     target::note_unknown(&args.kernels());
+    let of_file = args.btf.as_deref().map(kernel_types::of_file).transpose()?;
+    let types = of_file.as_ref().unwrap_or_else(|| kernel_types::running());
     match (&args.batch, args.objects.as_slice()) {
         (Some(rows), _) => {
             let wanted = Wanted {
@@ -40,10 +42,10 @@ pub(crate) fn run(args: &CheckArgs) -> Result<(), Failure> {
                 kernel: one_kernel(args)?,
                 privilege: args.privilege,
             };
-            batch::run(rows, args.jobs, wanted, for_whom)
+            batch::run(rows, args.jobs, wanted, for_whom, types)
         }
-        (None, [object]) => check_object(object, args, Lines::Alone, &mut Told::new()),
-        (None, objects) => check_objects(objects, args),
+        (None, [object]) => check_object(object, args, types, Lines::Alone, &mut Told::new()),
+        (None, objects) => check_objects(objects, args, types),
     }
 }
 
@@ -59,11 +61,15 @@ enum Lines {
 }
 
 /// Each object, whatever became of those before it. The command ends as the first did that failed.
-fn check_objects(objects: &[PathBuf], args: &CheckArgs) -> Result<(), Failure> {
+fn check_objects(
+    objects: &[PathBuf],
+    args: &CheckArgs,
+    types: &KernelTypes,
+) -> Result<(), Failure> {
     let mut failed: Vec<(Exit, String)> = Vec::new();
     let mut told = Told::new();
     for object in objects {
-        if let Err(failure) = check_object(object, args, Lines::AmongOthers, &mut told) {
+        if let Err(failure) = check_object(object, args, types, Lines::AmongOthers, &mut told) {
             failure.print();
             failed.push((failure.exit(), input::shown(object)));
         }
@@ -92,6 +98,7 @@ fn one_kernel(args: &CheckArgs) -> Result<Option<KernelVersion>, Failure> {
 fn check_object(
     path: &Path,
     args: &CheckArgs,
+    types: &KernelTypes,
     lines: Lines,
     told: &mut Told,
 ) -> Result<(), Failure> {
@@ -101,7 +108,6 @@ fn check_object(
         object.programs.iter().filter(chosen),
         Target::from(args.cpu),
     )?;
-    let types = kernel_types::running();
     let object = kernel_types::relocated(&object, types)?;
     // Of other releases nobody knows how they were configured.
     let object = match args.kernels().as_slice() {

@@ -1,7 +1,9 @@
-//! The running kernel's own types, read when the first program asks for them.
+//! The kernel's own types: the running kernel's, read when the first program asks for them, or those
+//! in a file.
 
 use std::borrow::Cow;
 use std::fs;
+use std::path::Path;
 use std::sync::LazyLock;
 
 use ebpf_asm::btf::Btf;
@@ -10,6 +12,8 @@ use ebpf_asm::object::Object;
 use ebpf_cli::exit::Exit;
 use ebpf_cli::report::Failure;
 use ebpf_verifier_sim::{KernelTypes, Symbols, symbols_of};
+
+use crate::btf;
 
 /// Where the kernel shows its types.
 const VMLINUX: &str = "/sys/kernel/btf/vmlinux";
@@ -32,6 +36,11 @@ pub(crate) fn running() -> &'static KernelTypes {
         }
     });
     &RUNNING
+}
+
+/// The types of the kernel that a file describes, of which nothing else is known.
+pub(crate) fn of_file(path: &Path) -> Result<KernelTypes, Failure> {
+    btf::read(path, None).map(KernelTypes::new)
 }
 
 /// The release of the kernel that this runs on.
@@ -64,7 +73,8 @@ pub(crate) fn relocated<'o>(
     let mut relocated = object.clone();
     match relocated.relocate_core(btf) {
         Ok(_) => Ok(Cow::Owned(relocated)),
-        Err(error) => Err(Failure::new(Exit::BadObject, error.to_string())
-            .help("the answers come from the types of the running kernel")),
+        Err(error) => Err(Failure::new(Exit::BadObject, error.to_string()).help(
+            "the answers come from the kernel's types: those of --btf, or of the running kernel",
+        )),
     }
 }

@@ -268,6 +268,48 @@ fn a_rejected_program_is_not_written_unless_that_is_asked_for() {
     place.run(&["check", "target/bpf/drop_icmp.o"]).code(3);
 }
 
+/// The kernel's names are looked through for what was meant.
+#[test]
+fn what_is_no_function_of_the_kernel_may_be_like_one() {
+    let place = Place::new();
+    let tracing = ".license GPL\n.prog fentry/vfs_raed traced\n    r0 = 0\n    exit\n";
+    object(&place, "traced.o", tracing);
+    place
+        .run(&["check", "traced.o"])
+        .code(3)
+        .says("the kernel has no 'vfs_raed' to attach to")
+        .says("help: did you mean 'vfs_read'?");
+}
+
+/// What the kernel has is what the file says, and the release is the newest unless it is named.
+#[test]
+fn types_of_another_kernel_are_read_from_a_file() {
+    let place = Place::new();
+    object(&place, "types.o", GOOD);
+    let tracing = ".license GPL\n.prog fentry/vfs_read traced\n    r0 = 0\n    exit\n";
+    object(&place, "traced.o", tracing);
+    let ended = place
+        .run(&["check", "--btf", "types.o", "traced.o"])
+        .code(3);
+    assert_eq!(
+        ended.stdout,
+        "traced (tracing) on Linux 6.18: rejected, BPF0505 the kernel has no 'vfs_read' to attach \
+         to\n"
+    );
+    let ended = place
+        .run(&["check", "--btf", "types.o", "--kernel", "6.12", "traced.o"])
+        .code(3);
+    assert!(ended.stdout.starts_with("traced (tracing) on Linux 6.12: "));
+    place
+        .run(&["check", "--btf", "none", "traced.o"])
+        .code(5)
+        .says("none");
+    place
+        .run(&["check", "--btf", "types.o", "--kernel-too", "traced.o"])
+        .code(2)
+        .says("--kernel-too");
+}
+
 /// A verdict each, and the newest instructions are refused by the oldest kernel only.
 #[test]
 fn several_kernels_get_a_verdict_each() {

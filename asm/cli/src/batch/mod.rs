@@ -33,11 +33,10 @@ use std::thread;
 use ebpf_cli::exit::Exit;
 use ebpf_cli::input;
 use ebpf_cli::report::{self, Failure};
-use ebpf_verifier_sim::Config;
+use ebpf_verifier_sim::{Config, KernelTypes};
 
 use self::answer::Line;
 use self::row::Row;
-use crate::kernel_types;
 use crate::privilege::Privilege;
 use crate::verdict::{self, ForWhom};
 
@@ -99,12 +98,14 @@ fn note_unknown(fields: &[String], told: &Mutex<BTreeSet<String>>) {
 }
 
 /// Answers all rows of a file; `-` is standard input. `jobs` rows are judged at once, by
-/// default as many as there are processors. `for_whom` is whom they are judged for.
+/// default as many as there are processors. `for_whom` is whom they are judged for, and `types` are
+/// those of the kernel.
 pub(crate) fn run(
     path: &Path,
     jobs: Option<NonZero<usize>>,
     wanted: Wanted,
     for_whom: ForWhom,
+    types: &KernelTypes,
 ) -> Result<(), Failure> {
     let input = BufReader::new(input::open(path)?);
     let loader = Loader {
@@ -116,7 +117,6 @@ pub(crate) fn run(
         .unwrap_or(NonZero::<usize>::MIN);
     // What is caught is answered; its place in our sources helps nobody who reads answers.
     panic::set_hook(Box::new(|_| {}));
-    let types = kernel_types::running();
     let no_rows = AtomicUsize::new(0);
     let told = Mutex::new(BTreeSet::new());
     let file = input::shown(path);

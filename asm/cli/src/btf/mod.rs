@@ -46,7 +46,8 @@ fn raw(out: &mut dyn Write, btf: &Btf, chosen: Option<&[TypeId]>) -> io::Result<
     }
 }
 
-fn read(path: &Path, base: Option<Arc<Btf>>) -> Result<Btf, Failure> {
+/// The types in a file.
+pub(crate) fn read(path: &Path, base: Option<Arc<Btf>>) -> Result<Btf, Failure> {
     let bytes = input::bytes(path)?;
     file::read(&bytes, base).map_err(|error| {
         let failure = Failure::new(Exit::BadObject, format!("{}: {error}", input::shown(path)));
