@@ -15,7 +15,7 @@ use crate::diag::{Checked, Rejection};
 use crate::env::Env;
 use crate::load::instead::{Newer, instead};
 use crate::step::machine::not_modelled;
-use ebpf_asm::helper::{Helper, Privilege, Proto, by_id};
+use ebpf_asm::helper::{Helper, Privilege, Proto, by_id, by_name};
 use ebpf_asm::prog_type::{AttachType, ProgType};
 
 /// Licenses that are compatible with the GPL: the names for `MODULE_LICENSE` in
@@ -66,6 +66,11 @@ impl Env<'_> {
         self.check_release(helper).ok()?;
         self.check_caller(helper).ok()?;
         Some((helper, helper.proto(self.program.prog_type)))
+    }
+
+    /// Whether the program may call the helper of this name.
+    pub(crate) fn may_call(&self, name: &str) -> bool {
+        by_name(name).is_some_and(|helper| self.callable(helper.id).is_ok())
     }
 
     fn check_release(&self, helper: &Helper) -> Checked {

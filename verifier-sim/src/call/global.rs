@@ -31,6 +31,15 @@ use ebpf_asm::program::Program;
 /// later releases) does so and 6.1 does not; between them this is not known, and done.
 const MOVES_PACKETS: KernelVersion = (6, 2);
 
+/// How the kernel's words on an argument end that points to nobody knows how much.
+const NO_SIZE: &str = "size cannot be determined: -22";
+
+/// What to do about such an argument.
+const ARGUMENT_OF_KNOWN_SIZE: &str = "let the argument be a number, the context, or a pointer to what \
+     has a known size: a struct that is defined here, an int, an array of constant length in a struct \
+     (void and structs that are only declared have none); or make the function static: then it is \
+     verified where it is called, with what it is given";
+
 /// A global function.
 #[derive(Debug)]
 pub(crate) struct Global {
@@ -163,9 +172,12 @@ impl Global {
                     "'{}' is global, and cannot be verified on its own",
                     self.name
                 ))
-                .help(
-                    "make it static: then it is verified where it is called, with what it is given",
-                )),
+                .help(match message.ends_with(NO_SIZE) {
+                    true => ARGUMENT_OF_KNOWN_SIZE,
+                    false => {
+                        "make it static: then it is verified where it is called, with what it is given"
+                    }
+                })),
         }
     }
 }
@@ -240,10 +252,17 @@ impl<'a> Machine<'_, 'a> {
                 let message = format!("arg#{index} expects pointer to ctx");
                 Err(Rejection::new(Code::ArgumentType, message)
                     .label(format!("R{number} is {}", value.in_words()))
-                    .help(
-                        "the function is global: hand over what its prototype says, here the \
-                         context as the program got it",
-                    ))
+                    .help(match value.is_scalar() {
+                        true => {
+                            "the function is global: hand over what its prototype says, here the \
+                             context as the program got it. Compilers leave out what a function does \
+                             not use: use the argument in it, or take it out of the prototype"
+                        }
+                        false => {
+                            "the function is global: hand over what its prototype says, here the \
+                             context as the program got it"
+                        }
+                    }))
             }
             Param::NotModelled(what) => Err(not_modelled(what)),
             Param::Trusted { id, null } => self.check_trusted_param(reg, &value, id, null),

@@ -219,6 +219,11 @@ pub fn kernel_call(
     Some(format!("call {name}#{id}"))
 }
 
+/// Whether kernels of the release have a function of this name.
+pub(crate) fn is_there(config: &Config, name: &str) -> bool {
+    table::by_name(name).is_some_and(|row| config.since(row.since))
+}
+
 /// How many arguments the function of the kernel takes that an instruction calls, if it calls
 /// one that is known. Of one that the program may not call, where it is never reached, the kernel
 /// does not ask it (6.18).

@@ -17,6 +17,7 @@ use ebpf_asm::map_type::MapType;
 use ebpf_asm::object::Map;
 use ebpf_asm::prog_type::{AttachType, ProgType};
 use ebpf_asm::program::Program;
+use std::cmp::Reverse;
 
 /// That programs of the type, for the attach type, can be loaded by the loader at all.
 pub(crate) fn check_loadable(program: &Program, config: &Config) -> Checked {
@@ -43,10 +44,32 @@ pub(crate) fn check_loadable(program: &Program, config: &Config) -> Checked {
         Some(given) => format!("program type {prog_type} cannot be for {given}"),
         None => format!("program type {prog_type} needs an attach type"),
     };
-    let names: Vec<&str> = allowed.iter().map(|at| at.name()).collect();
     Err(Rejection::new(Code::AttachType, message)
         .label("the kernel answers with EINVAL")
-        .help(format!("it can be for {}", names.join(", "))))
+        .help(format!("it can be for {}", few_names(allowed, attach_type))))
+}
+
+/// How many names a message lists.
+const LISTED: usize = 6;
+
+/// The names of attach types for a message: of many those that have most words in common with
+/// `own`.
+pub(crate) fn few_names(of: &[AttachType], own: AttachType) -> String {
+    let own: Vec<&str> = own.name().split('_').collect();
+    let in_common = |at: &&AttachType| {
+        at.name()
+            .split('_')
+            .filter(|word| own.contains(word))
+            .count()
+    };
+    let mut listed: Vec<&AttachType> = of.iter().collect();
+    if let Some(others @ 1..) = of.len().checked_sub(LISTED) {
+        listed.sort_by_key(|at| Reverse(in_common(at)));
+        let names: Vec<&str> = listed.iter().take(LISTED).map(|at| at.name()).collect();
+        return format!("{} and {others} others", names.join(", "));
+    }
+    let names: Vec<&str> = listed.iter().map(|at| at.name()).collect();
+    names.join(", ")
 }
 
 /// What one needs to load programs of a type. Helpers and instructions may need more.

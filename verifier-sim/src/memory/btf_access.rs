@@ -15,7 +15,9 @@ use crate::codes::Code;
 use crate::diag::{Checked, Rejection};
 use crate::memory::mem::{Direction, MemAccess};
 use crate::memory::region::Extent;
-use crate::memory::structure_write::{check_operation_writes, has_written_members};
+use crate::memory::structure_write::{
+    check_operation_writes, has_written_members, written_members,
+};
 use crate::step::machine::{Machine, not_modelled};
 use crate::types::btf_walk::{Field, PointerField, field_at};
 use crate::value::btf_ptr::{BtfPtr, Marks, Types};
@@ -171,6 +173,17 @@ impl<'a> Machine<'_, 'a> {
         self.structure_field(btf, pointer, off, access).map(|_| ())
     }
 
+    /// What an operation may do where it may not write a member.
+    fn write_others(&self, name: &str, members: &str) -> String {
+        let help = format!(
+            "of struct {name} operations write these members, each whole or its first bytes: {members}"
+        );
+        match self.env.may_call("setsockopt") {
+            true => format!("{help}; what socket options are for, bpf_setsockopt sets"),
+            false => help,
+        }
+    }
+
     /// Writes to a structure of the kernel from a program that is an operation.
     fn write_as_operation(
         &self,
@@ -182,12 +195,18 @@ impl<'a> Machine<'_, 'a> {
         let name = btf.name(pointer.id);
         let refused = |message: String| {
             let label = format!("writes to a structure of the kernel, struct {name}");
-            Rejection::new(Code::ReadOnly, message)
-                .label(label)
-                .help(NOT_WRITTEN)
+            let refused = Rejection::new(Code::ReadOnly, message).label(label);
+            match written_members(self.env.config, name) {
+                Some(members) => refused.help(self.write_others(name, &members)),
+                None => refused.help(NOT_WRITTEN),
+            }
         };
         if pointer.marks.has(Marks::UNTRUSTED) {
-            return Err(refused("only read is supported".to_owned()));
+            return Err(Rejection::new(Code::ReadOnly, "only read is supported")
+                .label(format!(
+                    "writes to a structure of the kernel, struct {name}"
+                ))
+                .help(NOT_WRITTEN));
         }
         let plain = pointer.marks.without(Marks::TRUSTED) == Marks::NONE;
         if !plain && has_written_members(name) {

@@ -10,8 +10,10 @@
 use crate::codes::Code;
 use crate::ctx::{ArgumentContext, Context, Field, Loader, Read, Unread, Value, context};
 use crate::diag::{Checked, Rejection};
+use crate::load::loadable::{attach_types, few_names};
 use crate::memory::mem::{Direction, MemAccess, Stored};
 use crate::memory::region::{FixedOffset, changed_pointer};
+use crate::memory::within::bytes as in_bytes;
 use crate::step::machine::Machine;
 use crate::value::btf_ptr::Marks;
 use crate::value::reg::{Null, RegState};
@@ -19,6 +21,12 @@ use crate::value::scalar::Scalar;
 use ebpf_asm::insn::Reg;
 use ebpf_asm::isa::Size;
 use ebpf_asm::prog_type::{AttachType, ProgType};
+
+/// Fields that say where packets begin and end.
+const PACKET_FIELDS: [&str; 3] = ["data", "data_end", "data_meta"];
+
+/// The helper for programs that get the packet in no other way.
+const COPIES_PACKETS: &str = "skb_load_bytes";
 
 impl<'a> Machine<'_, 'a> {
     /// That a pointer to the context is the one that the program received.
@@ -128,22 +136,22 @@ impl<'a> Machine<'_, 'a> {
                 ));
         };
         let name = field.name;
-        let other = Size::ALL.into_iter().find(|&size| match access.direction {
-            Direction::Read => context.read(i64::from(field.offset), size).is_some(),
-            Direction::Write => context.write(i64::from(field.offset), size).is_some(),
-        });
+        let sizes = Size::ALL
+            .into_iter()
+            .filter(|&size| match access.direction {
+                Direction::Read => context.read(i64::from(field.offset), size).is_some(),
+                Direction::Write => context.write(i64::from(field.offset), size).is_some(),
+            });
+        let sizes: Vec<u32> = sizes.map(Size::bytes).collect();
         let refused = refused.label(format!(
-            "{} {bytes} bytes of {}, field {name}",
+            "{} {} of {}, field {name}",
             access.direction.verb(),
+            in_bytes(bytes.into()),
             context.name
         ));
-        match other {
-            Some(size) => refused.help(format!(
-                "{name} is accessed with {} bytes at offset {}",
-                size.bytes(),
-                field.offset
-            )),
-            None => refused.help(self.who_may(context, field, access.direction)),
+        match sizes.is_empty() {
+            true => refused.help(self.who_may(context, field, access.direction)),
+            false => refused.help(how_accessed(field, &sizes, (offset, bytes))),
         }
     }
 
@@ -156,13 +164,16 @@ impl<'a> Machine<'_, 'a> {
             Direction::Write => theirs.is_written(field),
         };
         let has_it = |theirs: &'static Context| theirs.name == own.name && may(theirs);
-        let places: Vec<&str> = AttachType::ALL
+        let possible = attach_types(prog_type).unwrap_or(AttachType::ALL);
+        let places: Vec<AttachType> = possible
             .iter()
-            .filter(|&&place| context(prog_type, place).is_some_and(has_it))
-            .map(|place| place.name())
+            .copied()
+            .filter(|&place| context(prog_type, place).is_some_and(has_it))
             .collect();
         if !places.is_empty() {
-            return format!("programs of these attach types may: {}", places.join(", "));
+            let own = prog_type.attach_type(self.env.program.expected_attach_type);
+            let names = few_names(&places, own);
+            return format!("programs of these attach types may: {names}");
         }
         if direction == Direction::Write {
             let open = own.fields.iter().filter(|field| own.is_written(field));
@@ -177,13 +188,33 @@ impl<'a> Machine<'_, 'a> {
             .filter(|&&other| context(other, other.attach_type(None)).is_some_and(has_it))
             .map(|other| other.name())
             .collect();
-        match others.is_empty() {
+        let may = match others.is_empty() {
             true => format!("{prog_type} programs may not read {name}"),
             false => format!(
                 "programs of these types may read {name}: {}",
                 others.join(", ")
             ),
+        };
+        match PACKET_FIELDS.contains(&name) && self.env.may_call(COPIES_PACKETS) {
+            true => format!("copy bytes of the packet by bpf_{COPIES_PACKETS}; {may}"),
+            false => may,
         }
+    }
+}
+
+/// How a field may be accessed, where an access of so many `bytes` at `offset` may not be so.
+fn how_accessed(field: &Field, sizes: &[u32], (offset, bytes): (i64, u32)) -> String {
+    let name = field.name;
+    let sizes: Vec<String> = sizes.iter().map(u32::to_string).collect();
+    let sizes = match sizes.as_slice() {
+        [all @ .., last] if !all.is_empty() => format!("{} or {last} bytes", all.join(", ")),
+        [one] if one == "1" => "1 byte".to_owned(),
+        one => format!("{} bytes", one.concat()),
+    };
+    let at = format!("{name} is accessed with {sizes} at offset {}", field.offset);
+    match offset % i64::from(bytes) {
+        0 => at,
+        _ => format!("{at}, and accesses begin at a multiple of their size"),
     }
 }
 

@@ -118,6 +118,55 @@ pub(crate) fn pointer_ended(
     }
 }
 
+/// What gives the task as a number.
+const CURRENT_TASK: &str = "bpf_get_current_task";
+
+/// What to do to read members of the current task.
+fn current_task(env: &Env<'_>) -> &'static str {
+    if env.may_call("get_current_task_btf") {
+        "call bpf_get_current_task_btf instead, whose result has a type: its members are read like \
+         those of any pointer"
+    } else if reads_the_kernel(env.program.prog_type) {
+        read_address(env)
+    } else if env.may_call("probe_read_kernel") {
+        "read members by bpf_probe_read_kernel (BPF_CORE_READ in C)"
+    } else {
+        "programs of this type cannot read members of tasks: there are bpf_get_current_pid_tgid, \
+         bpf_get_current_comm and the like"
+    }
+}
+
+/// What to do to read what an address points to that has no type.
+fn read_address(env: &Env<'_>) -> &'static str {
+    if !env.config.since(PROBE_READ_KERNEL) {
+        return "an address that was read from memory is a number here: read what it points to by \
+                bpf_probe_read";
+    }
+    let has_types = env.program.prog_type == ProgType::RawTracepoint;
+    match (has_types, kfunc::is_there(env.config, "bpf_rdonly_cast")) {
+        (true, true) => {
+            "addresses among the arguments of raw tracepoints, or read from memory, are numbers here: attach the program as tp_btf, where they \
+             have types; or read what they point to by bpf_probe_read_kernel (BPF_CORE_READ in C), or \
+             cast them by bpf_rdonly_cast (bpf_core_cast in C)"
+        }
+        (true, false) => {
+            "addresses among the arguments of raw tracepoints, or read from memory, are numbers here: attach the program as tp_btf, where they \
+             have types; or read what they point to by bpf_probe_read_kernel (BPF_CORE_READ in C)"
+        }
+        (false, true) => {
+            "an address that was read from memory is a number here: read what it points to by \
+             bpf_probe_read_kernel (BPF_CORE_READ in C), or cast it by bpf_rdonly_cast (bpf_core_cast \
+             in C) to a pointer that is only read; by bpf_probe_read_user if it is one of user space \
+             (as pointers that system calls are given)"
+        }
+        (false, false) => {
+            "an address that was read from memory is a number here: read what it points to by \
+             bpf_probe_read_kernel (BPF_CORE_READ in C), or by bpf_probe_read_user if it is one of \
+             user space (as pointers that system calls are given)"
+        }
+    }
+}
+
 /// What an instruction makes, as far as there is something to say of it.
 fn made(env: &Env<'_>, at: (usize, &Insn), reg: Reg, base: &RegState) -> Option<Made> {
     let number = reg.number();
@@ -144,19 +193,13 @@ fn made(env: &Env<'_>, at: (usize, &Insn), reg: Reg, base: &RegState) -> Option<
             help: "what is loaded with fewer than 8 bytes is a number, whatever it is cast to: load \
                    and store a pointer as *(u64 *)",
         }),
+        Sem::Call(_) if env.called_name(at.0).as_deref() == Some(CURRENT_TASK) => Some(Made {
+            cause: format!("R{number} is the address of the task, as a number"),
+            help: current_task(env),
+        }),
         Sem::Load { .. } | Sem::Call(_) if reads_the_kernel(env.program.prog_type) => Some(Made {
             cause: here,
-            help: match env.config.since(PROBE_READ_KERNEL) {
-                true => {
-                    "an address that was read from memory is a number here: read what it points \
-                     to by bpf_probe_read_kernel, or by bpf_probe_read_user if it is one of user \
-                     space (as pointers that system calls are given)"
-                }
-                false => {
-                    "an address that was read from memory is a number here: read what it points \
-                     to by bpf_probe_read"
-                }
-            },
+            help: read_address(env),
         }),
         Sem::Alu { width, .. } | Sem::Neg { width } if width == Width::W32 => Some(Made {
             cause: here,

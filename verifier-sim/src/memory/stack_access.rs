@@ -5,7 +5,7 @@
 //!
 //! Described in the kernel's `Documentation/bpf/verifier.rst`; messages as observed on Linux 6.18.
 //!
-//! Read before: `value/stack.rs`, `stack_bounds.rs`. Read next: `structure.rs`.
+//! Read before: `value/stack.rs`, `stack_bounds.rs`. Read next: `stack_help.rs`.
 
 use crate::call::argument::Filled;
 use crate::codes::Code;
@@ -13,6 +13,7 @@ use crate::diag::{Checked, Rejection};
 use crate::memory::mem::{MemAccess, Stored};
 use crate::memory::region::Extent;
 use crate::memory::stack_bounds::Offsets;
+use crate::memory::stack_help::Wanted;
 use crate::path::history::StackSlot;
 use crate::step::machine::{Machine, not_modelled};
 use crate::types::special::AccessBy;
@@ -324,12 +325,13 @@ impl Machine<'_, '_> {
             let slot = self.stack_slot(depth, off);
             let byte = slot.byte(off);
             if byte == Byte::Invalid && !allowed {
-                return Err(uninitialised(
-                    Some(extent.reg),
+                let wanted = Wanted {
+                    named: Some(extent.reg),
+                    depth,
                     off,
-                    off - offsets.min,
-                    extent.size,
-                ));
+                    size: extent.size,
+                };
+                return Err(self.uninitialised(wanted, off, off - offsets.min));
             }
             // Any one of the bytes may be written; zero stays as it is only if zero is written.
             let spilled_zero =
@@ -361,7 +363,15 @@ impl Machine<'_, '_> {
             return Err(not_modelled("a stack that is gone"));
         };
         match stack.find_byte(off, off + size, refused) {
-            Some(at) => Err(uninitialised(None, off, at - off, size)),
+            Some(at) => {
+                let wanted = Wanted {
+                    named: None,
+                    depth,
+                    off,
+                    size,
+                };
+                Err(self.uninitialised(wanted, at, at - off))
+            }
             None => Ok(()),
         }
     }
@@ -393,12 +403,15 @@ impl Machine<'_, '_> {
             return Err(not_modelled("a stack that is gone"));
         };
         match stack.find_byte(offsets.min, offsets.max + size, refused) {
-            Some(off) => Err(uninitialised(
-                Some(reg),
-                offsets.min,
-                off - offsets.min,
-                size,
-            )),
+            Some(at) => {
+                let wanted = Wanted {
+                    named: Some(reg),
+                    depth,
+                    off: offsets.min,
+                    size,
+                };
+                Err(self.uninitialised(wanted, at, at - offsets.min))
+            }
             None => Ok(()),
         }
     }
@@ -445,17 +458,4 @@ fn partial_pointer(message: &str, reg: &RegState, size: Size) -> Box<Rejection> 
         ))
         .because(reg.origin.made, "the pointer is made here")
         .help("move pointers to the stack and back with 8 bytes")
-}
-
-/// Bytes are read that were never written. The kernel names the register but for loads from known
-/// places.
-fn uninitialised(named: Option<Reg>, off: i64, within: i64, size: i64) -> Box<Rejection> {
-    let named = named.map_or(String::new(), |reg| format!("R{} ", reg.number()));
-    let message = format!("invalid read from stack {named}off {off}+{within} size {size}");
-    Rejection::new(Code::StackUninit, message)
-        .label(format!(
-            "byte {} of the frame was never written",
-            off + within
-        ))
-        .help("write all bytes first")
 }

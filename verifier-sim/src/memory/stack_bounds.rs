@@ -85,7 +85,10 @@ impl Machine<'_, '_> {
             let message = format!("invalid unbounded variable-offset {way} stack R{number}");
             let label = format!("the offset is {}", describe(&base.scalar));
             return explain(Rejection::new(Code::StackBounds, message), label)
-                .help("compare the offset with what the array on the stack has, or mask it, before it is added");
+                .help(self.index_help(
+                "compare the offset with what the array on the stack has, or mask it, before it \
+                     is added",
+            ));
         }
         let offsets = Offsets {
             min: extent.off.saturating_add(bounds.min),
@@ -105,12 +108,18 @@ impl Machine<'_, '_> {
                 base.scalar.tnum
             )
         };
+        if by == AccessBy::Call && offsets.known() && offsets.max < 0 && last > 0 {
+            let (label, help) = self.buffer_too_small(extent.reg, offsets.max, size);
+            return explain(Rejection::new(Code::StackBounds, message), label).help(help);
+        }
         let label = format!(
             "bytes {}..{last} of the frame, which has the bytes {floor}..0",
             offsets.min
         );
-        explain(Rejection::new(Code::StackBounds, message), label)
-            .help(stack_help(offsets, last, floor))
+        explain(Rejection::new(Code::StackBounds, message), label).help(match offsets.known() {
+            true => stack_help(offsets, last, floor),
+            false => self.index_help(stack_help(offsets, last, floor)),
+        })
     }
 
     /// The lowest byte of a frame that may be accessed. Who may not read what was never

@@ -36,6 +36,13 @@ enum Begins {
     Anywhere,
 }
 
+impl Path {
+    /// Whether the release lets it be written.
+    fn is_open(&self, config: &Config) -> bool {
+        self.since.is_none_or(|since| config.since(since))
+    }
+}
+
 const fn path(holder: &'static str, names: &'static [&'static str]) -> Path {
     Path {
         holder,
@@ -87,6 +94,14 @@ pub(crate) fn has_written_members(name: &str) -> bool {
     WRITABLE.iter().any(|known| known.name == name)
 }
 
+/// The names of the members that operations write, for a message.
+pub(crate) fn written_members(config: &Config, name: &str) -> Option<String> {
+    let writable = WRITABLE.iter().find(|known| known.name == name)?;
+    let open = writable.members.iter().filter(|path| path.is_open(config));
+    let names: Vec<String> = open.map(|path| path.names.join(".")).collect();
+    Some(names.join(", "))
+}
+
 /// That an operation may write `size` bytes at `off` of a structure of the kernel, or the
 /// kernel's words on why not.
 pub(crate) fn check_operation_writes(
@@ -100,8 +115,7 @@ pub(crate) fn check_operation_writes(
         return Err("only read is supported".to_owned());
     };
     let end = off.saturating_add(size);
-    let is_writable = |path: &&Path| path.since.is_none_or(|since| config.since(since));
-    for path in writable.members.iter().filter(is_writable) {
+    for path in writable.members.iter().filter(|path| path.is_open(config)) {
         let found = record(path.holder).and_then(|id| extent(btf, id, path.names));
         let Some((begin, bytes)) = found else {
             continue;
@@ -165,4 +179,22 @@ fn member(btf: &Btf, id: TypeId, name: &str, depth: u32) -> Option<(u32, TypeId)
             _ => None,
         }
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn members_that_are_written_are_named_as_in_c() {
+        let newest = Config::default();
+        let older = Config {
+            kernel: (6, 1),
+            ..newest
+        };
+        let named = |config, name| written_members(config, name).unwrap_or_default();
+        assert!(named(&newest, "tcp_sock").contains("icsk_ack.pending, icsk_ca_priv, app_limited"));
+        assert!(!named(&older, "tcp_sock").contains("app_limited"));
+        assert_eq!(written_members(&newest, "task_struct"), None);
+    }
 }

@@ -4,7 +4,7 @@
 //! Described in the kernel's `Documentation/bpf/verifier.rst`, "Register value tracking"; messages
 //! as observed on Linux 6.18.
 //!
-//! Read before: `region.rs`. Read next: `packet_help.rs`.
+//! Read before: `region.rs`. Read next: `index_help.rs`, `packet_help.rs`.
 
 use crate::codes::Code;
 use crate::diag::{Checked, Rejection};
@@ -38,7 +38,7 @@ impl Machine<'_, '_> {
     }
 
     /// Whether a call accesses memory here: as many bytes of it as its arguments say.
-    fn is_call(&self) -> bool {
+    pub(super) fn is_call(&self) -> bool {
         let insn = self.env.cfg.insn(self.slot);
         insn.is_some_and(|insn| matches!(insn.sem(), Sem::Call(_)))
     }
@@ -63,7 +63,10 @@ impl Machine<'_, '_> {
                 "let the memory be {} large, or access fewer bytes",
                 bytes(off + size)
             ),
-            0 => "let the access begin at byte 0".to_owned(),
+            0 => format!(
+                "let the access begin at byte 0, or the memory be {} large",
+                bytes(off + size)
+            ),
             last => format!("let the access begin at byte {last} at most"),
         }
     }
@@ -111,9 +114,11 @@ impl Machine<'_, '_> {
                 .because(base.origin.made, made));
         }
         if most >= MAX_VAR_OFF as u64 {
-            return Err(
-                unbounded(refused(0).code, whole, base, extent.reg).because(base.origin.made, made)
-            );
+            let help =
+                format!("compare or mask the index before it is added: {whole} bytes are there");
+            return Err(unbounded(refused(0).code, whole, base, extent.reg)
+                .help(self.index_help(help))
+                .because(base.origin.made, made));
         }
         let highest = extent.off.saturating_add(most as i64);
         match inside(highest) {
@@ -125,7 +130,7 @@ impl Machine<'_, '_> {
                     span_of(highest, extent.size),
                     describe(&base.scalar)
                 ))
-                .help(self.index_inside(extent, whole))
+                .help(self.index_help(self.index_inside(extent, whole)))
                 .because(base.origin.made, made)),
         }
     }
@@ -136,18 +141,14 @@ fn unbounded(code: Code, whole: i64, base: &RegState, reg: Reg) -> Box<Rejection
     let number = reg.number();
     let message =
         format!("R{number} unbounded memory access, make sure to bounds check any such access");
-    Rejection::new(code, message)
-        .label(format!(
-            "the index into {whole} bytes is {}",
-            describe(&base.scalar)
-        ))
-        .help(format!(
-            "compare or mask the index before it is added: {whole} bytes are there"
-        ))
+    Rejection::new(code, message).label(format!(
+        "the index into {whole} bytes is {}",
+        describe(&base.scalar)
+    ))
 }
 
 /// `1 byte` or `8 bytes`.
-fn bytes(count: i64) -> String {
+pub(super) fn bytes(count: i64) -> String {
     match count {
         1 => "1 byte".to_owned(),
         _ => format!("{count} bytes"),

@@ -168,10 +168,14 @@ fn runs(marked: &[Marked]) -> Vec<Vec<&Marked>> {
 }
 
 impl Told<'_> {
+    /// All that is marked. Beside a line of the source no instruction is quoted that a compiler made
+    /// for no line, as to take a variable's address: it says nothing to who wrote the source.
     fn marked(&self, quoted: &dyn Quoted) -> Vec<Marked> {
-        let causes = self
-            .causes
-            .iter()
+        let has_source = |slot| quoted.span(slot).is_some_and(|span| !span.text.is_empty());
+        let in_source = self.refused.is_some_and(|(slot, _)| has_source(slot));
+        let causes = self.causes.iter();
+        let causes = causes
+            .filter(|cause| !in_source || has_source(cause.slot))
             .map(|cause| (cause.slot, cause.text.as_str(), false));
         let refused = self.refused.map(|(slot, label)| (slot, label, true));
         let all = causes.chain(refused);

@@ -340,12 +340,50 @@ fn invalid_shift(imm: i32, width: Width) -> Box<Rejection> {
 /// What is known of a number, for people.
 pub(crate) fn describe(number: &Scalar) -> String {
     if let Some(value) = number.as_constant() {
-        return format!("{}", value as i64);
+        return describe_constant(value);
     }
     let (unsigned, signed) = (number.bounds.u64, number.bounds.s64);
     match (signed.min, unsigned.max) {
         (i64::MIN, u64::MAX) => "unknown".to_owned(),
         (min, _) if min < 0 => format!("between {min} and {}", signed.max),
         (_, max) => format!("between {} and {max}", unsigned.min),
+    }
+}
+
+/// Negative numbers above this are what people write as such, as errors.
+const LEAST_SMALL: i32 = -4096;
+
+/// A number, and what it is where somebody wrote a negative one of 32 bits: -1 of an `int`, also as
+/// the index of what is 2, 4 or 8 bytes large.
+fn describe_constant(value: u64) -> String {
+    let small = |shift: u32| {
+        let low = u32::try_from(value >> shift).ok()?.cast_signed();
+        let is_whole = value.trailing_zeros() >= shift;
+        (is_whole && (LEAST_SMALL..0).contains(&low)).then_some((low, 1 << shift))
+    };
+    match (0..=3).find_map(small) {
+        Some((low, 1)) => format!("{value}, which is {low} as an int"),
+        Some((low, size)) => format!("{value}, which is {size} times {low} as an int"),
+        None => format!("{}", value as i64),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn negative_numbers_of_32_bits_are_told_as_such() {
+        assert_eq!(
+            describe_constant(0xffff_ffff),
+            "4294967295, which is -1 as an int"
+        );
+        assert_eq!(
+            describe_constant(0xffff_ffff * 8),
+            "34359738360, which is 8 times -1 as an int"
+        );
+        assert_eq!(describe_constant(u64::MAX), "-1");
+        assert_eq!(describe_constant(0xdead_beef), "3735928559");
+        assert_eq!(describe_constant(8), "8");
     }
 }

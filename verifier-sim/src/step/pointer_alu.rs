@@ -83,7 +83,10 @@ impl Machine<'_, '_> {
         }
         check_pointer_kind(pointer, number, op, insn.dst().number())?;
         check_distance(pointer, operand)?;
-        check_offset(pointer, number, holder)?;
+        check_offset(pointer, number, holder).map_err(|mut refused| {
+            refused.help = refused.help.map(|help| self.index_help(help));
+            refused
+        })?;
         self.notes.runs_ahead |= insn.row().src == Field::Reg;
         check_operator(insn.dst(), op, pointer, holder)?;
         let mut result = match op {
@@ -234,7 +237,14 @@ fn check_operator(dst: Reg, op: AluOp, pointer: &RegState, holder: Reg) -> Check
             Err(refuse(operator_message(op, number))
                 .label(format!("R{holding} is a pointer ({name})"))
                 .because(pointer.origin.made, "the pointer is made here")
-                .help("only add numbers to pointers and subtract them: calculate offsets first"))
+                .help(match pointer.kind {
+                    Kind::Btf(_) => {
+                        "only add numbers to pointers and subtract them. To mask bits of an address, \
+                         read it as a number (bpf_probe_read_kernel of the member), mask that, and \
+                         read on from there the same way"
+                    }
+                    _ => "only add numbers to pointers and subtract them: calculate offsets first",
+                }))
         }
     }
 }
@@ -293,8 +303,11 @@ fn large_offset(pointer: &RegState, number: &Scalar, holder: Reg) -> Box<Rejecti
         && !is_near(value)
     {
         let message = format!("math between {name} pointer and {value} is not allowed");
-        return refuse(message, format!("{value} is not less than 2^29"))
-            .help("keep offsets between -2^29 and 2^29");
+        return refuse(
+            message,
+            format!("the number is {}, beyond 2^29", describe(number)),
+        )
+        .help("keep offsets between -2^29 and 2^29");
     }
     if least == i64::MIN {
         let message = format!(

@@ -17,6 +17,13 @@ use crate::value::reg::{Kind, Null, RegState};
 use crate::value::state::State;
 use ebpf_asm::helper::{Helper, Sleeps};
 use ebpf_asm::isa::KernelVersion;
+use ebpf_asm::load_flags::BPF_F_SLEEPABLE;
+use ebpf_asm::prog_type::ProgType;
+use ebpf_asm::program::Program;
+use ebpf_asm::section::{SECTIONS, Section, section};
+
+/// The helper that reads what user space has there at the moment, and does not wait.
+const READS_USER: &str = "probe_read_user";
 
 /// The sections that are open.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -189,10 +196,34 @@ impl Machine<'_, '_> {
             "helper call might sleep in a non-sleepable prog",
         )
         .label(format!("bpf_{} may wait for memory", helper.name))
-        .help(match helper.name {
-            "copy_from_user" => "use bpf_probe_read_user, which does not wait; or a sleepable program",
-            _ => "only sleepable programs may (BPF_F_SLEEPABLE, in C a section as fentry.s or uprobe.s)",
-        }))
+        .help(self.instead_of_sleeping(helper)))
+    }
+
+    /// What a program does that may not sleep: it calls another helper, or is one that may.
+    fn instead_of_sleeping(&self, helper: &Helper) -> String {
+        let program = self.env.program;
+        let reads_user = helper.name == "copy_from_user" && self.env.may_call(READS_USER);
+        let is_sleepable = program.prog_flags() & BPF_F_SLEEPABLE != 0;
+        let other = match (is_sleepable, sleepable_twin(program)) {
+            (true, _) => {
+                "call it in the program itself: this function is called where nothing may \
+                          wait"
+                    .to_owned()
+            }
+            (false, Some(twin)) => format!(
+                "load the program as one that may sleep (BPF_F_SLEEPABLE, in C the section {}/){}",
+                twin.name,
+                match program.prog_type {
+                    ProgType::Tracing | ProgType::Lsm => ", where the kernel allows it",
+                    _ => "",
+                }
+            ),
+            (false, None) => who_sleeps(program.prog_type),
+        };
+        match reads_user {
+            true => format!("use bpf_{READS_USER}, which does not wait; otherwise {other}"),
+            false => other,
+        }
     }
 
     /// Whether one may sleep here, but for the sections.
@@ -255,6 +286,32 @@ impl Machine<'_, '_> {
     /// program must not sleep.
     pub(crate) fn in_rcu_section(&self) -> bool {
         self.state.sections.rcu || !self.state.owed().locks.is_empty() || !self.is_sleepable()
+    }
+}
+
+/// The sections whose programs may sleep.
+fn sleepers() -> impl Iterator<Item = &'static Section> {
+    let all = SECTIONS.iter();
+    all.filter(|known| known.prog_flags & BPF_F_SLEEPABLE != 0)
+}
+
+/// The section of programs like this one that may sleep.
+fn sleepable_twin(program: &Program) -> Option<&'static Section> {
+    let own = section(&program.section)?;
+    sleepers().find(|known| known.name.strip_suffix(".s") == Some(own.name))
+}
+
+/// Which programs of a type may sleep.
+fn who_sleeps(prog_type: ProgType) -> String {
+    let of_type = sleepers().filter(|known| known.prog_type == prog_type);
+    let names: Vec<&str> = of_type.map(|known| known.name).collect();
+    match names.is_empty() {
+        true => format!("let a program of another type do it: no {prog_type} program may sleep"),
+        false => format!(
+            "let a program of another section do it: of {prog_type} programs only those of {} may \
+             sleep",
+            names.join(", ")
+        ),
     }
 }
 

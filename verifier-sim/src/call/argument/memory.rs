@@ -449,8 +449,13 @@ fn bounded_size(reg: Reg, value: &RegState, zero: ZeroSize) -> Checked<i64> {
             0 => "hand over at least one byte: this helper takes no size of 0".to_owned(),
             // As a signed number of 32 bits it may be less than 0.
             most if value.scalar.bounds.s32.min < 0 && most > i32::MAX as u64 => format!(
-                "leave where R{number} is 0 or, as a signed number, less (in C: if (n <= 0) return \
-                 0): this helper takes no size of 0"
+                "leave where R{number} is 0 or, as a signed number, less, and where it is greater than \
+                 the memory (in C: if (n <= 0 || n > sizeof(buf)) return 0): this helper takes no size \
+                 of 0"
+            ),
+            most if most >= MAX_SIZE => format!(
+                "leave where R{number} is 0, and where it is greater than the memory (in C: if (n == \
+                 0 || n > sizeof(buf)) return 0): this helper takes no size of 0"
             ),
             _ => format!(
                 "compare R{number} with 0, and leave where it is 0 (in C: if (n == 0) return 0): \
@@ -463,10 +468,13 @@ fn bounded_size(reg: Reg, value: &RegState, zero: ZeroSize) -> Checked<i64> {
         _ => Err(refuse(format!(
             "R{number} unbounded memory access, use 'var &= const' or 'if (var < const)'"
         ))
-        .help(
-            "leave where the size is greater than the memory (in C: if (n > sizeof(buf)) return 0), \
-             or mask it",
-        )),
+        .help(match value.as_constant() {
+            Some(_) => "hand over a size that the memory has: this one is greater than any",
+            None => {
+                "leave where the size is greater than the memory (in C: if (n > sizeof(buf)) return \
+                 0), or mask it"
+            }
+        })),
     }
 }
 
@@ -488,5 +496,8 @@ fn no_bytes(reg: Reg, value: &RegState) -> Box<Rejection> {
     };
     Rejection::new(Code::ArgumentSize, message)
         .label(format!("the memory in R{} has no bytes", reg.number()))
-        .help("the map has no keys or no values: use helpers that ask for none")
+        .help(
+            "the map has no keys or no values: use helpers that ask for none (for a queue, a stack or \
+             a bloom filter bpf_map_push_elem, bpf_map_pop_elem and bpf_map_peek_elem)",
+        )
 }
