@@ -1,9 +1,10 @@
 //! Verification of the large programs of `tests/c/large/`: the simulator's time against the
 //! kernel's own ("verification time" of `BPF_LOG_STATS`), of programs above a thousand
-//! instructions, asked in turn through `ebpfasm check --batch --kernel-too`.
+//! instructions, asked in turn through `ebpfasm check --batch --kernel-too`: over and over in one
+//! batch, and each time as the first row of a new one, which finds nothing in any cache.
 
 use ebpf_tests::corpus::CLANGS;
-use ebpf_tests::differential::judge::{Judge, Logs, Word};
+use ebpf_tests::differential::judge::{Answer, Judge, Logs, Word};
 use ebpf_tests::differential::row::Row;
 use ebpf_tests::large::{self, Build};
 use ebpf_tests::{Outcome, commands, ensure};
@@ -26,6 +27,7 @@ pub(crate) fn print() -> Outcome {
         "kernel, us",
         "ours, us",
         "ratio",
+        "ratio of the first",
         "kernel, ns each",
         "ours, ns each",
         "ours, MB",
@@ -49,21 +51,45 @@ pub(crate) fn print() -> Outcome {
     Ok(())
 }
 
-fn one(name: &str, slots: usize, program: &Row) -> Outcome {
-    // A batch of its own, for its memory.
-    let mut judge = Judge::start(&commands::built()?.ebpfasm, Logs::None)?;
-    let (mut ours, mut kernels) = (Vec::new(), Vec::new());
-    let mut followed = (0, 0);
-    for _ in 0..ROUNDS {
+/// Times in microseconds, of one program after the other.
+#[derive(Default)]
+struct Times {
+    ours: Vec<f64>,
+    kernel: Vec<f64>,
+}
+
+impl Times {
+    /// Asks both for their verdicts, which must be to accept.
+    fn ask(&mut self, judge: &mut Judge, name: &str, program: &Row) -> Outcome<Answer> {
         let answer = judge.ask(program)?;
         let both = (answer.ours.verdict, answer.kernel.verdict);
         ensure!(both == (Word::Accept, Word::Accept), "{name}: {both:?}");
-        ours.push(answer.ours.usec as f64);
-        kernels.push(answer.kernel.usec as f64);
-        followed = (answer.kernel.processed, answer.ours.processed);
+        self.ours.push(answer.ours.usec as f64);
+        self.kernel.push(answer.kernel.usec as f64);
+        Ok(answer)
     }
-    let (ours, kernel) = (median(ours), median(kernels));
+
+    /// Both medians, ours and the kernel's.
+    fn medians(self) -> (f64, f64) {
+        (median(self.ours), median(self.kernel))
+    }
+}
+
+fn one(name: &str, slots: usize, program: &Row) -> Outcome {
+    let ebpfasm = &commands::built()?.ebpfasm;
+    // A batch of its own, for its memory.
+    let mut judge = Judge::start(ebpfasm, Logs::None)?;
+    let (mut again, mut first) = (Times::default(), Times::default());
+    let mut followed = (0, 0);
+    for _ in 0..ROUNDS {
+        let answer = again.ask(&mut judge, name, program)?;
+        followed = (answer.kernel.processed, answer.ours.processed);
+        let mut new = Judge::start(ebpfasm, Logs::None)?;
+        first.ask(&mut new, name, program)?;
+    }
+    let ratio = |(ours, kernel): (f64, f64)| format!("{:.2}", ours / kernel.max(1.0));
     let each = |usec: f64, insns: u64| format!("{:.0}", usec * 1000.0 / insns.max(1) as f64);
+    let (ours, kernel) = again.medians();
     row(&[
         name.to_owned(),
         slots.to_string(),
@@ -71,7 +97,8 @@ fn one(name: &str, slots: usize, program: &Row) -> Outcome {
         followed.1.to_string(),
         format!("{kernel:.0}"),
         format!("{ours:.0}"),
-        format!("{:.2}", ours / kernel.max(1.0)),
+        ratio((ours, kernel)),
+        ratio(first.medians()),
         each(kernel, followed.0),
         each(ours, followed.1),
         format!("{:.1}", judge.peak_memory()? as f64 / 1e6),
