@@ -53,7 +53,7 @@ pub use kfunc::kernel_call;
 pub use load::loadable::attach_types;
 pub use load::map_create::least_sizes;
 pub use load::since::{AttachSince, attached_since};
-pub use load::taken::check_types;
+pub use load::taken::{check_freezable, check_types};
 pub use load::used_maps::check_maps;
 pub use path::explore::Stats;
 pub use report::kernel_says::{KernelRefusal, without_reason};

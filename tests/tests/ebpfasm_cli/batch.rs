@@ -21,6 +21,9 @@ const PASSES: &str = r#"{"id":"passes","prog_type":6,"insns":"b70000000200000095
 /// The same instructions.
 const TWO: &str = "b7000000020000009500000000000000";
 
+/// `r1 = MAP ll; r0 = 0; exit`
+const LOADS_A_MAP: &str = "18010000000000000000000000000000b7000000000000009500000000000000";
+
 fn batch(place: &Place, rows: &str, args: &[&str]) -> (Ended, Vec<Value>) {
     place.write("rows.jsonl", rows);
     let mut all = vec!["check", "--batch", "rows.jsonl"];
@@ -828,7 +831,7 @@ fn ids_are_answered_as_they_are_written() {
 /// Descriptions that bpf(2) refuses, or cannot be given.
 #[test]
 fn what_the_kernel_would_not_take_is_said_on_both_sides() {
-    let loads = r#""prog_type":3,"insns":"18010000000000000000000000000000b7000000000000009500000000000000""#;
+    let loads = format!(r#""prog_type":3,"insns":"{LOADS_A_MAP}""#);
     let map = |fields: &str| {
         let of_all = r#""key_size":4,"value_size":8,"max_entries":1,"insns":[0]"#;
         format!(r#"{{{loads},"maps":[{{{fields},{of_all}}}]}}"#)
@@ -850,9 +853,14 @@ fn what_the_kernel_would_not_take_is_said_on_both_sides() {
             "unsupported",
         ),
     ];
+    same_on_both_sides(&rows);
+}
+
+/// That rows are answered as they say, by the kernel too.
+fn same_on_both_sides(rows: &[(String, &str)]) {
     let lines: Vec<&str> = rows.iter().map(|(row, _)| row.as_str()).collect();
     let (_, answers) = batch(&Place::new(), &lines.join("\n"), &["--kernel-too"]);
-    for (answer, (row, verdict)) in answers.iter().zip(&rows) {
+    for (answer, (row, verdict)) in answers.iter().zip(rows) {
         assert_eq!(answer["verdict"], *verdict, "{row}: {answer}");
         // Who may not load anything has no verdict.
         let kernel = &answer["kernel"]["verdict"];
@@ -861,6 +869,38 @@ fn what_the_kernel_would_not_take_is_said_on_both_sides() {
             "{row}: {answer}"
         );
     }
+}
+
+/// Values with special fields are in no map that is frozen: here a lock, with a number behind it.
+#[test]
+fn maps_with_special_fields_are_not_frozen() {
+    // [1] int; [2] struct bpf_spin_lock; [3] struct locked { struct bpf_spin_lock val; int n; }
+    let btf = concat!(
+        "9feb010018000000000000004c0000004c0000002000000001000000000000010400000020000000",
+        "05000000010000040400000013000000010000000000000017000000020000040800000013000000",
+        "02000000000000001e000000010000002000000000696e74006270665f7370696e5f6c6f636b0076",
+        "616c006c6f636b6564006e00",
+    );
+    let row = |map: &str| {
+        format!(r#"{{"prog_type":3,"insns":"{LOADS_A_MAP}","maps":[{map}],"btf":"{btf}"}}"#)
+    };
+    let map = |value: u32, frozen: bool, rest: &str| {
+        let sizes = format!(r#""key_size":4,"value_size":8,"max_entries":1{rest}"#);
+        format!(r#"{{"type":2,"btf_value_type_id":{value},"frozen":{frozen},{sizes}}}"#)
+    };
+    let referred = r#","insns":[0]"#;
+    let of_maps = |inner: &str| {
+        let sizes = r#""type":12,"key_size":4,"value_size":4,"max_entries":1"#;
+        format!(r#"{{{sizes},"insns":[0],"inner":{inner}}}"#)
+    };
+    let rows = [
+        (row(&map(3, false, referred)), "accept"),
+        (row(&map(0, true, referred)), "accept"),
+        (row(&map(3, true, referred)), "reject"),
+        (row(&of_maps(&map(3, false, ""))), "accept"),
+        (row(&of_maps(&map(3, true, ""))), "reject"),
+    ];
+    same_on_both_sides(&rows);
 }
 
 /// Flags that the release does not have are refused.

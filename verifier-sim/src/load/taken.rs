@@ -13,6 +13,7 @@ use crate::codes::Code;
 use crate::config::Config;
 use crate::diag::{Checked, Rejection};
 use crate::load::map_types::check_map_types;
+use crate::step::machine::not_modelled;
 use crate::types::kernel_types::{KernelTypes, TargetKernel};
 use crate::types::special::Special;
 use crate::types::special_objects::{Objects, special_objects};
@@ -246,4 +247,31 @@ pub fn check_types(object: &Object, config: &Config, kernel: &KernelTypes) -> Ch
         }
     }
     Ok(())
+}
+
+/// That the kernel freezes a map of an object (`BPF_MAP_FREEZE`): not one whose values have special
+/// fields, of whatever kind (`ENOTSUPP`, observed on Linux 6.18).
+///
+/// # Errors
+/// That it does not, or that the fields of its values are not known.
+pub fn check_freezable(
+    map: &Map,
+    object: &Object,
+    config: &Config,
+    kernel: &KernelTypes,
+) -> Checked {
+    let kernel = TargetKernel {
+        types: kernel,
+        config,
+    };
+    let unknown = || not_modelled("what the type of these map values has in it");
+    let fields = special_fields(map, object.btf.as_ref(), kernel).ok_or_else(unknown)?;
+    if fields.is_empty() {
+        return Ok(());
+    }
+    let name = &map.name;
+    let message = format!("map '{name}' cannot be frozen: its values have special fields");
+    Err(Rejection::new(Code::MapCreate, message)
+        .label("special fields are written at any time")
+        .help("do not freeze the map, or move its special fields to the values of another"))
 }

@@ -9,14 +9,14 @@ use ebpf_asm::isa::{Callee, Sem};
 use ebpf_asm::object::Object;
 use ebpf_asm::program::Program;
 use ebpf_verifier_sim::{
-    Code, Config, Event, KernelLog, KernelTypes, Rejection, Verdict, Warning, check_maps,
-    check_types, verify_watched,
+    Code, Config, Event, KernelLog, KernelTypes, Rejection, Verdict, Warning, check_freezable,
+    check_maps, check_types, verify_watched,
 };
 use serde::Serialize;
 use serde_json::value::RawValue;
 
 use super::flags;
-use super::row::Row;
+use super::row::{MapRow, Row};
 use super::subject::{self, StandIn, Unusable, Wrong};
 use super::{Kernel, Loader, Log, Wanted, kernel, no_row, unloadable};
 use crate::timed;
@@ -197,8 +197,9 @@ fn of_row(row: &Row, wanted: Wanted, loader: &Loader, types: &KernelTypes) -> An
 }
 
 /// What the kernel is asked before the program: whether it has such programs, and takes the types
-/// and makes the maps.
+/// and makes and freezes the maps.
 fn check_before(
+    row: &Row,
     object: &Object,
     program: &Program,
     config: &Config,
@@ -213,6 +214,7 @@ fn check_before(
     }
     check_types(object, config, types)
         .and_then(|()| check_maps(object, config))
+        .and_then(|()| check_frozen(&row.maps, object, config, types))
         .map_err(|why| match why.code {
             Code::NotModelled => Unusable::unsupported(&why.message),
             code => Unusable::Refused {
@@ -222,6 +224,26 @@ fn check_before(
         })
 }
 
+/// That the kernel freezes the maps, and those in maps, that are to be frozen.
+fn check_frozen(
+    rows: &[MapRow],
+    object: &Object,
+    config: &Config,
+    types: &KernelTypes,
+) -> Result<(), Box<Rejection>> {
+    for (row, map) in rows.iter().zip(&object.maps) {
+        let outer = (row.frozen, Some(map));
+        let inner = row.inner.as_ref().map(|inner| inner.frozen);
+        let inner = (inner.unwrap_or(false), map.inner.as_deref());
+        for (is_frozen, map) in [inner, outer] {
+            if let (true, Some(map)) = (is_frozen, map) {
+                check_freezable(map, object, config, types)?;
+            }
+        }
+    }
+    Ok(())
+}
+
 fn simulate(row: &Row, log: Log, loader: &Config, types: &KernelTypes) -> Result<Said, Unusable> {
     let subject::Subject { object, wrong } = subject::subject(row, loader.kernel)?;
     let program = object
@@ -229,7 +251,7 @@ fn simulate(row: &Row, log: Log, loader: &Config, types: &KernelTypes) -> Result
         .first()
         .ok_or_else(|| Unusable::unsupported("no program"))?;
     let config = flags::config(row.prog_flags, program, loader)?;
-    check_before(&object, program, &config, types)?;
+    check_before(row, &object, program, &config, types)?;
     let followed = follow(&object, program, &wrong, log, (&config, types));
     Ok(said(program, &wrong, followed))
 }
