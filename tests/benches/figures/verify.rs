@@ -84,6 +84,8 @@ fn one(name: &str, slots: usize, program: &Row) -> Outcome {
     for _ in 0..ROUNDS {
         let answer = again.ask(&mut judge, name, program)?;
         followed = (answer.kernel.processed, answer.ours.processed);
+    }
+    for _ in 0..ROUNDS {
         let mut new = Judge::start(ebpfasm, Logs::None)?;
         first.ask(&mut new, name, program)?;
     }
