@@ -104,6 +104,7 @@ codes! {
     504 AttachType "The program type cannot be loaded for this attach type."
     505 AttachTarget "The program is attached to what it cannot be attached to."
     601 NullMemory "A helper is handed memory that may be null."
+    602 AboveStack "A function is handed R10 for the address of the slot below it."
     901 NotModelled "This is not modelled here, so that nothing is promised."
     902 KernelTooOld "The kernel is too old for this."
     903 Capability "The loader lacks a capability."

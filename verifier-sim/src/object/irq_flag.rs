@@ -106,6 +106,7 @@ impl Machine<'_, '_> {
                 .because(Place::at(last.acquired_at), "this was")
                 .help("restore flags in the opposite order"));
         }
+        self.warn_above_stack(reg, &value);
         self.state.owed_mut().irq_flags.pop();
         self.set_irq_slot(spot, Slot::INVALID);
         Ok(())

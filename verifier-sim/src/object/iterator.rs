@@ -206,6 +206,7 @@ impl Machine<'_, '_> {
         let Kind::Iterator(state) = first.kind else {
             return Err(none());
         };
+        self.warn_above_stack(reg, &value);
         Ok(Iteration {
             spot,
             slots: of.slots,
@@ -293,11 +294,7 @@ fn is_iterator(slot: &Slot) -> bool {
 
 /// The iteration that R1 points to, as a call of its `next` finds it.
 pub(crate) fn asked_for_next(state: &State) -> Option<Iterator> {
-    let value = state.reg(Reg::R1);
-    let Kind::Stack(depth) = value.kind else {
-        return None;
-    };
-    let off = i64::from(value.off) + value.constant_var_off()?;
+    let Spot { depth, off } = spot(state.reg(Reg::R1), "iter", 1).ok()?;
     match state.stack_at(depth)?.slot(off).reg.kind {
         Kind::Iterator(iterator) => Some(iterator),
         _ => None,
