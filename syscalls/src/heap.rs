@@ -22,8 +22,8 @@ use talc::source::Source;
 /// The bytes of a huge page.
 const HUGE_PAGE: usize = 2 << 20;
 
-/// What is larger than this, in bytes, is the system's allocator's: it has pages of its own, and they
-/// go back to the kernel when it is freed.
+/// What is larger than this, in bytes, gains little from huge pages: it is the system's allocator's,
+/// which can give it back to the kernel.
 const LARGE: usize = 256 << 10;
 
 /// A global allocator: what is small is in huge pages, which are kept until the process ends, and

@@ -8,7 +8,6 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use ebpf_asm::isa::{Cpu, KernelVersion};
 use ebpf_asm::target::{ParseTargetError, Target, parse_kernel};
 use ebpf_cli::exit::Exit;
-use ebpf_verifier_sim::NEWEST;
 
 use crate::privilege::Privilege;
 
@@ -113,9 +112,14 @@ pub(crate) struct CheckArgs {
     /// The Linux releases that are to take the program, such as 5.10,6.6: a verdict each
     #[arg(long, value_name = "VERSIONS", value_parser = Kernels::parse)]
     kernel: Vec<Kernels>,
-    /// The types of the kernel that is to take the program, such as a copy of another machine's
-    /// /sys/kernel/btf/vmlinux; by default those of the running kernel
-    #[arg(long, value_name = "FILE", conflicts_with = "kernel_too")]
+    /// The types of the kernel of the one release that --kernel names, such as a copy of another
+    /// machine's /sys/kernel/btf/vmlinux; by default those of the running kernel
+    #[arg(
+        long,
+        value_name = "FILE",
+        requires = "kernel",
+        conflicts_with = "kernel_too"
+    )]
     pub(crate) btf: Option<PathBuf>,
 }
 
@@ -123,11 +127,7 @@ impl CheckArgs {
     /// The releases asked for; none stands for the newest, as the running kernel has it.
     pub(crate) fn kernels(&self) -> Vec<KernelVersion> {
         let lists = self.kernel.iter();
-        let asked: Vec<_> = lists.flat_map(|list| list.0.iter().copied()).collect();
-        match asked.is_empty() && self.btf.is_some() {
-            true => vec![NEWEST],
-            false => asked,
-        }
+        lists.flat_map(|list| list.0.iter().copied()).collect()
     }
 }
 

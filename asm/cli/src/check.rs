@@ -24,7 +24,7 @@ use crate::{kernel_types, map_sizes, running, select, target, text_file};
 /// Runs the command.
 pub(crate) fn run(args: &CheckArgs) -> Result<(), Failure> {
     target::note_unknown(&args.kernels());
-    let of_file = args.btf.as_deref().map(kernel_types::of_file).transpose()?;
+    let of_file = types_of_file(args)?;
     let types = of_file.as_ref().unwrap_or_else(|| kernel_types::running());
     match (&args.batch, args.objects.as_slice()) {
         (Some(rows), _) => {
@@ -39,7 +39,10 @@ pub(crate) fn run(args: &CheckArgs) -> Result<(), Failure> {
                 },
             };
             let for_whom = ForWhom {
-                kernel: one_kernel(args)?,
+                kernel: one_kernel(
+                    args,
+                    "a batch is judged for one kernel: its answers have one verdict each",
+                )?,
                 privilege: args.privilege,
             };
             batch::run(rows, args.jobs, wanted, for_whom, types)
@@ -83,15 +86,24 @@ fn check_objects(
     Err(Failure::new(*exit, message))
 }
 
-/// The release that rows are judged for, if one is named.
-fn one_kernel(args: &CheckArgs) -> Result<Option<KernelVersion>, Failure> {
+/// The types in the file that is named, of the release that is named with it; `None` if none is.
+fn types_of_file(args: &CheckArgs) -> Result<Option<KernelTypes>, Failure> {
+    let Some(path) = &args.btf else {
+        return Ok(None);
+    };
+    let why = "the types in a file are those of one kernel: name its release alone";
+    let release = one_kernel(args, why)?;
+    release
+        .map(|release| kernel_types::of_file(path, release))
+        .transpose()
+}
+
+/// The release that is judged for, if one is named; a failure that says why if there are several.
+fn one_kernel(args: &CheckArgs, why_one: &str) -> Result<Option<KernelVersion>, Failure> {
     match args.kernels().as_slice() {
         [] => Ok(None),
         [kernel] => Ok(Some(*kernel)),
-        _ => Err(Failure::new(
-            Exit::Usage,
-            "a batch is judged for one kernel: its answers have one verdict each",
-        )),
+        _ => Err(Failure::new(Exit::Usage, why_one)),
     }
 }
 

@@ -38,9 +38,10 @@ pub(crate) fn running() -> &'static KernelTypes {
     &RUNNING
 }
 
-/// The types of the kernel that a file describes, of which nothing else is known.
-pub(crate) fn of_file(path: &Path) -> Result<KernelTypes, Failure> {
-    btf::read(path, None).map(KernelTypes::new)
+/// The types of a kernel of that release which a file describes. Which addresses it knows and how it
+/// was built is not known.
+pub(crate) fn of_file(path: &Path, release: KernelVersion) -> Result<KernelTypes, Failure> {
+    btf::read(path, None).map(|btf| KernelTypes::new(btf).of_release(release))
 }
 
 /// The release of the kernel that this runs on.

@@ -1,7 +1,8 @@
 //! Verification of the large programs of `tests/c/large/`: the simulator's time against the
 //! kernel's own ("verification time" of `BPF_LOG_STATS`), of programs above a thousand
 //! instructions, asked in turn through `ebpfasm check --batch --kernel-too`: over and over in one
-//! batch, and each time as the first row of a new one, which finds nothing in any cache.
+//! batch, and each time as the first row of a new one, which finds nothing in any cache: none of these
+//! programs needs the kernel's types, for which the first row that does is verified twice.
 
 use ebpf_tests::corpus::CLANGS;
 use ebpf_tests::differential::judge::{Answer, Judge, Logs, Word};

@@ -860,6 +860,7 @@ fn what_the_kernel_would_not_take_is_said_on_both_sides() {
 fn same_on_both_sides(rows: &[(String, &str)]) {
     let lines: Vec<&str> = rows.iter().map(|(row, _)| row.as_str()).collect();
     let (_, answers) = batch(&Place::new(), &lines.join("\n"), &["--kernel-too"]);
+    assert_eq!(answers.len(), rows.len());
     for (answer, (row, verdict)) in answers.iter().zip(rows) {
         assert_eq!(answer["verdict"], *verdict, "{row}: {answer}");
         // Who may not load anything has no verdict.

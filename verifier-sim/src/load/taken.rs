@@ -250,7 +250,8 @@ pub fn check_types(object: &Object, config: &Config, kernel: &KernelTypes) -> Ch
 }
 
 /// That the kernel freezes a map of an object (`BPF_MAP_FREEZE`): not one whose values have special
-/// fields, of whatever kind (`ENOTSUPP`, observed on Linux 6.18).
+/// fields, of whatever kind (`ENOTSUPP`, observed on Linux 6.18). Older releases may freeze more, and
+/// are taken for it.
 ///
 /// # Errors
 /// That it does not, or that the fields of its values are not known.
