@@ -4,7 +4,7 @@
 //! Observed on Linux 6.18, every helper that takes a map with every type of map; see also
 //! bpf-helpers(7).
 //!
-//! Read before: `invoke.rs`. Read next: `returns.rs`.
+//! Read before: `invoke.rs`. Read next: `global.rs`.
 
 use crate::codes::Code;
 use crate::diag::{Checked, Rejection};
@@ -15,8 +15,8 @@ use ebpf_asm::map_type::MapType;
 use ebpf_asm::object::Map;
 use ebpf_asm::prog_type::{AttachType, ProgType};
 
-/// The helpers that work on maps of a type. On maps of other types all work that do not ask for
-/// one of these.
+/// The helpers that work on maps of a type that asks for single ones. Each type stands here or in
+/// [`UNRESTRICTED`].
 const HELPERS_OF: &[(MapType, &[&str])] = &[
     (MapType::ProgArray, &["tail_call"]),
     (MapType::PerfEventArray, PERF_EVENTS),
@@ -63,6 +63,19 @@ const HELPERS_OF: &[(MapType, &[&str])] = &[
         MapType::CgrpStorage,
         &["cgrp_storage_get", "cgrp_storage_delete", "kptr_xchg"],
     ),
+];
+
+/// The types on whose maps all helpers work that do not ask for maps of others.
+const UNRESTRICTED: &[MapType] = &[
+    MapType::Hash,
+    MapType::Array,
+    MapType::PercpuHash,
+    MapType::PercpuArray,
+    MapType::LruHash,
+    MapType::LruPercpuHash,
+    MapType::LpmTrie,
+    MapType::StructOps,
+    MapType::Arena,
 ];
 
 const PERF_EVENTS: &[&str] = &[
@@ -117,7 +130,7 @@ const PERCPU: &[MapType] = &[
     MapType::LruPercpuHash,
 ];
 
-/// The helpers that work on maps of a type; `None` if all do that do not ask for another.
+/// The helpers that work on maps of a type, if it asks for single ones.
 fn helpers_of(map_type: MapType) -> Option<&'static [&'static str]> {
     let mut rows = HELPERS_OF.iter();
     rows.find(|row| row.0 == map_type).map(|row| row.1)
@@ -135,10 +148,11 @@ fn maps_of(helper: &str) -> Vec<MapType> {
     rows.map(|row| row.0).collect()
 }
 
-/// Whether a helper works on maps of a type.
+/// Whether a helper works on maps of a type; none does on those of a type in neither table.
 fn works_on(helper: &str, map_type: MapType) -> bool {
     match helpers_of(map_type) {
         Some(helpers) => helpers.contains(&helper),
+        None if !UNRESTRICTED.contains(&map_type) => false,
         None if OF_MANY.contains(&helper) => true,
         None => {
             let types = maps_of(helper);
@@ -262,4 +276,18 @@ fn check_map_use(helper: &Helper, used: MapUse, map: &Map) -> Checked {
             helper.name, map.name
         ))
         .help(READ_ONLY_MAP))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_type_is_in_one_of_the_tables() {
+        for map_type in MapType::ALL {
+            let rows = HELPERS_OF.iter().filter(|row| row.0 == *map_type).count();
+            let listed = UNRESTRICTED.iter().filter(|of| *of == map_type).count();
+            assert_eq!(rows + listed, 1, "maps of type {map_type}");
+        }
+    }
 }

@@ -6,7 +6,7 @@
 //! Memory is no matter of the definition: a map that a machine has no room for is none of these.
 //! What came later than the map types themselves stands in `since.rs`.
 //!
-//! Read before: `since.rs`. Read next: `used_maps.rs`.
+//! Read before: `since.rs`. Read next: `map_types.rs`.
 
 use crate::codes::Code;
 use crate::diag::{Checked, Rejection};
@@ -101,9 +101,10 @@ const EACH_CPU: Numbers = Numbers::Within(1, PER_CPU);
 const IN_A_PIECE: Numbers = Numbers::Within(1, PIECE);
 const IN_A_TRIE: Numbers = Numbers::Within(1, PIECE - TRIE_ELEMENT);
 const KEPT: Numbers = Numbers::Within(1, STORED);
-/// The descriptor of something, and perhaps as much beside it: the descriptor of a program, or room
-/// for what user space reads back.
-const DESCRIPTOR: Numbers = Numbers::Either(4, 8);
+/// What stands for something that the map leads to: the index of a device, the descriptor of a
+/// socket, or the size of a CPU's queue. 8 bytes with the descriptor of a program for devices and
+/// CPUs, or as room for the cookie of a socket that user space reads back.
+const HANDLE: Numbers = Numbers::Either(4, 8);
 /// The number of a control group, and perhaps the attach type.
 const CGROUP: Numbers = Numbers::Either(8, 16);
 const SOME: Numbers = Numbers::Within(1, u32::MAX);
@@ -148,12 +149,12 @@ fn rules(map: &Map) -> Option<Rules> {
         M::PerfEventArray => of(WORD, WORD, Any, USUAL | BPF_F_PRESERVE_ELEMS),
         M::StackTrace => of(WORD, frames(map), BUCKETS, USUAL | BPF_F_STACK_BUILD_ID),
         M::LpmTrie => of(PREFIX, IN_A_TRIE, SOME, USUAL | BY_PROGRAMS).needs(BPF_F_NO_PREALLOC),
-        M::Devmap | M::Sockmap => of(WORD, DESCRIPTOR, SOME, USUAL),
-        M::DevmapHash => of(WORD, DESCRIPTOR, BUCKETS, USUAL),
-        M::Cpumap => of(WORD, DESCRIPTOR, Within(1, CPUS), BPF_F_NUMA_NODE),
+        M::Devmap | M::Sockmap => of(WORD, HANDLE, SOME, USUAL),
+        M::DevmapHash => of(WORD, HANDLE, BUCKETS, USUAL),
+        M::Cpumap => of(WORD, HANDLE, Within(1, CPUS), BPF_F_NUMA_NODE),
         M::Xskmap => of(WORD, WORD, SOME, USUAL),
-        M::Sockhash => of(Within(1, 512), DESCRIPTOR, HASH_ENTRIES, USUAL),
-        M::ReuseportSockarray => of(WORD, DESCRIPTOR, SOME, USUAL | BY_PROGRAMS),
+        M::Sockhash => of(Within(1, 512), HANDLE, HASH_ENTRIES, USUAL),
+        M::ReuseportSockarray => of(WORD, HANDLE, SOME, USUAL | BY_PROGRAMS),
         M::CgroupStorage => of(CGROUP, KEPT, NOTHING, USUAL | BY_PROGRAMS),
         M::PercpuCgroupStorage => of(CGROUP, EACH_CPU, NOTHING, USUAL | BY_PROGRAMS),
         M::Queue | M::Stack => of(NOTHING, IN_A_PIECE, SOME, USUAL | BY_PROGRAMS),
