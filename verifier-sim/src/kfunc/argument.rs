@@ -233,23 +233,22 @@ impl<'a> Machine<'_, 'a> {
         (special, to): (Special, TypeId),
         found: &mut Found<'a>,
     ) -> Checked {
-        let Passed { index, reg, .. } = passed;
         // Of maps, and of objects that are given back, it is asked first whether they are such; of all
         // else first where the pointer leads (each asked of Linux 6.18).
         if !matches!(special, Special::Map | Special::Allocated) {
             check_set(passed.reg, &passed.value)?;
             if passed.value.kind == Kind::Ctx {
-                self.check_whole_ctx(reg, &passed.value)?;
+                self.check_whole_ctx(passed.reg, &passed.value)?;
             }
         }
         match special {
-            Special::Iterator => self.check_kfunc_iterator(kfunc, index, reg, to, found),
-            Special::Dynptr => self.check_kfunc_dynptr(kfunc, index, reg, found),
+            Special::Iterator => self.check_kfunc_iterator(kfunc, passed, to, found),
+            Special::Dynptr => self.check_kfunc_dynptr(kfunc, passed, found),
             Special::WorkQueue => self.check_work(passed, SpecialKind::Workqueue, found),
             Special::TaskWork => self.check_work(passed, SpecialKind::TaskWork, found),
             Special::Map => self.check_kfunc_map(passed, found),
             Special::Callback => self.check_kfunc_callback(passed, found),
-            Special::IrqFlag => self.check_irq_flag(kfunc, index, reg),
+            Special::IrqFlag => self.check_irq_flag(kfunc, passed),
             Special::ResSpinLock => self.check_res_lock(kfunc, passed),
             Special::Allocated => self.check_object(kfunc, passed, found),
             Special::Refcounted => self.check_refcounted(kfunc, passed, found),

@@ -3,10 +3,10 @@
 //! Described in the kernel's `Documentation/bpf/kfuncs.rst` (`__uninit`); messages as observed
 //! on Linux 6.18.
 //!
-//! Read before: `kfunc/argument.rs`, `object/dynptr.rs`. Read next: `kfunc/invoke.rs`.
+//! Read before: `kfunc/argument.rs`, `object/dynptr.rs`. Read next: `kfunc/later.rs`.
 
 use super::Kfunc;
-use super::argument::Found;
+use super::argument::{Found, Passed};
 use super::table::Does;
 use crate::codes::Code;
 use crate::ctx::PacketUse;
@@ -15,17 +15,16 @@ use crate::object::dynptr::{Access, Slice};
 use crate::step::machine::{Machine, not_modelled};
 use crate::value::reg::{Kind, RegState};
 use ebpf_asm::helper::DynptrType;
-use ebpf_asm::insn::Reg;
 
 impl<'a> Machine<'_, 'a> {
     /// That a register points to a dynptr, or to where the function can make one.
     pub(super) fn check_kfunc_dynptr(
         &mut self,
         kfunc: &Kfunc<'a>,
-        index: usize,
-        reg: Reg,
+        passed: Passed,
         found: &mut Found<'a>,
     ) -> Checked {
+        let Passed { index, reg, .. } = passed;
         if !kfunc.param_name(index).ends_with("__uninit") {
             found.dynptr = Some(self.check_dynptr_param(index, reg)?);
             return Ok(());

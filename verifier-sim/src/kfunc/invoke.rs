@@ -22,17 +22,6 @@ use ebpf_asm::insn::{Insn, Reg};
 /// What compilers call where a program can only come to by undefined behaviour.
 const TRAP: &str = "__bpf_trap";
 
-/// That a program does not come to where it is undefined what it does.
-fn check_no_trap(kfunc: &Kfunc<'_>) -> Checked {
-    if kfunc.name != TRAP {
-        return Ok(());
-    }
-    let message = "unexpected __bpf_trap() due to uninitialized variable?";
-    Err(Rejection::new(Code::KfuncNotAllowed, message)
-        .label("the compiler sees undefined behaviour on the way here")
-        .help("give every variable a value, and heed the compiler's warnings"))
-}
-
 /// Whether a function returns something of a type, although its prototype has none.
 fn has_type(kfunc: &Kfunc<'_>) -> bool {
     kfunc.row.has(Flags::CASTS) || kfunc.row.has(Flags::ACQUIRE)
@@ -219,4 +208,15 @@ impl<'a> Machine<'_, 'a> {
             }
         }
     }
+}
+
+/// That a program does not come to where it is undefined what it does.
+fn check_no_trap(kfunc: &Kfunc<'_>) -> Checked {
+    if kfunc.name != TRAP {
+        return Ok(());
+    }
+    let message = "unexpected __bpf_trap() due to uninitialized variable?";
+    Err(Rejection::new(Code::KfuncNotAllowed, message)
+        .label("the compiler sees undefined behaviour on the way here")
+        .help("give every variable a value, and heed the compiler's warnings"))
 }

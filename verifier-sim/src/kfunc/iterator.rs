@@ -5,7 +5,7 @@
 //!
 //! Read before: `object/iterator.rs`, `kfunc/argument.rs`. Read next: `kfunc/invoke.rs`.
 
-use super::argument::Found;
+use super::argument::{Found, Passed};
 use super::table::{Flags, by_name};
 use super::{Kfunc, name_of};
 use crate::codes::Code;
@@ -15,7 +15,7 @@ use crate::step::machine::{Machine, not_modelled};
 use crate::types::kernel_types::KernelTypes;
 use crate::value::btf_ptr::Marks;
 use ebpf_asm::btf::TypeId;
-use ebpf_asm::insn::{Insn, Reg};
+use ebpf_asm::insn::Insn;
 use ebpf_asm::object::Object;
 use ebpf_asm::prog_type::{AttachType, ProgType};
 use ebpf_asm::program::Program;
@@ -40,11 +40,11 @@ impl<'a> Machine<'_, 'a> {
     pub(super) fn check_kfunc_iterator(
         &mut self,
         kfunc: &Kfunc<'a>,
-        index: usize,
-        reg: Reg,
+        passed: Passed,
         to: TypeId,
         found: &mut Found<'a>,
     ) -> Checked {
+        let Passed { index, reg, .. } = passed;
         let name = kfunc.btf.name(to);
         let size = kfunc.btf.size_of(to);
         let slots = size.and_then(|size| u8::try_from(size / 8).ok());

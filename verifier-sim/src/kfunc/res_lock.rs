@@ -5,7 +5,7 @@
 //!
 //! Messages as observed on Linux 6.18.
 //!
-//! Read before: `object/lock.rs`, `object/irq_flag.rs`. Read next: `kfunc/invoke.rs`.
+//! Read before: `object/lock.rs`, `object/irq_flag.rs`. Read next: `kfunc/iterator.rs`.
 
 use super::Kfunc;
 use super::argument::Passed;
@@ -52,7 +52,8 @@ impl<'a> Machine<'_, 'a> {
     }
 
     /// The flag of interrupts that an argument points to.
-    pub(super) fn check_irq_flag(&mut self, kfunc: &Kfunc<'a>, index: usize, reg: Reg) -> Checked {
+    pub(super) fn check_irq_flag(&mut self, kfunc: &Kfunc<'a>, passed: Passed) -> Checked {
+        let Passed { index, reg, .. } = passed;
         match kfunc.name {
             "bpf_local_irq_save" => self.save_irq(index, reg, IrqOwner::Native),
             "bpf_local_irq_restore" => self.restore_irq(index, reg, IrqOwner::Native),

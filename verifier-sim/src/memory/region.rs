@@ -65,7 +65,7 @@ impl<'a> Machine<'_, 'a> {
         self.check_mem_bytes(bytes, base, access.extent(base))
     }
 
-    /// The same, of bytes that a call accesses.
+    /// The same, of any bytes.
     pub(crate) fn check_mem_bytes(&self, bytes: u32, base: &RegState, extent: Extent) -> Checked {
         self.check_within(i64::from(bytes), base, extent, |off| {
             let size = extent.size;
