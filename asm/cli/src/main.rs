@@ -16,7 +16,7 @@
 //! | `batch/` | `check --batch`: corpora of programs, one a line |
 //! | `emit.rs`, `json.rs` | the forms in which an object is written |
 //! | `text_file.rs` | program text in the place of an object |
-//! | `kernel_types.rs` | the running kernel's own types |
+//! | `kernel_types.rs` | a kernel's own types: the running one's, or those of `check --btf` |
 //! | `map_sizes.rs` | sizes of maps that an object leaves to what loads it |
 //! | `target.rs` | what is too new for `--cpu` and `--kernel` |
 //! | `timed.rs` | how long a verdict takes |
