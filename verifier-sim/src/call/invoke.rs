@@ -3,8 +3,8 @@
 //! What a helper takes, returns and does is in the helper table (`ebpf_asm::helper`); here is
 //! what each word of that table means.
 //!
-//! Described in bpf-helpers(7) and, for functions of the program, in the kernel's
-//! `Documentation/bpf/verifier.rst`; messages as observed on Linux 6.18.
+//! Helpers are described in bpf-helpers(7); what is asked of calls of the program's functions, and
+//! messages, as observed on Linux 6.18.
 //!
 //! Read before: `memory/mem.rs`. Read next: `argument/mod.rs`.
 

@@ -4,8 +4,8 @@
 //! The loader names it by the number of a type of the kernel (`attach_btf_id`), which the
 //! object's section says by name.
 //!
-//! Described in the kernel's `Documentation/bpf/libbpf/program_types.rst`; messages as observed on
-//! Linux 6.18.
+//! The names of sections are in the kernel's `Documentation/bpf/libbpf/program_types.rst`, which
+//! does not say what may be attached to: that, and messages, as observed on Linux 6.18.
 //!
 //! Read before: `ctx/arguments.rs`. Read next: `ctx/exceptions.rs`.
 

@@ -1,8 +1,9 @@
 //! Contexts that are no struct of the UAPI: netfilter's, and the argument of
 //! `BPF_PROG_TEST_RUN` for `syscall` programs.
 //!
-//! Described in the kernel's `Documentation/bpf/bpf_prog_run.rst` (`ctx_in`); how the tables came to
-//! be, in `ctx/mod.rs`.
+//! Described in the kernel's `include/net/netfilter/nf_bpf_link.h` at `struct bpf_nf_ctx`, and in
+//! `include/uapi/linux/bpf.h` at `BPF_PROG_TEST_RUN` (`ctx_in`); how the tables came to be, in
+//! `ctx/mod.rs`.
 //!
 //! Read before: `ctx/trace.rs`. Read next: `ctx/arguments.rs`.
 

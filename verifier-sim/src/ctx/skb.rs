@@ -1,7 +1,7 @@
 //! `struct __sk_buff`: a packet as the kernel has it. One table, and a column for each family of
 //! program types that receive it.
 //!
-//! Described in the kernel's `Documentation/networking/filter.rst` and
+//! Described in `include/uapi/linux/bpf.h` at the struct, and in the kernel's
 //! `Documentation/bpf/prog_flow_dissector.rst`; how the table came to be, in `ctx/mod.rs`.
 //!
 //! Read before: `ctx/xdp.rs`. Read next: `ctx/socket.rs`.

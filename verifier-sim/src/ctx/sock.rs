@@ -2,8 +2,8 @@
 //! released, and behind the pointers to sockets that other programs meet; and the structs
 //! of other such pointers.
 //!
-//! Described in bpf-helpers(7), `bpf_sk_fullsock` and `bpf_tcp_sock`; how the tables came to be, in
-//! `ctx/mod.rs`.
+//! Described in `include/uapi/linux/bpf.h` at the structs, and in bpf-helpers(7), `bpf_sk_fullsock`
+//! and `bpf_tcp_sock`; how the tables came to be, in `ctx/mod.rs`.
 //!
 //! Read before: `ctx/socket.rs`. Read next: `ctx/sock_addr.rs`.
 

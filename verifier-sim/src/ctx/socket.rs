@@ -1,8 +1,8 @@
 //! Contexts of programs that work for sockets: `struct sk_msg_md`, `struct sk_reuseport_md`,
 //! `struct bpf_sk_lookup`.
 //!
-//! Described in the kernel's `Documentation/bpf/map_sockmap.rst` and `prog_sk_lookup.rst`; how the
-//! tables came to be, in `ctx/mod.rs`.
+//! Described in `include/uapi/linux/bpf.h` at the structs, and in the kernel's
+//! `Documentation/bpf/prog_sk_lookup.rst`; how the tables came to be, in `ctx/mod.rs`.
 //!
 //! Read before: `ctx/skb.rs`. Read next: `ctx/sock.rs`.
 

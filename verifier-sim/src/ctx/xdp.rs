@@ -1,7 +1,7 @@
 //! `struct xdp_md`: a packet as the driver has it, before the kernel does.
 //!
-//! Described in the kernel's `Documentation/networking/af_xdp.rst` and
-//! `Documentation/bpf/map_devmap.rst` (`egress_ifindex`); how the table came to be, in `ctx/mod.rs`.
+//! Described in `include/uapi/linux/bpf.h` at the struct; how the table came to be, in
+//! `ctx/mod.rs`.
 //!
 //! Read before: `ctx/mod.rs`. Read next: `ctx/skb.rs`.
 

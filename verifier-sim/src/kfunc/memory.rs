@@ -2,7 +2,7 @@
 //! nothing but numbers, or as much as the next argument says.
 //!
 //! Described in the kernel's `Documentation/bpf/kfuncs.rst`, "__sz Annotation" and
-//! "__szk Annotation"; messages as observed on Linux 6.18.
+//! "__opt Annotation"; messages as observed on Linux 6.18.
 //!
 //! Read before: `kfunc/structure.rs`, `call/argument/memory.rs`. Read next: `kfunc/cast.rs`.
 

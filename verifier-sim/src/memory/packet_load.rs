@@ -2,7 +2,7 @@
 //! makes calls of: they need the context in R6, leave the program if the packet is too short, and
 //! end what is in R1 to R5.
 //!
-//! Described in RFC 9669, section 5.5 ("Legacy BPF Packet access instructions"), and in the
+//! Described in RFC 9669, section 5.5 ("Legacy BPF Packet Access Instructions"), and in the
 //! kernel's `Documentation/bpf/linux-notes.rst`; messages as observed on Linux 6.18.
 //!
 //! Read before: `mem.rs`. Read next: `region.rs`.

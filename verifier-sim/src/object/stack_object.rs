@@ -1,6 +1,6 @@
 //! Objects of the kernel in slots of the stack, such as dynptrs: where they can be.
 //!
-//! Described in the kernel's `Documentation/bpf/kfuncs.rst`; messages as observed on Linux 6.18.
+//! Messages as observed on Linux 6.18.
 //!
 //! Read before: `value/stack.rs`. Read next: `dynptr.rs`.
 
