@@ -155,9 +155,7 @@ fn files_that_headers_name_exist() {
             .into_iter()
             .filter(|span| span.ends_with(".rs"))
         {
-            let named = folders.iter().map(|folder| folder.join(&span));
-            let named = named.into_iter().find(|path| path.is_file());
-            if named.is_some_and(|path| path == Path::new(file)) {
+            if named_file(&folders, &span).is_some_and(|path| path == Path::new(file)) {
                 missing.push(format!("{file} is to be read before or after itself"));
             }
         }
@@ -190,6 +188,67 @@ fn reading_orders_leave_out_no_file() {
     }
     assert!(missing.is_empty(), "{}", missing.join("\n"));
     assert!(checked > 8, "{checked} folders say how they are read");
+}
+
+/// The file that a header names, which is looked for in these folders.
+fn named_file(folders: &[PathBuf], span: &str) -> Option<PathBuf> {
+    let named = folders.iter().map(|folder| folder.join(span));
+    named.into_iter().find(|path| path.is_file())
+}
+
+/// What is to be read before and after a file contradicts no `mod.rs` that says in which order a
+/// folder is read: of its files, only those before this one are read before, and only the one
+/// behind it next. Files of other folders may be named as well.
+#[test]
+fn reading_orders_agree() {
+    let mut files = Vec::new();
+    files_below(&workspace(), &mut files);
+    let (mut checked, mut wrong) = (0, Vec::new());
+    for file in files.iter().filter(|file| file.ends_with("/mod.rs")) {
+        let code = std::fs::read_to_string(file).unwrap_or_else(|error| panic!("{file}: {error}"));
+        let text = header(&code);
+        let Some((_, order)) = text.split_once("Read in the order") else {
+            continue;
+        };
+        let folder = folders_of(Path::new(file));
+        let order = code_spans(order).into_iter();
+        let order: Vec<_> = order.filter_map(|of| named_file(&folder, &of)).collect();
+        for (place, path) in order.iter().enumerate() {
+            let found = against_order(&order, place);
+            checked += 1;
+            wrong.extend(found.iter().map(|of| format!("{}: {of}", path.display())));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    assert!(checked > 100, "{checked} files have a place in an order");
+}
+
+/// What the header of the file at a place of an order says against it.
+fn against_order(order: &[PathBuf], place: usize) -> Vec<String> {
+    let path = &order[place];
+    let code = std::fs::read_to_string(path).unwrap_or_else(|error| panic!("{error}"));
+    let text = header(&code);
+    let text = text.split("Read in the order").next().unwrap_or_default();
+    let (before, next) = text.split_once("Read next").unwrap_or((text, ""));
+    let before = before.split_once("Read before").map_or("", |(_, of)| of);
+    let folders = folders_of(path);
+    let places = |text: &str| -> Vec<(String, usize)> {
+        let named = code_spans(text).into_iter();
+        let place = |span: &str| {
+            let path = named_file(&folders, span)?;
+            order.iter().position(|other| *other == path)
+        };
+        named
+            .filter_map(|span| place(&span).map(|place| (span, place)))
+            .collect()
+    };
+    let before = places(before).into_iter();
+    let before = before.filter(|(_, other)| *other >= place);
+    let before = before.map(|(span, _)| format!("`{span}` is not read before"));
+    let next = places(next).into_iter();
+    let next = next.filter(|(_, other)| *other != place + 1);
+    let next = next.map(|(span, _)| format!("`{span}` is not read next"));
+    before.chain(next).collect()
 }
 
 #[test]

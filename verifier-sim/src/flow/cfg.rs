@@ -4,7 +4,7 @@
 //!
 //! Described in the kernel's `Documentation/bpf/verifier.rst`, first section.
 //!
-//! Read before: `diag.rs`, `registers.rs`. Read next: `stops.rs`.
+//! Read before: `diag.rs`, `registers.rs`. Read next: `edges.rs`.
 
 use crate::call::tail_call::{check_typed, is_tail_call};
 use crate::codes::Code;

@@ -5,7 +5,7 @@
 //! calls, and where functions begin and are called, called back or handed over to be called later.
 //! Observed on Linux 6.18.
 //!
-//! Read before: `cfg.rs`. Read next: `live.rs`.
+//! Read before: `cfg.rs`. Read next: `highest_first.rs`.
 
 use crate::flow::cfg::Cfg;
 use crate::flow::rounds::Rounds;

@@ -2,7 +2,7 @@
 //!
 //! Observed on Linux 6.18, every program type.
 //!
-//! Read before: `kfunc/argument.rs`. Read next: `kfunc/invoke.rs`.
+//! Read before: `kfunc/argument.rs`. Read next: `kfunc/dynptr.rs`.
 
 use crate::codes::Code;
 use crate::config::Config;

@@ -3,7 +3,7 @@
 //!
 //! Messages as observed on Linux 6.18.
 //!
-//! Read before: `call/later.rs`, `kfunc/argument.rs`. Read next: `kfunc/invoke.rs`.
+//! Read before: `call/later.rs`, `kfunc/argument.rs`. Read next: `kfunc/object.rs`.
 
 use super::Kfunc;
 use super::argument::{Found, Passed};

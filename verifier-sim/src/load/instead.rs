@@ -3,7 +3,7 @@
 //!
 //! Sources: bpf-helpers(7), the kernel's documentation and change logs as `since.rs` has them.
 //!
-//! Read before: `since.rs`. Read next: `map_create.rs`.
+//! Read before: `since.rs`. Read next: `loadable.rs`.
 
 use ebpf_asm::isa::{KernelVersion, Row};
 use ebpf_asm::map_type::MapType;

@@ -4,7 +4,7 @@
 //! Source: the kernel's change logs, as kernelnewbies.org's LinuxChanges and bpf-helpers(7) tell
 //! them; only the running kernel's can be tested.
 //!
-//! Read before: `config.rs`. Read next: `instead.rs`, `loadable.rs`.
+//! Read before: `config.rs`. Read next: `instead.rs`.
 
 use crate::codes::Code;
 use crate::config::Config;

@@ -8,7 +8,7 @@
 //! Described in the kernel's `Documentation/bpf/kfuncs.rst`, "KF_TRUSTED_ARGS"; messages as
 //! observed on Linux 6.18.
 //!
-//! Read before: `types/btf_walk.rs`. Read next: `map_structure.rs`.
+//! Read before: `types/btf_walk.rs`. Read next: `structure_write.rs`.
 
 use crate::call::callable::DECLARE_LICENSE;
 use crate::codes::Code;

@@ -1,7 +1,7 @@
-//! What to do about an index that may be too great: how to bound it, and why a loop's own count is no
-//! bound.
+//! What to do about an index that may be too great: how to bound it, and why a loop's own count is
+//! no bound.
 //!
-//! Read before: `within.rs`. Read next: `number_help.rs`.
+//! Read before: `within.rs`. Read next: `ctx_access.rs`.
 
 use crate::step::machine::Machine;
 use ebpf_asm::isa::Sem;

@@ -2,8 +2,9 @@
 //!
 //! Read in the order `mem.rs`, `alignment.rs`, `atomic.rs`, `packet_load.rs`, `region.rs`,
 //! `within.rs`, `index_help.rs`, `ctx_access.rs`, `packet_access.rs`, `packet_help.rs`,
-//! `map_value.rs`, `number_help.rs`, `stack_bounds.rs`, `stack_access.rs`, `stack_help.rs`, `structure.rs`, `btf_access.rs`,
-//! `structure_write.rs`, `map_structure.rs`, `kernel_symbol.rs`, `kptr.rs`, `arena.rs`.
+//! `map_value.rs`, `number_help.rs`, `stack_bounds.rs`, `stack_access.rs`, `stack_help.rs`,
+//! `structure.rs`, `btf_access.rs`, `structure_write.rs`, `map_structure.rs`, `kernel_symbol.rs`,
+//! `kptr.rs`, `arena.rs`.
 
 mod alignment;
 pub(crate) mod arena;

@@ -3,7 +3,7 @@
 //!
 //! The kernel says nothing of it: the words are ours.
 //!
-//! Read before: `region.rs`, `packet_help.rs`. Read next: `kptr.rs`.
+//! Read before: `region.rs`, `packet_help.rs`. Read next: `stack_bounds.rs`.
 
 use crate::call::global::helper_moves;
 use crate::diag::{Place, Rejection};

@@ -3,7 +3,7 @@
 //!
 //! The kernel says nothing of it: the words are ours.
 //!
-//! Read before: `within.rs`. Read next: `number_help.rs`.
+//! Read before: `within.rs`. Read next: `map_value.rs`.
 
 use crate::diag::Rejection;
 use crate::env::Env;

@@ -4,7 +4,7 @@
 //! Described in the kernel's `Documentation/bpf/verifier.rst`, "Register value tracking"; messages
 //! as observed on Linux 6.18.
 //!
-//! Read before: `region.rs`. Read next: `index_help.rs`, `packet_help.rs`.
+//! Read before: `region.rs`. Read next: `index_help.rs`.
 
 use crate::codes::Code;
 use crate::diag::{Checked, Rejection};

@@ -9,7 +9,7 @@
 //!
 //! Described in the kernel's `Documentation/bpf/verifier.rst`, "Pruning" and "Loops".
 //!
-//! Read before: `tree.rs`, `prune.rs`. Read next: `explore.rs`.
+//! Read before: `tree.rs`, `prune.rs`. Read next: `ways.rs`.
 
 use crate::codes::Code;
 use crate::config::{Config, StateFreq};

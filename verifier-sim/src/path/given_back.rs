@@ -4,7 +4,7 @@
 //! Described in bpf-helpers(7), and in the kernel's `Documentation/bpf/kfuncs.rst`, "KF_ACQUIRE
 //! flag" and "KF_RELEASE flag".
 //!
-//! Read before: `object/lock.rs`, `flow/edges.rs`, `ways.rs`. Read next: `explore.rs`.
+//! Read before: `object/lock.rs`, `flow/edges.rs`, `ways.rs`. Read next: `speculation.rs`.
 
 use crate::codes::Code;
 use crate::diag::{Cause, Rejection};

@@ -18,7 +18,7 @@
 //! what was live in a loop when a path ended stays live, though the way out of the loop writes it:
 //! the instructions of the loop keep it alive for each other. Observed on Linux 6.18.
 //!
-//! Read before: `flow/live.rs`, `flow/edges.rs`, `value/state.rs`. Read next: `prune.rs`.
+//! Read before: `flow/live.rs`, `flow/edges.rs`, `value/state.rs`. Read next: `history.rs`.
 
 use crate::call::tail_call::is_tail_call;
 use crate::env::Env;

@@ -1,7 +1,6 @@
 //! One instruction, abstractly executed: which file does what.
 //!
-//! Read before: `env.rs`, `value/state.rs`. Read next: `alu.rs`, `memory/mem.rs`, `branch.rs`,
-//! `call/invoke.rs`.
+//! Read before: `env.rs`, `value/state.rs`. Read next: `alu.rs`.
 
 use crate::codes::Code;
 use crate::diag::{Checked, Place, Rejection};

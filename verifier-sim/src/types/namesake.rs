@@ -8,7 +8,7 @@
 //! has no namesake, and yet gets that of a structure which somebody asked for before; and a
 //! structure gets none after such a declaration was asked for. Here nothing was asked for before.
 //!
-//! Read before: `kernel_types.rs`. Read next: `prototype.rs`.
+//! Read before: `kernel_types.rs`. Read next: `btf_walk.rs`.
 
 use ebpf_asm::btf::core::essential_name;
 use ebpf_asm::btf::{Btf, TypeId};

@@ -6,7 +6,7 @@
 //! Described in the kernel's `Documentation/bpf/kfuncs.rst`, "Annotating kfunc parameters" and
 //! `KF_TRUSTED_ARGS`, `KF_RCU`.
 //!
-//! Read before: `types/kernel_types.rs`. Read next: `reg.rs`.
+//! Read before: `types/kernel_types.rs`. Read next: `residue.rs`.
 
 use ebpf_asm::btf::TypeId;
 use std::ops::BitOr;

@@ -4,7 +4,7 @@
 //! known of both operands where it holds or fails. Both are as sharp as the kernel's (6.18)
 //! and no sharper.
 //!
-//! Read before: `scalar_older.rs`. Read next: `compare_older.rs`, `reg.rs`.
+//! Read before: `scalar_older.rs`. Read next: `compare_older.rs`.
 
 use crate::value::bounds::{Bounds, Int, Range};
 use crate::value::scalar::{Existence, Scalar};

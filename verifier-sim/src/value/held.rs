@@ -8,7 +8,7 @@
 //! holds any more is kept for that, so that the allocator is seldom asked (BENCHMARKS.md,
 //! "Verification").
 //!
-//! Read before: `words.rs`. Read next: `stack.rs`.
+//! Read before: `words.rs`. Read next: `bytes.rs`.
 
 use crate::value::reg::RegState;
 use std::cell::RefCell;

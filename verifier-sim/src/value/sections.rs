@@ -5,7 +5,7 @@
 //! Described in the kernel's `Documentation/bpf/kfuncs.rst`; messages as observed on Linux
 //! 6.18.
 //!
-//! Read before: `state.rs`. Read next: `kfunc/invoke.rs`.
+//! Read before: `stack.rs`. Read next: `state.rs`.
 
 use crate::call::global::Global;
 use crate::codes::Code;

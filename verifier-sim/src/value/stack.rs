@@ -5,7 +5,7 @@
 //!
 //! Described in the kernel's `Documentation/bpf/verifier.rst`, "Tracking of the stack".
 //!
-//! Read before: `held.rs`, `bytes.rs`. Read next: `state.rs`.
+//! Read before: `held.rs`, `bytes.rs`. Read next: `sections.rs`.
 
 use crate::value::bytes::{Byte, ByteSet, Bytes};
 use crate::value::held::Held;

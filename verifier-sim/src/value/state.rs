@@ -1,7 +1,7 @@
 //! The state of a program between two instructions: frames with registers and stack, and
 //! references that are still to be given back.
 //!
-//! Read before: `stack.rs`. Read next: `env.rs`.
+//! Read before: `stack.rs`, `sections.rs`. Read next: `env.rs`.
 
 use crate::object::lock::Lock;
 use crate::value::held::Held;

@@ -2,7 +2,7 @@
 //!
 //! The bytes go to the kernel as they stand in the row, without our decoder between them.
 //!
-//! Read before: `row.rs`. Read next: `ordered.rs`.
+//! Read before: `row.rs`. Read next: `no_kernel.rs`.
 
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};

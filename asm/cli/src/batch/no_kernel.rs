@@ -1,4 +1,6 @@
 //! Where there is no Linux: nobody to ask.
+//!
+//! Read before: `kernel.rs`. Read next: `ordered.rs`.
 
 use super::Log;
 use super::answer::Said;

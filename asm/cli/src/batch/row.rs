@@ -4,7 +4,7 @@
 //! bpf(2) takes, little-endian; what a loader would put into those that refer to maps is
 //! listed with the map.
 //!
-//! Read before: nothing. Read next: `no_row.rs`, `unloadable.rs`.
+//! Read before: nothing. Read next: `no_row.rs`.
 
 use std::collections::BTreeMap;
 use std::fmt;

@@ -1,6 +1,6 @@
 //! From a row to an object with one program, as the verifier takes it.
 //!
-//! Read before: `place.rs`. Read next: `maps.rs`, `wide.rs`.
+//! Read before: `place.rs`. Read next: `maps.rs`.
 
 use std::fmt;
 

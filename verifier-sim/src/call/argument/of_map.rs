@@ -2,7 +2,7 @@
 //!
 //! Described in bpf-helpers(7), `bpf_map_lookup_elem`; messages as observed on Linux 6.18.
 //!
-//! Read before: `call/argument/memory.rs`. Read next: `call/argument/owned.rs`.
+//! Read before: `call/argument/memory.rs`. Read next: `call/argument/text.rs`.
 
 use super::Arguments;
 use super::memory::{Asked, MemoryUse};

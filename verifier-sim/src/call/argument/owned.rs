@@ -3,7 +3,7 @@
 //! Described in bpf-helpers(7), `bpf_sk_release` and `bpf_ringbuf_submit`; messages as observed on
 //! Linux 6.18.
 //!
-//! Read before: `call/argument/memory.rs`. Read next: `call/compat.rs`.
+//! Read before: `call/argument/memory.rs`. Read next: `call/callback.rs`.
 
 use super::Arguments;
 use crate::codes::Code;

@@ -5,7 +5,8 @@
 //!
 //! Described in bpf-helpers(7); messages as observed on Linux 6.18.
 //!
-//! Read before: `call/argument/accept.rs`, `types/btf_walk.rs`. Read next: `call/result.rs`.
+//! Read before: `call/argument/accept.rs`, `types/btf_walk.rs`. Read next:
+//! `call/argument/special.rs`.
 
 use crate::codes::Code;
 use crate::diag::{Checked, Rejection};

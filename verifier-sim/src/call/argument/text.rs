@@ -3,7 +3,7 @@
 //!
 //! Described in bpf-helpers(7), `bpf_snprintf`; messages as observed on Linux 6.18.
 //!
-//! Read before: `call/argument/memory.rs`. Read next: `call/format.rs`.
+//! Read before: `call/argument/memory.rs`. Read next: `call/argument/structure.rs`.
 
 use super::Arguments;
 use crate::codes::Code;
