@@ -63,5 +63,5 @@ pub use report::render::{Decor, Quoted};
 pub use report::snapshot::{EnteredBy, FrameSnapshot, Snapshot};
 pub use report::watch::{Event, Touched, Watcher};
 pub use types::kernel_types::{KernelTypes, Symbols, symbols_of};
-pub use verify::{Verdict, verify, verify_watched, verify_with};
+pub use verify::{Verdict, verify, verify_until, verify_watched, verify_with};
 pub use warning::Warning;

@@ -21,7 +21,7 @@ use crate::diag::Rejection;
 use crate::env::Env;
 use crate::load::taken::Taken;
 use crate::path::explore::{Stats, explore};
-use crate::report::watch::Watcher;
+use crate::report::watch::{Watch, Watcher};
 use crate::types::kernel_types::{KernelTypes, TargetKernel};
 use crate::warning::Warning;
 use ebpf_asm::object::Object;
@@ -79,7 +79,34 @@ pub fn verify_with(
     config: &Config,
     kernel: &KernelTypes,
 ) -> Verdict {
-    answer(object, program, config, kernel, None)
+    answer(object, program, config, kernel, Watch::default())
+}
+
+/// As [`verify_with`], as far as the first of some instructions that is executed on a path and not
+/// refused.
+///
+/// `ends` are the slots where they begin, ascending.
+///
+/// # Errors
+/// The slot of that instruction, and what it took to come there; what is behind it was not looked at.
+pub fn verify_until(
+    object: &Object,
+    program: &Program,
+    config: &Config,
+    kernel: &KernelTypes,
+    ends: &[usize],
+) -> Result<Verdict, (usize, Stats)> {
+    let mut reached = None;
+    let watch = Watch {
+        watcher: None,
+        ends,
+        reached: Some(&mut reached),
+    };
+    let verdict = answer(object, program, config, kernel, watch);
+    match (reached, verdict) {
+        (Some(slot), Verdict::Rejected(why)) => Err((slot, why.stats)),
+        (_, verdict) => Ok(verdict),
+    }
 }
 
 /// As [`verify_with`], and tells a watcher what happens on the way.
@@ -90,7 +117,11 @@ pub fn verify_watched(
     kernel: &KernelTypes,
     watcher: &mut Watcher<'_>,
 ) -> Verdict {
-    answer(object, program, config, kernel, Some(watcher))
+    let watch = Watch {
+        watcher: Some(watcher),
+        ..Watch::default()
+    };
+    answer(object, program, config, kernel, watch)
 }
 
 fn answer(
@@ -98,14 +129,14 @@ fn answer(
     program: &Program,
     config: &Config,
     kernel: &KernelTypes,
-    watcher: Option<&mut Watcher<'_>>,
+    watch: Watch<'_, '_>,
 ) -> Verdict {
     let kernel = TargetKernel {
         types: kernel,
         config,
     };
     let taken = Taken::of(object, program, kernel);
-    match Env::new(&taken, kernel).and_then(|env| explore(&env, watcher)) {
+    match Env::new(&taken, kernel).and_then(|env| explore(&env, watch)) {
         Ok((stats, warnings)) => Verdict::Accepted(stats, warnings),
         Err(why) => Verdict::Rejected(taken.explain(why)),
     }

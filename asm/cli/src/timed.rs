@@ -2,36 +2,23 @@
 
 use std::time::{Duration, Instant};
 
-use ebpf_asm::object::Object;
-use ebpf_asm::program::Program;
-use ebpf_verifier_sim::{Config, KernelTypes, Verdict, verify_with};
+use ebpf_verifier_sim::KernelTypes;
 
 /// Verifies a program, and says how long that took. What is read of the kernel's types for the first
 /// program that needs it is none of that program's time, as it is none in the kernel, which has them:
 /// if something was read meanwhile, it is verified and timed once more.
-pub(crate) fn verify(
-    object: &Object,
-    program: &Program,
-    config: &Config,
-    types: &KernelTypes,
-) -> (Verdict, Duration) {
+pub(crate) fn timed<V>(types: &KernelTypes, verify: impl Fn() -> V) -> (V, Duration) {
+    let once = || {
+        let begin = Instant::now();
+        let verdict = verify();
+        (verdict, begin.elapsed())
+    };
     let read = types.parts_read();
-    let timed = once(object, program, config, types);
+    let first = once();
     match types.parts_read() == read {
-        true => timed,
-        false => once(object, program, config, types),
+        true => first,
+        false => once(),
     }
-}
-
-fn once(
-    object: &Object,
-    program: &Program,
-    config: &Config,
-    types: &KernelTypes,
-) -> (Verdict, Duration) {
-    let begin = Instant::now();
-    let verdict = verify_with(object, program, config, types);
-    (verdict, begin.elapsed())
 }
 
 #[cfg(test)]
@@ -39,6 +26,7 @@ mod tests {
     use super::*;
     use ebpf_asm::btf::Btf;
     use ebpf_asm::text::parse;
+    use ebpf_verifier_sim::{Config, verify_with};
     use std::thread::sleep;
 
     #[test]
@@ -51,7 +39,8 @@ mod tests {
             Some(Btf::new())
         });
         let begin = Instant::now();
-        let (_, took) = verify(&object, &object.programs[0], &Config::default(), &types);
+        let (program, config) = (&object.programs[0], Config::default());
+        let (_, took) = timed(&types, || verify_with(&object, program, &config, &types));
         assert!(begin.elapsed() >= READING, "the types were read");
         assert!(took < READING, "{took:?}");
     }

@@ -8,14 +8,14 @@ use ebpf_asm::prog_type::ProgType;
 use ebpf_asm::program::Program;
 use ebpf_verifier_sim::{
     AttachSince, Cause, Code, Config, Decor, KernelTypes, Rejection, Stats, Verdict, Warning,
-    attached_since,
+    attached_since, verify_with,
 };
 
 use serde_json::{Value, json};
 
 use crate::machine;
 use crate::privilege::Privilege;
-use crate::timed;
+use crate::timed::timed;
 use ebpf_cli::exit::Exit;
 use ebpf_cli::report::{self, Failure};
 
@@ -184,7 +184,8 @@ pub(crate) fn one<'o>(
     for_whom: ForWhom,
     types: &KernelTypes,
 ) -> Checked<'o> {
-    let (verdict, took) = timed::verify(object, program, &config(for_whom), types);
+    let config = config(for_whom);
+    let (verdict, took) = timed(types, || verify_with(object, program, &config, types));
     Checked {
         program,
         kernel: for_whom.kernel,

@@ -919,3 +919,17 @@ fn flags_are_of_a_release() {
         assert_eq!(said, verdicts, "{release}");
     }
 }
+
+/// Behind what is refused nothing is followed: here a loop of a million instructions.
+#[test]
+fn what_is_no_instruction_ends_the_row() {
+    // r0 = 0, with a source register; r0 += 1; if r0 != 0 goto -2; exit
+    let loops = "b71000000000000007000000010000005500feff000000009500000000000000";
+    let row = format!(r#"{{"prog_type":6,"insns":"{loops}"}}"#);
+    let (_, answers) = batch(&Place::new(), &row, &["--kernel-too"]);
+    for said in [&answers[0], &answers[0]["kernel"]] {
+        assert_eq!(said["verdict"], "reject", "{said}");
+        assert_eq!(said["msg"], "BPF_MOV uses reserved fields", "{said}");
+        assert_eq!(said["processed"], 1, "{said}");
+    }
+}

@@ -25,7 +25,7 @@ use crate::path::precision::Needs;
 use crate::path::speculation::check_speculation;
 use crate::path::tree::{Position, Tree};
 use crate::path::ways::{Way, Ways};
-use crate::report::watch::{Event, Watcher};
+use crate::report::watch::{Event, Watch};
 use crate::step::machine::{Flow, Machine, not_modelled};
 use crate::value::reg::{Kind, RegState};
 use crate::value::state::State;
@@ -80,8 +80,8 @@ pub(crate) struct Path {
 /// What an exploration has come to.
 pub(crate) struct Explorer<'e, 'a, 'w> {
     pub(crate) env: &'e Env<'a>,
-    /// Who is told what happens.
-    pub(crate) watcher: Option<&'e mut Watcher<'w>>,
+    /// Who is told what happens, and how far it goes.
+    pub(crate) watch: Watch<'e, 'w>,
     pending: Vec<Path>,
     pub(crate) ways: Ways,
     pub(crate) tree: Tree,
@@ -102,9 +102,9 @@ pub(crate) struct Explorer<'e, 'a, 'w> {
 /// warned of by the order of slots; a refusal says what it took until then.
 pub(crate) fn explore<'e>(
     env: &'e Env<'_>,
-    watcher: Option<&'e mut Watcher<'_>>,
+    watch: Watch<'e, '_>,
 ) -> Checked<(Stats, Vec<Warning>)> {
-    let mut explorer = Explorer::new(env, watcher);
+    let mut explorer = Explorer::new(env, watch);
     let followed = explorer.follow_program();
     let stats = Stats {
         peak_states: explorer.tree.held.most,
@@ -136,10 +136,10 @@ const WHEN_CALLED: KernelVersion = (6, 8);
 
 impl<'e, 'a, 'w> Explorer<'e, 'a, 'w> {
     /// Before the first path.
-    fn new(env: &'e Env<'a>, watcher: Option<&'e mut Watcher<'w>>) -> Explorer<'e, 'a, 'w> {
+    fn new(env: &'e Env<'a>, watch: Watch<'e, 'w>) -> Explorer<'e, 'a, 'w> {
         Explorer {
             env,
-            watcher,
+            watch,
             pending: Vec::new(),
             ways: Ways::default(),
             tree: Tree::new(env.cfg.slot_count()),
@@ -327,6 +327,7 @@ impl<'e, 'a, 'w> Explorer<'e, 'a, 'w> {
         });
         let before = self.snapshot(&path.state);
         let flow = self.execute(path, insn, sem)?;
+        self.check_end(path.slot)?;
         self.tell_step(path.slot, insn, before, &path.state, &flow);
         self.go_on(path, flow)
     }

@@ -2,10 +2,11 @@
 //!
 //! Read before: `snapshot.rs`. Read next: `log.rs`.
 
+use crate::diag::{Checked, Rejection};
 use crate::flow::registers::Uses;
 use crate::path::explore::{Explorer, Path};
 use crate::report::snapshot::Snapshot;
-use crate::step::machine::Flow;
+use crate::step::machine::{Flow, not_modelled};
 use crate::value::state::State;
 use ebpf_asm::insn::{Insn, Reg};
 
@@ -69,18 +70,47 @@ pub enum Touched {
 /// Who is told.
 pub type Watcher<'w> = dyn FnMut(&Event<'_>) + 'w;
 
+/// Who follows an exploration, and how far it goes.
+#[derive(Default)]
+pub(crate) struct Watch<'e, 'w> {
+    /// Who is told what happens.
+    pub(crate) watcher: Option<&'e mut Watcher<'w>>,
+    /// The instructions that it ends at, by their slots, ascending.
+    pub(crate) ends: &'e [usize],
+    /// The one of them that it ended at.
+    pub(crate) reached: Option<&'e mut Option<usize>>,
+}
+
 impl Explorer<'_, '_, '_> {
+    /// Ends the exploration if it is to end at the instruction at `slot`, which was executed.
+    #[inline]
+    pub(crate) fn check_end(&mut self, slot: usize) -> Checked {
+        match self.watch.ends.binary_search(&slot) {
+            Ok(_) => Err(self.end_at(slot)),
+            Err(_) => Ok(()),
+        }
+    }
+
+    #[cold]
+    fn end_at(&mut self, slot: usize) -> Box<Rejection> {
+        if let Some(reached) = &mut self.watch.reached {
+            **reached = Some(slot);
+        }
+        not_modelled("what is behind the end")
+    }
+
     /// The state for the watcher, if there is one.
     #[inline]
     pub(crate) fn snapshot(&self, state: &State) -> Option<Snapshot> {
-        self.watcher
+        self.watch
+            .watcher
             .is_some()
             .then(|| Snapshot::of(self.env, state))
     }
 
     /// Tells the watcher, if there is one.
     pub(crate) fn tell(&mut self, event: &Event<'_>) {
-        if let Some(watcher) = &mut self.watcher {
+        if let Some(watcher) = &mut self.watch.watcher {
             watcher(event);
         }
     }

@@ -9,8 +9,8 @@ use ebpf_asm::isa::{Callee, Sem};
 use ebpf_asm::object::Object;
 use ebpf_asm::program::Program;
 use ebpf_verifier_sim::{
-    Code, Config, Event, KernelLog, KernelTypes, Rejection, Verdict, Warning, check_freezable,
-    check_maps, check_types, verify_watched,
+    Code, Config, KernelLog, KernelTypes, Rejection, Stats, Verdict, Warning, check_freezable,
+    check_maps, check_types, verify_until, verify_watched,
 };
 use serde::Serialize;
 use serde_json::value::RawValue;
@@ -19,7 +19,7 @@ use super::flags;
 use super::row::{MapRow, Row};
 use super::subject::{self, StandIn, Unusable, Wrong};
 use super::{Kernel, Loader, Log, Wanted, kernel, no_row, unloadable};
-use crate::timed;
+use crate::timed::timed;
 
 /// One line of the output. The layout is a promise; fields may be added.
 #[derive(Debug, Serialize)]
@@ -258,14 +258,21 @@ fn simulate(row: &Row, log: Log, loader: &Config, types: &KernelTypes) -> Result
 
 /// What became of a row.
 struct Followed<'w> {
-    verdict: Verdict,
-    /// What is no instruction, and was reached.
-    reached: Option<&'w Wrong>,
+    end: End<'w>,
     log: Option<String>,
     took: Duration,
 }
 
-/// Verifies the program of a row, some of whose instructions stand for what is none.
+/// Where following a program ended.
+enum End<'w> {
+    /// With a verdict.
+    Verdict(Verdict),
+    /// At what is no instruction, if it is known which, and what it took to come there.
+    At(Option<&'w Wrong>, Stats),
+}
+
+/// Verifies the program of a row, some of whose instructions stand for what is none: as far as the
+/// first that the kernel refuses.
 fn follow<'w>(
     object: &Object,
     program: &Program,
@@ -273,59 +280,78 @@ fn follow<'w>(
     log: Log,
     (config, types): (&Config, &KernelTypes),
 ) -> Followed<'w> {
+    let ends = ends(wrong);
     // Whoever watches makes it slower: how long it takes is asked for without.
-    let (verdict, took) = timed::verify(object, program, config, types);
-    let mut written = match log {
-        Log::States => Some(KernelLog::new(object, program, types)),
-        Log::None => None,
-    };
-    let has_nearly = wrong.iter().any(|wrong| wrong.stand_in == StandIn::Nearly);
-    let mut reached = None;
-    if has_nearly || log == Log::States {
-        verify_watched(object, program, config, types, &mut |event| {
-            if let Some(log) = &mut written {
-                log.add(event);
-            }
-            if let (Event::Step { slot, .. }, true, None) = (event, has_nearly, reached) {
-                // They ascend, as they were found.
-                let here = wrong.binary_search_by_key(slot, |wrong| wrong.slot);
-                reached = here.ok().and_then(|here| wrong.get(here));
-            }
-        });
-    }
-    let log = written.map(|mut log| {
-        log.end(&verdict);
-        log.take()
+    let (verdict, took) = timed(types, || {
+        verify_until(object, program, config, types, &ends)
     });
-    Followed {
-        verdict,
-        reached,
-        log,
-        took,
+    let at = |(slot, stats)| End::At(refused_at(wrong, slot), stats);
+    let end = verdict.map_or_else(at, End::Verdict);
+    let log = match (&end, log) {
+        (End::Verdict(verdict), Log::States) => {
+            let mut written = KernelLog::new(object, program, types);
+            verify_watched(object, program, config, types, &mut |event| {
+                written.add(event);
+            });
+            written.end(verdict);
+            Some(written.take())
+        }
+        _ => None,
+    };
+    Followed { end, log, took }
+}
+/// The instructions behind which nothing need be followed: the first of all, if something is refused
+/// wherever it stands.
+fn ends(wrong: &[Wrong]) -> Vec<usize> {
+    match anywhere(wrong) {
+        Some(_) => vec![0],
+        None => {
+            let nearly = wrong.iter().filter(|one| one.stand_in == StandIn::Nearly);
+            nearly.map(|one| one.slot).collect()
+        }
     }
+}
+
+/// The first that is refused wherever it stands.
+fn anywhere(wrong: &[Wrong]) -> Option<&Wrong> {
+    wrong.iter().find(|one| one.stand_in == StandIn::Anywhere)
+}
+
+/// What a row is refused for that was followed until the instruction at `slot`.
+fn refused_at(wrong: &[Wrong], slot: usize) -> Option<&Wrong> {
+    anywhere(wrong).or_else(|| wrong.iter().find(|one| one.slot == slot))
 }
 
 /// The answer. The log of what stands for something else is none of the row.
 fn said(program: &Program, wrong: &[Wrong], followed: Followed<'_>) -> Said {
-    let refused = refused_for(program, wrong, &followed);
-    let Followed {
-        verdict, log, took, ..
-    } = followed;
-    let said = match (refused, verdict) {
+    let Followed { end, log, took } = followed;
+    let (refused, processed) = match &end {
+        End::At(refused, stats) => (*refused, stats.processed),
+        End::Verdict(verdict) => (refused_for(program, wrong, verdict), processed(verdict)),
+    };
+    let said = match (refused, end) {
         (Some(wrong), _) => {
-            let said = Said::reject(&wrong.message).code(Code::Encoding);
-            return said.took(took);
+            let said = Said {
+                // What is refused wherever it stands is so before anything is followed.
+                processed: match wrong.stand_in {
+                    StandIn::Anywhere => 0,
+                    StandIn::Refused | StandIn::Nearly => processed,
+                },
+                ..Said::reject(&wrong.message)
+            };
+            return said.code(Code::Encoding).took(took);
         }
-        (None, Verdict::Accepted(stats, warnings)) => Said {
-            processed: stats.processed,
+        (None, End::At(..)) => Said::unsupported("it is not known what is refused"),
+        (None, End::Verdict(Verdict::Accepted(_, warnings))) => Said {
+            processed,
             warnings: warnings.iter().map(Warned::from).collect(),
             ..Said::accept()
         },
-        (None, Verdict::Rejected(why)) if why.code == Code::NotModelled => {
+        (None, End::Verdict(Verdict::Rejected(why))) if why.code == Code::NotModelled => {
             Said::unsupported(why.message.as_str()).code(why.code)
         }
-        (None, Verdict::Rejected(why)) => Said {
-            processed: why.stats.processed,
+        (None, End::Verdict(Verdict::Rejected(why))) => Said {
+            processed,
             ..Said::reject(why.words()).code(why.code)
         },
     };
@@ -335,18 +361,19 @@ fn said(program: &Program, wrong: &[Wrong], followed: Followed<'_>) -> Said {
     }
 }
 
-/// What is no instruction and is what the row is refused for, if it is.
-fn refused_for<'w>(
-    program: &Program,
-    wrong: &'w [Wrong],
-    followed: &Followed<'w>,
-) -> Option<&'w Wrong> {
-    let why = match &followed.verdict {
-        Verdict::Accepted(..) => None,
-        Verdict::Rejected(why) => Some(why),
-    };
-    let is_before = |why: &Rejection| BEFORE_WORDS.contains(&why.code);
-    if followed.reached.is_none() && why.is_some_and(|why| is_before(why)) {
+/// How many instructions were followed until the verdict.
+fn processed(verdict: &Verdict) -> u64 {
+    match verdict {
+        Verdict::Accepted(stats, _) => stats.processed,
+        Verdict::Rejected(why) => why.stats.processed,
+    }
+}
+
+/// What is no instruction and is what the row is refused for, if it is, by the verdict on what stands
+/// for it.
+fn refused_for<'w>(program: &Program, wrong: &'w [Wrong], verdict: &Verdict) -> Option<&'w Wrong> {
+    let why = verdict.rejection();
+    if why.is_some_and(|why| BEFORE_WORDS.contains(&why.code)) {
         return None;
     }
     // Calls of functions are looked at before their fields are.
@@ -362,11 +389,9 @@ fn refused_for<'w>(
             StandIn::Anywhere => false,
         };
         let is_here = |why: &Rejection| why.slot == one.slot && !BEFORE_PATHS.contains(&why.code);
-        is_late && why.is_some_and(|why| is_here(why))
+        is_late && why.is_some_and(is_here)
     };
-    let mut anywhere = wrong.iter().filter(|one| one.stand_in == StandIn::Anywhere);
-    let found = anywhere.next().or(followed.reached);
-    found.or_else(|| wrong.iter().find(is_refused))
+    anywhere(wrong).or_else(|| wrong.iter().find(is_refused))
 }
 
 /// The codes of what the kernel finds before it looks what instructions mean.
