@@ -44,13 +44,10 @@ impl Machine<'_, '_> {
         let start = self.state.frame().function;
         let later = self.env.program.functions.iter().map(|f| f.slot);
         let end = later.filter(|&slot| slot > start).min();
-        let mut body = self
-            .env
-            .program
-            .slots()
-            .skip_while(|(slot, _)| *slot < start);
         let is_next = |slot| self.env.kfunc_name(slot) == Some("bpf_iter_num_next");
-        body.by_ref()
+        let slots = self.env.program.slots();
+        slots
+            .skip_while(|(slot, _)| *slot < start)
             .take_while(|(slot, _)| end.is_none_or(|end| *slot < end))
             .any(|(slot, insn)| matches!(insn.sem(), Sem::Call(_)) && is_next(slot))
     }

@@ -23,6 +23,9 @@ use ebpf_asm::isa::{AluOp, Field, Width};
 /// Offsets of pointers stay below this in both directions.
 pub(crate) const MAX_VAR_OFF: i64 = 1 << 29;
 
+/// The same in words.
+const NEAR: &str = "greater than -2^29 and less than 2^29";
+
 impl Machine<'_, '_> {
     /// Two pointers: only their difference may be taken, by those who may see pointers.
     pub(crate) fn pointer_difference(&mut self, insn: &Insn, op: AluOp) -> Checked {
@@ -83,10 +86,7 @@ impl Machine<'_, '_> {
         }
         check_pointer_kind(pointer, number, op, insn.dst().number())?;
         check_distance(pointer, operand)?;
-        check_offset(pointer, number, holder).map_err(|mut refused| {
-            refused.help = refused.help.map(|help| self.index_help(help));
-            refused
-        })?;
+        self.check_offset(pointer, number, holder)?;
         self.notes.runs_ahead |= insn.row().src == Field::Reg;
         check_operator(insn.dst(), op, pointer, holder)?;
         let mut result = match op {
@@ -108,6 +108,60 @@ impl Machine<'_, '_> {
         self.write_reg(insn.dst(), result)?;
         self.state.reg_mut(insn.dst()).origin.proved = proved;
         Ok(())
+    }
+
+    /// That the number, and the pointer it is added to, are not beyond all bounds.
+    fn check_offset(&self, pointer: &RegState, number: &Scalar, holder: Reg) -> Checked {
+        match is_small(number) {
+            true => check_pointer(pointer),
+            false => Err(self.large_offset(pointer, number, holder)),
+        }
+    }
+
+    /// Why a number is not added to a pointer.
+    #[cold]
+    fn large_offset(&self, pointer: &RegState, number: &Scalar, holder: Reg) -> Box<Rejection> {
+        let name = pointer.base_type_name();
+        let label = format!("the number is {}", describe(number));
+        let refuse = |message: String, label: String| {
+            Rejection::new(Code::PointerOffset, message)
+                .label(label)
+                .because(
+                    pointer.origin.made,
+                    format!("R{} is made here", holder.number()),
+                )
+        };
+        let least = number.bounds.s64.min;
+        if let Some(value) = number.as_constant().map(|value| value as i64)
+            && !is_near(value)
+        {
+            let message = format!("math between {name} pointer and {value} is not allowed");
+            let bound = match value < 0 {
+                true => "greater than -2^29",
+                false => "less than 2^29",
+            };
+            return refuse(message, format!("{label}: offsets are {bound}"))
+                .help(format!("keep offsets {NEAR}"));
+        }
+        if least == i64::MIN {
+            let message = format!(
+                "math between {name} pointer and register with unbounded min value is not allowed"
+            );
+            return refuse(message, label).help(self.index_help(
+                "bound the number on both sides before adding it: compare it, or mask it",
+            ));
+        }
+        let message = format!("value {least} makes {name} pointer be out of bounds");
+        refuse(message, label).help(self.index_help(match number.bounds.s64.max < MAX_VAR_OFF {
+            true => {
+                "let the number be unsigned (u32 or u64 in C), or leave where it is less than 0: a \
+                 comparison of signed numbers with the greatest index leaves the negative ones"
+            }
+            false => {
+                "bound the number on both sides before adding it: compare it with 0 and with the \
+                 greatest index, or mask it"
+            }
+        }))
     }
 
     /// Without `CAP_PERFMON` a pointer may not even point outside of the stack or the map's
@@ -278,59 +332,6 @@ fn check_distance(pointer: &RegState, number: &RegState) -> Checked {
         .help(help))
 }
 
-/// That the number, and the pointer it is added to, are not beyond all bounds.
-fn check_offset(pointer: &RegState, number: &Scalar, holder: Reg) -> Checked {
-    match is_small(number) {
-        true => check_pointer(pointer),
-        false => Err(large_offset(pointer, number, holder)),
-    }
-}
-
-/// Why a number is not added to a pointer.
-#[cold]
-fn large_offset(pointer: &RegState, number: &Scalar, holder: Reg) -> Box<Rejection> {
-    let name = pointer.base_type_name();
-    let refuse = |message: String, label: String| {
-        Rejection::new(Code::PointerOffset, message)
-            .label(label)
-            .because(
-                pointer.origin.made,
-                format!("R{} is made here", holder.number()),
-            )
-    };
-    let least = number.bounds.s64.min;
-    if let Some(value) = number.as_constant().map(|value| value as i64)
-        && !is_near(value)
-    {
-        let message = format!("math between {name} pointer and {value} is not allowed");
-        return refuse(
-            message,
-            format!("the number is {}, beyond 2^29", describe(number)),
-        )
-        .help("keep offsets between -2^29 and 2^29");
-    }
-    if least == i64::MIN {
-        let message = format!(
-            "math between {name} pointer and register with unbounded min value is not allowed"
-        );
-        let label = format!("the number is {}", describe(number));
-        return refuse(message, label)
-            .help("bound the number on both sides before adding it: compare it, or mask it");
-    }
-    let message = format!("value {least} makes {name} pointer be out of bounds");
-    let refused = refuse(message, format!("the number is {}", describe(number)));
-    refused.help(match number.bounds.s64.max < MAX_VAR_OFF {
-        true => {
-            "let the number be unsigned (u32 or u64 in C), or leave where it is less than 0: a \
-             comparison of signed numbers with the greatest index leaves the negative ones"
-        }
-        false => {
-            "bound the number on both sides before adding it: compare it with 0 and with the \
-             greatest index, or mask it"
-        }
-    })
-}
-
 /// That a pointer's own offsets are not beyond all bounds.
 fn check_pointer(pointer: &RegState) -> Checked {
     match is_small(&pointer.scalar) && is_near(pointer.off.into()) {
@@ -359,9 +360,9 @@ fn out_of_bounds(pointer: &RegState) -> Box<Rejection> {
         Rejection::new(Code::PointerOffset, message)
             .label("the pointer would be out of all bounds")
             .because(pointer.origin.made, "the pointer is made here")
-            .help(
-                "bound the offset on both sides before it is added: keep it between -2^29 and 2^29",
-            )
+            .help(format!(
+                "bound the offset on both sides before it is added: keep it {NEAR}"
+            ))
     };
     if let Some(value) = pointer.constant_var_off()
         && !is_near(value)
