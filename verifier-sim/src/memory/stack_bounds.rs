@@ -108,8 +108,12 @@ impl Machine<'_, '_> {
                 base.scalar.tnum
             )
         };
-        if by == AccessBy::Call && offsets.known() && offsets.max < 0 && last > 0 {
-            let (label, help) = self.buffer_too_small(extent.reg, offsets.max, size);
+        let is_cut = offsets.known() && offsets.max < 0 && last > 0;
+        if let Kind::Stack(depth) = base.kind
+            && by == AccessBy::Call
+            && is_cut
+        {
+            let (label, help) = self.buffer_too_small(extent.reg, depth, offsets.max, size);
             return explain(Rejection::new(Code::StackBounds, message), label).help(help);
         }
         let label = format!(

@@ -46,6 +46,9 @@ impl Element<'_> {
     }
 }
 
+/// Where more bytes stand than the stack has.
+const LARGER: &str = "what is larger stands in a map's value, as of an array for each CPU";
+
 impl Machine<'_, '_> {
     /// What a call takes through this register, if that is a key or a value of a map.
     fn element(&self, reg: Reg) -> Option<Element<'_>> {
@@ -73,28 +76,49 @@ impl Machine<'_, '_> {
         }
     }
 
-    /// What is wrong with a call that uses more bytes than there are up to the frame's end, and what
-    /// to do about it.
-    pub(super) fn buffer_too_small(&self, reg: Reg, off: i64, size: i64) -> (String, String) {
+    /// What is wrong with a call that uses more bytes than there are up to the end of the frame at
+    /// `depth`, and what to do about it.
+    pub(super) fn buffer_too_small(
+        &self,
+        reg: Reg,
+        depth: u8,
+        off: i64,
+        size: i64,
+    ) -> (String, String) {
         let room = -off;
-        let label = format!(
-            "{size} bytes from R10 - {room} on, where the frame ends after {room}: the variable is \
-             too small"
-        );
+        let is_own = depth == self.state.depth();
+        let label = match is_own {
+            true => format!(
+                "{size} bytes from R10 - {room} on, where the frame ends after {room}: the variable \
+                 is too small"
+            ),
+            false => format!(
+                "bytes {off}..{} of the caller's frame, which ends at 0: the variable is too small",
+                off + size
+            ),
+        };
         let help = match self.element(reg) {
+            Some(element) if size > STACK_SIZE => {
+                format!(
+                    "{}, and the stack {STACK_SIZE}: {LARGER}",
+                    element.in_words()
+                )
+            }
             Some(element) => format!(
                 "{}: hand over a variable that has as many, of the type that the map is declared \
                  with",
                 element.in_words()
             ),
             None if size > STACK_SIZE => format!(
-                "let the size be {room} at most: the stack has {STACK_SIZE} bytes; what is larger \
-                 stands in a map's value, as of an array for each CPU"
+                "let the size be {room} at most: the stack has {STACK_SIZE} bytes; {LARGER}"
             ),
-            None => format!(
-                "let the variable be {size} bytes large (at R10 - {size} or before), or the size \
-                 {room} at most"
-            ),
+            None => {
+                let place = match is_own {
+                    true => format!(" (at R10 - {size} or before)"),
+                    false => String::new(),
+                };
+                format!("let the variable be {size} bytes large{place}, or the size {room} at most")
+            }
         };
         (label, help)
     }
@@ -123,9 +147,7 @@ impl Machine<'_, '_> {
             ),
             (Some(object), _) => (
                 format!("byte {byte} of the frame belongs to {object}"),
-                format!(
-                    "leave the bytes of {object} to the calls that are for it: read other variables"
-                ),
+                format!("leave the bytes of {object} to the calls for them: read other variables"),
             ),
             (None, Some(_)) if found == Byte::Spill => (
                 format!(
