@@ -281,6 +281,28 @@ fn what_is_no_function_of_the_kernel_may_be_like_one() {
         .says("help: did you mean 'vfs_read'?");
 }
 
+/// What was meant is of the kind that is attached to: neither a typedef instead of a function, nor a
+/// function that iterators are used by instead of an iterator.
+#[test]
+fn what_was_meant_may_be_attached_to() {
+    let place = Place::new();
+    for (section, meant, other) in [
+        ("tp_btf/sched_swich", "did you mean 'sched_switch'?", "raw"),
+        ("iter/taskk", "did you mean 'task'?", "raw"),
+        (
+            "iter/num_nex",
+            "; there their names begin with bpf_iter_",
+            "num_new",
+        ),
+        ("fentry/size_tt", "help: ", "'size_t'"),
+    ] {
+        let tracing = format!(".license GPL\n.prog {section} traced\n    r0 = 0\n    exit\n");
+        object(&place, "traced.o", &tracing);
+        let ended = place.run(&["check", "traced.o"]).code(3).says(meant);
+        assert!(!ended.stderr.contains(other), "{ended:?}");
+    }
+}
+
 /// What the kernel has is what the file says, and the release is the newest unless it is named.
 #[test]
 fn types_of_another_kernel_are_read_from_a_file() {
@@ -296,6 +318,10 @@ fn types_of_another_kernel_are_read_from_a_file() {
         "traced (tracing) on Linux 6.12: rejected, BPF0505 the kernel has no 'vfs_read' to attach \
          to\n"
     );
+    ended.says(
+        "help: name one that it has: `ebpfasm btf FILE --format raw` lists them, FILE being that of \
+         --btf or /sys/kernel/btf/vmlinux\n",
+    );
     place
         .run(&["check", "--btf", "types.o", "traced.o"])
         .code(2)
@@ -309,7 +335,7 @@ fn types_of_another_kernel_are_read_from_a_file() {
     place
         .run(&["check", "--btf", "none", "--kernel", "6.12", "traced.o"])
         .code(5)
-        .says("none");
+        .says("error: there is no file none\n");
     place
         .run(&["check", "--btf", "types.o", "--kernel-too", "traced.o"])
         .code(2)

@@ -287,14 +287,19 @@ fn number(program: &Program, place: Place, kernel: &KernelTypes) -> Checked<Type
     found.ok_or_else(|| {
         let refused = refused(format!("the kernel has no '{name}' to attach to"))
             .label("the program cannot be loaded");
-        match kernel.near_name(prefix, name) {
+        let is_one = |kind: &Type, whole: &str| match place {
+            Place::Tracepoint => matches!(kind, Type::Typedef(_)),
+            Place::Iterator => matches!(kind, Type::Func { .. }) && is_iterator(whole),
+            _ => matches!(kind, Type::Func { .. }),
+        };
+        match kernel.near_name(prefix, name, is_one) {
             Some(meant) => refused.help(format!("did you mean '{meant}'?")),
             None => refused.help(format!(
-                "name one that it has: they are among the lines of `ebpfasm btf \
-                 /sys/kernel/btf/vmlinux --format raw`{}",
+                "name one that it has: `ebpfasm btf FILE --format raw` lists them, FILE being that \
+                 of --btf or /sys/kernel/btf/vmlinux{}",
                 match prefix {
                     "" => String::new(),
-                    prefix => format!(", where they begin with {prefix}"),
+                    prefix => format!("; there their names begin with {prefix}"),
                 }
             )),
         }

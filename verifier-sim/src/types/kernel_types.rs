@@ -212,16 +212,21 @@ impl KernelTypes {
             .find(btf, name)
     }
 
-    /// What is behind `prefix` in the name of the function or typedef for which somebody probably
-    /// meant `name` there.
+    /// What is behind `prefix` in the name of a type for which somebody probably meant `name` there:
+    /// of those that `is_one` picks by what they are, and by their whole names.
     #[cold]
-    pub(crate) fn near_name(&self, prefix: &str, name: &str) -> Option<&str> {
+    pub(crate) fn near_name(
+        &self,
+        prefix: &str,
+        name: &str,
+        is_one: impl Fn(&Type, &str) -> bool,
+    ) -> Option<&str> {
         let btf = self.btf()?;
-        let is_one = |kind: &Type| matches!(kind, Type::Func { .. } | Type::Typedef(_));
-        let all = btf.types().filter(|(_, ty)| is_one(&ty.kind));
+        let all = btf.types().map(|(_, ty)| (&ty.kind, btf.str(ty.name)));
+        let picked = all.filter(|(kind, whole)| is_one(kind, whole));
         near(
             name,
-            all.filter_map(|(_, ty)| btf.str(ty.name).strip_prefix(prefix)),
+            picked.filter_map(|(_, whole)| whole.strip_prefix(prefix)),
         )
     }
 
