@@ -904,6 +904,46 @@ fn maps_with_special_fields_are_not_frozen() {
     same_on_both_sides(&rows);
 }
 
+/// Where the kernel's log has no words, both sides name its errno.
+#[test]
+fn what_is_refused_without_words_has_an_errno_on_both_sides() {
+    // r1 = MAP ll; *(u32 *)(r10 - 4) = 0; r2 = r10; r2 += -4; call bpf_map_lookup_elem;
+    // if r0 == 0 goto out; r0 = *(u64 *)(r0 + 0); r0 = 0; out: exit
+    let reads = concat!(
+        "18110000000000000000000000000000620afcff00000000bfa2000000000000",
+        "07020000fcffffff850000000100000015000200000000007900000000000000",
+        "b7000000000000009500000000000000",
+    );
+    let constants = r#""type":2,"key_size":4,"value_size":8,"max_entries":2,"map_flags":128"#;
+    // *(u64 *)(r10 - 16) = 0; r1 = r10; r1 += -8; r2 = 8; r3 = MAP[0] ll; r4 = r10; r4 += -16;
+    // r5 = 12; call bpf_snprintf; r0 = 0; exit
+    let formats = concat!(
+        "7a0af0ff000000007a0af8ff00000000bfa100000000000007010000f8ffffff",
+        "b70200000800000018230000000000000000000000000000bfa4000000000000",
+        "07040000f0ffffffb70500000c00000085000000a5000000b700000000000000",
+        "9500000000000000",
+    );
+    let format = r#""type":2,"key_size":4,"value_size":8,"max_entries":1,"map_flags":128"#;
+    let rows = [
+        (reads, constants, 0, "ENOTSUPP"),
+        (formats, format, 5, "EINVAL"),
+    ];
+    let lines = rows.map(|(insns, map, slot, _)| {
+        let map = format!(r#"{{{map},"contents":"2564","frozen":true,"insns":[{slot}]}}"#);
+        format!(r#"{{"prog_type":3,"license":"GPL","insns":"{insns}","maps":[{map}]}}"#)
+    });
+    let (_, answers) = batch(&Place::new(), &lines.join("\n"), &["--kernel-too"]);
+    for (answer, (_, _, _, errno)) in answers.iter().zip(rows) {
+        let words = format!("{errno}, without a reason in the log");
+        assert_eq!(answer["msg"], words, "{answer}");
+        let kernel = &answer["kernel"];
+        assert!(
+            kernel["verdict"] == "unsupported" || kernel["msg"] == words,
+            "{answer}"
+        );
+    }
+}
+
 /// Flags that the release does not have are refused.
 #[test]
 fn flags_are_of_a_release() {

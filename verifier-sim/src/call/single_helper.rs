@@ -10,6 +10,7 @@ use crate::codes::Code;
 use crate::ctx::Answer;
 use crate::diag::{Checked, Rejection};
 use crate::object::dynptr::check_dynptr_memory;
+use crate::report::kernel_says::without_reason;
 use crate::step::machine::Machine;
 use ebpf_asm::helper::Helper;
 use ebpf_asm::insn::Reg;
@@ -43,7 +44,7 @@ impl Machine<'_, '_> {
     fn check_format(&self, arguments: &Arguments<'_>) -> Checked {
         let size = self.state.reg(Reg::R5).scalar.tnum.value();
         if !size.is_multiple_of(VALUE_SIZE) {
-            return Err(Rejection::new(Code::ArgumentSize, "it gives no reason")
+            return Err(Rejection::new(Code::ArgumentSize, without_reason("EINVAL"))
                 .label(format!(
                     "R5 is the size of the values, {size}: no multiple of {VALUE_SIZE}"
                 ))

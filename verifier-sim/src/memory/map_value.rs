@@ -13,6 +13,7 @@ use crate::diag::{Checked, Rejection};
 use crate::memory::mem::{Direction, MemAccess, Stored};
 use crate::memory::region::Extent;
 use crate::memory::within::outside_of_memory;
+use crate::report::kernel_says::without_reason;
 use crate::step::machine::{Machine, not_modelled};
 use crate::types::special::AccessBy;
 use crate::value::reg::{Null, RegState};
@@ -83,7 +84,7 @@ impl<'a> Machine<'_, 'a> {
             return self.load_kptr(kptr);
         }
         if map.constant().is_some() && map.max_entries != 1 && base.constant_var_off().is_some() {
-            return Err(Rejection::new(Code::ReadOnly, "it gives no reason")
+            return Err(Rejection::new(Code::ReadOnly, without_reason("ENOTSUPP"))
                 .label(format!(
                     "reads '{}', a constant array of several values",
                     map.name
