@@ -63,7 +63,8 @@ pub(crate) fn few_names(of: &[AttachType], own: AttachType) -> String {
             .count()
     };
     let mut listed: Vec<&AttachType> = of.iter().collect();
-    if let Some(others @ 1..) = of.len().checked_sub(LISTED) {
+    // One more takes no more room than saying so.
+    if let Some(others @ 2..) = of.len().checked_sub(LISTED) {
         listed.sort_by_key(|at| Reverse(in_common(at)));
         let names: Vec<&str> = listed.iter().take(LISTED).map(|at| at.name()).collect();
         return format!("{} and {others} others", names.join(", "));
@@ -304,5 +305,14 @@ mod tests {
             assert_eq!(of(map_type, Capabilities::ALL), None);
         }
         assert_eq!(of(MapType::BloomFilter, limited), None);
+    }
+
+    #[test]
+    fn others_are_several() {
+        let own = AttachType::CgroupInet4Connect;
+        let of = [own; LISTED + 2];
+        assert!(!few_names(&of[..LISTED], own).contains("others"));
+        assert!(!few_names(&of[..LISTED + 1], own).contains("others"));
+        assert!(few_names(&of, own).ends_with(" and 2 others"));
     }
 }

@@ -195,18 +195,10 @@ impl<'a> Machine<'_, 'a> {
         let name = btf.name(pointer.id);
         let refused = |message: String| {
             let label = format!("writes to a structure of the kernel, struct {name}");
-            let refused = Rejection::new(Code::ReadOnly, message).label(label);
-            match written_members(self.env.config, name) {
-                Some(members) => refused.help(self.write_others(name, &members)),
-                None => refused.help(NOT_WRITTEN),
-            }
+            Rejection::new(Code::ReadOnly, message).label(label)
         };
         if pointer.marks.has(Marks::UNTRUSTED) {
-            return Err(Rejection::new(Code::ReadOnly, "only read is supported")
-                .label(format!(
-                    "writes to a structure of the kernel, struct {name}"
-                ))
-                .help(NOT_WRITTEN));
+            return Err(refused("only read is supported".to_owned()).help(NOT_WRITTEN));
         }
         let plain = pointer.marks.without(Marks::TRUSTED) == Marks::NONE;
         if !plain && has_written_members(name) {
@@ -214,8 +206,12 @@ impl<'a> Machine<'_, 'a> {
         }
         let kernel = self.env.kernel;
         let place = (pointer.id, off, access.size.bytes());
-        check_operation_writes(self.env.config, btf, &|name| kernel.record(name), place)
-            .map_err(refused)
+        let checked =
+            check_operation_writes(self.env.config, btf, &|name| kernel.record(name), place);
+        checked.map_err(|message| match written_members(self.env.config, name) {
+            Some(members) => refused(message).help(self.write_others(name, &members)),
+            None => refused(message).help(NOT_WRITTEN),
+        })
     }
 
     /// The types that a pointer's number counts in.

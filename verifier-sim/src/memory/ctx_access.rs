@@ -23,9 +23,10 @@ use ebpf_asm::isa::Size;
 use ebpf_asm::prog_type::{AttachType, ProgType};
 
 /// Fields that say where packets begin and end.
-const PACKET_FIELDS: [&str; 3] = ["data", "data_end", "data_meta"];
+const PACKET_FIELDS: [&str; 2] = ["data", "data_end"];
 
-/// The helper for programs that get the packet in no other way.
+/// The helper for programs that get the packet in no other way. What is in front of the packet
+/// (`data_meta`) it does not copy.
 const COPIES_PACKETS: &str = "skb_load_bytes";
 
 impl<'a> Machine<'_, 'a> {

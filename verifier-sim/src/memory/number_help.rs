@@ -14,6 +14,7 @@ use ebpf_asm::insn::{Insn, Reg};
 use ebpf_asm::isa::{Callee, KernelVersion, Operand, Sem, Size, Width};
 use ebpf_asm::map_type::MapType;
 use ebpf_asm::prog_type::ProgType;
+use std::borrow::Cow;
 
 /// The release with which `bpf_probe_read_kernel` and `bpf_probe_read_user` came.
 const PROBE_READ_KERNEL: KernelVersion = (5, 5);
@@ -21,7 +22,7 @@ const PROBE_READ_KERNEL: KernelVersion = (5, 5);
 /// What an instruction did to what is no address now, and what to do about it.
 struct Made {
     cause: String,
-    help: &'static str,
+    help: Cow<'static, str>,
 }
 
 /// Adds where a number comes from, and what to do so that it is an address.
@@ -72,30 +73,37 @@ fn ended(env: &Env<'_>, at: (usize, &Insn), callee: Callee, number: u8, base: &R
     match may_move(env, at, callee) {
         true if is_slice => Made {
             cause: moved,
-            help: "behind the call, take the slice again (bpf_dynptr_slice), and compare it with 0 \
-                   again",
+            help:
+                "behind the call, take the slice again (bpf_dynptr_slice), and compare it with 0 \
+                   again"
+                    .into(),
         },
         true => Made {
             cause: moved,
             help: "behind the call, read data and data_end from the context again, and compare \
-                   them again",
+                   them again"
+                .into(),
         },
         false if closes => Made {
             cause: format!("this ends what R{number} pointed to: it was protected until here only"),
-            help: "use the pointer before this call; copy what is needed behind it to a variable",
+            help: "use the pointer before this call; copy what is needed behind it to a variable"
+                .into(),
         },
         false if is_iteration => Made {
             cause: format!("this ends the iteration, and with it what R{number} pointed to"),
-            help: "use the pointer before this call; copy what is needed behind it to a variable",
+            help: "use the pointer before this call; copy what is needed behind it to a variable"
+                .into(),
         },
         false if is_slice => Made {
             cause: format!("this ends the dynptr, and with it what R{number} pointed to"),
-            help: "use the memory before the call: behind it, it is not the program's any more",
+            help: "use the memory before the call: behind it, it is not the program's any more"
+                .into(),
         },
         false => Made {
             cause: format!("this ends what R{number} pointed to: it is not the program's any more"),
             help: "use the pointer before this call only, and give it back once; or get a new one \
-                   behind it",
+                   behind it"
+                .into(),
         },
     }
 }
@@ -122,49 +130,52 @@ pub(crate) fn pointer_ended(
 const CURRENT_TASK: &str = "bpf_get_current_task";
 
 /// What to do to read members of the current task.
-fn current_task(env: &Env<'_>) -> &'static str {
-    if env.may_call("get_current_task_btf") {
+fn current_task(env: &Env<'_>) -> Cow<'static, str> {
+    let plain = if env.may_call("get_current_task_btf") {
         "call bpf_get_current_task_btf instead, whose result has a type: its members are read like \
          those of any pointer"
     } else if reads_the_kernel(env.program.prog_type) {
-        read_address(env)
+        return read_address(env).into();
     } else if env.may_call("probe_read_kernel") {
         "read members by bpf_probe_read_kernel (BPF_CORE_READ in C)"
     } else {
         "programs of this type cannot read members of tasks: there are bpf_get_current_pid_tgid, \
          bpf_get_current_comm and the like"
-    }
+    };
+    plain.into()
 }
 
+/// What reads memory of the kernel, and what makes pointers to it.
+const READS: &str = "bpf_probe_read_kernel (BPF_CORE_READ in C)";
+const CASTS: &str = "bpf_rdonly_cast (bpf_core_cast in C)";
+
 /// What to do to read what an address points to that has no type.
-fn read_address(env: &Env<'_>) -> &'static str {
+fn read_address(env: &Env<'_>) -> String {
+    let is_number =
+        "an address that was read from memory is a number here: read what it points to by";
     if !env.config.since(PROBE_READ_KERNEL) {
-        return "an address that was read from memory is a number here: read what it points to by \
-                bpf_probe_read";
+        return format!("{is_number} bpf_probe_read");
     }
-    let has_types = env.program.prog_type == ProgType::RawTracepoint;
-    match (has_types, kfunc::is_there(env.config, "bpf_rdonly_cast")) {
-        (true, true) => {
-            "addresses among the arguments of raw tracepoints, or read from memory, are numbers here: attach the program as tp_btf, where they \
-             have types; or read what they point to by bpf_probe_read_kernel (BPF_CORE_READ in C), or \
-             cast them by bpf_rdonly_cast (bpf_core_cast in C)"
-        }
-        (true, false) => {
-            "addresses among the arguments of raw tracepoints, or read from memory, are numbers here: attach the program as tp_btf, where they \
-             have types; or read what they point to by bpf_probe_read_kernel (BPF_CORE_READ in C)"
-        }
-        (false, true) => {
-            "an address that was read from memory is a number here: read what it points to by \
-             bpf_probe_read_kernel (BPF_CORE_READ in C), or cast it by bpf_rdonly_cast (bpf_core_cast \
-             in C) to a pointer that is only read; by bpf_probe_read_user if it is one of user space \
-             (as pointers that system calls are given)"
-        }
-        (false, false) => {
-            "an address that was read from memory is a number here: read what it points to by \
-             bpf_probe_read_kernel (BPF_CORE_READ in C), or by bpf_probe_read_user if it is one of \
-             user space (as pointers that system calls are given)"
-        }
+    let has_cast = kfunc::is_there(env.config, "bpf_rdonly_cast");
+    if env.program.prog_type == ProgType::RawTracepoint {
+        let cast = match has_cast {
+            true => format!(", or cast them by {CASTS}"),
+            false => String::new(),
+        };
+        return format!(
+            "addresses among the arguments of raw tracepoints, or read from memory, are numbers \
+             here: attach the program as tp_btf, where they have types; or read what they point to \
+             by {READS}{cast}"
+        );
     }
+    let cast = match has_cast {
+        true => format!(", or cast it by {CASTS} to a pointer that is only read;"),
+        false => ", or".to_owned(),
+    };
+    format!(
+        "{is_number} {READS}{cast} by bpf_probe_read_user if it is one of user space (as pointers \
+         that system calls are given)"
+    )
 }
 
 /// What an instruction makes, as far as there is something to say of it.
@@ -174,7 +185,7 @@ fn made(env: &Env<'_>, at: (usize, &Insn), reg: Reg, base: &RegState) -> Option<
     match at.1.sem() {
         Sem::Call(_) if base.scalar.as_constant() == Some(0) => Some(Made {
             cause: format!("R{number} is what this gives, and null on the path here"),
-            help: "use it only where a comparison with 0 has shown that it is not null",
+            help: "use it only where a comparison with 0 has shown that it is not null".into(),
         }),
         Sem::Call(callee) if base.origin.bound != Place::NONE => {
             Some(ended(env, at, callee, number, base))
@@ -185,13 +196,16 @@ fn made(env: &Env<'_>, at: (usize, &Insn), reg: Reg, base: &RegState) -> Option<
             Some(Made {
                 cause: format!("this writes over the dynptr, and ends what R{number} pointed to"),
                 help: "leave the 16 bytes of the dynptr alone: keep what is stored here elsewhere \
-                       on the stack",
+                       on the stack"
+                    .into(),
             })
         }
         Sem::Load { size } if size != Size::DW => Some(Made {
             cause: here,
-            help: "what is loaded with fewer than 8 bytes is a number, whatever it is cast to: load \
-                   and store a pointer as *(u64 *)",
+            help:
+                "what is loaded with fewer than 8 bytes is a number, whatever it is cast to: load \
+                   and store a pointer as *(u64 *)"
+                    .into(),
         }),
         Sem::Call(_) if env.called_name(at.0).as_deref() == Some(CURRENT_TASK) => Some(Made {
             cause: format!("R{number} is the address of the task, as a number"),
@@ -199,18 +213,19 @@ fn made(env: &Env<'_>, at: (usize, &Insn), reg: Reg, base: &RegState) -> Option<
         }),
         Sem::Load { .. } | Sem::Call(_) if reads_the_kernel(env.program.prog_type) => Some(Made {
             cause: here,
-            help: read_address(env),
+            help: read_address(env).into(),
         }),
         Sem::Alu { width, .. } | Sem::Neg { width } if width == Width::W32 => Some(Made {
             cause: here,
-            help: "what 32-bit arithmetic makes is a number: calculate addresses with 64 bits",
+            help: "what 32-bit arithmetic makes is a number: calculate addresses with 64 bits"
+                .into(),
         }),
         Sem::Mov {
             width: Width::W32,
             operand: Operand::Reg,
         } => Some(Made {
             cause: here,
-            help: "32 bits of a pointer are a number: copy all 64, as in r1 = r2",
+            help: "32 bits of a pointer are a number: copy all 64, as in r1 = r2".into(),
         }),
         _ => None,
     }

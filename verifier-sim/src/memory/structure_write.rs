@@ -94,11 +94,19 @@ pub(crate) fn has_written_members(name: &str) -> bool {
     WRITABLE.iter().any(|known| known.name == name)
 }
 
-/// The names of the members that operations write, for a message.
+/// The names of the members that operations write, for a message: those with `(any bytes)` from
+/// anywhere in them.
 pub(crate) fn written_members(config: &Config, name: &str) -> Option<String> {
     let writable = WRITABLE.iter().find(|known| known.name == name)?;
     let open = writable.members.iter().filter(|path| path.is_open(config));
-    let names: Vec<String> = open.map(|path| path.names.join(".")).collect();
+    let named = |path: &Path| {
+        let name = path.names.join(".");
+        match path.begins {
+            Begins::WithMember => name,
+            Begins::Anywhere => format!("{name} (any bytes)"),
+        }
+    };
+    let names: Vec<String> = open.map(named).collect();
     Some(names.join(", "))
 }
 
@@ -193,7 +201,10 @@ mod tests {
             ..newest
         };
         let named = |config, name| written_members(config, name).unwrap_or_default();
-        assert!(named(&newest, "tcp_sock").contains("icsk_ack.pending, icsk_ca_priv, app_limited"));
+        assert!(
+            named(&newest, "tcp_sock")
+                .contains("icsk_ack.pending, icsk_ca_priv (any bytes), app_limited")
+        );
         assert!(!named(&older, "tcp_sock").contains("app_limited"));
         assert_eq!(written_members(&newest, "task_struct"), None);
     }
