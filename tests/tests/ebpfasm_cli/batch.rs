@@ -973,3 +973,23 @@ fn what_is_no_instruction_ends_the_row() {
         assert_eq!(said["processed"], 1, "{said}");
     }
 }
+
+/// What stands for what is no instruction reads and writes the same registers: both follow as much where
+/// it is on no path. Here bytes of 72 bits are swapped, of R7, which is compared before.
+#[test]
+fn what_is_no_instruction_uses_registers() {
+    let swaps = concat!(
+        "bf16000000000000b70000001c0000001807000042b27a1900000000d19649eab708000000000000",
+        "b707000002000000e5001000000000001507020000000000b7090000040000000500010000000000",
+        "b7090000200000002500020006000000b7010000000000000f910000000000002507010005000000",
+        "bf91000000000000bfa200000000000007020000f0ffffff250902000e0000000f92000000000000",
+        "72020100010000000707000000000000a507efff64000000b7070000e976b374b50701000f000000",
+        "05000200000000001d66010000000000d407000048000000b7000000000000009500000000000000",
+    );
+    let row = format!(r#"{{"prog_type":7,"license":"GPL","insns":"{swaps}"}}"#);
+    let (_, answers) = batch(&Place::new(), &row, &["--kernel-too"]);
+    for said in [&answers[0], &answers[0]["kernel"]] {
+        assert_eq!(said["verdict"], "accept", "{said}");
+        assert_eq!(said["processed"], 25, "{said}");
+    }
+}

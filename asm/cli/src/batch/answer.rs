@@ -305,10 +305,7 @@ fn follow<'w>(
 fn ends(wrong: &[Wrong]) -> Vec<usize> {
     match anywhere(wrong) {
         Some(_) => vec![0],
-        None => {
-            let nearly = wrong.iter().filter(|one| one.stand_in == StandIn::Nearly);
-            nearly.map(|one| one.slot).collect()
-        }
+        None => wrong.iter().map(|one| one.slot).collect(),
     }
 }
 

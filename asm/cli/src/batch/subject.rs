@@ -385,13 +385,14 @@ fn stand_in(row: &'static isa::Row, slot: Slot) -> Option<(Insn, StandIn)> {
     Some((Insn::new(row, fields), StandIn::Refused))
 }
 
-/// The instruction that a slot is but for one field that has to be empty. It reads and writes the
-/// same registers, which the kernel looks at wherever it stands.
+/// The instruction that a slot is but for one field that has to be empty, or for the bits that bytes
+/// are swapped of. It reads and writes the same registers, which the kernel looks at wherever it stands.
 fn emptied(slot: Slot) -> Option<Insn> {
     let without = [
         Slot { offset: 0, ..slot },
         Slot { imm: 0, ..slot },
         Slot { src: 0, ..slot },
+        Slot { imm: 16, ..slot },
     ];
     let mut insns = without.into_iter().map(|slot| Insn::decode(slot, None));
     insns.find_map(Result::ok)
