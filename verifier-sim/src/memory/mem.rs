@@ -127,7 +127,8 @@ impl Machine<'_, '_> {
         };
         let origin = loaded.origin;
         self.write_reg(insn.dst(), value)?;
-        if value.is_pointer() && origin != Origin::NONE {
+        let explains = value.is_pointer() || size == Size::DW && value.is_left_of_ended();
+        if explains && origin != Origin::NONE {
             self.state.reg_mut(insn.dst()).origin = origin;
         }
         match acquires {

@@ -9,7 +9,7 @@ use crate::config::Config;
 use crate::diag::{Checked, Rejection};
 use crate::step::machine::{Machine, not_modelled};
 use crate::value::bounds::{Bounds, Range};
-use crate::value::reg::{Kind, Link, RegState};
+use crate::value::reg::{Kind, Link, Origin, RegState};
 use crate::value::residue::Residue;
 use crate::value::scalar::Scalar;
 use crate::value::state::State;
@@ -185,8 +185,13 @@ impl Machine<'_, '_> {
         check_constant(insn, op, width, operand)?;
         self.check_writable(insn.dst())?;
         if dst.is_scalar() && src.is_scalar() {
-            let result = scalar_binary(self.env.config, (op, width), dst, src);
-            return self.write_reg(insn.dst(), result);
+            let mut result = scalar_binary(self.env.config, (op, width), dst, src);
+            result.origin = match left_of_ended((op, width), dst, src) {
+                Some(origin) => origin,
+                None => Origin::made(self.here()),
+            };
+            self.state.set_reg(insn.dst(), result);
+            return Ok(());
         }
         let (dst, src) = (*dst, *src);
         if dst.kind == Kind::Arena || src.kind == Kind::Arena {
@@ -222,6 +227,19 @@ fn leak(reg: Reg, value: &RegState, what: &str) -> Box<Rejection> {
             "{NO_PERFMON}: use what R{number} points to instead of the address, or load the program \
              with CAP_PERFMON"
         ))
+}
+
+/// Where a sum or a difference comes from that is at a distance from what is left of a pointer: it is
+/// best explained by what ended that.
+fn left_of_ended(of: (AluOp, Width), dst: &RegState, src: &RegState) -> Option<Origin> {
+    let left = (dst.is_left_of_ended(), src.is_left_of_ended());
+    match (left, of) {
+        ((true, _), (AluOp::Add, Width::W64)) | ((true, false), (AluOp::Sub, Width::W64)) => {
+            Some(dst.origin)
+        }
+        ((false, true), (AluOp::Add, Width::W64)) => Some(src.origin),
+        _ => None,
+    }
 }
 
 /// What two numbers give.

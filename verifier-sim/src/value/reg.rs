@@ -283,7 +283,12 @@ impl RegState {
     /// Whether it is what is left of a pointer that ended, or that is null.
     pub(crate) fn is_left_of_pointer(&self) -> bool {
         let is_null = || self.residue != Residue::NONE && self.as_constant() == Some(0);
-        !self.is_pointer() && (self.origin.bound != Place::NONE || is_null())
+        self.is_left_of_ended() || !self.is_pointer() && is_null()
+    }
+
+    /// Whether it is what is left of a pointer that ended.
+    pub(crate) fn is_left_of_ended(&self) -> bool {
+        self.origin.bound != Place::NONE && !self.is_pointer()
     }
 
     /// The same, a pointer that may be null until one of its `id` is compared.
