@@ -34,6 +34,10 @@ pub(super) enum Line<'a> {
 /// How the refusal begins that stands behind an instruction.
 const ENDLESS: &str = "infinite loop detected";
 
+/// How the refusal begins that stands behind an instruction where no state comes between: the
+/// instruction is read as well, and it is where the verifier stopped.
+const TOO_LARGE: &str = "BPF program is too large. ";
+
 /// How lines begin that count what was done.
 const STATISTICS: [&str; 5] = [
     "processed ",
@@ -66,8 +70,17 @@ const PROTOCOL: [&str; 18] = [
 ];
 
 impl<'a> Line<'a> {
+    /// What a line of the log says: an instruction and the refusal behind it are two.
+    pub(super) fn all(line: &'a str) -> impl Iterator<Item = Line<'a>> {
+        let at = line.find(TOO_LARGE).filter(|_| insn(line.trim()).is_some());
+        let (line, refusal) = line
+            .split_at_checked(at.unwrap_or(line.len()))
+            .unwrap_or((line, ""));
+        [line, refusal].into_iter().filter_map(Line::read)
+    }
+
     /// A line of the log; none if it is empty.
-    pub(super) fn read(line: &'a str) -> Option<Line<'a>> {
+    fn read(line: &'a str) -> Option<Line<'a>> {
         if let Some(at) = line.find(ENDLESS) {
             return line.get(at..).map(Line::Endless);
         }

@@ -63,7 +63,7 @@ impl<'a> VerifierLog<'a> {
                     }
                     log.reports.push(report.finish());
                 }
-                None => log.lines.extend(Line::read(line)),
+                None => log.lines.extend(Line::all(line)),
             }
         }
         log

@@ -313,3 +313,17 @@ processed 3 insns (limit 1000000) max_states_per_insn 0 total_states 0 peak_stat
     let point = VerifierLog::read(&refused).point();
     assert_eq!(point.as_deref(), Some("R0 !read_ok"));
 }
+
+#[test]
+fn a_refusal_behind_a_jump_is_told_and_the_jump_is_read() {
+    let log = "18: (04) w2 += 1                      ; R2=0x11704
+19: (ae) if w2 < w1 goto pc-12 BPF program is too large. Processed 1000001 insn
+processed 1000001 insns (limit 1000000) max_states_per_insn 4 total_states 9526 peak_states 9526";
+    let log = VerifierLog::read(log);
+    let said = "BPF program is too large. Processed 1000001 insn";
+    assert_eq!(log.point().as_deref(), Some(said));
+    assert_eq!(log.slot(), Some(19));
+    assert_eq!(log.insn(19), Some("if w2 < w1 goto pc-12"));
+    let quoted = VerifierLog::read("; BPF program is too large. @ a.rs:1\n0: (95) exit\n");
+    assert_eq!(quoted.point(), None);
+}

@@ -8,7 +8,7 @@ use bytemuck::Zeroable;
 
 use super::attr::BtfLoadAttr;
 use super::command::{Command, address, address_mut, bpf_fd};
-use super::log::{Attempt, FIRST, Outcome, collect};
+use super::log::{Attempt, FIRST, Outcome, TooLong, collect};
 use crate::{Error, Result, memlock};
 
 /// Loads the contents of a `.BTF` section.
@@ -28,7 +28,7 @@ pub fn btf_load(btf: &[u8]) -> Result<OwnedFd> {
         Ok(fd) => return Ok(fd),
         Err(errno) => errno,
     };
-    match collect(FIRST, |buffer| submit(attr, buffer)) {
+    match collect(FIRST, TooLong::Most, |buffer| submit(attr, buffer)) {
         Outcome::Accepted(fd, _) => Ok(fd),
         Outcome::Refused(_, log) if log.is_empty() => {
             Err(Error::call(Command::BtfLoad.name(), "BTF", errno))

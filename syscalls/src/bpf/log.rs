@@ -25,12 +25,23 @@ pub(super) enum Outcome<T> {
     Refused(Errno, String),
 }
 
+/// What is wanted of a log that no buffer has room for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum TooLong {
+    /// As much of it as the largest buffer has room for.
+    Most,
+    /// Its end, where the reason of a refusal stands. To ask again would take as long as before,
+    /// and give no other reason.
+    End,
+}
+
 /// Calls `attempt` with buffers of `first` bytes and more until the log fits or cannot grow.
 ///
 /// `ENOSPC` means that the log was cut. Since 6.4 the kernel says how much it
-/// needs; before, the buffer is doubled.
+/// needs, and the buffer has the end of it; before, the buffer is doubled.
 pub(super) fn collect<T>(
     first: usize,
+    too_long: TooLong,
     mut attempt: impl FnMut(&mut [u8]) -> Attempt<T>,
 ) -> Outcome<T> {
     let mut buffer = vec![0; first];
@@ -38,6 +49,9 @@ pub(super) fn collect<T>(
         let Attempt { result, true_size } = attempt(&mut buffer);
         match result {
             Ok(value) => return Outcome::Accepted(value, text(&buffer)),
+            Err(errno @ Errno::ENOSPC) if too_long == TooLong::End && true_size > LARGEST => {
+                return Outcome::Refused(errno, whole_lines(text(&buffer)));
+            }
             Err(Errno::ENOSPC) if buffer.len() < LARGEST => {
                 buffer = vec![0; next_size(buffer.len(), true_size)];
             }
@@ -49,6 +63,14 @@ pub(super) fn collect<T>(
 /// The log in a buffer, up to its NUL.
 fn text(buffer: &[u8]) -> String {
     super::name::decode(buffer).trim_end().to_owned()
+}
+
+/// The end of a log without the line that it begins in.
+fn whole_lines(end: String) -> String {
+    match end.split_once('\n') {
+        Some((_, lines)) => lines.to_owned(),
+        None => end,
+    }
 }
 
 fn next_size(size: usize, true_size: usize) -> usize {
@@ -81,7 +103,7 @@ mod tests {
     fn grows_to_the_true_size_in_one_step() {
         let mut calls = 0;
         let mut answer = kernel(1_000_000, true);
-        let outcome = collect(FIRST, |buffer| {
+        let outcome = collect(FIRST, TooLong::Most, |buffer| {
             calls += 1;
             answer(buffer)
         });
@@ -93,7 +115,7 @@ mod tests {
     fn doubles_where_the_kernel_does_not_say() {
         let mut sizes = Vec::new();
         let mut answer = kernel(200_000, false);
-        collect(FIRST, |buffer| {
+        collect(FIRST, TooLong::Most, |buffer| {
             sizes.push(buffer.len());
             answer(buffer)
         });
@@ -104,10 +126,28 @@ mod tests {
     fn stops_at_the_largest_buffer() {
         let mut last = 0;
         let mut answer = kernel(usize::MAX, true);
-        collect(FIRST, |buffer| {
+        collect(FIRST, TooLong::Most, |buffer| {
             last = buffer.len();
             answer(buffer)
         });
         assert_eq!(last, LARGEST);
+    }
+
+    #[test]
+    fn the_end_of_a_log_without_bound_is_asked_for_once() {
+        let mut calls = 0;
+        let mut answer = kernel(LARGEST + 1, true);
+        let outcome = collect(FIRST, TooLong::End, |buffer| {
+            calls += 1;
+            answer(buffer)
+        });
+        assert!(matches!(outcome, Outcome::Refused(_, log) if log == "R0 !read_ok"));
+        assert_eq!(calls, 1);
+    }
+
+    #[test]
+    fn a_log_that_a_buffer_has_room_for_is_whole() {
+        let outcome = collect(FIRST, TooLong::End, kernel(LARGEST, true));
+        assert!(matches!(outcome, Outcome::Refused(_, log) if log.starts_with("0: (95)")));
     }
 }

@@ -10,7 +10,7 @@ use nix::errno::Errno;
 
 use super::attr::ProgLoadAttr;
 use super::command::{Command, address, address_mut, bpf_fd};
-use super::log::{Attempt, FIRST, Outcome, collect};
+use super::log::{Attempt, FIRST, Outcome, TooLong, collect};
 use super::name;
 use crate::{Error, Result, memlock};
 
@@ -145,7 +145,7 @@ pub fn prog_load_with_log(load: &ProgLoad<'_>, level: LogLevel) -> Result<(Owned
     let attr = attributes(load, &license)?;
     let mut words = String::new();
     let offered = memlock::retry_with_more(|| {
-        match collect(level.first_size(), |buffer| {
+        match collect(level.first_size(), TooLong::Most, |buffer| {
             submit(attr, level.bits(), buffer)
         }) {
             Outcome::Accepted(fd, log) => Ok((fd, log)),
@@ -169,7 +169,9 @@ pub fn prog_load_with_log(load: &ProgLoad<'_>, level: LogLevel) -> Result<(Owned
 
 /// Offers a refused program again, for its log.
 fn refused(load: &ProgLoad<'_>, attr: ProgLoadAttr, errno: Errno) -> Result<OwnedFd> {
-    match collect(FIRST, |buffer| submit(attr, BPF_LOG_LEVEL1, buffer)) {
+    match collect(FIRST, TooLong::End, |buffer| {
+        submit(attr, BPF_LOG_LEVEL1, buffer)
+    }) {
         // The first refusal was a passing state.
         Outcome::Accepted(fd, _) => Ok(fd),
         Outcome::Refused(_, log) if log.is_empty() => {

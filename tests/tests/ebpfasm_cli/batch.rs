@@ -852,6 +852,10 @@ fn what_the_kernel_would_not_take_is_said_on_both_sides() {
             r#"{"prog_type":3,"insns":"9500"}"#.to_owned(),
             "unsupported",
         ),
+        (
+            format!(r#"{{{loads},"license":"GPL\u0000x"}}"#),
+            "unsupported",
+        ),
     ];
     same_on_both_sides(&rows);
 }

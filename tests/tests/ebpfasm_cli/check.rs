@@ -491,6 +491,33 @@ fn a_kernel_that_does_not_judge_is_told_of_with_the_reason() {
     }
 }
 
+/// The log of a million instructions is larger than every buffer, and its end has the reason: a
+/// jump without a state behind it, and the words on the same line.
+#[test]
+fn the_kernel_s_reason_is_the_end_of_a_log_without_bound() {
+    let place = Place::new();
+    place.write(
+        "long.bpf",
+        "; Each round begins with another r6.
+.prog socket_filter p
+    r6 = 0
+    r7 = *(u32 *)(r1 + 0)
+again:
+    r6 += 1
+    if r6 < r7 goto again
+    r0 = 0
+    exit
+",
+    );
+    let ended = place.run(&["check", "long.bpf", "--kernel-too"]);
+    if may_load() {
+        let kernel = "running kernel: rejected at 3, BPF0106 BPF program is too large. ";
+        assert!(ended.code(3).stdout.contains(kernel));
+    } else {
+        ended.code(4);
+    }
+}
+
 /// A program is judged by itself: of those that it may go on to, each is said by its name.
 #[test]
 fn a_rejected_tail_is_not_taken_for_its_caller() {

@@ -14,6 +14,9 @@ pub(super) fn why(row: &Row) -> Option<String> {
             "insns are {bytes} bytes, which is no whole number of slots of {SLOT}"
         ));
     }
+    if row.license.contains('\0') {
+        return Some("license has a NUL, where it would end".to_owned());
+    }
     if let Err(why) = listed(row) {
         return Some(why);
     }
@@ -86,6 +89,10 @@ mod tests {
             (
                 r#""insns":"9500""#.to_owned(),
                 "insns are 2 bytes, which is no whole number of slots of 8",
+            ),
+            (
+                r#""insns":"","license":"GPL\u0000x""#.to_owned(),
+                "license has a NUL, where it would end",
             ),
             (
                 map(r#""insns":[2]"#),
