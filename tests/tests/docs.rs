@@ -164,18 +164,26 @@ fn files_that_headers_name_exist() {
     assert!(checked > 300, "headers name {checked} files");
 }
 
+/// What the header of a `mod.rs` says its folder's order with.
+const READING_ORDER: &str = "Read in the order";
+
+/// Each `mod.rs` that says in which order its folder is read, and its header.
+fn with_reading_orders(files: &[String]) -> impl Iterator<Item = (&String, String)> {
+    let folders = files.iter().filter(|file| file.ends_with("/mod.rs"));
+    folders.filter_map(|file| {
+        let code = std::fs::read_to_string(file).unwrap_or_else(|error| panic!("{file}: {error}"));
+        let header = header(&code);
+        header.contains(READING_ORDER).then_some((file, header))
+    })
+}
+
 /// In a folder whose `mod.rs` says in which order it is read, every file has its place.
 #[test]
 fn reading_orders_leave_out_no_file() {
     let mut files = Vec::new();
     files_below(&workspace(), &mut files);
     let (mut checked, mut missing) = (0, Vec::new());
-    for file in files.iter().filter(|file| file.ends_with("/mod.rs")) {
-        let code = std::fs::read_to_string(file).unwrap_or_else(|error| panic!("{file}: {error}"));
-        let order = header(&code);
-        if !order.contains("Read in the order") {
-            continue;
-        }
+    for (file, order) in with_reading_orders(&files) {
         checked += 1;
         let (folder, named) = (file.trim_end_matches("mod.rs"), code_spans(&order));
         let beside = files.iter().filter_map(|other| other.strip_prefix(folder));
@@ -204,12 +212,8 @@ fn reading_orders_agree() {
     let mut files = Vec::new();
     files_below(&workspace(), &mut files);
     let (mut checked, mut wrong) = (0, Vec::new());
-    for file in files.iter().filter(|file| file.ends_with("/mod.rs")) {
-        let code = std::fs::read_to_string(file).unwrap_or_else(|error| panic!("{file}: {error}"));
-        let text = header(&code);
-        let Some((_, order)) = text.split_once("Read in the order") else {
-            continue;
-        };
+    for (file, text) in with_reading_orders(&files) {
+        let (_, order) = text.split_once(READING_ORDER).unwrap_or_default();
         let folder = folders_of(Path::new(file));
         let order = code_spans(order).into_iter();
         let order: Vec<_> = order.filter_map(|of| named_file(&folder, &of)).collect();
@@ -228,7 +232,7 @@ fn against_order(order: &[PathBuf], place: usize) -> Vec<String> {
     let path = &order[place];
     let code = std::fs::read_to_string(path).unwrap_or_else(|error| panic!("{error}"));
     let text = header(&code);
-    let text = text.split("Read in the order").next().unwrap_or_default();
+    let text = text.split(READING_ORDER).next().unwrap_or_default();
     let (before, next) = text.split_once("Read next").unwrap_or((text, ""));
     let before = before.split_once("Read before").map_or("", |(_, of)| of);
     let folders = folders_of(path);

@@ -300,6 +300,7 @@ fn follow<'w>(
     };
     Followed { end, log, took }
 }
+
 /// The instructions behind which nothing need be followed: the first of all, if something is refused
 /// wherever it stands.
 fn ends(wrong: &[Wrong]) -> Vec<usize> {
